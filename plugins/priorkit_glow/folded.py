@@ -1,0 +1,157 @@
+"""Glow for inference: everything that only scales or mixes channels folded at load.
+
+Per step the actnorm and the 1×1 convolution become one matrix, with the inverse taken in
+float64; in the coupling's network the actnorms and the gain exp(3·logs) disappear into the
+convolutions, whose even outputs (s) and odd outputs (t) are put in two blocks. Parameters
+are frozen tensors: no gradient is ever taken of them.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from priorkit_glow.network import Glow, GlowConfig, Step, squeeze, unsqueeze
+
+__all__ = ["FoldedGlow"]
+
+
+@dataclass
+class FoldedStep:
+    """One step of flow: y = M x + c, then the coupling; and x = M⁻¹ (y − c) on the way back."""
+
+    matrix: Tensor  # (C, C, 1, 1)
+    offset: Tensor  # (C,)
+    inverse: Tensor  # (C, C, 1, 1)
+    inverse_offset: Tensor  # −M⁻¹ c
+    logdet: Tensor  # log|det M|, a scalar in float64, to be multiplied by the pixels
+    w1: Tensor
+    b1: Tensor
+    w2: Tensor
+    b2: Tensor
+    w3: Tensor  # outputs: all s, then all t (additive: t alone)
+    b3: Tensor
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, step: Step) -> FoldedStep:
+        step = copy.deepcopy(step).double()
+        matrix, offset = step.linear()
+        inverse = torch.linalg.inv(matrix)
+        (w1, b1), (w2, b2), (w3, b3) = step.net.folded()
+        if step.affine:
+            w3, b3 = torch.cat([w3[0::2], w3[1::2]]), torch.cat([b3[0::2], b3[1::2]])
+        return cls(
+            matrix=matrix[:, :, None, None],
+            offset=offset,
+            inverse=inverse[:, :, None, None],
+            inverse_offset=-(inverse @ offset),
+            logdet=torch.linalg.slogdet(matrix)[1],
+            w1=w1,
+            b1=b1,
+            w2=w2,
+            b2=b2,
+            w3=w3,
+            b3=b3,
+        )
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> FoldedStep:
+        moved = {}
+        for item in fields(self):
+            value = getattr(self, item.name).to(device, dtype)
+            if value.ndim == 4:
+                value = value.contiguous(memory_format=torch.channels_last)
+            moved[item.name] = value
+        return FoldedStep(**moved)
+
+    def net(self, x: Tensor) -> Tensor:
+        h = F.conv2d(x, self.w1, self.b1, padding=1).relu_()
+        h = F.conv2d(h, self.w2, self.b2).relu_()
+        return F.conv2d(h, self.w3, self.b3, padding=1)
+
+
+class FoldedGlow:
+    """The functions z = encode(x), x = decode(z) and log p(x) of a trained Glow.
+
+    Takes and returns images in [0, 1]; all arithmetic in the dtype and on the device of the
+    tensors that it holds.
+    """
+
+    def __init__(self, config: GlowConfig, steps: list[list[FoldedStep]]) -> None:
+        self.config, self.steps = config, steps
+
+    @classmethod
+    def of(cls, network: Glow) -> FoldedGlow:
+        """Fold a trained network; float64, to be rounded once by :meth:`to`."""
+        levels = [[FoldedStep.of(step) for step in level] for level in network.levels]  # type: ignore[attr-defined]
+        return cls(network.config, levels)
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> FoldedGlow:
+        """A copy on that device in that dtype, convolutions in channels-last order."""
+        steps = [[step.to(device, dtype) for step in level] for level in self.steps]
+        return FoldedGlow(self.config, steps)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """x = G(z): (B, n) → (B, C, H, W)."""
+        shapes = self.config.latent_shapes
+        affine = self.config.coupling == "affine"
+        parts = z.split([math.prod(s) for s in shapes], 1)
+        h = _image(parts[-1], shapes[-1])
+        for level in range(len(shapes) - 1, -1, -1):
+            if level < len(shapes) - 1:
+                h = torch.cat([h, _image(parts[level], shapes[level])], 1)
+            half = h.shape[1] // 2
+            offset = self.config.scale_offset[level]
+            for step in reversed(self.steps[level]):
+                ya, yb = h[:, :half], h[:, half:]
+                raw = step.net(yb)
+                if affine:
+                    scale = torch.sigmoid(raw[:, :half] + 2) + offset
+                    xa = (ya - raw[:, half:]) / scale
+                else:
+                    xa = ya - raw
+                h = F.conv2d(torch.cat([xa, yb], 1), step.inverse, step.inverse_offset)
+            h = unsqueeze(h)
+        return (h + 0.5).contiguous()
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """z and log|det ∂z/∂x| in nats: (B, C, H, W) → (B, n), (B,)."""
+        affine = self.config.coupling == "affine"
+        h = (x - 0.5).contiguous(memory_format=torch.channels_last)
+        logdet = x.new_zeros(len(x))
+        z = []
+        for level, steps in enumerate(self.steps):
+            h = squeeze(h)
+            half, pixels = h.shape[1] // 2, h.shape[2] * h.shape[3]
+            offset = self.config.scale_offset[level]
+            for step in steps:
+                h = F.conv2d(h, step.matrix, step.offset)
+                xa, xb = h[:, :half], h[:, half:]
+                raw = step.net(xb)
+                logdet = logdet + pixels * step.logdet
+                if affine:
+                    scale = torch.sigmoid(raw[:, :half] + 2) + offset
+                    log = scale.log() if offset else F.logsigmoid(raw[:, :half] + 2)
+                    logdet = logdet + log.sum((1, 2, 3))
+                    h = torch.cat([scale * xa + raw[:, half:], xb], 1)
+                else:
+                    h = torch.cat([xa + raw, xb], 1)
+            if level < len(self.steps) - 1:
+                z.append(h[:, half:].flatten(1))
+                h = h[:, :half]
+        z.append(h.flatten(1))
+        return torch.cat(z, 1), logdet
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """log p(x) = log N(z; 0, I) + log|det ∂z/∂x|, (B,) nats."""
+        z, logdet = self.encode(x)
+        return -0.5 * (z.square().sum(1) + self.config.n * math.log(2 * math.pi)) + logdet
+
+
+def _image(flat: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    return flat.view(-1, *shape).contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,1 @@
+"""A: how pictures become measurements."""

@@ -1,0 +1,120 @@
+"""The user's own matrix."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sparse
+import torch
+from scipy.sparse.linalg import LinearOperator as ScipyOperator
+from torch import Tensor
+
+from priorkit.errors import BadInputError
+from priorkit.interfaces import MatrixOperator
+
+__all__ = ["Matrix"]
+
+
+class Matrix(MatrixOperator):
+    """A x = M·vec(x), with vec in the order channel, row, column.
+
+    Parameters
+    ----------
+    path : a .npy file (never a pickle) or a scipy .npz of a sparse matrix
+    matrix : instead of a path, a numpy array, torch tensor, scipy sparse matrix, or scipy
+        LinearOperator, of shape (m, n)
+
+    Raises BadInputError for a matrix that can't be read, has NaN, or other than C·H·W columns.
+    """
+
+    def __init__(self, *, path: str | os.PathLike[str] | None = None, matrix: Any = None) -> None:
+        if (path is None) == (matrix is None):
+            raise BadInputError(
+                "The operator 'matrix' needs one of path and matrix.",
+                try_='op={"name": "matrix", "path": "A.npy"}',
+            )
+        self.matrix = _read(Path(path)) if path is not None else _accept(matrix)
+        self._copies: dict[tuple[torch.device, torch.dtype], Tensor] = {}
+
+    def prepare(self) -> None:
+        m, n = self.matrix.shape
+        if n != math.prod(self.shape):
+            raise BadInputError(
+                f"A matrix for images of shape {self.shape} has {math.prod(self.shape)} columns.",
+                got=f"shape {tuple(self.matrix.shape)}",
+            )
+        self.y_shape = (m,)
+
+    def A(self, x: Tensor) -> Tensor:
+        return self._product(x.flatten(1), adjoint=False)
+
+    def A_adjoint(self, y: Tensor) -> Tensor:
+        return self._product(y, adjoint=True).view(-1, *self.shape)
+
+    def rows(self, i: int, j: int) -> Tensor:
+        if isinstance(self.matrix, ScipyOperator):
+            unit = np.eye(self.matrix.shape[0], dtype=np.float32)[:, i:j]
+            return torch.as_tensor(np.ascontiguousarray(self.matrix.rmatmat(unit).T)).float()
+        if isinstance(self.matrix, Tensor):
+            return self.matrix[i:j]
+        return torch.from_numpy(self.matrix[i:j].toarray()).float()
+
+    def _product(self, v: Tensor, *, adjoint: bool) -> Tensor:
+        if isinstance(self.matrix, Tensor):
+            key = (v.device, v.dtype)
+            if key not in self._copies:
+                self._copies[key] = self.matrix.to(v)
+            matrix = self._copies[key]
+            return v @ (matrix if adjoint else matrix.T)
+        columns = v.detach().cpu().numpy().astype(np.float64).T
+        if isinstance(self.matrix, ScipyOperator):
+            out = self.matrix.rmatmat(columns) if adjoint else self.matrix.matmat(columns)
+        else:
+            out = (self.matrix.T if adjoint else self.matrix) @ columns
+        return torch.as_tensor(np.ascontiguousarray(out.T)).to(v)
+
+
+def _read(path: Path) -> Any:
+    if not path.exists():
+        raise BadInputError(f"There is no matrix file {path}.")
+    try:
+        if path.suffix == ".npz":
+            return _accept(sparse.load_npz(path))
+        return _accept(np.load(path, allow_pickle=False))
+    except BadInputError:
+        raise
+    except Exception as error:  # numpy and scipy raise many kinds for a damaged file
+        raise BadInputError(
+            f"{path} is not a matrix that can be read.",
+            got=f"{type(error).__name__}: {str(error)[:100]}",
+            try_="numpy.save('A.npy', A), or scipy.sparse.save_npz('A.npz', A)",
+        ) from error
+
+
+def _accept(matrix: Any) -> Any:
+    """Check a matrix; dense ones become torch tensors."""
+    if isinstance(matrix, ScipyOperator):
+        return matrix
+    if sparse.issparse(matrix):
+        matrix = sparse.csr_array(matrix)
+        finite, real = np.isfinite(matrix.data).all(), not np.iscomplexobj(matrix.data)
+    else:
+        if not isinstance(matrix, (np.ndarray, Tensor)):
+            raise BadInputError(
+                "A matrix is a numpy array, torch tensor, scipy sparse matrix or LinearOperator.",
+                got=type(matrix).__name__,
+            )
+        matrix = torch.as_tensor(matrix)
+        finite, real = bool(torch.isfinite(matrix).all()), not matrix.is_complex()
+        matrix = matrix if matrix.is_floating_point() or not real else matrix.float()
+    if matrix.ndim != 2 or 0 in matrix.shape:
+        raise BadInputError("A matrix has two dimensions, (m, n).", got=tuple(matrix.shape))
+    if not real:
+        raise BadInputError("The matrix must be real.", try_="its real part stacked on the other")
+    if not finite:
+        raise BadInputError("The matrix has values that are NaN or infinite.")
+    return matrix

@@ -1,0 +1,12 @@
+"""Names of the operators."""
+
+from priorkit import hookimpl
+from priorkit.hookspecs import Register
+
+
+@hookimpl
+def register_operators(register: Register) -> None:
+    register("identity", "priorkit_operators.pointwise:Identity", aliases=("denoising",))
+    register("mask", "priorkit_operators.pointwise:Mask", aliases=("inpainting",))
+    register("gaussian", "priorkit_operators.gaussian:Gaussian", aliases=("cs",))
+    register("matrix", "priorkit_operators.matrix:Matrix")

@@ -1,0 +1,132 @@
+"""Operators that act pixel by pixel: the identity and masks."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from priorkit.errors import BadInputError
+from priorkit.interfaces import LinearOperator, Noise
+from priorkit.pictures import load
+from priorkit.streams import permutation
+
+__all__ = ["Identity", "Mask"]
+
+
+class Identity(LinearOperator):
+    """A x = x: denoising. Simulated noise has σ = 0.1 unless said otherwise."""
+
+    default_noise = Noise(sigma=0.1)
+
+    def A(self, x: Tensor) -> Tensor:
+        return x
+
+    def A_adjoint(self, y: Tensor) -> Tensor:
+        return y
+
+    def picture(self, y: Tensor) -> Tensor:
+        return y
+
+
+class Mask(LinearOperator):
+    """A x = mask ⊙ x: inpainting. y is a whole picture with zeros where nothing was seen.
+
+    Parameters
+    ----------
+    mask : "center" (a square hole of ``fraction`` of the side, the paper's rows and columns
+        22 to 40 of 64 at 0.3), "random" (that fraction of the pixels is missing, the same
+        in all channels), "left" or "bottom" (that half or fraction is missing), or a
+        picture file or array whose bright pixels (≥ ½) are seen
+    fraction : how much is missing; default 0.3 of the side for "center", else 0.5
+    seed : of the random mask; default: the run's
+
+    Reference: Asim et al. 2020, section 4.3.
+    """
+
+    def __init__(
+        self,
+        *,
+        mask: Any = "center",
+        fraction: Annotated[float, Field(gt=0, lt=1)] | None = None,
+        seed: int | None = None,
+    ) -> None:
+        self.mask, self.fraction, self.seed = mask, fraction, seed or 0
+
+    def prepare(self) -> None:
+        self._mask = self._make()
+        if not bool(self._mask.any()):
+            raise BadInputError("The mask sees nothing: all of its pixels are dark.")
+        self.y_shape = self.shape
+
+    def A(self, x: Tensor) -> Tensor:
+        return x * self._mask.to(x)
+
+    def A_adjoint(self, y: Tensor) -> Tensor:
+        return y * self._mask.to(y)
+
+    def seen(self) -> Tensor:
+        """The mask itself, (C, H, W) of zeros and ones."""
+        return self._mask
+
+    def picture(self, y: Tensor) -> Tensor:
+        return y
+
+    def _make(self) -> Tensor:
+        if len(self.shape) != 3:
+            raise BadInputError("A mask is for pictures (C, H, W).", got=self.shape)
+        _, height, width = self.shape
+        seen = torch.ones(height, width)
+        fraction = self.fraction
+        kind = self.mask if isinstance(self.mask, str) else ""
+        if kind == "center":
+            for_side = 0.3 if fraction is None else fraction
+            top, bottom = _hole(height, for_side)
+            left, right = _hole(width, for_side)
+            seen[top:bottom, left:right] = 0
+        elif kind == "random":
+            missing = round((0.5 if fraction is None else fraction) * height * width)
+            seen.view(-1)[permutation(self.seed, "mask", height * width)[:missing]] = 0
+        elif kind == "left":
+            seen[:, : round((0.5 if fraction is None else fraction) * width)] = 0
+        elif kind == "bottom":
+            seen[height - round((0.5 if fraction is None else fraction) * height) :] = 0
+        else:
+            return self._from_picture()
+        return seen.expand(self.shape).clone()
+
+    def _from_picture(self) -> Tensor:
+        source = self.mask
+        if isinstance(source, (str, os.PathLike)):
+            if not os.path.exists(source):
+                raise BadInputError(
+                    "A mask is center, random, left, bottom, a picture file or an array.",
+                    got=repr(str(source)),
+                )
+            source = load(source, (1, *self.shape[1:])).x[0]
+        array = torch.as_tensor(np.asarray(source, dtype=np.float32))
+        if array.ndim == 2:
+            array = array[None]
+        if array.ndim != 3 or array.shape[1:] != self.shape[1:]:
+            raise BadInputError(
+                f"The mask must be {self.shape[1]}×{self.shape[2]}.", got=tuple(array.shape)
+            )
+        if not bool(torch.isfinite(array).all()):
+            raise BadInputError("The mask has values that are NaN or infinite.")
+        if float(array.max()) > 1:
+            array = array / 255
+        if array.shape[0] not in (1, self.shape[0]):
+            raise BadInputError(
+                f"The mask must have 1 or {self.shape[0]} channels.", got=array.shape[0]
+            )
+        return (array >= 0.5).float().expand(self.shape).clone()
+
+
+def _hole(side: int, fraction: float) -> tuple[int, int]:
+    """First row of a centred hole, and the row after it."""
+    start = int((side - side * fraction) / 2)
+    return start, start + max(1, int(side * fraction))

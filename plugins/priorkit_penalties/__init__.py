@@ -1,0 +1,1 @@
+"""R: what is asked of the solution besides agreeing with the measurement."""

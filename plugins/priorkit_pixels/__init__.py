@@ -1,0 +1,1 @@
+"""The prior that knows nothing: everyone's baseline."""

@@ -1,0 +1,1 @@
+"""Smooth solvers and the starts that come with the core."""

@@ -1,0 +1,40 @@
+"""priorkit recovers images from few, noisy or missing measurements.
+
+    import priorkit
+    result = priorkit.recover("face.png", prior="glow-celeba", op="gaussian", m=500)
+    result.psnr, result.save("out")
+
+Importing it imports no torch; names are resolved when they are used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from priorkit.errors import PriorkitError
+    from priorkit.hookspecs import hookimpl
+    from priorkit.recovery import Recovery, recover, replay
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "recover": "priorkit.recovery",
+    "replay": "priorkit.recovery",
+    "Recovery": "priorkit.recovery",
+    "hookimpl": "priorkit.hookspecs",
+    "PriorkitError": "priorkit.errors",
+}
+
+__all__ = ["PriorkitError", "Recovery", "__version__", "hookimpl", "recover", "replay"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'priorkit' has no attribute {name!r}")
+    return getattr(importlib.import_module(_WHERE[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,148 @@
+"""From a name, a path, a table or an object to a component with checked options."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from priorkit import weights
+from priorkit.errors import BadInputError, UnknownNameError, did_you_mean
+from priorkit.registry import Entry, registry
+
+__all__ = ["Component", "describe_errors", "option_fields", "resolve"]
+
+
+@dataclass
+class Component:
+    """A component chosen but not yet built: its class and its options, or the object itself.
+
+    ``name`` and ``options`` are what the record of a run says of it.
+    """
+
+    kind: str
+    name: str
+    target: Any = None
+    options: dict[str, Any] = field(default_factory=dict)
+    preset: dict[str, Any] = field(default_factory=dict)
+    instance: Any = None
+
+    @property
+    def fields(self) -> set[str]:
+        """Names of the options that a user may give."""
+        if self.instance is not None:
+            return set()
+        return set(option_fields(self.target)) - set(self.preset) - {"seed"}
+
+    def build(self, seed: int) -> Any:
+        """The component, its options validated; one that takes a ``seed`` gets the run's."""
+        if self.instance is not None:
+            return self.instance
+        options = {**self.preset, **self.options}
+        model = _options_model(self.target)
+        if "seed" in model.model_fields and options.get("seed") is None:
+            options["seed"] = seed
+        unknown = sorted(set(options) - set(model.model_fields))
+        if unknown:
+            hint = did_you_mean(unknown[0], model.model_fields)
+            allowed = ", ".join(sorted(self.fields)) or "none"
+            raise UnknownNameError(
+                f"{self.kind} {self.name!r} has no option {unknown[0]!r}. "
+                f"{hint + ' ' if hint else ''}Its options: {allowed}"
+            )
+        try:
+            checked = model(**options)
+        except ValidationError as error:
+            raise BadInputError(
+                f"{self.kind} {self.name!r}: {describe_errors(error)}",
+                try_=f"priorkit show {self.name}",
+            ) from error
+        return self.target(**{name: getattr(checked, name) for name in model.model_fields})
+
+    def record(self) -> dict[str, Any]:
+        """The component as a table for a config file."""
+        return {"name": self.name, **self.options}
+
+
+def resolve(kind: str, spec: Any) -> Component:
+    """Turn what a user may write for a component into a :class:`Component`.
+
+    ``spec`` is a registered name, a path to weights, a table ``{"name": …, options}``, or an
+    object of the right class. Raises UnknownNameError or WeightsError.
+    """
+    options: dict[str, Any] = {}
+    if isinstance(spec, dict):
+        options = dict(spec)
+        name = options.pop("name", None)
+        if not isinstance(name, str):
+            raise BadInputError(
+                f"A table for a {kind} needs a name.", got=spec, try_='{"name": "gaussian"}'
+            )
+        spec = name
+    if not isinstance(spec, (str, Path)):
+        from priorkit import interfaces
+
+        base = getattr(interfaces, kind.capitalize())
+        if not isinstance(spec, base):
+            raise BadInputError(
+                f"A {kind} is a name, a table with a name, or an object of class {base.__name__}.",
+                got=repr(spec)[:80],
+            )
+        cls = type(spec)
+        return Component(kind, f"{cls.__module__}:{cls.__qualname__}", instance=spec)
+    name = str(spec)
+    entry = registry().find(kind, name)
+    if entry is None and kind == "prior":
+        found = _from_weights(name)
+        if found is not None:
+            return Component(kind, name, found.load(), options, dict(found.preset))
+    entry = entry or registry().get(kind, name)
+    return Component(kind, entry.name, entry.load(), options, dict(entry.preset))
+
+
+def _from_weights(name: str) -> Entry | None:
+    """A prior given as a path to weights, or by the name of weights in cache or hub."""
+    looks_like_path = name.endswith(".safetensors") or "/" in name or "\\" in name
+    found = weights.read(name) if looks_like_path else weights.find(name)
+    if found is None:
+        return None
+    family = registry().find("prior", found.card.family)
+    if family is None:
+        raise UnknownNameError(
+            f"{found.path} holds weights of the family {found.card.family!r}, "
+            "which no installed plugin provides. Run: priorkit plugins"
+        )
+    preset = {**family.preset, "weights": str(found.path)}
+    return Entry("prior", name, family.target, family.plugin, preset=preset)
+
+
+@cache
+def _options_model(target: Any) -> type[BaseModel]:
+    """A pydantic model of the keyword parameters of a constructor."""
+    definition: dict[str, Any] = {}
+    hints = get_type_hints(target.__init__, include_extras=True)
+    for parameter in inspect.signature(target).parameters.values():
+        if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+            continue
+        default = ... if parameter.default is parameter.empty else parameter.default
+        definition[parameter.name] = (hints.get(parameter.name, Any), default)
+    config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+    return create_model(f"{target.__name__}Options", __config__=config, **definition)
+
+
+def option_fields(target: Any) -> dict[str, Any]:
+    """Name → pydantic field of every option of a component class."""
+    return dict(_options_model(target).model_fields)
+
+
+def describe_errors(error: ValidationError) -> str:
+    """The first complaint of pydantic, in one line, with what was got."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or "options"
+    if first["type"] == "missing":
+        return f"the option {where!r} is required."
+    return f"{where}: {first['msg']}. Got {str(first.get('input'))[:80]!r}."

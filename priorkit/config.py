@@ -1,0 +1,118 @@
+"""The settings of a run as data: what a user says, a TOML file, and the record agree."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from priorkit.components import describe_errors
+from priorkit.errors import BadInputError, UnknownNameError, did_you_mean
+
+__all__ = ["RUN_LEVEL", "RunConfig", "from_file", "merge", "to_toml"]
+
+
+class RunConfig(BaseModel):
+    """Everything that defines a run. None means: left to the card, the prior or the core.
+
+    Components are a name, a path to weights (priors), or a table with a name and options.
+    """
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    prior: Any = "glow-celeba"
+    op: Any = "gaussian"
+    penalty: Any = None
+    solver: Any = None
+    start: Any = None
+    image: str | None = None
+    y: str | None = None
+    shape: tuple[int, ...] | None = None
+    space: Literal["latent", "pixel"] | None = None
+    restarts: int = Field(default=1, ge=1, le=1000)
+    sigma: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    noise_norm: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    gamma: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    budget: int | None = Field(default=None, ge=1)
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    device: str = "cpu"
+    precision: Literal["float32", "float64"] = "float32"
+
+    @model_validator(mode="after")
+    def _one_noise(self) -> RunConfig:
+        if self.sigma is not None and self.noise_norm is not None:
+            raise ValueError("say sigma or noise_norm, not both")
+        if self.shape is not None and (min(self.shape, default=0) < 1 or len(self.shape) > 3):
+            raise ValueError(f"shape is (channels, height, width), got {self.shape}")
+        return self
+
+
+COMPONENTS = {
+    "prior": "prior",
+    "op": "operator",
+    "penalty": "penalty",
+    "solver": "solver",
+    "start": "start",
+}
+RUN_LEVEL = tuple(name for name in RunConfig.model_fields if name not in COMPONENTS)
+
+
+def from_file(path: str | Path) -> dict[str, Any]:
+    """The settings in a TOML or JSON file. Raises BadInputError where it can't be read."""
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+        values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except OSError as error:
+        raise BadInputError(
+            f"The config file {path} can't be read.", got=error.strerror or str(error)
+        ) from error
+    except (ValueError, RecursionError) as error:
+        kind = "JSON" if path.suffix == ".json" else "TOML"
+        raise BadInputError(
+            f"The config file {path} is not {kind}.", got=str(error)[:200]
+        ) from error
+    if not isinstance(values, dict):
+        raise BadInputError(f"The config file {path} must hold a table.", got=type(values).__name__)
+    return values
+
+
+def merge(*layers: dict[str, Any]) -> RunConfig:
+    """One config from several, later layers over earlier ones.
+
+    Raises UnknownNameError for a key that doesn't exist, BadInputError for a bad value.
+    """
+    values: dict[str, Any] = {}
+    for layer in layers:
+        given = {k: v for k, v in layer.items() if v is not None}
+        if "sigma" in given:
+            values.pop("noise_norm", None)  # the later layer decides which of the two
+        if "noise_norm" in given:
+            values.pop("sigma", None)
+        values.update(given)
+    for key in values:
+        if key not in RunConfig.model_fields:
+            hint = did_you_mean(key, RunConfig.model_fields)
+            raise UnknownNameError(f"Unknown setting {key!r}.{' ' + hint if hint else ''}")
+    try:
+        return RunConfig(**values)
+    except ValidationError as error:
+        raise BadInputError(f"Setting {describe_errors(error)}") from error
+
+
+def to_toml(config: dict[str, Any]) -> str:
+    """A config as TOML, settings that are None left out."""
+    import tomli_w
+
+    return tomli_w.dumps(_without_none(config))
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_none(v) for k, v in value.items() if v is not None}
+    if isinstance(value, (list, tuple)):
+        return [_without_none(v) for v in value]
+    return value if isinstance(value, (str, int, float, bool)) else str(value)

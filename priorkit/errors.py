@@ -1,0 +1,69 @@
+"""One family of errors: each says what is wrong, what was got, and what to try."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "BadInputError",
+    "MismatchError",
+    "PluginError",
+    "PriorkitError",
+    "UnknownNameError",
+    "WeightsError",
+    "did_you_mean",
+]
+
+
+class PriorkitError(Exception):
+    """Base of every error that priorkit raises on purpose.
+
+    Parameters
+    ----------
+    what : what is wrong, one sentence
+    got : what was received instead, shown as it is
+    try_ : what would work
+
+    >>> print(PriorkitError("m must be at least 1.", got=0, try_="m=500"))
+    m must be at least 1. Got 0. Try: m=500
+    """
+
+    def __init__(self, what: str, *, got: object = None, try_: str | None = None) -> None:
+        self.what, self.got, self.try_ = what, got, try_
+        parts = [what]
+        if got is not None:
+            parts.append(f"Got {got}.")
+        if try_:
+            parts.append(f"Try: {try_}")
+        super().__init__(" ".join(parts))
+
+
+class UnknownNameError(PriorkitError):
+    """A name or an option that nothing answers to."""
+
+
+class BadInputError(PriorkitError):
+    """A picture, a measurement or a setting that can't be used as it is."""
+
+
+class MismatchError(PriorkitError):
+    """Components that don't fit together: one requires what another can't do."""
+
+
+class WeightsError(PriorkitError):
+    """A weights file that is missing, damaged, tampered with or of another kind."""
+
+
+class PluginError(PriorkitError):
+    """A plugin whose code failed."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A question naming the nearest known names, or an empty string.
+
+    >>> did_you_mean("glow-celba", ["glow-celeba", "none"])
+    "Did you mean 'glow-celeba'?"
+    """
+    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
+    return f"Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""

@@ -1,0 +1,173 @@
+"""Pictures in: files, folders, PIL, numpy, torch → NCHW float in [0, 1]. And out again."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from priorkit.errors import BadInputError
+
+__all__ = ["Pictures", "astronaut", "load", "to_pil"]
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
+MAX_PIXELS = 100_000_000  # a larger file is refused before it is decoded
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """A batch of images (B, C, H, W) float32 in [0, 1], and a name for each."""
+
+    x: Tensor
+    names: list[str]
+
+
+def astronaut() -> Path:
+    """The sample photograph: the face of astronaut Eileen Collins (NASA, public domain)."""
+    return Path(__file__).parent / "assets" / "astronaut.png"
+
+
+def load(source: Any, shape: tuple[int, ...] | None = None) -> Pictures:
+    """Read pictures from a path, a folder, PIL, numpy or torch.
+
+    Parameters
+    ----------
+    source : a picture file or a folder of them, a PIL image, an array or tensor (H, W),
+        (H, W, C), (C, H, W), (B, H, W, C) or (B, C, H, W); uint8 in 0..255 or float in
+        [0, 1]; or a list of any of these
+    shape : (C, H, W) to bring files and PIL images to: the largest centred box of these
+        proportions, resized with antialiased bilinear. Arrays are taken as they are and
+        must have this shape.
+
+    Raises BadInputError for anything that isn't a picture, NaN, or values out of range.
+    """
+    if isinstance(source, (list, tuple)):
+        if not source:
+            raise BadInputError("No pictures given.", got="an empty list")
+        parts = [load(item, shape) for item in source]
+        if len({p.x.shape[1:] for p in parts}) > 1:
+            raise BadInputError(
+                "Pictures of one batch need one size.",
+                got=", ".join(sorted({_size(p.x.shape[1:]) for p in parts})),
+                try_="shape=(3, 64, 64)",
+            )
+        return Pictures(torch.cat([p.x for p in parts]), [n for p in parts for n in p.names])
+    if isinstance(source, (str, os.PathLike)):
+        return _from_path(Path(source), shape)
+    if isinstance(source, Image.Image):
+        return Pictures(_frame(source, shape)[None], ["image"])
+    if isinstance(source, (np.ndarray, Tensor)):
+        x = _from_array(source)
+        if shape is not None and tuple(x.shape[1:]) != tuple(shape):
+            raise BadInputError(
+                f"An array of pictures must be {_size(shape)} here.",
+                got=_size(x.shape[1:]),
+                try_="a file or PIL image, which priorkit crops and resizes",
+            )
+        names = [f"{i:04d}" for i in range(len(x))] if len(x) > 1 else ["image"]
+        return Pictures(x, names)
+    raise BadInputError(
+        "A picture is a path, a folder, a PIL image, a numpy array or a torch tensor.",
+        got=type(source).__name__,
+    )
+
+
+def to_pil(x: Tensor) -> Image.Image:
+    """One image (C, H, W) in [0, 1], C = 1 or 3 → PIL, rounded to 8 bits."""
+    values = (x.detach().float().cpu().clamp(0, 1) * 255).round().byte()
+    if values.shape[0] not in (1, 3):
+        values = values[:1]
+    array = values.permute(1, 2, 0).numpy()
+    return Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
+
+
+def _from_path(path: Path, shape: tuple[int, ...] | None) -> Pictures:
+    if path.is_dir():
+        files = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+        if not files:
+            raise BadInputError(f"No pictures in the folder {path}.", try_="PNG or JPEG files")
+        batch = load(files, shape)
+        return Pictures(batch.x, [p.stem for p in files])
+    if not path.exists():
+        raise BadInputError(f"There is no file {path}.")
+    try:
+        with Image.open(path) as file:
+            if file.width * file.height > MAX_PIXELS:
+                raise BadInputError(f"{path} is too large.", got=f"{file.width}×{file.height}")
+            image = file.copy()
+    except BadInputError:
+        raise
+    except Exception as error:  # Pillow raises many kinds for a damaged file
+        raise BadInputError(
+            f"{path} is not a picture that can be read.",
+            got=f"{type(error).__name__}",
+            try_="a PNG or JPEG file",
+        ) from error
+    return Pictures(_frame(image, shape)[None], [path.stem])
+
+
+def _frame(image: Image.Image, shape: tuple[int, ...] | None) -> Tensor:
+    """Centre-crop to the proportions of ``shape``, resize, and scale to [0, 1]."""
+    gray = shape[0] == 1 if shape is not None else image.mode in ("1", "L", "LA", "I;16")
+    if image.mode.startswith("I") or image.mode == "F":
+        raise BadInputError(
+            "Pictures need 8 bits per channel.", got=f"mode {image.mode}", try_="an array in [0, 1]"
+        )
+    image = image.convert("L" if gray else "RGB")
+    if shape is not None:
+        if len(shape) != 3 or shape[0] not in (1, 3):
+            raise BadInputError(
+                f"A picture file can't be brought to the shape {_size(shape)}.",
+                try_="an array of that shape",
+            )
+        height, width = shape[1:]
+        scale = min(image.width / width, image.height / height)
+        w, h = scale * width, scale * height
+        left, top = (image.width - w) / 2, (image.height - h) / 2
+        box = (left, top, left + w, top + h)
+        image = image.resize((width, height), Image.Resampling.BILINEAR, box=box)
+    array = np.asarray(image, dtype=np.float32) / 255
+    array = array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
+    return torch.from_numpy(np.ascontiguousarray(array))
+
+
+def _from_array(source: np.ndarray | Tensor) -> Tensor:
+    x = torch.as_tensor(np.ascontiguousarray(source) if isinstance(source, np.ndarray) else source)
+    given = tuple(x.shape)
+    if x.ndim == 2:
+        x = x[None, None]
+    elif x.ndim == 3:
+        x = x[None]
+    if x.ndim != 4 or 0 in given:
+        raise BadInputError("Pictures have 2, 3 or 4 dimensions.", got=f"shape {given}")
+    if x.shape[1] not in (1, 3) and x.shape[3] in (1, 3):
+        x = x.permute(0, 3, 1, 2)
+    if x.dtype == torch.uint8:
+        return x.float() / 255
+    if not x.is_floating_point():
+        raise BadInputError("Pictures are uint8 or float in [0, 1].", got=f"{x.dtype}")
+    x = x.detach().to(torch.float64 if x.dtype == torch.float64 else torch.float32)
+    check_range(x)
+    return x.contiguous()
+
+
+def check_range(x: Tensor) -> None:
+    """Raise BadInputError unless all values are finite and within [0, 1]."""
+    if not bool(torch.isfinite(x).all()):
+        raise BadInputError("A picture has values that are NaN or infinite.")
+    low, high = float(x.min()), float(x.max())
+    if low < -1e-3 or high > 1 + 1e-3:
+        tip = "x / 255" if high > 2 else "(x + 1) / 2" if low < -1e-3 else "x.clip(0, 1)"
+        raise BadInputError(
+            "Pixels must lie in [0, 1].", got=f"values from {low:.3g} to {high:.3g}", try_=tip
+        )
+
+
+def _size(shape: Any) -> str:
+    return "×".join(str(s) for s in shape)

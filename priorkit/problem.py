@@ -1,0 +1,364 @@
+"""From a config to a problem: components chosen and checked, then one objective.
+
+Everything that can be refused is refused here, before any compute.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from priorkit.components import Component, resolve
+from priorkit.config import COMPONENTS, RUN_LEVEL, RunConfig
+from priorkit.errors import BadInputError, MismatchError, PriorkitError, UnknownNameError
+from priorkit.errors import did_you_mean as near
+from priorkit.interfaces import (
+    Choices,
+    Decoder,
+    Evaluation,
+    Noise,
+    Operator,
+    Penalty,
+    Prior,
+    Shape,
+    Solver,
+    Space,
+    Start,
+)
+from priorkit.registry import registry
+
+__all__ = ["CORE_DEFAULTS", "Chosen", "Problem", "Setup", "choose", "set_up"]
+
+# What the core falls back to when neither user, card nor prior says anything.
+CORE_DEFAULTS = {"penalty": "none", "solver": "lbfgs", "start": "zero", "budget": 400}
+
+
+@dataclass
+class Problem:
+    """‖A(D(u)) − y‖² + γ·R(u) for a batch of measurements.
+
+    ``y`` is (B, *y_shape). In latent space u is a latent (B, k) and D decodes it; in pixel
+    space u is a flattened image and D only gives it its shape back.
+    """
+
+    y: Tensor
+    operator: Operator
+    prior: Prior
+    penalty: Penalty
+    gamma: float
+    space: Space
+    shape: Shape
+
+    @property
+    def size(self) -> int:
+        """n, the length of u."""
+        if self.space == "latent":
+            return cast(Decoder, self.prior).latent_size
+        return math.prod(self.shape)
+
+    def image(self, u: Tensor) -> Tensor:
+        """D(u), (B, n) → (B, C, H, W)."""
+        if self.space == "latent":
+            return cast(Decoder, self.prior).decode(u)
+        return u.view(len(u), *self.shape)
+
+    def value_grad(self, u: Tensor, index: Tensor | None = None) -> Evaluation:
+        """The objective, its gradient and the misfit ‖A(D(u)) − y‖², one per row of u.
+
+        ``index`` says which images of the batch the rows are (default: all, in order).
+        Sums run in float64. A value can be non-finite where u is far out; nothing is raised.
+        """
+        y = self.y if index is None else self.y[index]
+        if self.space == "latent":
+            x, pullback = cast(Decoder, self.prior).decode_vjp(u)
+        else:
+            x, pullback = u.view(len(u), *self.shape), lambda r: r.flatten(1)
+        residual = self.operator.A(x) - y
+        misfit = residual.abs().flatten(1).double().square().sum(1)
+        slope = self.operator.vjp(x, 2 * residual)
+        value = misfit
+        if self.gamma and self.penalty.acts_on == "x":
+            penalty, grad = self.penalty.value_grad(x)
+            value = value + self.gamma * penalty.double()
+            slope = slope + self.gamma * grad
+        gradient = pullback(slope)
+        if self.gamma and self.penalty.acts_on == "u":
+            penalty, grad = self.penalty.value_grad(u)
+            value = value + self.gamma * penalty.double()
+            gradient = gradient + self.gamma * grad
+        return Evaluation(value, gradient, misfit)
+
+
+@dataclass
+class Chosen:
+    """The components of a config, resolved but not yet built."""
+
+    config: RunConfig
+    prior: Component
+    operator: Component
+    penalty: Component | None
+    solver: Component | None
+    start: Component | None
+
+
+@dataclass
+class Setup:
+    """Everything that a run needs, built, bound and checked; nothing computed yet."""
+
+    config: RunConfig
+    components: dict[str, Component]
+    prior: Prior
+    operator: Operator
+    penalty: Penalty
+    solver: Solver
+    start: Start
+    gamma: float
+    space: Space
+    budget: int
+    noise: Noise
+    shape: Shape
+
+    def problem(self, y: Tensor) -> Problem:
+        """The problem of one batch of measurements."""
+        return Problem(
+            y, self.operator, self.prior, self.penalty, self.gamma, self.space, self.shape
+        )
+
+    def record(self) -> dict[str, Any]:
+        """The config with nothing left open: giving it back repeats the run."""
+        values = self.config.model_dump(exclude_none=True)
+        for key, kind in COMPONENTS.items():
+            values[key] = self.components[kind].record()
+        values |= {
+            "space": self.space,
+            "gamma": self.gamma,
+            "budget": self.budget,
+            "shape": list(self.shape),
+        }
+        values.pop("noise_norm", None)
+        values.pop("sigma", None)
+        if self.noise.sigma is not None:
+            values["sigma"] = self.noise.sigma
+        elif self.noise.noise_norm is not None:
+            values["noise_norm"] = self.noise.noise_norm
+        return values
+
+
+def choose(config: RunConfig, extra: dict[str, Any]) -> Chosen:
+    """Resolve the components, and give each free keyword to the one component that has it.
+
+    Raises UnknownNameError for a keyword that none has, BadInputError for one that several
+    have.
+    """
+    chosen: dict[str, Component | None] = {}
+    for key, kind in COMPONENTS.items():
+        spec = getattr(config, key)
+        if key == "start" and isinstance(spec, Tensor):
+            spec = _given(spec)
+        chosen[kind] = resolve(kind, spec) if spec is not None else None
+    for name, value in extra.items():
+        # A component that is left to its default can be configured too.
+        owners = [c for c in chosen.values() if c is not None and name in c.fields]
+        if not owners:
+            for kind, default in CORE_DEFAULTS.items():
+                if kind in chosen and chosen[kind] is None:
+                    fallback = resolve(kind, default)
+                    if name in fallback.fields:
+                        chosen[kind] = fallback
+                        owners.append(fallback)
+        if len(owners) > 1:
+            both = " and ".join(f"{c.kind} {c.name!r}" for c in owners)
+            raise BadInputError(
+                f"The option {name!r} belongs to {both}.",
+                try_=f'{owners[0].kind}={{"name": "{owners[0].name}", "{name}": …}}',
+            )
+        if not owners:
+            known = set(RUN_LEVEL) | set(COMPONENTS)
+            for component in chosen.values():
+                known |= component.fields if component is not None else set()
+            hint = near(name, known)
+            raise UnknownNameError(
+                f"Unknown option {name!r}.{' ' + hint if hint else ''} "
+                f"Options here: {', '.join(sorted(known))}"
+            )
+        owners[0].options[name] = value
+    return Chosen(config=config, **chosen)  # type: ignore[arg-type]
+
+
+def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
+    """Build, bind and check everything for images of ``shape``.
+
+    ``real`` says that y was measured rather than simulated, so that no noise level is
+    assumed. Raises MismatchError where components don't fit, BadInputError for settings.
+    """
+    config = chosen.config
+    seed = config.seed
+    prior: Prior = chosen.prior.build(seed)
+    operator: Operator = chosen.operator.build(seed)
+    shape = _shape(prior, chosen.prior.name, shape, config.shape)
+    prior = prior.bind(shape)
+    operator = operator.bind(shape)
+    noise = Noise(config.sigma, config.noise_norm)
+    if noise == Noise() and not real:
+        noise = operator.default_noise
+    choices = prior.defaults(operator, noise)
+    space = config.space or choices.space or ("latent" if isinstance(prior, Decoder) else "pixel")
+
+    penalty_c = chosen.penalty or resolve("penalty", choices.penalty or CORE_DEFAULTS["penalty"])
+    solver_c = chosen.solver or resolve("solver", choices.solver or CORE_DEFAULTS["solver"])
+    start_c = chosen.start or resolve("start", choices.start or CORE_DEFAULTS["start"])
+    components = {
+        "prior": chosen.prior,
+        "operator": chosen.operator,
+        "penalty": penalty_c,
+        "solver": solver_c,
+        "start": start_c,
+    }
+    penalty: Penalty = penalty_c.build(seed)
+    solver: Solver = solver_c.build(seed)
+    start: Start = start_c.build(seed)
+    _check(components, prior, operator, penalty, solver, start, space)
+    gamma = _gamma(config, choices, chosen.penalty, penalty_c)
+    return Setup(
+        config=config,
+        components=components,
+        prior=prior,
+        operator=operator,
+        penalty=penalty.bind(prior),
+        solver=solver,
+        start=start,
+        gamma=gamma,
+        space=space,
+        budget=config.budget or choices.budget or int(CORE_DEFAULTS["budget"]),
+        noise=noise,
+        shape=shape,
+    )
+
+
+def _shape(prior: Prior, name: str, given: Shape | None, asked: Shape | None) -> Shape:
+    """One shape from what prior, pictures and user say; they must agree."""
+    for other in (given, asked):
+        if prior.shape is not None and other is not None and tuple(other) != tuple(prior.shape):
+            raise MismatchError(
+                f"prior {name!r} is for images of shape {tuple(prior.shape)}.",
+                got=tuple(other),
+                try_="a picture file, which is cropped and resized, or another prior",
+            )
+    shape = prior.shape or given or asked
+    if shape is None:
+        raise BadInputError("The shape of the picture isn't known.", try_="shape=(3, 64, 64)")
+    return tuple(shape)
+
+
+def _gamma(
+    config: RunConfig, choices: Choices, asked: Component | None, penalty: Component
+) -> float:
+    if config.gamma is not None:
+        if config.gamma > 0 and penalty.name == CORE_DEFAULTS["penalty"]:
+            raise BadInputError(
+                "gamma weighs a penalty, and none is chosen.", try_="penalty='l2', gamma=…"
+            )
+        return config.gamma
+    if penalty.name == CORE_DEFAULTS["penalty"]:
+        return 0.0
+    if asked is None or asked.name == choices.penalty:
+        if choices.gamma is None:
+            raise BadInputError(
+                f"The default weight of the penalty {penalty.name!r} depends on the noise level.",
+                try_="sigma=0.1, or gamma=… itself",
+            )
+        return choices.gamma
+    raise BadInputError(
+        f"The penalty {asked.name!r} needs its weight gamma, for which there is no default here.",
+        try_="gamma=0.01",
+    )
+
+
+def _check(
+    names: dict[str, Component],
+    prior: Prior,
+    operator: Operator,
+    penalty: Penalty,
+    solver: Solver,
+    start: Start,
+    space: Space,
+) -> None:
+    """Refuse a mismatch, naming the missing piece and what would fit."""
+    requires = solver.requires
+    solver_label = f"solver {names['solver'].name!r}"
+    if space == "latent":
+        who = solver_label if requires.latent != (Decoder,) else "space 'latent'"
+        _need(who, prior, requires.latent, names["prior"])
+    _need(solver_label, prior, requires.prior, names["prior"])
+    _need(solver_label, operator, (requires.operator,), names["operator"])
+    _need(solver_label, penalty, (requires.penalty,), names["penalty"])
+    _need(f"penalty {names['penalty'].name!r}", prior, penalty.requires, names["prior"])
+    _need(f"start {names['start'].name!r}", prior, start.requires, names["prior"])
+    if requires.smooth and not penalty.smooth:
+        fitting = _names("solver", lambda cls: not cls.requires.smooth)
+        raise MismatchError(
+            f"{solver_label} requires a smooth penalty, and {names['penalty'].name!r} isn't.",
+            try_=f"solver={fitting}",
+        )
+
+
+def _need(who: str, have: Any, classes: tuple[type, ...], component: Component) -> None:
+    for cls in classes:
+        if not isinstance(have, cls):
+            fitting = _names(component.kind, lambda other, cls=cls: issubclass(other, cls))
+            raise MismatchError(
+                f"{who} requires the {component.kind} to be a {cls.__name__}, "
+                f"and {component.name!r} isn't.",
+                try_=f"{component.kind}={fitting}" if fitting else None,
+            )
+
+
+def _names(kind: str, fits: Any) -> str:
+    """Registered names of a kind whose class fits; a component that fails to import doesn't."""
+    found = []
+    for entry in registry().entries(kind):
+        try:
+            if fits(entry.load()):
+                found.append(repr(entry.name))
+        except PriorkitError:
+            continue
+    return " or ".join(found)
+
+
+class _Given(Start):
+    """The user's own start: latents (B, k), or images (B, C, H, W) where they are needed."""
+
+    def __init__(self, value: Tensor) -> None:
+        self.value = value
+
+    def make(self, problem: Problem, images: int, seed: int) -> Tensor:
+        from priorkit.interfaces import Encoder
+
+        value = self.value.to(problem.y.device, problem.y.real.dtype)
+        if value.ndim == len(problem.shape) or (value.ndim == 1 and problem.space == "latent"):
+            value = value[None]
+        if tuple(value.shape[1:]) == tuple(problem.shape) and problem.space == "latent":
+            if not isinstance(problem.prior, Encoder):
+                raise MismatchError(
+                    "A start given as images needs a prior that encodes.", try_="a latent (B, k)"
+                )
+            value = problem.prior.encode(value)
+        value = value.flatten(1)
+        if value.shape[1] != problem.size or len(value) not in (1, images):
+            raise BadInputError(
+                f"The start must be {images} × {problem.size} or images of shape {problem.shape}.",
+                got=tuple(self.value.shape),
+            )
+        if not bool(torch.isfinite(value).all()):
+            raise BadInputError("The start has values that are NaN or infinite.")
+        return value.expand(images, -1).clone()
+
+
+def _given(value: Tensor) -> Start:
+    return _Given(value.detach())
+
+

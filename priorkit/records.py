@@ -1,0 +1,126 @@
+"""The record of a run: everything that is needed to repeat it and to believe it."""
+
+from __future__ import annotations
+
+import io
+import json
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from priorkit.errors import BadInputError, WeightsError
+from priorkit.files import write_atomic
+
+if TYPE_CHECKING:
+    from priorkit.problem import Setup
+    from priorkit.recovery import Recovery
+
+__all__ = ["Saved", "check_weights", "make", "read", "read_array", "write_arrays"]
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A run read back from its folder."""
+
+    config: dict[str, Any]
+    weights: dict[str, str]
+    names: list[str]
+    y: np.ndarray
+    x: np.ndarray
+    truth: np.ndarray | None
+
+
+def make(setup: Setup, recovery: Recovery) -> dict[str, Any]:
+    """The record of a finished run, as JSON-able data."""
+    record: dict[str, Any] = {
+        "format": FORMAT,
+        "config": setup.record(),
+        "weights": dict(setup.prior.provenance),
+        "versions": {name: version(name) for name in ("priorkit", "torch", "numpy")}
+        | {"python": platform.python_version()},
+        "seconds": round(recovery.seconds, 3),
+        "images": [],
+    }
+    scores = {k: getattr(recovery, k) for k in ("psnr", "ssim", "error")}
+    for i, name in enumerate(recovery.names):
+        image = {
+            "name": name,
+            "status": recovery.status[i],
+            "evaluations": recovery.evaluations[i],
+            "objective": float(recovery.objective[i]),
+            "misfit": float(recovery.misfit[i]),
+        }
+        image |= {k: float(v[i]) for k, v in scores.items() if v is not None}
+        record["images"].append(image)
+    return record
+
+
+def write_arrays(recovery: Recovery, folder: Path) -> None:
+    """y, x̂, z and the truth as .npy files beside the record."""
+    arrays = {"y": recovery.y, "x": recovery.x, "z": recovery.z, "truth": recovery.truth}
+    for name, tensor in arrays.items():
+        if tensor is not None:
+            buffer = io.BytesIO()
+            np.save(buffer, tensor.detach().cpu().numpy())
+            write_atomic(folder / f"{name}.npy", buffer.getvalue())
+
+
+def read(folder: Path) -> Saved:
+    """A run from the folder that :meth:`Recovery.save` wrote. Raises BadInputError."""
+    path = folder / "record.json"
+    if not path.exists():
+        raise BadInputError(f"{folder} holds no run.", try_="a folder written by --out or save()")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        config, images = dict(record["config"]), record["images"]
+        names = [str(image["name"]) for image in images]
+        weights = dict(record["weights"])
+        found = record["format"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise BadInputError(
+            f"{path} is not a record of a run.", got=f"{type(error).__name__}: {error}"[:100]
+        ) from error
+    if found != FORMAT:
+        raise BadInputError(f"{path} has another format.", got=found)
+    for component in ("prior", "op", "penalty", "solver", "start"):
+        name = config.get(component, {}).get("name", "")
+        if ":" in name:
+            raise BadInputError(
+                f"This run used the object {name} for {component}, which a record can't rebuild.",
+                try_="a registered component",
+            )
+    truth = read_array(folder / "truth.npy") if (folder / "truth.npy").exists() else None
+    return Saved(
+        config, weights, names, read_array(folder / "y.npy"), read_array(folder / "x.npy"), truth
+    )
+
+
+def read_array(path: Path) -> np.ndarray:
+    """A .npy file, never a pickle. Raises BadInputError where it can't be read."""
+    try:
+        array = np.load(path, allow_pickle=False)
+    except Exception as error:  # numpy raises many kinds for a damaged file
+        raise BadInputError(
+            f"{path} is not an array that can be read.",
+            got=f"{type(error).__name__}: {str(error)[:100]}",
+            try_="numpy.save",
+        ) from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiucb":
+        raise BadInputError(f"{path} must hold one array of numbers.")
+    return array
+
+
+def check_weights(saved: Saved, setup: Setup) -> None:
+    """Raise WeightsError where the prior's weights aren't the ones of the saved run."""
+    now = dict(setup.prior.provenance)
+    if now != saved.weights:
+        raise WeightsError(
+            "The weights are not the ones that this run used.",
+            got=f"{now or 'none'} instead of {saved.weights or 'none'}",
+        )

@@ -1,0 +1,422 @@
+"""From a problem to a recovery: simulate or take y, solve, measure, and record."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from priorkit import metrics, records
+from priorkit.config import from_file, merge
+from priorkit.errors import BadInputError
+from priorkit.interfaces import Evaluation, Operator, Shape, Snapshot, Solution, Solver, Status
+from priorkit.pictures import Pictures, astronaut, load, to_pil
+from priorkit.problem import Problem, Setup, choose, set_up
+from priorkit.streams import normal
+
+__all__ = ["Recovery", "Trace", "recover", "replay"]
+
+CHUNK = 32  # images solved together; results don't depend on it
+
+
+@dataclass
+class Trace:
+    """What happened, a row per round of evaluations: arrays (rounds, B), seconds (rounds,)."""
+
+    evaluations: list[list[int]] = field(default_factory=list)
+    objective: list[list[float]] = field(default_factory=list)
+    misfit: list[list[float]] = field(default_factory=list)
+    norm: list[list[float]] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+    def append(self, now: Snapshot, seconds: float) -> None:
+        self.evaluations.append(now.evaluations.tolist())
+        self.objective.append(now.objective.tolist())
+        self.misfit.append(now.misfit.tolist())
+        self.norm.append(now.norm.tolist())
+        self.seconds.append(seconds)
+
+
+@dataclass
+class Recovery:
+    """What came back.
+
+    Attributes
+    ----------
+    x : images (B, C, H, W) in [0, 1]
+    z : latents (B, k) in latent space, else None
+    y : measurements (B, …)
+    operator : the operator, bound to the shape of the images
+    status : per image "converged", "stopped" (by the budget or Ctrl-C) or "diverged"
+    truth : the pictures that were measured, where they are known
+    psnr, ssim, error : per image (B,), None without a truth
+    evaluations : of the objective, per image
+    objective, misfit : per image at the end (misfit = ‖A x̂ − y‖² before x̂ is clipped)
+    trace : one :class:`Trace` per chunk of images
+    record : everything needed to repeat the run
+    """
+
+    x: Tensor
+    z: Tensor | None
+    y: Tensor
+    operator: Operator
+    status: list[Status]
+    names: list[str]
+    truth: Tensor | None
+    evaluations: list[int]
+    objective: Tensor
+    misfit: Tensor
+    seconds: float
+    trace: list[Trace]
+    record: dict[str, Any]
+    interrupted: bool = False
+
+    @property
+    def psnr(self) -> Tensor | None:
+        """Peak signal-to-noise ratio per image in dB."""
+        return None if self.truth is None else metrics.psnr(self.x, self.truth)
+
+    @property
+    def ssim(self) -> Tensor | None:
+        """Structural similarity per image."""
+        return None if self.truth is None else metrics.ssim(self.x, self.truth)
+
+    @property
+    def error(self) -> Tensor | None:
+        """(1/n)‖x − x̂‖² per image."""
+        return None if self.truth is None else metrics.reconstruction_error(self.x, self.truth)
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write images, a grid, the report, the config and the record into a folder."""
+        from priorkit import report
+
+        return report.save(self, Path(folder))
+
+    def plot(self) -> Any:
+        """A PIL image: one row per picture with truth, measurement, recovery, error."""
+        from priorkit import report
+
+        return report.grid(self)
+
+    def report(self, path: str | os.PathLike[str]) -> Path:
+        """Write a self-contained HTML page."""
+        from priorkit import report
+
+        return report.write_html(self, Path(path))
+
+    def image(self, i: int = 0) -> Any:
+        """Recovered image ``i`` as a PIL image."""
+        return to_pil(self.x[i])
+
+
+def recover(
+    x: Any = None,
+    *,
+    y: Any = None,
+    config: str | os.PathLike[str] | dict[str, Any] | None = None,
+    progress: Callable[[Snapshot, int], None] | None = None,
+    **settings: Any,
+) -> Recovery:
+    """Recover images from measurements: min over u of ‖A(D(u)) − y‖² + γ·R(u).
+
+    Parameters
+    ----------
+    x : pictures to measure and recover, so that errors can be reported: a path, a folder, a
+        PIL image, an array or a tensor in [0, 1] (see :func:`priorkit.pictures.load`).
+        Without x and y, the sample photograph.
+    y : real measurements instead, an array or a .npy file, (m,) or (B, m), or pictures for
+        operators whose y is a picture
+    config : settings from a TOML file or a dict; keywords given here go over it
+    progress : called with a :class:`~priorkit.interfaces.Snapshot` and the number of images
+        done before this chunk, after each round of evaluations
+    **settings : components ``prior``, ``op``, ``penalty``, ``solver``, ``start``, each a
+        name, a path to weights, a table ``{"name": …}`` or an object; run-level settings
+        ``shape``, ``space``, ``restarts``, ``sigma``, ``noise_norm``, ``gamma``,
+        ``budget`` (evaluations per image), ``seed``, ``device``, ``precision``; and any
+        option of a chosen component, such as ``m`` of the Gaussian operator
+
+    Raises a :class:`~priorkit.errors.PriorkitError`, before any compute, for names, options,
+    shapes or values that can't be used.
+    """
+    layer = from_file(config) if isinstance(config, (str, os.PathLike)) else dict(config or {})
+    given = layer | {k: v for k, v in settings.items() if v is not None}
+    known = {k: v for k, v in given.items() if k in _CONFIG_KEYS}
+    extra = {k: v for k, v in given.items() if k not in _CONFIG_KEYS}
+    if isinstance(known.get("start"), np.ndarray):
+        known["start"] = torch.from_numpy(np.ascontiguousarray(known["start"]))
+    both = merge(known)
+    if x is None:
+        x = both.image
+    if y is None:
+        y = both.y
+    if x is not None and y is not None:
+        raise BadInputError(
+            "Give pictures x to simulate measurements of, or measurements y, not both."
+        )
+    setup, pictures = _prepare(x, y, both, extra)
+    if pictures is not None:
+        truth = pictures.x.to(setup_device(setup), setup_dtype(setup))
+        measured, names = simulate(setup, truth), pictures.names
+    else:
+        truth, measured = None, _measurement(y, setup)
+        names = [f"{i:04d}" for i in range(len(measured))] if len(measured) > 1 else ["image"]
+    return _solve(setup, measured, truth, names, progress)
+
+
+def replay(
+    folder: str | os.PathLike[str], *, progress: Callable[[Snapshot, int], None] | None = None
+) -> Recovery:
+    """Repeat a saved run from its record and its stored measurements.
+
+    Raises BadInputError where the folder holds no run, or one made with objects that have no
+    name, and WeightsError where the weights are no longer the ones that were used.
+    """
+    saved = records.read(Path(folder))
+    config = merge(saved.config)
+    setup, _ = _prepare(None, saved.y, config, {})
+    records.check_weights(saved, setup)
+    dtype, device = setup_dtype(setup), setup_device(setup)
+    truth = None if saved.truth is None else torch.from_numpy(saved.truth).to(device, dtype)
+    return _solve(setup, _measurement(saved.y, setup), truth, saved.names, progress)
+
+
+def simulate(setup: Setup, x: Tensor) -> Tensor:
+    """y = A(x) + η; the noise of image i depends on the seed and i alone, never on the batch."""
+    y = setup.operator.A(x)
+    seen = setup.operator.seen()
+    entries = int(seen.sum()) if seen is not None else y[0].numel()
+    std = setup.noise.std(entries)
+    if std:
+        eta = normal(setup.config.seed, "noise", range(len(x)), y[0].numel())
+        eta = std * eta.view(y.shape).to(y.device, y.dtype)
+        y = y + (eta if seen is None else eta * seen.to(eta))
+    return y
+
+
+def setup_dtype(setup: Setup) -> torch.dtype:
+    """float32 or float64, as the run's precision says."""
+    return torch.float64 if setup.config.precision == "float64" else torch.float32
+
+
+def setup_device(setup: Setup) -> torch.device:
+    """The run's device. Raises BadInputError where torch doesn't have it."""
+    try:
+        device = torch.device(setup.config.device)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise BadInputError(
+            f"The device {setup.config.device!r} isn't available.",
+            got=str(error).splitlines()[0][:100],
+            try_="device='cpu'",
+        ) from error
+    return device
+
+
+_CONFIG_KEYS = set(merge().__class__.model_fields)
+
+
+def _prepare(
+    x: Any, y: Any, config: Any, extra: dict[str, Any]
+) -> tuple[Setup, Pictures | None]:
+    """Everything that can be refused before compute; pictures come back framed."""
+    chosen = choose(config, extra)
+    fixed = _fixed_shape(chosen.prior, config.seed) or config.shape
+    if y is not None:
+        shape = fixed or _shape_of(y)
+        return set_up(chosen, shape, real=True), None
+    pictures = load(astronaut() if x is None else x, fixed or ((3, 64, 64) if x is None else None))
+    return set_up(chosen, tuple(pictures.x.shape[1:]), real=False), pictures
+
+
+def _fixed_shape(prior: Any, seed: int) -> Shape | None:
+    """The shape that a prior insists on; building it also loads and verifies its weights."""
+    prior.instance = prior.build(seed)
+    shape: Shape | None = prior.instance.shape
+    return shape
+
+
+def _shape_of(y: Any) -> Shape | None:
+    """The image's shape where the measurement is itself a picture (C, H, W)."""
+    dims = tuple(getattr(y, "shape", ()))
+    return dims[-3:] if len(dims) >= 3 else None
+
+
+def _measurement(y: Any, setup: Setup) -> Tensor:
+    """y as (B, *y_shape), checked."""
+    shape = setup.operator.y_shape
+    if isinstance(y, (str, os.PathLike)):
+        y = records.read_array(Path(y)) if str(y).endswith(".npy") else load(y, setup.shape).x
+    if isinstance(y, np.ndarray):
+        y = np.ascontiguousarray(y)
+    try:
+        values = torch.as_tensor(y)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise BadInputError(
+            "The measurement y is an array or a .npy file.", got=type(y).__name__
+        ) from error
+    if values.ndim == len(shape):
+        values = values[None]
+    if tuple(values.shape[1:]) != shape or not len(values):
+        raise BadInputError(
+            f"The measurement y must be {shape}, or a batch of these.",
+            got=tuple(values.shape),
+            try_="the operator's own m and shape",
+        )
+    dtype = setup_dtype(setup)
+    if values.is_complex():
+        dtype = torch.complex128 if dtype == torch.float64 else torch.complex64
+    values = values.to(setup_device(setup), dtype)
+    if not bool(torch.isfinite(values).all()):
+        raise BadInputError("The measurement y has values that are NaN or infinite.")
+    seen = setup.operator.seen()
+    return values if seen is None else values * seen.to(values)
+
+
+def _solve(
+    setup: Setup,
+    y: Tensor,
+    truth: Tensor | None,
+    names: list[str],
+    progress: Callable[[Snapshot, int], None] | None,
+) -> Recovery:
+    started = time.perf_counter()
+    parts: list[tuple[Tensor, Solution]] = []
+    traces: list[Trace] = []
+    interrupted = False
+    for first in range(0, len(y), CHUNK):
+        problem = setup.problem(y[first : first + CHUNK])
+        trace = Trace()
+        traces.append(trace)
+
+        def note(now: Snapshot, trace: Trace = trace, first: int = first) -> None:
+            trace.append(now, time.perf_counter() - started)
+            if progress is not None:
+                progress(now, first)
+
+        if interrupted:  # what follows Ctrl-C is left at its start
+            u0 = _starts(setup, problem, first, 0)
+            best = _Best(problem, u0)
+            parts.append((u0, best.solution()))
+            continue
+        solution, stopped = _restarts(setup, problem, first, note)
+        interrupted |= stopped
+        parts.append((solution.u, solution))
+    u = torch.cat([part for part, _ in parts])
+    solutions = [s for _, s in parts]
+    problem = setup.problem(y)
+    with torch.no_grad():
+        chunks = [problem.image(u[i : i + CHUNK]) for i in range(0, len(u), CHUNK)]
+    x = torch.cat(chunks).nan_to_num(0.5).clamp(0, 1)
+    recovery = Recovery(
+        x=x,
+        z=u if setup.space == "latent" else None,
+        y=y,
+        operator=setup.operator,
+        status=[s for solution in solutions for s in solution.status],
+        names=names,
+        truth=truth,
+        evaluations=[e for solution in solutions for e in solution.evaluations],
+        objective=torch.cat([solution.value for solution in solutions]),
+        misfit=torch.cat([solution.misfit for solution in solutions]),
+        seconds=time.perf_counter() - started,
+        trace=traces,
+        record={},
+        interrupted=interrupted,
+    )
+    recovery.record = records.make(setup, recovery)
+    return recovery
+
+
+def _restarts(
+    setup: Setup, problem: Problem, first: int, note: Callable[[Snapshot], None]
+) -> tuple[Solution, bool]:
+    """Solve from every start and keep, per image, the lowest objective."""
+    best: Solution | None = None
+    for attempt in range(setup.config.restarts):
+        u0 = _starts(setup, problem, first, attempt)
+        solution, stopped = _run(setup.solver, problem, u0, setup, note)
+        best = solution if best is None else _lower(best, solution)
+        if stopped:
+            return best, True
+    assert best is not None
+    return best, False
+
+
+def _starts(setup: Setup, problem: Problem, first: int, attempt: int) -> Tensor:
+    """Rows of u₀ for this chunk; image i's start doesn't depend on the chunk."""
+    seed = setup.config.seed + 7919 * attempt
+    images = len(problem.y)
+    return setup.start.make(problem, first + images, seed)[first:]
+
+
+def _run(
+    solver: Solver,
+    problem: Problem,
+    u0: Tensor,
+    setup: Setup,
+    note: Callable[[Snapshot], None],
+) -> tuple[Solution, bool]:
+    best = _Best(problem, u0)
+    generator = torch.Generator().manual_seed(setup.config.seed)
+    try:
+        solution = solver.solve(
+            best, u0, budget=setup.budget, generator=generator, callback=note
+        )
+    except KeyboardInterrupt:
+        return best.solution(), True
+    lost = ~torch.isfinite(solution.value)
+    if bool(lost.any()):  # a solver that went astray keeps the best that it saw
+        fallback = best.solution()
+        solution.u[lost], solution.value[lost] = fallback.u[lost], fallback.value[lost]
+        solution.misfit[lost] = fallback.misfit[lost]
+    return solution, False
+
+
+class _Best:
+    """The objective, remembering per image the best finite point that was evaluated."""
+
+    def __init__(self, problem: Problem, u0: Tensor) -> None:
+        self.problem = problem
+        self.u = u0.clone()
+        self.value = torch.full((len(u0),), torch.inf, dtype=torch.float64, device=u0.device)
+        self.misfit = self.value.clone()
+        self.count = torch.zeros(len(u0), dtype=torch.long, device=u0.device)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.problem, name)
+
+    def value_grad(self, u: Tensor, index: Tensor | None = None) -> Evaluation:
+        now = self.problem.value_grad(u, index)
+        index = torch.arange(len(u), device=u.device) if index is None else index
+        self.count[index] += 1
+        better = now.value < self.value[index]
+        rows = index[better]
+        self.u[rows], self.value[rows] = u[better], now.value[better]
+        self.misfit[rows] = now.misfit[better]
+        return now
+
+    def solution(self) -> Solution:
+        return Solution(
+            self.u, self.value, self.misfit, ["stopped"] * len(self.u), self.count.tolist()
+        )
+
+
+def _lower(a: Solution, b: Solution) -> Solution:
+    """Per image the solution of the lower objective; evaluations add up."""
+    better = b.value < a.value
+    column = better[:, None]
+    pairs = zip(better.tolist(), a.status, b.status, strict=True)
+    return Solution(
+        u=torch.where(column, b.u, a.u),
+        value=torch.where(better, b.value, a.value),
+        misfit=torch.where(better, b.misfit, a.misfit),
+        status=[after if won else before for won, before, after in pairs],
+        evaluations=[i + j for i, j in zip(a.evaluations, b.evaluations, strict=True)],
+    )

@@ -1,0 +1,189 @@
+"""Discovery of plugins and lookup of components by name.
+
+Plugins are found through the entry-point group ``priorkit``. Listing never imports a
+component; a plugin that fails is recorded and the rest keep working.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import pluggy
+
+from priorkit import hookspecs
+from priorkit.errors import PluginError, UnknownNameError, did_you_mean
+
+__all__ = ["KINDS", "Entry", "PluginStatus", "Registry", "registry"]
+
+KINDS = {
+    "prior": "register_priors",
+    "operator": "register_operators",
+    "penalty": "register_penalties",
+    "solver": "register_solvers",
+    "start": "register_starts",
+    "trainer": "register_trainers",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A registered name: its kind, its target, and the plugin that it came from."""
+
+    kind: str
+    name: str
+    target: Any
+    plugin: str
+    aliases: tuple[str, ...] = ()
+    preset: dict[str, Any] = field(default_factory=dict)
+
+    def load(self) -> Any:
+        """The class or function itself, imported now if it was registered as a string.
+
+        Raises PluginError naming the plugin where the import fails.
+        """
+        if not isinstance(self.target, str):
+            return self.target
+        module, _, attribute = self.target.partition(":")
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except Exception as error:
+            raise PluginError(
+                f"The {self.kind} {self.name!r} of plugin {self.plugin!r} can't be imported.",
+                got=f"{type(error).__name__}: {error}",
+                try_="priorkit plugins",
+            ) from error
+
+
+@dataclass
+class PluginStatus:
+    """One plugin as found: where from, what it registered, what went wrong."""
+
+    name: str
+    distribution: str
+    version: str
+    names: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+class Registry:
+    """Names of all kinds, gathered from plugins.
+
+    Parameters
+    ----------
+    points : the entry points to load, in the order in which they may claim names
+    """
+
+    def __init__(self, points: Iterable[EntryPoint]) -> None:
+        self.plugins: list[PluginStatus] = []
+        self._entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
+        self._alias: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
+        self._manager = pluggy.PluginManager("priorkit")
+        self._manager.add_hookspecs(hookspecs)
+        for point in points:
+            self._load(point)
+
+    def entries(self, kind: str) -> list[Entry]:
+        """The entries of one kind, sorted by name."""
+        return [self._entries[kind][name] for name in sorted(self._entries[kind])]
+
+    def find(self, kind: str, name: str) -> Entry | None:
+        """The entry of that name or alias, or None."""
+        return self._entries[kind].get(self._alias[kind].get(name, name))
+
+    def get(self, kind: str, name: str) -> Entry:
+        """The entry of that name or alias.
+
+        Raises UnknownNameError with the nearest names.
+        """
+        entry = self.find(kind, name)
+        if entry is None:
+            known = [*self._entries[kind], *self._alias[kind]]
+            hint = did_you_mean(name, known)
+            raise UnknownNameError(
+                f"Unknown {kind} {name!r}.{' ' + hint if hint else ''} Run: priorkit list"
+            )
+        return entry
+
+    def call_commands(self, app: Any) -> None:
+        """Let plugins add commands; one that fails is recorded and left out."""
+        for plugin in self._manager.get_plugins():
+            hook = getattr(plugin, "register_commands", None)
+            if hook is not None:
+                try:
+                    hook(app)
+                except Exception as error:
+                    name = self._manager.get_name(plugin)
+                    status = next(p for p in self.plugins if p.name == name)
+                    status.failures.append(f"register_commands: {_describe(error)}")
+
+    def _load(self, point: EntryPoint) -> None:
+        dist = point.dist
+        status = PluginStatus(
+            point.name, dist.name if dist else "unknown", dist.version if dist else ""
+        )
+        self.plugins.append(status)
+        try:
+            plugin = point.load()
+            self._manager.register(plugin, name=point.name)
+        except Exception as error:
+            status.failures.append(_describe(error))
+            if self._manager.has_plugin(point.name):  # pluggy keeps a half-registered plugin
+                self._manager.unregister(name=point.name)
+            return
+        for kind, hook_name in KINDS.items():
+            hook = getattr(plugin, hook_name, None)
+            if hook is None:
+                continue
+            try:
+                hook(self._registrar(kind, status))
+            except Exception as error:
+                status.failures.append(f"{hook_name}: {_describe(error)}")
+
+    def _registrar(self, kind: str, status: PluginStatus) -> Callable[..., None]:
+        def register(
+            name: str, target: Any, *, aliases: tuple[str, ...] = (), **preset: Any
+        ) -> None:
+            for taken in (name, *aliases):
+                other = self.find(kind, taken)
+                if other is not None:  # refused, and said; the first one keeps the name
+                    status.failures.append(
+                        f"{kind} {taken!r} is already registered by plugin {other.plugin!r}"
+                    )
+                    return
+            self._entries[kind][name] = Entry(
+                kind, name, target, status.name, tuple(aliases), preset
+            )
+            self._alias[kind].update({alias: name for alias in aliases})
+            status.names.append(f"{kind} {name}")
+
+        return register
+
+
+@cache
+def registry() -> Registry:
+    """The registry of this process, built at first use.
+
+    ``PRIORKIT_PLUGINS`` selects plugins by entry-point name, comma separated: unset means
+    all, empty means first-party only. First-party plugins are always there.
+    """
+    selection = os.environ.get("PRIORKIT_PLUGINS")
+    chosen = None if selection is None else {n.strip() for n in selection.split(",")}
+
+    def first_party(point: EntryPoint) -> bool:
+        return point.dist is not None and point.dist.name == "priorkit"
+
+    points = sorted(
+        entry_points(group="priorkit"), key=lambda p: (not first_party(p), p.name, p.value)
+    )
+    unique = {(p.name, p.value): p for p in points}.values()  # an editable install lists twice
+    return Registry(p for p in unique if chosen is None or first_party(p) or p.name in chosen)
+
+
+def _describe(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]

@@ -1,0 +1,179 @@
+"""Weights: safetensors with a JSON card beside them, verified before they are used.
+
+A name is looked for as a path, among the shipped weights, in the cache, and on the hub, in
+that order. This is the only file that touches the network, and only for a hub that the
+user has named in ``PRIORKIT_HUB``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import urllib.error
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from priorkit.errors import WeightsError
+from priorkit.files import write_atomic
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Card", "Weights", "cache_dir", "find", "read"]
+
+MAX_CARD = 1 << 20
+MAX_WEIGHTS = 4 << 30
+
+
+class Card(BaseModel):
+    """What a weights file is: its architecture, its data and terms, and its checksum."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)
+    family: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=100)
+    architecture: dict[str, Any]
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    range: tuple[float, float] = (0.0, 1.0)
+    data: str = ""
+    licence: str = ""
+    bits_per_dim: float | None = None
+    parameters: int | None = None
+    defaults: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A weights file and its card."""
+
+    path: Path
+    card: Card
+
+    def load(self) -> dict[str, Tensor]:
+        """The tensors, on the CPU, after the checksum of the card was verified.
+
+        Raises WeightsError where the file is missing, truncated or not what the card says.
+        """
+        from safetensors.torch import load
+
+        if not self.path.exists():
+            raise WeightsError(f"There is no weights file {self.path}.")
+        if self.path.stat().st_size > MAX_WEIGHTS:
+            raise WeightsError(f"{self.path} is larger than {MAX_WEIGHTS >> 30} GiB.")
+        data = self.path.read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        if digest != self.card.sha256:
+            raise WeightsError(
+                f"{self.path} is not the file that its card describes: it is damaged or was "
+                f"changed (sha256 {digest[:12]}…, card says {self.card.sha256[:12]}…).",
+                try_="copy or download both files again",
+            )
+        try:
+            return load(data)
+        except Exception as error:  # safetensors raises several kinds
+            raise WeightsError(
+                f"{self.path} is not a safetensors file.", got=str(error)[:200]
+            ) from error
+
+
+def read(path: str | os.PathLike[str]) -> Weights:
+    """The weights at a path ``NAME.safetensors`` with ``NAME.json`` beside it.
+
+    The tensors themselves are read, and verified, by :meth:`Weights.load`.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise WeightsError(f"There is no weights file {path}.")
+    if path.suffix != ".safetensors":
+        raise WeightsError(
+            "Weights are .safetensors files with a card beside them.",
+            got=str(path),
+            try_="priorkit import-glow, for checkpoints of the reference project",
+        )
+    card_path = path.with_suffix(".json")
+    if not card_path.exists():
+        raise WeightsError(f"{path} has no card.", try_=f"the file {card_path} beside it")
+    return Weights(path, _read_card(card_path))
+
+
+def find(name: str) -> Weights | None:
+    """Weights of that name in the cache, or from the hub where one is set; else None."""
+    if not _is_plain(name):
+        return None
+    cached = cache_dir() / "weights" / f"{name}.safetensors"
+    if not cached.exists():
+        hub = os.environ.get("PRIORKIT_HUB", "").rstrip("/")
+        if not hub or os.environ.get("PRIORKIT_OFFLINE", "") not in ("", "0"):
+            return None
+        if not _download(hub, name, cached):
+            return None
+    return read(cached)
+
+
+def cache_dir() -> Path:
+    """``PRIORKIT_CACHE_DIR``, or ``~/.cache/priorkit``."""
+    return Path(os.environ.get("PRIORKIT_CACHE_DIR") or Path.home() / ".cache" / "priorkit")
+
+
+def _read_card(path: Path) -> Card:
+    if path.stat().st_size > MAX_CARD:
+        raise WeightsError(f"The card {path} is larger than {MAX_CARD >> 20} MiB.")
+    return _parse_card(path.read_bytes(), str(path))
+
+
+def _parse_card(data: bytes, where: str) -> Card:
+    try:
+        return Card.model_validate(json.loads(data))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(p) for p in first["loc"])
+        raise WeightsError(f"The card {where} is not valid: {field}: {first['msg']}.") from error
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(f"The card {where} is not JSON.", got=str(error)[:200]) from error
+
+
+def _download(hub: str, name: str, target: Path) -> bool:
+    """Fetch NAME.json and NAME.safetensors; the card last, so that both are there or none."""
+    base = f"{hub}/{urllib.parse.quote(name)}"
+    card_data = _fetch(f"{base}.json", MAX_CARD)
+    if card_data is None:
+        return False
+    card = _parse_card(card_data, f"{base}.json")
+    data = _fetch(f"{base}.safetensors", MAX_WEIGHTS)
+    if data is None:
+        raise WeightsError(f"The hub has a card for {name!r} but no weights.", got=hub)
+    if hashlib.sha256(data).hexdigest() != card.sha256:
+        raise WeightsError(f"What the hub sent for {name!r} is not what its card describes.")
+    write_atomic(target.with_suffix(".json"), card_data)
+    write_atomic(target, data)
+    return True
+
+
+def _fetch(url: str, limit: int) -> bytes | None:
+    """The body of a URL, None for 404."""
+    if not url.startswith(("https://", "http://")):
+        raise WeightsError("PRIORKIT_HUB must be an http or https address.", got=url)
+    try:
+        with urllib.request.urlopen(url, timeout=30) as response:
+            body: bytes = response.read(limit + 1)
+    except urllib.error.HTTPError as error:
+        if error.code == 404:
+            return None
+        raise WeightsError(f"The hub refused {url}.", got=str(error)) from error
+    except (OSError, ValueError) as error:
+        raise WeightsError(
+            f"The hub can't be reached: {url}.", got=str(error), try_="PRIORKIT_OFFLINE=1"
+        ) from error
+    if len(body) > limit:
+        raise WeightsError(f"{url} is larger than {limit} bytes.")
+    return body
+
+
+def _is_plain(name: str) -> bool:
+    return bool(name) and all(c.isalnum() or c in "-_." for c in name) and name[0] != "."
