@@ -87,7 +87,7 @@ class Choices:
 # --- D: priors ---------------------------------------------------------------
 
 
-class Prior(ABC):
+class Prior(ABC):  # noqa: B024  (what it can do is in the subclasses)
     """What is known of pictures before measuring. Subclasses add what they can do.
 
     ``shape`` is the (C, H, W) of its images, or None if it takes any. ``provenance`` maps
@@ -308,8 +308,8 @@ class Requires:
 
     latent: tuple[type[Prior], ...] = (Decoder,)
     prior: tuple[type[Prior], ...] = ()
-    operator: type[Operator] = Operator
-    penalty: type[Penalty] = Penalty
+    operator: tuple[type[Operator], ...] = ()
+    penalty: tuple[type[Penalty], ...] = ()
     smooth: bool = False
 
 

@@ -34,7 +34,8 @@ from priorkit.registry import registry
 __all__ = ["CORE_DEFAULTS", "Chosen", "Problem", "Setup", "choose", "set_up"]
 
 # What the core falls back to when neither user, card nor prior says anything.
-CORE_DEFAULTS = {"penalty": "none", "solver": "lbfgs", "start": "zero", "budget": 400}
+CORE_DEFAULTS = {"penalty": "none", "solver": "lbfgs", "start": "zero"}
+CORE_BUDGET = 400
 
 
 @dataclass
@@ -233,7 +234,7 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
         start=start,
         gamma=gamma,
         space=space,
-        budget=config.budget or choices.budget or int(CORE_DEFAULTS["budget"]),
+        budget=config.budget or choices.budget or CORE_BUDGET,
         noise=noise,
         shape=shape,
     )
@@ -294,8 +295,8 @@ def _check(
         who = solver_label if requires.latent != (Decoder,) else "space 'latent'"
         _need(who, prior, requires.latent, names["prior"])
     _need(solver_label, prior, requires.prior, names["prior"])
-    _need(solver_label, operator, (requires.operator,), names["operator"])
-    _need(solver_label, penalty, (requires.penalty,), names["penalty"])
+    _need(solver_label, operator, requires.operator, names["operator"])
+    _need(solver_label, penalty, requires.penalty, names["penalty"])
     _need(f"penalty {names['penalty'].name!r}", prior, penalty.requires, names["prior"])
     _need(f"start {names['start'].name!r}", prior, start.requires, names["prior"])
     if requires.smooth and not penalty.smooth:
@@ -360,5 +361,3 @@ class _Given(Start):
 
 def _given(value: Tensor) -> Start:
     return _Given(value.detach())
-
-

@@ -145,7 +145,9 @@ def recover(
     Raises a :class:`~priorkit.errors.PriorkitError`, before any compute, for names, options,
     shapes or values that can't be used.
     """
-    layer = from_file(config) if isinstance(config, (str, os.PathLike)) else dict(config or {})
+    layer = (
+        from_file(Path(config)) if isinstance(config, (str, os.PathLike)) else dict(config or {})
+    )
     given = layer | {k: v for k, v in settings.items() if v is not None}
     known = {k: v for k, v in given.items() if k in _CONFIG_KEYS}
     extra = {k: v for k, v in given.items() if k not in _CONFIG_KEYS}
@@ -222,9 +224,7 @@ def setup_device(setup: Setup) -> torch.device:
 _CONFIG_KEYS = set(merge().__class__.model_fields)
 
 
-def _prepare(
-    x: Any, y: Any, config: Any, extra: dict[str, Any]
-) -> tuple[Setup, Pictures | None]:
+def _prepare(x: Any, y: Any, config: Any, extra: dict[str, Any]) -> tuple[Setup, Pictures | None]:
     """Everything that can be refused before compute; pictures come back framed."""
     chosen = choose(config, extra)
     fixed = _fixed_shape(chosen.prior, config.seed) or config.shape
@@ -366,9 +366,7 @@ def _run(
     best = _Best(problem, u0)
     generator = torch.Generator().manual_seed(setup.config.seed)
     try:
-        solution = solver.solve(
-            best, u0, budget=setup.budget, generator=generator, callback=note
-        )
+        solution = solver.solve(best, u0, budget=setup.budget, generator=generator, callback=note)
     except KeyboardInterrupt:
         return best.solution(), True
     lost = ~torch.isfinite(solution.value)

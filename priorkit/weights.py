@@ -94,7 +94,7 @@ def read(path: str | os.PathLike[str]) -> Weights:
         raise WeightsError(
             "Weights are .safetensors files with a card beside them.",
             got=str(path),
-            try_="priorkit import-glow, for checkpoints of the reference project",
+            try_="a plugin's importer, such as priorkit import-glow, for other checkpoints",
         )
     card_path = path.with_suffix(".json")
     if not card_path.exists():

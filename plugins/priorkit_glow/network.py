@@ -54,7 +54,10 @@ class GlowConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> GlowConfig:
         """Read the form that :meth:`to_dict` writes."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        fields: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
+        }
+        return cls(**fields)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, numbers and strings, for a JSON card."""
@@ -158,11 +161,11 @@ class Step(nn.Module):
         super().__init__()
         self.affine = coupling == "affine"
         self.scale_offset = scale_offset
-        self.half = channels // 2
+        self.middle = channels // 2
         self.actnorm = ActNorm(channels)
         self.invconv = nn.Parameter(torch.linalg.qr(torch.randn(channels, channels))[0])
-        out = channels if self.affine else self.half
-        self.net = CouplingNet(self.half, out, width)
+        out = channels if self.affine else self.middle
+        self.net = CouplingNet(self.middle, out, width)
 
     def linear(self) -> tuple[Tensor, Tensor]:
         """Actnorm, then 1×1 convolution, as one matrix M and offset c: x → M x + c."""
@@ -173,7 +176,7 @@ class Step(nn.Module):
         self.actnorm.initialize(x)
         matrix, offset = self.linear()
         y = F.conv2d(x, matrix[:, :, None, None], offset)
-        self.net.initialize(y[:, self.half :])
+        self.net.initialize(y[:, self.middle :])
 
     def scale_and_log(self, raw: Tensor) -> tuple[Tensor, Tensor]:
         """s = sigmoid(raw + 2) + offset and log s, the latter exact for tiny s."""
@@ -185,7 +188,7 @@ class Step(nn.Module):
         pixels = x.shape[2] * x.shape[3]
         logdet = pixels * (self.actnorm.logs.sum() + torch.linalg.slogdet(self.invconv)[1])
         x = F.conv2d(x, matrix[:, :, None, None], offset)
-        xa, xb = x[:, : self.half], x[:, self.half :]
+        xa, xb = x[:, : self.middle], x[:, self.middle :]
         h = self.net(xb)
         if not self.affine:
             return torch.cat([xa + h, xb], 1), logdet.expand(len(x))
@@ -193,7 +196,7 @@ class Step(nn.Module):
         return torch.cat([s * xa + h[:, 1::2], xb], 1), logdet + log_s.sum((1, 2, 3))
 
     def inverse(self, y: Tensor) -> Tensor:
-        ya, yb = y[:, : self.half], y[:, self.half :]
+        ya, yb = y[:, : self.middle], y[:, self.middle :]
         h = self.net(yb)
         xa = (ya - h[:, 1::2]) / self.scale_and_log(h[:, 0::2])[0] if self.affine else ya - h
         matrix, offset = self.linear()
@@ -267,7 +270,7 @@ class Glow(nn.Module):
         for level in range(len(shapes) - 1, -1, -1):
             if level < len(shapes) - 1:
                 h = torch.cat([h, parts[level].view(-1, *shapes[level])], 1)
-            for step in reversed(self.levels[level]):  # type: ignore[arg-type]
+            for step in reversed(self.levels[level]):  # type: ignore[call-overload]
                 h = step.inverse(h)
             h = unsqueeze(h)
         return h + 0.5

@@ -1,6 +1,7 @@
 """Names of the Glow priors and their trainer."""
 
 from importlib.resources import files
+from typing import Any
 
 from priorkit import hookimpl
 from priorkit.hookspecs import Register
@@ -19,3 +20,10 @@ def register_priors(register: Register) -> None:
 @hookimpl
 def register_trainers(register: Register) -> None:
     register("glow", "priorkit_glow.train:train")
+
+
+@hookimpl
+def register_commands(app: Any) -> None:
+    from priorkit_glow.command import import_glow
+
+    app.command(name="import-glow")(import_glow)

@@ -13,7 +13,6 @@ same command is given again. ``DIR`` then holds ``checkpoint.pt`` (everything),
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import math
 import os
@@ -26,10 +25,10 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import save_file
 from torch import Tensor
 
 from priorkit_glow.data import Pictures
+from priorkit_glow.export import rounded, write_weights
 from priorkit_glow.network import Glow, GlowConfig
 
 __all__ = ["GlowTraining", "train"]
@@ -108,8 +107,8 @@ class _Run:
         self.out = Path(o.out)
         self.out.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(o.seed)
-        self.net = Glow(self.config).to(self.device, memory_format=torch.channels_last)
-        self.ema = Glow(self.config).to(self.device, memory_format=torch.channels_last)
+        self.net = self._new_network()
+        self.ema = self._new_network()
         self.ema.requires_grad_(False)
         self.adam = torch.optim.Adam(self.net.parameters(), lr=o.rate, fused=True)
         self.step = 0
@@ -140,6 +139,10 @@ class _Run:
         finally:  # Ctrl-C too: what was learned is kept
             self._save()
         return self._export() if self.step >= o.iterations else None
+
+    def _new_network(self) -> Glow:
+        network = Glow(self.config).to(self.device)
+        return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def _train_step(self) -> float:
         o = self.options
@@ -246,35 +249,22 @@ class _Run:
         return True
 
     def _export(self) -> Path:
-        """Averaged weights, convolutions in fp16, and the card beside them."""
+        """Averaged weights, rounded as they are shipped, and the card beside them."""
         o = self.options
-        state = {}
-        for key, value in self.ema.state_dict().items():
-            value = value.contiguous().cpu()
-            state[key] = value.half() if value.dim() == 4 else value
-        path = self.out / f"{o.name}.safetensors"
-        partial = path.with_suffix(".partial")
-        save_file(state, partial)
-        os.replace(partial, path)
+        state = rounded(self.ema.state_dict())
         self.ema.load_state_dict({k: v.float() for k, v in state.items()})
         recipe = {k: v for k, v in asdict(o).items() if k not in ("data", "out", "minutes")}
-        card = {
-            "name": o.name,
-            "family": "glow",
-            "architecture": self.config.to_dict(),
-            "range": [0.0, 1.0],
-            "data": Path(o.data).name,
-            "licence": o.licence,
-            "bits_per_dim": round(self.validation_bits(self.ema), 4),
-            "parameters": sum(p.numel() for p in self.ema.parameters()),
-            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-            "training": recipe,
-        }
-        card_path = path.with_suffix(".json")
-        partial = path.with_suffix(".json.partial")
-        partial.write_text(json.dumps(card, indent=2) + "\n")
-        os.replace(partial, card_path)
-        return path
+        return write_weights(
+            self.out / f"{o.name}.safetensors",
+            state,
+            self.config,
+            {
+                "data": Path(o.data).name,
+                "licence": o.licence,
+                "bits_per_dim": round(self.validation_bits(self.ema), 4),
+                "training": recipe,
+            },
+        )
 
 
 def _print_progress(step: int, total: int, message: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from priorkit.interfaces import Penalty, ProximalPenalty
+from priorkit.interfaces import ProximalPenalty
 
 __all__ = ["L1", "L2", "L2Squared", "NoPenalty"]
 

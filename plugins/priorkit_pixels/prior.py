@@ -13,6 +13,5 @@ class NoPrior(Prior):
     Takes images of any shape and needs no weights.
     """
 
-
     def defaults(self, operator: Operator, noise: Noise) -> Choices:
         return Choices(space="pixel", penalty="none", gamma=0.0)

@@ -83,9 +83,9 @@ class History:
         SY = torch.where(both, _sorted(self.SY, order), eye)
         YY = torch.where(both, _sorted(self.YY, order), 0.0)
         D = SY.diagonal(dim1=1, dim2=2) * live
-        theta = torch.where(
-            self.count > 0, SY[:, -1, -1] / YY[:, -1, -1].clamp_min(1e-300), 1.0
-        )[:, None]
+        theta = torch.where(self.count > 0, SY[:, -1, -1] / YY[:, -1, -1].clamp_min(1e-300), 1.0)[
+            :, None
+        ]
         Sg = (torch.bmm(self.S, g[:, :, None])[..., 0].double()).gather(1, order) * live
         Yg = (torch.bmm(self.Y, g[:, :, None])[..., 0].double()).gather(1, order) * live
         R = SY.triu()

@@ -1,0 +1,33 @@
+# make demo and make test do everything on a fresh machine, the set-up included.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.ready
+
+.PHONY: venv demo test lint bench clean
+
+venv: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable '.[test]'
+	touch $@
+
+demo: venv
+	$(BIN)/priorkit recover --prior glow-celeba --op gaussian --m 500 --out priorkit-out
+	@echo "Open priorkit-out/report.html, or look at priorkit-out/grid.png"
+
+lint: venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest
+
+bench: venv
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/quality.py
+
+clean:
+	rm -rf .venv priorkit-out build *.egg-info

@@ -1,0 +1,82 @@
+"""Running a plugin's trainer: its options are the dataclass that it takes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from priorkit.components import describe_errors
+from priorkit.errors import BadInputError, UnknownNameError, did_you_mean
+from priorkit.files import require_writable
+from priorkit.registry import registry
+
+__all__ = ["options_of", "run_trainer"]
+
+
+def run_trainer(
+    name: str, given: dict[str, Any], progress: Callable[[int, int, str], None] | None = None
+) -> Path | None:
+    """Train with the registered trainer ``name``; the weights file, or None if stopped early.
+
+    A trainer is a function ``train(options, progress)`` whose first parameter is annotated
+    with a dataclass that has at least ``data`` and ``out``.
+
+    Raises UnknownNameError for an unknown trainer or option, BadInputError for bad values.
+    """
+    train = registry().get("trainer", name).load()
+    options_class = _options_class(train)
+    known = [f.name for f in fields(options_class)]
+    for key in given:
+        if key not in known:
+            hint = did_you_mean(key, known)
+            raise UnknownNameError(
+                f"trainer {name!r} has no option {key!r}.{' ' + hint if hint else ''} "
+                f"Its options: {', '.join(known)}"
+            )
+    for required in ("data", "out"):
+        if required not in given:
+            raise BadInputError(f"trainer {name!r} needs --{required}.")
+    if not Path(str(given["data"])).exists():
+        raise BadInputError("There is no training data there.", got=given["data"])
+    hints = get_type_hints(options_class)
+    values = {}
+    for key, value in given.items():
+        wanted: Any = hints[key]
+        if wanted in (list[int], list[float]) and not isinstance(value, list):
+            value = [value]
+        try:
+            values[key] = TypeAdapter(wanted).validate_python(
+                str(value) if wanted in (str, Path) else value
+            )
+        except ValidationError as error:
+            raise BadInputError(f"--{key}: {describe_errors(error)}") from error
+    require_writable(Path(values["out"]))
+    try:
+        result: Path | None = train(options_class(**values), progress)
+    except ValueError as error:
+        raise BadInputError(str(error)) from error
+    return result
+
+
+def options_of(train: Any) -> list[dict[str, Any]]:
+    """Name, type, default and help of a trainer's options."""
+    cls = _options_class(train)
+    defaults = cls()
+    return [
+        {
+            "name": f.name.replace("_", "-"),
+            "type": str(f.type),
+            "default": f"{getattr(defaults, f.name)}  {f.metadata.get('help', '')}",
+        }
+        for f in fields(cls)
+    ]
+
+
+def _options_class(train: Any) -> Any:
+    first = next(iter(inspect.signature(train).parameters))
+    return get_type_hints(train)[first]
