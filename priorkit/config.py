@@ -88,10 +88,9 @@ def merge(*layers: dict[str, Any]) -> RunConfig:
     values: dict[str, Any] = {}
     for layer in layers:
         given = {k: v for k, v in layer.items() if v is not None}
-        if "sigma" in given:
-            values.pop("noise_norm", None)  # the later layer decides which of the two
-        if "noise_norm" in given:
+        if "sigma" in given or "noise_norm" in given:  # a later layer says which of the two
             values.pop("sigma", None)
+            values.pop("noise_norm", None)
         values.update(given)
     for key in values:
         if key not in RunConfig.model_fields:

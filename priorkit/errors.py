@@ -36,7 +36,8 @@ class PriorkitError(Exception):
             parts.append(f"Got {got}.")
         if try_:
             parts.append(f"Try: {try_}")
-        super().__init__(" ".join(parts))
+        # One line, whatever a library's message held.
+        super().__init__(" ".join(" ".join(parts).splitlines()))
 
 
 class UnknownNameError(PriorkitError):

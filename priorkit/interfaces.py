@@ -295,7 +295,12 @@ class Evaluation(NamedTuple):
 
 
 class Objective(Protocol):
-    """What a smooth solver sees of a problem."""
+    """What a smooth solver sees of a problem.
+
+    ``noise_energy`` is a misfit below which only noise is fitted, 0 where that isn't known.
+    """
+
+    noise_energy: float
 
     def value_grad(self, u: Tensor, index: Tensor | None = None) -> Evaluation:
         """Evaluate rows u of the batch; ``index`` says which images they are."""

@@ -128,17 +128,17 @@ def _frame(image: Image.Image, shape: tuple[int, ...] | None) -> Tensor:
             )
         height, width = shape[1:]
         scale = min(image.width / width, image.height / height)
-        w, h = scale * width, scale * height
-        left, top = (image.width - w) / 2, (image.height - h) / 2
-        box = (left, top, left + w, top + h)
-        image = image.resize((width, height), Image.Resampling.BILINEAR, box=box)
+        w, h = round(scale * width), round(scale * height)
+        left, top = (image.width - w) // 2, (image.height - h) // 2
+        image = image.crop((left, top, left + w, top + h))
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
     array = np.asarray(image, dtype=np.float32) / 255
     array = array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
     return torch.from_numpy(np.ascontiguousarray(array))
 
 
 def _from_array(source: np.ndarray | Tensor) -> Tensor:
-    x = torch.as_tensor(np.ascontiguousarray(source) if isinstance(source, np.ndarray) else source)
+    x = torch.from_numpy(source.copy()) if isinstance(source, np.ndarray) else source
     given = tuple(x.shape)
     if x.ndim == 2:
         x = x[None, None]

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -43,7 +44,8 @@ class Problem:
     """‖A(D(u)) − y‖² + γ·R(u) for a batch of measurements.
 
     ``y`` is (B, *y_shape). In latent space u is a latent (B, k) and D decodes it; in pixel
-    space u is a flattened image and D only gives it its shape back.
+    space u is a flattened image and D only gives it its shape back. ``noise_energy`` is
+    E‖η‖² per image where it is known and γ = 0: a misfit below it fits the noise.
     """
 
     y: Tensor
@@ -53,6 +55,7 @@ class Problem:
     gamma: float
     space: Space
     shape: Shape
+    noise_energy: float = 0.0
 
     @property
     def size(self) -> int:
@@ -125,9 +128,16 @@ class Setup:
 
     def problem(self, y: Tensor) -> Problem:
         """The problem of one batch of measurements."""
+        entries = self.entries(y)
+        energy = 0.0 if self.gamma else entries * self.noise.std(entries) ** 2
         return Problem(
-            y, self.operator, self.prior, self.penalty, self.gamma, self.space, self.shape
+            y, self.operator, self.prior, self.penalty, self.gamma, self.space, self.shape, energy
         )
+
+    def entries(self, y: Tensor) -> int:
+        """How many numbers of one measurement were really measured."""
+        seen = self.operator.seen()
+        return int(seen.sum()) if seen is not None else y[0].numel()
 
     def record(self) -> dict[str, Any]:
         """The config with nothing left open: giving it back repeats the run."""
@@ -158,8 +168,8 @@ def choose(config: RunConfig, extra: dict[str, Any]) -> Chosen:
     chosen: dict[str, Component | None] = {}
     for key, kind in COMPONENTS.items():
         spec = getattr(config, key)
-        if key == "start" and isinstance(spec, Tensor):
-            spec = _given(spec)
+        if key == "start" and isinstance(spec, (Tensor, np.ndarray)):
+            spec = _Given(torch.as_tensor(spec).detach())
         chosen[kind] = resolve(kind, spec) if spec is not None else None
     for name, value in extra.items():
         # A component that is left to its default can be configured too.
@@ -207,7 +217,10 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
     if noise == Noise() and not real:
         noise = operator.default_noise
     choices = prior.defaults(operator, noise)
-    space = config.space or choices.space or ("latent" if isinstance(prior, Decoder) else "pixel")
+    # The prior's choices belong together: another penalty doesn't inherit their space.
+    follows = chosen.penalty is None or chosen.penalty.name == choices.penalty
+    natural: Space = "latent" if isinstance(prior, Decoder) else "pixel"
+    space = config.space or (choices.space if follows else None) or natural
 
     penalty_c = chosen.penalty or resolve("penalty", choices.penalty or CORE_DEFAULTS["penalty"])
     solver_c = chosen.solver or resolve("solver", choices.solver or CORE_DEFAULTS["solver"])
@@ -357,7 +370,3 @@ class _Given(Start):
         if not bool(torch.isfinite(value).all()):
             raise BadInputError("The start has values that are NaN or infinite.")
         return value.expand(images, -1).clone()
-
-
-def _given(value: Tensor) -> Start:
-    return _Given(value.detach())

@@ -148,12 +148,9 @@ def recover(
     layer = (
         from_file(Path(config)) if isinstance(config, (str, os.PathLike)) else dict(config or {})
     )
-    given = layer | {k: v for k, v in settings.items() if v is not None}
-    known = {k: v for k, v in given.items() if k in _CONFIG_KEYS}
-    extra = {k: v for k, v in given.items() if k not in _CONFIG_KEYS}
-    if isinstance(known.get("start"), np.ndarray):
-        known["start"] = torch.from_numpy(np.ascontiguousarray(known["start"]))
-    both = merge(known)
+    given = {k: v for k, v in settings.items() if v is not None}
+    extra = {k: v for k, v in (layer | given).items() if k not in _CONFIG_KEYS}
+    both = merge(*({k: v for k, v in part.items() if k in _CONFIG_KEYS} for part in (layer, given)))
     if x is None:
         x = both.image
     if y is None:
@@ -193,8 +190,7 @@ def simulate(setup: Setup, x: Tensor) -> Tensor:
     """y = A(x) + η; the noise of image i depends on the seed and i alone, never on the batch."""
     y = setup.operator.A(x)
     seen = setup.operator.seen()
-    entries = int(seen.sum()) if seen is not None else y[0].numel()
-    std = setup.noise.std(entries)
+    std = setup.noise.std(setup.entries(y))
     if std:
         eta = normal(setup.config.seed, "noise", range(len(x)), y[0].numel())
         eta = std * eta.view(y.shape).to(y.device, y.dtype)
@@ -252,7 +248,7 @@ def _measurement(y: Any, setup: Setup) -> Tensor:
     """y as (B, *y_shape), checked."""
     shape = setup.operator.y_shape
     if isinstance(y, (str, os.PathLike)):
-        y = records.read_array(Path(y)) if str(y).endswith(".npy") else load(y, setup.shape).x
+        y = records.read_array(Path(y)) if str(y).endswith(".npy") else load(y, shape).x
     if isinstance(y, np.ndarray):
         y = np.ascontiguousarray(y)
     try:

@@ -128,6 +128,9 @@ class Registry:
             point.name, dist.name if dist else "unknown", dist.version if dist else ""
         )
         self.plugins.append(status)
+        if self._manager.has_plugin(point.name):
+            status.failures.append(f"a plugin named {point.name!r} is already loaded")
+            return
         try:
             plugin = point.load()
             self._manager.register(plugin, name=point.name)
@@ -136,6 +139,10 @@ class Registry:
             if self._manager.has_plugin(point.name):  # pluggy keeps a half-registered plugin
                 self._manager.unregister(name=point.name)
             return
+        for caller in self._manager.get_hookcallers(plugin) or []:
+            if not caller.has_spec():  # pluggy would wait for someone to declare it
+                hint = did_you_mean(caller.name, [*KINDS.values(), "register_commands"])
+                status.failures.append(f"unknown hook {caller.name!r}. {hint}".rstrip())
         for kind, hook_name in KINDS.items():
             hook = getattr(plugin, hook_name, None)
             if hook is None:
@@ -186,4 +193,4 @@ def registry() -> Registry:
 
 
 def _describe(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -148,6 +148,7 @@ class Quadratic:
     """f(u) = ½ Σ λᵢ (uᵢ − cᵢ)² with λ from 1 to ``condition``; the minimum is 0 at c."""
 
     def __init__(self, images: int, n: int, condition: float = 100.0, seed: int = 0) -> None:
+        self.noise_energy = 0.0
         self.centre = _normal((images, n), seed)
         self.scale = torch.logspace(0, math.log10(condition), n, dtype=torch.float64)
 

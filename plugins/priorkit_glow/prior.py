@@ -84,9 +84,10 @@ class GlowPrior(Decoder, Encoder, Density, Sampler):
             return self.decode(z).clamp(0, 1)
 
     def defaults(self, operator: Operator, noise: Noise) -> Choices:
-        """The paper's choices: z₀ = 0 and γ = 0, except for denoising, where γ grows with σ.
+        """The paper's choices: z₀ = 0 and γ = 0, except where y is a whole picture.
 
-        There the card's ``denoising`` table (σ, γ), calibrated on validation pictures, is
+        There γ = 0 would return the noise. The card's ``denoising`` table, calibrated on
+        validation pictures, says which penalty in which space, and gives pairs (σ, γ),
         interpolated linearly in the logarithms.
         """
         table = self.card.defaults.get("denoising") if self.card is not None else None
@@ -95,7 +96,7 @@ class GlowPrior(Decoder, Encoder, Density, Sampler):
             sigma = noise.std(math.prod(operator.y_shape))
         if table and operator.y_shape == self.shape and operator.seen() is None:
             gamma = _interpolate(table["sigma"], table["gamma"], sigma) if sigma else None
-            return Choices(space="latent", penalty=table["penalty"], gamma=gamma)
+            return Choices(space=table["space"], penalty=table["penalty"], gamma=gamma)
         return Choices(space="latent", penalty="l2", gamma=0.0)
 
     def _like(self, tensor: Tensor) -> FoldedGlow:

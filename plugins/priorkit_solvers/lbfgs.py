@@ -13,7 +13,16 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from priorkit.interfaces import Callback, Objective, Requires, Snapshot, Solution, Solver, Status
+from priorkit.interfaces import (
+    Callback,
+    Evaluation,
+    Objective,
+    Requires,
+    Snapshot,
+    Solution,
+    Solver,
+    Status,
+)
 from priorkit_solvers.history import History
 
 __all__ = ["LBFGS"]
@@ -31,9 +40,12 @@ class LBFGS(Solver):
     Parameters
     ----------
     history : pairs (s, y) kept per image
-    tolerance : an image has converged when the objective fell by less than this fraction
-        over the last ``patience`` iterations, or when no step along its gradient improves it
+    tolerance : an image has converged when its objective fell by less than this fraction
+        over the last ``patience`` iterations, when its misfit, where that is all there is, is
+        below tolerance² of the first, or when no step along its gradient improves it
     patience : iterations over which the fall is measured
+    discrepancy : an image has also converged when its misfit is below this fraction of
+        E‖η‖², where the noise is known and γ = 0 (Morozov's principle); 0 turns it off
 
     References: Liu & Nocedal, "On the limited memory BFGS method", Math. Prog. 1989; Lewis &
     Overton, "Nonsmooth optimization via quasi-Newton methods", Math. Prog. 2013 (the search).
@@ -47,8 +59,10 @@ class LBFGS(Solver):
         history: Annotated[int, Field(ge=1, le=100)] = 100,
         tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-4,
         patience: Annotated[int, Field(ge=1)] = 10,
+        discrepancy: Annotated[float, Field(ge=0)] = 0.1,
     ) -> None:
         self.history, self.tolerance, self.patience = history, tolerance, patience
+        self.discrepancy = discrepancy
 
     def solve(
         self,
@@ -78,6 +92,7 @@ class _Batch:
     high: Tensor
     trials: Tensor  # (b,) evaluations in this line search
     fresh: Tensor  # (b,) whether d is the plain gradient
+    first: Tensor  # (b,) value at the start
     past: Tensor  # (b, patience) values of the last iterations
 
     def keep(self, rows: Tensor) -> None:
@@ -116,6 +131,7 @@ class _Run:
             high=scalar.clone(),
             trials=torch.zeros_like(self.evaluations),
             fresh=torch.ones(b, dtype=torch.bool, device=u0.device),
+            first=first.value.clone(),
             past=torch.full((b, options.patience), torch.inf).to(first.value),
         )
         self.pairs = History(b, u0.shape[1], options.history, u0)
@@ -155,36 +171,33 @@ class _Run:
         batch.low = torch.where(too_short, batch.t, batch.low)
         middle = torch.where(batch.high.isinf(), 2 * batch.t, 0.5 * (batch.low + batch.high))
         batch.t = torch.where(~finite, batch.low + 0.1 * (batch.t - batch.low), middle)
-        if bool(accept.any()):
-            self._accept(accept, point, now.value, now.grad, now.misfit)
+        done = failed & batch.fresh  # no step along the gradient itself improves
         if bool(failed.any()):
-            self._restart(failed)
+            self.pairs.forget(failed)
+        if bool(accept.any()):
+            done |= self._accept(accept, point, now)
+        self._aim(accept | failed)
+        self._leave(done, "converged")
 
-    def _accept(
-        self, rows: Tensor, point: Tensor, value: Tensor, grad: Tensor, misfit: Tensor
-    ) -> None:
+    def _accept(self, rows: Tensor, point: Tensor, now: Evaluation) -> Tensor:
+        """Move the rows to their trial points; which of them have converged?"""
         batch, column = self.batch, rows[:, None]
         s = torch.where(column, point - batch.u, 0)
-        y = torch.where(column, grad - batch.g, 0)
+        y = torch.where(column, now.grad - batch.g, 0)
         batch.u = torch.where(column, point, batch.u)
-        batch.g = torch.where(column, grad, batch.g)
-        batch.f = torch.where(rows, value, batch.f)
-        batch.misfit = torch.where(rows, misfit, batch.misfit)
+        batch.g = torch.where(column, now.grad, batch.g)
+        batch.f = torch.where(rows, now.value, batch.f)
+        batch.misfit = torch.where(rows, now.misfit, batch.misfit)
         self.pairs.add(s, y, rows)
         oldest = batch.past[:, 0]
         fall = oldest - batch.f
         stalled = oldest.isfinite() & (fall <= self.options.tolerance * oldest.abs())
         shifted = torch.cat([batch.past[:, 1:], batch.f[:, None]], 1)
         batch.past = torch.where(column, shifted, batch.past)
-        self._aim(rows)
-        self._leave(rows & (stalled | (batch.slope == 0)), "converged")
-
-    def _restart(self, rows: Tensor) -> None:
-        """No step along d improves: forget the history, or stop if d was the gradient."""
-        hopeless = rows & self.batch.fresh
-        self.pairs.forget(rows)
-        self._aim(rows)
-        self._leave(hopeless, "converged")
+        # A penalty can be negative, and then a small objective says nothing.
+        small = (batch.f == batch.misfit) & (batch.f <= self.options.tolerance**2 * batch.first)
+        fitted = batch.misfit < self.options.discrepancy * self.problem.noise_energy
+        return rows & (stalled | small | fitted | (batch.g == 0).all(1))
 
     def _aim(self, rows: Tensor) -> None:
         """A new direction and line search for the rows."""

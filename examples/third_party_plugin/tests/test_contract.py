@@ -1,0 +1,25 @@
+"""Both components keep the promises of the interfaces that they implement."""
+
+import pytest
+from priorkit_toy.operator import Downsample
+from priorkit_toy.prior import Smooth
+
+import priorkit
+from priorkit.testing import check_operator, check_prior
+
+
+@pytest.mark.parametrize("frequencies", [1, 5, 99])
+def test_smooth(frequencies):
+    """More frequencies than pixels are as many as there are pixels."""
+    check_prior(Smooth(frequencies=frequencies), shape=(3, 8, 6))
+
+
+@pytest.mark.parametrize("factor", [1, 2, 4])
+def test_downsample(factor):
+    check_operator(Downsample(factor=factor), shape=(3, 8, 12))
+
+
+def test_sides_that_do_not_divide():
+    """A picture that doesn't split into blocks is refused, with what was got."""
+    with pytest.raises(priorkit.PriorkitError, match="multiples of factor = 3. Got 8×12"):
+        Downsample(factor=3).bind((3, 8, 12))

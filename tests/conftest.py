@@ -1,0 +1,52 @@
+"""What several test files share."""
+
+import sys
+from typing import NamedTuple
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory):
+    """The path of a small Glow for pictures of shape (3, 8, 8), untrained, with its card."""
+    from priorkit_glow.export import write_weights
+    from priorkit_glow.network import Glow, GlowConfig
+
+    config = GlowConfig(shape=(3, 8, 8), steps=(1, 1), width=(4, 4), scale_offset=(0.0, 0.0))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = Glow(config)
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    return write_weights(path, dict(network.state_dict()), config, {"data": "none"})
+
+
+@pytest.fixture
+def face():
+    """A smooth random picture (3, 8, 8) in [0, 1], the size that ``tiny_weights`` takes."""
+    coarse = torch.rand(1, 3, 3, 3, generator=torch.Generator().manual_seed(0))
+    return F.interpolate(coarse, size=8, mode="bilinear", align_corners=True)[0]
+
+
+class Finished(NamedTuple):
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def command_line(monkeypatch, capsys):
+    """``command_line("list", "--json")`` runs priorkit's command line in this process."""
+    from priorkit import cli
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["priorkit", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return Finished(ended.value.code, *capsys.readouterr())
+
+    return run

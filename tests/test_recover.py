@@ -1,0 +1,216 @@
+"""Recovering pictures end to end, on real photographs and the shipped weights."""
+
+import json
+import tomllib
+
+import numpy as np
+import pytest
+import scipy.sparse
+import torch
+from PIL import Image
+
+import priorkit
+from priorkit import pictures
+from priorkit.interfaces import LinearOperator, Noise
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    """One short recovery with the shipped weights, shared by the tests that look at it."""
+    return priorkit.recover(prior="glow-celeba", op="gaussian", m=500, budget=60)
+
+
+def test_a_face_from_500_numbers(shipped):
+    """The sample photograph comes back, far better than least squares could do."""
+    baseline = priorkit.recover(prior="none", op="gaussian", m=500, budget=60)
+    assert shipped.x.shape == (1, 3, 64, 64)
+    assert shipped.z.shape == (1, 12288)
+    assert shipped.y.shape == (1, 500)
+    assert float(shipped.psnr[0]) > 20
+    assert float(shipped.psnr[0]) > float(baseline.psnr[0]) + 8
+    assert float(shipped.ssim[0]) > 0.6
+    assert shipped.evaluations[0] <= 60
+
+
+def test_the_trace_tells_of_every_round(shipped):
+    (trace,) = shipped.trace
+    objective = np.array(trace.objective)[:, 0]
+    assert (np.diff(objective) <= 0).all()
+    assert trace.evaluations[-1] == shipped.evaluations
+    assert trace.norm[-1][0] == pytest.approx(float(shipped.z.norm()), rel=1e-4)
+    assert len(trace.seconds) == len(trace.objective) == len(trace.misfit)
+
+
+def test_save_and_replay(shipped, tmp_path):
+    """A saved run is complete, opens, and repeats to the same picture."""
+    folder = shipped.save(tmp_path / "run")
+    for name in ("y.npy", "x.npy", "z.npy", "truth.npy", "trace.json"):
+        assert (folder / name).exists()
+    assert Image.open(folder / "grid.png").size[0] > 4 * 160
+    saved = Image.open(folder / "images" / "astronaut.png")
+    assert np.abs(np.asarray(saved) / 255 - shipped.x[0].permute(1, 2, 0).numpy()).max() < 0.003
+    page = (folder / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 4
+    assert "http" not in page.replace("http-equiv", "")
+    config = tomllib.loads((folder / "config.toml").read_text())
+    assert config["op"] == {"name": "gaussian", "m": 500}
+    record = json.loads((folder / "record.json").read_text())
+    assert record["images"][0]["psnr"] == pytest.approx(float(shipped.psnr[0]))
+    assert set(record["weights"]) == {"glow-celeba"}
+    again = priorkit.replay(folder)
+    assert float((again.x - shipped.x).abs().max()) < 1e-4
+    assert float(again.psnr[0]) == pytest.approx(float(shipped.psnr[0]), abs=0.01)
+
+
+def test_the_written_config_repeats_the_run(tmp_path):
+    first = priorkit.recover(
+        prior="none", op="mask", mask="random", penalty="tv", gamma=0.02, seed=3
+    )
+    first.save(tmp_path)
+    again = priorkit.recover(config=tmp_path / "config.toml")
+    assert torch.equal(again.x, first.x)
+    assert again.record["config"] == first.record["config"]
+
+
+def test_keywords_go_over_the_config(tmp_path):
+    (tmp_path / "run.toml").write_text(
+        'prior = "none"\nop = {name = "gaussian", m = 50}\nshape = [1, 8, 8]\nsigma = 0.5\n'
+    )
+    x = np.full((1, 8, 8), 0.5, dtype=np.float32)
+    result = priorkit.recover(x, config=tmp_path / "run.toml", m=20, noise_norm=0.0)
+    assert result.y.shape == (1, 20)
+    assert result.record["config"]["noise_norm"] == 0.0
+    assert "sigma" not in result.record["config"]
+
+
+def test_measurements_of_one_s_own(tmp_path):
+    """A matrix and a y from files, as a user has them; sparse and matrix-free give the same."""
+    rng = np.random.default_rng(0)
+    truth = rng.random((1, 8, 8))
+    matrix = rng.normal(size=(90, 64))
+    y = matrix @ truth.ravel()
+    np.save(tmp_path / "A.npy", matrix)
+    np.save(tmp_path / "y.npy", y)
+    common = {"prior": "none", "shape": (1, 8, 8), "precision": "float64"}
+    result = priorkit.recover(
+        y=tmp_path / "y.npy", op={"name": "matrix", "path": str(tmp_path / "A.npy")}, **common
+    )
+    assert result.psnr is None
+    assert float((result.x - torch.from_numpy(truth)).abs().max()) < 1e-2
+    for form in (scipy.sparse.csr_array(matrix), scipy.sparse.linalg.aslinearoperator(matrix)):
+        other = priorkit.recover(y=y, op={"name": "matrix", "matrix": form}, **common)
+        assert float((other.x - result.x).abs().max()) < 1e-3
+
+
+def test_components_as_objects_and_tables():
+    class Half(LinearOperator):
+        default_noise = Noise(sigma=0.0)
+
+        def A(self, x):
+            return x[..., ::2, :]
+
+        def A_adjoint(self, y):
+            x = torch.zeros(len(y), *self.shape, dtype=y.dtype)
+            x[..., ::2, :] = y
+            return x
+
+    result = priorkit.recover(
+        prior="none", op=Half(), penalty={"name": "tv", "epsilon": 0.01}, gamma=0.001
+    )
+    assert float(result.psnr[0]) > 25
+    with pytest.raises(priorkit.PriorkitError, match="object"):
+        import tempfile
+
+        with tempfile.TemporaryDirectory() as folder:
+            priorkit.replay(result.save(folder))
+
+
+def test_noise_is_what_was_asked_for():
+    x = np.full((5, 3, 32, 32), 0.5, dtype=np.float32)
+    common = {"prior": "none", "budget": 2}
+    denoising = priorkit.recover(x, op="denoising", sigma=0.05, **common)
+    assert float((denoising.y - 0.5).std()) == pytest.approx(0.05, rel=0.03)
+    cs = priorkit.recover(x, op="cs", m=2000, noise_norm=0.1, **common)
+    clean = priorkit.recover(x, op="cs", m=2000, noise_norm=0.0, **common)
+    norms = (cs.y - clean.y).norm(dim=1)
+    assert norms.numpy() == pytest.approx(0.1, rel=0.1)
+    hole = priorkit.recover(x, op="inpainting", sigma=0.1, **common)
+    missing = hole.operator.seen() == 0
+    assert bool((hole.y[:, missing] == 0).all())
+
+
+def test_the_center_hole_is_the_paper_s():
+    """Rows and columns 22 to 40 of 64."""
+    result = priorkit.recover(prior="none", op="mask", budget=1)
+    hole = (result.operator.seen() == 0).nonzero()
+    assert hole[:, 1:].min().item() == 22
+    assert hole[:, 1:].max().item() == 40
+    assert len(hole) == 3 * 19 * 19
+
+
+def test_restarts_keep_the_lowest_objective():
+    common = {"op": "gaussian", "m": 100, "start": {"name": "normal", "std": 2.0}}
+    x = pictures.load(pictures.astronaut(), (3, 16, 16)).x
+    prior = {"prior": "none", "penalty": "tv", "gamma": 0.01, "budget": 6}
+    one = priorkit.recover(x, **common, **prior)
+    three = priorkit.recover(x, **common, **prior, restarts=3)
+    assert float(three.objective[0]) <= float(one.objective[0])
+    assert three.evaluations[0] == 18
+
+
+def test_a_start_of_one_s_own(shipped):
+    """Starting from the solution, as latent or as picture, ends at once and no worse."""
+    common = {"prior": "glow-celeba", "op": "gaussian", "m": 500, "budget": 5}
+    for start in (shipped.z, shipped.x, shipped.x.numpy()):
+        again = priorkit.recover(**common, start=start)
+        assert float(again.objective[0]) < 3 * float(shipped.objective[0])
+
+
+def test_denoising_defaults_improve_the_picture():
+    """By default γ follows σ from the card, in pixel space, and the noise goes down."""
+    result = priorkit.recover(prior="glow-celeba", op="identity", sigma=0.1, budget=60)
+    noisy = -10 * np.log10(0.01)
+    assert result.record["config"]["penalty"]["name"] == "nll"
+    assert float(result.psnr[0]) > noisy + 5
+
+
+def test_pixel_and_latent_space_and_adam():
+    latent = priorkit.recover(prior="glow-celeba", op="mask", budget=15, solver="adam")
+    assert latent.z is not None
+    pixel = priorkit.recover(
+        prior="glow-celeba", op="mask", space="pixel", penalty="nll", gamma=1e-4, budget=15
+    )
+    assert pixel.z is None
+    assert float(pixel.psnr[0]) > 15
+
+
+def test_a_folder_is_a_batch(tmp_path):
+    for i, size in enumerate([(80, 64), (64, 70), (200, 200)]):
+        image = Image.open(pictures.astronaut()).resize(size)
+        image.save(tmp_path / f"face-{i}.png")
+    result = priorkit.recover(tmp_path, prior="none", op="mask", shape=(3, 32, 32), budget=3)
+    assert result.names == ["face-0", "face-1", "face-2"]
+    assert result.x.shape == (3, 3, 32, 32)
+
+
+def test_chunks_don_t_change_results(monkeypatch):
+    x = torch.rand(5, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    settings = {"prior": "none", "op": "gaussian", "m": 30, "start": "normal", "budget": 20}
+    whole = priorkit.recover(x, **settings)
+    monkeypatch.setattr("priorkit.recovery.CHUNK", 2)
+    chunked = priorkit.recover(x, **settings)
+    assert torch.equal(whole.y, chunked.y)
+    torch.testing.assert_close(whole.x, chunked.x, atol=1e-4, rtol=1e-4)
+
+
+def test_ctrl_c_keeps_the_best_so_far():
+    def interrupt(now, done):
+        if int(now.evaluations[0]) == 10:
+            raise KeyboardInterrupt
+
+    settings = {"prior": "none", "op": "mask", "penalty": "tv", "gamma": 0.02}
+    result = priorkit.recover(**settings, progress=interrupt)
+    start = priorkit.recover(**settings, budget=1)
+    assert result.interrupted
+    assert result.status == ["stopped"]
+    assert float(result.objective[0]) < 0.5 * float(start.objective[0])

@@ -1,0 +1,107 @@
+"""The example package, installed into an environment of its own, works with priorkit as it is."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "examples" / "third_party_plugin"
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """A new environment with the example package in it.
+
+    It sees the packages of the present environment through a .pth file, so that nothing has
+    to be downloaded; the example is installed into the new one alone.
+    """
+    root = tmp_path_factory.mktemp("third-party")
+    source = shutil.copytree(  # a build leaves files beside the sources
+        PACKAGE, root / "source", ignore=shutil.ignore_patterns("build", "*.egg-info")
+    )
+    venv.create(root / "env", symlinks=os.name != "nt")
+    variables = {"base": str(root / "env"), "platbase": str(root / "env")}
+    packages = Path(sysconfig.get_path("purelib", scheme="venv", vars=variables))
+    scripts = Path(sysconfig.get_path("scripts", scheme="venv", vars=variables))
+    present = [path for path in sys.path if path.endswith("-packages")]
+    # addsitedir rather than a plain path: it follows the .pth files of editable installs.
+    lines = [f"import site; site.addsitedir({path!r})" for path in present]
+    (packages / "present.pth").write_text("\n".join(lines) + "\n")
+
+    def run(*words, **variables):
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("PRIORKIT_", "PYTHON"))}
+        return subprocess.run(
+            [scripts / "python", *map(str, words)],
+            cwd=root,  # not the repository, whose folders would be importable
+            env=env | {"OMP_NUM_THREADS": "1"} | variables,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    offline = ("--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check")
+    done = run("-m", "pip", "install", *offline, source)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return SimpleNamespace(run=run, source=source, root=root, packages=packages)
+
+
+def names(done):
+    """The names by kind that ``priorkit list --json`` printed, with the plugin of each."""
+    assert done.returncode == 0, done.stderr
+    listed = json.loads(done.stdout)
+    return {kind: {e["name"]: e["plugin"] for e in entries} for kind, entries in listed.items()}
+
+
+def test_it_is_listed(installed):
+    """The new names stand beside the first-party ones, and nothing failed."""
+    listed = names(installed.run("-m", "priorkit.cli", "list", "--json"))
+    assert listed["prior"]["smooth"] == "toy"
+    assert listed["operator"]["downsample"] == "toy"
+    assert {"gaussian", "identity", "mask"} <= set(listed["operator"])
+    plugins = installed.run("-m", "priorkit.cli", "plugins", "--json")
+    (toy,) = [p for p in json.loads(plugins.stdout) if p["name"] == "toy"]
+    assert (toy["distribution"], toy["version"], toy["failures"]) == ("priorkit-toy", "0.1.0", [])
+
+
+def test_an_empty_selection_hides_it(installed):
+    """PRIORKIT_PLUGINS="" leaves the first-party plugins alone."""
+    listed = names(installed.run("-m", "priorkit.cli", "list", "--json", PRIORKIT_PLUGINS=""))
+    assert "smooth" not in listed["prior"]
+    assert "downsample" not in listed["operator"]
+    assert "none" in listed["prior"]
+
+
+def test_it_recovers_a_picture(installed):
+    """Superresolution under the smooth prior beats showing every coarse pixel enlarged."""
+    words = "recover --prior smooth --op superresolution --factor 2 --frequencies 16"
+    words += " --shape 3 32 32 --out out --json"
+    done = installed.run("-m", "priorkit.cli", *words.split())
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    assert record["config"]["prior"] == {"name": "smooth", "frequencies": 16}
+    assert record["config"]["op"] == {"name": "downsample", "factor": 2}
+    truth, y = (np.load(installed.root / "out" / f"{name}.npy")[0] for name in ("truth", "y"))
+    assert y.shape == (3, 16, 16)
+    enlarged = y.repeat(2, axis=1).repeat(2, axis=2)
+    baseline = -10 * np.log10(np.mean((enlarged - truth) ** 2))
+    psnr = record["images"][0]["psnr"]
+    assert psnr > 26
+    assert psnr > baseline + 3
+
+
+def test_its_own_tests_pass(installed):
+    """Its contract tests, away from its sources, so that the installed package is tested."""
+    assert (installed.packages / "priorkit_toy" / "prior.py").exists()
+    tests = shutil.copytree(installed.source / "tests", installed.root / "tests")
+    done = installed.run("-m", "pytest", "-q", "-p", "no:cacheprovider", tests)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "7 passed" in done.stdout
