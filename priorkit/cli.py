@@ -272,7 +272,7 @@ def _table_of(result: Any) -> None:
     for head in [*heads, "evaluations", "status"]:
         table.add_column(head.upper() if head in ("psnr", "ssim") else head, justify="right")
     for image in images[:40]:
-        numbers = [f"{image[k]:.3g}" if k == "misfit" else f"{image[k]:.3f}" for k in heads]
+        numbers = ["—" if image[k] is None else f"{image[k]:.4g}" for k in heads]
         table.add_row(image["name"], *numbers, str(image["evaluations"]), image["status"])
     out.print(table)
     psnr = result.psnr

@@ -34,14 +34,20 @@ class Component:
     @property
     def fields(self) -> set[str]:
         """Names of the options that a user may give."""
-        if self.instance is not None:
+        if self.target is None:  # an object was given, its options are set
             return set()
         return set(option_fields(self.target)) - set(self.preset) - {"seed"}
 
     def build(self, seed: int) -> Any:
-        """The component, its options validated; one that takes a ``seed`` gets the run's."""
-        if self.instance is not None:
-            return self.instance
+        """The component, its options validated; one that takes a ``seed`` gets the run's.
+
+        It is built once: priors read and verify their weights here.
+        """
+        if self.instance is None:
+            self.instance = self._build(seed)
+        return self.instance
+
+    def _build(self, seed: int) -> Any:
         options = {**self.preset, **self.options}
         model = _options_model(self.target)
         if "seed" in model.model_fields and options.get("seed") is None:

@@ -92,7 +92,7 @@ def _table(recovery: Recovery) -> str:
     head = "".join(f"<th>{units.get(k, k)}</th>" for k in heads)
     rows = []
     for image in images:
-        cells = (format(image[k], formats.get(k, "")) for k in heads)
+        cells = ("—" if image[k] is None else format(image[k], formats.get(k, "")) for k in heads)
         rows.append("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in cells) + "</tr>")
     return f'<div class="numbers"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
 

@@ -125,6 +125,8 @@ class Setup:
     budget: int
     noise: Noise
     shape: Shape
+    device: torch.device
+    dtype: torch.dtype
 
     def problem(self, y: Tensor) -> Problem:
         """The problem of one batch of measurements."""
@@ -250,7 +252,22 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
         budget=config.budget or choices.budget or CORE_BUDGET,
         noise=noise,
         shape=shape,
+        device=_device(config.device),
+        dtype=torch.float64 if config.precision == "float64" else torch.float32,
     )
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:  # AssertionError: torch built without CUDA
+        raise BadInputError(
+            f"The device {name!r} isn't available.",
+            got=str(error).splitlines()[0][:100],
+            try_="device='cpu'",
+        ) from error
+    return device
 
 
 def _shape(prior: Prior, name: str, given: Shape | None, asked: Shape | None) -> Shape:

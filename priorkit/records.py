@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import platform
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -53,12 +54,17 @@ def make(setup: Setup, recovery: Recovery) -> dict[str, Any]:
             "name": name,
             "status": recovery.status[i],
             "evaluations": recovery.evaluations[i],
-            "objective": float(recovery.objective[i]),
-            "misfit": float(recovery.misfit[i]),
+            "objective": _number(recovery.objective[i]),
+            "misfit": _number(recovery.misfit[i]),
         }
-        image |= {k: float(v[i]) for k, v in scores.items() if v is not None}
+        image |= {k: _number(v[i]) for k, v in scores.items() if v is not None}
         record["images"].append(image)
     return record
+
+
+def _number(value: Any) -> float | None:
+    """A float, or None for what JSON has no word for: an image that was never evaluated."""
+    return float(value) if math.isfinite(value) else None
 
 
 def write_arrays(recovery: Recovery, folder: Path) -> None:

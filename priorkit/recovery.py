@@ -14,9 +14,18 @@ import torch
 from torch import Tensor
 
 from priorkit import metrics, records
-from priorkit.config import from_file, merge
+from priorkit.config import RunConfig, from_file, merge
 from priorkit.errors import BadInputError
-from priorkit.interfaces import Evaluation, Operator, Shape, Snapshot, Solution, Solver, Status
+from priorkit.interfaces import (
+    Evaluation,
+    Operator,
+    Prior,
+    Shape,
+    Snapshot,
+    Solution,
+    Solver,
+    Status,
+)
 from priorkit.pictures import Pictures, astronaut, load, to_pil
 from priorkit.problem import Problem, Setup, choose, set_up
 from priorkit.streams import normal
@@ -149,8 +158,10 @@ def recover(
         from_file(Path(config)) if isinstance(config, (str, os.PathLike)) else dict(config or {})
     )
     given = {k: v for k, v in settings.items() if v is not None}
-    extra = {k: v for k, v in (layer | given).items() if k not in _CONFIG_KEYS}
-    both = merge(*({k: v for k, v in part.items() if k in _CONFIG_KEYS} for part in (layer, given)))
+    extra = {k: v for k, v in (layer | given).items() if k not in RunConfig.model_fields}
+    both = merge(
+        *({k: v for k, v in part.items() if k in RunConfig.model_fields} for part in (layer, given))
+    )
     if x is None:
         x = both.image
     if y is None:
@@ -161,7 +172,7 @@ def recover(
         )
     setup, pictures = _prepare(x, y, both, extra)
     if pictures is not None:
-        truth = pictures.x.to(setup_device(setup), setup_dtype(setup))
+        truth = pictures.x.to(setup.device, setup.dtype)
         measured, names = simulate(setup, truth), pictures.names
     else:
         truth, measured = None, _measurement(y, setup)
@@ -181,8 +192,9 @@ def replay(
     config = merge(saved.config)
     setup, _ = _prepare(None, saved.y, config, {})
     records.check_weights(saved, setup)
-    dtype, device = setup_dtype(setup), setup_device(setup)
-    truth = None if saved.truth is None else torch.from_numpy(saved.truth).to(device, dtype)
+    truth = (
+        None if saved.truth is None else torch.from_numpy(saved.truth).to(setup.device, setup.dtype)
+    )
     return _solve(setup, _measurement(saved.y, setup), truth, saved.names, progress)
 
 
@@ -198,44 +210,18 @@ def simulate(setup: Setup, x: Tensor) -> Tensor:
     return y
 
 
-def setup_dtype(setup: Setup) -> torch.dtype:
-    """float32 or float64, as the run's precision says."""
-    return torch.float64 if setup.config.precision == "float64" else torch.float32
-
-
-def setup_device(setup: Setup) -> torch.device:
-    """The run's device. Raises BadInputError where torch doesn't have it."""
-    try:
-        device = torch.device(setup.config.device)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise BadInputError(
-            f"The device {setup.config.device!r} isn't available.",
-            got=str(error).splitlines()[0][:100],
-            try_="device='cpu'",
-        ) from error
-    return device
-
-
-_CONFIG_KEYS = set(merge().__class__.model_fields)
-
-
-def _prepare(x: Any, y: Any, config: Any, extra: dict[str, Any]) -> tuple[Setup, Pictures | None]:
+def _prepare(
+    x: Any, y: Any, config: RunConfig, extra: dict[str, Any]
+) -> tuple[Setup, Pictures | None]:
     """Everything that can be refused before compute; pictures come back framed."""
     chosen = choose(config, extra)
-    fixed = _fixed_shape(chosen.prior, config.seed) or config.shape
+    prior: Prior = chosen.prior.build(config.seed)
+    fixed = prior.shape or config.shape
     if y is not None:
         shape = fixed or _shape_of(y)
         return set_up(chosen, shape, real=True), None
     pictures = load(astronaut() if x is None else x, fixed or ((3, 64, 64) if x is None else None))
     return set_up(chosen, tuple(pictures.x.shape[1:]), real=False), pictures
-
-
-def _fixed_shape(prior: Any, seed: int) -> Shape | None:
-    """The shape that a prior insists on; building it also loads and verifies its weights."""
-    prior.instance = prior.build(seed)
-    shape: Shape | None = prior.instance.shape
-    return shape
 
 
 def _shape_of(y: Any) -> Shape | None:
@@ -265,10 +251,10 @@ def _measurement(y: Any, setup: Setup) -> Tensor:
             got=tuple(values.shape),
             try_="the operator's own m and shape",
         )
-    dtype = setup_dtype(setup)
+    dtype = setup.dtype
     if values.is_complex():
         dtype = torch.complex128 if dtype == torch.float64 else torch.complex64
-    values = values.to(setup_device(setup), dtype)
+    values = values.to(setup.device, dtype)
     if not bool(torch.isfinite(values).all()):
         raise BadInputError("The measurement y has values that are NaN or infinite.")
     seen = setup.operator.seen()

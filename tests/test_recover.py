@@ -102,7 +102,7 @@ def test_measurements_of_one_s_own(tmp_path):
         assert float((other.x - result.x).abs().max()) < 1e-3
 
 
-def test_components_as_objects_and_tables():
+def test_components_as_objects_and_tables(tmp_path):
     class Half(LinearOperator):
         default_noise = Noise(sigma=0.0)
 
@@ -118,11 +118,9 @@ def test_components_as_objects_and_tables():
         prior="none", op=Half(), penalty={"name": "tv", "epsilon": 0.01}, gamma=0.001
     )
     assert float(result.psnr[0]) > 25
+    folder = result.save(tmp_path)
     with pytest.raises(priorkit.PriorkitError, match="object"):
-        import tempfile
-
-        with tempfile.TemporaryDirectory() as folder:
-            priorkit.replay(result.save(folder))
+        priorkit.replay(folder)
 
 
 def test_noise_is_what_was_asked_for():
@@ -214,3 +212,19 @@ def test_ctrl_c_keeps_the_best_so_far():
     assert result.interrupted
     assert result.status == ["stopped"]
     assert float(result.objective[0]) < 0.5 * float(start.objective[0])
+
+
+def test_ctrl_c_leaves_what_follows_at_its_start(monkeypatch, tmp_path):
+    """Pictures that were not reached are there, said to be stopped, and the run saves."""
+
+    def interrupt(now, done):
+        if done == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("priorkit.recovery.CHUNK", 1)
+    x = torch.rand(3, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    result = priorkit.recover(x, prior="none", op="identity", budget=5, progress=interrupt)
+    assert result.status[1:] == ["stopped", "stopped"]
+    assert result.evaluations[2] == 0
+    record = json.loads((result.save(tmp_path) / "record.json").read_text())
+    assert record["images"][2]["objective"] is None

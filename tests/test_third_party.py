@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 PACKAGE = Path(__file__).parents[1] / "examples" / "third_party_plugin"
 
@@ -24,9 +25,9 @@ def installed(tmp_path_factory):
     to be downloaded; the example is installed into the new one alone.
     """
     root = tmp_path_factory.mktemp("third-party")
-    source = shutil.copytree(  # a build leaves files beside the sources
-        PACKAGE, root / "source", ignore=shutil.ignore_patterns("build", "*.egg-info")
-    )
+    leftovers = shutil.ignore_patterns("build", "*.egg-info", "__pycache__")
+    # A copy, because a build leaves files beside the sources.
+    source = shutil.copytree(PACKAGE, root / "source", ignore=leftovers)
     venv.create(root / "env", symlinks=os.name != "nt")
     variables = {"base": str(root / "env"), "platbase": str(root / "env")}
     packages = Path(sysconfig.get_path("purelib", scheme="venv", vars=variables))
@@ -98,10 +99,26 @@ def test_it_recovers_a_picture(installed):
     assert psnr > baseline + 3
 
 
+def test_it_enlarges_a_small_picture(installed):
+    """A measurement that is a picture file has the size of y, not that of the recovery."""
+    ramp = np.linspace(0, 255, 16, dtype=np.uint8)
+    small = np.stack([np.add.outer(ramp // 2, ramp // 2)] * 3, axis=2)
+    Image.fromarray(small).save(installed.root / "small.png")
+    words = "recover --y small.png --prior smooth --op downsample --factor 2 --frequencies 16"
+    done = installed.run(
+        "-m", "priorkit.cli", *words.split(), *["--shape", "3", "32", "32", "--out", "large"]
+    )
+    assert done.returncode == 0, done.stderr
+    with Image.open(installed.root / "large" / "images" / "image.png") as large:
+        assert large.size == (32, 32)
+        again = np.asarray(large.resize((16, 16), Image.Resampling.BOX), dtype=float)
+    assert np.abs(again - small).max() <= 2  # grey levels
+
+
 def test_its_own_tests_pass(installed):
     """Its contract tests, away from its sources, so that the installed package is tested."""
     assert (installed.packages / "priorkit_toy" / "prior.py").exists()
     tests = shutil.copytree(installed.source / "tests", installed.root / "tests")
     done = installed.run("-m", "pytest", "-q", "-p", "no:cacheprovider", tests)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "7 passed" in done.stdout
+    assert " passed" in done.stdout

@@ -18,10 +18,7 @@ __all__ = ["rounded", "write_weights"]
 
 def rounded(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Convolution weights in fp16, everything that is inverted or exponentiated as it is."""
-    return {
-        key: (value.to(float16) if value.ndim == 4 else value).contiguous().cpu()
-        for key, value in state.items()
-    }
+    return {key: value.to(float16) if value.ndim == 4 else value for key, value in state.items()}
 
 
 def write_weights(
@@ -32,7 +29,7 @@ def write_weights(
     ``about`` goes on the card: data, licence, bits_per_dim, how it was trained.
     """
     partial = path.with_suffix(".partial")
-    save_file(state, partial)
+    save_file({key: value.contiguous().cpu() for key, value in state.items()}, partial)
     digest = hashlib.sha256(partial.read_bytes()).hexdigest()
     os.replace(partial, path)
     card = {

@@ -43,6 +43,14 @@ class GlowConfig:
 
     def __post_init__(self) -> None:
         levels = len(self.steps)
+        # A card can be damaged: refuse sizes that no network has before building one.
+        sizes = (*self.shape, *self.steps, *self.width, self.n_bits)
+        if not all(isinstance(s, int) and 1 <= s <= 8192 for s in sizes) or levels > 10:
+            raise ValueError("shape, steps, width and n_bits are whole numbers from 1 to 8192")
+        if not all(isinstance(s, (int, float)) and 0 <= s <= 100 for s in self.scale_offset):
+            raise ValueError(f"scale_offset lies in [0, 100], got {self.scale_offset}")
+        if len(self.shape) != 3 or self.n_bits > 16:
+            raise ValueError(f"shape is (C, H, W) and n_bits at most 16, got {self.shape}")
         if not len(self.width) == len(self.scale_offset) == levels > 0:
             raise ValueError("steps, width and scale_offset need one entry per level")
         if self.coupling not in ("affine", "additive"):

@@ -109,9 +109,12 @@ class GlowPrior(Decoder, Encoder, Density, Sampler):
 def _network(found: weight_files.Weights) -> Glow:
     state = found.load()
     try:
-        network = Glow(GlowConfig.from_dict(found.card.architecture))
-        network.load_state_dict({key: value.float() for key, value in state.items()})
-    except (TypeError, ValueError, RuntimeError) as error:
+        config = GlowConfig.from_dict(found.card.architecture)
+        with torch.device("meta"):  # nothing is allocated before the shapes agree
+            network = Glow(config)
+        tensors = {key: value.float() for key, value in state.items()}
+        network.load_state_dict(tensors, assign=True)
+    except (TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise WeightsError(
             f"{found.path} doesn't fit the architecture on its card.",
             got=str(error).splitlines()[0][:200],

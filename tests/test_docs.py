@@ -1,0 +1,202 @@
+"""What the documentation shows is true: commands parse, code runs, quoted files are the files.
+
+A python block with ``<!-- run -->`` above it is executed; the others are compiled. A block with
+``<!-- file: PATH -->`` above it is the file PATH of the example plugin, word for word.
+"""
+
+import re
+import shlex
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PLUGIN = ROOT / "examples" / "third_party_plugin"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+FENCE = re.compile(
+    r"(?:^<!-- (?P<mark>.+?) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S
+)
+
+
+class Block(NamedTuple):
+    """A fenced block, the comment above it, and where it is."""
+
+    where: str
+    language: str
+    mark: str
+    text: str
+
+
+def blocks():
+    for page in PAGES:
+        source = page.read_text(encoding="utf-8")
+        for match in FENCE.finditer(source):
+            line = source[: match.start("language")].count("\n") + 1
+            name = f"{page.relative_to(ROOT)}:{line}"
+            yield Block(name, match["language"], match["mark"] or "", match["text"])
+
+
+BLOCKS = list(blocks())
+
+
+def commands():
+    """Every command line of a shell block that runs priorkit, with where it is."""
+    for block in BLOCKS:
+        if block.language not in ("bash", "console", "sh"):
+            continue
+        for line in block.text.replace("\\\n", " ").splitlines():
+            line = line.strip()
+            if block.language == "console":
+                if not line.startswith("$ "):
+                    continue  # output
+                line = line[2:]
+            words = shlex.split(line, comments=True)
+            while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+                words = words[1:]
+            if words and words[0] == "priorkit":
+                yield block.where, words[1:]
+
+
+COMMANDS = list(commands())
+
+
+@pytest.fixture(scope="module")
+def names_known(tmp_path_factory):
+    """The example plugin as if it were installed, so that its names are in the registry."""
+    from priorkit.registry import registry
+
+    project = tomllib.loads((PLUGIN / "pyproject.toml").read_text())["project"]
+    site = tmp_path_factory.mktemp("site")
+    info = site / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+    )
+    points = project["entry-points"]["priorkit"].items()
+    lines = [f"{name} = {target}" for name, target in points]
+    (info / "entry_points.txt").write_text("\n".join(["[priorkit]", *lines, ""]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PRIORKIT_PLUGINS", raising=False)
+        patch.syspath_prepend(site)
+        patch.syspath_prepend(PLUGIN)
+        registry.cache_clear()
+        yield
+    registry.cache_clear()
+
+
+def is_file(word):
+    return "/" in word or word.endswith((".safetensors", ".pt"))
+
+
+def check_settings(words):
+    """Names of components and options of a ``priorkit recover``, without running it."""
+    from priorkit.cli import _split
+    from priorkit.config import RunConfig, merge
+    from priorkit.problem import choose
+
+    positional, settings = _split([word for word in words if word != "--json"])
+    assert len(positional) <= 1, f"more than one picture: {positional}"
+    for name in ("config", "out"):
+        settings.pop(name, None)
+    if is_file(settings.get("prior", "")):
+        settings["prior"] = "glow"
+    known = {k: v for k, v in settings.items() if k in RunConfig.model_fields}
+    choose(merge(known), {k: v for k, v in settings.items() if k not in known})
+
+
+def check_training(words):
+    from priorkit.cli import _split
+    from priorkit.registry import registry
+    from priorkit.training import options_of
+
+    (name,), options = _split(words)
+    known = {o["name"] for o in options_of(registry().get("trainer", name).load())}
+    unknown = {option.replace("_", "-") for option in options} - known
+    assert not unknown, f"trainer {name!r} has no options {unknown}"
+
+
+CHECKS = {"recover": check_settings, "train": check_training}
+
+
+@pytest.mark.parametrize(("where", "words"), COMMANDS, ids=[" ".join(w) for _, w in COMMANDS])
+def test_command(where, words, names_known):
+    """The command exists, and so do its options and the names that it mentions."""
+    import typer
+
+    from priorkit import cli
+    from priorkit.describe import describe
+    from priorkit.registry import registry
+
+    if "import-glow" not in [c.name for c in cli.app.registered_commands]:
+        registry().call_commands(cli.app)
+    group = typer.main.get_command(cli.app)
+    name, rest = words[0], words[1:]
+    if name.startswith("--"):
+        assert name in {o for parameter in group.params for o in parameter.opts}
+        return
+    assert name in group.commands, f"{where}: no command {name!r}"
+    if "--help" in rest:
+        return
+    if name in CHECKS:
+        CHECKS[name](rest)
+    else:
+        context = group.commands[name].make_context(name, list(rest))
+        if name == "show":
+            describe(context.params["name"])
+
+
+def test_there_are_commands():
+    """A pattern that finds nothing proves nothing."""
+    assert len(COMMANDS) > 20
+    assert {words[0] for _, words in COMMANDS} >= {"recover", "replay", "train", "import-glow"}
+
+
+PYTHON = [block for block in BLOCKS if block.language == "python"]
+RUN = [block for block in PYTHON if block.mark == "run"]
+
+
+@pytest.mark.parametrize("block", PYTHON, ids=[b.where for b in PYTHON])
+def test_python_compiles(block):
+    compile(block.text, block.where, "exec")
+
+
+@pytest.mark.parametrize("block", RUN, ids=[b.where for b in RUN])
+def test_python_runs(block, tmp_path, monkeypatch):
+    """It runs in an empty folder; recoveries that don't say a budget get a small one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("priorkit.problem.CORE_BUDGET", 20)
+    exec(compile(block.text, block.where, "exec"), {"__name__": "__docs__"})
+
+
+def test_quoted_files_are_the_files():
+    """docs/plugins.md quotes every source file of the example plugin, word for word."""
+    page = "docs/plugins.md"
+    quoted = {
+        block.mark.removeprefix("file: "): block.text
+        for block in BLOCKS
+        if block.where.startswith(page) and block.mark.startswith("file: ")
+    }
+    files = [
+        p for p in PLUGIN.rglob("*") if p.suffix in (".py", ".toml") and "build" not in p.parts
+    ]
+    assert sorted(quoted) == sorted(str(p.relative_to(PLUGIN).as_posix()) for p in files)
+    for name, text in quoted.items():
+        assert text == (PLUGIN / name).read_text(encoding="utf-8"), f"{page} differs from {name}"
+
+
+LINK = re.compile(r"\]\((?!https?://|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(page):
+    """Relative links name files that exist, and headings that exist in them."""
+    for path, anchor in LINK.findall(page.read_text(encoding="utf-8")):
+        target = page.parent / path if path else page
+        assert target.exists(), f"{page.name} links to {path}"
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.M)
+            slugs = [re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings]
+            assert anchor in slugs, f"{page.name} links to {path}#{anchor}"

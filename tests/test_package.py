@@ -1,0 +1,43 @@
+"""What is installed is what is in the tree: the wheel carries plugins, weights and names."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_wheel_is_complete(tmp_path):
+    tree = tmp_path / "tree"  # a copy: building leaves files behind, which a later build takes in
+    leave = shutil.ignore_patterns(".*", "build", "*.egg-info", "priorkit-out", "__pycache__")
+    shutil.copytree(ROOT, tree, ignore=leave)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
+    command += ["--no-build-isolation", "--wheel-dir", str(tmp_path), str(tree)]
+    subprocess.run(command, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("priorkit-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        meta = next(n for n in names if n.endswith("entry_points.txt"))
+        points = archive.read(meta).decode()
+    assert "priorkit_glow/weights/glow-celeba.safetensors" in names
+    assert "priorkit_glow/weights/glow-celeba.json" in names
+    assert "priorkit/assets/astronaut.png" in names
+    for folder in sorted(p.parent.name for p in (ROOT / "plugins").glob("*/plugin.py")):
+        assert f"{folder}/plugin.py" in names, f"{folder} isn't in the wheel"
+        assert f"{folder}.plugin" in points, f"{folder} has no entry point"
+
+
+def test_the_recipe_needs_no_priorkit():
+    """Network and recipe import only torch, numpy, pillow and safetensors."""
+    code = """
+import sys
+sys.path.insert(0, "plugins")
+before = set(sys.modules)
+import priorkit_glow.train
+new = {name.partition(".")[0] for name in set(sys.modules) - before}
+bad = new & {"priorkit", "pydantic", "pluggy", "typer", "rich", "scipy"}
+assert not bad, bad
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

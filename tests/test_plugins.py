@@ -1,0 +1,396 @@
+"""The registry: what plugins may get wrong, and the layers that nothing may cross."""
+
+import ast
+import importlib
+import json
+import subprocess
+import sys
+import textwrap
+from importlib.metadata import EntryPoint, distributions, entry_points
+from pathlib import Path
+
+import pytest
+import typer
+
+from priorkit.errors import PluginError, UnknownNameError
+from priorkit.registry import KINDS, Registry, registry
+
+ROOT = Path(__file__).parents[1]
+PLUGINS = sorted(p.name for p in (ROOT / "plugins").iterdir() if (p / "__init__.py").exists())
+
+GOOD = """
+    @hookimpl
+    def register_priors(register):
+        register("good", "good_target:Good", aliases=("fine",), size=3)
+"""
+
+
+@pytest.fixture
+def plugin(tmp_path, monkeypatch):
+    """``plugin(name, source)`` writes an importable module and gives its entry point."""
+    monkeypatch.syspath_prepend(tmp_path)
+    written = []
+
+    def write(name, source, *, module=None):
+        module = module or f"{name}_plugin"
+        head = "from priorkit import hookimpl\n"
+        (tmp_path / f"{module}.py").write_text(head + textwrap.dedent(source))
+        importlib.invalidate_caches()
+        written.append(module)
+        return EntryPoint(name, module, "priorkit")
+
+    yield write
+    for module in written:
+        sys.modules.pop(module, None)
+
+
+def status(found, name):
+    """The status of the first plugin of that name."""
+    return next(p for p in found.plugins if p.name == name)
+
+
+# --- names and targets ---------------------------------------------------------
+
+
+def test_targets_are_imported_when_first_used(plugin):
+    """Loading plugins and listing names import no target; getting one does."""
+    plugin("target", "class Good: pass", module="good_target")
+    found = Registry([plugin("good", GOOD)])
+    (entry,) = found.entries("prior")
+    assert (entry.name, entry.plugin, entry.preset) == ("good", "good", {"size": 3})
+    assert found.get("prior", "good") == entry
+    assert "good_target" not in sys.modules
+    assert entry.load().__name__ == "Good"
+    assert "good_target" in sys.modules
+
+
+def test_listing_on_the_command_line_imports_no_target(plugin, command_line, monkeypatch):
+    """``priorkit list`` and ``priorkit plugins`` leave targets alone too."""
+    found = Registry([plugin("good", GOOD)])  # its target module doesn't even exist
+    monkeypatch.setattr("priorkit.cli.registry", lambda: found)
+    listed = command_line("list", "--json")
+    assert json.loads(listed.out)["prior"] == [
+        {"name": "good", "aliases": ["fine"], "plugin": "good"}
+    ]
+    shown = command_line("plugins")
+    assert (listed.code, shown.code) == (0, 0)
+    assert "prior good" in shown.out
+
+
+def test_an_alias_stands_for_its_name(plugin):
+    """Both words find the same entry, and only the name is listed."""
+    found = Registry([plugin("good", GOOD)])
+    assert found.get("prior", "fine") is found.get("prior", "good")
+    assert [entry.name for entry in found.entries("prior")] == ["good"]
+
+
+def test_names_of_different_kinds_do_not_meet(plugin):
+    """A prior and an operator may share a name."""
+    source = GOOD + GOOD.replace("priors", "operators").replace("good_target", "other_target")
+    found = Registry([plugin("good", source)])
+    assert found.get("prior", "good").target == "good_target:Good"
+    assert found.get("operator", "good").target == "other_target:Good"
+    assert status(found, "good").failures == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_unknown_name_gets_the_nearest(plugin, kind):
+    """The error quotes what was asked for, offers names and aliases, and says how to list."""
+    found = Registry([plugin("good", GOOD.replace("register_priors", KINDS[kind]))])
+    with pytest.raises(UnknownNameError, match=f"Unknown {kind} 'godo'. Did you mean 'good'?"):
+        found.get(kind, "godo")
+    with pytest.raises(UnknownNameError, match="Did you mean 'fine'"):
+        found.get(kind, "finer")
+    with pytest.raises(UnknownNameError, match=r"^Unknown \w+ 'xyz'. Run: priorkit list$"):
+        found.get(kind, "xyz")
+    assert found.find(kind, "xyz") is None
+
+
+@pytest.mark.parametrize(
+    ("target", "got"),
+    [
+        ("no_such_module:Good", "ModuleNotFoundError: No module named 'no_such_module'"),
+        ("broken_target:Good", "ZeroDivisionError: division by zero"),
+        ("good_target:Bad", "AttributeError: module 'good_target' has no attribute 'Bad'"),
+    ],
+)
+def test_a_target_that_fails_to_import(plugin, target, got):
+    """The error comes at first use, and names the component, its plugin and the cause."""
+    plugin("target", "class Good: pass", module="good_target")
+    plugin("broken", "1 / 0", module="broken_target")
+    found = Registry([plugin("good", GOOD.replace("good_target:Good", target))])
+    with pytest.raises(PluginError) as caught:
+        found.get("prior", "good").load()
+    message = str(caught.value)
+    assert "The prior 'good' of plugin 'good' can't be imported" in message
+    assert f"Got {got}." in message
+    assert "\n" not in message
+
+
+def test_a_target_may_be_the_class_itself(plugin):
+    """A string is better, an object works."""
+    source = """
+        class Good: pass
+
+        @hookimpl
+        def register_priors(register):
+            register("good", Good)
+    """
+    found = Registry([plugin("good", source)])
+    assert found.get("prior", "good").load().__name__ == "Good"
+
+
+# --- plugins that fail ---------------------------------------------------------
+
+
+FAULTS = {
+    "import": ("1 / 0", "ZeroDivisionError: division by zero"),
+    "missing dependency": ("import no_such_module", "No module named 'no_such_module'"),
+    "syntax": ("def :", "SyntaxError"),
+    "signature": (
+        "@hookimpl\ndef register_priors(register, extra): register('bad', 'a:b')",
+        "{'extra'} are declared in the hookimpl but can not be found in the hookspec",
+    ),
+    "hook raises": (
+        "@hookimpl\ndef register_operators(register): raise RuntimeError('two\\nlines')",
+        "register_operators: RuntimeError: two lines",
+    ),
+    "unknown hook": (
+        "@hookimpl\ndef register_prior(register): register('bad', 'a:b')",
+        "unknown hook 'register_prior'. Did you mean 'register_priors'",
+    ),
+    "bad call": (
+        "@hookimpl\ndef register_priors(register): register('bad')",
+        "missing 1 required positional argument: 'target'",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_plugin_that_fails_is_recorded_and_the_rest_work(plugin, fault):
+    """What went wrong is said in one line; plugins before and after it keep their names."""
+    source, said = FAULTS[fault]
+    after = GOOD.replace("good", "after").replace("fine", "late")
+    found = Registry([plugin("good", GOOD), plugin("bad", source), plugin("after", after)])
+    (failure,) = status(found, "bad").failures
+    assert said in failure
+    assert "\n" not in failure
+    assert status(found, "bad").names == []
+    assert [entry.name for entry in found.entries("prior")] == ["after", "good"]
+    assert status(found, "good").failures == status(found, "after").failures == []
+
+
+def test_a_bad_signature_leaves_nothing_behind(plugin):
+    """pluggy keeps a plugin that it refused half-way; none of its hooks may be called later."""
+    source = (
+        FAULTS["signature"][0] + "\n@hookimpl\ndef register_commands(app): app.append('called')"
+    )
+    found = Registry([plugin("bad", source)])
+    called = []
+    found.call_commands(called)
+    assert called == []
+
+
+def test_what_a_hook_registered_before_it_raised_stays(plugin):
+    """A later failure doesn't take back names that were registered already."""
+    found = Registry([plugin("good", GOOD + "        raise RuntimeError('late')\n")])
+    assert found.get("prior", "good").plugin == "good"
+    assert status(found, "good").failures == ["register_priors: RuntimeError: late"]
+
+
+@pytest.mark.parametrize(("name", "aliases"), [("good", ()), ("fine", ()), ("new", ("good",))])
+def test_duplicates_are_refused(plugin, name, aliases):
+    """The first plugin keeps a name or alias; the second one's status says who has it."""
+    source = f"""
+        @hookimpl
+        def register_priors(register):
+            register({name!r}, "a:b", aliases={aliases!r})
+            register("another", "a:b")
+    """
+    found = Registry([plugin("good", GOOD), plugin("second", source)])
+    assert found.get("prior", "good").plugin == found.get("prior", "fine").plugin == "good"
+    second = status(found, "second")
+    taken = aliases[0] if aliases else name
+    assert second.failures == [f"prior {taken!r} is already registered by plugin 'good'"]
+    assert second.names == ["prior another"]
+    assert found.find("prior", "new") is None
+
+
+def test_two_plugins_of_one_name(plugin):
+    """The second is left out, and doesn't take the first down with it."""
+    commands = "\n@hookimpl\ndef register_commands(app): app.append('first')"
+    first = plugin("same", textwrap.dedent(GOOD) + commands, module="first_plugin")
+    second = plugin("same", GOOD.replace("good", "second"), module="second_plugin")
+    found = Registry([first, second])
+    assert [entry.name for entry in found.entries("prior")] == ["good"]
+    assert [p.failures for p in found.plugins] == [[], ["a plugin named 'same' is already loaded"]]
+    called = []
+    found.call_commands(called)
+    assert called == ["first"]
+
+
+def test_a_command_that_fails_is_isolated(plugin):
+    """The commands of other plugins are there, and the failure is in the plugin's status."""
+    works = """
+        @hookimpl
+        def register_commands(app):
+            @app.command()
+            def works(): pass
+    """
+    fails = "@hookimpl\ndef register_commands(app): raise RuntimeError('no')"
+    found = Registry([plugin("fails", fails), plugin("works", works)])
+    app = typer.Typer()
+    found.call_commands(app)
+    assert [command.callback.__name__ for command in app.registered_commands] == ["works"]
+    assert status(found, "fails").failures == ["register_commands: RuntimeError: no"]
+
+
+def test_failures_are_shown(plugin, command_line, monkeypatch):
+    """``priorkit plugins`` tells of them and exits with 1; ``priorkit list`` points there."""
+    found = Registry([plugin("bad", "1 / 0"), plugin("good", GOOD)])
+    monkeypatch.setattr("priorkit.cli.registry", lambda: found)
+    shown = command_line("plugins")
+    assert shown.code == 1
+    assert "failed ZeroDivisionError: division by zero" in shown.out
+    listed = command_line("list")
+    assert listed.code == 0
+    assert "good" in listed.out
+    assert "Plugins with problems: bad. Run: priorkit plugins" in listed.err
+
+
+# --- which plugins are found ---------------------------------------------------
+
+
+@pytest.fixture
+def stranger(plugin, tmp_path, monkeypatch):
+    """An installed distribution ``stranger`` 1.2 beside the first-party ones."""
+    plugin("odd", GOOD)
+    info = tmp_path / "stranger-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text("[priorkit]\nodd = odd_plugin\n")
+    (dist,) = distributions(path=[str(tmp_path)])
+    assert [point.name for point in dist.entry_points] == ["odd"]
+    registry.cache_clear()
+    yield dist
+    registry.cache_clear()
+
+
+FIRST_PARTY = {"glow", "operators", "penalties", "pixels", "solvers"}
+
+
+@pytest.mark.parametrize(
+    ("selection", "there"),
+    [(None, True), ("", False), ("odd", True), ("other, odd", True), ("other", False)],
+)
+def test_selection_by_environment(stranger, monkeypatch, selection, there):
+    """PRIORKIT_PLUGINS: unset means all, empty first-party only; those are always there."""
+    monkeypatch.delenv("PRIORKIT_PLUGINS", raising=False)
+    if selection is not None:
+        monkeypatch.setenv("PRIORKIT_PLUGINS", selection)
+    found = {p.name: p for p in registry().plugins}
+    assert set(found) >= FIRST_PARTY
+    assert ("odd" in found) == there
+    assert (registry().find("prior", "good") is not None) == there
+    if there:
+        assert (found["odd"].distribution, found["odd"].version) == ("stranger", "1.2")
+
+
+def test_first_party_plugins_come_first(stranger):
+    """So that nothing installed later can take one of their names."""
+    distributions_in_order = [p.distribution for p in registry().plugins]
+    assert distributions_in_order == sorted(distributions_in_order, key=lambda d: d != "priorkit")
+
+
+def test_the_first_party_plugins_are_sound():
+    """None has a failure, and every target that they register can be imported."""
+    ours = [p for p in registry().plugins if p.distribution == "priorkit"]
+    assert {p.name for p in ours} >= FIRST_PARTY
+    assert [p.failures for p in ours] == [[]] * len(ours)
+    names = {p.name for p in ours}
+    for kind in KINDS:
+        for entry in registry().entries(kind):
+            assert entry.plugin not in names or callable(entry.load())
+
+
+# --- layers --------------------------------------------------------------------
+
+
+LIGHT = ["priorkit", "priorkit.hookspecs", "priorkit.registry", "priorkit.errors"]
+LIGHT += ["priorkit.config", "priorkit.cli"]
+
+
+def test_light_modules_import_no_torch():
+    """Listing, help and bad names must not wait for torch; nor may ``import priorkit``."""
+    code = (
+        "import sys, importlib\n"
+        f"for name in {LIGHT}:\n"
+        "    importlib.import_module(name)\n"
+        "    assert 'torch' not in sys.modules, name\n"
+        "from priorkit.registry import registry\n"
+        "registry()\n"
+        "assert 'torch' not in sys.modules, 'a plugin'\n"
+        "import priorkit\n"
+        "assert priorkit.recover and 'torch' in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def imports(path):
+    """Names of the modules that a file imports, inside functions too, but not for types only."""
+    found = set()
+
+    def visit(node):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: imports are absolute"
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            for other in node.orelse:
+                visit(other)
+        else:
+            for child in ast.iter_child_nodes(node):
+                visit(child)
+
+    visit(ast.parse(path.read_text(encoding="utf-8")))
+    return found
+
+
+def packages(modules):
+    """The top-level packages of some modules."""
+    return {module.partition(".")[0] for module in modules}
+
+
+def test_the_core_imports_no_plugin():
+    """The core knows no model, no operator, no optimizer."""
+    assert len(PLUGINS) >= len(FIRST_PARTY)
+    for path in (ROOT / "priorkit").rglob("*.py"):
+        assert not packages(imports(path)) & set(PLUGINS), path.name
+
+
+@pytest.mark.parametrize("name", PLUGINS)
+def test_no_plugin_imports_another(name):
+    """Not even inside a function."""
+    for path in (ROOT / "plugins" / name).rglob("*.py"):
+        assert not packages(imports(path)) & (set(PLUGINS) - {name}), path.name
+
+
+def test_no_plugin_registers_the_component_of_another():
+    """A target is in the package of the plugin that names it."""
+    points = entry_points(group="priorkit")
+    package = {p.name: p.module.partition(".")[0] for p in points}
+    for entry in (entry for kind in KINDS for entry in registry().entries(kind)):
+        assert entry.target.partition(".")[0] == package[entry.plugin], entry.name
+
+
+def test_imports_point_down():
+    """cli → recovery and report → problem → interfaces, none of them back."""
+    layers = [["interfaces"], ["problem"], ["recovery", "report"], ["cli"]]
+    for i, layer in enumerate(layers):
+        above = {f"priorkit.{module}" for upper in layers[i + 1 :] for module in upper}
+        for module in layer:
+            found = imports(ROOT / "priorkit" / f"{module}.py")
+            assert not found & above, f"{module} imports {found & above}"
