@@ -92,8 +92,9 @@ def recover(
     if len(positional) > 1:
         raise BadInputError("One picture or folder at a time.", got=" ".join(positional))
     image = positional[0] if positional else None
-    named = {"prior": prior, "op": op, "y": y}
-    settings |= {k: v for k, v in named.items() if v is not None}
+    tables = {"prior": prior, "op": op}  # a name, or a table as JSON
+    settings |= {k: _value(v) for k, v in tables.items() if v is not None}
+    settings |= {"y": y} if y is not None else {}
     folder = save or Path("priorkit-out")
     require_writable(folder)
     with _Progress(quiet=as_json) as progress:
@@ -122,6 +123,7 @@ def replay(
     else:
         _table_of(result)
         out.print(f"Largest difference of a pixel from the saved result: {difference:.2e}")
+    _exit_code(result)
 
 
 @app.command(name="list")
@@ -256,6 +258,11 @@ def _show_result(result: Any, folder: Path, as_json: bool) -> None:
     else:
         _table_of(result)
         out.print(f"Wrote {folder}: grid.png, report.html, record.json …")
+    _exit_code(result)
+
+
+def _exit_code(result: Any) -> None:
+    """Leave with 130 after Ctrl-C, with 1 where an image diverged."""
     if result.interrupted:
         err.print("Interrupted: the best so far was kept.")
         raise typer.Exit(130)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from priorkit import weights
 from priorkit.errors import BadInputError, UnknownNameError, did_you_mean
 from priorkit.registry import Entry, registry
 
-__all__ = ["Component", "describe_errors", "option_fields", "resolve"]
+__all__ = ["Component", "describe_errors", "from_weights", "option_fields", "resolve"]
 
 
 @dataclass
@@ -70,8 +71,21 @@ class Component:
         return self.target(**{name: getattr(checked, name) for name in model.model_fields})
 
     def record(self) -> dict[str, Any]:
-        """The component as a table for a config file."""
-        return {"name": self.name, **self.options}
+        """The component as a table for a config file.
+
+        What a file can't hold, an object or an array, is named in angle brackets.
+        """
+        return {"name": self.name} | {k: _plain(v) for k, v in self.options.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    return f"<{type(value).__name__}>"
 
 
 def resolve(kind: str, spec: Any) -> Component:
@@ -86,7 +100,7 @@ def resolve(kind: str, spec: Any) -> Component:
         name = options.pop("name", None)
         if not isinstance(name, str):
             raise BadInputError(
-                f"A table for a {kind} needs a name.", got=spec, try_='{"name": "gaussian"}'
+                f"A table for the {kind} needs a name.", got=spec, try_='{"name": "gaussian"}'
             )
         spec = name
     if not isinstance(spec, (str, Path)):
@@ -95,22 +109,22 @@ def resolve(kind: str, spec: Any) -> Component:
         base = getattr(interfaces, kind.capitalize())
         if not isinstance(spec, base):
             raise BadInputError(
-                f"A {kind} is a name, a table with a name, or an object of class {base.__name__}.",
+                f"The {kind} is a name, a table with one, or an object of class {base.__name__}.",
                 got=repr(spec)[:80],
             )
         cls = type(spec)
-        return Component(kind, f"{cls.__module__}:{cls.__qualname__}", instance=spec)
+        return Component(kind, f"<{cls.__module__}.{cls.__qualname__}>", instance=spec)
     name = str(spec)
     entry = registry().find(kind, name)
     if entry is None and kind == "prior":
-        found = _from_weights(name)
+        found = from_weights(name)
         if found is not None:
             return Component(kind, name, found.load(), options, dict(found.preset))
     entry = entry or registry().get(kind, name)
     return Component(kind, entry.name, entry.load(), options, dict(entry.preset))
 
 
-def _from_weights(name: str) -> Entry | None:
+def from_weights(name: str) -> Entry | None:
     """A prior given as a path to weights, or by the name of weights in cache or hub."""
     looks_like_path = name.endswith(".safetensors") or "/" in name or "\\" in name
     found = weights.read(name) if looks_like_path else weights.find(name)

@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 from priorkit import weights
-from priorkit.components import option_fields
+from priorkit.components import from_weights, option_fields
 from priorkit.errors import PriorkitError, UnknownNameError, did_you_mean
 from priorkit.registry import KINDS, registry
 from priorkit.training import options_of
@@ -20,6 +20,8 @@ def describe(name: str) -> list[dict[str, Any]]:
     Raises UnknownNameError where no kind has it.
     """
     found = [e for e in (registry().find(kind, name) for kind in KINDS) if e is not None]
+    if not found and (weights_entry := from_weights(name)) is not None:
+        found = [weights_entry]
     if not found:
         known = [e.name for kind in KINDS for e in registry().entries(kind)]
         hint = did_you_mean(name, known)

@@ -66,5 +66,5 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     >>> did_you_mean("glow-celba", ["glow-celeba", "none"])
     "Did you mean 'glow-celeba'?"
     """
-    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
+    near = difflib.get_close_matches(name, sorted(set(known)), n=3, cutoff=0.6)
     return f"Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""

@@ -47,8 +47,9 @@ def page(recovery: Recovery) -> str:
         _table(recovery),
         "<h2>Convergence</h2>",
         _curve(recovery),
-        "<h2>Settings</h2><p>Save as <code>run.toml</code> and repeat with "
-        "<code>priorkit recover --config run.toml</code>.</p>",
+        "<h2>Settings</h2><p><code>priorkit replay FOLDER</code> repeats a saved run from its "
+        "measurements; <code>priorkit recover --config FOLDER/config.toml</code> starts another "
+        "with these settings.</p>",
         f"<pre>{html.escape(to_toml(config))}</pre>",
     ]
     return (

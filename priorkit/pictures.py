@@ -57,7 +57,8 @@ def load(source: Any, shape: tuple[int, ...] | None = None) -> Pictures:
                 got=", ".join(sorted({_size(p.x.shape[1:]) for p in parts})),
                 try_="shape=(3, 64, 64)",
             )
-        return Pictures(torch.cat([p.x for p in parts]), [n for p in parts for n in p.names])
+        names = _distinct([n for p in parts for n in p.names])
+        return Pictures(torch.cat([p.x for p in parts]), names)
     if isinstance(source, (str, os.PathLike)):
         return _from_path(Path(source), shape)
     if isinstance(source, Image.Image):
@@ -92,8 +93,7 @@ def _from_path(path: Path, shape: tuple[int, ...] | None) -> Pictures:
         files = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
         if not files:
             raise BadInputError(f"No pictures in the folder {path}.", try_="PNG or JPEG files")
-        batch = load(files, shape)
-        return Pictures(batch.x, [p.stem for p in files])
+        return load(files, shape)
     if not path.exists():
         raise BadInputError(f"There is no file {path}.")
     try:
@@ -138,7 +138,14 @@ def _frame(image: Image.Image, shape: tuple[int, ...] | None) -> Tensor:
 
 
 def _from_array(source: np.ndarray | Tensor) -> Tensor:
-    x = torch.from_numpy(source.copy()) if isinstance(source, np.ndarray) else source
+    if isinstance(source, np.ndarray):
+        try:
+            source = torch.from_numpy(source.copy())
+        except (TypeError, ValueError) as error:  # letters, objects, foreign byte order
+            raise BadInputError(
+                "Pictures are uint8 or float in [0, 1].", got=f"{source.dtype}"
+            ) from error
+    x = source
     given = tuple(x.shape)
     if x.ndim == 2:
         x = x[None, None]
@@ -167,6 +174,18 @@ def check_range(x: Tensor) -> None:
         raise BadInputError(
             "Pixels must lie in [0, 1].", got=f"values from {low:.3g} to {high:.3g}", try_=tip
         )
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """The names, each that came before with a number added: results are saved under them."""
+    distinct: dict[str, None] = {}
+    for name in names:
+        candidate, count = name, 1
+        while candidate in distinct:
+            count += 1
+            candidate = f"{name}-{count}"
+        distinct[candidate] = None
+    return list(distinct)
 
 
 def _size(shape: Any) -> str:

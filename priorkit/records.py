@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import math
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from priorkit.problem import Setup
     from priorkit.recovery import Recovery
 
-__all__ = ["Saved", "check_weights", "make", "read", "read_array", "write_arrays"]
+__all__ = ["Saved", "check_inputs", "make", "read", "read_array", "write_arrays"]
 
 FORMAT = 1
 
@@ -31,6 +32,7 @@ class Saved:
 
     config: dict[str, Any]
     weights: dict[str, str]
+    files: dict[str, str]
     names: list[str]
     y: np.ndarray
     x: np.ndarray
@@ -43,6 +45,7 @@ def make(setup: Setup, recovery: Recovery) -> dict[str, Any]:
         "format": FORMAT,
         "config": setup.record(),
         "weights": dict(setup.prior.provenance),
+        "files": _files(setup),
         "versions": {name: version(name) for name in ("priorkit", "torch", "numpy")}
         | {"python": platform.python_version()},
         "seconds": round(recovery.seconds, 3),
@@ -60,6 +63,16 @@ def make(setup: Setup, recovery: Recovery) -> dict[str, Any]:
         image |= {k: _number(v[i]) for k, v in scores.items() if v is not None}
         record["images"].append(image)
     return record
+
+
+def _files(setup: Setup) -> dict[str, str]:
+    """sha256 of every file that an option names, such as the matrix of an operator."""
+    found = {}
+    for component in setup.components.values():
+        for value in component.record().values():
+            if isinstance(value, str) and "." in value and Path(value).is_file():
+                found[value] = hashlib.sha256(Path(value).read_bytes()).hexdigest()
+    return found
 
 
 def _number(value: Any) -> float | None:
@@ -84,27 +97,27 @@ def read(folder: Path) -> Saved:
         raise BadInputError(f"{folder} holds no run.", try_="a folder written by --out or save()")
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
+        if record["format"] != FORMAT:
+            raise BadInputError(f"{path} has another format.", got=record["format"])
         config, images = dict(record["config"]), record["images"]
         names = [str(image["name"]) for image in images]
-        weights = dict(record["weights"])
-        found = record["format"]
+        weights, files = dict(record["weights"]), dict(record["files"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadInputError(
             f"{path} is not a record of a run.", got=f"{type(error).__name__}: {error}"[:100]
         ) from error
-    if found != FORMAT:
-        raise BadInputError(f"{path} has another format.", got=found)
     for component in ("prior", "op", "penalty", "solver", "start"):
-        name = config.get(component, {}).get("name", "")
-        if ":" in name:
-            raise BadInputError(
-                f"This run used the object {name} for {component}, which a record can't rebuild.",
-                try_="a registered component",
-            )
+        chosen = config.get(component)
+        values = chosen.values() if isinstance(chosen, dict) else [chosen]
+        for value in values:
+            if isinstance(value, str) and value.startswith("<"):
+                raise BadInputError(
+                    f"This run's {component} used an object, {value}, that a record can't rebuild.",
+                    try_="a registered name, and a path for an array",
+                )
     truth = read_array(folder / "truth.npy") if (folder / "truth.npy").exists() else None
-    return Saved(
-        config, weights, names, read_array(folder / "y.npy"), read_array(folder / "x.npy"), truth
-    )
+    y, x = read_array(folder / "y.npy"), read_array(folder / "x.npy")
+    return Saved(config, weights, files, names, y, x, truth)
 
 
 def read_array(path: Path) -> np.ndarray:
@@ -122,8 +135,11 @@ def read_array(path: Path) -> np.ndarray:
     return array
 
 
-def check_weights(saved: Saved, setup: Setup) -> None:
-    """Raise WeightsError where the prior's weights aren't the ones of the saved run."""
+def check_inputs(saved: Saved, setup: Setup) -> None:
+    """Raise where weights (WeightsError) or files (BadInputError) aren't those of the run."""
+    for path, digest in _files(setup).items():
+        if saved.files.get(path) != digest:
+            raise BadInputError(f"{path} has changed since this run.", try_="the file as it was")
     now = dict(setup.prior.provenance)
     if now != saved.weights:
         raise WeightsError(

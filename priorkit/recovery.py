@@ -162,10 +162,9 @@ def recover(
     both = merge(
         *({k: v for k, v in part.items() if k in RunConfig.model_fields} for part in (layer, given))
     )
-    if x is None:
-        x = both.image
-    if y is None:
-        y = both.y
+    if x is None and y is None:  # what is given here goes over the config
+        x, y = both.image, both.y
+    both = both.model_copy(update={"image": _path_of(x), "y": _path_of(y)})
     if x is not None and y is not None:
         raise BadInputError(
             "Give pictures x to simulate measurements of, or measurements y, not both."
@@ -191,7 +190,7 @@ def replay(
     saved = records.read(Path(folder))
     config = merge(saved.config)
     setup, _ = _prepare(None, saved.y, config, {})
-    records.check_weights(saved, setup)
+    records.check_inputs(saved, setup)
     truth = (
         None if saved.truth is None else torch.from_numpy(saved.truth).to(setup.device, setup.dtype)
     )
@@ -224,6 +223,11 @@ def _prepare(
     return set_up(chosen, tuple(pictures.x.shape[1:]), real=False), pictures
 
 
+def _path_of(source: Any) -> str | None:
+    """Where the input came from, for the record; None for what was in memory."""
+    return str(Path(source).resolve()) if isinstance(source, (str, os.PathLike)) else None
+
+
 def _shape_of(y: Any) -> Shape | None:
     """The image's shape where the measurement is itself a picture (C, H, W)."""
     dims = tuple(getattr(y, "shape", ()))
@@ -243,12 +247,13 @@ def _measurement(y: Any, setup: Setup) -> Tensor:
         raise BadInputError(
             "The measurement y is an array or a .npy file.", got=type(y).__name__
         ) from error
+    given = tuple(values.shape)
     if values.ndim == len(shape):
         values = values[None]
     if tuple(values.shape[1:]) != shape or not len(values):
         raise BadInputError(
             f"The measurement y must be {shape}, or a batch of these.",
-            got=tuple(values.shape),
+            got=given,
             try_="the operator's own m and shape",
         )
     dtype = setup.dtype

@@ -134,7 +134,7 @@ class Registry:
         try:
             plugin = point.load()
             self._manager.register(plugin, name=point.name)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             status.failures.append(_describe(error))
             if self._manager.has_plugin(point.name):  # pluggy keeps a half-registered plugin
                 self._manager.unregister(name=point.name)

@@ -84,7 +84,7 @@ def columns(recovery: Recovery, i: int) -> list[tuple[str, Image.Image]]:
         caption = f"{float(psnr[i]):.1f} dB"
     shown.append((caption, to_pil(recovery.x[i])))
     if recovery.truth is not None:
-        shown.append(("|error| × 5", error_map(recovery.x[i], recovery.truth[i])))
+        shown.append(("5 · |error|", error_map(recovery.x[i], recovery.truth[i])))
     return shown
 
 

@@ -62,7 +62,7 @@ class Weights:
         """
         from safetensors.torch import load
 
-        if not self.path.exists():
+        if not self.path.is_file():
             raise WeightsError(f"There is no weights file {self.path}.")
         if self.path.stat().st_size > MAX_WEIGHTS:
             raise WeightsError(f"{self.path} is larger than {MAX_WEIGHTS >> 30} GiB.")
@@ -97,7 +97,7 @@ def read(path: str | os.PathLike[str]) -> Weights:
             try_="a plugin's importer, such as priorkit import-glow, for other checkpoints",
         )
     card_path = path.with_suffix(".json")
-    if not card_path.exists():
+    if not card_path.is_file():
         raise WeightsError(f"{path} has no card.", try_=f"the file {card_path} beside it")
     return Weights(path, _read_card(card_path))
 

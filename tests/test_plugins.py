@@ -145,6 +145,7 @@ def test_a_target_may_be_the_class_itself(plugin):
 
 FAULTS = {
     "import": ("1 / 0", "ZeroDivisionError: division by zero"),
+    "exit": ("import sys\nsys.exit(3)", "SystemExit: 3"),
     "missing dependency": ("import no_such_module", "No module named 'no_such_module'"),
     "syntax": ("def :", "SyntaxError"),
     "signature": (

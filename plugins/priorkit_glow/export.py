@@ -30,6 +30,7 @@ def write_weights(
     """
     partial = path.with_suffix(".partial")
     save_file({key: value.contiguous().cpu() for key, value in state.items()}, partial)
+    os.chmod(partial, 0o644)  # save_file leaves it readable by its owner only
     digest = hashlib.sha256(partial.read_bytes()).hexdigest()
     os.replace(partial, path)
     card = {

@@ -108,7 +108,10 @@ def _accept(matrix: Any) -> Any:
                 "A matrix is a numpy array, torch tensor, scipy sparse matrix or LinearOperator.",
                 got=type(matrix).__name__,
             )
-        matrix = torch.as_tensor(matrix)
+        try:
+            matrix = torch.as_tensor(matrix)
+        except (TypeError, ValueError) as error:  # letters, objects
+            raise BadInputError("A matrix holds real numbers.", got=matrix.dtype) from error
         finite, real = bool(torch.isfinite(matrix).all()), not matrix.is_complex()
         matrix = matrix if matrix.is_floating_point() or not real else matrix.float()
     if matrix.ndim != 2 or 0 in matrix.shape:

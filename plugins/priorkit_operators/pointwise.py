@@ -108,7 +108,12 @@ class Mask(LinearOperator):
                     got=repr(str(source)),
                 )
             source = load(source, (1, *self.shape[1:])).x[0]
-        array = torch.as_tensor(np.asarray(source, dtype=np.float32))
+        try:
+            array = torch.as_tensor(np.asarray(source, dtype=np.float32))
+        except (TypeError, ValueError) as error:
+            raise BadInputError(
+                "A mask is an array of numbers.", got=type(source).__name__
+            ) from error
         if array.ndim == 2:
             array = array[None]
         if array.ndim != 3 or array.shape[1:] != self.shape[1:]:
