@@ -34,16 +34,20 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def require_writable(folder: Path) -> None:
-    """Make the folder and prove that a file can be written in it, before any compute."""
+    """Prove, before any compute, that files can be written in the folder; leave no trace."""
+    missing = [p for p in (folder, *folder.parents) if not p.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-    except OSError as error:
+        for made in missing:
+            made.rmdir()
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise _unwritable(folder, error) from error
 
 
-def _unwritable(path: Path, error: OSError) -> BadInputError:
+def _unwritable(path: Path, error: OSError | ValueError) -> BadInputError:
+    reason = error.strerror if isinstance(error, OSError) else None
     return BadInputError(
-        f"{path} can't be written.", got=error.strerror or str(error), try_="another --out folder"
+        f"{path} can't be written.", got=reason or str(error), try_="another --out folder"
     )

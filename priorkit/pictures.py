@@ -89,13 +89,17 @@ def to_pil(x: Tensor) -> Image.Image:
 
 
 def _from_path(path: Path, shape: tuple[int, ...] | None) -> Pictures:
+    try:
+        path.stat()
+    except FileNotFoundError as error:
+        raise BadInputError(f"There is no file {path}.") from error
+    except (OSError, ValueError) as error:  # too long, or a name that no file can have
+        raise BadInputError("This path can't be read.", got=f"{str(path)[:80]!r}") from error
     if path.is_dir():
         files = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
         if not files:
             raise BadInputError(f"No pictures in the folder {path}.", try_="PNG or JPEG files")
         return load(files, shape)
-    if not path.exists():
-        raise BadInputError(f"There is no file {path}.")
     try:
         with Image.open(path) as file:
             if file.width * file.height > MAX_PIXELS:

@@ -17,6 +17,7 @@ from priorkit.components import Component, resolve
 from priorkit.config import COMPONENTS, RUN_LEVEL, RunConfig
 from priorkit.errors import BadInputError, MismatchError, PriorkitError, UnknownNameError
 from priorkit.errors import did_you_mean as near
+from priorkit.given import GivenStart
 from priorkit.interfaces import (
     Choices,
     Decoder,
@@ -171,7 +172,7 @@ def choose(config: RunConfig, extra: dict[str, Any]) -> Chosen:
     for key, kind in COMPONENTS.items():
         spec = getattr(config, key)
         if key == "start" and isinstance(spec, (Tensor, np.ndarray)):
-            spec = _Given(torch.as_tensor(spec).detach())
+            spec = GivenStart(torch.as_tensor(spec).detach())
         chosen[kind] = resolve(kind, spec) if spec is not None else None
     for name, value in extra.items():
         # A component that is left to its default can be configured too.
@@ -260,8 +261,8 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
 def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:  # AssertionError: torch built without CUDA
+        torch.zeros(1, device=device).sum().item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # of several backends
         raise BadInputError(
             f"The device {name!r} isn't available.",
             got=str(error).splitlines()[0][:100],
@@ -358,32 +359,3 @@ def _names(kind: str, fits: Any) -> str:
         except PriorkitError:
             continue
     return " or ".join(found)
-
-
-class _Given(Start):
-    """The user's own start: latents (B, k), or images (B, C, H, W) where they are needed."""
-
-    def __init__(self, value: Tensor) -> None:
-        self.value = value
-
-    def make(self, problem: Problem, images: int, seed: int) -> Tensor:
-        from priorkit.interfaces import Encoder
-
-        value = self.value.to(problem.y.device, problem.y.real.dtype)
-        if value.ndim == len(problem.shape) or (value.ndim == 1 and problem.space == "latent"):
-            value = value[None]
-        if tuple(value.shape[1:]) == tuple(problem.shape) and problem.space == "latent":
-            if not isinstance(problem.prior, Encoder):
-                raise MismatchError(
-                    "A start given as images needs a prior that encodes.", try_="a latent (B, k)"
-                )
-            value = problem.prior.encode(value)
-        value = value.flatten(1)
-        if value.shape[1] != problem.size or len(value) not in (1, images):
-            raise BadInputError(
-                f"The start must be {images} × {problem.size} or images of shape {problem.shape}.",
-                got=tuple(self.value.shape),
-            )
-        if not bool(torch.isfinite(value).all()):
-            raise BadInputError("The start has values that are NaN or infinite.")
-        return value.expand(images, -1).clone()

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,15 +19,14 @@ from priorkit.interfaces import (
     Evaluation,
     Operator,
     Prior,
-    Shape,
     Snapshot,
     Solution,
     Solver,
     Status,
 )
+from priorkit.measure import measurement, shape_of, simulate
 from priorkit.pictures import Pictures, astronaut, load, to_pil
 from priorkit.problem import Problem, Setup, choose, set_up
-from priorkit.streams import normal
 
 __all__ = ["Recovery", "Trace", "recover", "replay"]
 
@@ -174,7 +172,7 @@ def recover(
         truth = pictures.x.to(setup.device, setup.dtype)
         measured, names = simulate(setup, truth), pictures.names
     else:
-        truth, measured = None, _measurement(y, setup)
+        truth, measured = None, measurement(y, setup)
         names = [f"{i:04d}" for i in range(len(measured))] if len(measured) > 1 else ["image"]
     return _solve(setup, measured, truth, names, progress)
 
@@ -194,19 +192,7 @@ def replay(
     truth = (
         None if saved.truth is None else torch.from_numpy(saved.truth).to(setup.device, setup.dtype)
     )
-    return _solve(setup, _measurement(saved.y, setup), truth, saved.names, progress)
-
-
-def simulate(setup: Setup, x: Tensor) -> Tensor:
-    """y = A(x) + η; the noise of image i depends on the seed and i alone, never on the batch."""
-    y = setup.operator.A(x)
-    seen = setup.operator.seen()
-    std = setup.noise.std(setup.entries(y))
-    if std:
-        eta = normal(setup.config.seed, "noise", range(len(x)), y[0].numel())
-        eta = std * eta.view(y.shape).to(y.device, y.dtype)
-        y = y + (eta if seen is None else eta * seen.to(eta))
-    return y
+    return _solve(setup, measurement(saved.y, setup), truth, saved.names, progress)
 
 
 def _prepare(
@@ -217,7 +203,7 @@ def _prepare(
     prior: Prior = chosen.prior.build(config.seed)
     fixed = prior.shape or config.shape
     if y is not None:
-        shape = fixed or _shape_of(y)
+        shape = fixed or shape_of(y)
         return set_up(chosen, shape, real=True), None
     pictures = load(astronaut() if x is None else x, fixed or ((3, 64, 64) if x is None else None))
     return set_up(chosen, tuple(pictures.x.shape[1:]), real=False), pictures
@@ -225,45 +211,7 @@ def _prepare(
 
 def _path_of(source: Any) -> str | None:
     """Where the input came from, for the record; None for what was in memory."""
-    return str(Path(source).resolve()) if isinstance(source, (str, os.PathLike)) else None
-
-
-def _shape_of(y: Any) -> Shape | None:
-    """The image's shape where the measurement is itself a picture (C, H, W)."""
-    dims = tuple(getattr(y, "shape", ()))
-    return dims[-3:] if len(dims) >= 3 else None
-
-
-def _measurement(y: Any, setup: Setup) -> Tensor:
-    """y as (B, *y_shape), checked."""
-    shape = setup.operator.y_shape
-    if isinstance(y, (str, os.PathLike)):
-        y = records.read_array(Path(y)) if str(y).endswith(".npy") else load(y, shape).x
-    if isinstance(y, np.ndarray):
-        y = np.ascontiguousarray(y)
-    try:
-        values = torch.as_tensor(y)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise BadInputError(
-            "The measurement y is an array or a .npy file.", got=type(y).__name__
-        ) from error
-    given = tuple(values.shape)
-    if values.ndim == len(shape):
-        values = values[None]
-    if tuple(values.shape[1:]) != shape or not len(values):
-        raise BadInputError(
-            f"The measurement y must be {shape}, or a batch of these.",
-            got=given,
-            try_="the operator's own m and shape",
-        )
-    dtype = setup.dtype
-    if values.is_complex():
-        dtype = torch.complex128 if dtype == torch.float64 else torch.complex64
-    values = values.to(setup.device, dtype)
-    if not bool(torch.isfinite(values).all()):
-        raise BadInputError("The measurement y has values that are NaN or infinite.")
-    seen = setup.operator.seen()
-    return values if seen is None else values * seen.to(values)
+    return os.path.abspath(source) if isinstance(source, (str, os.PathLike)) else None
 
 
 def _solve(
@@ -274,7 +222,12 @@ def _solve(
     progress: Callable[[Snapshot, int], None] | None,
 ) -> Recovery:
     started = time.perf_counter()
-    parts: list[tuple[Tensor, Solution]] = []
+    whole = setup.problem(y)
+    starts = [
+        setup.start.make(whole, len(y), setup.config.seed + 7919 * attempt)
+        for attempt in range(setup.config.restarts)
+    ]
+    solutions: list[Solution] = []
     traces: list[Trace] = []
     interrupted = False
     for first in range(0, len(y), CHUNK):
@@ -287,19 +240,15 @@ def _solve(
             if progress is not None:
                 progress(now, first)
 
+        rows = slice(first, first + CHUNK)
         if interrupted:  # what follows Ctrl-C is left at its start
-            u0 = _starts(setup, problem, first, 0)
-            best = _Best(problem, u0)
-            parts.append((u0, best.solution()))
-            continue
-        solution, stopped = _restarts(setup, problem, first, note)
-        interrupted |= stopped
-        parts.append((solution.u, solution))
-    u = torch.cat([part for part, _ in parts])
-    solutions = [s for _, s in parts]
-    problem = setup.problem(y)
+            solution = _Best(problem, starts[0][rows]).solution()
+        else:
+            solution, interrupted = _restarts(setup, problem, [u0[rows] for u0 in starts], note)
+        solutions.append(solution)
+    u = torch.cat([solution.u for solution in solutions])
     with torch.no_grad():
-        chunks = [problem.image(u[i : i + CHUNK]) for i in range(0, len(u), CHUNK)]
+        chunks = [whole.image(u[i : i + CHUNK]) for i in range(0, len(u), CHUNK)]
     x = torch.cat(chunks).nan_to_num(0.5).clamp(0, 1)
     recovery = Recovery(
         x=x,
@@ -322,25 +271,17 @@ def _solve(
 
 
 def _restarts(
-    setup: Setup, problem: Problem, first: int, note: Callable[[Snapshot], None]
+    setup: Setup, problem: Problem, starts: list[Tensor], note: Callable[[Snapshot], None]
 ) -> tuple[Solution, bool]:
     """Solve from every start and keep, per image, the lowest objective."""
     best: Solution | None = None
-    for attempt in range(setup.config.restarts):
-        u0 = _starts(setup, problem, first, attempt)
+    for u0 in starts:
         solution, stopped = _run(setup.solver, problem, u0, setup, note)
         best = solution if best is None else _lower(best, solution)
         if stopped:
             return best, True
     assert best is not None
     return best, False
-
-
-def _starts(setup: Setup, problem: Problem, first: int, attempt: int) -> Tensor:
-    """Rows of u₀ for this chunk; image i's start doesn't depend on the chunk."""
-    seed = setup.config.seed + 7919 * attempt
-    images = len(problem.y)
-    return setup.start.make(problem, first + images, seed)[first:]
 
 
 def _run(

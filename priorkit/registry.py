@@ -81,6 +81,7 @@ class Registry:
 
     def __init__(self, points: Iterable[EntryPoint]) -> None:
         self.plugins: list[PluginStatus] = []
+        self._loaded: list[PluginStatus] = []
         self._entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
         self._alias: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
         self._manager = pluggy.PluginManager("priorkit")
@@ -112,15 +113,8 @@ class Registry:
 
     def call_commands(self, app: Any) -> None:
         """Let plugins add commands; one that fails is recorded and left out."""
-        for plugin in self._manager.get_plugins():
-            hook = getattr(plugin, "register_commands", None)
-            if hook is not None:
-                try:
-                    hook(app)
-                except Exception as error:
-                    name = self._manager.get_name(plugin)
-                    status = next(p for p in self.plugins if p.name == name)
-                    status.failures.append(f"register_commands: {_describe(error)}")
+        for status in self._loaded:
+            self._call("register_commands", status, app)
 
     def _load(self, point: EntryPoint) -> None:
         dist = point.dist
@@ -143,14 +137,18 @@ class Registry:
             if not caller.has_spec():  # pluggy would wait for someone to declare it
                 hint = did_you_mean(caller.name, [*KINDS.values(), "register_commands"])
                 status.failures.append(f"unknown hook {caller.name!r}. {hint}".rstrip())
+        self._loaded.append(status)
         for kind, hook_name in KINDS.items():
-            hook = getattr(plugin, hook_name, None)
-            if hook is None:
-                continue
-            try:
-                hook(self._registrar(kind, status))
-            except Exception as error:
-                status.failures.append(f"{hook_name}: {_describe(error)}")
+            self._call(hook_name, status, self._registrar(kind, status))
+
+    def _call(self, hook_name: str, status: PluginStatus, argument: Any) -> None:
+        """Call one hook of one plugin; a failure is recorded and stays with that plugin."""
+        for hook in getattr(self._manager.hook, hook_name).get_hookimpls():
+            if hook.plugin_name == status.name:
+                try:
+                    hook.function(argument)
+                except Exception as error:
+                    status.failures.append(f"{hook_name}: {_describe(error)}")
 
     def _registrar(self, kind: str, status: PluginStatus) -> Callable[..., None]:
         def register(

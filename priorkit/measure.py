@@ -1,0 +1,75 @@
+"""Measurements: simulated from pictures, or the user's own, checked."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from priorkit import records
+from priorkit.errors import BadInputError
+from priorkit.interfaces import Shape
+from priorkit.pictures import load
+from priorkit.problem import Setup
+from priorkit.streams import normal
+
+__all__ = ["measurement", "shape_of", "simulate"]
+
+
+def simulate(setup: Setup, x: Tensor) -> Tensor:
+    """y = A(x) + η; the noise of image i depends on the seed and i alone, never on the batch."""
+    y = setup.operator.A(x)
+    seen = setup.operator.seen()
+    std = setup.noise.std(setup.entries(y))
+    if std:
+        eta = normal(setup.config.seed, "noise", range(len(x)), y[0].numel())
+        eta = std * eta.view(y.shape).to(y.device, y.dtype)
+        y = y + (eta if seen is None else eta * seen.to(eta))
+    return y
+
+
+def shape_of(y: Any) -> Shape | None:
+    """The image's shape where the measurement is itself a picture (C, H, W)."""
+    dims = tuple(getattr(y, "shape", ()))
+    return dims[-3:] if len(dims) >= 3 else None
+
+
+def measurement(y: Any, setup: Setup) -> Tensor:
+    """y as (B, *y_shape), checked."""
+    shape = setup.operator.y_shape
+    if isinstance(y, (str, os.PathLike)):
+        y = records.read_array(Path(y)) if str(y).endswith(".npy") else load(y, shape).x
+    if isinstance(y, np.ndarray):
+        y = np.ascontiguousarray(y)
+    try:
+        values = torch.as_tensor(y)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise BadInputError(
+            "The measurement y is an array or a .npy file.", got=type(y).__name__
+        ) from error
+    given = tuple(values.shape)
+    if values.ndim == len(shape):
+        values = values[None]
+    if tuple(values.shape[1:]) != shape or not len(values):
+        raise BadInputError(
+            f"The measurement y must be {shape}, or a batch of these.",
+            got=given,
+            try_="the operator's own m and shape",
+        )
+    dtype = setup.dtype
+    if values.is_complex():
+        probe = setup.operator.A(torch.zeros(1, *setup.shape, device=setup.device))
+        if not probe.is_complex():
+            raise BadInputError(
+                "The measurement y is complex, and the operator's output is real.", try_="y.real"
+            )
+        dtype = torch.complex128 if dtype == torch.float64 else torch.complex64
+    values = values.to(setup.device, dtype)
+    if not bool(torch.isfinite(values).all()):
+        raise BadInputError("The measurement y has values that are NaN or infinite.")
+    seen = setup.operator.seen()
+    return values if seen is None else values * seen.to(values)
