@@ -1,6 +1,7 @@
 """The command line: a thin skin over the same functions.
 
-Exit codes: 0 done, 1 a run that diverged or a plugin that failed, 2 bad input, 130 Ctrl-C.
+Exit codes: 0 done, 1 a run that diverged or (priorkit plugins) a plugin that failed, 2 bad input
+or a component that can't be imported, 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from typer.exceptions import TyperException
 
 from priorkit import __version__
-from priorkit.errors import BadInputError, PluginError, PriorkitError
+from priorkit.errors import BadInputError, PriorkitError
 from priorkit.registry import KINDS, registry
 
 __all__ = ["app", "main"]
@@ -23,7 +25,6 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     name="priorkit",
     help="Recover images from few, noisy or missing measurements.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
 )
@@ -38,30 +39,22 @@ def main() -> None:
     registry().call_commands(app)
     try:
         code = app(standalone_mode=False)
-    except PluginError as error:
-        err.print(f"[red]error:[/red] {_escape(error)}", soft_wrap=True)
-        code = 1
-    except PriorkitError as error:
-        err.print(f"[red]error:[/red] {_escape(error)}", soft_wrap=True)
+    except (PriorkitError, TyperException) as error:
+        hint = "" if isinstance(error, PriorkitError) else " Run: priorkit --help"
+        err.print(f"[red]error:[/red] {_escape(error)}{hint}", soft_wrap=True)
         code = 2
-    except KeyboardInterrupt:
-        code = 130
-    except Exception as error:  # typer's own usage errors; anything else is a defect
-        show = getattr(error, "show", None)
-        if show is None:
-            raise
-        show()
-        code = getattr(error, "exit_code", 2)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 @app.callback(invoke_without_command=True)
 def _root(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="print the version")] = False,
 ) -> None:
     if version:
         out.print(f"priorkit {__version__}")
-        raise typer.Exit
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 # Settings belong to components that plugins bring, so these two commands take any --name.
@@ -73,7 +66,9 @@ def recover(
     context: typer.Context,
     prior: Annotated[str | None, typer.Option(help="name, or path to weights")] = None,
     op: Annotated[str | None, typer.Option(help="operator")] = None,
-    y: Annotated[str | None, typer.Option("--y", help="real measurements, a .npy file")] = None,
+    y: Annotated[
+        str | None, typer.Option("--y", help="real measurements: a .npy file, or a picture")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="settings from a TOML file")] = None,
     save: Annotated[Path | None, typer.Option("--out", help="folder for the results")] = None,
     as_json: JsonFlag = False,
@@ -205,7 +200,8 @@ def train(context: typer.Context) -> None:
         raise BadInputError(
             "Say which trainer, one name.", got=" ".join(positional) or None, try_="priorkit list"
         )
-    path = run_trainer(positional[0], options, _TrainingBar())
+    with _TrainingBar() as bar:
+        path = run_trainer(positional[0], options, bar)
     if path is None:
         out.print("Stopped before the end; the same command continues.")
     else:
@@ -340,6 +336,13 @@ class _TrainingBar:
         self.bar = Progress(*columns, TimeRemainingColumn(), console=err)
         self.task: Any = None
 
+    def __enter__(self) -> _TrainingBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.task is not None:
+            self.bar.stop()
+
     def __call__(self, step: int, total: int, message: str) -> None:
         if self.task is None:
             self.bar.start()
@@ -347,8 +350,6 @@ class _TrainingBar:
         if message.endswith("\n"):
             self.bar.console.print(f"{step}/{total}  {message.rstrip()}")
         self.bar.update(self.task, completed=step, total=total, description=message.rstrip())
-        if step >= total:
-            self.bar.stop()
 
 
 if __name__ == "__main__":

@@ -83,6 +83,8 @@ def _plain(value: Any) -> Any:
         return os.fspath(value)
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
+    if isinstance(value, str) and "." in value and os.path.isfile(value):
+        return os.path.abspath(value)  # so that a record can be replayed from anywhere
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     return f"<{type(value).__name__}>"
@@ -162,7 +164,9 @@ def option_fields(target: Any) -> dict[str, Any]:
 def describe_errors(error: ValidationError) -> str:
     """The first complaint of pydantic, in one line, with what was got."""
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"]) or "options"
+    if not first["loc"]:  # about several at once: pydantic repeats them all as input
+        return f"{first['msg'].removeprefix('Value error, ')}."
+    where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "missing":
         return f"the option {where!r} is required."
     return f"{where}: {first['msg']}. Got {str(first.get('input'))[:80]!r}."

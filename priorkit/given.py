@@ -2,43 +2,74 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from priorkit import records
 from priorkit.errors import BadInputError, MismatchError
-from priorkit.interfaces import Encoder, Start
+from priorkit.interfaces import Decoder, Encoder, Prior, Shape, Space, Start
+from priorkit.pictures import SUFFIXES, load
 
-__all__ = ["GivenStart"]
+__all__ = ["GivenStart", "given_start"]
 
 
 class GivenStart(Start):
     """A start u₀ given as latents (B, k), as images (B, C, H, W), or as one of them for all.
 
-    Images given for a latent are encoded. Raises BadInputError for another shape or values
-    that aren't finite, MismatchError where the prior doesn't encode.
+    Images are encoded where the solver moves a latent, latents decoded where it moves pixels.
     """
 
     def __init__(self, value: Tensor) -> None:
         self.value = value
 
-    def make(self, problem: Any, images: int, seed: int) -> Tensor:
-        value = self.value.to(problem.y.device, problem.y.real.dtype)
-        if value.ndim in (1, len(problem.shape)):
-            value = value[None]
-        if tuple(value.shape[1:]) == tuple(problem.shape) and problem.space == "latent":
-            if not isinstance(problem.prior, Encoder):
+    def check(self, prior: Prior, space: Space, shape: Shape, size: int) -> None:
+        """Raise BadInputError for a wrong shape or values, MismatchError without an encoder."""
+        if not bool(torch.isfinite(self.value).all()):
+            raise BadInputError("The start has values that are NaN or infinite.")
+        if self._is_image(shape):
+            if space == "latent" and not isinstance(prior, Encoder):
                 raise MismatchError(
                     "A start given as images needs a prior that encodes.", try_="a latent (B, k)"
                 )
-            value = problem.prior.encode(value)
-        value = value.flatten(1) if value.ndim > 1 else value[None]
-        if value.shape[1] != problem.size or len(value) not in (1, images):
+        elif self.value.ndim not in (1, 2) or self.value.shape[-1] != size:
             raise BadInputError(
-                f"The start must be {images} × {problem.size} or images of shape {problem.shape}.",
+                f"The start must be (B, {size}), or images of shape {shape}.",
                 got=tuple(self.value.shape),
             )
-        if not bool(torch.isfinite(value).all()):
-            raise BadInputError("The start has values that are NaN or infinite.")
+
+    def make(self, problem: Any, images: int, seed: int) -> Tensor:
+        value = self.value.to(problem.y.device, problem.y.real.dtype)
+        if self._is_image(problem.shape):
+            value = value.view(-1, *problem.shape)
+            value = problem.prior.encode(value) if problem.space == "latent" else value
+        else:
+            value = value.view(-1, value.shape[-1])
+            if problem.space == "pixel" and isinstance(problem.prior, Decoder):
+                value = problem.prior.decode(value)
+        value = value.detach().flatten(1)
+        if len(value) not in (1, images):
+            raise BadInputError(f"There must be 1 start or {images}.", got=len(value))
         return value.expand(images, -1).clone()
+
+    def _is_image(self, shape: Shape) -> bool:
+        return self.value.ndim > 1 and tuple(self.value.shape[-len(shape) :]) == tuple(shape)
+
+
+def given_start(value: Any) -> GivenStart | None:
+    """A start from an array, a tensor, a .npy file or a picture file; None for other things."""
+    if isinstance(value, (str, os.PathLike)):
+        path = Path(value)
+        if path.suffix == ".npy":
+            value = records.read_array(path)
+        elif path.suffix.lower() in SUFFIXES:
+            value = load(path).x
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind not in "fiu":
+            raise BadInputError("A start holds real numbers.", got=value.dtype)
+        value = torch.from_numpy(value.astype(value.dtype.newbyteorder("="), copy=True))
+    return GivenStart(value.detach()) if isinstance(value, Tensor) else None

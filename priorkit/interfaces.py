@@ -21,7 +21,7 @@ import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
@@ -77,10 +77,10 @@ class Choices:
     """What a prior suggests for a problem; None leaves it to the core."""
 
     space: Space | None = None
-    penalty: Any = None
+    penalty: str | None = None
     gamma: float | None = None
-    solver: Any = None
-    start: Any = None
+    solver: str | None = None
+    start: str | None = None
     budget: int | None = None
 
 
@@ -197,8 +197,9 @@ class Operator(ABC):
         """A copy for images of ``shape`` = (C, H, W), with ``y_shape`` known."""
         bound = copy.copy(self)
         bound.shape = tuple(shape)
+        vars(bound).pop("y_shape", None)  # of an earlier binding
         bound.prepare()
-        if not hasattr(bound, "y_shape"):
+        if "y_shape" not in vars(bound):
             bound.y_shape = tuple(bound.A(torch.zeros(1, *shape)).shape[1:])
         return bound
 
@@ -339,7 +340,6 @@ class Solution:
     misfit: Tensor
     status: list[Status]
     evaluations: list[int]
-    notes: list[str] = field(default_factory=list)
 
 
 class Solver(ABC):

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from priorkit import records
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Shape
-from priorkit.pictures import load
+from priorkit.pictures import layout, load
 from priorkit.problem import Setup
 from priorkit.streams import normal
 
@@ -33,24 +34,15 @@ def simulate(setup: Setup, x: Tensor) -> Tensor:
 
 
 def shape_of(y: Any) -> Shape | None:
-    """The image's shape where the measurement is itself a picture (C, H, W)."""
-    dims = tuple(getattr(y, "shape", ()))
-    return dims[-3:] if len(dims) >= 3 else None
+    """The image's shape where the measurement is itself a picture."""
+    values = _values(y)
+    return tuple(values.shape[-3:]) if values.ndim >= 3 else None
 
 
 def measurement(y: Any, setup: Setup) -> Tensor:
-    """y as (B, *y_shape), checked."""
+    """y as (B, *y_shape), checked. Raises BadInputError for another shape or values."""
     shape = setup.operator.y_shape
-    if isinstance(y, (str, os.PathLike)):
-        y = records.read_array(Path(y)) if str(y).endswith(".npy") else load(y, shape).x
-    if isinstance(y, np.ndarray):
-        y = np.ascontiguousarray(y)
-    try:
-        values = torch.as_tensor(y)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise BadInputError(
-            "The measurement y is an array or a .npy file.", got=type(y).__name__
-        ) from error
+    values = _values(y)
     given = tuple(values.shape)
     if values.ndim == len(shape):
         values = values[None]
@@ -58,7 +50,7 @@ def measurement(y: Any, setup: Setup) -> Tensor:
         raise BadInputError(
             f"The measurement y must be {shape}, or a batch of these.",
             got=given,
-            try_="the operator's own m and shape",
+            try_="the operator's own m, and shape=… of the picture to recover",
         )
     dtype = setup.dtype
     if values.is_complex():
@@ -73,3 +65,27 @@ def measurement(y: Any, setup: Setup) -> Tensor:
         raise BadInputError("The measurement y has values that are NaN or infinite.")
     seen = setup.operator.seen()
     return values if seen is None else values * seen.to(values)
+
+
+def _values(y: Any) -> Tensor:
+    """Numbers as they are; pictures (files, PIL, uint8, channels last) as NCHW in [0, 1].
+
+    A measured picture is never resized: that would be another measurement.
+    """
+    if isinstance(y, (str, os.PathLike)) and str(y).endswith(".npy"):
+        y = records.read_array(Path(y))
+    if isinstance(y, (str, os.PathLike, Image.Image)):
+        return load(y).x
+    try:
+        values = torch.as_tensor(np.ascontiguousarray(y) if isinstance(y, np.ndarray) else y)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise BadInputError(
+            "The measurement y is an array, a .npy file or a picture.", got=type(y).__name__
+        ) from error
+    if values.ndim in (3, 4) and not values.is_complex():
+        return layout(values) if values.dtype == torch.uint8 or _is_hwc(values) else values
+    return values
+
+
+def _is_hwc(values: Tensor) -> bool:
+    return values.shape[-3] not in (1, 3) and values.shape[-1] in (1, 3)

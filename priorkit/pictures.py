@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
+from priorkit import records
 from priorkit.errors import BadInputError
 
 __all__ = ["Pictures", "astronaut", "load", "to_pil"]
@@ -38,8 +39,8 @@ def load(source: Any, shape: tuple[int, ...] | None = None) -> Pictures:
 
     Parameters
     ----------
-    source : a picture file or a folder of them, a PIL image, an array or tensor (H, W),
-        (H, W, C), (C, H, W), (B, H, W, C) or (B, C, H, W); uint8 in 0..255 or float in
+    source : a picture or .npy file, a folder of pictures, a PIL image, an array or tensor
+        (H, W), (H, W, C), (C, H, W), (B, H, W, C) or (B, C, H, W); uint8 in 0..255 or float in
         [0, 1]; or a list of any of these
     shape : (C, H, W) to bring files and PIL images to: the largest centred box of these
         proportions, resized with antialiased bilinear. Arrays are taken as they are and
@@ -100,11 +101,13 @@ def _from_path(path: Path, shape: tuple[int, ...] | None) -> Pictures:
         if not files:
             raise BadInputError(f"No pictures in the folder {path}.", try_="PNG or JPEG files")
         return load(files, shape)
+    if path.suffix == ".npy":
+        return load(records.read_array(path), shape)
     try:
         with Image.open(path) as file:
             if file.width * file.height > MAX_PIXELS:
                 raise BadInputError(f"{path} is too large.", got=f"{file.width}×{file.height}")
-            image = file.copy()
+            image = ImageOps.exif_transpose(file)  # as the camera was held
     except BadInputError:
         raise
     except Exception as error:  # Pillow raises many kinds for a damaged file
@@ -149,7 +152,18 @@ def _from_array(source: np.ndarray | Tensor) -> Tensor:
             raise BadInputError(
                 "Pictures are uint8 or float in [0, 1].", got=f"{source.dtype}"
             ) from error
-    x = source
+    x = layout(source)
+    if x.dtype not in (torch.float32, torch.float64):
+        x = x.float()
+    check_range(x)
+    return x.detach().contiguous()
+
+
+def layout(x: Tensor) -> Tensor:
+    """(H, W), (H, W, C), (C, H, W) or a batch of them → (B, C, H, W); uint8 → [0, 1].
+
+    Raises BadInputError for other shapes, and for whole numbers other than uint8.
+    """
     given = tuple(x.shape)
     if x.ndim == 2:
         x = x[None, None]
@@ -163,9 +177,7 @@ def _from_array(source: np.ndarray | Tensor) -> Tensor:
         return x.float() / 255
     if not x.is_floating_point():
         raise BadInputError("Pictures are uint8 or float in [0, 1].", got=f"{x.dtype}")
-    x = x.detach().to(torch.float64 if x.dtype == torch.float64 else torch.float32)
-    check_range(x)
-    return x.contiguous()
+    return x
 
 
 def check_range(x: Tensor) -> None:

@@ -9,7 +9,6 @@ import math
 from dataclasses import dataclass
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,7 +16,7 @@ from priorkit.components import Component, resolve
 from priorkit.config import COMPONENTS, RUN_LEVEL, RunConfig
 from priorkit.errors import BadInputError, MismatchError, PriorkitError, UnknownNameError
 from priorkit.errors import did_you_mean as near
-from priorkit.given import GivenStart
+from priorkit.given import GivenStart, given_start
 from priorkit.interfaces import (
     Choices,
     Decoder,
@@ -75,7 +74,8 @@ class Problem:
         """The objective, its gradient and the misfit ‖A(D(u)) − y‖², one per row of u.
 
         ``index`` says which images of the batch the rows are (default: all, in order).
-        Sums run in float64. A value can be non-finite where u is far out; nothing is raised.
+        Sums over measurements run in float64. A value can be non-finite where u is far out;
+        nothing is raised.
         """
         y = self.y if index is None else self.y[index]
         if self.space == "latent":
@@ -171,8 +171,8 @@ def choose(config: RunConfig, extra: dict[str, Any]) -> Chosen:
     chosen: dict[str, Component | None] = {}
     for key, kind in COMPONENTS.items():
         spec = getattr(config, key)
-        if key == "start" and isinstance(spec, (Tensor, np.ndarray)):
-            spec = GivenStart(torch.as_tensor(spec).detach())
+        if key == "start":
+            spec = given_start(spec) or spec
         chosen[kind] = resolve(kind, spec) if spec is not None else None
     for name, value in extra.items():
         # A component that is left to its default can be configured too.
@@ -239,6 +239,10 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
     solver: Solver = solver_c.build(seed)
     start: Start = start_c.build(seed)
     _check(components, prior, operator, penalty, solver, start, space)
+    if isinstance(start, GivenStart):
+        latent = isinstance(prior, Decoder)
+        size = cast(Decoder, prior).latent_size if latent else math.prod(shape)
+        start.check(prior, space, shape, size)
     gamma = _gamma(config, choices, chosen.penalty, penalty_c)
     return Setup(
         config=config,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from torch import Tensor
 
 from priorkit.errors import BadInputError, WeightsError
 from priorkit.files import write_atomic
@@ -21,9 +22,19 @@ if TYPE_CHECKING:
     from priorkit.problem import Setup
     from priorkit.recovery import Recovery
 
-__all__ = ["Saved", "check_inputs", "make", "read", "read_array", "write_arrays"]
+__all__ = [
+    "Saved",
+    "check_inputs",
+    "clear",
+    "make",
+    "read",
+    "read_array",
+    "repeatable",
+    "write_arrays",
+]
 
 FORMAT = 1
+ARRAYS = ("y", "x", "z", "truth", "start")
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,7 @@ def make(setup: Setup, recovery: Recovery) -> dict[str, Any]:
         "images": [],
     }
     scores = {k: getattr(recovery, k) for k in ("psnr", "ssim", "error")}
+    attempts = len(recovery.attempts)
     for i, name in enumerate(recovery.names):
         image = {
             "name": name,
@@ -61,6 +73,8 @@ def make(setup: Setup, recovery: Recovery) -> dict[str, Any]:
             "misfit": _number(recovery.misfit[i]),
         }
         image |= {k: _number(v[i]) for k, v in scores.items() if v is not None}
+        if attempts > 1:
+            image["restarts"] = [_number(values[i]) for values in recovery.attempts]
         record["images"].append(image)
     return record
 
@@ -82,12 +96,38 @@ def _number(value: Any) -> float | None:
 
 def write_arrays(recovery: Recovery, folder: Path) -> None:
     """y, x̂, z and the truth as .npy files beside the record."""
-    arrays = {"y": recovery.y, "x": recovery.x, "z": recovery.z, "truth": recovery.truth}
-    for name, tensor in arrays.items():
+    for name in ARRAYS:
+        tensor = getattr(recovery, name)
         if tensor is not None:
             buffer = io.BytesIO()
             np.save(buffer, tensor.detach().cpu().numpy())
             write_atomic(folder / f"{name}.npy", buffer.getvalue())
+
+
+def clear(folder: Path) -> None:
+    """Remove the files of an earlier run, so that none is taken for one of this run."""
+    record = folder / "record.json"
+    if record.exists():
+        try:
+            names = [Path(str(i["name"])).name for i in json.loads(record.read_text())["images"]]
+        except (OSError, ValueError, KeyError, TypeError):
+            names = []
+        record.unlink()
+        for path in [folder / f"{array}.npy" for array in ARRAYS]:
+            path.unlink(missing_ok=True)
+        for name in names:
+            (folder / "images" / f"{name}.png").unlink(missing_ok=True)
+
+
+def repeatable(config: dict[str, Any], folder: Path, start: Tensor | None) -> dict[str, Any]:
+    """The config of a saved run, with what was in memory named by the files beside it."""
+    config, folder = dict(config), folder.resolve()
+    if "image" not in config and "y" not in config:
+        key, name = ("image", "truth") if (folder / "truth.npy").exists() else ("y", "y")
+        config[key] = str(folder / f"{name}.npy")
+    if start is not None:
+        config["start"] = str(folder / "start.npy")
+    return config
 
 
 def read(folder: Path) -> Saved:
@@ -106,7 +146,7 @@ def read(folder: Path) -> Saved:
         raise BadInputError(
             f"{path} is not a record of a run.", got=f"{type(error).__name__}: {error}"[:100]
         ) from error
-    for component in ("prior", "op", "penalty", "solver", "start"):
+    for component in ("prior", "op", "penalty", "solver"):
         chosen = config.get(component)
         values = chosen.values() if isinstance(chosen, dict) else [chosen]
         for value in values:
@@ -115,7 +155,12 @@ def read(folder: Path) -> Saved:
                     f"This run's {component} used an object, {value}, that a record can't rebuild.",
                     try_="a registered name, and a path for an array",
                 )
-    truth = read_array(folder / "truth.npy") if (folder / "truth.npy").exists() else None
+    start, truth = [
+        read_array(path) if (path := folder / f"{name}.npy").exists() else None
+        for name in ("start", "truth")
+    ]
+    if start is not None:
+        config["start"] = start
     y, x = read_array(folder / "y.npy"), read_array(folder / "x.npy")
     return Saved(config, weights, files, names, y, x, truth)
 

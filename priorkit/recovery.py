@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from torch import Tensor
 from priorkit import metrics, records
 from priorkit.config import RunConfig, from_file, merge
 from priorkit.errors import BadInputError
+from priorkit.given import GivenStart
 from priorkit.interfaces import (
     Evaluation,
     Operator,
@@ -31,6 +33,7 @@ from priorkit.problem import Problem, Setup, choose, set_up
 __all__ = ["Recovery", "Trace", "recover", "replay"]
 
 CHUNK = 32  # images solved together; results don't depend on it
+SAMPLE = (3, 64, 64)  # what the sample photograph is brought to where nothing else is said
 
 
 @dataclass
@@ -66,7 +69,9 @@ class Recovery:
     psnr, ssim, error : per image (B,), None without a truth
     evaluations : of the objective, per image
     objective, misfit : per image at the end (misfit = ‖A x̂ − y‖² before x̂ is clipped)
-    trace : one :class:`Trace` per chunk of images
+    attempts : the final objective of every restart, (B,) each
+    start : the user's own start, where one was given
+    trace : one :class:`Trace` per chunk of images and restart
     record : everything needed to repeat the run
     """
 
@@ -82,6 +87,8 @@ class Recovery:
     misfit: Tensor
     seconds: float
     trace: list[Trace]
+    attempts: list[Tensor]
+    start: Tensor | None
     record: dict[str, Any]
     interrupted: bool = False
 
@@ -162,6 +169,8 @@ def recover(
     )
     if x is None and y is None:  # what is given here goes over the config
         x, y = both.image, both.y
+    if x is None and y is None:
+        x = astronaut()
     both = both.model_copy(update={"image": _path_of(x), "y": _path_of(y)})
     if x is not None and y is not None:
         raise BadInputError(
@@ -205,7 +214,8 @@ def _prepare(
     if y is not None:
         shape = fixed or shape_of(y)
         return set_up(chosen, shape, real=True), None
-    pictures = load(astronaut() if x is None else x, fixed or ((3, 64, 64) if x is None else None))
+    natural = SAMPLE if _path_of(x) == _path_of(astronaut()) else None
+    pictures = load(x, fixed or natural)
     return set_up(chosen, tuple(pictures.x.shape[1:]), real=False), pictures
 
 
@@ -223,30 +233,33 @@ def _solve(
 ) -> Recovery:
     started = time.perf_counter()
     whole = setup.problem(y)
-    starts = [
-        setup.start.make(whole, len(y), setup.config.seed + 7919 * attempt)
-        for attempt in range(setup.config.restarts)
-    ]
-    solutions: list[Solution] = []
     traces: list[Trace] = []
+    attempts: list[Solution] = []
     interrupted = False
-    for first in range(0, len(y), CHUNK):
-        problem = setup.problem(y[first : first + CHUNK])
-        trace = Trace()
-        traces.append(trace)
+    for attempt in range(setup.config.restarts):
+        u0 = setup.start.make(whole, len(y), setup.config.seed + 7919 * attempt)
+        parts: list[Solution] = []
+        for first in range(0, len(y), CHUNK):
+            rows = slice(first, first + CHUNK)
+            problem = setup.problem(y[rows])
+            if interrupted:  # what follows Ctrl-C is left at its start
+                parts.append(_Best(problem, u0[rows]).solution())
+                continue
+            trace = Trace()
+            traces.append(trace)
 
-        def note(now: Snapshot, trace: Trace = trace, first: int = first) -> None:
-            trace.append(now, time.perf_counter() - started)
-            if progress is not None:
-                progress(now, first)
+            def note(now: Snapshot, trace: Trace = trace, first: int = first) -> None:
+                trace.append(now, time.perf_counter() - started)
+                if progress is not None:
+                    progress(now, first)
 
-        rows = slice(first, first + CHUNK)
-        if interrupted:  # what follows Ctrl-C is left at its start
-            solution = _Best(problem, starts[0][rows]).solution()
-        else:
-            solution, interrupted = _restarts(setup, problem, [u0[rows] for u0 in starts], note)
-        solutions.append(solution)
-    u = torch.cat([solution.u for solution in solutions])
+            part, interrupted = _run(setup.solver, problem, u0[rows], setup, note)
+            parts.append(part)
+        attempts.append(_joined(parts))
+        if interrupted:
+            break
+    solution = functools.reduce(_lower, attempts)
+    u = solution.u
     with torch.no_grad():
         chunks = [whole.image(u[i : i + CHUNK]) for i in range(0, len(u), CHUNK)]
     x = torch.cat(chunks).nan_to_num(0.5).clamp(0, 1)
@@ -255,14 +268,16 @@ def _solve(
         z=u if setup.space == "latent" else None,
         y=y,
         operator=setup.operator,
-        status=[s for solution in solutions for s in solution.status],
+        status=solution.status,
         names=names,
         truth=truth,
-        evaluations=[e for solution in solutions for e in solution.evaluations],
-        objective=torch.cat([solution.value for solution in solutions]),
-        misfit=torch.cat([solution.misfit for solution in solutions]),
+        evaluations=solution.evaluations,
+        objective=solution.value,
+        misfit=solution.misfit,
         seconds=time.perf_counter() - started,
         trace=traces,
+        attempts=[attempt.value for attempt in attempts],
+        start=setup.start.value if isinstance(setup.start, GivenStart) else None,
         record={},
         interrupted=interrupted,
     )
@@ -270,18 +285,15 @@ def _solve(
     return recovery
 
 
-def _restarts(
-    setup: Setup, problem: Problem, starts: list[Tensor], note: Callable[[Snapshot], None]
-) -> tuple[Solution, bool]:
-    """Solve from every start and keep, per image, the lowest objective."""
-    best: Solution | None = None
-    for u0 in starts:
-        solution, stopped = _run(setup.solver, problem, u0, setup, note)
-        best = solution if best is None else _lower(best, solution)
-        if stopped:
-            return best, True
-    assert best is not None
-    return best, False
+def _joined(parts: list[Solution]) -> Solution:
+    """One solution of all chunks."""
+    return Solution(
+        u=torch.cat([part.u for part in parts]),
+        value=torch.cat([part.value for part in parts]),
+        misfit=torch.cat([part.misfit for part in parts]),
+        status=[status for part in parts for status in part.status],
+        evaluations=[count for part in parts for count in part.evaluations],
+    )
 
 
 def _run(

@@ -106,8 +106,14 @@ class Registry:
         if entry is None:
             known = [*self._entries[kind], *self._alias[kind]]
             hint = did_you_mean(name, known)
+            failed = ", ".join(repr(p.name) for p in self.plugins if p.failures)
+            where = f"Plugins with problems: {failed}. Run: priorkit plugins" if failed else ""
             raise UnknownNameError(
-                f"Unknown {kind} {name!r}.{' ' + hint if hint else ''} Run: priorkit list"
+                " ".join(
+                    part
+                    for part in (f"Unknown {kind} {name!r}.", hint, where or "Run: priorkit list")
+                    if part
+                )
             )
         return entry
 
@@ -147,13 +153,15 @@ class Registry:
             if hook.plugin_name == status.name:
                 try:
                     hook.function(argument)
-                except Exception as error:
+                except (Exception, SystemExit) as error:
                     status.failures.append(f"{hook_name}: {_describe(error)}")
 
     def _registrar(self, kind: str, status: PluginStatus) -> Callable[..., None]:
         def register(
             name: str, target: Any, *, aliases: tuple[str, ...] = (), **preset: Any
         ) -> None:
+            if isinstance(aliases, str):
+                raise TypeError(f"aliases of {name!r} is a tuple of names, got {aliases!r}")
             for taken in (name, *aliases):
                 other = self.find(kind, taken)
                 if other is not None:  # refused, and said; the first one keeps the name

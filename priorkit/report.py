@@ -43,15 +43,19 @@ def save(recovery: Recovery, folder: Path) -> Path:
     """Write everything that a run is into ``folder``; each file is whole or not there.
 
     ``images/NAME.png`` the recoveries, ``grid.png``, ``report.html``, ``config.toml`` (which
-    repeats the run), ``trace.json``, ``y.npy``, ``x.npy``, ``z.npy``, ``truth.npy``, and
-    last ``record.json``. Raises BadInputError where the folder can't be written.
+    starts a run with the same inputs and settings), ``trace.json``, ``y.npy``, ``x.npy``,
+    where there are any ``z.npy``, ``truth.npy`` and ``start.npy``, and last ``record.json``.
+    What an earlier run left there goes first. Raises BadInputError where the folder can't be
+    written.
     """
     require_writable(folder)
+    records.clear(folder)
     for name, x in zip(recovery.names, recovery.x, strict=True):
         write_atomic(folder / "images" / f"{name}.png", png(to_pil(x)))
     write_atomic(folder / "grid.png", png(grid(recovery)))
     write_html(recovery, folder / "report.html")
-    write_atomic(folder / "config.toml", to_toml(recovery.record["config"]).encode())
+    config = records.repeatable(recovery.record["config"], folder, recovery.start)
+    write_atomic(folder / "config.toml", to_toml(config).encode())
     traces = [asdict(trace) for trace in recovery.trace]
     write_atomic(folder / "trace.json", json.dumps(traces).encode())
     records.write_arrays(recovery, folder)

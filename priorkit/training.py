@@ -56,7 +56,7 @@ def run_trainer(
         except ValidationError as error:
             raise BadInputError(f"--{key}: {describe_errors(error)}") from error
     require_writable(Path(values["out"]))
-    try:
+    try:  # a trainer says what it can't use with ValueError
         result: Path | None = train(options_class(**values), progress)
     except ValueError as error:
         raise BadInputError(str(error)) from error

@@ -94,7 +94,7 @@ def read(path: str | os.PathLike[str]) -> Weights:
         raise WeightsError(
             "Weights are .safetensors files with a card beside them.",
             got=str(path),
-            try_="a plugin's importer, such as priorkit import-glow, for other checkpoints",
+            try_="a plugin's importer for other checkpoints: see priorkit --help",
         )
     card_path = path.with_suffix(".json")
     if not card_path.is_file():
@@ -139,7 +139,7 @@ def _parse_card(data: bytes, where: str) -> Card:
 
 
 def _download(hub: str, name: str, target: Path) -> bool:
-    """Fetch NAME.json and NAME.safetensors; the card last, so that both are there or none."""
+    """Fetch NAME.json and NAME.safetensors; the weights, which name the pair, come last."""
     base = f"{hub}/{urllib.parse.quote(name)}"
     card_data = _fetch(f"{base}.json", MAX_CARD)
     if card_data is None:

@@ -271,7 +271,7 @@ CASES = {
     "y of words": (
         {"x": None, "y": np.array(["a"]), "shape": (3, 8, 8)},
         BadInputError,
-        "y is an array or a .npy file",
+        "y is an array, a .npy file or a picture",
     ),
     "no file of y": (
         {"x": None, "y": "nowhere.npy", "shape": (3, 8, 8)},

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 __all__ = ["Pictures"]
@@ -37,6 +37,8 @@ class Pictures:
         self.box = tuple(box) if box is not None else None
         self._files = _read_files(Path(path))
         self.names = sorted(self._files)
+        for name in self.names:  # a damaged file is found now, not hours into training
+            self._check(name)
         if not self.names:
             raise ValueError(f"No pictures in {path}. Expected files ending in {_SUFFIXES}")
 
@@ -46,7 +48,7 @@ class Pictures:
     def crop(self, index: int, dx: float = 0.0, dy: float = 0.0, mirror: bool = False) -> Tensor:
         """Picture ``index`` as (3, H, W) uint8, its box moved by (dx, dy) source pixels."""
         with Image.open(io.BytesIO(self._files[self.names[index]])) as file:
-            image = file.convert("RGB")
+            image = ImageOps.exif_transpose(file).convert("RGB")
         left, top, right, bottom = self._box_of(image)
         dx = min(max(dx, -left), image.width - right)
         dy = min(max(dy, -top), image.height - bottom)
@@ -68,6 +70,13 @@ class Pictures:
             ]
         )
 
+    def _check(self, name: str) -> None:
+        try:
+            with Image.open(io.BytesIO(self._files[name])) as file:
+                self._box_of(file)
+        except UnidentifiedImageError as error:
+            raise ValueError(f"{name} is not a picture that can be read") from error
+
     def _box_of(self, image: Image.Image) -> tuple[float, float, float, float]:
         if self.box is not None:
             left, top, right, bottom = self.box
@@ -83,10 +92,17 @@ class Pictures:
 
 def _read_files(path: Path) -> dict[str, bytes]:
     if path.is_dir():
-        files = [p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES]
+        files = [p for p in path.rglob("*") if _is_picture(p.as_posix())]
         return {str(p.relative_to(path)): p.read_bytes() for p in files}
     if not zipfile.is_zipfile(path):
         raise ValueError(f"{path} is neither a folder nor a zip of pictures")
     with zipfile.ZipFile(path) as archive:
-        names = [n for n in archive.namelist() if n.lower().endswith(_SUFFIXES)]
+        names = [n for n in archive.namelist() if _is_picture(n)]
         return {name: archive.read(name) for name in names}
+
+
+def _is_picture(name: str) -> bool:
+    """A picture by its suffix, and not one of the files that macOS hides in archives."""
+    parts = name.lower().split("/")
+    hidden = parts[-1].startswith(".") or "__macosx" in parts
+    return parts[-1].endswith(_SUFFIXES) and not hidden

@@ -29,7 +29,7 @@ class FoldedStep:
     offset: Tensor  # (C,)
     inverse: Tensor  # (C, C, 1, 1)
     inverse_offset: Tensor  # −M⁻¹ c
-    logdet: Tensor  # log|det M|, a scalar in float64, to be multiplied by the pixels
+    logdet: Tensor  # log|det M|, a scalar, to be multiplied by the pixels
     w1: Tensor
     b1: Tensor
     w2: Tensor

@@ -67,11 +67,11 @@ def import_checkpoint(
         ) from error
     levels = _levels(sorted(steps))
     first = [steps[level[0]] for level in levels]
-    channels = first[0]["actnorm.logs"].numel()
-    outputs = first[0]["coupling.net.conv3.bias"].numel()
     offsets = [coupling_bias] * len(levels)
     offsets[-1] = 1.0 if last_zeros else 0.0
     try:
+        channels = first[0]["actnorm.logs"].numel()
+        outputs = first[0]["coupling.net.conv3.bias"].numel()
         network = Glow(
             GlowConfig(
                 shape=(channels // 4, size, size),

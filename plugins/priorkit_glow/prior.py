@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
+import numpy as np
 import torch
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from torch import Tensor
 
 from priorkit import weights as weight_files
@@ -27,14 +29,30 @@ from priorkit_glow.network import Glow, GlowConfig
 __all__ = ["GlowPrior"]
 
 
-# Weights without a table of their own: γ = 0.7σ² was best for `glow-celeba`, whose density is
-# sharper than pictures are; γ = 2σ² would be the MAP estimate of an exact density.
-UNCALIBRATED: dict[str, Any] = {
-    "space": "pixel",
-    "penalty": "nll",
-    "sigma": [0.01, 1.0],
-    "gamma": [7e-5, 0.7],
-}
+class DenoisingTable(BaseModel):
+    """γ at a few noise levels, for measurements that are whole noisy pictures."""
+
+    space: Literal["latent", "pixel"]
+    penalty: str
+    sigma: list[Annotated[float, Field(gt=0)]] = Field(min_length=1)
+    gamma: list[Annotated[float, Field(gt=0)]] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _pairs(self) -> DenoisingTable:
+        if len(self.sigma) != len(self.gamma) or self.sigma != sorted(set(self.sigma)):
+            raise ValueError("sigma must ascend and be as long as gamma")
+        return self
+
+    def at(self, sigma: float) -> float:
+        """γ at σ: piecewise linear in the logarithms, γ ∝ σ² outside the table."""
+        xs = [self.sigma[0] / 10, *self.sigma, self.sigma[-1] * 10]
+        ys = [self.gamma[0] / 100, *self.gamma, self.gamma[-1] * 100]
+        return float(np.exp(np.interp(np.log(sigma), np.log(xs), np.log(ys))))
+
+
+# For weights without a table of their own: γ = 0.7σ² was best for `glow-celeba`, whose density
+# is sharper than pictures are; γ = 2σ² would be the MAP estimate of an exact density.
+UNCALIBRATED = DenoisingTable(space="pixel", penalty="nll", sigma=[1.0], gamma=[0.7])
 
 
 class GlowPrior(Decoder, Encoder, Density, Sampler):
@@ -56,14 +74,18 @@ class GlowPrior(Decoder, Encoder, Density, Sampler):
         if found.card.family != "glow":
             raise WeightsError(f"{found.path} holds a {found.card.family!r}, not a Glow.")
         self.card: weight_files.Card | None = found.card
+        self._table = _table(found)
         self.provenance = {found.card.name: found.card.sha256}
-        self._hold(_network(found))
+        try:
+            self._hold(_network(found))
+        except torch.linalg.LinAlgError as error:
+            raise WeightsError(f"{found.path} has a 1×1 convolution without inverse.") from error
 
     @classmethod
     def from_network(cls, network: Glow) -> GlowPrior:
         """A prior from a network in memory, without weights on disk."""
         prior = cls.__new__(cls)
-        prior.card = None
+        prior.card, prior._table = None, UNCALIBRATED
         prior._hold(network)
         return prior
 
@@ -101,14 +123,14 @@ class GlowPrior(Decoder, Encoder, Density, Sampler):
         in pixel space, with γ from the card's ``denoising`` table of pairs (σ, γ), calibrated
         on validation pictures and interpolated linearly in the logarithms.
         """
-        card = self.card.defaults if self.card is not None else {}
-        table = card.get("denoising") or UNCALIBRATED
-        sigma = noise.sigma
-        if sigma is None and noise.noise_norm is not None and operator.y_shape:
-            sigma = noise.std(math.prod(operator.y_shape))
+        entries = math.prod(operator.y_shape)
+        known = noise.sigma is not None or noise.noise_norm is not None
         if operator.y_shape == self.shape and operator.seen() is None:
-            gamma = _interpolate(table["sigma"], table["gamma"], sigma) if sigma else None
-            return Choices(space=table["space"], penalty=table["penalty"], gamma=gamma)
+            if not known:
+                return Choices(space=self._table.space, penalty=self._table.penalty)
+            if noise.std(entries) > 0:
+                gamma = self._table.at(noise.std(entries))
+                return Choices(space=self._table.space, penalty=self._table.penalty, gamma=gamma)
         return Choices(space="latent", penalty="l2", gamma=0.0)
 
     def _like(self, tensor: Tensor) -> FoldedGlow:
@@ -134,8 +156,15 @@ def _network(found: weight_files.Weights) -> Glow:
     return network.requires_grad_(False)
 
 
-def _interpolate(xs: list[float], ys: list[float], x: float) -> float:
-    """Piecewise linear in (log x, log y), extended by the outer pieces."""
-    i = max(1, min(len(xs) - 1, sum(v < x for v in xs)))
-    (x0, x1), (y0, y1) = map(math.log, xs[i - 1 : i + 1]), map(math.log, ys[i - 1 : i + 1])
-    return math.exp(y0 + (y1 - y0) * (math.log(x) - x0) / (x1 - x0))
+def _table(found: weight_files.Weights) -> DenoisingTable:
+    if found.card.range != (0.0, 1.0):
+        raise WeightsError(f"{found.path} is not for images in [0, 1].", got=found.card.range)
+    table = found.card.defaults.get("denoising")
+    try:
+        return UNCALIBRATED if table is None else DenoisingTable.model_validate(table)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise WeightsError(
+            f"The denoising table on the card of {found.path} is not valid.",
+            got=f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
+        ) from error

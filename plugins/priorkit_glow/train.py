@@ -16,6 +16,7 @@ import argparse
 import json
 import math
 import os
+import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
@@ -70,6 +71,20 @@ class GlowTraining:
     licence: str = _option("", "terms of the training pictures, for the card")
     device: str = _option("", "cpu or cuda; default: cuda where there is one")
 
+    def __post_init__(self) -> None:
+        counts = {"batch": 1, "every": 1, "iterations": 1, "warmup": 0, "validation": 0, "size": 2}
+        for name, least in counts.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if self.precision not in ("fp32", "bf16"):
+            raise ValueError(f"precision is fp32 or bf16, got {self.precision!r}")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", self.name):
+            raise ValueError(f"name is letters, digits, '.', '_' and '-', got {self.name!r}")
+        if self.box and len(self.box) != 4:
+            raise ValueError(f"box is left top right bottom, got {self.box}")
+        if not (self.rate > 0 and 0 <= self.ema < 1 and 0 <= self.decay <= 1):
+            raise ValueError("rate > 0, 0 ≤ ema < 1 and 0 ≤ decay ≤ 1 are needed")
+
 
 def train(options: GlowTraining, progress: Progress | None = None) -> Path | None:
     """Train a Glow by maximum likelihood; return the weights file, or None if time ran out.
@@ -88,7 +103,11 @@ class _Run:
         self.options, self.progress = options, progress
         o = options
         torch.set_flush_denormal(True)
-        self.device = torch.device(o.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        try:
+            wanted = o.device or ("cuda" if torch.cuda.is_available() else "cpu")
+            self.device = torch.zeros(1, device=wanted).device
+        except (RuntimeError, AssertionError) as error:
+            raise ValueError(f"the device {o.device!r} isn't available") from error
         levels = len(o.steps_per_level)
         self.config = GlowConfig(
             shape=(3, o.size, o.size),
@@ -113,6 +132,7 @@ class _Run:
         self.adam = torch.optim.Adam(self.net.parameters(), lr=o.rate, fused=True)
         self.step = 0
         self.seconds = 0.0
+        self.skipped = 0  # steps in a row without a finite gradient
 
     def run(self) -> Path | None:
         o = self.options
@@ -156,7 +176,10 @@ class _Run:
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
         self.step += 1
-        if bool(torch.isfinite(norm)):  # one bad batch costs one step, not the run
+        self.skipped = 0 if bool(torch.isfinite(norm)) else self.skipped + 1
+        if self.skipped >= 100:
+            raise ValueError("100 steps in a row had no finite gradient: try a smaller --rate")
+        if not self.skipped:  # one bad batch costs one step, not the run
             self.adam.step()
             keep = min(o.ema, (1 + self.step) / (10 + self.step))
             pairs = zip(self.ema.parameters(), self.net.parameters(), strict=True)
@@ -236,7 +259,10 @@ class _Run:
         path = self.out / "checkpoint.pt"
         if not path.exists():
             return False
-        state = torch.load(path, map_location=self.device, weights_only=True)
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+        except Exception as error:  # torch.load raises many kinds for a damaged file
+            raise ValueError(f"{path} can't be read: remove it to start again") from error
         if state["config"] != self.config.to_dict():
             raise ValueError(
                 f"{path} holds another architecture: {state['config']}. "
@@ -261,7 +287,7 @@ class _Run:
             {
                 "data": Path(o.data).name,
                 "licence": o.licence,
-                "bits_per_dim": round(self.validation_bits(self.ema), 4),
+                "bits_per_dim": round(self.validation_bits(self.ema), 4) if o.validation else None,
                 "training": recipe,
             },
         )

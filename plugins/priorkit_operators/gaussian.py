@@ -52,6 +52,7 @@ class Gaussian(MatrixOperator):
                 try_=f"m={min(500, self.n)}",
             )
         self.y_shape = (self.m,)
+        vars(self).pop("_matrix", None)  # of an earlier binding
         self._copies: dict[tuple[torch.device, torch.dtype], Tensor] = {}
 
     def rows(self, i: int, j: int) -> Tensor:

@@ -98,6 +98,14 @@ def _read(path: Path) -> Any:
 def _accept(matrix: Any) -> Any:
     """Check a matrix; dense ones become torch tensors."""
     if isinstance(matrix, ScipyOperator):
+        if np.issubdtype(matrix.dtype, np.complexfloating):
+            raise BadInputError("The matrix must be real.", got=matrix.dtype)
+        try:
+            matrix.rmatvec(np.zeros(matrix.shape[0]))
+        except (NotImplementedError, TypeError) as error:
+            raise BadInputError(
+                "A scipy LinearOperator needs its adjoint.", try_="LinearOperator(…, rmatvec=…)"
+            ) from error
         return matrix
     if sparse.issparse(matrix):
         matrix = sparse.csr_array(matrix)

@@ -7,7 +7,7 @@ With S and Y the last pairs (oldest first), R the upper triangle of SᵀY, D its
 
 two reads of the history as matrix products where the two-loop recursion takes four in
 vector operations (Byrd, Nocedal & Schnabel, "Representations of quasi-Newton matrices",
-Math. Prog. 1994, eq. 3.1 with H₀ = θI). The small matrices are kept in float64.
+Math. Prog. 1994, eq. 3.1 with H₀ = θI). The small systems are solved in float64.
 """
 
 from __future__ import annotations

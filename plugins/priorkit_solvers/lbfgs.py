@@ -165,7 +165,8 @@ class _Run:
         too_short = ~too_long & (slope < WOLFE * batch.slope)
         exhausted = batch.trials >= self.MAX_TRIALS
         accept = ~too_long & (~too_short | exhausted)
-        failed = too_long & exhausted
+        retreat = too_long & exhausted & (batch.low > 0)  # a good point, if not a perfect one
+        failed = too_long & exhausted & ~retreat
 
         batch.high = torch.where(too_long, batch.t, batch.high)
         batch.low = torch.where(too_short, batch.t, batch.low)
@@ -174,10 +175,13 @@ class _Run:
         done = failed & batch.fresh  # no step along the gradient itself improves
         if bool(failed.any()):
             self.pairs.forget(failed)
+        batch.t = torch.where(retreat, batch.low, batch.t)
         if bool(accept.any()):
             done |= self._accept(accept, point, now)
         self._aim(accept | failed)
-        self._leave(done, "converged")
+        lost = done & failed & ~finite
+        self._leave(lost, "diverged")
+        self._leave((done & ~lost)[~lost], "converged")
 
     def _accept(self, rows: Tensor, point: Tensor, now: Evaluation) -> Tensor:
         """Move the rows to their trial points; which of them have converged?"""
@@ -202,7 +206,7 @@ class _Run:
     def _aim(self, rows: Tensor) -> None:
         """A new direction and line search for the rows."""
         batch = self.batch
-        if not len(batch.index):
+        if not bool(rows.any()):
             return
         d = -self.pairs.apply(batch.g)
         slope = (d.double() * batch.g.double()).sum(1)

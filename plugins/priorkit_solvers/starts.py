@@ -20,15 +20,14 @@ class Zero(Start):
 
     def make(self, problem: Problem, images: int, seed: int) -> Tensor:
         y = problem.y
-        u = torch.zeros(images, problem.size, dtype=y.real.dtype, device=y.device)
-        if problem.space == "pixel" and isinstance(problem.prior, Decoder):
-            z = u.new_zeros(1, problem.prior.latent_size)
-            u += problem.prior.decode(z).flatten(1).detach()
-        return u
+        one = _to_u(problem, torch.zeros(1, _size(problem), dtype=y.real.dtype, device=y.device))
+        return one.expand(images, -1).clone()
 
 
 class Normal(Start):
     """u₀ ~ N(0, std²·I), independent per image; row i depends on the seed and i alone.
+
+    In pixel space, where the prior decodes, the picture of such a latent.
 
     Parameters
     ----------
@@ -39,5 +38,16 @@ class Normal(Start):
         self.std = std
 
     def make(self, problem: Problem, images: int, seed: int) -> Tensor:
-        draws = normal(seed, "start", range(images), problem.size)
-        return self.std * draws.to(problem.y.device, problem.y.real.dtype)
+        draws = normal(seed, "start", range(images), _size(problem))
+        return _to_u(problem, self.std * draws.to(problem.y.device, problem.y.real.dtype))
+
+
+def _size(problem: Problem) -> int:
+    """Length of a latent where the prior has one, else of u."""
+    return problem.prior.latent_size if isinstance(problem.prior, Decoder) else problem.size
+
+
+def _to_u(problem: Problem, z: Tensor) -> Tensor:
+    if problem.space == "pixel" and isinstance(problem.prior, Decoder):
+        return problem.prior.decode(z).detach().flatten(1)
+    return z
