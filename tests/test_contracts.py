@@ -42,6 +42,16 @@ def test_operator(name):
     check_operator(OPERATORS[name], shape=SHAPE)
 
 
+@pytest.mark.parametrize("name", OPERATORS)
+def test_an_operator_can_be_bound_again(name):
+    """What was worked out for one shape isn't used for another."""
+    bound = OPERATORS[name].bind(SHAPE)
+    bound.A(torch.zeros(1, *SHAPE))
+    if not name.startswith("matrix") and name != "mask array":
+        check_operator(bound, shape=(3, 4, 4))
+    check_operator(bound, shape=SHAPE)
+
+
 def random_glow(seed=0, coupling="affine", offset=0.0, shape=SHAPE):
     """A Glow whose every parameter is random, so that no term of it is trivial."""
     torch.manual_seed(seed)

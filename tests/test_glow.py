@@ -226,6 +226,23 @@ def test_training_resumes_exactly(pictures, tmp_path):
     assert resumed.read_bytes() == whole.read_bytes()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"precision": "bf6"},
+        {"batch": 0},
+        {"name": "a/b"},
+        {"box": [0.0, 0.0, 99.0, 99.0]},
+        {"device": "nowhere"},
+        {"validation": 39},
+    ],
+)
+def test_training_options_are_checked_first(pictures, tmp_path, change):
+    with pytest.raises(ValueError, match=r"\w"):
+        train(options(pictures, tmp_path, **change))
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
 def test_training_stops_on_time_and_refuses_another_architecture(pictures, tmp_path):
     assert train(options(pictures, tmp_path, iterations=10**6, minutes=1e-4)) is None
     assert (tmp_path / "checkpoint.pt").exists()

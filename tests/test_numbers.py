@@ -107,6 +107,14 @@ def test_framing_is_a_centred_square_with_antialiased_bilinear():
     torch.testing.assert_close(x[0], expected)
 
 
+def test_a_photograph_is_turned_as_the_camera_was_held(tmp_path):
+    image = photograph()
+    exif = image.getexif()
+    exif[0x0112] = 6  # a quarter turn
+    image.save(tmp_path / "a.png", exif=exif)
+    assert pictures.load(tmp_path / "a.png").x.shape == (1, 3, 40, 30)
+
+
 def test_pictures_come_out_as_they_went_in():
     x = pictures.load(photograph()).x
     assert np.array_equal(np.asarray(pictures.to_pil(x[0])), np.asarray(photograph()))

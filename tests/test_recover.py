@@ -228,3 +228,65 @@ def test_ctrl_c_leaves_what_follows_at_its_start(monkeypatch, tmp_path):
     assert result.evaluations[2] == 0
     record = json.loads((result.save(tmp_path) / "record.json").read_text())
     assert record["images"][2]["objective"] is None
+
+
+def test_a_folder_that_is_used_again_holds_one_run(tmp_path):
+    """Nothing of the earlier run, neither truth nor pictures, is taken for the later one's."""
+    x = np.full((2, 1, 16, 16), 0.5, dtype=np.float32)
+    common = {"prior": "none", "op": "identity", "budget": 3}
+    first = priorkit.recover(x, **common)
+    first.save(tmp_path)
+    priorkit.recover(y=first.y[0], **common).save(tmp_path)
+    assert priorkit.replay(tmp_path).psnr is None
+    assert [p.name for p in (tmp_path / "images").iterdir()] == ["image.png"]
+
+
+def test_a_run_with_its_own_start_is_repeated(tmp_path):
+    """In memory or from a file, by replay or by the written config."""
+    x = torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    np.save(tmp_path / "u.npy", np.full((1, 256), 0.5))
+    common = {"prior": "none", "op": "gaussian", "m": 60, "budget": 4}
+    first = priorkit.recover(x, **common, start=np.full((1, 256), 0.5))
+    again = priorkit.recover(x, **common, start=str(tmp_path / "u.npy"))
+    assert torch.equal(first.x, again.x)
+    folder = first.save(tmp_path / "run")
+    assert torch.equal(priorkit.replay(folder).x, first.x)
+    assert torch.equal(priorkit.recover(config=folder / "config.toml").x, first.x)
+
+
+def test_restarts_are_all_reported(tmp_path):
+    x = np.full((1, 16, 16), 0.5, dtype=np.float32)
+    settings = {"prior": "none", "op": "gaussian", "m": 60, "start": "normal", "restarts": 3}
+    result = priorkit.recover(x, **settings, budget=5)
+    values = result.record["images"][0]["restarts"]
+    assert len(values) == len(set(values)) == 3
+    assert min(values) == result.record["images"][0]["objective"]
+    assert len(result.trace) == 3
+
+
+def test_a_latent_start_in_pixel_space_is_decoded():
+    x = pictures.load(pictures.astronaut(), (3, 64, 64)).x
+    latent = priorkit.recover(x, prior="glow-celeba", op="mask", start=x, budget=1).z
+    pixel = priorkit.recover(x, prior="glow-celeba", op="identity", start=latent, budget=1)
+    assert float((pixel.x - x).abs().max()) < 1e-3
+
+
+def test_measured_pictures_are_pictures(tmp_path):
+    """uint8, channels last, PIL and a file give one measurement; nothing is resized."""
+    image = Image.open(pictures.astronaut()).resize((16, 16))
+    image.save(tmp_path / "y.png")
+    array = np.asarray(image)
+    common = {"prior": "none", "op": "identity", "budget": 2}
+    results = [priorkit.recover(y=y, **common) for y in (array, image, tmp_path / "y.png")]
+    results.append(priorkit.recover(y=array / np.float32(255), **common))
+    for result in results:
+        torch.testing.assert_close(result.y, results[0].y)
+        assert result.y.shape == (1, 3, 16, 16)
+    with pytest.raises(priorkit.PriorkitError, match="must be"):
+        priorkit.recover(y=tmp_path / "y.png", shape=(3, 8, 8), **common)
+
+
+def test_noise_free_denoising_needs_no_penalty():
+    """At σ = 0 there is nothing to weigh: γ is 0 and the picture comes back."""
+    result = priorkit.recover(prior="glow-celeba", op="identity", sigma=0.0, budget=2)
+    assert result.record["config"]["gamma"] == 0.0
