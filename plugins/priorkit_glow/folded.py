@@ -25,9 +25,9 @@ __all__ = ["FoldedGlow"]
 class FoldedStep:
     """One step of flow: y = M x + c, then the coupling; and x = M⁻¹ (y − c) on the way back."""
 
-    matrix: Tensor  # (C, C, 1, 1)
+    matrix: Tensor  # (C, C)
     offset: Tensor  # (C,)
-    inverse: Tensor  # (C, C, 1, 1)
+    inverse: Tensor  # (C, C)
     inverse_offset: Tensor  # −M⁻¹ c
     logdet: Tensor  # log|det M|, a scalar, to be multiplied by the pixels
     w1: Tensor
@@ -47,9 +47,9 @@ class FoldedStep:
         if step.affine:
             w3, b3 = torch.cat([w3[0::2], w3[1::2]]), torch.cat([b3[0::2], b3[1::2]])
         return cls(
-            matrix=matrix[:, :, None, None],
+            matrix=matrix,
             offset=offset,
-            inverse=inverse[:, :, None, None],
+            inverse=inverse,
             inverse_offset=-(inverse @ offset),
             logdet=torch.linalg.slogdet(matrix)[1],
             w1=w1,
@@ -115,7 +115,7 @@ class FoldedGlow:
                     xa = (ya - raw[:, half:]) / scale
                 else:
                     xa = ya - raw
-                h = F.conv2d(torch.cat([xa, yb], 1), step.inverse, step.inverse_offset)
+                h = _mix(torch.cat([xa, yb], 1), step.inverse, step.inverse_offset)
             h = unsqueeze(h)
         return (h + 0.5).contiguous()
 
@@ -130,7 +130,7 @@ class FoldedGlow:
             half, pixels = h.shape[1] // 2, h.shape[2] * h.shape[3]
             offset = self.config.scale_offset[level]
             for step in steps:
-                h = F.conv2d(h, step.matrix, step.offset)
+                h = _mix(h, step.matrix, step.offset)
                 xa, xb = h[:, :half], h[:, half:]
                 raw = step.net(xb)
                 logdet = logdet + pixels * step.logdet
@@ -151,6 +151,11 @@ class FoldedGlow:
         """log p(x) = log N(z; 0, I) + log|det ∂z/∂x|, (B,) nats."""
         z, logdet = self.encode(x)
         return -0.5 * (z.square().sum(1) + self.config.n * math.log(2 * math.pi)) + logdet
+
+
+def _mix(h: Tensor, matrix: Tensor, offset: Tensor) -> Tensor:
+    """M h + c at every pixel, as a matrix product: never in TF32, which inversion can't bear."""
+    return F.linear(h.permute(0, 2, 3, 1), matrix, offset).permute(0, 3, 1, 2)
 
 
 def _image(flat: Tensor, shape: tuple[int, int, int]) -> Tensor:

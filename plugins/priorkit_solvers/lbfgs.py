@@ -59,7 +59,7 @@ class LBFGS(Solver):
         history: Annotated[int, Field(ge=1, le=100)] = 100,
         tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-4,
         patience: Annotated[int, Field(ge=1)] = 10,
-        discrepancy: Annotated[float, Field(ge=0)] = 0.1,
+        discrepancy: Annotated[float, Field(ge=0)] = 0.5,
     ) -> None:
         self.history, self.tolerance, self.patience = history, tolerance, patience
         self.discrepancy = discrepancy
