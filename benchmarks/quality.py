@@ -49,6 +49,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--prior", default="glow-celeba")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="rows whose name has this in it")
     parser.add_argument("--out", type=Path, help="also save each run in this folder")
     parser.add_argument(
         "--alone", action="store_true", help="also solve each face alone and compare"
@@ -58,7 +59,7 @@ def main() -> None:
     print(f"{options.prior}, seed {options.seed}, {machine()}\n")
     print("| problem | PSNR | SSIM | goal | paper | evaluations | seconds per image |")
     print("|---|---|---|---|---|---|---|")
-    for case in CASES:
+    for case in [case for case in CASES if options.only in case.name]:
         started = time.perf_counter()
         result = priorkit.recover(faces, prior=options.prior, seed=options.seed, **case.settings)
         seconds = (time.perf_counter() - started) / len(result.x)

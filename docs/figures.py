@@ -18,8 +18,8 @@ from priorkit.report import columns
 RUNS: list[tuple[str, dict[str, Any]]] = [
     ("500 of 12,288 numbers", {"op": "gaussian", "m": 500}),
     ("2,500 of 12,288 numbers", {"op": "gaussian", "m": 2500}),
-    ("a hole of 19 × 19", {"op": "mask"}),
-    ("noise, σ = 0.1", {"op": "identity", "sigma": 0.1}),
+    ("a hole of 19 by 19", {"op": "mask"}),
+    ("noise of deviation 0.1", {"op": "identity", "sigma": 0.1}),
 ]
 TILE, GAP, LINE = 150, 10, 22
 

@@ -77,7 +77,7 @@ def _values(y: Any) -> Tensor:
     if isinstance(y, (str, os.PathLike, Image.Image)):
         return load(y).x
     try:
-        values = torch.as_tensor(np.ascontiguousarray(y) if isinstance(y, np.ndarray) else y)
+        values = torch.as_tensor(np.array(y) if isinstance(y, np.ndarray) else y)
     except (TypeError, ValueError, RuntimeError) as error:
         raise BadInputError(
             "The measurement y is an array, a .npy file or a picture.", got=type(y).__name__
