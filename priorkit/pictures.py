@@ -121,7 +121,7 @@ def _from_path(path: Path, shape: tuple[int, ...] | None) -> Pictures:
 
 def _frame(image: Image.Image, shape: tuple[int, ...] | None) -> Tensor:
     """Centre-crop to the proportions of ``shape``, resize, and scale to [0, 1]."""
-    gray = shape[0] == 1 if shape is not None else image.mode in ("1", "L", "LA", "I;16")
+    gray = shape[0] == 1 if shape is not None else image.mode in ("1", "L", "LA")
     if image.mode.startswith("I") or image.mode == "F":
         raise BadInputError(
             "Pictures need 8 bits per channel.", got=f"mode {image.mode}", try_="an array in [0, 1]"
