@@ -14,9 +14,9 @@ import json
 from pathlib import Path
 
 import torch
-from priorkit_glow.data import Pictures
 
 import priorkit
+from priorkit.dataset import TrainingPictures
 from priorkit.files import write_atomic
 from priorkit.weights import read
 
@@ -83,7 +83,7 @@ def climb(faces: torch.Tensor, weights: Path, sigma: float) -> float:
 
 def validation(data: Path, box: list[float], count: int) -> torch.Tensor:
     """``count`` pictures spread over the last 336 by name, framed as in training."""
-    pictures = Pictures(data, (64, 64), box)
+    pictures = TrainingPictures(data, (64, 64), box)
     first = len(pictures) - 336
     picked = [pictures.crop(first + i * (336 // count)) for i in range(count)]
     return torch.stack(picked).float() / 255

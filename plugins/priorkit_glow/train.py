@@ -3,7 +3,7 @@
 Run as ``priorkit train glow --data FOLDER_OR_ZIP --out DIR``, or on a machine that has
 only torch, numpy, pillow and safetensors as
 
-    PYTHONPATH=plugins python -m priorkit_glow.train --data faces.zip --out DIR --minutes 9
+    PYTHONPATH=.:plugins python -m priorkit_glow.train --data faces.zip --out DIR --minutes 9
 
 A run that is interrupted, or stopped by ``--minutes``, continues where it was when the
 same command is given again. ``DIR`` then holds ``checkpoint.pt`` (everything),
@@ -12,64 +12,51 @@ same command is given again. ``DIR`` then holds ``checkpoint.pt`` (everything),
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
-import os
-import re
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-from priorkit_glow.data import Pictures
+from priorkit import recipe
+from priorkit.dataset import TrainingPictures
+from priorkit.recipe import Progress, option
 from priorkit_glow.export import rounded, write_weights
 from priorkit_glow.network import Glow, GlowConfig
 
 __all__ = ["GlowTraining", "train"]
-
-Progress = Callable[[int, int, str], None]
-
-
-def _option(default: Any, help: str) -> Any:
-    if isinstance(default, list):
-        return field(default_factory=lambda: list(default), metadata={"help": help})
-    return field(default=default, metadata={"help": help})
 
 
 @dataclass
 class GlowTraining:
     """Options of ``priorkit train glow``."""
 
-    data: Path = _option(Path(), "folder or zip of pictures")
-    out: Path = _option(Path(), "folder for checkpoints, samples and the weights")
-    name: str = _option("glow", "name of the weights, family-dataset")
-    size: int = _option(64, "side of the pictures in pixels")
-    steps_per_level: list[int] = _option([8, 8, 8, 8], "steps of flow, finest level first")
-    width: list[int] = _option([64, 96, 128, 192], "hidden channels, finest level first")
-    scale_offset: float = _option(0.1, "lower bound of the couplings' scale")
-    n_bits: int = _option(5, "bits per channel that the likelihood is trained on")
-    box: list[float] = _option([], "left top right bottom of the crop; none: centre square")
-    validation: int = _option(336, "pictures kept for validation, the last by name")
-    shift: float = _option(0.0, "augmentation: shift of the box, in source pixels")
-    batch: int = _option(16, "pictures per step")
-    iterations: int = _option(25000, "optimizer steps in all")
-    rate: float = _option(1e-3, "learning rate of Adam")
-    warmup: int = _option(500, "steps of linear warm-up")
-    decay: float = _option(0.4, "fraction of the run at the end in which the rate decays to 0")
-    ema: float = _option(0.999, "decay of the averaged weights")
-    precision: str = _option("fp32", "fp32, or bf16 for the hidden layers")
-    every: int = _option(1000, "steps between validations, samples and checkpoints")
-    minutes: float = _option(0.0, "stop after so many minutes, to be continued; 0: never")
-    seed: int = _option(0, "seed of initialisation, order, augmentation and noise")
-    licence: str = _option("", "terms of the training pictures, for the card")
-    device: str = _option("", "cpu or cuda; default: cuda where there is one")
+    data: Path = option(Path(), "folder or zip of pictures")
+    out: Path = option(Path(), "folder for checkpoints, samples and the weights")
+    name: str = option("glow", "name of the weights, family-dataset")
+    size: int = option(64, "side of the pictures in pixels")
+    steps_per_level: list[int] = option([8, 8, 8, 8], "steps of flow, finest level first")
+    width: list[int] = option([64, 96, 128, 192], "hidden channels, finest level first")
+    scale_offset: float = option(0.1, "lower bound of the couplings' scale")
+    n_bits: int = option(5, "bits per channel that the likelihood is trained on")
+    box: list[float] = option([], "left top right bottom of the crop; none: centre square")
+    validation: int = option(336, "pictures kept for validation, the last by name")
+    shift: float = option(0.0, "augmentation: shift of the box, in source pixels")
+    batch: int = option(16, "pictures per step")
+    iterations: int = option(25000, "optimizer steps in all")
+    rate: float = option(1e-3, "learning rate of Adam")
+    warmup: int = option(500, "steps of linear warm-up")
+    decay: float = option(0.4, "fraction of the run at the end in which the rate decays to 0")
+    ema: float = option(0.999, "decay of the averaged weights")
+    precision: str = option("fp32", "fp32, or bf16 for the hidden layers")
+    every: int = option(1000, "steps between validations, samples and checkpoints")
+    minutes: float = option(0.0, "stop after so many minutes, to be continued; 0: never")
+    seed: int = option(0, "seed of initialisation, order, augmentation and noise")
+    licence: str = option("", "terms of the training pictures, for the card")
+    device: str = option("", "cpu or cuda; default: cuda where there is one")
 
     def __post_init__(self) -> None:
         counts = {"batch": 1, "every": 1, "iterations": 1, "warmup": 0, "validation": 0, "size": 2}
@@ -78,8 +65,7 @@ class GlowTraining:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
         if self.precision not in ("fp32", "bf16"):
             raise ValueError(f"precision is fp32 or bf16, got {self.precision!r}")
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", self.name):
-            raise ValueError(f"name is letters, digits, '.', '_' and '-', got {self.name!r}")
+        recipe.check_name(self.name)
         if self.box and len(self.box) != 4:
             raise ValueError(f"box is left top right bottom, got {self.box}")
         if not (self.rate > 0 and 0 <= self.ema < 1 and 0 <= self.decay <= 1):
@@ -95,7 +81,7 @@ def train(options: GlowTraining, progress: Progress | None = None) -> Path | Non
 
     Raises ValueError where the data or the options don't fit.
     """
-    return _Run(options, progress or _print_progress).run()
+    return _Run(options, progress or recipe.print_progress).run()
 
 
 class _Run:
@@ -103,11 +89,7 @@ class _Run:
         self.options, self.progress = options, progress
         o = options
         torch.set_flush_denormal(True)
-        try:
-            wanted = o.device or ("cuda" if torch.cuda.is_available() else "cpu")
-            self.device = torch.zeros(1, device=wanted).device
-        except (RuntimeError, AssertionError) as error:
-            raise ValueError(f"the device {o.device!r} isn't available") from error
+        self.device = recipe.device_of(o.device)
         levels = len(o.steps_per_level)
         self.config = GlowConfig(
             shape=(3, o.size, o.size),
@@ -116,7 +98,7 @@ class _Run:
             scale_offset=(o.scale_offset,) * levels,
             n_bits=o.n_bits,
         )
-        self.pictures = Pictures(o.data, (o.size, o.size), o.box or None)
+        self.pictures = TrainingPictures(o.data, (o.size, o.size), o.box or None)
         self.train_size = len(self.pictures) - o.validation
         if self.train_size < o.batch:
             raise ValueError(
@@ -221,14 +203,13 @@ class _Run:
 
     def _validate(self, train_bits: float) -> None:
         bits = self.validation_bits(self.ema)
-        line = {
-            "step": self.step,
-            "train": round(train_bits, 4),
-            "validation": round(bits, 4),
-            "seconds": round(self.seconds),
-        }
-        with open(self.out / "log.jsonl", "a") as log:
-            log.write(json.dumps(line) + "\n")
+        recipe.log_line(
+            self.out,
+            step=self.step,
+            train=train_bits,
+            validation=bits,
+            seconds=round(self.seconds),
+        )
         self.progress(self.step, self.options.iterations, f"validation {bits:.4f} bits/dim\n")
         self._samples()
 
@@ -236,11 +217,8 @@ class _Run:
     def _samples(self) -> None:
         generator = torch.Generator().manual_seed(0)
         z = 0.7 * torch.randn(16, self.config.n, generator=generator)
-        x = self.ema.decode(z.to(self.device)).clamp(0, 1).cpu()
-        side = self.options.size
-        grid = x.view(2, 8, 3, side, side).permute(0, 3, 1, 4, 2).reshape(2 * side, 8 * side, 3)
-        picture = Image.fromarray((grid.nan_to_num() * 255).round().byte().numpy())
-        picture.save(self.out / f"samples-{self.step:06d}.png")
+        x = self.ema.decode(z.to(self.device))
+        recipe.mosaic(x, self.out / f"samples-{self.step:06d}.png")
 
     def _save(self) -> None:
         state = {
@@ -251,23 +229,12 @@ class _Run:
             "ema": self.ema.state_dict(),
             "adam": self.adam.state_dict(),
         }
-        partial = self.out / "checkpoint.pt.partial"
-        torch.save(state, partial)
-        os.replace(partial, self.out / "checkpoint.pt")
+        recipe.save_checkpoint(self.out, state)
 
     def _resume(self) -> bool:
-        path = self.out / "checkpoint.pt"
-        if not path.exists():
+        state = recipe.load_checkpoint(self.out, self.config.to_dict(), self.device)
+        if state is None:
             return False
-        try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
-        except Exception as error:  # torch.load raises many kinds for a damaged file
-            raise ValueError(f"{path} can't be read: remove it to start again") from error
-        if state["config"] != self.config.to_dict():
-            raise ValueError(
-                f"{path} holds another architecture: {state['config']}. "
-                "Give the options it was started with, or another --out"
-            )
         self.step, self.seconds = state["step"], state["seconds"]
         self.net.load_state_dict(state["net"])
         self.ema.load_state_dict(state["ema"])
@@ -293,32 +260,5 @@ class _Run:
         )
 
 
-def _print_progress(step: int, total: int, message: str) -> None:
-    if message.endswith("\n") or step % 200 == 0:
-        print(f"{step}/{total}  {message.rstrip()}", flush=True)
-
-
-def _main() -> None:
-    parser = argparse.ArgumentParser(description="Train a Glow prior")
-    defaults = GlowTraining()
-    for item in fields(GlowTraining):
-        default = getattr(defaults, item.name)
-        flag = "--" + item.name.replace("_", "-")
-        if isinstance(default, list):
-            kind = float if item.name == "box" else int
-            parser.add_argument(
-                flag, nargs="+", type=kind, default=default, help=item.metadata["help"]
-            )
-        else:
-            parser.add_argument(
-                flag,
-                type=type(default) if not isinstance(default, Path) else Path,
-                default=default,
-                required=isinstance(default, Path),
-                help=item.metadata["help"],
-            )
-    train(GlowTraining(**vars(parser.parse_args())))
-
-
 if __name__ == "__main__":
-    _main()
+    recipe.main(GlowTraining, train, "Train a Glow prior")

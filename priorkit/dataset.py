@@ -1,4 +1,7 @@
-"""Training pictures from a folder or a zip: decoded once, cropped on the way out."""
+"""Training pictures from a folder or a zip: decoded once, cropped on the way out.
+
+Imports torch, numpy and pillow only, like the recipes that read them.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,12 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-__all__ = ["Pictures"]
+__all__ = ["TrainingPictures"]
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
-class Pictures:
+class TrainingPictures:
     """The pictures of a folder or zip, in the order of their names, as crops of one size.
 
     Parameters

@@ -1,0 +1,1 @@
+"""DCGAN: a generator of images from 100 numbers, as a prior, with its training recipe."""

@@ -1,0 +1,281 @@
+"""The training recipe of DCGAN.
+
+Run as ``priorkit train dcgan --data FOLDER_OR_ZIP --out DIR``, or on a machine that has
+only torch, numpy, pillow and safetensors as
+
+    PYTHONPATH=.:plugins python -m priorkit_dcgan.train --data faces.zip --out DIR --minutes 9
+
+A run that is interrupted, or stopped by ``--minutes``, continues where it was when the
+same command is given again. ``DIR`` then holds ``checkpoint.pt`` (everything),
+``samples-*.png``, ``log.jsonl`` and, at the end, ``NAME.safetensors`` and ``NAME.json``.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
+
+from priorkit import recipe
+from priorkit.dataset import TrainingPictures
+from priorkit.recipe import Progress, option
+from priorkit_dcgan.network import DCGANConfig, Discriminator, Generator
+
+__all__ = ["DCGANTraining", "train"]
+
+
+@dataclass
+class DCGANTraining:
+    """Options of ``priorkit train dcgan``."""
+
+    data: Path = option(Path(), "folder or zip of pictures")
+    out: Path = option(Path(), "folder for checkpoints, samples and the weights")
+    name: str = option("dcgan", "name of the weights, family-dataset")
+    size: int = option(64, "side of the pictures in pixels: 8, 16, 32, 64 …")
+    latent: int = option(100, "length of z")
+    width: int = option(64, "channels of the last hidden layer")
+    box: list[float] = option([], "left top right bottom of the crop; none: centre square")
+    validation: int = option(336, "pictures kept for validation, the last by name")
+    shift: float = option(0.0, "augmentation: shift of the box, in source pixels")
+    batch: int = option(64, "pictures per step")
+    iterations: int = option(10000, "steps of both networks")
+    rate: float = option(2e-4, "learning rate of Adam")
+    ema: float = option(0.999, "decay of the averaged generator")
+    precision: str = option("fp32", "fp32, or bf16 for the convolutions")
+    every: int = option(1000, "steps between validations, samples and checkpoints")
+    minutes: float = option(0.0, "stop after so many minutes, to be continued; 0: never")
+    seed: int = option(0, "seed of initialisation, order, augmentation and latents")
+    licence: str = option("", "terms of the training pictures, for the card")
+    device: str = option("", "cpu or cuda; default: cuda where there is one")
+
+    def __post_init__(self) -> None:
+        for name, least in {"batch": 2, "every": 1, "iterations": 1, "validation": 0}.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if self.precision not in ("fp32", "bf16"):
+            raise ValueError(f"precision is fp32 or bf16, got {self.precision!r}")
+        if self.box and len(self.box) != 4:
+            raise ValueError(f"box is left top right bottom, got {self.box}")
+        if not (self.rate > 0 and 0 <= self.ema < 1):
+            raise ValueError("rate > 0 and 0 ≤ ema < 1 are needed")
+        recipe.check_name(self.name)
+
+
+def train(options: DCGANTraining, progress: Progress | None = None) -> Path | None:
+    """Train both networks; return the generator's weights, or None if time ran out.
+
+    Each step lowers the discriminator's cross-entropy on a batch of pictures and one of
+    samples, then the generator's on the same samples taken for pictures (Goodfellow et al.
+    2014, the non-saturating loss), both by Adam with β₁ = 0.5. What is exported is the
+    average of the generator over the last steps, its batch statistics measured anew.
+
+    Raises ValueError where the data or the options don't fit.
+    """
+    return _Run(options, progress or recipe.print_progress).run()
+
+
+class _Run:
+    def __init__(self, options: DCGANTraining, progress: Progress) -> None:
+        self.options, self.progress = options, progress
+        o = options
+        torch.set_flush_denormal(True)
+        self.device = recipe.device_of(o.device)
+        self.config = DCGANConfig(shape=(3, o.size, o.size), latent=o.latent, width=o.width)
+        self.pictures = TrainingPictures(o.data, (o.size, o.size), o.box or None)
+        self.train_size = len(self.pictures) - o.validation
+        if self.train_size < o.batch:
+            raise ValueError(
+                f"{len(self.pictures)} pictures less {o.validation} for validation "
+                f"leave fewer than one batch of {o.batch}"
+            )
+        self.out = Path(o.out)
+        self.out.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(o.seed)
+        self.generator = self._placed(Generator(self.config))
+        self.critic = self._placed(Discriminator(self.config))
+        self.ema = self._placed(Generator(self.config)).requires_grad_(False)
+        self.ema.load_state_dict(self.generator.state_dict())
+        self.adams = [
+            torch.optim.Adam(net.parameters(), lr=o.rate, betas=(0.5, 0.999), fused=True)
+            for net in (self.generator, self.critic)
+        ]
+        self.step = 0
+        self.seconds = 0.0
+
+    def run(self) -> Path | None:
+        o = self.options
+        started = time.monotonic()
+        self._resume()
+        before = self.seconds
+        losses: list[tuple[float, float]] = []
+        try:
+            while self.step < o.iterations:
+                losses.append(self._train_step())
+                self.seconds = before + time.monotonic() - started
+                if self.step % 20 == 0:
+                    critic, generator = np.mean(losses[-20:], axis=0)
+                    if not math.isfinite(critic + generator):
+                        raise ValueError("the losses are no longer finite: try a smaller --rate")
+                    message = f"losses {critic:.3f} and {generator:.3f}"
+                    self.progress(self.step, o.iterations, message)
+                if self.step % o.every == 0 or self.step == o.iterations:
+                    self._validate(losses)
+                    losses.clear()
+                    self._save()
+                if o.minutes and time.monotonic() - started > 60 * o.minutes:
+                    break
+        finally:  # Ctrl-C too: what was learned is kept
+            self._save()
+        return self._export() if self.step >= o.iterations else None
+
+    def _placed(self, net: Any) -> Any:
+        return net.to(self.device).to(memory_format=torch.channels_last)
+
+    def _train_step(self) -> tuple[float, float]:
+        """One step of the discriminator, one of the generator; their losses."""
+        o = self.options
+        x = self._batch()
+        z = self._latents(o.batch, self.step)
+        one, zero = torch.ones(o.batch, device=self.device), torch.zeros(o.batch).to(x)
+        with self._cast():
+            fake = self.generator(z)
+            real_logits, fake_logits = self.critic(x), self.critic(fake.detach())
+        critic_loss = cross_entropy(real_logits.float(), one)
+        critic_loss = critic_loss + cross_entropy(fake_logits.float(), zero)
+        self._descend(1, critic_loss)
+        self.critic.requires_grad_(False)
+        with self._cast():
+            logits = self.critic(fake)
+        generator_loss = cross_entropy(logits.float(), one)
+        self._descend(0, generator_loss)
+        self.critic.requires_grad_(True)
+        self.step += 1
+        keep = min(o.ema, (1 + self.step) / (10 + self.step))
+        pairs = zip(self.ema.parameters(), self.generator.parameters(), strict=True)
+        averages, currents = zip(*pairs, strict=True)
+        torch._foreach_lerp_(list(averages), [p.detach() for p in currents], 1 - keep)
+        return float(critic_loss.detach()), float(generator_loss.detach())
+
+    def _descend(self, which: int, loss: Tensor) -> None:
+        self.adams[which].zero_grad(set_to_none=True)
+        loss.backward()
+        self.adams[which].step()
+
+    def _cast(self) -> torch.autocast:
+        wanted = self.options.precision == "bf16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=wanted)
+
+    def _batch(self) -> Tensor:
+        o = self.options
+        epoch, position = divmod(self.step * o.batch, self.train_size - self.train_size % o.batch)
+        order = np.random.default_rng([o.seed, epoch]).permutation(self.train_size)
+        rng = np.random.default_rng([o.seed, self.step + 1, 1])
+        pixels = self.pictures.batch(order[position : position + o.batch].tolist(), o.shift, rng)
+        return (pixels.float() / 255).to(self.device, memory_format=torch.channels_last)
+
+    def _latents(self, count: int, key: int) -> Tensor:
+        generator = torch.Generator().manual_seed(self.options.seed * 1_000_003 + key + 1)
+        return torch.randn(count, self.config.latent, generator=generator).to(self.device)
+
+    def _validate(self, losses: list[tuple[float, float]]) -> None:
+        self._measure_statistics(self.ema)
+        fit = self.validation_psnr()
+        critic, generator = np.mean(losses, axis=0) if losses else (math.nan, math.nan)
+        recipe.log_line(
+            self.out,
+            step=self.step,
+            critic=float(critic),
+            generator=float(generator),
+            psnr=fit,
+            seconds=round(self.seconds),
+        )
+        self.progress(self.step, self.options.iterations, f"validation PSNR {fit:.2f} dB\n")
+        with torch.no_grad():
+            x = self.ema(self._latents(32, -1))
+        recipe.mosaic(x, self.out / f"samples-{self.step:06d}.png")
+
+    @torch.no_grad()
+    def _measure_statistics(self, net: Generator) -> None:
+        """Batch statistics of an averaged network: its own, over many samples."""
+        norms = [module for module in net if isinstance(module, nn.BatchNorm2d)]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a plain average
+        net.train()
+        for i in range(20):
+            net(self._latents(100, -2 - i))
+        net.eval()
+
+    def validation_psnr(self, count: int = 24, steps: int = 150) -> float:
+        """How near the averaged generator comes to unseen pictures: mean PSNR of G(ẑ), where
+        ẑ is found by Adam on ‖G(z) − x‖²."""
+        count = min(count, len(self.pictures) - self.train_size)
+        if not count:
+            return math.nan
+        crops = [self.pictures.crop(self.train_size + i) for i in range(count)]
+        x = (torch.stack(crops).float() / 255).to(self.device)
+        z = (0.1 * self._latents(count, -100)).requires_grad_(True)
+        adam = torch.optim.Adam([z], lr=0.05)
+        for _ in range(steps):
+            adam.zero_grad()
+            (self.ema(z) - x).square().sum().backward()
+            adam.step()
+        with torch.no_grad():
+            error = (self.ema(z) - x).square().flatten(1).mean(1)
+        return float((-10 * error.log10()).mean())
+
+    def _save(self) -> None:
+        state = {
+            "step": self.step,
+            "seconds": self.seconds,
+            "config": self.config.to_dict(),
+            "generator": self.generator.state_dict(),
+            "critic": self.critic.state_dict(),
+            "ema": self.ema.state_dict(),
+            "adams": [adam.state_dict() for adam in self.adams],
+        }
+        recipe.save_checkpoint(self.out, state)
+
+    def _resume(self) -> None:
+        state = recipe.load_checkpoint(self.out, self.config.to_dict(), self.device)
+        if state is None:
+            return
+        self.step, self.seconds = state["step"], state["seconds"]
+        for name in ("generator", "critic", "ema"):
+            getattr(self, name).load_state_dict(state[name])
+        for adam, saved in zip(self.adams, state["adams"], strict=True):
+            adam.load_state_dict(saved)
+
+    def _export(self) -> Path:
+        """The averaged generator, its convolutions in fp16, and the card beside it."""
+        o = self.options
+        self._measure_statistics(self.ema)
+        state = {
+            key: value.half() if value.ndim == 4 else value
+            for key, value in self.ema.state_dict().items()
+            if not key.endswith("num_batches_tracked")
+        }
+        recipe_options = {k: v for k, v in asdict(o).items() if k not in ("data", "out", "minutes")}
+        return recipe.write_weights(
+            self.out / f"{o.name}.safetensors",
+            state,
+            family="dcgan",
+            architecture=self.config.to_dict(),
+            about={
+                "data": Path(o.data).name,
+                "licence": o.licence,
+                "validation_psnr": round(self.validation_psnr(), 2) if o.validation else None,
+                "training": recipe_options,
+            },
+        )
+
+
+if __name__ == "__main__":
+    recipe.main(DCGANTraining, train, "Train a DCGAN prior")
