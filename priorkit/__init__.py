@@ -13,6 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from priorkit.comparison import Comparison, compare
     from priorkit.errors import PriorkitError
     from priorkit.hookspecs import hookimpl
     from priorkit.recovery import Recovery, recover, replay
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _WHERE = {
+    "compare": "priorkit.comparison",
+    "Comparison": "priorkit.comparison",
     "recover": "priorkit.recovery",
     "replay": "priorkit.recovery",
     "Recovery": "priorkit.recovery",
@@ -27,7 +30,16 @@ _WHERE = {
     "PriorkitError": "priorkit.errors",
 }
 
-__all__ = ["PriorkitError", "Recovery", "__version__", "hookimpl", "recover", "replay"]
+__all__ = [
+    "Comparison",
+    "PriorkitError",
+    "Recovery",
+    "__version__",
+    "compare",
+    "hookimpl",
+    "recover",
+    "replay",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -98,6 +98,49 @@ def recover(
     _show_result(result, folder, as_json)
 
 
+@app.command(context_settings=_OPEN, options_metavar="[IMAGE] --priors A,B … [--NAME VALUE …]")
+def compare(
+    context: typer.Context,
+    priors: Annotated[str, typer.Option(help="names, separated by commas")],
+    op: Annotated[str | None, typer.Option(help="operator")] = None,
+    save: Annotated[Path | None, typer.Option("--out", help="folder for the results")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Recover the same measurements with several priors, and see who wins.
+
+    --ms 500 1000 2500 compares at several numbers of measurements. Other settings of the
+    measurement are options too: --sigma 0.1 --mask random --seed 3 …
+    """
+    from priorkit.comparison import compare as run
+    from priorkit.files import require_writable
+
+    positional, settings = _split(context.args)
+    if len(positional) > 1:
+        raise BadInputError("One picture or folder at a time.", got=" ".join(positional))
+    settings |= {"op": _value(op)} if op is not None else {}
+    if isinstance(settings.get("ms"), int):
+        settings["ms"] = [settings["ms"]]
+    folder = save or Path("priorkit-out")
+    require_writable(folder)
+    names = [name.strip() for name in priors.split(",") if name.strip()]
+    with _Progress(quiet=as_json) as progress:
+        result = run(
+            positional[0] if positional else None,
+            priors=names,
+            progress=lambda label, now, done: progress(now, done, label),
+            **settings,
+        )
+    result.save(folder)
+    if as_json:
+        print(json.dumps(result.table()))
+    else:
+        _comparison_table(result)
+        out.print(f"Wrote {folder}: grid.png, curve.svg, report.html, results.json …")
+    if result.interrupted:
+        err.print("Interrupted: what was done is kept.")
+        raise typer.Exit(130)
+
+
 @app.command()
 def replay(
     folder: Annotated[Path, typer.Argument(help="folder of a saved run")],
@@ -283,6 +326,29 @@ def _table_of(result: Any) -> None:
     out.print(f"{mean}{result.seconds:.1f} s for {len(images)} image(s)")
 
 
+def _comparison_table(result: Any) -> None:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("prior")
+    for head in ("m", "PSNR", "of restarts", "SSIM", "evaluations", "seconds", "PSNR at T"):
+        table.add_column(head, justify="right")
+    for row in result.table():
+        m = str(row["m"] or "")
+        if "reason" in row:
+            table.add_row(row["prior"], m, "—")
+            continue
+        at = "—" if row["psnr_at"] is None else f"{row['psnr_at']:.2f}"
+        numbers = [f"{row['psnr']:.2f}", f"{row['mean_psnr']:.2f}", f"{row['ssim']:.3f}"]
+        numbers += [f"{row['evaluations']:.0f}", f"{row['seconds']:.1f}", at]
+        table.add_row(row["prior"], m, *numbers)
+    out.print(table)
+    for m, seconds in result.seconds.items():
+        of = "" if m is None else f" for m = {m}"
+        out.print(f"T{of} is {seconds:.1f} s, when the fastest was done or as asked for.")
+    for row in result.rows:
+        if row.reason is not None:
+            out.print(f"{row.label}: {_escape(row.reason)}", soft_wrap=True)
+
+
 def _escape(text: Any) -> str:
     from rich.markup import escape
 
@@ -313,10 +379,11 @@ class _Progress:
     def __exit__(self, *_: object) -> None:
         self.bar.stop()
 
-    def __call__(self, now: Any, done: int) -> None:
+    def __call__(self, now: Any, done: int, label: str = "") -> None:
         count = int(now.evaluations.max())
         misfit = float(now.misfit.median())
-        before = f"image {done + 1}…, " if done else ""
+        before = f"{label}: " if label else ""
+        before += f"image {done + 1}…, " if done else ""
         self.bar.update(self.task, note=f"{before}{count} evaluations, misfit {misfit:.3g}")
 
 

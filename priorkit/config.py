@@ -31,8 +31,9 @@ class RunConfig(BaseModel):
     image: str | None = None
     y: str | None = None
     shape: tuple[int, ...] | None = None
+    resize: bool = False
     space: Literal["latent", "pixel"] | None = None
-    restarts: int = Field(default=1, ge=1, le=1000)
+    restarts: int | None = Field(default=None, ge=1, le=1000)
     sigma: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     noise_norm: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     gamma: float | None = Field(default=None, ge=0, allow_inf_nan=False)

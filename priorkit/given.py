@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from priorkit import records
 from priorkit.errors import BadInputError, MismatchError
-from priorkit.interfaces import Decoder, Encoder, Prior, Shape, Space, Start
+from priorkit.interfaces import Decoder, Encoder, Shape, Start
 from priorkit.pictures import SUFFIXES, load
 
 __all__ = ["GivenStart", "given_start"]
@@ -27,12 +28,14 @@ class GivenStart(Start):
     def __init__(self, value: Tensor) -> None:
         self.value = value
 
-    def check(self, prior: Prior, space: Space, shape: Shape, size: int) -> None:
+    def check(self, setup: Any) -> None:
         """Raise BadInputError for a wrong shape or values, MismatchError without an encoder."""
+        prior, shape = setup.prior, setup.shape
+        size = prior.latent_size if isinstance(prior, Decoder) else math.prod(shape)
         if not bool(torch.isfinite(self.value).all()):
             raise BadInputError("The start has values that are NaN or infinite.")
         if self._is_image(shape):
-            if space == "latent" and not isinstance(prior, Encoder):
+            if setup.space == "latent" and not isinstance(prior, Encoder):
                 raise MismatchError(
                     "A start given as images needs a prior that encodes.", try_="a latent (B, k)"
                 )

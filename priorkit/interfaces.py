@@ -35,10 +35,13 @@ __all__ = [
     "Density",
     "Encoder",
     "Evaluation",
+    "IdentityOperator",
+    "L1Penalty",
     "LinearDecoder",
     "LinearOperator",
     "MatrixOperator",
     "Noise",
+    "NormPenalty",
     "Objective",
     "Operator",
     "Penalty",
@@ -56,6 +59,7 @@ Shape = tuple[int, ...]
 Space = Literal["latent", "pixel"]
 Status = Literal["converged", "stopped", "diverged"]
 Pullback = Callable[[Tensor], Tensor]
+Spec = str | Mapping[str, Any]  # a registered name, or a table {"name": …, options}
 
 
 @dataclass(frozen=True)
@@ -77,11 +81,12 @@ class Choices:
     """What a prior suggests for a problem; None leaves it to the core."""
 
     space: Space | None = None
-    penalty: str | None = None
+    penalty: Spec | None = None
     gamma: float | None = None
-    solver: str | None = None
-    start: str | None = None
+    solver: Spec | None = None
+    start: Spec | None = None
     budget: int | None = None
+    restarts: int | None = None
 
 
 # --- D: priors ---------------------------------------------------------------
@@ -90,7 +95,8 @@ class Choices:
 class Prior(ABC):  # noqa: B024  (what it can do is in the subclasses)
     """What is known of pictures before measuring. Subclasses add what they can do.
 
-    ``shape`` is the (C, H, W) of its images, or None if it takes any. ``provenance`` maps
+    ``shape`` is the (C, H, W) of its images, (d,) of a prior over vectors, or None if it takes
+    any. Images lie in [0, 1], vectors anywhere. ``provenance`` maps
     the names of the weights that it uses to their sha256, for the record of a run.
     """
 
@@ -102,7 +108,7 @@ class Prior(ABC):  # noqa: B024  (what it can do is in the subclasses)
         return self
 
     def defaults(self, operator: Operator, noise: Noise) -> Choices:
-        """Penalty, γ, solver, start and budget that suit this prior on that problem."""
+        """Penalty, γ, solver, start, budget and restarts that suit this prior on that problem."""
         return Choices()
 
 
@@ -130,7 +136,7 @@ class Decoder(Prior):
 
 
 class LinearDecoder(Decoder):
-    """A decoder D(z) = Φ z, such as an inverse cosine or wavelet transform."""
+    """A decoder D(z) = Φ z + D(0), such as an inverse cosine or wavelet transform."""
 
     @abstractmethod
     def decode_adjoint(self, x: Tensor) -> Tensor:
@@ -244,6 +250,10 @@ class LinearOperator(Operator):
     H = T
 
 
+class IdentityOperator(LinearOperator):
+    """A x = x exactly: y is the noisy picture, and a denoiser alone solves the problem."""
+
+
 class MatrixOperator(LinearOperator):
     """A linear A whose rows can be had, for solvers that need A·Φ as a matrix."""
 
@@ -284,6 +294,18 @@ class ProximalPenalty(Penalty):
         """argmin over v of R(v) + ‖v − u‖² / (2·step)."""
 
 
+class NormPenalty(ProximalPenalty):
+    """A norm, whose dual gives a lower bound of the objective, and so a certificate."""
+
+    @abstractmethod
+    def dual_norm(self, u: Tensor) -> Tensor:
+        """sup over v of ⟨u, v⟩ with R(v) ≤ 1: (B, …) → (B,)."""
+
+
+class L1Penalty(NormPenalty):
+    """R(u) = ‖u‖₁ exactly, for solvers that know no other penalty."""
+
+
 # --- the objective, and argmin -------------------------------------------------
 
 
@@ -310,9 +332,12 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class Requires:
-    """What a solver requires of the components of a problem."""
+    """What a solver or a start requires of the components of a problem.
 
-    latent: tuple[type[Prior], ...] = (Decoder,)
+    ``latent`` is asked of the prior in latent space only; None refuses that space.
+    """
+
+    latent: tuple[type[Prior], ...] | None = (Decoder,)
     prior: tuple[type[Prior], ...] = ()
     operator: tuple[type[Operator], ...] = ()
     penalty: tuple[type[Penalty], ...] = ()
@@ -320,12 +345,12 @@ class Requires:
 
 
 class Snapshot(NamedTuple):
-    """Where a batch stands: evaluations so far and the accepted values, each (B,)."""
+    """Where a batch stands: evaluations so far and the accepted values, each (B,), and u (B, n)."""
 
     evaluations: Tensor
     objective: Tensor
     misfit: Tensor
-    norm: Tensor
+    u: Tensor
 
 
 Callback = Callable[[Snapshot], None]
@@ -347,23 +372,36 @@ class Solver(ABC):
 
     requires: ClassVar[Requires] = Requires()
 
+    def check(self, setup: Any) -> None:  # noqa: B027  (optional)
+        """Raise a PriorkitError, before any compute, where this solver can't serve.
+
+        ``setup`` is a :class:`priorkit.problem.Setup`; classes are checked by ``requires``.
+        """
+
     @abstractmethod
     def solve(
         self,
-        problem: Objective,
+        problem: Any,
         u0: Tensor,
         *,
         budget: int,
         generator: torch.Generator | None = None,
         callback: Callback | None = None,
     ) -> Solution:
-        """Minimise from u0 (B, n) with at most ``budget`` evaluations per image."""
+        """Minimise from u0 (B, n) with at most ``budget`` evaluations per image.
+
+        ``problem`` is a :class:`priorkit.problem.Problem`; a solver that uses nothing but the
+        :class:`Objective` in it can be checked on any.
+        """
 
 
 class Start(ABC):
     """The first u of a solver."""
 
-    requires: ClassVar[tuple[type[Prior], ...]] = ()
+    requires: ClassVar[Requires] = Requires(latent=())
+
+    def check(self, setup: Any) -> None:  # noqa: B027  (optional)
+        """Raise a PriorkitError, before any compute, where this start can't serve."""
 
     @abstractmethod
     def make(self, problem: Any, images: int, seed: int) -> Tensor:

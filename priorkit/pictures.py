@@ -17,6 +17,7 @@ from priorkit.errors import BadInputError
 
 __all__ = ["Pictures", "astronaut", "load", "to_pil"]
 
+Box = tuple[int, int, int, int]  # left, top, right, bottom
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 MAX_PIXELS = 100_000_000  # a larger file is refused before it is decoded
 
@@ -34,7 +35,7 @@ def astronaut() -> Path:
     return Path(__file__).parent / "assets" / "astronaut.png"
 
 
-def load(source: Any, shape: tuple[int, ...] | None = None) -> Pictures:
+def load(source: Any, shape: tuple[int, ...] | None = None, *, resize: bool = False) -> Pictures:
     """Read pictures from a path, a folder, PIL, numpy or torch.
 
     Parameters
@@ -44,14 +45,17 @@ def load(source: Any, shape: tuple[int, ...] | None = None) -> Pictures:
         [0, 1]; or a list of any of these
     shape : (C, H, W) to bring files and PIL images to: the largest centred box of these
         proportions, resized with antialiased bilinear. Arrays are taken as they are and
-        must have this shape.
+        must have this shape. (d,) asks for vectors, an array (B, d) or (d,) of any values.
+    resize : crop and resize arrays too
 
     Raises BadInputError for anything that isn't a picture, NaN, or values out of range.
     """
+    if shape is not None and len(shape) == 1:
+        return _vectors(source, shape[0])
     if isinstance(source, (list, tuple)):
         if not source:
             raise BadInputError("No pictures given.", got="an empty list")
-        parts = [load(item, shape) for item in source]
+        parts = [load(item, shape, resize=resize) for item in source]
         if len({p.x.shape[1:] for p in parts}) > 1:
             raise BadInputError(
                 "Pictures of one batch need one size.",
@@ -61,17 +65,19 @@ def load(source: Any, shape: tuple[int, ...] | None = None) -> Pictures:
         names = _distinct([n for p in parts for n in p.names])
         return Pictures(torch.cat([p.x for p in parts]), names)
     if isinstance(source, (str, os.PathLike)):
-        return _from_path(Path(source), shape)
+        return _from_path(Path(source), shape, resize)
     if isinstance(source, Image.Image):
         return Pictures(_frame(source, shape)[None], ["image"])
     if isinstance(source, (np.ndarray, Tensor)):
         x = _from_array(source)
         if shape is not None and tuple(x.shape[1:]) != tuple(shape):
-            raise BadInputError(
-                f"An array of pictures must be {_size(shape)} here.",
-                got=_size(x.shape[1:]),
-                try_="a file or PIL image, which priorkit crops and resizes",
-            )
+            if not resize or len(shape) != 3 or x.shape[1] != shape[0]:
+                raise BadInputError(
+                    f"An array of pictures must be {_size(shape)} here.",
+                    got=_size(x.shape[1:]),
+                    try_="resize=True, to crop and resize it",
+                )
+            x = _resized(x, shape)
         names = [f"{i:04d}" for i in range(len(x))] if len(x) > 1 else ["image"]
         return Pictures(x, names)
     raise BadInputError(
@@ -89,7 +95,7 @@ def to_pil(x: Tensor) -> Image.Image:
     return Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
 
 
-def _from_path(path: Path, shape: tuple[int, ...] | None) -> Pictures:
+def _from_path(path: Path, shape: tuple[int, ...] | None, resize: bool) -> Pictures:
     try:
         path.stat()
     except FileNotFoundError as error:
@@ -102,7 +108,7 @@ def _from_path(path: Path, shape: tuple[int, ...] | None) -> Pictures:
             raise BadInputError(f"No pictures in the folder {path}.", try_="PNG or JPEG files")
         return load(files, shape)
     if path.suffix == ".npy":
-        return load(records.read_array(path), shape)
+        return load(records.read_array(path), shape, resize=resize)
     try:
         with Image.open(path) as file:
             if file.width * file.height > MAX_PIXELS:
@@ -134,14 +140,48 @@ def _frame(image: Image.Image, shape: tuple[int, ...] | None) -> Tensor:
                 try_="an array of that shape",
             )
         height, width = shape[1:]
-        scale = min(image.width / width, image.height / height)
-        w, h = round(scale * width), round(scale * height)
-        left, top = (image.width - w) // 2, (image.height - h) // 2
-        image = image.crop((left, top, left + w, top + h))
+        image = image.crop(_centre_box(image.width, image.height, width, height))
         image = image.resize((width, height), Image.Resampling.BILINEAR)
     array = np.asarray(image, dtype=np.float32) / 255
     array = array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
     return torch.from_numpy(np.ascontiguousarray(array))
+
+
+def _resized(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Arrays cropped and resized as files are, without rounding to 8 bits."""
+    height, width = shape[1:]
+    left, top, right, bottom = _centre_box(x.shape[3], x.shape[2], width, height)
+    planes = x[:, :, top:bottom, left:right].float().flatten(0, 1).numpy()
+    small = [
+        np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR))
+        for plane in planes
+    ]
+    return torch.from_numpy(np.stack(small)).view(len(x), *shape).clamp(0, 1)
+
+
+def _centre_box(width: int, height: int, to_width: int, to_height: int) -> Box:
+    """The largest centred box of the proportions to_width : to_height."""
+    scale = min(width / to_width, height / to_height)
+    w, h = round(scale * to_width), round(scale * to_height)
+    left, top = (width - w) // 2, (height - h) // 2
+    return left, top, left + w, top + h
+
+
+def _vectors(source: Any, d: int) -> Pictures:
+    if isinstance(source, (str, os.PathLike)) and str(source).endswith(".npy"):
+        source = records.read_array(Path(source))
+    try:
+        x = torch.as_tensor(np.asarray(source, dtype=np.float32))
+    except (TypeError, ValueError) as error:
+        raise BadInputError(
+            f"This prior is over vectors of {d} numbers.", got=type(source).__name__
+        ) from error
+    x = x[None] if x.ndim == 1 else x
+    if x.ndim != 2 or x.shape[1] != d or not len(x):
+        raise BadInputError(f"Vectors must be (B, {d}) here.", got=f"shape {tuple(x.shape)}")
+    if not bool(torch.isfinite(x).all()):
+        raise BadInputError("A vector has values that are NaN or infinite.")
+    return Pictures(x.clone(), [f"{i:04d}" for i in range(len(x))] if len(x) > 1 else ["vector"])
 
 
 def _from_array(source: np.ndarray | Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from priorkit.files import write_atomic
 
 if TYPE_CHECKING:
     from priorkit.problem import Setup
-    from priorkit.recovery import Recovery
+    from priorkit.recovery import Attempt, Recovery
 
 __all__ = [
     "Saved",
@@ -74,9 +74,14 @@ def make(setup: Setup, recovery: Recovery) -> dict[str, Any]:
         }
         image |= {k: _number(v[i]) for k, v in scores.items() if v is not None}
         if attempts > 1:
-            image["restarts"] = [_number(values[i]) for values in recovery.attempts]
+            image["restarts"] = [_attempt(attempt, i) for attempt in recovery.attempts]
         record["images"].append(image)
     return record
+
+
+def _attempt(attempt: Attempt, i: int) -> dict[str, Any]:
+    values = {"objective": _number(attempt.objective[i]), "misfit": _number(attempt.misfit[i])}
+    return values if attempt.psnr is None else values | {"psnr": _number(attempt.psnr[i])}
 
 
 def _files(setup: Setup) -> dict[str, str]:

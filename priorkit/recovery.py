@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import time
 from collections.abc import Callable
@@ -30,7 +29,7 @@ from priorkit.measure import measurement, shape_of, simulate
 from priorkit.pictures import Pictures, astronaut, load, to_pil
 from priorkit.problem import Problem, Setup, choose, set_up
 
-__all__ = ["Recovery", "Trace", "recover", "replay"]
+__all__ = ["Attempt", "Recovery", "Trace", "prepare", "recover", "replay", "solve"]
 
 CHUNK = 32  # images solved together; results don't depend on it
 SAMPLE = (3, 64, 64)  # what the sample photograph is brought to where nothing else is said
@@ -50,8 +49,17 @@ class Trace:
         self.evaluations.append(now.evaluations.tolist())
         self.objective.append(now.objective.tolist())
         self.misfit.append(now.misfit.tolist())
-        self.norm.append(now.norm.tolist())
+        self.norm.append(now.u.norm(dim=1).tolist())
         self.seconds.append(seconds)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One restart: objective and misfit at its end, and PSNR where it is known, each (B,)."""
+
+    objective: Tensor
+    misfit: Tensor
+    psnr: Tensor | None
 
 
 @dataclass
@@ -66,10 +74,11 @@ class Recovery:
     operator : the operator, bound to the shape of the images
     status : per image "converged", "stopped" (by the budget or Ctrl-C) or "diverged"
     truth : the pictures that were measured, where they are known
-    psnr, ssim, error : per image (B,), None without a truth
+    psnr, ssim, error : per image (B,), None without a truth; the first two for pictures only
+    mean_psnr : the mean of PSNR over the restarts, where psnr is that of the best
     evaluations : of the objective, per image
     objective, misfit : per image at the end (misfit = ‖A x̂ − y‖² before x̂ is clipped)
-    attempts : the final objective of every restart, (B,) each
+    attempts : an :class:`Attempt` per restart; x is, per image, that of the lowest objective
     start : the user's own start, where one was given
     trace : one :class:`Trace` per chunk of images and restart
     record : everything needed to repeat the run
@@ -87,7 +96,7 @@ class Recovery:
     misfit: Tensor
     seconds: float
     trace: list[Trace]
-    attempts: list[Tensor]
+    attempts: list[Attempt]
     start: Tensor | None
     record: dict[str, Any]
     interrupted: bool = False
@@ -95,12 +104,18 @@ class Recovery:
     @property
     def psnr(self) -> Tensor | None:
         """Peak signal-to-noise ratio per image in dB."""
-        return None if self.truth is None else metrics.psnr(self.x, self.truth)
+        return _if_pictures(metrics.psnr, self.x, self.truth)
+
+    @property
+    def mean_psnr(self) -> Tensor | None:
+        """PSNR per image, the mean over restarts: the paper's number for its DCGAN."""
+        values = [attempt.psnr for attempt in self.attempts if attempt.psnr is not None]
+        return torch.stack(values).mean(0) if values else None
 
     @property
     def ssim(self) -> Tensor | None:
         """Structural similarity per image."""
-        return None if self.truth is None else metrics.ssim(self.x, self.truth)
+        return _if_pictures(metrics.ssim, self.x, self.truth)
 
     @property
     def error(self) -> Tensor | None:
@@ -153,7 +168,8 @@ def recover(
     **settings : components ``prior``, ``op``, ``penalty``, ``solver``, ``start``, each a
         name, a path to weights, a table ``{"name": …}`` or an object; run-level settings
         ``shape``, ``space``, ``restarts``, ``sigma``, ``noise_norm``, ``gamma``,
-        ``budget`` (evaluations per image), ``seed``, ``device``, ``precision``; and any
+        ``budget`` (evaluations per image), ``seed``, ``device``, ``precision``, ``resize``
+        (crop and resize arrays too, as files are); and any
         option of a chosen component, such as ``m`` of the Gaussian operator
 
     Raises a :class:`~priorkit.errors.PriorkitError`, before any compute, for names, options,
@@ -176,14 +192,14 @@ def recover(
         raise BadInputError(
             "Give pictures x to simulate measurements of, or measurements y, not both."
         )
-    setup, pictures = _prepare(x, y, both, extra)
+    setup, pictures = prepare(x, y, both, extra)
     if pictures is not None:
         truth = pictures.x.to(setup.device, setup.dtype)
         measured, names = simulate(setup, truth), pictures.names
     else:
         truth, measured = None, measurement(y, setup)
         names = [f"{i:04d}" for i in range(len(measured))] if len(measured) > 1 else ["image"]
-    return _solve(setup, measured, truth, names, progress)
+    return solve(setup, measured, truth, names, progress)
 
 
 def replay(
@@ -196,16 +212,16 @@ def replay(
     """
     saved = records.read(Path(folder))
     config = merge(saved.config)
-    setup, _ = _prepare(None, saved.y, config, {})
+    setup, _ = prepare(None, saved.y, config, {}, real=saved.truth is None)
     records.check_inputs(saved, setup)
     truth = (
         None if saved.truth is None else torch.from_numpy(saved.truth).to(setup.device, setup.dtype)
     )
-    return _solve(setup, measurement(saved.y, setup), truth, saved.names, progress)
+    return solve(setup, measurement(saved.y, setup), truth, saved.names, progress)
 
 
-def _prepare(
-    x: Any, y: Any, config: RunConfig, extra: dict[str, Any]
+def prepare(
+    x: Any, y: Any, config: RunConfig, extra: dict[str, Any], *, real: bool = True
 ) -> tuple[Setup, Pictures | None]:
     """Everything that can be refused before compute; pictures come back framed."""
     chosen = choose(config, extra)
@@ -213,9 +229,9 @@ def _prepare(
     fixed = prior.shape or config.shape
     if y is not None:
         shape = fixed or shape_of(y)
-        return set_up(chosen, shape, real=True), None
+        return set_up(chosen, shape, real=real), None
     natural = SAMPLE if _path_of(x) == _path_of(astronaut()) else None
-    pictures = load(x, fixed or natural)
+    pictures = load(x, fixed or natural, resize=config.resize)
     return set_up(chosen, tuple(pictures.x.shape[1:]), real=False), pictures
 
 
@@ -224,24 +240,26 @@ def _path_of(source: Any) -> str | None:
     return os.path.abspath(source) if isinstance(source, (str, os.PathLike)) else None
 
 
-def _solve(
+def solve(
     setup: Setup,
     y: Tensor,
     truth: Tensor | None,
     names: list[str],
     progress: Callable[[Snapshot, int], None] | None,
 ) -> Recovery:
+    """Recover from y (B, *y_shape), ``CHUNK`` images at a time, with restarts."""
     started = time.perf_counter()
-    whole = setup.problem(y)
+    whole = setup.problem(y, truth)
     traces: list[Trace] = []
-    attempts: list[Solution] = []
+    solution: Solution | None = None
+    attempts: list[Attempt] = []
     interrupted = False
-    for attempt in range(setup.config.restarts):
+    for attempt in range(setup.restarts):
         u0 = setup.start.make(whole, len(y), setup.config.seed + 7919 * attempt)
         parts: list[Solution] = []
         for first in range(0, len(y), CHUNK):
             rows = slice(first, first + CHUNK)
-            problem = setup.problem(y[rows])
+            problem = setup.problem(y[rows], None if truth is None else truth[rows])
             if interrupted:  # what follows Ctrl-C is left at its start
                 parts.append(_Best(problem, u0[rows]).solution())
                 continue
@@ -255,14 +273,15 @@ def _solve(
 
             part, interrupted = _run(setup.solver, problem, u0[rows], setup, note)
             parts.append(part)
-        attempts.append(_joined(parts))
+        now = _joined(parts)
+        x = _image(whole, now.u)
+        attempts.append(Attempt(now.value, now.misfit, _if_pictures(metrics.psnr, x, truth)))
+        solution = now if solution is None else _lower(solution, now)
         if interrupted:
             break
-    solution = functools.reduce(_lower, attempts)
+    assert solution is not None  # there is at least one attempt
     u = solution.u
-    with torch.no_grad():
-        chunks = [whole.image(u[i : i + CHUNK]) for i in range(0, len(u), CHUNK)]
-    x = torch.cat(chunks).nan_to_num(0.5).clamp(0, 1)
+    x = _image(whole, u)
     recovery = Recovery(
         x=x,
         z=u if setup.space == "latent" else None,
@@ -276,13 +295,27 @@ def _solve(
         misfit=solution.misfit,
         seconds=time.perf_counter() - started,
         trace=traces,
-        attempts=[attempt.value for attempt in attempts],
+        attempts=attempts,
         start=setup.start.value if isinstance(setup.start, GivenStart) else None,
         record={},
         interrupted=interrupted,
     )
     recovery.record = records.make(setup, recovery)
     return recovery
+
+
+def _image(problem: Problem, u: Tensor) -> Tensor:
+    """x̂ of all rows of u: pictures within [0, 1], vectors wherever they are."""
+    with torch.no_grad():
+        chunks = [problem.image(u[i : i + CHUNK]) for i in range(0, len(u), CHUNK)]
+    x = torch.cat(chunks)
+    return x.nan_to_num(0.5).clamp(0, 1) if x.ndim == 4 else x.nan_to_num(0.0)
+
+
+def _if_pictures(
+    metric: Callable[[Tensor, Tensor], Tensor], x: Tensor, truth: Tensor | None
+) -> Tensor | None:
+    return None if truth is None or x.ndim != 4 else metric(x, truth)
 
 
 def _joined(parts: list[Solution]) -> Solution:
@@ -305,8 +338,13 @@ def _run(
 ) -> tuple[Solution, bool]:
     best = _Best(problem, u0)
     generator = torch.Generator().manual_seed(setup.config.seed)
+
+    def seen(now: Snapshot) -> None:
+        best.see(now)
+        note(now)
+
     try:
-        solution = solver.solve(best, u0, budget=setup.budget, generator=generator, callback=note)
+        solution = solver.solve(best, u0, budget=setup.budget, generator=generator, callback=seen)
     except KeyboardInterrupt:
         return best.solution(), True
     lost = ~torch.isfinite(solution.value)
@@ -318,13 +356,17 @@ def _run(
 
 
 class _Best:
-    """The objective, remembering per image the best finite point that was evaluated."""
+    """The problem, remembering per image the best finite point that was evaluated.
+
+    Of a solver that doesn't ask for the objective, it remembers what the solver last reported.
+    """
 
     def __init__(self, problem: Problem, u0: Tensor) -> None:
         self.problem = problem
         self.u = u0.clone()
         self.value = torch.full((len(u0),), torch.inf, dtype=torch.float64, device=u0.device)
         self.misfit = self.value.clone()
+        self.reported: tuple[Snapshot, Tensor] | None = None
         self.count = torch.zeros(len(u0), dtype=torch.long, device=u0.device)
 
     def __getattr__(self, name: str) -> Any:
@@ -340,7 +382,17 @@ class _Best:
         self.misfit[rows] = now.misfit[better]
         return now
 
+    def see(self, now: Snapshot) -> None:
+        blind = self.value.isinf() & torch.isfinite(now.u).all(1)
+        self.reported = (now, blind)
+
     def solution(self) -> Solution:
+        if self.reported is not None:
+            now, blind = self.reported
+            self.u[blind] = now.u[blind]
+            self.value[blind] = now.objective[blind].to(self.value)
+            self.misfit[blind] = now.misfit[blind].to(self.misfit)
+            self.count[blind] = now.evaluations[blind]
         return Solution(
             self.u, self.value, self.misfit, ["stopped"] * len(self.u), self.count.tolist()
         )

@@ -51,7 +51,7 @@ def save(recovery: Recovery, folder: Path) -> Path:
     require_writable(folder)
     records.clear(folder)
     for name, x in zip(recovery.names, recovery.x, strict=True):
-        write_atomic(folder / "images" / f"{name}.png", png(to_pil(x)))
+        write_atomic(folder / "images" / f"{name}.png", png(_tile(x)))
     write_atomic(folder / "grid.png", png(grid(recovery)))
     write_html(recovery, folder / "report.html")
     config = records.repeatable(recovery.record["config"], folder, recovery.start)
@@ -75,10 +75,10 @@ def columns(recovery: Recovery, i: int) -> list[tuple[str, Image.Image]]:
     """The pictures that tell of image ``i``, with captions."""
     shown = []
     if recovery.truth is not None:
-        shown.append(("truth", to_pil(recovery.truth[i])))
+        shown.append(("truth", _tile(recovery.truth[i])))
     measured = recovery.operator.picture(recovery.y[i : i + 1])
     if measured is not None:
-        shown.append(("measurement", to_pil(measured[0])))
+        shown.append(("measurement", _tile(measured[0])))
     else:
         count = recovery.y[i].numel()
         shown.append((f"{count:,} numbers", _numbers(recovery.y[i])))
@@ -86,8 +86,8 @@ def columns(recovery: Recovery, i: int) -> list[tuple[str, Image.Image]]:
     psnr = recovery.psnr
     if psnr is not None:
         caption = f"{float(psnr[i]):.1f} dB"
-    shown.append((caption, to_pil(recovery.x[i])))
-    if recovery.truth is not None:
+    shown.append((caption, _tile(recovery.x[i])))
+    if recovery.truth is not None and recovery.x.ndim == 4:
         shown.append(("5 · |error|", error_map(recovery.x[i], recovery.truth[i])))
     return shown
 
@@ -125,6 +125,11 @@ def png(picture: Image.Image) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
+
+
+def _tile(x: Tensor) -> Image.Image:
+    """An image as it is; a vector as a square of greys."""
+    return to_pil(x) if x.ndim == 3 else _numbers(x)
 
 
 def _fit(picture: Image.Image, tile: int) -> Image.Image:

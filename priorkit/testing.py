@@ -192,7 +192,7 @@ def _check_decoder(prior: Decoder, shape: Shape, seed: int) -> None:
         "the pullback isn't the transposed Jacobian",
     )
     if isinstance(prior, LinearDecoder):
-        left = (x * r).flatten(1).sum(1)
+        left = ((x - prior.decode(torch.zeros_like(z))) * r).flatten(1).sum(1)
         _close(left, (z * prior.decode_adjoint(r)).sum(1), 1e-8, "dot test of decode_adjoint")
 
 

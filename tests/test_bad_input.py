@@ -30,7 +30,7 @@ def no_compute(monkeypatch, tmp_path):
     def solve(*_):
         raise AssertionError("reached the solver")
 
-    monkeypatch.setattr("priorkit.recovery._solve", solve)
+    monkeypatch.setattr("priorkit.recovery.solve", solve)
     monkeypatch.setenv("PRIORKIT_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.delenv("PRIORKIT_HUB", raising=False)
 
@@ -227,7 +227,7 @@ CASES = {
         BadInputError,
         "must be 3×8×8 here",
         "Got 3×16×16",
-        "crops and resizes",
+        "resize=True, to crop and resize it",
     ),
     "wrong channels": (
         {"x": np.zeros((1, 8, 8)), "prior": lambda f: f.weights},
@@ -341,13 +341,13 @@ CASES = {
         {"penalty": "nll", "gamma": 1.0},
         MismatchError,
         "penalty 'nll' requires the prior to be a Density, and 'none' isn't",
-        "prior='glow'",
+        "prior=",
     ),
     "latent space without a decoder": (
         {"space": "latent"},
         MismatchError,
         "space 'latent' requires the prior to be a Decoder, and 'none' isn't",
-        "prior='glow'",
+        "prior=",
     ),
     "a kink for a smooth solver": (
         {"penalty": "l1", "gamma": 0.1, "solver": "lbfgs"},

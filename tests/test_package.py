@@ -6,6 +6,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -29,15 +31,16 @@ def test_the_wheel_is_complete(tmp_path):
         assert f"{folder}.plugin" in points, f"{folder} has no entry point"
 
 
-def test_the_recipe_needs_no_priorkit():
+@pytest.mark.parametrize("recipe", ["priorkit_glow.train", "priorkit_dcgan.train"])
+def test_a_recipe_needs_little(recipe):
     """Network and recipe import only torch, numpy, pillow and safetensors."""
-    code = """
+    code = f"""
 import sys
-sys.path.insert(0, "plugins")
+sys.path[:0] = [".", "plugins"]
 before = set(sys.modules)
-import priorkit_glow.train
-new = {name.partition(".")[0] for name in set(sys.modules) - before}
-bad = new & {"priorkit", "pydantic", "pluggy", "typer", "rich", "scipy"}
+import {recipe}
+new = {{name.partition(".")[0] for name in set(sys.modules) - before}}
+bad = new & {{"pydantic", "pluggy", "typer", "rich", "scipy"}}
 assert not bad, bad
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

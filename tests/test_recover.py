@@ -258,7 +258,10 @@ def test_restarts_are_all_reported(tmp_path):
     x = np.full((1, 16, 16), 0.5, dtype=np.float32)
     settings = {"prior": "none", "op": "gaussian", "m": 60, "start": "normal", "restarts": 3}
     result = priorkit.recover(x, **settings, budget=5)
-    values = result.record["images"][0]["restarts"]
+    restarts = result.record["images"][0]["restarts"]
+    assert all(set(restart) == {"objective", "misfit", "psnr"} for restart in restarts)
+    assert float(result.mean_psnr[0]) == pytest.approx(sum(r["psnr"] for r in restarts) / 3)
+    values = [restart["objective"] for restart in restarts]
     assert len(values) == len(set(values)) == 3
     assert min(values) == result.record["images"][0]["objective"]
     assert len(result.trace) == 3

@@ -11,14 +11,14 @@ from pydantic import Field
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import LinearOperator, Noise
+from priorkit.interfaces import IdentityOperator, LinearOperator, Noise
 from priorkit.pictures import load
 from priorkit.streams import permutation
 
 __all__ = ["Identity", "Mask"]
 
 
-class Identity(LinearOperator):
+class Identity(IdentityOperator):
     """A x = x: denoising. Simulated noise has σ = 0.1 unless said otherwise."""
 
     default_noise = Noise(sigma=0.1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from priorkit.interfaces import ProximalPenalty
+from priorkit.interfaces import L1Penalty, NormPenalty, ProximalPenalty
 
 __all__ = ["L1", "L2", "L2Squared", "NoPenalty"]
 
@@ -20,7 +20,7 @@ class NoPenalty(ProximalPenalty):
         return u
 
 
-class L2(ProximalPenalty):
+class L2(NormPenalty):
     """R(u) = ‖u‖, the paper's penalty for denoising (Asim et al. 2020, eq. 3).
 
     Its gradient is u/‖u‖, and 0 at u = 0. The kink there is one point, which solvers for
@@ -35,6 +35,9 @@ class L2(ProximalPenalty):
         norm = _norm(u).clamp_min(torch.finfo(u.dtype).tiny)
         return u * (1 - _column(step, u) / norm).clamp_min(0)
 
+    def dual_norm(self, u: Tensor) -> Tensor:
+        return _norm(u).flatten()
+
 
 class L2Squared(ProximalPenalty):
     """R(u) = ‖u‖². In a flow's latent space ½‖z‖² is −log p(z) up to a constant."""
@@ -46,7 +49,7 @@ class L2Squared(ProximalPenalty):
         return u / (1 + 2 * _column(step, u))
 
 
-class L1(ProximalPenalty):
+class L1(L1Penalty):
     """R(u) = ‖u‖₁, the sum of magnitudes; its prox is soft thresholding.
 
     Not smooth: solvers that need a gradient everywhere refuse it, Adam uses a subgradient.
@@ -59,6 +62,9 @@ class L1(ProximalPenalty):
 
     def prox(self, u: Tensor, step: float | Tensor) -> Tensor:
         return u.sign() * (u.abs() - _column(step, u)).clamp_min(0)
+
+    def dual_norm(self, u: Tensor) -> Tensor:
+        return u.flatten(1).abs().amax(1)
 
 
 def _norm(u: Tensor) -> Tensor:

@@ -68,6 +68,6 @@ class Adam(Solver):
             scale = (second[rows] / (1 - 0.999**step)).sqrt() + 1e-8
             u[rows] = u[rows] - self.rate * first[rows] / (1 - 0.9**step) / scale
             if callback is not None:
-                callback(Snapshot(count.clone(), value.clone(), misfit.clone(), best.norm(dim=1)))
+                callback(Snapshot(count.clone(), value.clone(), misfit.clone(), best.clone()))
         status: list[Status] = ["stopped" if ok else "diverged" for ok in alive.tolist()]
         return Solution(best, value, misfit, status, count.tolist())

@@ -248,6 +248,6 @@ class _Run:
                     self.evaluations.clone(),
                     self.f.clone(),
                     self.misfit.clone(),
-                    self.u.norm(dim=1),
+                    self.u.clone(),
                 )
             )

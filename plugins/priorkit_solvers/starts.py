@@ -12,7 +12,7 @@ from priorkit.interfaces import Decoder, Start
 from priorkit.problem import Problem
 from priorkit.streams import normal
 
-__all__ = ["Normal", "Zero"]
+__all__ = ["FixedNorm", "Normal", "Zero"]
 
 
 class Zero(Start):
@@ -40,6 +40,27 @@ class Normal(Start):
     def make(self, problem: Problem, images: int, seed: int) -> Tensor:
         draws = normal(seed, "start", range(images), _size(problem))
         return _to_u(problem, self.std * draws.to(problem.y.device, problem.y.real.dtype))
+
+
+class FixedNorm(Start):
+    """u₀ uniform on the sphere ‖u₀‖ = norm, independent per image.
+
+    In pixel space, where the prior decodes, the picture of such a latent.
+
+    Parameters
+    ----------
+    norm : ‖u₀‖
+
+    Reference: Asim et al. 2020, the study of the start's norm in the supplement.
+    """
+
+    def __init__(self, *, norm: Annotated[float, Field(ge=0)]) -> None:
+        self.norm = norm
+
+    def make(self, problem: Problem, images: int, seed: int) -> Tensor:
+        draws = normal(seed, "start", range(images), _size(problem))
+        draws = draws.to(problem.y.device, problem.y.real.dtype)
+        return _to_u(problem, self.norm * draws / draws.norm(dim=1, keepdim=True))
 
 
 def _size(problem: Problem) -> int:

@@ -1,0 +1,117 @@
+"""What a RealNVP is trained on: rows of an array, or pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from priorkit.dataset import TrainingPictures
+
+__all__ = ["Pictures", "Points", "TrainingData", "read"]
+
+
+class TrainingData(Protocol):
+    """Examples by number; ``batch`` draws their noise and augmentation from ``rng``."""
+
+    shape: tuple[int, ...]
+
+    def __len__(self) -> int: ...
+
+    def batch(self, indices: Sequence[int], rng: np.random.Generator) -> Tensor:
+        """For training, (B, *shape) float32."""
+        ...
+
+    def plain(self, indices: Sequence[int], rng: np.random.Generator) -> Tensor:
+        """For validation: without augmentation."""
+        ...
+
+
+class Points:
+    """The rows of a .npy file (N, d) of real numbers."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            values = np.load(path, allow_pickle=False)
+        except Exception as error:  # numpy raises many kinds for a damaged file
+            raise ValueError(f"{path} is not an array that can be read: {error}") from error
+        if not isinstance(values, np.ndarray) or values.ndim != 2 or values.shape[1] < 2:
+            got = getattr(values, "shape", type(values).__name__)
+            raise ValueError(f"{path} must hold points (N, d) with d ≥ 2, one per row, got {got}")
+        if values.dtype.kind not in "fiu":
+            raise ValueError(f"{path} must hold real numbers, got {values.dtype}")
+        with np.errstate(over="ignore"):
+            values = values.astype(np.float32)
+        bad = ~np.isfinite(values).all(1)
+        if bad.any():
+            raise ValueError(
+                f"{path} has {int(bad.sum())} rows with NaN, infinite or too large values, "
+                f"the first is row {int(bad.argmax())}: remove them"
+            )
+        if len(values) > 1:
+            constant = np.flatnonzero(values.std(0, dtype=np.float64) == 0)
+            if len(constant):
+                raise ValueError(
+                    f"Column {constant[0]} of {path} is constant, which has no density: remove it"
+                )
+        self.values = torch.from_numpy(values)
+        self.shape: tuple[int, ...] = (values.shape[1],)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def batch(self, indices: Sequence[int], rng: np.random.Generator) -> Tensor:
+        return self.values[list(indices)]
+
+    plain = batch
+
+
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in Pillow's convert("L")
+
+
+class Pictures:
+    """Pictures quantised to ``n_bits`` bits, plus uniform noise of one quantum, in [0, 1)."""
+
+    def __init__(
+        self, pictures: TrainingPictures, *, channels: int, n_bits: int, shift: float
+    ) -> None:
+        self.pictures, self.n_bits, self.shift = pictures, n_bits, shift
+        self.shape: tuple[int, ...] = (channels, *pictures.size)
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def batch(self, indices: Sequence[int], rng: np.random.Generator) -> Tensor:
+        return self._noisy(self.pictures.batch(indices, self.shift, rng), rng)
+
+    def plain(self, indices: Sequence[int], rng: np.random.Generator) -> Tensor:
+        return self._noisy(torch.stack([self.pictures.crop(i) for i in indices]), rng)
+
+    def _noisy(self, pixels: Tensor, rng: np.random.Generator) -> Tensor:
+        """Theis, van den Oord & Bethge, "A note on the evaluation of generative models", 2016."""
+        if self.shape[0] == 1:  # luma, rounded to the 8 bits of the file
+            pixels = (pixels.float() * torch.tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
+            pixels = pixels.round()
+        bins = 2**self.n_bits
+        noise = torch.from_numpy(rng.random(tuple(pixels.shape), dtype=np.float32))
+        return (pixels.int() * bins // 256 + noise) / bins
+
+
+def read(
+    path: Path,
+    *,
+    size: tuple[int, int],
+    channels: int,
+    box: Sequence[float],
+    n_bits: int,
+    shift: float,
+) -> TrainingData:
+    """Points of a .npy file, else pictures of a folder or zip. Raises ValueError."""
+    if path.suffix == ".npy":
+        return Points(path)
+    pictures = TrainingPictures(path, size, box or None)
+    return Pictures(pictures, channels=channels, n_bits=n_bits, shift=shift)

@@ -1,0 +1,1 @@
+"""Sparsity in an orthonormal basis: linear priors, the Lasso's solvers, and a start."""

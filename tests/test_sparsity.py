@@ -1,0 +1,191 @@
+"""Bases, the Lasso's two solvers, and the choice between them."""
+
+import numpy as np
+import pytest
+import torch
+from priorkit_operators.gaussian import Gaussian
+from priorkit_operators.pointwise import Mask
+from priorkit_penalties.norms import L1, L2
+from priorkit_sparsity.bases import DCT, Wavelet
+from priorkit_sparsity.coordinate import CoordinateDescent
+from priorkit_sparsity.fista import FISTA
+
+import priorkit
+from priorkit.errors import BadInputError, MismatchError
+from priorkit.interfaces import Noise
+from priorkit.pictures import astronaut, load
+from priorkit.problem import Problem
+from priorkit.testing import check_prior
+
+BASES = {
+    "dct": (DCT(), (3, 8, 8)),
+    "dct of odd sides": (DCT(), (1, 5, 7)),
+    "haar": (Wavelet(), (3, 8, 8)),
+    "haar, one level": (Wavelet(levels=1), (1, 6, 10)),
+    "db4": (Wavelet(wavelet="db4"), (3, 16, 8)),
+    "sym4": (Wavelet(wavelet="sym4", levels=2), (1, 16, 16)),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Level value")
+@pytest.mark.parametrize("name", BASES)
+def test_basis(name):
+    basis, shape = BASES[name]
+    check_prior(basis, shape=shape)
+    bound = basis.bind(shape)
+    z = torch.randn(2, bound.latent_size, dtype=torch.float64)
+    energy = (bound.decode(z) - 0.5).square().flatten(1).sum(1)
+    assert torch.allclose(energy, z.square().sum(1)), "the basis isn't orthonormal"
+    assert torch.allclose(bound.encode(bound.decode(z)), z)
+
+
+def lasso(seed=0, penalty=None, gamma=0.3, images=2, m=30):
+    """A small Lasso with a sparse truth, in float64."""
+    generator = torch.Generator().manual_seed(seed)
+    basis = DCT().bind((1, 8, 8))
+    z = torch.randn(images, 64, generator=generator, dtype=torch.float64)
+    z = z * (torch.rand(images, 64, generator=generator) < 0.15)
+    operator = Gaussian(m=m, seed=seed).bind((1, 8, 8))
+    y = operator.A(basis.decode(z))
+    y = y + 0.05 * torch.randn(y.shape, generator=generator, dtype=torch.float64)
+    return Problem(y, operator, basis, penalty or L1(), gamma, "latent", (1, 8, 8))
+
+
+@pytest.mark.parametrize("solver", [CoordinateDescent(tolerance=1e-9), FISTA(tolerance=1e-9)])
+def test_the_solution_meets_the_optimality_conditions(solver):
+    """0 ∈ ∇f + γ∂‖z‖₁: the gradient of the misfit is −γ·sign(z) where z ≠ 0, and within γ else."""
+    problem = lasso()
+    found = solver.solve(problem, torch.zeros(2, 64, dtype=torch.float64), budget=20000)
+    assert found.status == ["converged"] * 2
+    gradient = problem.smooth(found.u).grad
+    there = found.u.abs() > 1e-3
+    assert torch.allclose(gradient[there], -0.3 * found.u.sign()[there], atol=2e-3)
+    assert float(gradient[~there].abs().max()) <= 0.3 + 2e-3
+    assert torch.allclose(problem.value_grad(found.u).value, found.value)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_both_solvers_reach_the_same_objective(seed):
+    problem = lasso(seed, m=20 + 3 * seed, gamma=0.01 * 10 ** (seed / 5))
+    zero = torch.zeros(2, 64, dtype=torch.float64)
+    a = CoordinateDescent(tolerance=1e-8).solve(problem, zero, budget=20000).value
+    b = FISTA(tolerance=1e-8).solve(problem, zero, budget=20000).value
+    assert torch.allclose(a, b, rtol=1e-3)
+
+
+@pytest.mark.parametrize("solver", [CoordinateDescent(tolerance=1e-8), FISTA(tolerance=1e-8)])
+def test_images_are_independent(solver):
+    problem = lasso(images=3)
+    zero = torch.zeros(3, 64, dtype=torch.float64)
+    together = solver.solve(problem, zero, budget=2000)
+    problem.y = problem.y[1:2]
+    alone = solver.solve(problem, zero[:1], budget=2000)
+    assert torch.allclose(alone.u, together.u[1:2], atol=1e-6)
+
+
+def test_fista_takes_other_norms():
+    problem = lasso(penalty=L2())
+    zero = torch.zeros(2, 64, dtype=torch.float64)
+    found = FISTA(tolerance=1e-9).solve(problem, zero, budget=5000)
+    assert found.status == ["converged"] * 2
+    assert float(problem.value_grad(found.u).grad.abs().max()) < 1e-3
+
+
+def test_fista_keeps_its_budget():
+    found = FISTA().solve(lasso(), torch.zeros(2, 64, dtype=torch.float64), budget=7)
+    assert found.evaluations == [7, 7]
+    assert found.status == ["stopped"] * 2
+
+
+def test_the_solver_follows_from_the_size():
+    basis = DCT().bind((3, 64, 64))
+    small = Gaussian(m=500).bind((3, 64, 64))
+    assert basis.defaults(small, Noise()).solver == "coordinate-descent"
+    big = DCT().bind((3, 256, 256))
+    assert big.defaults(Gaussian(m=5000).bind((3, 256, 256)), Noise()).solver == "fista"
+    assert basis.defaults(Mask().bind((3, 64, 64)), Noise()).solver == "fista"
+
+
+@pytest.mark.parametrize("prior", ["dct", "wavelet"])
+def test_a_photograph_comes_back(prior):
+    result = priorkit.recover(prior=prior, op="mask", mask="random", fraction=0.3, budget=100)
+    assert float(result.psnr[0]) > 20
+    assert result.record["config"]["gamma"] == 0.01
+
+
+def test_sparse_pictures_come_back_from_few_numbers():
+    x = load(astronaut(), (3, 16, 16)).x
+    basis = DCT().bind((3, 16, 16))
+    z = basis.encode(x)
+    keep = z.abs() >= z.abs().sort(1).values[:, -40:-39]
+    result = priorkit.recover(basis.decode(z * keep).clamp(0, 1), prior="dct", m=400, noise_norm=0)
+    assert result.record["config"]["solver"]["name"] == "coordinate-descent"
+    assert float(result.psnr[0]) > 30
+
+
+MESSAGES = {
+    "biorthogonal": (
+        {"prior": "wavelet", "wavelet": "bior2.2"},
+        BadInputError,
+        "needs an orthogonal wavelet.*db1",
+    ),
+    "no such wavelet": ({"prior": "wavelet", "wavelet": "db99"}, BadInputError, "no such wavelet"),
+    "odd side": (
+        {"prior": "wavelet", "m": 9, "shape": (3, 15, 15)},
+        BadInputError,
+        "halves both sides",
+    ),
+    "too many levels": (
+        {"prior": "wavelet", "m": 9, "levels": 3, "shape": (3, 12, 12)},
+        BadInputError,
+        "3 times.*levels=2",
+    ),
+    "descent without rows": (
+        {"prior": "dct", "op": "mask", "solver": "coordinate-descent"},
+        MismatchError,
+        "MatrixOperator",
+    ),
+    "descent with another penalty": (
+        {"prior": "dct", "m": 50, "penalty": "l2", "gamma": 1, "solver": "coordinate-descent"},
+        MismatchError,
+        "L1Penalty",
+    ),
+    "descent without a weight": (
+        {"prior": "dct", "m": 50, "gamma": 0, "solver": "coordinate-descent"},
+        BadInputError,
+        "above 0",
+    ),
+    "descent too large": (
+        {"prior": "dct", "m": 9000, "shape": (3, 256, 256), "solver": "coordinate-descent"},
+        BadInputError,
+        "solver='fista'",
+    ),
+    "fista without linearity": (
+        {"prior": "glow-celeba", "m": 50, "solver": "fista", "penalty": "l1", "gamma": 1},
+        MismatchError,
+        "LinearDecoder.*'dct'",
+    ),
+    "a smooth solver": ({"prior": "dct", "m": 50, "solver": "lbfgs"}, MismatchError, "smooth"),
+}
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_refused_before_any_compute(name, monkeypatch):
+    settings, error, pattern = MESSAGES[name]
+    monkeypatch.setattr("priorkit.recovery.solve", lambda *_: pytest.fail("it went on to compute"))
+    with pytest.raises(error, match=f"(?s){pattern}"):
+        priorkit.recover(**{"shape": (3, 64, 64), **settings})
+
+
+def test_interrupting_keeps_the_last_report():
+    def stop(now, done):
+        if int(now.evaluations.max()) >= 20:
+            raise KeyboardInterrupt
+
+    settings = {"prior": "dct", "m": 300, "solver": "fista", "shape": (3, 16, 16)}
+    cut = priorkit.recover(**settings, progress=stop)
+    assert cut.interrupted
+    assert cut.status == ["stopped"]
+    assert cut.evaluations == [20]
+    assert np.isfinite(float(cut.objective[0]))
+    assert float(cut.z.abs().max()) > 0

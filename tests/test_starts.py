@@ -1,0 +1,108 @@
+"""Starts beside zero and normal: pictures, spheres, the null space."""
+
+import pytest
+import torch
+
+import priorkit
+from priorkit.components import resolve
+from priorkit.errors import MismatchError, PriorkitError
+from priorkit.measure import simulate
+from priorkit.recovery import merge, prepare
+
+
+def made(face, start, prior="dct", **settings):
+    """The start's u₀, and the setup and problem that it was made for."""
+    known = {"prior": prior, "start": start, "seed": 3}
+    config = merge({k: v for k, v in (known | settings).items() if k != "m"})
+    extra = {"m": settings["m"]} if "m" in settings else {}
+    setup, pictures = prepare(face, None, config, extra)
+    problem = setup.problem(simulate(setup, pictures.x), pictures.x)
+    return setup.start.make(problem, len(pictures.x), 3), problem
+
+
+def test_fixed_norm(tiny_weights, face):
+    u, _ = made(face, {"name": "fixed-norm", "norm": 7.0}, prior=str(tiny_weights), m=50)
+    assert torch.allclose(u.norm(dim=1), torch.tensor([7.0]))
+
+
+def test_noisy(face):
+    u, problem = made(face, "noisy", op="identity")
+    assert torch.allclose(problem.image(u), problem.y, atol=1e-5)
+
+
+def test_noisy_in_pixel_space(face):
+    u, problem = made(face, "noisy", prior="none", op="identity", penalty="none")
+    assert torch.equal(problem.image(u), problem.y)
+
+
+@pytest.mark.parametrize("fill", ["mean", "noise", "neighbours"])
+def test_filled(face, fill):
+    u, problem = made(face, {"name": "filled", "fill": fill}, op="mask")
+    x, seen = problem.image(u), problem.operator.seen()
+    assert torch.allclose(x * seen, problem.y, atol=1e-5)
+    hole = x[0][seen == 0]
+    assert float(hole.min()) >= -1e-4
+    assert float(hole.max()) <= 1 + 1e-4
+    if fill == "mean":
+        expected = problem.y[0, 0][seen[0] > 0].mean()
+        assert torch.allclose(x[0, 0][seen[0] == 0], expected, atol=1e-5)
+
+
+def test_pseudo_inverse_explains_the_measurement(face):
+    u, problem = made(face, {"name": "pseudo-inverse", "steps": 100}, m=60)
+    x = problem.image(u)
+    matrix = problem.operator.rows(0, 60)
+    expected = (torch.linalg.pinv(matrix) @ problem.y[0]).view(3, 8, 8)
+    assert torch.allclose(x[0], expected, atol=1e-3)
+
+
+def test_lasso_is_the_lasso(face):
+    start = {"name": "lasso", "steps": 50}
+    u, problem = made(face, start, prior="none", penalty="none", m=150)
+    x = priorkit.recover(
+        face, prior="dct", m=150, solver="fista", budget=50, seed=3, tolerance=1e-4
+    ).x
+    assert torch.allclose(problem.image(u).clamp(0, 1), x, atol=1e-5)
+
+
+def test_null_space_leaves_the_measurement(face):
+    u, problem = made(face, {"name": "null-space", "norm": 2.0}, m=60)
+    x = problem.image(u)
+    assert torch.allclose(problem.operator.A(x), problem.operator.A(problem.truth), atol=1e-3)
+    assert float((x - problem.truth).norm()) == pytest.approx(2.0, rel=1e-3)
+
+
+def test_null_space_needs_the_truth():
+    with pytest.raises(MismatchError, match="needs the true picture"):
+        priorkit.recover(
+            y=torch.zeros(50).numpy(), prior="dct", m=50, shape=(3, 8, 8), start="null-space"
+        )
+
+
+def test_a_picture_is_needed(face):
+    for start in ("noisy", "filled"):
+        with pytest.raises(MismatchError, match="measurement that is a picture"):
+            priorkit.recover(face, prior="dct", m=50, start=start)
+    with pytest.raises(MismatchError, match="sees everything"):
+        priorkit.recover(face, prior="dct", op="identity", start="filled")
+
+
+def test_every_start_is_recorded_and_replayed(face, tmp_path):
+    first = priorkit.recover(
+        face, prior="none", m=50, start={"name": "null-space", "norm": 1.0}, budget=3
+    )
+    again = priorkit.replay(first.save(tmp_path / "run"))
+    assert torch.equal(first.x, again.x)
+
+
+def test_options_reach_what_the_prior_chose(face):
+    """``tolerance`` belongs to the solver that the prior, not the user, has named."""
+    result = priorkit.recover(face, prior="dct", m=100, tolerance=0.5)
+    assert result.record["config"]["solver"] == {"name": "coordinate-descent", "tolerance": 0.5}
+    with pytest.raises(PriorkitError, match="Unknown option 'history'"):
+        priorkit.recover(face, prior="dct", m=100, history=5)
+
+
+def test_resolve_gives_every_start():
+    for name in ("zero", "normal", "noisy", "filled", "pseudo-inverse", "lasso", "null-space"):
+        assert resolve("start", name).build(0).requires.latent is not None
