@@ -1,0 +1,89 @@
+"""BM3D: noise removal by grouping similar patches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from priorkit.errors import BadInputError, MismatchError
+from priorkit.interfaces import (
+    Choices,
+    Denoiser,
+    IdentityOperator,
+    LinearOperator,
+    Noise,
+    Operator,
+    Shape,
+)
+
+__all__ = ["BM3D"]
+
+SMALLEST = 16  # two patches of 8×8 each way
+
+
+class BM3D(Denoiser):
+    """Block-matching and 3-D filtering, for gray and colour pictures.
+
+    It only denoises: it has neither a latent nor a density. ``op="identity"`` calls it once,
+    other linear operators use it plug-and-play (solver ``pnp-admm``).
+
+    The package ``bm3d`` (extra ``priorkit[bm3d]``) is free for non-commercial use only.
+
+    Reference: Dabov, Foi, Katkovnik & Egiazarian, "Image denoising by sparse 3-D
+    transform-domain collaborative filtering", IEEE Trans. Image Process. 2007.
+    """
+
+    def bind(self, shape: Shape) -> BM3D:
+        """For (1, H, W) or (3, H, W) of at least 16×16. Raises BadInputError, MismatchError."""
+        if len(shape) != 3 or shape[0] not in (1, 3) or min(shape[1:]) < SMALLEST:
+            raise BadInputError(
+                f"BM3D is for gray or colour pictures of at least {SMALLEST}×{SMALLEST}.",
+                got="×".join(map(str, shape)),
+                try_="shape=(3, 64, 64)",
+            )
+        _package()  # found missing now, not when it is first called
+        return self
+
+    def denoise(self, x: Tensor, sigma: float) -> Tensor:
+        """Each picture of x = clean + N(0, sigma²) by itself; sigma = 0 gives x back."""
+        if sigma <= 0:
+            return x
+        bm3d = _package()
+        profile = bm3d.BM3DProfile()
+        profile.num_threads = torch.get_num_threads()
+        planes = x.detach().cpu().double().numpy()
+        clean = np.empty_like(planes)
+        for i, image in enumerate(planes):
+            if len(image) == 1:
+                clean[i, 0] = bm3d.bm3d(image[0], sigma, profile).reshape(image.shape[1:])
+            else:
+                clean[i] = bm3d.bm3d_rgb(image.transpose(1, 2, 0), sigma, profile).transpose(
+                    2, 0, 1
+                )
+        return torch.from_numpy(clean).to(x)
+
+    def defaults(self, operator: Operator, noise: Noise) -> Choices:
+        """One call for the identity; plug-and-play for other linear operators."""
+        if isinstance(operator, IdentityOperator):
+            return Choices(space="pixel", penalty="none", gamma=0.0, solver="denoise", budget=1)
+        holes = operator.seen() is not None and operator.y_shape == operator.shape
+        start: Any = {"name": "filled", "fill": "neighbours"} if holes else "pseudo-inverse"
+        if not isinstance(operator, LinearOperator):
+            start = "zero"
+        return Choices(
+            space="pixel", penalty="none", gamma=0.0, solver="pnp-admm", start=start, budget=30
+        )
+
+
+def _package() -> Any:
+    try:
+        import bm3d
+    except ImportError as error:
+        raise MismatchError(
+            "The prior 'bm3d' needs the package bm3d, which is free for non-commercial use only.",
+            try_="pip install 'priorkit[bm3d]'",
+        ) from error
+    return bm3d

@@ -1,0 +1,1 @@
+"""Solvers for priors that only denoise: one call, or plug-and-play."""
