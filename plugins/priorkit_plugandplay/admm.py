@@ -120,7 +120,7 @@ class PnPADMM(Solver):
 
         r = goal - product(x)
         d, size = r.clone(), dot(r, r)
-        enough = 1e-12 * dot(goal, goal)
+        enough = (10 * torch.finfo(x.dtype).eps) ** 2 * dot(goal, goal)
         for _ in range(self.cg_steps):
             running = size > enough
             if not bool(running.any()):
