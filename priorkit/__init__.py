@@ -13,19 +13,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from priorkit.comparison import Comparison, compare
+    from priorkit.engine.compare import Comparison, compare
+    from priorkit.engine.recover import recover, replay
+    from priorkit.engine.result import Recovery
     from priorkit.errors import PriorkitError
     from priorkit.hookspecs import hookimpl
-    from priorkit.recovery import Recovery, recover, replay
 
 __version__ = "0.1.0"
 
 _WHERE = {
-    "compare": "priorkit.comparison",
-    "Comparison": "priorkit.comparison",
-    "recover": "priorkit.recovery",
-    "replay": "priorkit.recovery",
-    "Recovery": "priorkit.recovery",
+    "compare": "priorkit.engine.compare",
+    "Comparison": "priorkit.engine.compare",
+    "recover": "priorkit.engine.recover",
+    "replay": "priorkit.engine.recover",
+    "Recovery": "priorkit.engine.result",
     "hookimpl": "priorkit.hookspecs",
     "PriorkitError": "priorkit.errors",
 }

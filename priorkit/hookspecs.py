@@ -3,7 +3,8 @@
 ``register(name, target, *, aliases=(), **preset)`` makes ``target`` available under
 ``name``. ``target`` is a class (for a trainer: a function), or better the string
 ``"package.module:attribute"``, which is imported only when the name is used. ``preset``
-fixes some of its options: that is how shipped weights get a name of their own.
+fixes some of its options: that is how weights get a name of their own, and
+``register.weights(package, target)`` does so for all that a package ships.
 """
 
 from __future__ import annotations
@@ -19,11 +20,22 @@ hookimpl = pluggy.HookimplMarker("priorkit")
 
 
 class Register(Protocol):
-    """The function that a hook is given."""
+    """What a hook is given: a function, with another for weights that a package ships."""
 
     def __call__(
-        self, name: str, target: Any, *, aliases: tuple[str, ...] = (), **preset: Any
-    ) -> None: ...
+        self,
+        name: str,
+        target: Any,
+        *,
+        aliases: tuple[str, ...] = (),
+        fallback: bool = False,
+        **preset: Any,
+    ) -> None:
+        """Register a name; a ``fallback`` is taken where nobody chooses one of its kind."""
+
+    def weights(self, package: str, target: Any, *, fallback: str = "") -> None:
+        """Register every ``weights/NAME.safetensors`` of a package as NAME; say which is a
+        fallback, if one is."""
 
 
 @hookspec
@@ -34,6 +46,11 @@ def register_priors(register: Register) -> None:
 @hookspec
 def register_operators(register: Register) -> None:
     """Register subclasses of :class:`priorkit.interfaces.Operator`."""
+
+
+@hookspec
+def register_noises(register: Register) -> None:
+    """Register subclasses of :class:`priorkit.interfaces.Noise`."""
 
 
 @hookspec

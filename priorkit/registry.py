@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from importlib.resources import files
 from typing import Any
 
 import pluggy
@@ -24,6 +25,7 @@ __all__ = ["KINDS", "Entry", "PluginStatus", "Registry", "registry"]
 KINDS = {
     "prior": "register_priors",
     "operator": "register_operators",
+    "noise": "register_noises",
     "penalty": "register_penalties",
     "solver": "register_solvers",
     "start": "register_starts",
@@ -84,6 +86,7 @@ class Registry:
         self._loaded: list[PluginStatus] = []
         self._entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
         self._alias: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
+        self._fallback: dict[str, str] = {}
         self._manager = pluggy.PluginManager("priorkit")
         self._manager.add_hookspecs(hookspecs)
         for point in points:
@@ -117,6 +120,18 @@ class Registry:
             )
         return entry
 
+    def fallback(self, kind: str) -> Entry:
+        """The component of a kind that is taken where nobody chooses one.
+
+        Raises UnknownNameError where no plugin offers one.
+        """
+        if kind not in self._fallback:
+            raise UnknownNameError(
+                f"No plugin says which {kind} to take where none is given. "
+                f"Name one: {', '.join(e.name for e in self.entries(kind)) or 'none is there'}"
+            )
+        return self._entries[kind][self._fallback[kind]]
+
     def call_commands(self, app: Any) -> None:
         """Let plugins add commands; one that fails is recorded and left out."""
         for status in self._loaded:
@@ -145,7 +160,7 @@ class Registry:
                 status.failures.append(f"unknown hook {caller.name!r}. {hint}".rstrip())
         self._loaded.append(status)
         for kind, hook_name in KINDS.items():
-            self._call(hook_name, status, self._registrar(kind, status))
+            self._call(hook_name, status, _Register(self, kind, status))
 
     def _call(self, hook_name: str, status: PluginStatus, argument: Any) -> None:
         """Call one hook of one plugin; a failure is recorded and stays with that plugin."""
@@ -156,26 +171,49 @@ class Registry:
                 except (Exception, SystemExit) as error:
                     status.failures.append(f"{hook_name}: {_describe(error)}")
 
-    def _registrar(self, kind: str, status: PluginStatus) -> Callable[..., None]:
-        def register(
-            name: str, target: Any, *, aliases: tuple[str, ...] = (), **preset: Any
-        ) -> None:
-            if isinstance(aliases, str):
-                raise TypeError(f"aliases of {name!r} is a tuple of names, got {aliases!r}")
-            for taken in (name, *aliases):
-                other = self.find(kind, taken)
-                if other is not None:  # refused, and said; the first one keeps the name
-                    status.failures.append(
-                        f"{kind} {taken!r} is already registered by plugin {other.plugin!r}"
-                    )
-                    return
-            self._entries[kind][name] = Entry(
-                kind, name, target, status.name, tuple(aliases), preset
-            )
-            self._alias[kind].update({alias: name for alias in aliases})
-            status.names.append(f"{kind} {name}")
+    def add(self, entry: Entry, status: PluginStatus, *, fallback: bool) -> None:
+        """Take an entry in; a name or a place that is taken is refused, and said."""
+        kind = entry.kind
+        for taken in (entry.name, *entry.aliases):
+            other = self.find(kind, taken)
+            if other is not None:  # the first one keeps the name
+                status.failures.append(
+                    f"{kind} {taken!r} is already registered by plugin {other.plugin!r}"
+                )
+                return
+        self._entries[kind][entry.name] = entry
+        self._alias[kind].update({alias: entry.name for alias in entry.aliases})
+        status.names.append(f"{kind} {entry.name}")
+        if fallback and self._fallback.setdefault(kind, entry.name) != entry.name:
+            status.failures.append(f"the fallback {kind} is {self._fallback[kind]!r} already")
 
-        return register
+
+class _Register:
+    """What a hook is given; see :class:`priorkit.hookspecs.Register`."""
+
+    def __init__(self, registry: Registry, kind: str, status: PluginStatus) -> None:
+        self.registry, self.kind, self.status = registry, kind, status
+
+    def __call__(
+        self,
+        name: str,
+        target: Any,
+        *,
+        aliases: tuple[str, ...] = (),
+        fallback: bool = False,
+        **preset: Any,
+    ) -> None:
+        if isinstance(aliases, str):
+            raise TypeError(f"aliases of {name!r} is a tuple of names, got {aliases!r}")
+        entry = Entry(self.kind, name, target, self.status.name, tuple(aliases), preset)
+        self.registry.add(entry, self.status, fallback=fallback)
+
+    def weights(self, package: str, target: Any, *, fallback: str = "") -> None:
+        folder = files(package) / "weights"
+        names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+        for name in (n.removesuffix(".safetensors") for n in names if n.endswith(".safetensors")):
+            path = str(folder / f"{name}.safetensors")
+            self(name, target, fallback=name == fallback, weights=path)
 
 
 @cache

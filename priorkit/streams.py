@@ -1,32 +1,74 @@
-"""Random numbers with an address: entry (row, column) of a named stream of a seed.
+"""Random numbers with an address: (seed, purpose, row, restart, step) and a column.
 
-Every entry is a function of (seed, stream, row, column) alone, through the counter-based
-generator Philox (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
-A matrix is therefore the same whether it is stored or regenerated, in any block or batch,
-and row i of the noise belongs to image i whatever the batch.
+Every entry is a function of its address alone, through the counter-based generator Philox
+(Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). A matrix is therefore
+the same whether it is stored or regenerated, in any block or batch; the noise of an image
+belongs to the image whatever the batch, and no two restarts, images or steps share a draw.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["normal", "permutation"]
+__all__ = ["Streams", "normal", "permutation"]
 
 
-def _bits(seed: int, stream: str, row: int, words: int) -> np.ndarray:
-    """``words`` 64-bit words of one row; the key is (seed, stream), the counter the row."""
-    tag = int.from_bytes(hashlib.sha256(stream.encode()).digest()[:8], "little")
+@dataclass(frozen=True)
+class Streams:
+    """The draws of some images for one purpose, a row per image.
+
+    Parameters
+    ----------
+    seed : of the run
+    purpose : a word, such as "noise" or "start"; other words give independent draws
+    images : absolute numbers of the images, whatever batch they are solved in
+    restart, step : which restart, and which step of a solver that draws in each
+    """
+
+    seed: int
+    purpose: str
+    images: Sequence[int]
+    restart: int = 0
+    step: int = 0
+
+    def normal(self, columns: int) -> Tensor:
+        """Standard normals, (images, columns) float32."""
+        return normal(self.seed, self.purpose, self.images, columns, self.restart, self.step)
+
+    def uniform(self, columns: int) -> Tensor:
+        """Uniform in (0, 1), (images, columns) float64."""
+        words = [self._philox(image).random_raw(columns) >> np.uint64(11) for image in self.images]
+        return torch.from_numpy((np.stack(words).astype(np.float64) + 0.5) * 2.0**-53)
+
+    def poisson(self, mean: Tensor) -> Tensor:
+        """Poisson counts of these means, each row from the stream of its image, float64."""
+        rows = [
+            np.random.Generator(self._philox(image)).poisson(row)
+            for image, row in zip(self.images, mean.double().cpu().numpy(), strict=True)
+        ]
+        return torch.from_numpy(np.stack(rows).astype(np.float64))
+
+    def _philox(self, image: int) -> np.random.Philox:
+        return _philox(self.seed, self.purpose, image, self.restart, self.step)
+
+
+def _philox(seed: int, purpose: str, row: int, restart: int = 0, step: int = 0) -> np.random.Philox:
+    """The generator of one row: the key is (seed, purpose), the rest is the counter."""
+    tag = int.from_bytes(hashlib.sha256(purpose.encode()).digest()[:8], "little")
     key = np.array([seed % 2**64, tag], dtype=np.uint64)
-    counter = np.array([0, row, 0, 0], dtype=np.uint64)
-    return np.random.Philox(key=key, counter=counter).random_raw(words)
+    return np.random.Philox(key=key, counter=np.array([0, row, restart, step], dtype=np.uint64))
 
 
-def normal(seed: int, stream: str, rows: range, columns: int) -> Tensor:
+def normal(
+    seed: int, purpose: str, rows: Sequence[int], columns: int, restart: int = 0, step: int = 0
+) -> Tensor:
     """Standard normals (len(rows), columns), float32, by the transform of Box and Muller.
 
     Each 64-bit word gives the uniforms of one pair: r = √(−2 ln u), then r·cos and r·sin.
@@ -38,7 +80,7 @@ def normal(seed: int, stream: str, rows: range, columns: int) -> Tensor:
     pairs = math.ceil(columns / 2)
     words = np.empty((len(rows), pairs), dtype=np.uint64)
     for i, row in enumerate(rows):
-        words[i] = _bits(seed, stream, row, pairs)
+        words[i] = _philox(seed, purpose, row, restart, step).random_raw(pairs)
     halves = torch.from_numpy(words.view(np.uint32).reshape(len(rows), pairs, 2).astype(np.float32))
     u = (halves + 0.5) * 2.0**-32
     radius = torch.sqrt(-2.0 * torch.log(u[..., 0]))
@@ -47,7 +89,7 @@ def normal(seed: int, stream: str, rows: range, columns: int) -> Tensor:
     return both.flatten(1)[:, :columns].contiguous()
 
 
-def permutation(seed: int, stream: str, n: int) -> Tensor:
+def permutation(seed: int, purpose: str, n: int) -> Tensor:
     """A random permutation of 0 … n − 1, (n,) int64."""
-    keys = _bits(seed, stream, 0, n)
+    keys = _philox(seed, purpose, 0).random_raw(n)
     return torch.from_numpy(np.argsort(keys, kind="stable"))

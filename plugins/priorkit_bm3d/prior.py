@@ -68,14 +68,12 @@ class BM3D(Denoiser):
     def defaults(self, operator: Operator, noise: Noise) -> Choices:
         """One call for the identity; plug-and-play for other linear operators."""
         if isinstance(operator, IdentityOperator):
-            return Choices(space="pixel", penalty="none", gamma=0.0, solver="denoise", budget=1)
-        holes = operator.seen() is not None and operator.y_shape == operator.shape
+            return Choices(space="pixel", solver="denoise")
+        holes = operator.sees_image and operator.mask is not None
         start: Any = {"name": "filled", "fill": "neighbours"} if holes else "pseudo-inverse"
         if not isinstance(operator, LinearOperator):
-            start = "zero"
-        return Choices(
-            space="pixel", penalty="none", gamma=0.0, solver="pnp-admm", start=start, budget=30
-        )
+            start = None
+        return Choices(space="pixel", solver="pnp-admm", start=start)
 
 
 def _package() -> Any:

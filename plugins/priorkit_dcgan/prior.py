@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import copy
 import os
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from priorkit import weights as weight_files
-from priorkit.errors import WeightsError
-from priorkit.interfaces import Choices, Decoder, Noise, Operator, Sampler
+from priorkit.interfaces import Choices, Copies, Decoder, Noise, Operator, Sampler
+from priorkit.io.weights import Card, restore
 from priorkit_dcgan.network import DCGANConfig, Generator, folded
 
 __all__ = ["DCGANPrior"]
@@ -31,14 +29,10 @@ class DCGANPrior(Decoder, Sampler):
     """
 
     def __init__(self, *, weights: str | os.PathLike[str]) -> None:
-        found = weight_files.read(Path(weights))
-        if found.card.family != "dcgan":
-            raise WeightsError(f"{found.path} holds a {found.card.family!r}, not a DCGAN.")
-        if found.card.range != (0.0, 1.0):
-            raise WeightsError(f"{found.path} is not for images in [0, 1].", got=found.card.range)
-        self.card: weight_files.Card | None = found.card
-        self.provenance = {found.card.name: found.card.sha256}
-        self._hold(_generator(found))
+        card, generator = restore(weights, "dcgan", DCGANConfig, Generator)
+        self.card: Card | None = card
+        self.provenance = {card.name: card.sha256}
+        self._hold(generator)
 
     @classmethod
     def from_network(cls, generator: Generator) -> DCGANPrior:
@@ -51,15 +45,20 @@ class DCGANPrior(Decoder, Sampler):
     def _hold(self, generator: Generator) -> None:
         self.config = generator.config
         self.shape = generator.config.shape
-        self._exact = folded(generator)
-        self._copies: dict[tuple[torch.device, torch.dtype], nn.Sequential] = {}
+        exact = folded(generator)
+
+        def copied(device: torch.device, dtype: torch.dtype) -> nn.Sequential:
+            clone = copy.deepcopy(exact).to(device, dtype)
+            return clone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+        self._copies = Copies(copied)
 
     @property
     def latent_size(self) -> int:
         return self.config.latent
 
     def decode(self, z: Tensor) -> Tensor:
-        return (self._like(z)(z[:, :, None, None]).tanh() + 1) / 2
+        return (self._copies.like(z)(z[:, :, None, None]).tanh() + 1) / 2
 
     def sample(
         self, n: int, *, temperature: float = 1.0, generator: torch.Generator | None = None
@@ -80,29 +79,3 @@ class DCGANPrior(Decoder, Sampler):
             start={"name": "normal", "std": 0.1},
             restarts=3,
         )
-
-    def _like(self, tensor: Tensor) -> nn.Sequential:
-        key = (tensor.device, tensor.dtype)
-        if key not in self._copies:
-            clone = copy.deepcopy(self._exact).to(*key)
-            self._copies[key] = clone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return self._copies[key]
-
-
-def _generator(found: weight_files.Weights) -> Generator:
-    state = found.load()
-    try:
-        config = DCGANConfig.from_dict(found.card.architecture)
-        with torch.device("meta"):  # nothing is allocated before the shapes agree
-            generator = Generator(config)
-        for name, tensor in generator.state_dict().items():
-            if name.endswith("num_batches_tracked"):
-                state[name] = torch.zeros(tensor.shape, dtype=tensor.dtype)
-        tensors = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
-        generator.load_state_dict(tensors, assign=True)
-    except (TypeError, ValueError, RuntimeError, AttributeError, KeyError) as error:
-        raise WeightsError(
-            f"{found.path} doesn't fit the architecture on its card.",
-            got=str(error).splitlines()[0][:200],
-        ) from error
-    return generator.requires_grad_(False)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,10 +12,10 @@ import torch
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from torch import Tensor
 
-from priorkit import weights as weight_files
 from priorkit.errors import WeightsError
 from priorkit.interfaces import (
     Choices,
+    Copies,
     Decoder,
     Density,
     Encoder,
@@ -23,6 +23,7 @@ from priorkit.interfaces import (
     Operator,
     Sampler,
 )
+from priorkit.io.weights import Card, restore
 from priorkit_glow.folded import FoldedGlow
 from priorkit_glow.network import Glow, GlowConfig
 
@@ -70,16 +71,14 @@ class GlowPrior(Decoder, Encoder, Density, Sampler):
     """
 
     def __init__(self, *, weights: str | os.PathLike[str]) -> None:
-        found = weight_files.read(Path(weights))
-        if found.card.family != "glow":
-            raise WeightsError(f"{found.path} holds a {found.card.family!r}, not a Glow.")
-        self.card: weight_files.Card | None = found.card
-        self._table = _table(found)
-        self.provenance = {found.card.name: found.card.sha256}
+        card, network = restore(weights, "glow", GlowConfig, Glow)
+        self.card: Card | None = card
+        self._table = _table(card, Path(weights))
+        self.provenance = {card.name: card.sha256}
         try:
-            self._hold(_network(found))
+            self._hold(network)
         except torch.linalg.LinAlgError as error:
-            raise WeightsError(f"{found.path} has a 1×1 convolution without inverse.") from error
+            raise WeightsError(f"{weights} has a 1×1 convolution without inverse.") from error
 
     @classmethod
     def from_network(cls, network: Glow) -> GlowPrior:
@@ -92,22 +91,28 @@ class GlowPrior(Decoder, Encoder, Density, Sampler):
     def _hold(self, network: Glow) -> None:
         self.config = network.config
         self.shape = network.config.shape
-        self._exact = FoldedGlow.of(network)
-        self._copies: dict[tuple[torch.device, torch.dtype], FoldedGlow] = {}
+        self._copies = Copies(FoldedGlow.of(network).to)
 
     @property
     def latent_size(self) -> int:
         return self.config.n
 
+    @property
+    def memory(self) -> int:
+        """Hidden activations of every step, which the pullback needs."""
+        config, (_, height, width) = self.config, self.config.shape
+        levels = zip(config.steps, config.width, range(1, len(config.steps) + 1), strict=True)
+        return sum(16 * s * w * (height * width >> 2 * level) for s, w, level in levels)
+
     def decode(self, z: Tensor) -> Tensor:
-        return self._like(z).decode(z)
+        return self._copies.like(z).decode(z)
 
     def encode(self, x: Tensor) -> Tensor:
         with torch.no_grad():
-            return self._like(x).encode(x)[0]
+            return self._copies.like(x).encode(x)[0]
 
     def log_prob(self, x: Tensor) -> Tensor:
-        return self._like(x).log_prob(x)
+        return self._copies.like(x).log_prob(x)
 
     def sample(
         self, n: int, *, temperature: float = 1.0, generator: torch.Generator | None = None
@@ -123,48 +128,22 @@ class GlowPrior(Decoder, Encoder, Density, Sampler):
         in pixel space, with γ from the card's ``denoising`` table of pairs (σ, γ), calibrated
         on validation pictures and interpolated linearly in the logarithms.
         """
-        entries = math.prod(operator.y_shape)
-        known = noise.sigma is not None or noise.noise_norm is not None
-        if operator.y_shape == self.shape and operator.seen() is None:
-            if not known:
-                return Choices(space=self._table.space, penalty=self._table.penalty)
-            if noise.std(entries) > 0:
-                gamma = self._table.at(noise.std(entries))
-                return Choices(space=self._table.space, penalty=self._table.penalty, gamma=gamma)
+        if operator.sees_all:
+            natural = Choices(space=self._table.space, penalty=self._table.penalty)
+            if not noise.known:
+                return natural
+            if noise.std > 0:
+                return replace(natural, gamma=self._table.at(noise.std))
         return Choices(space="latent", penalty="l2", gamma=0.0)
 
-    def _like(self, tensor: Tensor) -> FoldedGlow:
-        key = (tensor.device, tensor.dtype)
-        if key not in self._copies:
-            self._copies[key] = self._exact.to(*key)
-        return self._copies[key]
 
-
-def _network(found: weight_files.Weights) -> Glow:
-    state = found.load()
-    try:
-        config = GlowConfig.from_dict(found.card.architecture)
-        with torch.device("meta"):  # nothing is allocated before the shapes agree
-            network = Glow(config)
-        tensors = {key: value.float() for key, value in state.items()}
-        network.load_state_dict(tensors, assign=True)
-    except (TypeError, ValueError, RuntimeError, AttributeError) as error:
-        raise WeightsError(
-            f"{found.path} doesn't fit the architecture on its card.",
-            got=str(error).splitlines()[0][:200],
-        ) from error
-    return network.requires_grad_(False)
-
-
-def _table(found: weight_files.Weights) -> DenoisingTable:
-    if found.card.range != (0.0, 1.0):
-        raise WeightsError(f"{found.path} is not for images in [0, 1].", got=found.card.range)
-    table = found.card.defaults.get("denoising")
+def _table(card: Card, path: Path) -> DenoisingTable:
+    table = card.defaults.get("denoising")
     try:
         return UNCALIBRATED if table is None else DenoisingTable.model_validate(table)
     except ValidationError as error:
         first = error.errors()[0]
         raise WeightsError(
-            f"The denoising table on the card of {found.path} is not valid.",
+            f"The denoising table on the card of {path} is not valid.",
             got=f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
         ) from error

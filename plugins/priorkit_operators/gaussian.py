@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import cached_property
+from collections.abc import Iterator
 from typing import Annotated
 
 import torch
@@ -11,37 +11,41 @@ from pydantic import Field
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import MatrixOperator, Noise
+from priorkit.interfaces import Copies, Level, MatrixOperator
 from priorkit.streams import normal
 
 __all__ = ["Gaussian"]
+
+_BLOCK = 64 << 20  # bytes of a block of rows that is regenerated
 
 
 class Gaussian(MatrixOperator):
     """A ∈ ℝ^{m×n} with i.i.d. N(0, 1/m) entries; simulated noise has √E‖η‖² = 0.1.
 
-    Entry (i, j) is a function of the seed, i and j: the same matrix whether it is stored, up
-    to ``store`` bytes, or regenerated block by block on every product.
+    Entry (i, j) is a function of the seed, i and j: the same matrix whether it is stored, or
+    regenerated block by block on every product, which is slow and takes no memory.
 
     Parameters
     ----------
     m : number of measurements, 1 ≤ m ≤ n
     seed : of the matrix; default: the run's
-    store : largest matrix that is kept in memory, in bytes
+    store : a matrix of more bytes is regenerated; default: it is kept, or where it doesn't
+        fit into memory the run is refused
 
     Reference: Asim et al. 2020, section 4.2.
     """
 
-    default_noise = Noise(noise_norm=0.1)
+    default_noise = Level(noise_norm=0.1)
 
     def __init__(
         self,
         *,
         m: Annotated[int, Field(ge=1)],
         seed: int | None = None,
-        store: Annotated[int, Field(ge=0)] = 4 << 30,
+        store: Annotated[int, Field(ge=0)] | None = None,
     ) -> None:
         self.m, self.seed, self.store = m, seed or 0, store
+        self._made: dict[int, Copies[Tensor]] = {}  # by n: all bindings of a size share a matrix
 
     def prepare(self) -> None:
         self.n = math.prod(self.shape)
@@ -52,8 +56,15 @@ class Gaussian(MatrixOperator):
                 try_=f"m={min(500, self.n)}",
             )
         self.y_shape = (self.m,)
-        vars(self).pop("_matrix", None)  # of an earlier binding
-        self._copies: dict[tuple[torch.device, torch.dtype], Tensor] = {}
+        self._copies = self._made.setdefault(self.n, Copies(self._matrix))
+
+    @property
+    def memory(self) -> int:
+        return 4 * self.m * self.n if self._stored else _BLOCK
+
+    @property
+    def _stored(self) -> bool:
+        return self.store is None or 4 * self.m * self.n <= self.store
 
     def rows(self, i: int, j: int) -> Tensor:
         return normal(self.seed, "gaussian", range(i, j), self.n) / math.sqrt(self.m)
@@ -64,32 +75,21 @@ class Gaussian(MatrixOperator):
 
     def A_adjoint(self, y: Tensor) -> Tensor:
         total = y.new_zeros(len(y), self.n)
-        for start, rows in self._blocks(y):
-            total += y[:, start : start + len(rows)] @ rows
+        for first, rows in self._blocks(y):
+            total += y[:, first : first + len(rows)] @ rows
         return total.view(-1, *self.shape)
 
-    @cached_property
-    def _matrix(self) -> Tensor:
-        blocks = [self.rows(i, min(i + 256, self.m)) for i in range(0, self.m, 256)]
-        return torch.cat(blocks)
+    def _matrix(self, device: torch.device, dtype: torch.dtype) -> Tensor:
+        whole = torch.empty(self.m, self.n, dtype=dtype, device=device)
+        for first in range(0, self.m, 256):
+            whole[first : first + 256] = self.rows(first, min(first + 256, self.m))
+        return whole
 
-    def _blocks(self, like: Tensor) -> list[tuple[int, Tensor]] | _Blocks:
-        if 4 * self.m * self.n > self.store:
-            return _Blocks(self, like)
-        key = (like.device, like.dtype)
-        if key not in self._copies:
-            self._copies[key] = self._matrix.to(like)
-        return [(0, self._copies[key])]
-
-
-class _Blocks:
-    """The matrix in blocks of rows of about 64 MB, made when they are asked for."""
-
-    def __init__(self, operator: Gaussian, like: Tensor) -> None:
-        self.operator, self.like = operator, like
-        self.size = max(1, (64 << 20) // (4 * operator.n))
-
-    def __iter__(self):  # type: ignore[no-untyped-def]
-        m = self.operator.m
-        for start in range(0, m, self.size):
-            yield start, self.operator.rows(start, min(start + self.size, m)).to(self.like)
+    def _blocks(self, like: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """The matrix in blocks of rows with their first row: one, or made as they are needed."""
+        if self._stored:
+            yield 0, self._copies.like(like)
+            return
+        size = max(1, _BLOCK // (4 * self.n))
+        for first in range(0, self.m, size):
+            yield first, self.rows(first, min(first + size, self.m)).to(like)

@@ -14,7 +14,7 @@ from scipy.sparse.linalg import LinearOperator as ScipyOperator
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import MatrixOperator
+from priorkit.interfaces import Copies, MatrixOperator
 
 __all__ = ["Matrix"]
 
@@ -38,7 +38,8 @@ class Matrix(MatrixOperator):
                 try_='op={"name": "matrix", "path": "A.npy"}',
             )
         self.matrix = _read(Path(path)) if path is not None else _accept(matrix)
-        self._copies: dict[tuple[torch.device, torch.dtype], Tensor] = {}
+        if isinstance(self.matrix, Tensor):
+            self._copies = Copies(self.matrix.to)
 
     def prepare(self) -> None:
         m, n = self.matrix.shape
@@ -48,6 +49,11 @@ class Matrix(MatrixOperator):
                 got=f"shape {tuple(self.matrix.shape)}",
             )
         self.y_shape = (m,)
+
+    @property
+    def memory(self) -> int:
+        """Of the copy in the precision of the run; the user's own is there already."""
+        return 4 * self.matrix.numel() if isinstance(self.matrix, Tensor) else 0
 
     def A(self, x: Tensor) -> Tensor:
         return self._product(x.flatten(1), adjoint=False)
@@ -65,10 +71,7 @@ class Matrix(MatrixOperator):
 
     def _product(self, v: Tensor, *, adjoint: bool) -> Tensor:
         if isinstance(self.matrix, Tensor):
-            key = (v.device, v.dtype)
-            if key not in self._copies:
-                self._copies[key] = self.matrix.to(v)
-            matrix = self._copies[key]
+            matrix = self._copies.like(v)
             return v @ (matrix if adjoint else matrix.T)
         columns = v.detach().cpu().numpy().astype(np.float64).T
         if isinstance(self.matrix, ScipyOperator):

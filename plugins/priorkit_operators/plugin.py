@@ -8,5 +8,5 @@ from priorkit.hookspecs import Register
 def register_operators(register: Register) -> None:
     register("identity", "priorkit_operators.pointwise:Identity", aliases=("denoising",))
     register("mask", "priorkit_operators.pointwise:Mask", aliases=("inpainting",))
-    register("gaussian", "priorkit_operators.gaussian:Gaussian", aliases=("cs",))
+    register("gaussian", "priorkit_operators.gaussian:Gaussian", aliases=("cs",), fallback=True)
     register("matrix", "priorkit_operators.matrix:Matrix")

@@ -11,8 +11,8 @@ from pydantic import Field
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import IdentityOperator, LinearOperator, Noise
-from priorkit.pictures import load
+from priorkit.interfaces import IdentityOperator, Level, LinearOperator
+from priorkit.io.pictures import load
 from priorkit.streams import permutation
 
 __all__ = ["Identity", "Mask"]
@@ -21,15 +21,12 @@ __all__ = ["Identity", "Mask"]
 class Identity(IdentityOperator):
     """A x = x: denoising. Simulated noise has σ = 0.1 unless said otherwise."""
 
-    default_noise = Noise(sigma=0.1)
+    default_noise = Level(sigma=0.1)
 
     def A(self, x: Tensor) -> Tensor:
         return x
 
     def A_adjoint(self, y: Tensor) -> Tensor:
-        return y
-
-    def picture(self, y: Tensor) -> Tensor:
         return y
 
 
@@ -55,7 +52,7 @@ class Mask(LinearOperator):
         fraction: Annotated[float, Field(gt=0, lt=1)] | None = None,
         seed: int | None = None,
     ) -> None:
-        self.mask, self.fraction, self.seed = mask, fraction, seed or 0
+        self._asked, self.fraction, self.seed = mask, fraction, seed or 0
 
     def prepare(self) -> None:
         self._mask = self._make()
@@ -69,12 +66,14 @@ class Mask(LinearOperator):
     def A_adjoint(self, y: Tensor) -> Tensor:
         return y * self._mask.to(y)
 
-    def seen(self) -> Tensor:
-        """The mask itself, (C, H, W) of zeros and ones."""
-        return self._mask
+    @property
+    def sees_image(self) -> bool:
+        return True
 
-    def picture(self, y: Tensor) -> Tensor:
-        return y
+    @property
+    def mask(self) -> Tensor:
+        """(C, H, W) of zeros and ones."""
+        return self._mask
 
     def _make(self) -> Tensor:
         if len(self.shape) != 3:
@@ -82,7 +81,7 @@ class Mask(LinearOperator):
         _, height, width = self.shape
         seen = torch.ones(height, width)
         fraction = self.fraction
-        kind = self.mask if isinstance(self.mask, str) else ""
+        kind = self._asked if isinstance(self._asked, str) else ""
         if kind == "center":
             for_side = 0.3 if fraction is None else fraction
             top, bottom = _hole(height, for_side)
@@ -100,7 +99,7 @@ class Mask(LinearOperator):
         return seen.expand(self.shape).clone()
 
     def _from_picture(self) -> Tensor:
-        source = self.mask
+        source = self._asked
         if isinstance(source, (str, os.PathLike)):
             if not os.path.exists(source):
                 raise BadInputError(

@@ -6,7 +6,7 @@ from typing import cast
 
 from torch import Tensor
 
-from priorkit.interfaces import Density, Penalty, Prior
+from priorkit.interfaces import Density, Penalty, Prior, Shape
 
 __all__ = ["NLL"]
 
@@ -25,13 +25,13 @@ class NLL(Penalty):
     def __init__(self) -> None:
         self._prior: Density | None = None
 
-    def bind(self, prior: Prior) -> NLL:
+    def bind(self, prior: Prior, shape: Shape) -> NLL:
         bound = NLL()
         bound._prior = cast(Density, prior)
         return bound
 
     def value_grad(self, u: Tensor) -> tuple[Tensor, Tensor]:
         if self._prior is None:
-            raise RuntimeError("NLL needs a prior: use NLL().bind(prior)")
+            raise RuntimeError("NLL needs a prior: use NLL().bind(prior, shape)")
         value, gradient = self._prior.log_prob_grad(u)
         return -value, -gradient

@@ -5,12 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from priorkit.interfaces import L1Penalty, NormPenalty, ProximalPenalty
+from priorkit.interfaces import L1Penalty, NormPenalty, ProximalPenalty, ZeroPenalty
+from priorkit.linear import column
 
 __all__ = ["L1", "L2", "L2Squared", "NoPenalty"]
 
 
-class NoPenalty(ProximalPenalty):
+class NoPenalty(ZeroPenalty):
     """R(u) = 0."""
 
     def value_grad(self, u: Tensor) -> tuple[Tensor, Tensor]:
@@ -73,4 +74,4 @@ def _norm(u: Tensor) -> Tensor:
 
 def _column(step: float | Tensor, u: Tensor) -> float | Tensor:
     """A step per image, shaped to multiply u."""
-    return step.view(-1, *[1] * (u.ndim - 1)) if isinstance(step, Tensor) and step.ndim else step
+    return column(step, u) if isinstance(step, Tensor) and step.ndim else step

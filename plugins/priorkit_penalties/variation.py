@@ -8,7 +8,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from priorkit.interfaces import Penalty
+from priorkit.errors import BadInputError
+from priorkit.interfaces import Penalty, Prior, Shape
 
 __all__ = ["TotalVariation"]
 
@@ -16,8 +17,9 @@ __all__ = ["TotalVariation"]
 class TotalVariation(Penalty):
     """R(x) = Σ √(|∂x|² + ε²) − ε, the isotropic total variation, rounded off at ε.
 
-    ∂ are forward differences along height and width, zero past the border; the sum runs
-    over channels and pixels. Rounding makes it smooth, so that L-BFGS applies.
+    ∂ are forward differences along height and width (of a signal along its length), zero past
+    the border; the sum runs over channels and pixels. Rounding makes it smooth, so that L-BFGS
+    applies.
 
     Parameters
     ----------
@@ -32,14 +34,33 @@ class TotalVariation(Penalty):
     def __init__(self, *, epsilon: Annotated[float, Field(gt=0)] = 1e-2) -> None:
         self.epsilon = epsilon
 
+    def bind(self, prior: Prior, shape: Shape) -> TotalVariation:
+        """Raises BadInputError for vectors, whose entries have no neighbours."""
+        if len(shape) < 2:
+            raise BadInputError(
+                "Total variation is of images (C, H, W) or signals (C, N).",
+                got=f"shape {shape}",
+                try_="shape=(1, 100) for a signal of 100 numbers",
+            )
+        return self
+
     def value_grad(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        down, right = torch.zeros_like(u), torch.zeros_like(u)
-        down[:, :, :-1] = u[:, :, 1:] - u[:, :, :-1]
-        right[..., :-1] = u[..., 1:] - u[..., :-1]
-        size = (down.square() + right.square() + self.epsilon**2).sqrt()
-        value = (size - self.epsilon).flatten(1).sum(1)
-        down, right = down / size, right / size
-        gradient = -down - right
-        gradient[:, :, 1:] += down[:, :, :-1]
-        gradient[..., 1:] += right[..., :-1]
+        axes = range(2, u.ndim)
+        steps = [_forward(u, axis) for axis in axes]
+        size = (sum(d.square() for d in steps) + self.epsilon**2).sqrt()
+        value = (size - self.epsilon).flatten(1).double().sum(1)
+        gradient = torch.zeros_like(u)
+        for axis, d in zip(axes, steps, strict=True):
+            slope = d / size
+            gradient -= slope
+            inner = u.shape[axis] - 1
+            gradient.narrow(axis, 1, inner).add_(slope.narrow(axis, 0, inner))
         return value, gradient
+
+
+def _forward(u: Tensor, axis: int) -> Tensor:
+    """u[i + 1] − u[i] along an axis, 0 at its end."""
+    d = torch.zeros_like(u)
+    inner = u.shape[axis] - 1
+    torch.sub(u.narrow(axis, 1, inner), u.narrow(axis, 0, inner), out=d.narrow(axis, 0, inner))
+    return d

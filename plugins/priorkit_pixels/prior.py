@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from priorkit.interfaces import Choices, Noise, Operator, Prior
+from priorkit.interfaces import Prior
 
 __all__ = ["NoPrior"]
 
@@ -12,6 +12,3 @@ class NoPrior(Prior):
 
     Takes images of any shape and needs no weights.
     """
-
-    def defaults(self, operator: Operator, noise: Noise) -> Choices:
-        return Choices(space="pixel", penalty="none", gamma=0.0)

@@ -1,7 +1,5 @@
 """Names of the RealNVP priors and their trainer."""
 
-from importlib.resources import files
-
 from priorkit import hookimpl
 from priorkit.hookspecs import Register
 
@@ -9,11 +7,7 @@ from priorkit.hookspecs import Register
 @hookimpl
 def register_priors(register: Register) -> None:
     register("realnvp", "priorkit_realnvp.prior:RealNVPPrior")
-    shipped = files("priorkit_realnvp") / "weights"
-    for path in sorted(shipped.iterdir(), key=lambda p: p.name) if shipped.is_dir() else []:
-        if path.name.endswith(".safetensors"):
-            name = path.name.removesuffix(".safetensors")
-            register(name, "priorkit_realnvp.prior:RealNVPPrior", weights=str(path))
+    register.weights("priorkit_realnvp", "priorkit_realnvp.prior:RealNVPPrior")
 
 
 @hookimpl

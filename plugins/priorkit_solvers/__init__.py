@@ -1,1 +1,1 @@
-"""Smooth solvers and the starts that come with the core."""
+"""argmin: solvers, each its mathematics and nothing else."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import math
+import os
 import warnings
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -14,29 +15,35 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import (
-    Callback,
+    GaussianNoise,
     L1Penalty,
     LinearDecoder,
     MatrixOperator,
+    Problem,
     Requires,
-    Snapshot,
-    Solution,
     Solver,
-    Status,
+    State,
+    shared,
 )
-from priorkit.problem import Problem, Setup
 
-__all__ = ["MAX_BYTES", "CoordinateDescent"]
+__all__ = ["CoordinateDescent"]
 
 MAX_BYTES = 2 << 30  # of the matrix in float64; above it, FISTA needs no matrix
 
 
-class CoordinateDescent(Solver):
-    """Cyclic coordinate descent on ‖AΦz − y‖² + γ‖z‖₁, images in parallel (scikit-learn's Lasso).
+@dataclass(kw_only=True)
+class _Lasso(State):
+    matrix: np.ndarray = shared()  # AΦ, in Fortran order: a sweep walks down the columns
+    budget: int = shared()
 
-    scikit-learn minimises ‖AΦz − y‖²/2m + α‖z‖₁; it is given α = γ/2m, so that γ means here
+
+class CoordinateDescent(Solver[_Lasso]):
+    """min over u of ‖AΦu − y‖² + γ‖u‖₁ by scikit-learn's Lasso, without an intercept.
+
+    Scikit-learn minimises ‖AΦz − y‖²/2m + α‖z‖₁; it is given α = γ/2m, so that γ means here
     what it means everywhere. An evaluation is one sweep over all coordinates; an image has
-    converged when the duality gap is below ``tolerance``·‖y‖².
+    converged when the duality gap is below ``tolerance``·‖y‖². A step solves as many images
+    as there are cores, each to its end.
 
     Parameters
     ----------
@@ -47,59 +54,58 @@ class CoordinateDescent(Solver):
     """
 
     requires = Requires(
-        latent=(LinearDecoder,), operator=(MatrixOperator,), penalty=(L1Penalty,), smooth=False
+        latent=(LinearDecoder,),
+        operator=(MatrixOperator,),
+        noise=(GaussianNoise,),
+        penalty=(L1Penalty,),
+        smooth=False,
     )
+    unit = "sweeps"
+    budget = 3000
 
     def __init__(self, *, tolerance: Annotated[float, Field(gt=0, lt=1)] = 1e-4) -> None:
         self.tolerance = tolerance
 
-    def check(self, setup: Setup) -> None:
-        size = 8 * math.prod(setup.operator.y_shape) * math.prod(setup.shape)
+    def check(self, problem: Problem) -> None:
+        size = problem.matrix_bytes()
         if size > MAX_BYTES:
             raise BadInputError(
                 f"coordinate-descent stores the matrix AΦ, up to {MAX_BYTES >> 30} GiB.",
                 got=f"{size / 2**30:.1f} GiB",
                 try_="solver='fista'",
             )
-        if setup.gamma == 0:
+        if problem.gamma == 0:
             raise BadInputError(
                 "coordinate-descent needs a weight of the penalty above 0.",
                 got="gamma=0",
                 try_="gamma=0.01, or solver='lbfgs' with penalty='none'",
             )
 
-    def solve(
-        self,
-        problem: Problem,
-        u0: Tensor,
-        *,
-        budget: int,
-        generator: torch.Generator | None = None,
-        callback: Callback | None = None,
-    ) -> Solution:
-        # Fortran order: a sweep walks down the columns.
+    def init(self, problem: Problem, u0: Tensor, budget: int) -> _Lasso:
         matrix = np.asfortranarray(problem.matrix().double().cpu().numpy())
-        ys = (problem.y - problem.offset()).double().cpu().numpy()
-        u, counts = u0.clone(), torch.zeros(len(u0), dtype=torch.long)
-        value = torch.full((len(u0),), torch.inf, dtype=torch.float64, device=u0.device)
-        misfit = value.clone()
-        status: list[Status] = ["stopped"] * len(u0)
+        return _Lasso.begin(u0, matrix=matrix, budget=budget)
+
+    def step(self, problem: Problem, state: _Lasso) -> _Lasso:
+        cores = os.cpu_count() or 1
+        index = torch.arange(min(cores, len(state.u)), device=state.u.device)
+        ys = problem.stacked(problem.y[index] - problem.offset()).double().cpu().numpy()
+        starts = state.u[index].double().cpu().numpy()
         with warnings.catch_warnings():  # that an image used its budget is in its status
             warnings.simplefilter("ignore")
-            found = Parallel(n_jobs=-1, prefer="threads", return_as="generator")(
-                delayed(self._one)(matrix, y, z0, problem.gamma, budget)
-                for y, z0 in zip(ys, u0.double().cpu().numpy(), strict=True)
+            found = Parallel(n_jobs=cores, prefer="threads")(
+                delayed(self._one)(state.matrix, y, z0, problem.gamma, state.budget)
+                for y, z0 in zip(ys, starts, strict=True)
             )
-            for i, (z, sweeps) in enumerate(found):
-                u[i] = torch.from_numpy(z).to(u)
-                counts[i] = sweeps
-                status[i] = "converged" if sweeps < budget else "stopped"
-                row = torch.tensor([i], device=u.device)
-                now = problem.value_grad(u[i : i + 1], row)
-                value[i], misfit[i] = now.value[0], now.misfit[0]
-                if callback is not None:
-                    callback(Snapshot(counts.clone(), value.clone(), misfit.clone(), u.clone()))
-        return Solution(u, value, misfit, status, counts.tolist())
+        u = torch.from_numpy(np.stack([z for z, _ in found])).to(state.u)
+        sweeps = torch.tensor([count for _, count in found], device=u.device)
+        state.u = torch.cat([u, state.u[len(index) :]])
+        state.evaluations[index] = sweeps.clamp_min(1)
+        now = problem.rows(index).value_grad(u)
+        state.value[index], state.misfit[index] = now.value, now.misfit
+        done = torch.zeros_like(state.drawn)
+        done[index] = sweeps < state.budget
+        state.end(done, "converged", "duality gap")
+        return state
 
     def _one(
         self, matrix: np.ndarray, y: np.ndarray, z0: np.ndarray, gamma: float, budget: int
@@ -117,3 +123,7 @@ class CoordinateDescent(Solver):
         model.coef_ = z0.copy()
         model.fit(matrix, y)
         return np.asarray(model.coef_), int(model.n_iter_)
+
+    def memory(self, problem: Problem) -> tuple[int, int]:
+        fixed, per_image = super().memory(problem)
+        return fixed + problem.matrix_bytes(), per_image

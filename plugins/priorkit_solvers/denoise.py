@@ -2,52 +2,50 @@
 
 from __future__ import annotations
 
-import math
 from typing import cast
 
-import torch
 from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import (
-    Callback,
     Denoiser,
+    GaussianNoise,
     IdentityOperator,
-    Noise,
+    Problem,
     Requires,
-    Snapshot,
-    Solution,
     Solver,
+    State,
 )
-from priorkit.problem import Problem, Setup
 
 __all__ = ["Denoise"]
 
 
-class Denoise(Solver):
+class Denoise(Solver[State]):
     """x̂ = denoise(y, σ), for A x = x and a known noise level."""
 
-    requires = Requires(latent=None, prior=(Denoiser,), operator=(IdentityOperator,))
+    requires = Requires(
+        latent=None, prior=(Denoiser,), operator=(IdentityOperator,), noise=(GaussianNoise,)
+    )
+    unit = "calls of the denoiser"
+    budget = 1
+    descends = False
 
-    def check(self, setup: Setup) -> None:
-        if setup.noise == Noise():
+    def check(self, problem: Problem) -> None:
+        if not problem.noise.known:
             raise BadInputError(
                 "A denoiser must be told the noise level of a real measurement.", try_="sigma=0.1"
             )
 
-    def solve(
-        self,
-        problem: Problem,
-        u0: Tensor,
-        *,
-        budget: int,
-        generator: torch.Generator | None = None,
-        callback: Callback | None = None,
-    ) -> Solution:
-        sigma = problem.noise.std(math.prod(problem.shape))
-        u = cast(Denoiser, problem.prior).denoise(problem.y, sigma).flatten(1)
-        misfit = (u - problem.y.flatten(1)).double().square().sum(1)
-        count = torch.ones(len(u), dtype=torch.long)
-        if callback is not None:
-            callback(Snapshot(count, misfit, misfit, u))
-        return Solution(u, misfit, misfit.clone(), ["converged"] * len(u), count.tolist())
+    def init(self, problem: Problem, u0: Tensor, budget: int) -> State:
+        return State.begin(u0)
+
+    def step(self, problem: Problem, state: State) -> State:
+        x = cast(Denoiser, problem.prior).denoise(problem.y, problem.noise.std)
+        state.u = x.flatten(1)
+        state.misfit = problem.noise.misfit(x, problem.y)[0]
+        state.value = state.misfit
+        state.evaluations = state.evaluations + 1
+        finite = x.flatten(1).isfinite().all(1)
+        state.end(~finite, "diverged", "the denoiser's estimate is not finite")
+        state.end(finite, "converged", "denoised")
+        return state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, cast
 
 import torch
@@ -9,28 +10,36 @@ from pydantic import Field
 from torch import Tensor
 
 from priorkit.interfaces import (
-    Callback,
+    GaussianNoise,
     LinearDecoder,
     LinearOperator,
     NormPenalty,
+    Problem,
     ProximalPenalty,
     Requires,
-    Snapshot,
-    Solution,
     Solver,
-    Status,
+    State,
+    shared,
 )
-from priorkit.problem import Problem
 
 __all__ = ["FISTA"]
 
 
-class FISTA(Solver):
+@dataclass(kw_only=True)
+class _Momentum(State):
+    w: Tensor  # where the next gradient is taken
+    v: Tensor  # the last proximal point
+    theta: Tensor  # (b,) of Nesterov's sequence
+    energy: Tensor  # (b,) ‖y − A D(0)‖²
+    curvature: float = shared()
+
+
+class FISTA(Solver[_Momentum]):
     """Accelerated proximal gradient descent on ‖AΦu − y‖² + γR(u), one run per image.
 
     v = prox_{γ/L R}(w − ∇f(w)/L) with momentum w = v + β(v − v₋), restarted in an image
-    whenever its momentum points uphill. L, the curvature 2‖AΦ‖², is found by power iteration
-    on one image, which the count of evaluations leaves out.
+    whenever its momentum points uphill. L, the curvature 2‖AΦ‖², is found by power iteration,
+    which no y enters and the count of evaluations leaves out.
     For a norm R with dual R* an image has converged when the duality gap
 
         γR(u) + ‖r‖² + s²‖r‖² + 2s⟨r, y⟩,   r = AΦu − y,  s = min(1, γ/R*(2(AΦ)ᵀr)),
@@ -48,93 +57,74 @@ class FISTA(Solver):
     """
 
     requires = Requires(
-        latent=(LinearDecoder,), operator=(LinearOperator,), penalty=(ProximalPenalty,)
+        latent=(LinearDecoder,),
+        operator=(LinearOperator,),
+        noise=(GaussianNoise,),
+        penalty=(ProximalPenalty,),
     )
+    budget = 3000
 
     def __init__(self, *, tolerance: Annotated[float, Field(gt=0, lt=1)] = 1e-4) -> None:
         self.tolerance = tolerance
 
-    def solve(
-        self,
-        problem: Problem,
-        u0: Tensor,
-        *,
-        budget: int,
-        generator: torch.Generator | None = None,
-        callback: Callback | None = None,
-    ) -> Solution:
-        penalty, gamma = cast(ProximalPenalty, problem.penalty), problem.gamma
-        b, device = len(u0), u0.device
-        curvature = _curvature(problem, u0)
-        energy = (problem.y - problem.offset()).abs().flatten(1).double().square().sum(1)
-        u, value = u0.clone(), torch.full((b,), torch.inf, dtype=torch.float64, device=device)
-        misfit = value.clone()
-        status: list[Status] = ["stopped"] * b
-        count = torch.zeros(b, dtype=torch.long, device=device)
-        index = torch.arange(b, device=device)  # the images still running
-        v = u0.clone()
-        w, theta = u0.clone(), torch.ones(b, dtype=u0.dtype, device=device)
-        for _ in range(budget):
-            now = problem.smooth(w, index)
-            count[index] += 1
-            # The objective and the gap at w cost nothing more; the best w is what is kept.
-            size = penalty.value_grad(w)[0].double()
-            total = now.misfit + gamma * size
-            better = total < value[index]
-            rows = index[better]
-            u[rows], value[rows], misfit[rows] = w[better], total[better], now.misfit[better]
-            step = penalty.prox(w - now.grad / curvature, gamma / curvature)
-            done = self._done(penalty, gamma, w, step, now.misfit, now.grad, size, energy[index])
-            lost = ~torch.isfinite(total) | ~torch.isfinite(step).all(1)
-            for rows_now, name in ((done & ~lost, "converged"), (lost, "diverged")):
-                for i in index[rows_now].tolist():
-                    status[i] = cast(Status, name)
-            uphill = ((w - step) * (step - v)).sum(1) > 0
-            theta = torch.where(uphill, 1.0, theta)
-            after = (1 + (1 + 4 * theta.square()).sqrt()) / 2
-            momentum = torch.where(uphill, 0.0, (theta - 1) / after)
-            w = step + momentum[:, None] * (step - v)
-            v, theta = step, after
-            keep = ~(done | lost)
-            index, v, w, theta = index[keep], v[keep], w[keep], theta[keep]
-            if callback is not None:
-                callback(Snapshot(count.clone(), value.clone(), misfit.clone(), u.clone()))
-            if not len(index):
-                break
-        return Solution(u, value, misfit, status, count.tolist())
+    def init(self, problem: Problem, u0: Tensor, budget: int) -> _Momentum:
+        offset = problem.offset()
+        return _Momentum.begin(
+            u0,
+            w=u0.clone(),
+            v=u0.clone(),
+            theta=torch.ones(len(u0), dtype=u0.dtype, device=u0.device),
+            energy=problem.noise.misfit(problem.y, offset)[0],
+            curvature=_curvature(problem, offset),
+        )
 
-    def _done(
-        self,
-        penalty: ProximalPenalty,
-        gamma: float,
-        w: Tensor,
-        step: Tensor,
-        misfit: Tensor,
-        grad: Tensor,
-        size: Tensor,
-        energy: Tensor,
-    ) -> Tensor:
-        if not (isinstance(penalty, NormPenalty) and gamma):
-            moved = (step - w).norm(dim=1)
-            return moved <= self.tolerance * step.norm(dim=1)
-        s = (gamma / penalty.dual_norm(grad).double().clamp_min(1e-300)).clamp_max(1)
-        along = (grad.double() * w.double()).sum(1)  # 2⟨r, AΦu⟩ = 2‖r‖² + 2⟨r, y⟩
-        gap = gamma * size + misfit + s.square() * misfit + s * (along - 2 * misfit)
-        return gap <= self.tolerance * energy
+    def step(self, problem: Problem, state: _Momentum) -> _Momentum:
+        penalty, gamma, L = cast(ProximalPenalty, problem.penalty), problem.gamma, state.curvature
+        w = state.w
+        _, grad, state.misfit = problem.smooth(w)
+        state.evaluations = state.evaluations + 1
+        # The objective and the gap at w cost nothing more; the best w is what is kept.
+        size = penalty.value_grad(w)[0].double()
+        state.u, state.value = w, state.misfit + gamma * size
+        after = penalty.prox(w - grad / L, gamma / L)
+        lost = ~torch.isfinite(state.value) | ~torch.isfinite(after).all(1)
+        state.end(lost, "diverged", "the objective or its gradient is not finite")
+        if isinstance(penalty, NormPenalty) and gamma:
+            gap = _gap(penalty, gamma, w, grad, size, state.misfit)
+            state.end(gap <= self.tolerance * state.energy, "converged", "duality gap")
+        else:
+            moved = (after - w).norm(dim=1)
+            still = moved <= self.tolerance * after.norm(dim=1)
+            state.end(still, "converged", "u no longer moves")
+        uphill = ((w - after) * (after - state.v)).double().sum(1) > 0
+        theta = torch.where(uphill, 1.0, state.theta)
+        state.theta = (1 + (1 + 4 * theta.square()).sqrt()) / 2
+        momentum = torch.where(uphill, 0.0, (theta - 1) / state.theta)
+        state.w = after + momentum[:, None] * (after - state.v)
+        state.v = after
+        return state
 
 
-def _curvature(problem: Problem, like: Tensor, steps: int = 20) -> float:
+def _gap(
+    penalty: NormPenalty, gamma: float, w: Tensor, grad: Tensor, size: Tensor, misfit: Tensor
+) -> Tensor:
+    s = (gamma / penalty.dual_norm(grad).double().clamp_min(1e-300)).clamp_max(1)
+    along = (grad.double() * w.double()).sum(1)  # 2⟨r, AΦu⟩ = 2‖r‖² + 2⟨r, y⟩
+    return gamma * size + misfit + s.square() * misfit + s * (along - 2 * misfit)
+
+
+def _curvature(problem: Problem, offset: Tensor, steps: int = 20) -> float:
     """An upper estimate of the largest eigenvalue of 2(AΦ)ᵀAΦ.
 
-    Power iteration approaches from below, hence the margin.
+    With y = A(D(0)) the gradient of the misfit at u is 2(AΦ)ᵀAΦu exactly, whatever the
+    measurements are. Power iteration approaches from below, hence the margin.
     """
-    index = torch.zeros(1, dtype=torch.long, device=like.device)
+    homogeneous = problem.at(offset)
     fixed = torch.Generator().manual_seed(0)
-    u = torch.randn(1, like.shape[1], generator=fixed).to(like)
-    at_zero = problem.smooth(torch.zeros_like(u), index).grad
+    u = torch.randn(1, problem.size, generator=fixed).to(offset.device, offset.real.dtype)
     value = 0.0
     for _ in range(steps):
-        u = u / u.norm()
-        u = problem.smooth(u, index).grad - at_zero
+        u = u / u.norm().clamp_min(torch.finfo(u.dtype).tiny)
+        u = homogeneous.smooth(u).grad
         value = float(u.norm())
-    return 1.05 * value
+    return 1.05 * max(value, torch.finfo(u.dtype).tiny)

@@ -12,6 +12,8 @@ Math. Prog. 1994, eq. 3.1 with H₀ = θI). The small systems are solved in floa
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor
 
@@ -43,10 +45,12 @@ class History:
             self.age[rows] = 0
             self.count[rows] = 0
 
-    def keep(self, rows: Tensor) -> None:
-        """Keep only these images."""
+    def rows(self, index: Tensor) -> History:
+        """The history of these images alone."""
+        kept = copy.copy(self)
         for name in ("S", "Y", "SY", "YY", "age", "count"):
-            setattr(self, name, getattr(self, name)[rows])
+            setattr(kept, name, getattr(self, name)[index])
+        return kept
 
     def add(self, s: Tensor, y: Tensor, rows: Tensor) -> None:
         """Add a pair for the rows where its curvature sᵀy is safely positive."""

@@ -1,4 +1,4 @@
-"""Names of the solvers and starts."""
+"""Names of the solvers."""
 
 from priorkit import hookimpl
 from priorkit.hookspecs import Register
@@ -6,16 +6,9 @@ from priorkit.hookspecs import Register
 
 @hookimpl
 def register_solvers(register: Register) -> None:
-    register("lbfgs", "priorkit_solvers.lbfgs:LBFGS")
+    register("lbfgs", "priorkit_solvers.lbfgs:LBFGS", fallback=True)
     register("adam", "priorkit_solvers.adam:Adam")
-
-
-@hookimpl
-def register_starts(register: Register) -> None:
-    register("zero", "priorkit_solvers.starts:Zero")
-    register("normal", "priorkit_solvers.starts:Normal")
-    register("fixed-norm", "priorkit_solvers.starts:FixedNorm")
-    register("noisy", "priorkit_solvers.picture_starts:Noisy")
-    register("filled", "priorkit_solvers.picture_starts:Filled")
-    register("pseudo-inverse", "priorkit_solvers.picture_starts:PseudoInverse")
-    register("null-space", "priorkit_solvers.picture_starts:NullSpace")
+    register("coordinate-descent", "priorkit_solvers.coordinate_descent:CoordinateDescent")
+    register("fista", "priorkit_solvers.fista:FISTA")
+    register("pnp-admm", "priorkit_solvers.pnp_admm:PnPADMM")
+    register("denoise", "priorkit_solvers.denoise:Denoise")

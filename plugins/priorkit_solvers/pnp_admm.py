@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, cast
 
 import torch
@@ -9,21 +10,29 @@ from pydantic import Field
 from torch import Tensor
 
 from priorkit.interfaces import (
-    Callback,
     Denoiser,
+    GaussianNoise,
     LinearOperator,
+    Problem,
     Requires,
-    Snapshot,
-    Solution,
     Solver,
-    Status,
+    State,
+    shared,
 )
-from priorkit.problem import Problem
 
 __all__ = ["PnPADMM"]
 
 
-class PnPADMM(Solver):
+@dataclass(kw_only=True)
+class _Split(State):
+    """``v`` is the denoiser's estimate, ``w`` the running dual, both (b, *shape)."""
+
+    v: Tensor
+    w: Tensor
+    budget: int = shared()
+
+
+class PnPADMM(Solver[_Split]):
     """Alternates the data and the denoiser, with a running dual w, in pixel space:
 
         x = argmin ‖A x − y‖² + ρ‖x − (v − w)‖²,   v = denoise(x + w, σₖ),   w = w + x − v.
@@ -31,7 +40,7 @@ class PnPADMM(Solver):
     The data step is solved by conjugate gradients. σₖ falls from ``sigma_start`` to
     ``sigma_end`` in equal ratios over the budget, so that coarse structure comes first. An
     evaluation is one call of the denoiser; an image has converged when x moves by less than
-    ``tolerance`` of its norm once σₖ is at its end.
+    ``tolerance`` of its norm once σₖ is at its end. There is no objective: the last x counts.
 
     Parameters
     ----------
@@ -45,7 +54,12 @@ class PnPADMM(Solver):
     restoration: fixed-point convergence and applications", IEEE Trans. Comput. Imaging 2017.
     """
 
-    requires = Requires(latent=None, prior=(Denoiser,), operator=(LinearOperator,))
+    requires = Requires(
+        latent=None, prior=(Denoiser,), operator=(LinearOperator,), noise=(GaussianNoise,)
+    )
+    unit = "calls of the denoiser"
+    budget = 30
+    descends = False
 
     def __init__(
         self,
@@ -59,76 +73,23 @@ class PnPADMM(Solver):
         self.rho, self.sigma_start, self.sigma_end = rho, sigma_start, sigma_end
         self.cg_steps, self.tolerance = cg_steps, tolerance
 
-    def solve(
-        self,
-        problem: Problem,
-        u0: Tensor,
-        *,
-        budget: int,
-        generator: torch.Generator | None = None,
-        callback: Callback | None = None,
-    ) -> Solution:
-        b = len(u0)
-        operator, denoiser = cast(LinearOperator, problem.operator), cast(Denoiser, problem.prior)
-        x = u0.view(b, *problem.shape).clone()
-        w = torch.zeros_like(x)
-        v = x.clone()
-        pulled = operator.A_adjoint(problem.y)
-        index = torch.arange(b, device=x.device)  # the images still running
-        status: list[Status] = ["stopped"] * b
-        count = torch.zeros(b, dtype=torch.long, device=x.device)
-        misfit = torch.full((b,), torch.inf, dtype=torch.float64, device=x.device)
-        falling = max(1, budget - 1)
-        for k in range(budget):
-            part = min(1.0, k / falling)
-            sigma = self.sigma_start ** (1 - part) * self.sigma_end**part
-            goal = pulled[index] + self.rho * (v[index] - w[index])
-            new = self._data_step(operator, goal, x[index])
-            clean = denoiser.denoise(new + w[index], sigma)
-            count[index] += 1
-            moved = (new - x[index]).flatten(1).norm(dim=1) / new.flatten(1).norm(dim=1)
-            finite = torch.isfinite(new).flatten(1).all(1) & torch.isfinite(clean).flatten(1).all(1)
-            good = index[finite]
-            x[good], v[good] = new[finite], clean[finite]
-            w[good] = w[good] + x[good] - v[good]
-            residual = (operator.A(x[good]) - problem.y[good]).abs()
-            misfit[good] = residual.flatten(1).double().square().sum(1)
-            still = (moved <= self.tolerance) & (part >= 1 or self.sigma_start == self.sigma_end)
-            for i in index[~finite].tolist():
-                status[i] = "diverged"
-            for i in index[finite & still].tolist():
-                status[i] = "converged"
-            index = index[finite & ~still]
-            if callback is not None:
-                u = x.flatten(1).clone()
-                callback(Snapshot(count.clone(), misfit.clone(), misfit.clone(), u))
-            if not len(index):
-                break
-        return Solution(x.flatten(1), misfit, misfit.clone(), status, count.tolist())
+    def init(self, problem: Problem, u0: Tensor, budget: int) -> _Split:
+        x = problem.image(u0).clone()
+        return _Split.begin(u0, v=x, w=torch.zeros_like(x), budget=budget)
 
-    def _data_step(self, operator: LinearOperator, goal: Tensor, x: Tensor) -> Tensor:
-        """(AᵀA + ρ)⁻¹ goal by conjugate gradients from x, each image with its own steps."""
-
-        def product(d: Tensor) -> Tensor:
-            return operator.A_adjoint(operator.A(d)) + self.rho * d
-
-        def dot(a: Tensor, c: Tensor) -> Tensor:
-            return (a * c).flatten(1).double().sum(1)
-
-        def column(values: Tensor) -> Tensor:
-            return values.to(x.dtype).view(-1, *[1] * (x.ndim - 1))
-
-        r = goal - product(x)
-        d, size = r.clone(), dot(r, r)
-        enough = (10 * torch.finfo(x.dtype).eps) ** 2 * dot(goal, goal)
-        for _ in range(self.cg_steps):
-            running = size > enough
-            if not bool(running.any()):
-                break
-            Md = product(d)
-            step = torch.where(running, size / dot(d, Md).clamp_min(1e-300), 0.0)
-            x, r = x + column(step) * d, r - column(step) * Md
-            after = dot(r, r)
-            d = r + column(torch.where(running, after / size.clamp_min(1e-300), 0.0)) * d
-            size = torch.where(running, after, size)
-        return x
+    def step(self, problem: Problem, state: _Split) -> _Split:
+        old = problem.image(state.u)
+        part = min(1.0, int(state.evaluations[0]) / max(1, state.budget - 1))
+        sigma = self.sigma_start ** (1 - part) * self.sigma_end**part
+        x = problem.prox_data(state.v - state.w, self.rho, start=old, steps=self.cg_steps)
+        v = cast(Denoiser, problem.prior).denoise(x + state.w, sigma)
+        state.evaluations = state.evaluations + 1
+        finite = x.flatten(1).isfinite().all(1) & v.flatten(1).isfinite().all(1)
+        state.end(~finite, "diverged", "the denoiser's estimate is not finite")
+        moved = (x - old).flatten(1).norm(dim=1) / x.flatten(1).norm(dim=1)
+        settled = part >= 1 or self.sigma_start == self.sigma_end
+        state.end(finite & (moved <= self.tolerance) & settled, "converged", "x no longer moves")
+        state.u, state.v, state.w = x.flatten(1), v, state.w + x - v
+        state.misfit = problem.noise.misfit(problem.operator.A(x), problem.y)[0]
+        state.value = state.misfit
+        return state

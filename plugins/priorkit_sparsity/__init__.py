@@ -1,1 +1,1 @@
-"""Sparsity in an orthonormal basis: linear priors, the Lasso's solvers, and a start."""
+"""Sparsity in an orthonormal basis: linear priors."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from abc import abstractmethod
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pywt
@@ -23,9 +23,12 @@ from priorkit.interfaces import (
     Operator,
     Shape,
 )
-from priorkit_sparsity.coordinate import MAX_BYTES
 
 __all__ = ["DCT", "Basis", "Wavelet"]
+
+STORED = 2 << 30  # bytes of AΦ in float64 above which FISTA, which stores none, is the choice
+# (m/n, γ), the best on six validation faces; printed by benchmarks/calibrate_lasso.py.
+WEIGHTS = ((0.008, 10.0), (0.04, 1.0), (0.08, 1.0), (0.2, 0.1), (0.4, 0.01), (0.8, 0.001))
 
 
 class Basis(LinearDecoder, Encoder):
@@ -33,14 +36,14 @@ class Basis(LinearDecoder, Encoder):
 
     Grey is z = 0, so that the penalty doesn't pull towards black.
 
-    Its defaults are the paper's Lasso: R = ‖z‖₁ with γ = 0.01, solved by coordinate descent
-    where AΦ fits in memory and by FISTA otherwise.
+    Its defaults are a Lasso, R = ‖z‖₁, solved by coordinate descent where AΦ fits in memory
+    and by FISTA otherwise. The paper's own weight is γ = 0.01 for every m.
     """
 
-    def bind(self, shape: Shape) -> Basis:
+    def bind(self, shape: Shape) -> Self:
         """A copy for images of ``shape``. Raises BadInputError where the basis has no such."""
-        if len(shape) != 3:
-            raise BadInputError("This basis is for pictures (C, H, W).", got=shape)
+        if len(shape) not in (2, 3):
+            raise BadInputError("This basis is for (C, H, W) or signals (C, N).", got=shape)
         bound = copy.copy(self)
         bound.shape = tuple(shape)
         bound.check(bound.shape)
@@ -51,47 +54,48 @@ class Basis(LinearDecoder, Encoder):
 
     @abstractmethod
     def synthesis(self, z: np.ndarray) -> np.ndarray:
-        """Coefficients (N, H, W) → planes (N, H, W)."""
+        """Coefficients (B, *shape) → images (B, *shape), each channel by itself."""
 
     @abstractmethod
     def analysis(self, x: np.ndarray) -> np.ndarray:
-        """Planes (N, H, W) → coefficients (N, H, W)."""
+        """Images (B, *shape) → coefficients (B, *shape), each channel by itself."""
 
     @property
     def latent_size(self) -> int:
         return math.prod(self._bound_shape)
 
     def decode(self, z: Tensor) -> Tensor:
-        shape = self._bound_shape
-        planes = z.detach().cpu().numpy().reshape(-1, *shape[1:])
-        return torch.from_numpy(self.synthesis(planes)).to(z).view(-1, *shape) + 0.5
+        coefficients = z.detach().cpu().numpy().reshape(-1, *self._bound_shape)
+        return torch.from_numpy(self.synthesis(coefficients)).to(z) + 0.5
 
     def decode_adjoint(self, x: Tensor) -> Tensor:
-        planes = x.detach().cpu().numpy().reshape(-1, *x.shape[-2:])
-        return torch.from_numpy(self.analysis(planes)).to(x).view(len(x), -1)
+        return torch.from_numpy(self.analysis(x.detach().cpu().numpy())).to(x).flatten(1)
 
     def encode(self, x: Tensor) -> Tensor:
         return self.decode_adjoint(x - 0.5)
 
     def defaults(self, operator: Operator, noise: Noise) -> Choices:
-        """‖z‖₁ with γ = 0.01; from σ on whole noisy pictures, where γ = 0.01 keeps the noise.
+        """‖z‖₁ with a γ that follows from what is measured.
 
-        There ‖z − Φᵀy‖² + γ‖z‖₁ thresholds every coefficient at γ/2, and γ = 5σ is 2.5σ.
+        Of whole noisy images, ‖z − Φᵀy‖² + γ‖z‖₁ thresholds every coefficient at γ/2, and
+        γ = 5σ is 2.5σ. Of images with holes it is 0.01. Else it falls with the share m/n of
+        numbers that are measured, along ``WEIGHTS``.
         """
-        whole = operator.y_shape == self.shape and operator.seen() is None
         gamma: float | None = 0.01
-        if whole:
-            std = noise.std(math.prod(operator.y_shape))
-            known = noise.sigma is not None or noise.noise_norm is not None
-            gamma = 5 * std if known and std else (0.01 if known else None)
+        if operator.sees_all:
+            gamma = (5 * noise.std or 0.01) if noise.known else None
+        elif not operator.sees_image:
+            shares, weights = zip(*WEIGHTS, strict=True)
+            share = math.log(operator.entries / self.latent_size)
+            gamma = math.exp(np.interp(share, np.log(shares), np.log(weights)))
+            gamma = float(f"{gamma:.2g}")
         size = 8 * math.prod(operator.y_shape) * self.latent_size
-        stored = isinstance(operator, MatrixOperator) and size <= MAX_BYTES
+        stored = isinstance(operator, MatrixOperator) and size <= STORED
         return Choices(
             space="latent",
             penalty="l1",
             gamma=gamma,
             solver="coordinate-descent" if stored else "fista",
-            budget=3000,
         )
 
     @property
@@ -108,10 +112,10 @@ class DCT(Basis):
     """
 
     def synthesis(self, z: np.ndarray) -> np.ndarray:
-        return np.asarray(idctn(z, norm="ortho", axes=(-2, -1)))
+        return np.asarray(idctn(z, norm="ortho", axes=_axes(z)))
 
     def analysis(self, x: np.ndarray) -> np.ndarray:
-        return np.asarray(dctn(x, norm="ortho", axes=(-2, -1)))
+        return np.asarray(dctn(x, norm="ortho", axes=_axes(x)))
 
 
 class Wavelet(Basis):
@@ -142,35 +146,41 @@ class Wavelet(Basis):
         self.wavelet, self.levels = wavelet, levels
 
     def check(self, shape: Shape) -> None:
-        height, width = shape[1:]
-        possible = (math.gcd(height, width) & -math.gcd(height, width)).bit_length() - 1
+        sides = shape[1:]
+        common = math.gcd(*sides)
+        possible = (common & -common).bit_length() - 1
         if possible == 0 or (self.levels or 1) > possible:
             asked = self.levels or 1
+            size = "×".join(map(str, sides))
             raise BadInputError(
                 f"A wavelet basis halves both sides {asked} time{'s' if asked > 1 else ''}.",
-                got=f"{height}×{width}, which can be halved {possible} times",
+                got=f"{size}, which can be halved {possible} times",
                 try_=f"levels={possible}" if possible else "sides that are even",
             )
         self._depth = self.levels or possible
-        # Where each band lies in one (H, W) array of coefficients; the same for all planes.
-        coefficients = pywt.wavedec2(
-            np.zeros((height, width)), self.wavelet, "periodization", level=self._depth
+        # Where each band lies in one array of coefficients; the same for all channels.
+        coefficients = pywt.wavedecn(
+            np.zeros(sides), self.wavelet, "periodization", level=self._depth
         )
         self._bands: Any = pywt.coeffs_to_array(coefficients)[1]
 
     def synthesis(self, z: np.ndarray) -> np.ndarray:
         top, *rest = self._bands
-        bands: list[Any] = [z[:, *top], *({k: z[:, *band[k]] for k in band} for band in rest)]
-        details = [tuple(band[k] for k in ("da", "ad", "dd")) for band in bands[1:]]
-        planes = pywt.waverec2([bands[0], *details], self.wavelet, "periodization", axes=(-2, -1))
-        return np.asarray(planes, dtype=z.dtype)
+        bands = [z[:, :, *top], *({k: z[:, :, *band[k]] for k in band} for band in rest)]
+        x = pywt.waverecn(bands, self.wavelet, "periodization", axes=_axes(z))
+        return np.asarray(x, dtype=z.dtype)
 
     def analysis(self, x: np.ndarray) -> np.ndarray:
         top, *rest = self._bands
-        found = pywt.wavedec2(x, self.wavelet, "periodization", level=self._depth, axes=(-2, -1))
+        found = pywt.wavedecn(x, self.wavelet, "periodization", level=self._depth, axes=_axes(x))
         z = np.empty_like(x)
-        z[:, *top] = found[0]
+        z[:, :, *top] = found[0]
         for band, details in zip(rest, found[1:], strict=True):
-            for key, values in zip(("da", "ad", "dd"), details, strict=True):
-                z[:, *band[key]] = values
+            for key in band:
+                z[:, :, *band[key]] = details[key]
         return z
+
+
+def _axes(x: np.ndarray) -> tuple[int, ...]:
+    """All but the batch and the channel."""
+    return tuple(range(2, x.ndim))

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from priorkit.components import resolve
-from priorkit.interfaces import Encoder, LinearOperator, Requires, Start
-from priorkit.problem import Problem
-from priorkit_sparsity.bases import DCT, Basis, Wavelet
-from priorkit_sparsity.fista import FISTA
+from priorkit.engine.components import resolve
+from priorkit.engine.loop import solve
+from priorkit.interfaces import Encoder, GaussianNoise, LinearOperator, Problem, Requires, Start
 
 __all__ = ["Lasso"]
 
 
 class Lasso(Start):
-    """u₀ = the latent (or in pixel space the picture) of the Lasso's solution, by FISTA.
+    """u₀ = the latent (or in pixel space the image) of the Lasso's solution, by FISTA.
 
     Parameters
     ----------
@@ -30,7 +28,7 @@ class Lasso(Start):
     Reference: Asim et al. 2020, supplement.
     """
 
-    requires = Requires(latent=(Encoder,), operator=(LinearOperator,))
+    requires = Requires(latent=(Encoder,), operator=(LinearOperator,), noise=(GaussianNoise,))
 
     def __init__(
         self,
@@ -41,12 +39,13 @@ class Lasso(Start):
     ) -> None:
         self.basis, self.weight, self.steps = basis, weight, steps
 
-    def make(self, problem: Problem, images: int, seed: int) -> Tensor:
-        basis: Basis = (DCT() if self.basis == "dct" else Wavelet()).bind(problem.shape)
-        l1 = resolve("penalty", "l1").build(seed)
+    def make(self, problem: Problem) -> Tensor:
+        prior, l1, fista = (
+            resolve(kind, name).build(problem.seed)
+            for kind, name in (("prior", self.basis), ("penalty", "l1"), ("solver", "fista"))
+        )
+        basis = prior.bind(problem.shape)
         lasso = replace(problem, prior=basis, penalty=l1, gamma=self.weight, space="latent")
-        zero = torch.zeros(images, basis.latent_size).to(problem.y.real)
-        x = basis.decode(FISTA().solve(lasso, zero, budget=self.steps).u)
-        if problem.space == "latent":
-            return cast(Encoder, problem.prior).encode(x).detach()
-        return x.flatten(1)
+        zero = torch.zeros(len(problem.y), basis.latent_size).to(problem.y.real)
+        found, _ = solve(fista, lasso, zero, self.steps)
+        return problem.to_u(image=lasso.image(found.u))

@@ -8,9 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from priorkit.interfaces import Decoder, Start
-from priorkit.problem import Problem
-from priorkit.streams import normal
+from priorkit.interfaces import Decoder, Problem, Start
 
 __all__ = ["FixedNorm", "Normal", "Zero"]
 
@@ -18,16 +16,16 @@ __all__ = ["FixedNorm", "Normal", "Zero"]
 class Zero(Start):
     """u₀ = 0 in latent space; in pixel space the image of the zero latent, or 0."""
 
-    def make(self, problem: Problem, images: int, seed: int) -> Tensor:
+    def make(self, problem: Problem) -> Tensor:
         y = problem.y
-        one = _to_u(problem, torch.zeros(1, _size(problem), dtype=y.real.dtype, device=y.device))
-        return one.expand(images, -1).clone()
+        zero = torch.zeros(1, _size(problem), dtype=y.real.dtype, device=y.device)
+        return problem.to_u(latent=zero).expand(len(y), -1).clone()
 
 
 class Normal(Start):
-    """u₀ ~ N(0, std²·I), independent per image; row i depends on the seed and i alone.
+    """u₀ ~ N(0, std²·I), independent per image and restart.
 
-    In pixel space, where the prior decodes, the picture of such a latent.
+    In pixel space, where the prior decodes, the image of such a latent.
 
     Parameters
     ----------
@@ -37,15 +35,14 @@ class Normal(Start):
     def __init__(self, *, std: Annotated[float, Field(ge=0)] = 1.0) -> None:
         self.std = std
 
-    def make(self, problem: Problem, images: int, seed: int) -> Tensor:
-        draws = normal(seed, "start", range(images), _size(problem))
-        return _to_u(problem, self.std * draws.to(problem.y.device, problem.y.real.dtype))
+    def make(self, problem: Problem) -> Tensor:
+        return problem.to_u(latent=self.std * _draws(problem))
 
 
 class FixedNorm(Start):
-    """u₀ uniform on the sphere ‖u₀‖ = norm, independent per image.
+    """u₀ uniform on the sphere ‖u₀‖ = norm, independent per image and restart.
 
-    In pixel space, where the prior decodes, the picture of such a latent.
+    In pixel space, where the prior decodes, the image of such a latent.
 
     Parameters
     ----------
@@ -57,10 +54,9 @@ class FixedNorm(Start):
     def __init__(self, *, norm: Annotated[float, Field(ge=0)]) -> None:
         self.norm = norm
 
-    def make(self, problem: Problem, images: int, seed: int) -> Tensor:
-        draws = normal(seed, "start", range(images), _size(problem))
-        draws = draws.to(problem.y.device, problem.y.real.dtype)
-        return _to_u(problem, self.norm * draws / draws.norm(dim=1, keepdim=True))
+    def make(self, problem: Problem) -> Tensor:
+        draws = _draws(problem)
+        return problem.to_u(latent=self.norm * draws / draws.norm(dim=1, keepdim=True))
 
 
 def _size(problem: Problem) -> int:
@@ -68,7 +64,6 @@ def _size(problem: Problem) -> int:
     return problem.prior.latent_size if isinstance(problem.prior, Decoder) else problem.size
 
 
-def _to_u(problem: Problem, z: Tensor) -> Tensor:
-    if problem.space == "pixel" and isinstance(problem.prior, Decoder):
-        return problem.prior.decode(z).detach().flatten(1)
-    return z
+def _draws(problem: Problem) -> Tensor:
+    y = problem.y
+    return problem.streams("start").normal(_size(problem)).to(y.device, y.real.dtype)

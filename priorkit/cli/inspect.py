@@ -1,17 +1,79 @@
-"""What a name stands for, in words: for ``priorkit show``."""
+"""``priorkit list``, ``show`` and ``plugins``: what there is, in words."""
 
 from __future__ import annotations
 
 import inspect
+import json
+from dataclasses import asdict
 from typing import Any
 
-from priorkit import weights
-from priorkit.components import from_weights, option_fields
-from priorkit.errors import PriorkitError, UnknownNameError, did_you_mean
-from priorkit.registry import KINDS, registry
-from priorkit.training import options_of
+import typer
+from rich.table import Table
 
-__all__ = ["describe"]
+from priorkit.cli.console import JsonFlag, err, escape, out
+from priorkit.errors import PriorkitError, UnknownNameError, did_you_mean
+from priorkit.registry import KINDS, Entry, registry
+
+__all__ = ["describe", "list_", "plugins", "show"]
+
+
+def list_(as_json: JsonFlag = False) -> None:
+    """List the components by kind."""
+    entries = {kind: registry().entries(kind) for kind in KINDS}
+    if as_json:
+        rows = {
+            kind: [{"name": e.name, "aliases": list(e.aliases), "plugin": e.plugin} for e in found]
+            for kind, found in entries.items()
+        }
+        print(json.dumps(rows))
+        return
+    table = Table(box=None, pad_edge=False)
+    for head in ("kind", "name", "aliases", "plugin"):
+        table.add_column(head)
+    for kind, found in entries.items():
+        for entry in found:
+            table.add_row(
+                kind, f"[bold]{entry.name}[/bold]", ", ".join(entry.aliases), entry.plugin
+            )
+        table.add_section()
+    out.print(table)
+    failed = [p.name for p in registry().plugins if p.failures]
+    if failed:
+        err.print(f"Plugins with problems: {', '.join(failed)}. Run: priorkit plugins")
+
+
+def show(name: str, as_json: JsonFlag = False) -> None:
+    """Explain a component: what it is, its options, and the card of its weights."""
+    found = describe(name)
+    if as_json:
+        print(json.dumps(found, default=str))
+        return
+    for item in found:
+        out.print(f"[bold]{item['kind']} {item['name']}[/bold]  from plugin {item['plugin']}")
+        out.print(escape(item["doc"]))
+        for option in item["options"]:
+            out.print(
+                f"  --{option['name']}  {escape(option['type'])}  "
+                f"default: {escape(option['default'])}"
+            )
+        for key, value in item["card"].items():
+            out.print(f"  {key}: {escape(value)}")
+        out.print()
+
+
+def plugins(as_json: JsonFlag = False) -> None:
+    """List the plugins, what each registered, and what went wrong."""
+    found = registry().plugins
+    if as_json:
+        print(json.dumps([asdict(p) for p in found]))
+    else:
+        for plugin in found:
+            version = f"{plugin.distribution} {plugin.version}"
+            out.print(f"[bold]{plugin.name}[/bold]  {version}: {', '.join(plugin.names) or '—'}")
+            for failure in plugin.failures:
+                out.print(f"  [red]failed[/red] {escape(failure)}", soft_wrap=True)
+    if any(p.failures for p in found):
+        raise typer.Exit(1)
 
 
 def describe(name: str) -> list[dict[str, Any]]:
@@ -19,6 +81,8 @@ def describe(name: str) -> list[dict[str, Any]]:
 
     Raises UnknownNameError where no kind has it.
     """
+    from priorkit.engine.components import from_weights
+
     found = [e for e in (registry().find(kind, name) for kind in KINDS) if e is not None]
     if not found and (weights_entry := from_weights(name)) is not None:
         found = [weights_entry]
@@ -31,7 +95,11 @@ def describe(name: str) -> list[dict[str, Any]]:
     return [_describe(entry) for entry in found]
 
 
-def _describe(entry: Any) -> dict[str, Any]:
+def _describe(entry: Entry) -> dict[str, Any]:
+    from priorkit.engine.options import option_fields
+    from priorkit.io import weights
+    from priorkit.training.run import options_of
+
     target = entry.load()
     card: dict[str, Any] = {}
     if "weights" in entry.preset:

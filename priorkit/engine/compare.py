@@ -15,17 +15,24 @@ import torch
 from torch import Tensor
 
 from priorkit import metrics
-from priorkit.components import resolve
-from priorkit.config import RunConfig, merge
+from priorkit.engine.components import Selection
+from priorkit.engine.config import split
+from priorkit.engine.measure import simulate
+from priorkit.engine.memory import plan
+from priorkit.engine.record import number
+from priorkit.engine.recover import load_framed, solve
+from priorkit.engine.result import Recovery
+from priorkit.engine.setup import Chosen, Setup, choose, set_up
 from priorkit.errors import BadInputError, PriorkitError
-from priorkit.files import require_writable, write_atomic
 from priorkit.interfaces import Prior, Shape, Snapshot
-from priorkit.measure import simulate
-from priorkit.pictures import astronaut
-from priorkit.problem import Setup
-from priorkit.recovery import SAMPLE, Recovery, prepare, solve
+from priorkit.io.files import distinct, require_writable, write_atomic
+from priorkit.io.pictures import Pictures, astronaut
 
 __all__ = ["Comparison", "Row", "compare"]
+
+Progress = Callable[[str, Snapshot, int], None]
+HEAD = ["prior", "m", "PSNR", "of restarts", "SSIM", "error"]
+HEAD += ["evaluations", "seconds", "PSNR at T", "T"]
 
 
 @dataclass
@@ -42,6 +49,11 @@ class Row:
     seconds: float = math.nan
     course: list[tuple[float, float]] = field(default_factory=list)
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C cut it short, so that its numbers are not those of a finished run."""
+        return self.recovery is not None and self.recovery.interrupted
+
     def psnr_at(self, seconds: float) -> float | None:
         """Mean PSNR that was reached after so much time; None before anything was."""
         reached = [psnr for when, psnr in self.course if when <= seconds]
@@ -50,7 +62,10 @@ class Row:
 
 @dataclass
 class Comparison:
-    """Rows in the order m, prior. All saw the same pictures, A and noise."""
+    """Rows in the order m, prior. All saw the same images, A and noise.
+
+    ``seconds`` is T per m: what was asked for, or what the slowest took.
+    """
 
     rows: list[Row]
     truth: Tensor
@@ -59,47 +74,61 @@ class Comparison:
     interrupted: bool = False
 
     def table(self) -> list[dict[str, Any]]:
-        """A dict per row: means over the pictures, or the reason."""
-        return [_summary(row, self.seconds.get(row.m)) for row in self.rows]
+        """A dict per row: means over the images, or the reason."""
+        return [_summary(row, self.seconds.get(row.m, math.nan)) for row in self.rows]
+
+    def cells(self) -> tuple[list[str], list[list[str]]]:
+        """The table as text: a head, and a row of as many cells per prior and m."""
+        rows = []
+        for row in self.table():
+            label = row["prior"] + (" (interrupted)" if row["status"] == "interrupted" else "")
+            cells = [label, "" if row["m"] is None else str(row["m"])]
+            if "reason" in row:
+                rows.append([*cells, "—", *[""] * (len(HEAD) - len(cells) - 1)])
+                continue
+            formats = {"psnr": ".2f", "mean_psnr": ".2f", "ssim": ".3f", "error": ".2e"}
+            formats |= {"evaluations": ".0f", "seconds": ".1f", "psnr_at": ".2f"}
+            formats |= {"equal_seconds": ".1f"}
+            values = [(row[key], form) for key, form in formats.items()]
+            rows.append([*cells, *("—" if v is None else format(v, form) for v, form in values)])
+        return list(HEAD), rows
+
+    def reasons(self) -> list[str]:
+        """A line for each row that has no result."""
+        return [
+            f"{row.label}{'' if row.m is None else f', m = {row.m}'}: {row.reason}"
+            for row in self.rows
+            if row.reason is not None
+        ]
 
     def markdown(self) -> str:
-        """The table as text. "PSNR at T" is what was reached when the fastest was done."""
-        lines = [
-            "| prior | m | PSNR | mean of restarts | SSIM | error | evaluations | seconds "
-            "| PSNR at T | T |",
-            "|---|---|---|---|---|---|---|---|---|---|",
-        ]
-        for row in self.table():
-            m = row["m"] or ""
-            if "reason" in row:
-                lines.append(f"| {row['prior']} | {m} | {row['reason']} | | | | | | | |")
-                continue
-            at = "" if row["psnr_at"] is None else f"{row['psnr_at']:.2f}"
-            lines.append(
-                f"| {row['prior']} | {m} | {row['psnr']:.2f} | {row['mean_psnr']:.2f} "
-                f"| {row['ssim']:.3f} | {row['error']:.2e} | {row['evaluations']:.0f} "
-                f"| {row['seconds']:.1f} | {at} | {row['equal_seconds']:.1f} |"
-            )
-        return "\n".join(lines)
+        """The table. "PSNR at T" is what was reached when the slowest was done, or as asked."""
+        head, rows = self.cells()
+        lines = [[cell.replace("|", "\\|") for cell in row] for row in [head, *rows]]
+        lines.insert(1, ["---"] * len(head))
+        text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        return "\n".join([text, *(f"\n{reason}" for reason in self.reasons())])
 
     def plot(self) -> Any:
-        """A PIL image: the truth, then a row of pictures per prior and m."""
-        from priorkit import gallery
+        """A PIL image: the truth, then a row of images per prior and m."""
+        from priorkit.report import gallery
 
         return gallery.pictures(self)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write grid.png, curve.svg, report.html, results.json and each recovery's folder."""
-        from priorkit import gallery
+        from priorkit.report import gallery
 
         folder = Path(folder)
         require_writable(folder)
-        for row in self.rows:
+        parts = [row.label if row.m is None else f"{row.label}-m{row.m}" for row in self.rows]
+        places = distinct(["".join(c if c.isalnum() else "-" for c in part) for part in parts])
+        for row, place in zip(self.rows, places, strict=True):
             if row.recovery is not None:
-                part = row.label if row.m is None else f"{row.label}-m{row.m}"
-                row.recovery.save(folder / "".join(c if c.isalnum() else "-" for c in part))
+                row.recovery.save(folder / place)
         gallery.save(self, folder)
-        write_atomic(folder / "results.json", json.dumps(self.table(), indent=2).encode())
+        rows = json.dumps(self.table(), indent=2, allow_nan=False)
+        write_atomic(folder / "results.json", rows.encode())
         return folder
 
 
@@ -107,32 +136,34 @@ def compare(
     x: Any = None,
     *,
     priors: Sequence[Any],
-    op: Any = "gaussian",
+    op: Any = None,
     ms: Sequence[int] | None = None,
     seconds: float | None = None,
-    progress: Callable[[str, Snapshot, int], None] | None = None,
+    progress: Progress | None = None,
     **settings: Any,
 ) -> Comparison:
     """Recover the same measurements with several priors.
 
+    Images are read, weights loaded and operators made once, before any clock starts.
+
     Parameters
     ----------
-    x : pictures, as for :func:`priorkit.recover`; default: the sample photograph
+    x : images, as for :func:`priorkit.recover`; default: the sample photograph
     priors : each a name, a path to weights, an object, or a table of settings of its own with
         at least "prior", such as ``{"prior": "glow-celeba", "penalty": "l2", "gamma": 0.1,
-        "label": "Glow, penalised"}``
+        "label": "Glow, penalised"}``; none of them may change the measurement
     op : the operator, the same for all
     ms : numbers of measurements, each a comparison of its own
-    seconds : the wall time T at which all are compared too; default: when the fastest was done
+    seconds : the wall time T at which all are compared too; default: when the slowest was done
     progress : called with the label, a Snapshot and the number of images done before
     **settings : of the measurement and the run: ``sigma``, ``seed``, ``mask``, ``shape`` …
 
     A prior that can't do the problem has a row with the reason. Raises a PriorkitError where
-    none can, or where the pictures can't be read. After Ctrl-C, what is done is kept.
+    none can, or where the images can't be read. After Ctrl-C, what is done is kept.
     """
     if not priors:
         raise BadInputError("Name the priors to compare.", try_='priors=["glow-celeba", "dct"]')
-    if ms is not None and not ms:
+    if ms is not None and not len(ms):
         raise BadInputError("ms is a list of numbers of measurements.", got="an empty list")
     counts: list[int | None] = list(ms) if ms is not None else [None]
     contestants = [_contestant(prior) for prior in priors]
@@ -141,62 +172,129 @@ def compare(
         raise BadInputError(
             "Each contestant needs a label of its own.", got=", ".join(labels), try_='"label": …'
         )
+    entries = _choose(contestants, counts, {"op": op, **settings})
     x = astronaut() if x is None else x
-    shape = _shape(contestants, settings, x)
-    problems: list[tuple[Row, Setup]] = []
-    rows: list[Row] = []
-    errors: list[PriorkitError] = []
-    pictures: Any = None
-    for m in counts:  # everything that can be refused is refused before any compute
-        for contestant in contestants:
-            row = Row(str(contestant["label"]), m)
-            rows.append(row)
-            try:
-                given = {"op": op, "shape": shape, **settings, **contestant}
-                given |= {} if m is None else {"m": m}
-                setup, loaded = _prepare(x, given)
-            except PriorkitError as error:
-                row.reason = str(error)
-                errors.append(error)
-                continue
-            pictures = pictures or loaded
-            problems.append((row, setup))
-    if not problems:
-        raise errors[0]
+    images = load_framed(x, _shape(entries, settings), resize=bool(settings.get("resize")))
+    problems = _set_up(entries, images)
     measured: dict[int | None, Tensor] = {}
     interrupted = False
     for row, setup in problems:
-        truth = pictures.x.to(setup.device, setup.dtype)
         if interrupted:
             row.reason = "not run: interrupted"
             continue
+        truth = images.x.to(setup.device, setup.dtype)
         if row.m not in measured:  # one A, one noise: the same for everyone
             measured[row.m] = simulate(setup, truth)
-        y = measured[row.m].to(setup.device, setup.dtype)
-        watch = _Watch(row, setup, y, truth, progress)
-        row.recovery = solve(setup, y, truth, pictures.names, watch)
+        y = _like(measured[row.m], setup)
+        planned = plan(setup, len(y))
+        _warm(setup)
+        watch = _Watch(row, setup, truth, progress)
+        row.recovery = solve(setup, y, truth, images.names, watch, planned)
         watch.finish(row.recovery)
-        interrupted = row.recovery.interrupted
+        interrupted = row.interrupted
+    rows = [row for row, _ in entries]
     equal = {
-        m: seconds
-        or min((r.seconds for r in rows if r.m == m and r.recovery is not None), default=math.nan)
+        m: seconds or max((r.seconds for r in rows if r.m == m and r.recovery), default=math.nan)
         for m in counts
     }
-    return Comparison(rows, pictures.x, pictures.names, equal, interrupted)
+    return Comparison(rows, images.x, images.names, equal, interrupted)
+
+
+# --- what everyone shares ------------------------------------------------------------
+
+Choice = Chosen | PriorkitError
+
+
+def _choose(
+    contestants: list[dict[str, Any]], counts: list[int | None], common: dict[str, Any]
+) -> list[tuple[Row, Choice]]:
+    """The components of every row: one operator per m, one prior per contestant."""
+    found: list[tuple[Row, Choice]] = []
+    priors: dict[str, Selection] = {}
+    for m in counts:
+        operator: Selection | None = None
+        for contestant in contestants:
+            row = Row(str(contestant["label"]), m)
+            own = {k: v for k, v in contestant.items() if k != "label"}
+            try:
+                if row.label in priors:
+                    own["prior"] = priors[row.label]
+                given = common if operator is None else common | {"op": operator}
+                chosen = choose(*split(given, {"m": m}, own))
+                _refuse_other_measurement(chosen, own)
+                operator = chosen.selections["operator"]
+                priors[row.label] = chosen.selections["prior"]
+                found.append((row, chosen))
+            except PriorkitError as error:
+                found.append((row, error))
+    return found
+
+
+def _refuse_other_measurement(chosen: Chosen, own: dict[str, Any]) -> None:
+    """All must see the same images, A and noise."""
+    for name in own:
+        owner = chosen.given.get(name)
+        shared = owner is not None and owner.kind in ("operator", "noise")
+        if shared or name in ("op", "noise", "sigma", "noise_norm", "shape", "seed"):
+            raise BadInputError(
+                f"A contestant can't change the measurement by {name!r}.",
+                try_=f"{name}=… of the comparison",
+            )
+
+
+def _shape(entries: list[tuple[Row, Choice]], settings: dict[str, Any]) -> Shape | None:
+    """The shape asked for, or of the first prior that has one, so that all see the same."""
+    if settings.get("shape") is not None:
+        return tuple(settings["shape"])
+    for _, chosen in entries:
+        if isinstance(chosen, Chosen):
+            try:
+                prior: Prior = chosen.selections["prior"].build(chosen.config.seed)
+            except PriorkitError:  # its row says why
+                continue
+            if prior.shape is not None:
+                return prior.shape
+    return None
+
+
+def _set_up(entries: list[tuple[Row, Choice]], images: Pictures) -> list[tuple[Row, Setup]]:
+    """Everything that can be refused is refused before any compute; raises if all are."""
+    problems = []
+    errors = []
+    for row, chosen in entries:
+        try:
+            if isinstance(chosen, PriorkitError):
+                raise chosen
+            setup = set_up(chosen, tuple(images.x.shape[1:]), real=False)
+            plan(setup, len(images.x))
+            problems.append((row, setup))
+        except PriorkitError as error:
+            row.reason = str(error)
+            errors.append(error)
+    if not problems:
+        raise errors[0]
+    return problems
+
+
+def _like(y: Tensor, setup: Setup) -> Tensor:
+    """A measurement on the device and in the precision of a contestant, complex or not."""
+    wide = setup.dtype == torch.float64
+    dtype = (torch.complex128 if wide else torch.complex64) if y.is_complex() else setup.dtype
+    return y.to(setup.device, dtype)
+
+
+def _warm(setup: Setup) -> None:
+    """One product each way, so that no contestant's clock has the operator's creation on it."""
+    operator = setup.problem.operator
+    x = torch.zeros(1, *setup.problem.shape, device=setup.device, dtype=setup.dtype)
+    operator.vjp(x, operator.A(x))
 
 
 class _Watch:
     """Notes the mean PSNR along the way, at times that grow by a tenth."""
 
-    def __init__(
-        self,
-        row: Row,
-        setup: Setup,
-        y: Tensor,
-        truth: Tensor,
-        progress: Callable[[str, Snapshot, int], None] | None,
-    ) -> None:
-        self.row, self.problem, self.truth = row, setup.problem(y), truth
+    def __init__(self, row: Row, setup: Setup, truth: Tensor, progress: Progress | None) -> None:
+        self.row, self.problem, self.truth = row, setup.problem, truth
         self.progress = progress
         self.psnr = torch.full((len(truth),), math.nan)
         self.started, self.lost, self.next = time.perf_counter(), 0.0, 0.0
@@ -233,43 +331,23 @@ def _label(prior: Any) -> str:
     return Path(name).stem if isinstance(name, (str, Path)) else type(prior).__name__
 
 
-def _shape(contestants: list[dict[str, Any]], settings: dict[str, Any], x: Any) -> Shape | None:
-    """The shape of the first prior that has one, so that all see the same pictures."""
-    if settings.get("shape") is not None:
-        return tuple(settings["shape"])
-    for contestant in contestants:
-        try:
-            prior: Prior = resolve("prior", contestant["prior"]).build(0)
-        except PriorkitError:  # its row says why
-            continue
-        if prior.shape is not None:
-            return prior.shape
-    return SAMPLE if x == astronaut() else None
-
-
-def _prepare(x: Any, given: dict[str, Any]) -> tuple[Setup, Any]:
-    given = {k: v for k, v in given.items() if v is not None and k != "label"}
-    known = {k: v for k, v in given.items() if k in RunConfig.model_fields}
-    extra = {k: v for k, v in given.items() if k not in RunConfig.model_fields}
-    return prepare(x, None, merge(known), extra)
-
-
-def _summary(row: Row, equal: float | None) -> dict[str, Any]:
-    head: dict[str, Any] = {"prior": row.label, "m": row.m}
+def _summary(row: Row, equal: float) -> dict[str, Any]:
+    status = "interrupted" if row.interrupted else "done"
+    head: dict[str, Any] = {"prior": row.label, "m": row.m, "status": status}
     found = row.recovery
     if found is None:
-        return head | {"reason": row.reason}
+        return head | {"status": "none", "reason": row.reason}
     values = {
         "psnr": found.psnr,
         "mean_psnr": found.mean_psnr,
         "ssim": found.ssim,
         "error": found.error,
     }
-    head |= {k: math.nan if v is None else float(v.mean()) for k, v in values.items()}
+    head |= {k: None if v is None else number(v.mean()) for k, v in values.items()}
     return head | {
         "evaluations": sum(found.evaluations) / len(found.evaluations),
-        "seconds": row.seconds,
-        "psnr_at": None if equal is None else row.psnr_at(equal),
-        "equal_seconds": equal,
-        "per_image": [] if found.psnr is None else found.psnr.tolist(),
+        "seconds": number(row.seconds),
+        "psnr_at": None if math.isnan(equal) else row.psnr_at(equal),
+        "equal_seconds": number(equal),
+        "per_image": [] if found.psnr is None else [number(v) for v in found.psnr],
     }

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import ValidationError
 
-from priorkit import weights
+from priorkit import interfaces
+from priorkit.engine.options import describe_errors, option_fields, options_model
 from priorkit.errors import BadInputError, UnknownNameError, did_you_mean
+from priorkit.io import weights
 from priorkit.registry import Entry, registry
 
-__all__ = ["Component", "describe_errors", "from_weights", "option_fields", "resolve"]
+__all__ = ["Selection", "from_weights", "resolve"]
 
 
 @dataclass
-class Component:
+class Selection:
     """A component chosen but not yet built: its class and its options, or the object itself.
 
     ``name`` and ``options`` are what the record of a run says of it.
@@ -39,18 +39,19 @@ class Component:
             return set()
         return set(option_fields(self.target)) - set(self.preset) - {"seed"}
 
-    def build(self, seed: int) -> Any:
+    def build(self, seed: int, **more: Any) -> Any:
         """The component, its options validated; one that takes a ``seed`` gets the run's.
 
-        It is built once: priors read and verify their weights here.
+        It is built once: priors read and verify their weights here. ``more`` are options that
+        the record of a run has in another place.
         """
         if self.instance is None:
-            self.instance = self._build(seed)
+            self.instance = self._build(seed, more)
         return self.instance
 
-    def _build(self, seed: int) -> Any:
-        options = {**self.preset, **self.options}
-        model = _options_model(self.target)
+    def _build(self, seed: int, more: dict[str, Any]) -> Any:
+        options = {**self.preset, **self.options, **more}
+        model = options_model(self.target)
         if "seed" in model.model_fields and options.get("seed") is None:
             options["seed"] = seed
         unknown = sorted(set(options) - set(model.model_fields))
@@ -90,12 +91,14 @@ def _plain(value: Any) -> Any:
     return f"<{type(value).__name__}>"
 
 
-def resolve(kind: str, spec: Any) -> Component:
-    """Turn what a user may write for a component into a :class:`Component`.
+def resolve(kind: str, spec: Any) -> Selection:
+    """Turn what a user may write for a component into a :class:`Selection`.
 
     ``spec`` is a registered name, a path to weights, a table ``{"name": …, options}``, or an
-    object of the right class. Raises UnknownNameError or WeightsError.
+    object of the right class; a Selection is itself. Raises UnknownNameError or WeightsError.
     """
+    if isinstance(spec, Selection):
+        return spec
     options: dict[str, Any] = {}
     if isinstance(spec, dict):
         options = dict(spec)
@@ -106,8 +109,6 @@ def resolve(kind: str, spec: Any) -> Component:
             )
         spec = name
     if not isinstance(spec, (str, Path)):
-        from priorkit import interfaces
-
         base = getattr(interfaces, kind.capitalize())
         if not isinstance(spec, base):
             raise BadInputError(
@@ -115,15 +116,15 @@ def resolve(kind: str, spec: Any) -> Component:
                 got=repr(spec)[:80],
             )
         cls = type(spec)
-        return Component(kind, f"<{cls.__module__}.{cls.__qualname__}>", instance=spec)
+        return Selection(kind, f"<{cls.__module__}.{cls.__qualname__}>", instance=spec)
     name = str(spec)
     entry = registry().find(kind, name)
     if entry is None and kind == "prior":
         found = from_weights(name)
         if found is not None:
-            return Component(kind, name, found.load(), options, dict(found.preset))
+            return Selection(kind, name, found.load(), options, dict(found.preset))
     entry = entry or registry().get(kind, name)
-    return Component(kind, entry.name, entry.load(), options, dict(entry.preset))
+    return Selection(kind, entry.name, entry.load(), options, dict(entry.preset))
 
 
 def from_weights(name: str) -> Entry | None:
@@ -140,33 +141,3 @@ def from_weights(name: str) -> Entry | None:
         )
     preset = {**family.preset, "weights": str(found.path)}
     return Entry("prior", name, family.target, family.plugin, preset=preset)
-
-
-@cache
-def _options_model(target: Any) -> type[BaseModel]:
-    """A pydantic model of the keyword parameters of a constructor."""
-    definition: dict[str, Any] = {}
-    hints = get_type_hints(target.__init__, include_extras=True)
-    for parameter in inspect.signature(target).parameters.values():
-        if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
-            continue
-        default = ... if parameter.default is parameter.empty else parameter.default
-        definition[parameter.name] = (hints.get(parameter.name, Any), default)
-    config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
-    return create_model(f"{target.__name__}Options", __config__=config, **definition)
-
-
-def option_fields(target: Any) -> dict[str, Any]:
-    """Name → pydantic field of every option of a component class."""
-    return dict(_options_model(target).model_fields)
-
-
-def describe_errors(error: ValidationError) -> str:
-    """The first complaint of pydantic, in one line, with what was got."""
-    first = error.errors()[0]
-    if not first["loc"]:  # about several at once: pydantic repeats them all as input
-        return f"{first['msg'].removeprefix('Value error, ')}."
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "missing":
-        return f"the option {where!r} is required."
-    return f"{where}: {first['msg']}. Got {str(first.get('input'))[:80]!r}."

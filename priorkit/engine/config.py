@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from priorkit.components import describe_errors
+from priorkit.engine.options import describe_errors
 from priorkit.errors import BadInputError, UnknownNameError, did_you_mean
 
-__all__ = ["RUN_LEVEL", "RunConfig", "from_file", "merge", "to_toml"]
+__all__ = ["COMPONENTS", "RUN_LEVEL", "RunConfig", "from_file", "merge", "split", "to_toml"]
 
 
 class RunConfig(BaseModel):
@@ -23,8 +23,9 @@ class RunConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
-    prior: Any = "glow-celeba"
-    op: Any = "gaussian"
+    prior: Any = None
+    op: Any = None
+    noise: Any = None
     penalty: Any = None
     solver: Any = None
     start: Any = None
@@ -54,6 +55,7 @@ class RunConfig(BaseModel):
 COMPONENTS = {
     "prior": "prior",
     "op": "operator",
+    "noise": "noise",
     "penalty": "penalty",
     "solver": "solver",
     "start": "start",
@@ -101,6 +103,17 @@ def merge(*layers: dict[str, Any]) -> RunConfig:
         return RunConfig(**values)
     except ValidationError as error:
         raise BadInputError(f"Setting {describe_errors(error)}") from error
+
+
+def split(*layers: dict[str, Any]) -> tuple[RunConfig, dict[str, Any]]:
+    """The config of several layers, and the keywords in them that belong to components.
+
+    Later layers go over earlier ones; None says nothing. Raises as :func:`merge`.
+    """
+    given = [{k: v for k, v in layer.items() if v is not None} for layer in layers]
+    config = merge(*({k: v for k, v in g.items() if k in RunConfig.model_fields} for g in given))
+    both = {k: v for g in given for k, v in g.items()}
+    return config, {k: v for k, v in both.items() if k not in RunConfig.model_fields}
 
 
 def to_toml(config: dict[str, Any]) -> str:

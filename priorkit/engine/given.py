@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from priorkit import records
 from priorkit.errors import BadInputError, MismatchError
-from priorkit.interfaces import Decoder, Encoder, Shape, Start
-from priorkit.pictures import SUFFIXES, load
+from priorkit.interfaces import Decoder, Encoder, Problem, Shape, Start
+from priorkit.io.arrays import read_array
+from priorkit.io.pictures import SUFFIXES, load
 
 __all__ = ["GivenStart", "given_start"]
 
@@ -28,14 +28,14 @@ class GivenStart(Start):
     def __init__(self, value: Tensor) -> None:
         self.value = value
 
-    def check(self, setup: Any) -> None:
+    def check(self, problem: Problem) -> None:
         """Raise BadInputError for a wrong shape or values, MismatchError without an encoder."""
-        prior, shape = setup.prior, setup.shape
+        prior, shape = problem.prior, problem.shape
         size = prior.latent_size if isinstance(prior, Decoder) else math.prod(shape)
         if not bool(torch.isfinite(self.value).all()):
             raise BadInputError("The start has values that are NaN or infinite.")
         if self._is_image(shape):
-            if setup.space == "latent" and not isinstance(prior, Encoder):
+            if problem.space == "latent" and not isinstance(prior, Encoder):
                 raise MismatchError(
                     "A start given as images needs a prior that encodes.", try_="a latent (B, k)"
                 )
@@ -45,19 +45,14 @@ class GivenStart(Start):
                 got=tuple(self.value.shape),
             )
 
-    def make(self, problem: Any, images: int, seed: int) -> Tensor:
+    def make(self, problem: Problem) -> Tensor:
         value = self.value.to(problem.y.device, problem.y.real.dtype)
-        if self._is_image(problem.shape):
-            value = value.view(-1, *problem.shape)
-            value = problem.prior.encode(value) if problem.space == "latent" else value
-        else:
-            value = value.view(-1, value.shape[-1])
-            if problem.space == "pixel" and isinstance(problem.prior, Decoder):
-                value = problem.prior.decode(value)
-        value = value.detach().flatten(1)
-        if len(value) not in (1, images):
-            raise BadInputError(f"There must be 1 start or {images}.", got=len(value))
-        return value.expand(images, -1).clone()
+        image = self._is_image(problem.shape)
+        value = value.view(-1, *(problem.shape if image else value.shape[-1:]))
+        if len(value) not in (1, len(problem.y)):
+            raise BadInputError(f"There must be 1 start or {len(problem.y)}.", got=len(value))
+        u = problem.to_u(image=value) if image else problem.to_u(latent=value)
+        return u.detach().expand(len(problem.y), -1).clone()
 
     def _is_image(self, shape: Shape) -> bool:
         return self.value.ndim > 1 and tuple(self.value.shape[-len(shape) :]) == tuple(shape)
@@ -68,7 +63,7 @@ def given_start(value: Any) -> GivenStart | None:
     if isinstance(value, (str, os.PathLike)):
         path = Path(value)
         if path.suffix == ".npy":
-            value = records.read_array(path)
+            value = read_array(path)
         elif path.suffix.lower() in SUFFIXES:
             value = load(path).x
     if isinstance(value, np.ndarray):

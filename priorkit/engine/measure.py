@@ -1,4 +1,4 @@
-"""Measurements: simulated from pictures, or the user's own, checked."""
+"""Measurements: simulated from images, or the user's own, checked."""
 
 from __future__ import annotations
 
@@ -11,26 +11,23 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from priorkit import records
+from priorkit.engine.setup import Setup
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Shape
-from priorkit.pictures import layout, load
-from priorkit.problem import Setup
-from priorkit.streams import normal
+from priorkit.io.arrays import read_array
+from priorkit.io.pictures import layout, load
+from priorkit.streams import Streams
 
 __all__ = ["measurement", "shape_of", "simulate"]
 
 
 def simulate(setup: Setup, x: Tensor) -> Tensor:
-    """y = A(x) + η; the noise of image i depends on the seed and i alone, never on the batch."""
-    y = setup.operator.A(x)
-    seen = setup.operator.seen()
-    std = setup.noise.std(setup.entries(y))
-    if std:
-        eta = normal(setup.config.seed, "noise", range(len(x)), y[0].numel())
-        eta = std * eta.view(y.shape).to(y.device, y.dtype)
-        y = y + (eta if seen is None else eta * seen.to(eta))
-    return y
+    """y ~ p(· | A x); the noise of image i depends on the seed and i alone, never on the batch."""
+    operator = setup.problem.operator
+    streams = Streams(setup.config.seed, "noise", range(len(x)))
+    clean = operator.A(x)
+    y = setup.problem.noise.sample(clean, streams)
+    return y if operator.mask is None else y * operator.mask.to(y)
 
 
 def shape_of(y: Any) -> Shape | None:
@@ -41,7 +38,8 @@ def shape_of(y: Any) -> Shape | None:
 
 def measurement(y: Any, setup: Setup) -> Tensor:
     """y as (B, *y_shape), checked. Raises BadInputError for another shape or values."""
-    shape = setup.operator.y_shape
+    operator = setup.problem.operator
+    shape = operator.y_shape
     values = _values(y)
     given = tuple(values.shape)
     if values.ndim == len(shape):
@@ -53,18 +51,18 @@ def measurement(y: Any, setup: Setup) -> Tensor:
             try_="the operator's own m, and shape=… of the picture to recover",
         )
     dtype = setup.dtype
-    if values.is_complex():
-        probe = setup.operator.A(torch.zeros(1, *setup.shape, device=setup.device))
-        if not probe.is_complex():
-            raise BadInputError(
-                "The measurement y is complex, and the operator's output is real.", try_="y.real"
-            )
+    probe = operator.A(torch.zeros(1, *setup.problem.shape, device=setup.device))
+    if values.is_complex() and not probe.is_complex():
+        raise BadInputError(
+            "The measurement y is complex, and the operator's output is real.", try_="y.real"
+        )
+    if probe.is_complex():
         dtype = torch.complex128 if dtype == torch.float64 else torch.complex64
     values = values.to(setup.device, dtype)
     if not bool(torch.isfinite(values).all()):
         raise BadInputError("The measurement y has values that are NaN or infinite.")
-    seen = setup.operator.seen()
-    return values if seen is None else values * seen.to(values)
+    setup.problem.noise.check(values)
+    return values if operator.mask is None else values * operator.mask.to(values)
 
 
 def _values(y: Any) -> Tensor:
@@ -73,7 +71,7 @@ def _values(y: Any) -> Tensor:
     A measured picture is never resized: that would be another measurement.
     """
     if isinstance(y, (str, os.PathLike)) and str(y).endswith(".npy"):
-        y = records.read_array(Path(y))
+        y = read_array(Path(y))
     if isinstance(y, (str, os.PathLike, Image.Image)):
         return load(y).x
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from priorkit.errors import BadInputError
 
-__all__ = ["require_writable", "write_atomic"]
+__all__ = ["distinct", "require_writable", "write_atomic"]
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -44,6 +44,22 @@ def require_writable(folder: Path) -> None:
             made.rmdir()
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise _unwritable(folder, error) from error
+
+
+def distinct(names: list[str]) -> list[str]:
+    """The names, each that came before with a number added: results are saved under them.
+
+    >>> distinct(["a", "b", "a"])
+    ['a', 'b', 'a-2']
+    """
+    distinct: dict[str, None] = {}
+    for name in names:
+        candidate, count = name, 1
+        while candidate in distinct:
+            count += 1
+            candidate = f"{name}-{count}"
+        distinct[candidate] = None
+    return list(distinct)
 
 
 def _unwritable(path: Path, error: OSError | ValueError) -> BadInputError:

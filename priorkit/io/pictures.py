@@ -12,8 +12,9 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from priorkit import records
 from priorkit.errors import BadInputError
+from priorkit.io.arrays import read_array
+from priorkit.io.files import distinct
 
 __all__ = ["Pictures", "astronaut", "load", "to_pil"]
 
@@ -32,7 +33,7 @@ class Pictures:
 
 def astronaut() -> Path:
     """The sample photograph: the face of astronaut Eileen Collins (NASA, public domain)."""
-    return Path(__file__).parent / "assets" / "astronaut.png"
+    return Path(__file__).parents[1] / "assets" / "astronaut.png"
 
 
 def load(source: Any, shape: tuple[int, ...] | None = None, *, resize: bool = False) -> Pictures:
@@ -62,7 +63,7 @@ def load(source: Any, shape: tuple[int, ...] | None = None, *, resize: bool = Fa
                 got=", ".join(sorted({_size(p.x.shape[1:]) for p in parts})),
                 try_="shape=(3, 64, 64)",
             )
-        names = _distinct([n for p in parts for n in p.names])
+        names = distinct([n for p in parts for n in p.names])
         return Pictures(torch.cat([p.x for p in parts]), names)
     if isinstance(source, (str, os.PathLike)):
         return _from_path(Path(source), shape, resize)
@@ -108,7 +109,7 @@ def _from_path(path: Path, shape: tuple[int, ...] | None, resize: bool) -> Pictu
             raise BadInputError(f"No pictures in the folder {path}.", try_="PNG or JPEG files")
         return load(files, shape)
     if path.suffix == ".npy":
-        return load(records.read_array(path), shape, resize=resize)
+        return load(read_array(path), shape, resize=resize)
     try:
         with Image.open(path) as file:
             if file.width * file.height > MAX_PIXELS:
@@ -169,7 +170,7 @@ def _centre_box(width: int, height: int, to_width: int, to_height: int) -> Box:
 
 def _vectors(source: Any, d: int) -> Pictures:
     if isinstance(source, (str, os.PathLike)) and str(source).endswith(".npy"):
-        source = records.read_array(Path(source))
+        source = read_array(Path(source))
     try:
         x = torch.as_tensor(np.asarray(source, dtype=np.float32))
     except (TypeError, ValueError) as error:
@@ -230,18 +231,6 @@ def check_range(x: Tensor) -> None:
         raise BadInputError(
             "Pixels must lie in [0, 1].", got=f"values from {low:.3g} to {high:.3g}", try_=tip
         )
-
-
-def _distinct(names: list[str]) -> list[str]:
-    """The names, each that came before with a number added: results are saved under them."""
-    distinct: dict[str, None] = {}
-    for name in names:
-        candidate, count = name, 1
-        while candidate in distinct:
-            count += 1
-            candidate = f"{name}-{count}"
-        distinct[candidate] = None
-    return list(distinct)
 
 
 def _size(shape: Any) -> str:

@@ -1,40 +1,23 @@
-"""The record of a run: everything that is needed to repeat it and to believe it."""
+"""The folder of a saved run: written, cleared, and read back."""
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
-import math
-import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from priorkit.errors import BadInputError, WeightsError
-from priorkit.files import write_atomic
+from priorkit.errors import BadInputError
+from priorkit.io.arrays import read_array, write_array
 
-if TYPE_CHECKING:
-    from priorkit.problem import Setup
-    from priorkit.recovery import Attempt, Recovery
-
-__all__ = [
-    "Saved",
-    "check_inputs",
-    "clear",
-    "make",
-    "read",
-    "read_array",
-    "repeatable",
-    "write_arrays",
-]
+__all__ = ["ARRAYS", "FORMAT", "Saved", "clear", "read", "repeatable", "write_arrays"]
 
 FORMAT = 1
-ARRAYS = ("y", "x", "z", "truth", "start")
+ARRAYS = ("y", "x", "z", "truth", "start", "spread", "samples")
 
 
 @dataclass(frozen=True)
@@ -50,63 +33,11 @@ class Saved:
     truth: np.ndarray | None
 
 
-def make(setup: Setup, recovery: Recovery) -> dict[str, Any]:
-    """The record of a finished run, as JSON-able data."""
-    record: dict[str, Any] = {
-        "format": FORMAT,
-        "config": setup.record(),
-        "weights": dict(setup.prior.provenance),
-        "files": _files(setup),
-        "versions": {name: version(name) for name in ("priorkit", "torch", "numpy")}
-        | {"python": platform.python_version()},
-        "seconds": round(recovery.seconds, 3),
-        "images": [],
-    }
-    scores = {k: getattr(recovery, k) for k in ("psnr", "ssim", "error")}
-    attempts = len(recovery.attempts)
-    for i, name in enumerate(recovery.names):
-        image = {
-            "name": name,
-            "status": recovery.status[i],
-            "evaluations": recovery.evaluations[i],
-            "objective": _number(recovery.objective[i]),
-            "misfit": _number(recovery.misfit[i]),
-        }
-        image |= {k: _number(v[i]) for k, v in scores.items() if v is not None}
-        if attempts > 1:
-            image["restarts"] = [_attempt(attempt, i) for attempt in recovery.attempts]
-        record["images"].append(image)
-    return record
-
-
-def _attempt(attempt: Attempt, i: int) -> dict[str, Any]:
-    values = {"objective": _number(attempt.objective[i]), "misfit": _number(attempt.misfit[i])}
-    return values if attempt.psnr is None else values | {"psnr": _number(attempt.psnr[i])}
-
-
-def _files(setup: Setup) -> dict[str, str]:
-    """sha256 of every file that an option names, such as the matrix of an operator."""
-    found = {}
-    for component in setup.components.values():
-        for value in component.record().values():
-            if isinstance(value, str) and "." in value and Path(value).is_file():
-                found[value] = hashlib.sha256(Path(value).read_bytes()).hexdigest()
-    return found
-
-
-def _number(value: Any) -> float | None:
-    """A float, or None for what JSON has no word for: an image that was never evaluated."""
-    return float(value) if math.isfinite(value) else None
-
-
-def write_arrays(recovery: Recovery, folder: Path) -> None:
-    """y, x̂, z and the truth as .npy files beside the record."""
-    for name in ARRAYS:
-        tensor = getattr(recovery, name)
+def write_arrays(arrays: Mapping[str, Tensor | None], folder: Path) -> None:
+    """Write y, x̂, z, the truth … as .npy files beside the record, those that there are."""
+    for name, tensor in arrays.items():
         if tensor is not None:
-            buffer = io.BytesIO()
-            np.save(buffer, tensor.detach().cpu().numpy())
-            write_atomic(folder / f"{name}.npy", buffer.getvalue())
+            write_array(folder / f"{name}.npy", tensor.detach().cpu().numpy())
 
 
 def clear(folder: Path) -> None:
@@ -151,7 +82,7 @@ def read(folder: Path) -> Saved:
         raise BadInputError(
             f"{path} is not a record of a run.", got=f"{type(error).__name__}: {error}"[:100]
         ) from error
-    for component in ("prior", "op", "penalty", "solver"):
+    for component in ("prior", "op", "noise", "penalty", "solver"):
         chosen = config.get(component)
         values = chosen.values() if isinstance(chosen, dict) else [chosen]
         for value in values:
@@ -168,31 +99,3 @@ def read(folder: Path) -> Saved:
         config["start"] = start
     y, x = read_array(folder / "y.npy"), read_array(folder / "x.npy")
     return Saved(config, weights, files, names, y, x, truth)
-
-
-def read_array(path: Path) -> np.ndarray:
-    """A .npy file, never a pickle. Raises BadInputError where it can't be read."""
-    try:
-        array = np.load(path, allow_pickle=False)
-    except Exception as error:  # numpy raises many kinds for a damaged file
-        raise BadInputError(
-            f"{path} is not an array that can be read.",
-            got=f"{type(error).__name__}: {str(error)[:100]}",
-            try_="numpy.save",
-        ) from error
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiucb":
-        raise BadInputError(f"{path} must hold one array of numbers.")
-    return array
-
-
-def check_inputs(saved: Saved, setup: Setup) -> None:
-    """Raise where weights (WeightsError) or files (BadInputError) aren't those of the run."""
-    for path, digest in _files(setup).items():
-        if saved.files.get(path) != digest:
-            raise BadInputError(f"{path} has changed since this run.", try_="the file as it was")
-    now = dict(setup.prior.provenance)
-    if now != saved.weights:
-        raise WeightsError(
-            "The weights are not the ones that this run used.",
-            got=f"{now or 'none'} instead of {saved.weights or 'none'}",
-        )

@@ -15,17 +15,17 @@ import urllib.parse
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from priorkit.errors import WeightsError
-from priorkit.files import write_atomic
+from priorkit.io.files import write_atomic
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
-__all__ = ["Card", "Weights", "cache_dir", "find", "read"]
+__all__ = ["Card", "Weights", "cache_dir", "find", "read", "restore"]
 
 MAX_CARD = 1 << 20
 MAX_WEIGHTS = 4 << 30
@@ -100,6 +100,51 @@ def read(path: str | os.PathLike[str]) -> Weights:
     if not card_path.is_file():
         raise WeightsError(f"{path} has no card.", try_=f"the file {card_path} beside it")
     return Weights(path, _read_card(card_path))
+
+
+class _Config(Protocol):
+    @classmethod
+    def from_dict(cls, values: Any) -> Any: ...
+
+
+N = TypeVar("N", bound="nn.Module")
+
+
+def restore(
+    path: str | os.PathLike[str], family: str, config: type[_Config], network: type[N]
+) -> tuple[Card, N]:
+    """The card and the trained network of weights, whatever the family.
+
+    The network is ``network(config.from_dict(card.architecture))``, its tensors in float32 on
+    the CPU and frozen; nothing is allocated before the shapes agree with the file. Whole-number
+    buffers that a file leaves out, such as the counters of batch norms, are zero.
+
+    Raises WeightsError for a file that is missing, damaged, of another family or range, or
+    that doesn't fit the architecture on its card.
+    """
+    import torch
+
+    found = read(path)
+    if found.card.family != family:
+        kind = config.__name__.removesuffix("Config")
+        raise WeightsError(f"{found.path} holds a {found.card.family!r}, not a {kind}.")
+    if found.card.range != (0.0, 1.0):
+        raise WeightsError(f"{found.path} is not for images in [0, 1].", got=found.card.range)
+    state = found.load()
+    try:
+        with torch.device("meta"):
+            made = network(config.from_dict(found.card.architecture))
+        for name, tensor in made.state_dict().items():
+            if not tensor.is_floating_point() and name not in state:
+                state[name] = torch.zeros(tensor.shape, dtype=tensor.dtype)
+        tensors = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+        made.load_state_dict(tensors, assign=True)
+    except (TypeError, KeyError, ValueError, RuntimeError, AttributeError) as error:
+        raise WeightsError(
+            f"{found.path} doesn't fit the architecture on its card.",
+            got=(str(error).splitlines() or [type(error).__name__])[0][:200],
+        ) from error
+    return found.card, made.requires_grad_(False)
 
 
 def find(name: str) -> Weights | None:

@@ -1,27 +1,18 @@
-"""Recovery → pictures, an HTML page, and a folder with everything in it."""
+"""A recovery as a grid of pictures."""
 
 from __future__ import annotations
 
 import io
-import json
 import math
-from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from priorkit import records
-from priorkit.config import to_toml
-from priorkit.files import require_writable, write_atomic
-from priorkit.pictures import to_pil
+from priorkit.engine.result import Recovery
+from priorkit.io.pictures import to_pil
 
-if TYPE_CHECKING:
-    from priorkit.recovery import Recovery
-
-__all__ = ["columns", "error_map", "grid", "png", "save", "write_html"]
+__all__ = ["columns", "error_map", "grid", "png", "summary", "tile"]
 
 MAX_ROWS = 32  # of a grid; the folder holds every image
 
@@ -39,46 +30,14 @@ _SCALE = torch.tensor(
 )
 
 
-def save(recovery: Recovery, folder: Path) -> Path:
-    """Write everything that a run is into ``folder``; each file is whole or not there.
-
-    ``images/NAME.png`` the recoveries, ``grid.png``, ``report.html``, ``config.toml`` (which
-    starts a run with the same inputs and settings), ``trace.json``, ``y.npy``, ``x.npy``,
-    where there are any ``z.npy``, ``truth.npy`` and ``start.npy``, and last ``record.json``.
-    What an earlier run left there goes first. Raises BadInputError where the folder can't be
-    written.
-    """
-    require_writable(folder)
-    records.clear(folder)
-    for name, x in zip(recovery.names, recovery.x, strict=True):
-        write_atomic(folder / "images" / f"{name}.png", png(_tile(x)))
-    write_atomic(folder / "grid.png", png(grid(recovery)))
-    write_html(recovery, folder / "report.html")
-    config = records.repeatable(recovery.record["config"], folder, recovery.start)
-    write_atomic(folder / "config.toml", to_toml(config).encode())
-    traces = [asdict(trace) for trace in recovery.trace]
-    write_atomic(folder / "trace.json", json.dumps(traces).encode())
-    records.write_arrays(recovery, folder)
-    write_atomic(folder / "record.json", json.dumps(recovery.record, indent=2).encode())
-    return folder
-
-
-def write_html(recovery: Recovery, path: Path) -> Path:
-    """Write a page that needs no other file: pictures, curves, settings."""
-    from priorkit.page import page
-
-    write_atomic(path, page(recovery).encode())
-    return path
-
-
 def columns(recovery: Recovery, i: int) -> list[tuple[str, Image.Image]]:
     """The pictures that tell of image ``i``, with captions."""
     shown = []
     if recovery.truth is not None:
-        shown.append(("truth", _tile(recovery.truth[i])))
-    measured = recovery.operator.picture(recovery.y[i : i + 1])
+        shown.append(("truth", tile(recovery.truth[i])))
+    measured = recovery.operator.image(recovery.y[i : i + 1])
     if measured is not None:
-        shown.append(("measurement", _tile(measured[0])))
+        shown.append(("measurement", tile(measured[0])))
     else:
         count = recovery.y[i].numel()
         shown.append((f"{count:,} numbers", _numbers(recovery.y[i])))
@@ -86,32 +45,49 @@ def columns(recovery: Recovery, i: int) -> list[tuple[str, Image.Image]]:
     psnr = recovery.psnr
     if psnr is not None:
         caption = f"{float(psnr[i]):.1f} dB"
-    shown.append((caption, _tile(recovery.x[i])))
+    shown.append((caption, tile(recovery.x[i])))
     if recovery.truth is not None and recovery.x.ndim == 4:
-        shown.append(("5 · |error|", error_map(recovery.x[i], recovery.truth[i])))
+        error = (recovery.x[i] - recovery.truth[i]).abs()
+        shown.append(("5 · |error|", error_map(error)))
+    if recovery.draws is not None and recovery.x.ndim == 4:
+        shown.append(("5 · std of draws", error_map(recovery.draws.spread[i])))
     return shown
 
 
-def grid(recovery: Recovery, tile: int = 160) -> Image.Image:
+def summary(recovery: Recovery) -> str:
+    """One sentence: how good, how large, how long."""
+    psnr, count = recovery.psnr, len(recovery.x)
+    words = [] if psnr is None else [f"mean PSNR {float(psnr.mean()):.2f} dB"]
+    shape = "×".join(map(str, recovery.x.shape[1:]))
+    words.append(f"{count} image{'s' if count > 1 else ''} of {shape}")
+    words.append(f"{recovery.seconds:.1f} s")
+    each = sum(recovery.evaluations) / len(recovery.evaluations)
+    words.append(f"{each:.0f} {recovery.record['unit']} per image")
+    if recovery.interrupted:
+        words.append("interrupted: images without evaluations are only starts")
+    return ", ".join(words) + "."
+
+
+def grid(recovery: Recovery, side: int = 160) -> Image.Image:
     """One row per image: truth, measurement, recovery, error map."""
     rows = [columns(recovery, i) for i in range(min(len(recovery.x), MAX_ROWS))]
     gap, caption = 8, 22
-    width = gap + max(len(row) for row in rows) * (tile + gap)
-    canvas = Image.new("RGB", (width, gap + len(rows) * (tile + caption + gap)), "white")
+    width = gap + max(len(row) for row in rows) * (side + gap)
+    canvas = Image.new("RGB", (width, gap + len(rows) * (side + caption + gap)), "white")
     draw = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(size=14)
     for r, row in enumerate(rows):
-        top = gap + r * (tile + caption + gap)
+        top = gap + r * (side + caption + gap)
         for c, (text, picture) in enumerate(row):
-            left = gap + c * (tile + gap)
+            left = gap + c * (side + gap)
             draw.text((left, top), text, fill="#333333", font=font)
-            canvas.paste(_fit(picture, tile), (left, top + caption))
+            canvas.paste(_fit(picture, side), (left, top + caption))
     return canvas
 
 
-def error_map(x: Tensor, truth: Tensor, gain: float = 5.0) -> Image.Image:
-    """|x − x̂|, the mean over channels times ``gain``, on a dark-to-bright scale."""
-    error = (gain * (x - truth).abs().mean(0)).clamp(0, 1).cpu().float()
+def error_map(size: Tensor, gain: float = 5.0) -> Image.Image:
+    """Sizes (C, H, W), the mean over channels times ``gain``, on a dark-to-bright scale."""
+    error = (gain * size.mean(0)).nan_to_num(0.0).clamp(0, 1).cpu().float()
     place = error * (len(_SCALE) - 1)
     low = place.floor().long().clamp_max(len(_SCALE) - 2)
     part = (place - low)[..., None]
@@ -127,14 +103,14 @@ def png(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _tile(x: Tensor) -> Image.Image:
-    """An image as it is; a vector as a square of greys."""
+def tile(x: Tensor) -> Image.Image:
+    """An image as it is; a vector or signal as a square of greys."""
     return to_pil(x) if x.ndim == 3 else _numbers(x)
 
 
-def _fit(picture: Image.Image, tile: int) -> Image.Image:
+def _fit(picture: Image.Image, side: int) -> Image.Image:
     """Scale to a square tile: pixels stay squares when enlarged."""
-    scale = tile / max(picture.size)
+    scale = side / max(picture.size)
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
     how = Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.BILINEAR
     return picture.convert("RGB").resize(size, how)

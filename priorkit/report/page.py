@@ -1,19 +1,22 @@
-"""A recovery as one HTML page that can be mailed: no script, no other file."""
+"""Pages that can be mailed: no script, no other file."""
 
 from __future__ import annotations
 
 import base64
 import html
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 
-from priorkit.config import to_toml
-from priorkit.report import MAX_ROWS, columns, png
+from PIL import Image
 
-if TYPE_CHECKING:
-    from priorkit.recovery import Recovery
+from priorkit.engine.config import to_toml
+from priorkit.engine.result import Recovery
+from priorkit.io.files import write_atomic
+from priorkit.report.grid import MAX_ROWS, columns, png, summary
+from priorkit.report.svg import Line, plot
 
-__all__ = ["page"]
+__all__ = ["document", "embedded", "page", "table", "write"]
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 60rem;
@@ -33,18 +36,50 @@ svg { max-width: 100%; height: auto; }
 """
 
 
+def document(title: str, body: str) -> str:
+    """A whole page with that title."""
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>priorkit: {html.escape(title)}</title><style>{STYLE}</style>"
+        f"<body><h1>{html.escape(title)}</h1>{body}</body></html>\n"
+    )
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of plain text."""
+    cells = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return f'<div class="numbers"><table><tr>{cells}</tr>{body}</table></div>'
+
+
+def embedded(picture: Image.Image, alt: str, style: str = "") -> str:
+    """An image inside the page."""
+    data = base64.b64encode(png(picture)).decode()
+    more = f' style="{style}"' if style else ""
+    return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{data}"{more}>'
+
+
+def write(recovery: Recovery, path: Path) -> Path:
+    """Write the page of a recovery."""
+    write_atomic(path, page(recovery).encode())
+    return path
+
+
 def page(recovery: Recovery) -> str:
-    """The page: a sentence, pictures, numbers, the convergence curve, the settings."""
+    """A sentence, pictures, numbers, the convergence curve, the settings."""
     config = recovery.record["config"]
     prior, op = config["prior"]["name"], config["op"]["name"]
     count = len(recovery.x)
     title = f"{count} image{'s' if count > 1 else ''} recovered with {prior} from {op}"
     parts = [
-        f"<h1>{html.escape(title)}</h1><p>{html.escape(_summary(recovery))}</p>",
+        f"<p>{html.escape(summary(recovery))}</p>",
         "<h2>Pictures</h2>",
         *(_row(recovery, i) for i in range(min(count, MAX_ROWS))),
         "<h2>Numbers</h2>",
-        _table(recovery),
+        _numbers(recovery),
         "<h2>Convergence</h2>",
         _curve(recovery),
         "<h2>Settings</h2><p><code>priorkit replay FOLDER</code> repeats a saved run from its "
@@ -52,99 +87,45 @@ def page(recovery: Recovery) -> str:
         "with these settings.</p>",
         f"<pre>{html.escape(to_toml(config))}</pre>",
     ]
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(title)}</title><style>{STYLE}</style>"
-        f"<body>{''.join(parts)}</body></html>\n"
-    )
-
-
-def _summary(recovery: Recovery) -> str:
-    words = [f"{recovery.seconds:.1f} s"]
-    evaluations = sum(recovery.evaluations) / len(recovery.evaluations)
-    words.append(f"{evaluations:.0f} evaluations per image")
-    psnr = recovery.psnr
-    if psnr is not None:
-        words.insert(0, f"mean PSNR {float(psnr.mean()):.2f} dB")
-    if recovery.interrupted:
-        words.append("interrupted: images without evaluations are only starts")
-    return ", ".join(words) + "."
+    return document(title, "".join(parts))
 
 
 def _row(recovery: Recovery, i: int) -> str:
-    figures = []
-    for caption, picture in columns(recovery, i):
-        data = base64.b64encode(png(picture)).decode()
-        text = html.escape(f"{recovery.names[i]}: {caption}")
-        figures.append(
-            f'<figure><img alt="{text}" src="data:image/png;base64,{data}">'
-            f"<figcaption>{html.escape(caption)}</figcaption></figure>"
-        )
+    figures = [
+        f"<figure>{embedded(picture, f'{recovery.names[i]}: {caption}')}"
+        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+        for caption, picture in columns(recovery, i)
+    ]
     return f"<div>{''.join(figures)}</div>"
 
 
-def _table(recovery: Recovery) -> str:
+def _numbers(recovery: Recovery) -> str:
     images = recovery.record["images"]
     heads = [k for k in ("name", "psnr", "ssim", "error", "misfit") if k in images[0]]
-    heads += ["evaluations", "status"]
-    units = {"psnr": "PSNR (dB)", "ssim": "SSIM", "error": "error (1/n)‖x − x̂‖²"}
+    heads += ["evaluations", "status", "reason"]
+    words = {"psnr": "PSNR (dB)", "ssim": "SSIM", "error": "error (1/n)‖x − x̂‖²"}
+    words["evaluations"] = recovery.record["unit"]
     formats = {"psnr": ".2f", "ssim": ".4f", "error": ".2e", "misfit": ".3e"}
-    head = "".join(f"<th>{units.get(k, k)}</th>" for k in heads)
-    rows = []
-    for image in images:
-        cells = ("—" if image[k] is None else format(image[k], formats.get(k, "")) for k in heads)
-        rows.append("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in cells) + "</tr>")
-    return f'<div class="numbers"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
+    rows = [
+        ["—" if image[k] is None else format(image[k], formats.get(k, "")) for k in heads]
+        for image in images
+    ]
+    return table([words.get(k, k) for k in heads], rows)
 
 
 def _curve(recovery: Recovery) -> str:
     """log₁₀ of the misfit against evaluations, a line per image."""
-    lines = []
+    lines: list[Line] = []
     for trace in recovery.trace:
         for i in range(len(trace.misfit[0]) if trace.misfit else 0):
             points = [
-                (e[i], math.log10(max(m[i], 1e-12)))
+                (float(e[i]), math.log10(max(m[i], 1e-12)))
                 for e, m in zip(trace.evaluations, trace.misfit, strict=True)
                 if math.isfinite(m[i])
             ]
             if len(points) > 1:
-                lines.append(points[:: max(1, len(points) // 200)] + points[-1:])
+                lines.append(("", points[:: max(1, len(points) // 200)] + points[-1:]))
     if not lines:
         return "<p>No iterations were traced.</p>"
-    width, height, left, bottom = 640, 280, 60, 40
-    most = max(x for line in lines for x, _ in line)
-    low = math.floor(min(y for line in lines for _, y in line))
-    high = max(low + 1, math.ceil(max(y for line in lines for _, y in line)))
-
-    def place(x: float, y: float) -> str:
-        px = left + (width - left - 10) * x / most
-        py = 10 + (height - bottom - 10) * (high - y) / (high - low)
-        return f"{px:.1f},{py:.1f}"
-
-    svg = [f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="misfit by evaluations">']
-    for power in range(low, high + 1):
-        x, y = place(0, power).split(",")
-        svg.append(
-            f'<line x1="{x}" x2="{width - 10}" y1="{y}" y2="{y}" stroke="#8884"/>'
-            f'<text x="{left - 8}" y="{float(y) + 4}" text-anchor="end" font-size="12">'
-            f"1e{power}</text>"
-        )
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        x = place(share * most, low).split(",")[0]
-        svg.append(
-            f'<text x="{x}" y="{height - bottom + 18}" text-anchor="middle" font-size="12">'
-            f"{share * most:.0f}</text>"
-        )
-    svg.append(
-        f'<text x="{(left + width) / 2}" y="{height - 4}" text-anchor="middle" font-size="12">'
-        "evaluations</text>"
-    )
-    for line in lines:
-        path = " ".join(place(x, y) for x, y in line)
-        svg.append(
-            f'<polyline points="{path}" fill="none" stroke="#2a6fdb" stroke-opacity=".6" '
-            'stroke-width="1.5"/>'
-        )
-    svg.append("</svg>")
-    return f"<p>Misfit ‖A x̂ − y‖² by evaluations of the objective.</p>{''.join(svg)}"
+    drawn = plot(lines, across=recovery.record["unit"], up="misfit ℓ(A x̂, y)", powers=True)
+    return f"<p>Misfit by {html.escape(recovery.record['unit'])}, a line per image.</p>{drawn}"

@@ -10,9 +10,9 @@ from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from priorkit.components import describe_errors
+from priorkit.engine.options import describe_errors
 from priorkit.errors import BadInputError, UnknownNameError, did_you_mean
-from priorkit.files import require_writable
+from priorkit.io.files import require_writable
 from priorkit.registry import registry
 
 __all__ = ["options_of", "run_trainer"]

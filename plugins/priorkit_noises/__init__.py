@@ -1,0 +1,1 @@
+"""ℓ: how measurements scatter around A(x), and what a misfit costs."""

@@ -1,1 +1,0 @@
-"""Solvers for priors that only denoise: one call, or plug-and-play."""

@@ -1,0 +1,1 @@
+"""u₀: where a solver begins."""

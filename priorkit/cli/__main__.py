@@ -1,0 +1,5 @@
+"""``python -m priorkit.cli``."""
+
+from priorkit.cli.main import main
+
+main()

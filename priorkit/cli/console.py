@@ -1,0 +1,107 @@
+"""The terminal: tables, bars, and what is said on stderr."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape as _escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import TimeElapsedColumn as Elapsed
+from rich.progress import TimeRemainingColumn as Remaining
+from rich.table import Table
+
+__all__ = ["Bar", "JsonFlag", "TrainingBar", "err", "escape", "out", "show_table"]
+
+out = Console()
+err = Console(stderr=True)
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="machine-readable output")]
+
+
+def escape(text: Any) -> str:
+    """Text that means no markup."""
+    return _escape(str(text))
+
+
+def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table of plain text, numbers to the right of the first column."""
+    table = Table(box=None, pad_edge=False)
+    for i, name in enumerate(head):
+        table.add_column(name, justify="right" if i else "left")
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    out.print(table)
+
+
+class Bar(logging.Handler):
+    """A bar over the steps of a solver; callable as the ``progress`` of ``recover``.
+
+    While it is open, what priorkit logs is said on stderr.
+    """
+
+    def __init__(self, *, quiet: bool) -> None:
+        super().__init__(logging.INFO)
+        self.quiet = quiet
+        self.bar = Progress(
+            TextColumn("recovering"),
+            BarColumn(),
+            TextColumn("{task.fields[note]}"),
+            Elapsed(),
+            console=err,
+            disable=quiet or not err.is_terminal,
+            transient=True,
+        )
+        self.task = self.bar.add_task("", total=None, note="")
+
+    def __enter__(self) -> Bar:
+        log = logging.getLogger("priorkit")
+        self.level_before = log.level
+        log.addHandler(self)
+        log.setLevel(logging.WARNING if self.quiet else logging.INFO)
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+        log = logging.getLogger("priorkit")
+        log.removeHandler(self)
+        log.setLevel(self.level_before)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        err.print(escape(record.getMessage()), soft_wrap=True, highlight=False)
+
+    def __call__(self, now: Any, done: int, label: str = "") -> None:
+        count = int(now.evaluations.max())
+        misfit = float(now.misfit.median())
+        before = f"{label}: " if label else ""
+        before += f"image {done + 1}…, " if done else ""
+        note = f"{escape(before)}{count} evaluations, misfit {misfit:.3g}"
+        self.bar.update(self.task, note=note)
+
+
+class TrainingBar:
+    """A bar over training steps; callable as a trainer's ``progress``."""
+
+    def __init__(self) -> None:
+        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+        self.bar = Progress(*columns, Remaining(), console=err)
+        self.task: Any = None
+
+    def __enter__(self) -> TrainingBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.task is not None:
+            self.bar.stop()
+
+    def __call__(self, step: int, total: int, message: str) -> None:
+        if self.task is None:
+            self.bar.start()
+            self.task = self.bar.add_task("", total=total)
+        if message.endswith("\n"):
+            self.bar.console.print(f"{step}/{total}  {message.rstrip()}")
+        self.bar.update(self.task, completed=step, total=total, description=message.rstrip())

@@ -1,0 +1,33 @@
+"""``priorkit train``."""
+
+from __future__ import annotations
+
+import typer
+
+from priorkit.cli.console import TrainingBar, out
+from priorkit.cli.words import split
+from priorkit.errors import BadInputError
+
+__all__ = ["train"]
+
+
+def train(context: typer.Context) -> None:
+    """Train the weights of a prior. Continues where it stopped when given again.
+
+    NAME is a trainer, see [bold]priorkit list[/bold].
+    --data FOLDER_OR_ZIP and --out FOLDER are required; [bold]priorkit show NAME[/bold] lists
+    the other options.
+    """
+    from priorkit.training.run import run_trainer
+
+    positional, options = split(context.args)
+    if len(positional) != 1:
+        raise BadInputError(
+            "Say which trainer, one name.", got=" ".join(positional) or None, try_="priorkit list"
+        )
+    with TrainingBar() as bar:
+        path = run_trainer(positional[0], options, bar)
+    if path is None:
+        out.print("Stopped before the end; the same command continues.")
+    else:
+        out.print(f"Wrote {path} and its card.")

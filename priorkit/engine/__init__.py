@@ -1,0 +1,1 @@
+"""From settings to a result: config → setup → problem → loop → recovery."""

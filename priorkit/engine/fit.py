@@ -1,0 +1,129 @@
+"""What doesn't fit, and why: classes that a component requires and another isn't."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from priorkit.engine.components import Selection, resolve
+from priorkit.errors import MismatchError, PriorkitError
+from priorkit.interfaces import (
+    Decoder,
+    Denoiser,
+    Density,
+    Problem,
+    Requires,
+    Solver,
+    Start,
+)
+from priorkit.registry import registry
+
+__all__ = ["check", "suitable_solver"]
+
+Selections = dict[str, Selection]
+
+
+def check(selections: Selections, problem: Problem, solver: Solver, start: Start) -> None:
+    """Refuse a mismatch, naming the missing piece and what would fit."""
+    label = f"solver {selections['solver'].name!r}"
+    _check_requires(label, solver.requires, selections, problem)
+    name = selections["penalty"].name
+    _need(f"penalty {name!r}", problem.penalty.requires, selections["prior"], problem.prior)
+    _check_requires(f"start {selections['start'].name!r}", start.requires, selections, problem)
+    if solver.requires.smooth and not problem.penalty.smooth:
+        fitting = _names("solver", lambda cls: not cls.requires.smooth)
+        raise MismatchError(
+            f"{label} requires a smooth penalty, and {name!r} isn't.", try_=f"solver={fitting}"
+        )
+    if _only_denoises(problem) and not solver.requires.prior:
+        raise MismatchError(
+            f"{label} makes no use of prior {selections['prior'].name!r}, which only denoises.",
+            try_=f"solver={' or '.join(repr(s.name) for s in _using(problem)) or 'of a plugin'}",
+        )
+
+
+def suitable_solver(problem: Problem) -> Selection:
+    """The solver where nobody names one: the fallback, or for a prior that only denoises the
+    one that asks the most of the problem among those that call it.
+
+    Raises MismatchError where such a prior has none.
+    """
+    if not _only_denoises(problem):
+        return resolve("solver", registry().fallback("solver").name)
+    using = _using(problem)
+    if not using:
+        raise MismatchError(
+            "No solver can use a prior that only denoises on this problem.",
+            try_="a linear operator, or a solver of a plugin",
+        )
+    return using[0]
+
+
+def _only_denoises(problem: Problem) -> bool:
+    prior = problem.prior
+    return isinstance(prior, Denoiser) and not isinstance(prior, (Decoder, Density))
+
+
+def _using(problem: Problem) -> list[Selection]:
+    """Registered solvers that call the prior and fit, the most demanding first."""
+    found: list[tuple[int, Selection]] = []
+    for entry in registry().entries("solver"):
+        try:
+            requires = entry.load().requires
+        except PriorkitError:
+            continue
+        if requires.prior and not _missing(requires, problem):
+            classes = (*requires.prior, *requires.operator, *requires.noise, *requires.penalty)
+            found.append((sum(len(c.__mro__) for c in classes), resolve("solver", entry.name)))
+    return [selection for _, selection in sorted(found, key=lambda pair: -pair[0])]
+
+
+def _missing(requires: Requires, problem: Problem) -> bool:
+    latent = problem.space == "latent"
+    if latent and requires.latent is None:
+        return True
+    pairs: Iterable[tuple[object, tuple[type, ...]]] = (
+        (problem.prior, (*requires.prior, *((requires.latent or ()) if latent else ()))),
+        (problem.operator, requires.operator),
+        (problem.noise, requires.noise),
+        (problem.penalty, requires.penalty),
+    )
+    return any(not isinstance(have, cls) for have, classes in pairs for cls in classes)
+
+
+def _check_requires(
+    who: str, requires: Requires, selections: Selections, problem: Problem
+) -> None:
+    if problem.space == "latent":
+        _need("space 'latent'", (Decoder,), selections["prior"], problem.prior)
+        if requires.latent is None:
+            raise MismatchError(f"{who} works in pixel space only.", try_="space='pixel'")
+        _need(who, requires.latent, selections["prior"], problem.prior)
+    _need(who, requires.prior, selections["prior"], problem.prior)
+    _need(who, requires.operator, selections["operator"], problem.operator)
+    _need(who, requires.noise, selections["noise"], problem.noise)
+    _need(who, requires.penalty, selections["penalty"], problem.penalty)
+
+
+def _need(who: str, classes: Iterable[type], selection: Selection, have: object) -> None:
+    for cls in classes:
+        if not isinstance(have, cls):
+            kind = selection.kind
+            fitting = _names(kind, lambda other, cls=cls: issubclass(other, cls))
+            raise MismatchError(
+                f"{who} requires the {kind} to be a {cls.__name__}, "
+                f"and {selection.name!r} isn't.",
+                try_=f"{kind}={fitting}" if fitting else None,
+            )
+
+
+def _names(kind: str, fits: Callable[[Any], bool]) -> str:
+    """Registered names of a kind whose class fits; a component that fails to import doesn't."""
+    found = []
+    for entry in registry().entries(kind):
+        try:
+            if fits(entry.load()):
+                found.append(repr(entry.name))
+        except PriorkitError:
+            continue
+    return " or ".join(found)

@@ -1,0 +1,175 @@
+"""The one loop: everything of an iteration that isn't mathematics.
+
+A solver gives ``init`` and ``step``. Budget, the best finite iterate, images that are done
+leaving the batch, draws being averaged, and Ctrl-C are here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from priorkit.errors import PluginError
+from priorkit.interfaces import Draws, Problem, Snapshot, Solution, Solver, State, Status
+
+__all__ = ["Ledger", "iterate", "solve"]
+
+SAMPLES = 8  # draws that are kept, besides their mean
+
+
+def solve(
+    solver: Solver,
+    problem: Problem,
+    u0: Tensor,
+    budget: int,
+    *,
+    watch: Callable[[Snapshot], None] | None = None,
+) -> tuple[Solution, bool]:
+    """Run a solver to its end; the solution, and whether Ctrl-C cut it short.
+
+    Parameters
+    ----------
+    problem : with its data, see :meth:`priorkit.interfaces.Problem.at`
+    u0 : the first u, (B, n)
+    budget : evaluations per image at most, in the solver's unit
+    watch : called after each step; what it raises, other than Ctrl-C, goes through
+    """
+    ledger = Ledger(problem, u0, solver.descends)
+    try:
+        for now in iterate(solver, problem, u0, budget, ledger):
+            if watch is not None:
+                watch(now.snapshot())
+    except KeyboardInterrupt:
+        ledger.close("stopped", "interrupted")
+        return ledger.solution(), True
+    return ledger.solution(), False
+
+
+def iterate(
+    solver: Solver, problem: Problem, u0: Tensor, budget: int, ledger: Ledger | None = None
+) -> Iterator[Ledger]:
+    """The steps of a solver, one by one; the ledger is up to date at each.
+
+    A solver around another goes through its steps with this. Raises PluginError where a
+    solver neither counts an evaluation nor ends an image in a step.
+    """
+    ledger = ledger or Ledger(problem, u0, solver.descends)
+    index = torch.arange(len(u0), device=u0.device)  # which images the rows of the state are
+    state = solver.init(problem, u0, budget)
+    before = -1  # evaluations of all images
+    while True:
+        state.end(state.evaluations >= budget, "stopped", "budget")
+        ledger.take(index, state)
+        running = torch.tensor(state.running, device=u0.device)
+        if not bool(running.all()):
+            keep = running.nonzero()[:, 0]
+            index, state = index[keep], state.rows(keep)
+            problem = problem.rows(keep) if len(keep) else problem
+        elif int(ledger.evaluations.sum()) == before:
+            raise PluginError(
+                f"The solver {type(solver).__name__} took a step without counting an evaluation "
+                "or ending an image.",
+                try_="state.evaluations += 1, or state.end(…)",
+            )
+        before = int(ledger.evaluations.sum())
+        if before:
+            yield ledger
+        if not len(index):
+            return
+        state = solver.step(problem, state)
+
+
+class Ledger:
+    """What is kept of every image of a batch, whether it still runs or not."""
+
+    def __init__(self, problem: Problem, u0: Tensor, descends: bool) -> None:
+        self.problem, self.descends = problem, descends
+        b = len(u0)
+        self.u = u0.clone()
+        self.value = torch.full((b,), torch.inf, dtype=torch.float64, device=u0.device)
+        self.misfit = self.value.clone()
+        self.evaluations = torch.zeros(b, dtype=torch.long, device=u0.device)
+        self.status: list[Status | None] = [None] * b
+        self.reason = [""] * b
+        self.draws: _Average | None = None
+
+    def take(self, index: Tensor, state: State) -> None:
+        """Note a state whose rows are the images ``index``."""
+        better = torch.isfinite(state.u).all(1)
+        if self.descends:
+            better &= state.value < self.value[index]
+        else:  # a value that isn't a number says nothing against the iterate
+            better &= state.evaluations > 0
+        rows = index[better]
+        self.u[rows] = state.u[better]
+        self.value[rows], self.misfit[rows] = state.value[better], state.misfit[better]
+        self.evaluations[index] = state.evaluations
+        for i, status, reason in zip(index.tolist(), state.status, state.reason, strict=True):
+            if status is not None:
+                self.status[i], self.reason[i] = status, reason
+        drawn = state.drawn & torch.isfinite(state.u).all(1)
+        if bool(drawn.any()):
+            with torch.no_grad():
+                x = self.problem.image(state.u[drawn])
+            self.draws = self.draws or _Average(len(self.u), x)
+            self.draws.add(index[drawn], x)
+
+    def close(self, status: Status, reason: str) -> None:
+        """Give every image that still runs this status."""
+        for i, given in enumerate(self.status):
+            if given is None:
+                self.status[i], self.reason[i] = status, reason
+
+    def snapshot(self) -> Snapshot:
+        """The present, to be looked at before the next step."""
+        return Snapshot(self.evaluations, self.value, self.misfit, self.u)
+
+    def solution(self) -> Solution:
+        """What was found; images that still run are said to be stopped."""
+        return Solution(
+            u=self.u,
+            value=self.value,
+            misfit=self.misfit,
+            status=[status or "stopped" for status in self.status],
+            reason=list(self.reason),
+            evaluations=self.evaluations.tolist(),
+            draws=None if self.draws is None else self.draws.result(),
+        )
+
+
+class _Average:
+    """Mean and spread of draws per image, by Welford's updates, and a few of the draws.
+
+    Reference: Welford, "Note on a method for calculating corrected sums of squares and
+    products", Technometrics 1962.
+    """
+
+    def __init__(self, b: int, like: Tensor) -> None:
+        self.count = torch.zeros(b, dtype=torch.long, device=like.device)
+        self.mean = torch.zeros(b, *like.shape[1:], dtype=torch.float64, device=like.device)
+        self.square = torch.zeros_like(self.mean)
+        self.kept: list[Tensor] = []
+        self.stride = self.seen = 1
+
+    def add(self, rows: Tensor, x: Tensor) -> None:
+        self.count[rows] += 1
+        shape = (-1, *[1] * (x.ndim - 1))
+        gap = x.double() - self.mean[rows]
+        self.mean[rows] += gap / self.count[rows].view(shape)
+        self.square[rows] += gap * (x.double() - self.mean[rows])
+        if self.seen % self.stride == 0:
+            latest = torch.full_like(self.mean, torch.nan, dtype=x.dtype)
+            latest[rows] = x
+            self.kept.append(latest)
+            if len(self.kept) == 2 * SAMPLES:  # every second one, twice as far apart
+                self.kept, self.stride = self.kept[1::2], 2 * self.stride
+        self.seen += 1
+
+    def result(self) -> Draws:
+        shape = (-1, *[1] * (self.mean.ndim - 1))
+        variance = self.square / (self.count - 1).clamp_min(1).view(shape)
+        mean = self.mean.to(self.kept[0].dtype)
+        samples = torch.stack(self.kept[-SAMPLES:])
+        return Draws(self.count, mean, variance.sqrt().to(mean.dtype), samples)

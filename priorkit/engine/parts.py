@@ -1,0 +1,119 @@
+"""Chunks and restarts put together: solutions with the images that they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from priorkit.interfaces import Draws, Problem, Solution
+
+__all__ = ["Part", "joined", "lower"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A solution, and its images (B, *shape): pictures within [0, 1], others anywhere."""
+
+    solution: Solution
+    x: Tensor
+
+    @classmethod
+    def of(cls, problem: Problem, solution: Solution) -> Part:
+        """The images of a solution: D(û), or of a sampler the mean of its draws.
+
+        The misfit of a mean is not the mean of the misfits: it is worked out here.
+        """
+        with torch.no_grad():
+            x = problem.image(solution.u)
+            draws = solution.draws
+            if draws is not None:
+                drawn = (draws.count > 0).view(-1, *[1] * (x.ndim - 1))
+                x = torch.where(drawn, draws.mean, x)
+                solution.misfit = problem.noise.misfit(problem.operator.A(x), problem.y)[0]
+        picture = x.ndim == 4
+        x = x.nan_to_num(0.5).clamp(0, 1) if picture else x.nan_to_num(0.0)
+        return cls(solution, x)
+
+    @classmethod
+    def unsolved(cls, problem: Problem, u0: Tensor) -> Part:
+        """Images that Ctrl-C left at their start."""
+        b = len(u0)
+        infinite = torch.full((b,), torch.inf, dtype=torch.float64, device=u0.device)
+        reason = ["interrupted"] * b
+        stopped = Solution(u0.clone(), infinite, infinite.clone(), ["stopped"] * b, reason, [0] * b)
+        return cls.of(problem, stopped)
+
+
+def joined(parts: Sequence[Part]) -> Part:
+    """One part of all chunks, in their order."""
+    found = [part.solution for part in parts]
+    solution = Solution(
+        u=torch.cat([s.u for s in found]),
+        value=torch.cat([s.value for s in found]),
+        misfit=torch.cat([s.misfit for s in found]),
+        status=[status for s in found for status in s.status],
+        reason=[reason for s in found for reason in s.reason],
+        evaluations=[count for s in found for count in s.evaluations],
+        draws=_joined_draws(parts) if any(s.draws is not None for s in found) else None,
+    )
+    return Part(solution, torch.cat([part.x for part in parts]))
+
+
+def _joined_draws(parts: Sequence[Part]) -> Draws:
+    """Draws of all chunks; one that Ctrl-C cut before its first has none, and no spread."""
+    kept = min(len(p.solution.draws.samples) for p in parts if p.solution.draws is not None)
+    found = []
+    for part in parts:
+        draws = part.solution.draws
+        if draws is None:
+            unknown = torch.full_like(part.x, torch.nan)
+            count = torch.zeros(len(part.x), dtype=torch.long, device=part.x.device)
+            draws = Draws(count, part.x, unknown, unknown.expand(kept, *unknown.shape))
+        found.append(draws)
+    return Draws(
+        count=torch.cat([d.count for d in found]),
+        mean=torch.cat([d.mean for d in found]),
+        spread=torch.cat([d.spread for d in found]),
+        samples=torch.cat([d.samples[-kept:] for d in found], 1),
+    )
+
+
+def lower(a: Part, b: Part) -> Part:
+    """Per image the part of the lower objective; evaluations add up."""
+    first, second = a.solution, b.solution
+    better = second.value < first.value
+    won = better.tolist()
+
+    def pick(one: Tensor, other: Tensor, lead: int = 0) -> Tensor:
+        shape = (*[1] * lead, -1, *[1] * (one.ndim - lead - 1))
+        return torch.where(better.view(shape), other, one)
+
+    draws = first.draws
+    if draws is not None and second.draws is not None:
+        other = second.draws
+        kept = min(len(draws.samples), len(other.samples))
+        draws = Draws(
+            count=pick(draws.count, other.count),
+            mean=pick(draws.mean, other.mean),
+            spread=pick(draws.spread, other.spread),
+            samples=pick(draws.samples[-kept:], other.samples[-kept:], lead=1),
+        )
+    solution = Solution(
+        u=pick(first.u, second.u),
+        value=pick(first.value, second.value),
+        misfit=pick(first.misfit, second.misfit),
+        status=[
+            after if win else before
+            for win, before, after in zip(won, first.status, second.status, strict=True)
+        ],
+        reason=[
+            after if win else before
+            for win, before, after in zip(won, first.reason, second.reason, strict=True)
+        ],
+        evaluations=[i + j for i, j in zip(first.evaluations, second.evaluations, strict=True)],
+        draws=draws,
+    )
+    return Part(solution, pick(a.x, b.x))

@@ -1,0 +1,93 @@
+"""The record of a run: everything that is needed to repeat it and to believe it."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from priorkit.engine.result import Attempt, Recovery
+from priorkit.engine.setup import Setup
+from priorkit.errors import BadInputError, WeightsError
+from priorkit.io.records import FORMAT, Saved
+
+__all__ = ["check_inputs", "make", "number"]
+
+
+def make(setup: Setup, recovery: Recovery) -> dict[str, Any]:
+    """The record of a finished run, as JSON-able data."""
+    record: dict[str, Any] = {
+        "format": FORMAT,
+        "config": setup.record(),
+        "weights": _weights(setup),
+        "files": _files(setup),
+        "versions": {name: version(name) for name in ("priorkit", "torch", "numpy")}
+        | {"python": platform.python_version()},
+        "seconds": round(recovery.seconds, 3),
+        "unit": setup.solver.unit,
+        "images": [],
+    }
+    scores = {k: getattr(recovery, k) for k in ("psnr", "ssim", "error")}
+    attempts = len(recovery.attempts)
+    for i, name in enumerate(recovery.names):
+        image = {
+            "name": name,
+            "status": recovery.status[i],
+            "reason": recovery.reason[i],
+            "evaluations": recovery.evaluations[i],
+            "objective": number(recovery.objective[i]),
+            "misfit": number(recovery.misfit[i]),
+        }
+        image |= {k: number(v[i]) for k, v in scores.items() if v is not None}
+        if attempts > 1:
+            image["restarts"] = [_attempt(attempt, i) for attempt in recovery.attempts]
+        if recovery.draws is not None:
+            image["draws"] = int(recovery.draws.count[i])
+        record["images"].append(image)
+    return record
+
+
+def check_inputs(saved: Saved, setup: Setup) -> None:
+    """Raise where weights (WeightsError) or files (BadInputError) aren't those of the run."""
+    for path, digest in _files(setup).items():
+        if saved.files.get(path) != digest:
+            raise BadInputError(f"{path} has changed since this run.", try_="the file as it was")
+    now = _weights(setup)
+    if now != saved.weights:
+        raise WeightsError(
+            "The weights are not the ones that this run used.",
+            got=f"{now or 'none'} instead of {saved.weights or 'none'}",
+        )
+
+
+def number(value: Any) -> float | None:
+    """A float, or None for what JSON has no word for: infinite, or never evaluated."""
+    return float(value) if math.isfinite(value) else None
+
+
+def _attempt(attempt: Attempt, i: int) -> dict[str, Any]:
+    values = {"objective": number(attempt.objective[i]), "misfit": number(attempt.misfit[i])}
+    return values if attempt.psnr is None else values | {"psnr": number(attempt.psnr[i])}
+
+
+def _weights(setup: Setup) -> dict[str, str]:
+    """What all components say of their provenance."""
+    problem = setup.problem
+    parts = (problem.prior, problem.operator, problem.noise, problem.penalty)
+    found: dict[str, str] = {}
+    for component in (*parts, setup.solver, setup.start):
+        found |= component.provenance
+    return found
+
+
+def _files(setup: Setup) -> dict[str, str]:
+    """sha256 of every file that an option names, such as the matrix of an operator."""
+    found = {}
+    for selection in setup.selections.values():
+        for value in selection.record().values():
+            if isinstance(value, str) and "." in value and Path(value).is_file():
+                found[value] = hashlib.sha256(Path(value).read_bytes()).hexdigest()
+    return found

@@ -1,0 +1,150 @@
+"""What came back of a run, scored once."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from priorkit import metrics
+from priorkit.interfaces import Draws, Operator, Snapshot, Status
+from priorkit.io.pictures import to_pil
+
+__all__ = ["Attempt", "Recovery", "Scores", "Trace", "score"]
+
+
+@dataclass
+class Trace:
+    """What happened, a row per step: arrays (steps, B), and seconds (steps,)."""
+
+    evaluations: list[list[int]] = field(default_factory=list)
+    objective: list[list[float]] = field(default_factory=list)
+    misfit: list[list[float]] = field(default_factory=list)
+    norm: list[list[float]] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+    def append(self, now: Snapshot, seconds: float) -> None:
+        self.evaluations.append(now.evaluations.tolist())
+        self.objective.append(now.objective.tolist())
+        self.misfit.append(now.misfit.tolist())
+        self.norm.append(now.u.norm(dim=1).tolist())
+        self.seconds.append(seconds)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How near images are to the truth, each (B,); PSNR and SSIM of pictures only."""
+
+    error: Tensor | None = None
+    psnr: Tensor | None = None
+    ssim: Tensor | None = None
+
+
+def score(x: Tensor, truth: Tensor | None) -> Scores:
+    """The scores of a batch, none without a truth."""
+    if truth is None:
+        return Scores()
+    error = metrics.reconstruction_error(x, truth)
+    if x.ndim != 4:
+        return Scores(error)
+    return Scores(error, metrics.psnr(x, truth), metrics.ssim(x, truth))
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One restart: objective and misfit at its end, and PSNR where it is known, each (B,)."""
+
+    objective: Tensor
+    misfit: Tensor
+    psnr: Tensor | None
+
+
+@dataclass
+class Recovery:
+    """What came back.
+
+    Attributes
+    ----------
+    x : images (B, C, H, W) in [0, 1]; of a sampler the mean of its draws
+    z : latents (B, k) in latent space, else None
+    y : measurements (B, …)
+    operator : the operator, bound to the shape of the images
+    status : per image "converged", "stopped" (by the budget or Ctrl-C) or "diverged"
+    reason : per image, why it ended
+    truth : the images that were measured, where they are known
+    scores : psnr, ssim, error per image, computed once; the first two for pictures only
+    evaluations : per image, in the solver's unit
+    objective, misfit : per image at the end (misfit = ℓ(A x̂, y) before x̂ is clipped)
+    draws : of a sampler, their count, mean, standard deviation and a few of them
+    attempts : an :class:`Attempt` per restart; x is, per image, that of the lowest objective
+    start : the user's own start, where one was given
+    trace : one :class:`Trace` per chunk of images and restart
+    record : everything needed to repeat the run
+    """
+
+    x: Tensor
+    z: Tensor | None
+    y: Tensor
+    operator: Operator
+    status: list[Status]
+    reason: list[str]
+    names: list[str]
+    truth: Tensor | None
+    scores: Scores
+    evaluations: list[int]
+    objective: Tensor
+    misfit: Tensor
+    seconds: float
+    trace: list[Trace]
+    attempts: list[Attempt]
+    start: Tensor | None
+    record: dict[str, Any]
+    draws: Draws | None = None
+    interrupted: bool = False
+
+    @property
+    def psnr(self) -> Tensor | None:
+        """Peak signal-to-noise ratio per image in dB, (B,); None without a truth."""
+        return self.scores.psnr
+
+    @property
+    def ssim(self) -> Tensor | None:
+        """Structural similarity per image, (B,); None without a truth."""
+        return self.scores.ssim
+
+    @property
+    def error(self) -> Tensor | None:
+        """(1/n)‖x − x̂‖² per image, (B,); None without a truth."""
+        return self.scores.error
+
+    @property
+    def mean_psnr(self) -> Tensor | None:
+        """PSNR per image, the mean over restarts: the paper's number for its DCGAN."""
+        values = [attempt.psnr for attempt in self.attempts if attempt.psnr is not None]
+        return torch.stack(values).mean(0) if values else None
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write images, a grid, the report, the config and the record into a folder."""
+        from priorkit.report.folder import save
+
+        return save(self, Path(folder))
+
+    def plot(self) -> Any:
+        """A PIL image: one row per image with truth, measurement, recovery, error."""
+        from priorkit.report.grid import grid
+
+        return grid(self)
+
+    def report(self, path: str | os.PathLike[str]) -> Path:
+        """Write a self-contained HTML page."""
+        from priorkit.report.page import write
+
+        return write(self, Path(path))
+
+    def image(self, i: int = 0) -> Any:
+        """Recovered image ``i`` as a PIL image."""
+        return to_pil(self.x[i])

@@ -1,0 +1,80 @@
+"""The letters of the equation, and what each component can do.
+
+    min over u of   ℓ(A(D(u)), y)  +  γ · R(u)
+
+D is a :class:`Prior`, A an :class:`Operator`, ℓ a :class:`Noise`, R a :class:`Penalty`, the
+argmin a :class:`Solver`, and a :class:`Start` gives its first u; a :class:`Problem` is all of
+them together. What a component can do is the abstract class that it implements: a solver, a
+penalty or a start names the classes that it requires, and a mismatch is refused before any
+compute. Read in the order component, operator, noise, prior, penalty, problem, solver, start.
+"""
+
+from priorkit.interfaces.component import Component, Copies, Pullback, Shape, Space, Spec, Status
+from priorkit.interfaces.noise import GaussianNoise, Level, Noise
+from priorkit.interfaces.operator import (
+    IdentityOperator,
+    LinearOperator,
+    MatrixOperator,
+    Operator,
+)
+from priorkit.interfaces.penalty import (
+    L1Penalty,
+    NormPenalty,
+    Penalty,
+    ProximalPenalty,
+    ZeroPenalty,
+)
+from priorkit.interfaces.prior import (
+    Choices,
+    Decoder,
+    Denoiser,
+    Density,
+    Encoder,
+    LinearDecoder,
+    Prior,
+    Sampler,
+)
+from priorkit.interfaces.problem import Data, Evaluation, Problem
+from priorkit.interfaces.solver import Draws, Requires, Snapshot, Solution, Solver, State, shared
+from priorkit.interfaces.start import Start
+
+__all__ = [
+    "Choices",
+    "Component",
+    "Copies",
+    "Data",
+    "Decoder",
+    "Denoiser",
+    "Density",
+    "Draws",
+    "Encoder",
+    "Evaluation",
+    "GaussianNoise",
+    "IdentityOperator",
+    "L1Penalty",
+    "Level",
+    "LinearDecoder",
+    "LinearOperator",
+    "MatrixOperator",
+    "Noise",
+    "NormPenalty",
+    "Operator",
+    "Penalty",
+    "Prior",
+    "Problem",
+    "ProximalPenalty",
+    "Pullback",
+    "Requires",
+    "Sampler",
+    "Shape",
+    "Snapshot",
+    "Solution",
+    "Solver",
+    "Space",
+    "Spec",
+    "Start",
+    "State",
+    "Status",
+    "ZeroPenalty",
+    "shared",
+]

@@ -1,0 +1,58 @@
+"""What every component is, and the words that all interfaces share.
+
+Shapes: images x are (B, C, H, W) float in [0, 1], signals (B, C, N), vectors (B, d); latents
+z are (B, k); a batch of variables u is (B, n), latents or flattened images; values are (B,)
+float64. Device and dtype follow the input. Images in a batch never influence each other.
+
+The options of a component are the keyword-only parameters of its constructor: their
+annotations are checked by pydantic, and ``Annotated[int, Field(ge=1)]`` adds a range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Generic, Literal, TypeVar
+
+import torch
+from torch import Tensor
+
+__all__ = ["Component", "Copies", "Pullback", "Shape", "Space", "Spec", "Status"]
+
+Shape = tuple[int, ...]
+Space = Literal["latent", "pixel"]
+Status = Literal["converged", "stopped", "diverged"]
+Pullback = Callable[[Tensor], Tensor]
+Spec = str | Mapping[str, Any]  # a registered name, or a table {"name": …, options}
+
+T = TypeVar("T")
+
+
+class Component:
+    """A prior, operator, noise, penalty, solver or start.
+
+    ``provenance`` maps the names of the weights and files that it uses to their sha256, for
+    the record of a run.
+    """
+
+    provenance: Mapping[str, str] = MappingProxyType({})
+
+
+class Copies(Generic[T]):
+    """Copies of something exact, per device and dtype, made when an input first asks.
+
+    Parameters
+    ----------
+    make : a copy for that device and dtype
+    """
+
+    def __init__(self, make: Callable[[torch.device, torch.dtype], T]) -> None:
+        self._make = make
+        self._held: dict[tuple[torch.device, torch.dtype], T] = {}
+
+    def like(self, tensor: Tensor) -> T:
+        """The copy on the device and in the dtype of ``tensor``."""
+        key = (tensor.device, tensor.dtype)
+        if key not in self._held:
+            self._held[key] = self._make(*key)
+        return self._held[key]

@@ -1,0 +1,220 @@
+"""The objective: ℓ(A(D(u)), y) + γ·R(u), frozen, with or without its data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor
+
+from priorkit.interfaces.component import Pullback, Shape, Space
+from priorkit.interfaces.noise import Noise
+from priorkit.interfaces.operator import LinearOperator, MatrixOperator, Operator
+from priorkit.interfaces.penalty import Penalty
+from priorkit.interfaces.prior import Decoder, Encoder, LinearDecoder, Prior
+from priorkit.linear import least_squares
+from priorkit.streams import Streams
+
+__all__ = ["Data", "Evaluation", "Problem"]
+
+
+class Evaluation(NamedTuple):
+    """The objective of a batch at one point: value (B,), gradient (B, n), misfit (B,)."""
+
+    value: Tensor
+    grad: Tensor
+    misfit: Tensor
+
+
+@dataclass(frozen=True)
+class Data:
+    """Measurements y (B, *y_shape), the true images where known, and the images' numbers."""
+
+    y: Tensor
+    truth: Tensor | None
+    images: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """ℓ(A(D(u)), y) + γ·R(u) for a batch of measurements.
+
+    In latent space u is a latent (B, k) and D decodes it; in pixel space u is a flattened
+    image. ``simulated`` says that y was made from known images. ``seed`` and ``restart`` are
+    part of the address of every random draw. :meth:`at` adds the data; without them, as in
+    ``check``, everything but what needs y works. ``dataclasses.replace(problem, gamma=…)``
+    gives a problem of its own.
+    """
+
+    operator: Operator
+    prior: Prior
+    noise: Noise
+    penalty: Penalty
+    gamma: float
+    space: Space
+    shape: Shape
+    simulated: bool = False
+    seed: int = 0
+    restart: int = 0
+    data: Data | None = None
+
+    # --- the data ---------------------------------------------------------------
+
+    def at(
+        self, y: Tensor, truth: Tensor | None = None, images: Sequence[int] | None = None
+    ) -> Problem:
+        """This problem for measurements y; ``images`` are their numbers, by default 0, 1, …"""
+        numbers = range(len(y)) if images is None else images
+        return replace(self, data=Data(y, truth, tuple(numbers)))
+
+    def rows(self, index: Tensor) -> Problem:
+        """This problem for some images of the batch, in the order of ``index`` (b,)."""
+        data = self._data
+        truth = None if data.truth is None else data.truth[index]
+        numbers = [data.images[i] for i in index.tolist()]
+        return self.at(data.y[index], truth, numbers)
+
+    @property
+    def _data(self) -> Data:
+        if self.data is None:
+            raise RuntimeError("This problem has no data yet: use problem.at(y)")
+        return self.data
+
+    @property
+    def y(self) -> Tensor:
+        """The measurements, (B, *y_shape)."""
+        return self._data.y
+
+    @property
+    def truth(self) -> Tensor | None:
+        """The images that were measured, where they are known."""
+        return self._data.truth
+
+    @property
+    def images(self) -> tuple[int, ...]:
+        """The number of each image in the run, whatever batch it is solved in."""
+        return self._data.images
+
+    def streams(self, purpose: str, step: int = 0) -> Streams:
+        """Draws for these images that nobody else has: a row per image."""
+        return Streams(self.seed, purpose, self.images, self.restart, step)
+
+    # --- sizes ------------------------------------------------------------------
+
+    @property
+    def size(self) -> int:
+        """n, the length of u."""
+        return self._decoder.latent_size if self.space == "latent" else math.prod(self.shape)
+
+    @property
+    def noise_energy(self) -> float:
+        """E ℓ at the truth: a misfit below it fits noise. 0 where unknown, or where γ > 0."""
+        return self.noise.energy if self.noise.known and not self.gamma else 0.0
+
+    # --- between u and images ---------------------------------------------------
+
+    def image(self, u: Tensor) -> Tensor:
+        """D(u), (B, n) → (B, *shape)."""
+        return self._decoder.decode(u) if self.space == "latent" else u.view(-1, *self.shape)
+
+    def to_u(self, *, image: Tensor | None = None, latent: Tensor | None = None) -> Tensor:
+        """The u of images (B, *shape), or of latents (B, k), whichever space u is in.
+
+        An image is encoded in latent space; a latent is decoded in pixel space, where the
+        prior decodes, and is the image's entries where it doesn't.
+        """
+        if image is not None:
+            if self.space == "latent":
+                return cast(Encoder, self.prior).encode(image).detach()
+            return image.flatten(1).clone()
+        assert latent is not None, "give an image or a latent"
+        if self.space == "pixel" and isinstance(self.prior, Decoder):
+            return self.prior.decode(latent).detach().flatten(1)
+        return latent
+
+    # --- the objective ----------------------------------------------------------
+
+    def value_grad(self, u: Tensor) -> Evaluation:
+        """The objective, its gradient and the misfit, one per row of u.
+
+        Sums over measurements run in float64. A value can be non-finite where u is far out;
+        nothing is raised.
+        """
+        return self._evaluate(u, self.gamma)
+
+    def smooth(self, u: Tensor) -> Evaluation:
+        """The misfit alone and its gradient, for solvers that treat the penalty by its prox."""
+        return self._evaluate(u, 0.0)
+
+    def _evaluate(self, u: Tensor, gamma: float) -> Evaluation:
+        x, pullback = self._decode_vjp(u)
+        misfit, slope = self.noise.misfit(self.operator.A(x), self.y)
+        slope = self.operator.vjp(x, slope)
+        value = misfit
+        if gamma and self.penalty.acts_on == "x":
+            penalty, grad = self.penalty.value_grad(x)
+            value = value + gamma * penalty.double()
+            slope = slope + gamma * grad
+        gradient = pullback(slope)
+        if gamma and self.penalty.acts_on == "u":
+            penalty, grad = self.penalty.value_grad(u)
+            value = value + gamma * penalty.double()
+            gradient = gradient + gamma * grad
+        return Evaluation(value, gradient, misfit)
+
+    def _decode_vjp(self, u: Tensor) -> tuple[Tensor, Pullback]:
+        if self.space == "latent":
+            return self._decoder.decode_vjp(u)
+        return self.image(u), lambda r: r.flatten(1)
+
+    @property
+    def _decoder(self) -> Decoder:
+        return cast(Decoder, self.prior)
+
+    # --- for linear A and D -----------------------------------------------------
+
+    def offset(self) -> Tensor:
+        """A(D(0)), (1, *y_shape): what is measured at u = 0."""
+        zero = torch.zeros(1, self.size, dtype=self.y.real.dtype, device=self.y.device)
+        return self.operator.A(self.image(zero))
+
+    def prox_data(
+        self, x: Tensor, rho: float, *, start: Tensor | None = None, steps: int = 50
+    ) -> Tensor:
+        """argmin over v of ‖A v − y‖² + ρ‖v − x‖², for a linear A; ``start`` is the first v."""
+        A = cast(LinearOperator, self.operator)
+        first = x if start is None else start
+        return least_squares(A.A, A.A_adjoint, self.y, first, rho=rho, centre=x, steps=steps)
+
+    def matrix_bytes(self, itemsize: int = 8) -> int:
+        """Size of :meth:`matrix` where every entry of y is real."""
+        return itemsize * math.prod(self.operator.y_shape) * self.size
+
+    def matrix(self) -> Tensor:
+        """AΦ as a real matrix (m, n), where A has rows and D(u) = Φu + D(0).
+
+        In pixel space Φ is the identity. The real parts of complex rows come first, then the
+        imaginary parts, as in :meth:`stacked`.
+        """
+        operator = cast(MatrixOperator, self.operator)
+        m = math.prod(operator.y_shape)
+        blocks: list[list[Tensor]] = [[], []]
+        for first in range(0, m, 512):
+            rows = operator.rows(first, min(first + 512, m))
+            parts = [rows.real, rows.imag] if rows.is_complex() else [rows]
+            for block, part in zip(blocks, parts, strict=False):
+                block.append(self._times_basis(part.to(self.y.real)))
+        return torch.cat([*blocks[0], *blocks[1]])
+
+    def _times_basis(self, rows: Tensor) -> Tensor:
+        if self.space == "pixel":
+            return rows
+        return cast(LinearDecoder, self.prior).decode_adjoint(rows.view(-1, *self.shape))
+
+    def stacked(self, y: Tensor) -> Tensor:
+        """A measurement (B, …) as real numbers (B, m), as the rows of :meth:`matrix`."""
+        flat = y.flatten(1)
+        return torch.cat([flat.real, flat.imag], 1) if flat.is_complex() else flat

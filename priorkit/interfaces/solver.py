@@ -1,0 +1,186 @@
+"""argmin: what a solver must be, and the words in which it reports."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
+
+import torch
+from torch import Tensor
+
+from priorkit.interfaces.component import Component, Status
+from priorkit.interfaces.noise import Noise
+from priorkit.interfaces.operator import Operator
+from priorkit.interfaces.penalty import Penalty
+from priorkit.interfaces.prior import Decoder, Prior
+from priorkit.interfaces.problem import Problem
+
+__all__ = ["Draws", "Requires", "Snapshot", "Solution", "Solver", "State", "shared"]
+
+
+@dataclass(frozen=True)
+class Requires:
+    """What a solver or a start requires of the components of a problem.
+
+    ``latent`` is asked of the prior in latent space only; None refuses that space.
+    """
+
+    latent: tuple[type[Prior], ...] | None = (Decoder,)
+    prior: tuple[type[Prior], ...] = ()
+    operator: tuple[type[Operator], ...] = ()
+    noise: tuple[type[Noise], ...] = ()
+    penalty: tuple[type[Penalty], ...] = ()
+    smooth: bool = False
+
+
+def shared(**options: Any) -> Any:
+    """A field of a :class:`State` that is one for the whole batch, not a row per image."""
+    return field(metadata={"shared": True}, **options)
+
+
+@dataclass(kw_only=True)
+class State:
+    """Where a solver stands: one row per image that still runs.
+
+    A solver derives from it and adds what it needs: tensors with a row per image, lists, or
+    objects that have ``rows`` too; :func:`shared` marks what is none of these.
+
+    Attributes
+    ----------
+    u : the point (b, n) that ``value`` and ``misfit`` belong to
+    value, misfit : (b,) float64, infinite before the first evaluation
+    evaluations : (b,) of the solver's ``unit`` so far; the loop compares them with the budget
+    status, reason : per image; an image whose status is set leaves the batch
+    drawn : (b,) whether u is a draw of a sampler, to be averaged and kept
+    """
+
+    u: Tensor
+    value: Tensor
+    misfit: Tensor
+    evaluations: Tensor
+    status: list[Status | None]
+    reason: list[str]
+    drawn: Tensor
+
+    @classmethod
+    def begin(cls, u0: Tensor, **more: Any) -> Self:
+        """The state at u0 before any evaluation; ``more`` are the fields of a subclass."""
+        b, device = len(u0), u0.device
+        infinite = torch.full((b,), torch.inf, dtype=torch.float64, device=device)
+        return cls(
+            u=u0.clone(),
+            value=infinite,
+            misfit=infinite.clone(),
+            evaluations=torch.zeros(b, dtype=torch.long, device=device),
+            status=[None] * b,
+            reason=[""] * b,
+            drawn=torch.zeros(b, dtype=torch.bool, device=device),
+            **more,
+        )
+
+    def rows(self, index: Tensor) -> Self:
+        """The state of these images alone, in the order of ``index`` (b,)."""
+        return type(self)(
+            **{
+                item.name: value if item.metadata.get("shared") else _rows(value, index)
+                for item in fields(self)
+                for value in [getattr(self, item.name)]
+            }
+        )
+
+    def end(self, which: Tensor, status: Status, reason: str) -> None:
+        """Give the images ``which`` (b,) bool their status; one that has one keeps it."""
+        for i in which.nonzero()[:, 0].tolist():
+            if self.status[i] is None:
+                self.status[i], self.reason[i] = status, reason
+
+    @property
+    def running(self) -> list[bool]:
+        """Per image whether it has no status yet."""
+        return [status is None for status in self.status]
+
+
+def _rows(value: Any, index: Tensor) -> Any:
+    if isinstance(value, Tensor):
+        return value[index]
+    if isinstance(value, list):
+        return [value[i] for i in index.tolist()]
+    return value.rows(index)
+
+
+class Snapshot(NamedTuple):
+    """Where a batch stands: evaluations so far and the values kept, each (B,), and u (B, n).
+
+    The tensors change with the next step: clone what is to be kept.
+    """
+
+    evaluations: Tensor
+    objective: Tensor
+    misfit: Tensor
+    u: Tensor
+
+
+@dataclass(frozen=True)
+class Draws:
+    """What a sampler drew: how many per image (B,), their mean and standard deviation
+    (B, *shape), and a few of them (k, B, *shape), evenly spaced."""
+
+    count: Tensor
+    mean: Tensor
+    spread: Tensor
+    samples: Tensor
+
+
+@dataclass
+class Solution:
+    """What a solver found: u (B, n), and per image its value, misfit, status with the reason,
+    and evaluations; ``draws`` where it is a sampler, whose answer is their mean."""
+
+    u: Tensor
+    value: Tensor
+    misfit: Tensor
+    status: list[Status]
+    reason: list[str]
+    evaluations: list[int]
+    draws: Draws | None = None
+
+
+S = TypeVar("S", bound=State)
+
+
+class Solver(Component, ABC, Generic[S]):
+    """Finds u, a step at a time; everything that isn't mathematics is in ``engine.loop``.
+
+    Budget, progress, trace, best iterate, values that aren't finite, Ctrl-C, rows that are
+    done and draws are the loop's. S is the solver's own :class:`State`. ``unit`` is what a budget counts, ``budget`` how many where
+    nobody says. Where ``descends``, the answer is the iterate of the lowest value, else the
+    last one.
+    """
+
+    requires: ClassVar[Requires] = Requires()
+    unit: ClassVar[str] = "evaluations"
+    budget: ClassVar[int] = 400
+    descends: ClassVar[bool] = True
+
+    def check(self, problem: Problem) -> None:  # noqa: B027  (optional)
+        """Raise a PriorkitError, before any compute, where this solver can't serve.
+
+        ``problem`` has no data yet; classes are checked by ``requires``.
+        """
+
+    @abstractmethod
+    def init(self, problem: Problem, u0: Tensor, budget: int) -> S:
+        """The state at u0 (B, n), with at most ``budget`` evaluations per image to come."""
+
+    @abstractmethod
+    def step(self, problem: Problem, state: S) -> S:
+        """The state after at most one more evaluation per image, or with images ended.
+
+        ``problem`` and ``state`` hold the images that still run. A step may change ``state``
+        and return it. It counts its evaluations, and ends images by :meth:`State.end`.
+        """
+
+    def memory(self, problem: Problem) -> tuple[int, int]:
+        """Bytes that the state takes: one for all images, and per image."""
+        return 0, 4 * 8 * problem.size

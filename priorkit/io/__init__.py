@@ -1,0 +1,1 @@
+"""Files: pictures, arrays, weights, and the folder of a saved run."""

@@ -1,0 +1,69 @@
+"""Least squares for a batch, with nothing but A and its adjoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+__all__ = ["column", "least_squares"]
+
+
+def least_squares(
+    A: Callable[[Tensor], Tensor],
+    adjoint: Callable[[Tensor], Tensor],
+    y: Tensor,
+    start: Tensor,
+    *,
+    rho: float = 0.0,
+    centre: Tensor | None = None,
+    steps: int = 50,
+    energy: float = 0.0,
+) -> Tensor:
+    """argmin over x of ‖A x − y‖² + ρ‖x − centre‖², per image, by CGLS.
+
+    Conjugate gradients on the normal equations, which never form AᴴA and converge whether or
+    not y is in the range of A. An image stops when its residual is orthogonal to the range to
+    rounding, or when ‖A x − y‖² is at most ``energy``, the noise in y: what follows fits noise.
+
+    Parameters
+    ----------
+    y : (B, …), may be complex
+    start : the first x, (B, …); from 0 and with ρ = 0 the limit is A⁺y
+    rho, centre : weight and centre of the quadratic penalty
+    steps : at most; each is one product with A and one with its adjoint
+
+    Reference: Paige & Saunders, "LSQR: an algorithm for sparse linear equations and sparse
+    least squares", ACM TOMS 1982, section 7.1 (CGLS).
+    """
+    x = start.clone()
+    centre = torch.zeros_like(x) if centre is None else centre
+    r = y - A(x)
+    s = adjoint(r) - rho * (x - centre)
+    p, size = s.clone(), _energy(s)
+    enough = (10 * torch.finfo(x.dtype).eps) ** 2 * _energy(adjoint(y) + rho * centre)
+    for _ in range(steps):
+        running = (size > enough) & (_energy(r) > energy)
+        if not bool(running.any()):
+            break
+        q = A(p)
+        curvature = _energy(q) + rho * _energy(p)
+        step = torch.where(running, size / curvature.clamp_min(1e-300), 0.0)
+        x, r = x + column(step, x) * p, r - column(step, r) * q
+        s = adjoint(r) - rho * (x - centre)
+        after = _energy(s)
+        p = s + column(torch.where(running, after / size.clamp_min(1e-300), 0.0), p) * p
+        size = torch.where(running, after, size)
+    return x
+
+
+def _energy(a: Tensor) -> Tensor:
+    """‖a‖² per image in float64."""
+    size = a.abs() if a.is_complex() else a
+    return size.flatten(1).double().square().sum(1)
+
+
+def column(values: Tensor, like: Tensor) -> Tensor:
+    """Numbers per image (B,), shaped and cast to multiply a batch ``like`` (B, …)."""
+    return values.view(-1, *[1] * (like.ndim - 1)).to(like.real.dtype)

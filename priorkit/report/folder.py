@@ -1,0 +1,43 @@
+"""A recovery as a folder with everything in it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from priorkit.engine.config import to_toml
+from priorkit.engine.result import Recovery
+from priorkit.io import records
+from priorkit.io.files import require_writable, write_atomic
+from priorkit.report import page
+from priorkit.report.grid import grid, png, tile
+
+__all__ = ["save"]
+
+
+def save(recovery: Recovery, folder: Path) -> Path:
+    """Write everything that a run is into ``folder``; each file is whole or not there.
+
+    ``images/NAME.png`` the recoveries, ``grid.png``, ``report.html``, ``config.toml`` (which
+    starts a run with the same inputs and settings), ``trace.json``, ``y.npy``, ``x.npy``,
+    where there are any ``z.npy``, ``truth.npy``, ``start.npy`` and of draws ``spread.npy`` and
+    ``samples.npy``, and last ``record.json``. What an earlier run left there goes first.
+    Raises BadInputError where the folder can't be written.
+    """
+    require_writable(folder)
+    records.clear(folder)
+    for name, x in zip(recovery.names, recovery.x, strict=True):
+        write_atomic(folder / "images" / f"{name}.png", png(tile(x)))
+    write_atomic(folder / "grid.png", png(grid(recovery)))
+    page.write(recovery, folder / "report.html")
+    config = records.repeatable(recovery.record["config"], folder, recovery.start)
+    write_atomic(folder / "config.toml", to_toml(config).encode())
+    traces = [asdict(trace) for trace in recovery.trace]
+    write_atomic(folder / "trace.json", json.dumps(traces).encode())
+    arrays = {name: getattr(recovery, name) for name in ("y", "x", "z", "truth", "start")}
+    if recovery.draws is not None:
+        arrays |= {"spread": recovery.draws.spread, "samples": recovery.draws.samples}
+    records.write_arrays(arrays, folder)
+    write_atomic(folder / "record.json", json.dumps(recovery.record, indent=2).encode())
+    return folder

@@ -1,0 +1,1 @@
+"""Training recipes: data, the loop that families share, and running one by name."""
