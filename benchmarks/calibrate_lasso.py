@@ -12,8 +12,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import priorkit
 from calibrate_denoising import validation
+
+import priorkit
 
 GRID = [10 ** (k / 2) for k in range(3, -7, -1)]
 

@@ -13,8 +13,8 @@ same command is given again. ``DIR`` then holds ``checkpoint.pt`` (everything),
 from __future__ import annotations
 
 import math
-import time
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
-from priorkit import recipe
-from priorkit.dataset import TrainingPictures
-from priorkit.recipe import Progress, option
+from priorkit.training.dataset import TrainingPictures
+from priorkit.training.options import Progress, check_options, main, option
+from priorkit.training.recipe import Recipe, average
 from priorkit_dcgan.network import DCGANConfig, Discriminator, Generator
 
 __all__ = ["DCGANTraining", "train"]
@@ -56,16 +56,7 @@ class DCGANTraining:
     device: str = option("", "cpu or cuda; default: cuda where there is one")
 
     def __post_init__(self) -> None:
-        for name, least in {"batch": 2, "every": 1, "iterations": 1, "validation": 0}.items():
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
-        if self.precision not in ("fp32", "bf16"):
-            raise ValueError(f"precision is fp32 or bf16, got {self.precision!r}")
-        if self.box and len(self.box) != 4:
-            raise ValueError(f"box is left top right bottom, got {self.box}")
-        if not (self.rate > 0 and 0 <= self.ema < 1):
-            raise ValueError("rate > 0 and 0 ≤ ema < 1 are needed")
-        recipe.check_name(self.name)
+        check_options(self, {"batch": 2, "every": 1, "iterations": 1, "validation": 0})
 
 
 def train(options: DCGANTraining, progress: Progress | None = None) -> Path | None:
@@ -78,26 +69,17 @@ def train(options: DCGANTraining, progress: Progress | None = None) -> Path | No
 
     Raises ValueError where the data or the options don't fit.
     """
-    return _Run(options, progress or recipe.print_progress).run()
+    return _Run(options, progress).run()
 
 
-class _Run:
-    def __init__(self, options: DCGANTraining, progress: Progress) -> None:
-        self.options, self.progress = options, progress
+class _Run(Recipe):
+    family = "dcgan"
+
+    def __init__(self, options: DCGANTraining, progress: Progress | None) -> None:
         o = options
-        torch.set_flush_denormal(True)
-        self.device = recipe.device_of(o.device)
         self.config = DCGANConfig(shape=(3, o.size, o.size), latent=o.latent, width=o.width)
         self.pictures = TrainingPictures(o.data, (o.size, o.size), o.box or None)
-        self.train_size = len(self.pictures) - o.validation
-        if self.train_size < o.batch:
-            raise ValueError(
-                f"{len(self.pictures)} pictures less {o.validation} for validation "
-                f"leave fewer than one batch of {o.batch}"
-            )
-        self.out = Path(o.out)
-        self.out.mkdir(parents=True, exist_ok=True)
-        torch.manual_seed(o.seed)
+        super().__init__(options, progress, len(self.pictures))
         self.generator = self._placed(Generator(self.config))
         self.critic = self._placed(Discriminator(self.config))
         self.ema = self._placed(Generator(self.config)).requires_grad_(False)
@@ -106,39 +88,25 @@ class _Run:
             torch.optim.Adam(net.parameters(), lr=o.rate, betas=(0.5, 0.999), fused=True)
             for net in (self.generator, self.critic)
         ]
-        self.step = 0
-        self.seconds = 0.0
 
-    def run(self) -> Path | None:
-        o = self.options
-        started = time.monotonic()
-        self._resume()
-        before = self.seconds
-        losses: list[tuple[float, float]] = []
-        try:
-            while self.step < o.iterations:
-                losses.append(self._train_step())
-                self.seconds = before + time.monotonic() - started
-                if self.step % 20 == 0:
-                    critic, generator = np.mean(losses[-20:], axis=0)
-                    if not math.isfinite(critic + generator):
-                        raise ValueError("the losses are no longer finite: try a smaller --rate")
-                    message = f"losses {critic:.3f} and {generator:.3f}"
-                    self.progress(self.step, o.iterations, message)
-                if self.step % o.every == 0 or self.step == o.iterations:
-                    self._validate(losses)
-                    losses.clear()
-                    self._save()
-                if o.minutes and time.monotonic() - started > 60 * o.minutes:
-                    break
-        finally:  # Ctrl-C too: what was learned is kept
-            self._save()
-        return self._export() if self.step >= o.iterations else None
+    @property
+    def architecture(self) -> dict[str, Any]:
+        return self.config.to_dict()
+
+    @property
+    def parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
+        return {
+            "generator": self.generator,
+            "critic": self.critic,
+            "ema": self.ema,
+            "adam_generator": self.adams[0],
+            "adam_critic": self.adams[1],
+        }
 
     def _placed(self, net: Any) -> Any:
         return net.to(self.device).to(memory_format=torch.channels_last)
 
-    def _train_step(self) -> tuple[float, float]:
+    def train_step(self) -> tuple[float, ...]:
         """One step of the discriminator, one of the generator; their losses."""
         o = self.options
         x = self._batch()
@@ -157,10 +125,7 @@ class _Run:
         self._descend(0, generator_loss)
         self.critic.requires_grad_(True)
         self.step += 1
-        keep = min(o.ema, (1 + self.step) / (10 + self.step))
-        pairs = zip(self.ema.parameters(), self.generator.parameters(), strict=True)
-        averages, currents = zip(*pairs, strict=True)
-        torch._foreach_lerp_(list(averages), [p.detach() for p in currents], 1 - keep)
+        average(self.ema, self.generator, o.ema, self.step)
         return float(critic_loss.detach()), float(generator_loss.detach())
 
     def _descend(self, which: int, loss: Tensor) -> None:
@@ -173,33 +138,35 @@ class _Run:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=wanted)
 
     def _batch(self) -> Tensor:
-        o = self.options
-        epoch, position = divmod(self.step * o.batch, self.train_size - self.train_size % o.batch)
-        order = np.random.default_rng([o.seed, epoch]).permutation(self.train_size)
-        rng = np.random.default_rng([o.seed, self.step + 1, 1])
-        pixels = self.pictures.batch(order[position : position + o.batch].tolist(), o.shift, rng)
+        rng = np.random.default_rng([self.options.seed, self.step + 1, 1])
+        pixels = self.pictures.batch(self.indices(), self.options.shift, rng)
         return (pixels.float() / 255).to(self.device, memory_format=torch.channels_last)
 
     def _latents(self, count: int, key: int) -> Tensor:
         generator = torch.Generator().manual_seed(self.options.seed * 1_000_003 + key + 1)
         return torch.randn(count, self.config.latent, generator=generator).to(self.device)
 
-    def _validate(self, losses: list[tuple[float, float]]) -> None:
+    def message(self, losses: list[tuple[float, ...]]) -> str:
+        critic, generator = np.mean(losses, axis=0)
+        if not math.isfinite(critic + generator):
+            raise ValueError("the losses are no longer finite: try a smaller --rate")
+        return f"losses {critic:.3f} and {generator:.3f}"
+
+    def validate(self, losses: list[tuple[float, ...]]) -> tuple[dict[str, float | None], str]:
         self._measure_statistics(self.ema)
         fit = self.validation_psnr()
         critic, generator = np.mean(losses, axis=0) if losses else (math.nan, math.nan)
-        recipe.log_line(
-            self.out,
-            step=self.step,
-            critic=float(critic),
-            generator=float(generator),
-            psnr=fit,
-            seconds=round(self.seconds),
-        )
-        self.progress(self.step, self.options.iterations, f"validation PSNR {fit:.2f} dB\n")
-        with torch.no_grad():
-            x = self.ema(self._latents(32, -1))
-        recipe.mosaic(x, self.out / f"samples-{self.step:06d}.png")
+        values: dict[str, float | None] = {
+            "critic": float(critic),
+            "generator": float(generator),
+            "psnr": fit,
+        }
+        return values, f"validation PSNR {fit:.2f} dB"
+
+    @torch.no_grad()
+    def samples(self) -> Tensor:
+        x: Tensor = self.ema(self._latents(32, -1))
+        return x
 
     @torch.no_grad()
     def _measure_statistics(self, net: Generator) -> None:
@@ -231,51 +198,17 @@ class _Run:
             error = (self.ema(z) - x).square().flatten(1).mean(1)
         return float((-10 * error.log10()).mean())
 
-    def _save(self) -> None:
-        state = {
-            "step": self.step,
-            "seconds": self.seconds,
-            "config": self.config.to_dict(),
-            "generator": self.generator.state_dict(),
-            "critic": self.critic.state_dict(),
-            "ema": self.ema.state_dict(),
-            "adams": [adam.state_dict() for adam in self.adams],
-        }
-        recipe.save_checkpoint(self.out, state)
-
-    def _resume(self) -> None:
-        state = recipe.load_checkpoint(self.out, self.config.to_dict(), self.device)
-        if state is None:
-            return
-        self.step, self.seconds = state["step"], state["seconds"]
-        for name in ("generator", "critic", "ema"):
-            getattr(self, name).load_state_dict(state[name])
-        for adam, saved in zip(self.adams, state["adams"], strict=True):
-            adam.load_state_dict(saved)
-
-    def _export(self) -> Path:
-        """The averaged generator, its convolutions in fp16, and the card beside it."""
-        o = self.options
+    def result(self) -> tuple[Mapping[str, Tensor], dict[str, Any]]:
+        """The averaged generator, its convolutions in fp16, and how near it comes."""
         self._measure_statistics(self.ema)
         state = {
             key: value.half() if value.ndim == 4 else value
             for key, value in self.ema.state_dict().items()
             if not key.endswith("num_batches_tracked")
         }
-        recipe_options = {k: v for k, v in asdict(o).items() if k not in ("data", "out", "minutes")}
-        return recipe.write_weights(
-            self.out / f"{o.name}.safetensors",
-            state,
-            family="dcgan",
-            architecture=self.config.to_dict(),
-            about={
-                "data": Path(o.data).name,
-                "licence": o.licence,
-                "validation_psnr": round(self.validation_psnr(), 2) if o.validation else None,
-                "training": recipe_options,
-            },
-        )
+        fit = round(self.validation_psnr(), 2) if self.options.validation else None
+        return state, {"validation_psnr": fit}
 
 
 if __name__ == "__main__":
-    recipe.main(DCGANTraining, train, "Train a DCGAN prior")
+    main(DCGANTraining, train, "Train a DCGAN prior")

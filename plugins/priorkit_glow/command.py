@@ -20,7 +20,7 @@ def import_glow(
 ) -> None:
     """Convert a checkpoint of the reference implementation of Glow."""
     from priorkit.errors import BadInputError
-    from priorkit.files import require_writable
+    from priorkit.io.files import require_writable
     from priorkit_glow.export import write_weights
     from priorkit_glow.importer import import_checkpoint
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, float16
 
-from priorkit import recipe
+from priorkit.training import output
 from priorkit_glow.network import GlowConfig
 
 __all__ = ["rounded", "write_weights"]
@@ -21,7 +21,7 @@ def rounded(state: dict[str, Tensor]) -> dict[str, Tensor]:
 def write_weights(
     path: Path, state: dict[str, Tensor], config: GlowConfig, about: dict[str, Any]
 ) -> Path:
-    """Write ``path`` (NAME.safetensors) and its card; see :func:`priorkit.recipe.write_weights`."""
-    return recipe.write_weights(
+    """Write ``path`` (NAME.safetensors) and its card; see :func:`priorkit.training.output.write_weights`."""
+    return output.write_weights(
         path, state, family="glow", architecture=config.to_dict(), about=about
     )

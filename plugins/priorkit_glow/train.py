@@ -13,18 +13,19 @@ same command is given again. ``DIR`` then holds ``checkpoint.pt`` (everything),
 from __future__ import annotations
 
 import math
-import time
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from priorkit import recipe
-from priorkit.dataset import TrainingPictures
-from priorkit.recipe import Progress, option
-from priorkit_glow.export import rounded, write_weights
+from priorkit.training.dataset import TrainingPictures
+from priorkit.training.options import Progress, check_options, main, option
+from priorkit.training.recipe import MaximumLikelihood
+from priorkit_glow.export import rounded
 from priorkit_glow.network import Glow, GlowConfig
 
 __all__ = ["GlowTraining", "train"]
@@ -59,17 +60,8 @@ class GlowTraining:
     device: str = option("", "cpu or cuda; default: cuda where there is one")
 
     def __post_init__(self) -> None:
-        counts = {"batch": 1, "every": 1, "iterations": 1, "warmup": 0, "validation": 0, "size": 2}
-        for name, least in counts.items():
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
-        if self.precision not in ("fp32", "bf16"):
-            raise ValueError(f"precision is fp32 or bf16, got {self.precision!r}")
-        recipe.check_name(self.name)
-        if self.box and len(self.box) != 4:
-            raise ValueError(f"box is left top right bottom, got {self.box}")
-        if not (self.rate > 0 and 0 <= self.ema < 1 and 0 <= self.decay <= 1):
-            raise ValueError("rate > 0, 0 ≤ ema < 1 and 0 ≤ decay ≤ 1 are needed")
+        least = {"batch": 1, "every": 1, "iterations": 1, "warmup": 0, "validation": 0, "size": 2}
+        check_options(self, least)
 
 
 def train(options: GlowTraining, progress: Progress | None = None) -> Path | None:
@@ -81,100 +73,49 @@ def train(options: GlowTraining, progress: Progress | None = None) -> Path | Non
 
     Raises ValueError where the data or the options don't fit.
     """
-    return _Run(options, progress or recipe.print_progress).run()
+    return _Run(options, progress).run()
 
 
-class _Run:
-    def __init__(self, options: GlowTraining, progress: Progress) -> None:
-        self.options, self.progress = options, progress
+class _Run(MaximumLikelihood):
+    family = "glow"
+    net: Glow
+    ema: Glow
+
+    def __init__(self, options: GlowTraining, progress: Progress | None) -> None:
         o = options
-        torch.set_flush_denormal(True)
-        self.device = recipe.device_of(o.device)
-        levels = len(o.steps_per_level)
         self.config = GlowConfig(
             shape=(3, o.size, o.size),
             steps=tuple(o.steps_per_level),
             width=tuple(o.width),
-            scale_offset=(o.scale_offset,) * levels,
+            scale_offset=(o.scale_offset,) * len(o.steps_per_level),
             n_bits=o.n_bits,
         )
         self.pictures = TrainingPictures(o.data, (o.size, o.size), o.box or None)
-        self.train_size = len(self.pictures) - o.validation
-        if self.train_size < o.batch:
-            raise ValueError(
-                f"{len(self.pictures)} pictures less {o.validation} for validation "
-                f"leave fewer than one batch of {o.batch}"
-            )
-        self.out = Path(o.out)
-        self.out.mkdir(parents=True, exist_ok=True)
-        torch.manual_seed(o.seed)
-        self.net = self._new_network()
-        self.ema = self._new_network()
-        self.ema.requires_grad_(False)
-        self.adam = torch.optim.Adam(self.net.parameters(), lr=o.rate, fused=True)
-        self.step = 0
-        self.seconds = 0.0
-        self.skipped = 0  # steps in a row without a finite gradient
-
-    def run(self) -> Path | None:
-        o = self.options
-        started = time.monotonic()
-        if not self._resume():
-            first = np.random.default_rng([o.seed, 0]).permutation(self.train_size)
-            self.net.initialize(self._batch(first[: max(o.batch, 64)].tolist(), step=-1))
-            self.ema.load_state_dict(self.net.state_dict())
-        self.net.set_hidden_dtype(torch.bfloat16 if o.precision == "bf16" else None)
-        before = self.seconds
-        losses: list[float] = []
-        try:
-            while self.step < o.iterations:
-                losses.append(self._train_step())
-                self.seconds = before + time.monotonic() - started
-                if self.step % 20 == 0:
-                    self.progress(self.step, o.iterations, f"{np.mean(losses[-20:]):.3f} bits/dim")
-                if self.step % o.every == 0 or self.step == o.iterations:
-                    self._validate(float(np.mean(losses)))
-                    losses.clear()
-                    self._save()
-                if o.minutes and time.monotonic() - started > 60 * o.minutes:
-                    break
-        finally:  # Ctrl-C too: what was learned is kept
-            self._save()
-        return self._export() if self.step >= o.iterations else None
+        super().__init__(options, progress, len(self.pictures))
+        self.adopt(self._new_network(), self._new_network())
 
     def _new_network(self) -> Glow:
         network = Glow(self.config).to(self.device)
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def _train_step(self) -> float:
-        o = self.options
-        epoch, position = divmod(self.step * o.batch, self.train_size - self.train_size % o.batch)
-        order = np.random.default_rng([o.seed, epoch]).permutation(self.train_size)
-        x = self._batch(order[position : position + o.batch].tolist(), self.step)
-        for group in self.adam.param_groups:
-            group["lr"] = o.rate * self._schedule(self.step)
-        self.adam.zero_grad(set_to_none=True)
-        loss = self._bits(self.net, x).mean()
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
-        self.step += 1
-        self.skipped = 0 if bool(torch.isfinite(norm)) else self.skipped + 1
-        if self.skipped >= 100:
-            raise ValueError("100 steps in a row had no finite gradient: try a smaller --rate")
-        if not self.skipped:  # one bad batch costs one step, not the run
-            self.adam.step()
-            keep = min(o.ema, (1 + self.step) / (10 + self.step))
-            pairs = zip(self.ema.parameters(), self.net.parameters(), strict=True)
-            averages, currents = zip(*pairs, strict=True)
-            torch._foreach_lerp_(list(averages), [p.detach() for p in currents], 1 - keep)
-        return float(loss.detach())
+    @property
+    def architecture(self) -> dict[str, Any]:
+        return self.config.to_dict()
 
-    def _schedule(self, step: int) -> float:
+    def begin(self) -> None:
         o = self.options
-        left = (o.iterations - step) / max(1.0, o.decay * o.iterations)
-        return min((step + 1) / max(1, o.warmup), left, 1.0)
+        first = np.random.default_rng([o.seed, 0]).permutation(self.train_size)
+        self.net.initialize(self._crops(first[: max(o.batch, 64)].tolist(), step=-1))
+        self.ema.load_state_dict(self.net.state_dict())
 
-    def _batch(self, indices: list[int], step: int) -> Tensor:
+    def ready(self) -> None:
+        half = torch.bfloat16 if self.options.precision == "bf16" else None
+        self.net.set_hidden_dtype(half)
+
+    def batch(self) -> Tensor:
+        return self._crops(self.indices(), self.step)
+
+    def _crops(self, indices: list[int], step: int) -> Tensor:
         rng = np.random.default_rng([self.options.seed, step + 1, 1])
         return self._quantised(self.pictures.batch(indices, self.options.shift, rng), step)
 
@@ -186,79 +127,33 @@ class _Run:
         x = ((pixels.int() * bins // 256) + noise) / bins
         return x.to(self.device, memory_format=torch.channels_last)
 
-    def _bits(self, net: Glow, x: Tensor) -> Tensor:
+    def loss(self, net: Glow, x: Tensor) -> Tensor:
         n = self.config.n
         return (self.config.n_bits * n - net.log_prob(x) / math.log(2)) / n
 
     @torch.no_grad()
-    def validation_bits(self, net: Glow) -> float:
-        """Mean bits/dim over the validation pictures, the same noise every time."""
-        total = 0.0
+    def validation_loss(self) -> float:
+        losses = []
         count = len(self.pictures) - self.train_size
         for start in range(0, count, 48):
             stop = min(start + 48, count)
             crops = [self.pictures.crop(self.train_size + i) for i in range(start, stop)]
-            total += float(self._bits(net, self._quantised(torch.stack(crops), start)).sum())
-        return total / max(count, 1)
-
-    def _validate(self, train_bits: float) -> None:
-        bits = self.validation_bits(self.ema)
-        recipe.log_line(
-            self.out,
-            step=self.step,
-            train=train_bits,
-            validation=bits,
-            seconds=round(self.seconds),
-        )
-        self.progress(self.step, self.options.iterations, f"validation {bits:.4f} bits/dim\n")
-        self._samples()
+            losses.append(self.loss(self.ema, self._quantised(torch.stack(crops), start)))
+        return float(torch.cat(losses).mean()) if losses else math.nan
 
     @torch.no_grad()
-    def _samples(self) -> None:
+    def samples(self) -> Tensor:
         generator = torch.Generator().manual_seed(0)
         z = 0.7 * torch.randn(16, self.config.n, generator=generator)
-        x = self.ema.decode(z.to(self.device))
-        recipe.mosaic(x, self.out / f"samples-{self.step:06d}.png")
+        return self.ema.decode(z.to(self.device))
 
-    def _save(self) -> None:
-        state = {
-            "step": self.step,
-            "seconds": self.seconds,
-            "config": self.config.to_dict(),
-            "net": self.net.state_dict(),
-            "ema": self.ema.state_dict(),
-            "adam": self.adam.state_dict(),
-        }
-        recipe.save_checkpoint(self.out, state)
-
-    def _resume(self) -> bool:
-        state = recipe.load_checkpoint(self.out, self.config.to_dict(), self.device)
-        if state is None:
-            return False
-        self.step, self.seconds = state["step"], state["seconds"]
-        self.net.load_state_dict(state["net"])
-        self.ema.load_state_dict(state["ema"])
-        self.adam.load_state_dict(state["adam"])
-        return True
-
-    def _export(self) -> Path:
-        """Averaged weights, rounded as they are shipped, and the card beside them."""
-        o = self.options
+    def result(self) -> tuple[Mapping[str, Tensor], dict[str, Any]]:
+        """Averaged weights, rounded as they are shipped, and their bits/dim."""
         state = rounded(self.ema.state_dict())
         self.ema.load_state_dict({k: v.float() for k, v in state.items()})
-        recipe = {k: v for k, v in asdict(o).items() if k not in ("data", "out", "minutes")}
-        return write_weights(
-            self.out / f"{o.name}.safetensors",
-            state,
-            self.config,
-            {
-                "data": Path(o.data).name,
-                "licence": o.licence,
-                "bits_per_dim": round(self.validation_bits(self.ema), 4) if o.validation else None,
-                "training": recipe,
-            },
-        )
+        bits = round(self.validation_loss(), 4) if self.options.validation else None
+        return state, {"bits_per_dim": bits}
 
 
 if __name__ == "__main__":
-    recipe.main(GlowTraining, train, "Train a Glow prior")
+    main(GlowTraining, train, "Train a Glow prior")

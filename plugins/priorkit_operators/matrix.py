@@ -15,6 +15,7 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Copies, MatrixOperator
+from priorkit.linear import in_blocks
 
 __all__ = ["Matrix"]
 
@@ -72,7 +73,7 @@ class Matrix(MatrixOperator):
     def _product(self, v: Tensor, *, adjoint: bool) -> Tensor:
         if isinstance(self.matrix, Tensor):
             matrix = self._copies.like(v)
-            return v @ (matrix if adjoint else matrix.T)
+            return in_blocks(lambda x: x @ (matrix if adjoint else matrix.T), v)
         columns = v.detach().cpu().numpy().astype(np.float64).T
         if isinstance(self.matrix, ScipyOperator):
             out = self.matrix.rmatmat(columns) if adjoint else self.matrix.matmat(columns)

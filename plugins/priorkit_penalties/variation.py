@@ -47,7 +47,7 @@ class TotalVariation(Penalty):
     def value_grad(self, u: Tensor) -> tuple[Tensor, Tensor]:
         axes = range(2, u.ndim)
         steps = [_forward(u, axis) for axis in axes]
-        size = (sum(d.square() for d in steps) + self.epsilon**2).sqrt()
+        size = (torch.stack(steps).square().sum(0) + self.epsilon**2).sqrt()
         value = (size - self.epsilon).flatten(1).double().sum(1)
         gradient = torch.zeros_like(u)
         for axis, d in zip(axes, steps, strict=True):

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from priorkit.dataset import TrainingPictures
+from priorkit.training.dataset import TrainingPictures
 
 __all__ = ["Pictures", "Points", "TrainingData", "read"]
 

@@ -13,8 +13,8 @@ of pictures ``samples-*.png`` and, at the end, ``NAME.safetensors`` and ``NAME.j
 from __future__ import annotations
 
 import math
-import time
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from priorkit import recipe
-from priorkit.recipe import Progress, option
+from priorkit.training.options import Progress, check_options, main, option
+from priorkit.training.recipe import MaximumLikelihood
 from priorkit_realnvp import data
 from priorkit_realnvp.network import RealNVP, RealNVPConfig
 
@@ -60,17 +60,10 @@ class RealNVPTraining:
     device: str = option("", "cpu or cuda; default: cuda where there is one")
 
     def __post_init__(self) -> None:
-        counts = {"batch": 2, "every": 1, "iterations": 1, "warmup": 0, "validation": 0, "size": 2}
-        for name, least in counts.items():
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        least = {"batch": 2, "every": 1, "iterations": 1, "warmup": 0, "validation": 0, "size": 2}
+        check_options(self, least)
         if self.channels not in (1, 3):
             raise ValueError(f"channels is 3 for colour or 1 for grey, got {self.channels}")
-        if self.box and len(self.box) != 4:
-            raise ValueError(f"box is left top right bottom, got {self.box}")
-        if not (self.rate > 0 and 0 <= self.ema < 1 and 0 <= self.decay <= 1):
-            raise ValueError("rate > 0, 0 ≤ ema < 1 and 0 ≤ decay ≤ 1 are needed")
-        recipe.check_name(self.name)
 
     def architecture(self, shape: tuple[int, ...]) -> RealNVPConfig:
         """The network for examples of that shape. Raises ValueError."""
@@ -93,99 +86,36 @@ def train(options: RealNVPTraining, progress: Progress | None = None) -> Path | 
 
     Raises ValueError where the data or the options don't fit.
     """
-    return _Run(options, progress or recipe.print_progress).run()
+    return _Run(options, progress).run()
 
 
-class _Run:
-    def __init__(self, options: RealNVPTraining, progress: Progress) -> None:
-        self.options, self.progress = options, progress
-        o = options
-        torch.set_flush_denormal(True)
-        self.device = recipe.device_of(o.device)
-        self.data, self.config = _read(o)
-        self.train_size = len(self.data) - o.validation
-        if self.train_size < o.batch:
-            raise ValueError(
-                f"{len(self.data)} examples less {o.validation} for validation leave fewer "
-                f"than one batch of {o.batch}: try a smaller --validation or --batch"
-            )
+class _Run(MaximumLikelihood):
+    family = "realnvp"
+    net: RealNVP
+    ema: RealNVP
+
+    def __init__(self, options: RealNVPTraining, progress: Progress | None) -> None:
+        self.data, self.config = _read(options)
+        super().__init__(options, progress, len(self.data))
         self.unit = "bits/dim" if self.config.is_image else "nats"
-        self.out = Path(o.out)
-        self.out.mkdir(parents=True, exist_ok=True)
-        torch.manual_seed(o.seed)
-        self.net = RealNVP(self.config).to(self.device)
-        self.ema = RealNVP(self.config).to(self.device).requires_grad_(False)
-        self.adam = torch.optim.Adam(self.net.parameters(), lr=o.rate, fused=True)
-        self.step = 0
-        self.seconds = 0.0
-        self.skipped = 0  # steps in a row without a finite gradient
-        self.epoch = -1
+        networks = [RealNVP(self.config).to(self.device) for _ in range(2)]
+        self.adopt(*networks)
 
-    def run(self) -> Path | None:
-        o = self.options
-        started = time.monotonic()
-        if not self._resume():
-            rng = np.random.default_rng([o.seed, 0])
-            first = rng.permutation(self.train_size)[:1024].tolist()
-            self.net.initialize(self.data.plain(first, rng).to(self.device))
-            self.ema.load_state_dict(self.net.state_dict())
-        before = self.seconds
-        losses: list[float] = []
-        try:
-            while self.step < o.iterations:
-                losses.append(self._train_step())
-                self.seconds = before + time.monotonic() - started
-                if self.step % 20 == 0:
-                    message = f"{np.mean(losses[-20:]):.3f} {self.unit}"
-                    self.progress(self.step, o.iterations, message)
-                if self.step % o.every == 0 or self.step == o.iterations:
-                    self._validate(float(np.mean(losses)))
-                    losses.clear()
-                    self._save()
-                if o.minutes and time.monotonic() - started > 60 * o.minutes:
-                    break
-        finally:  # Ctrl-C too: what was learned is kept
-            self._save()
-        return self._export() if self.step >= o.iterations else None
+    @property
+    def architecture(self) -> dict[str, Any]:
+        return self.config.to_dict()
 
-    def _train_step(self) -> float:
-        o = self.options
-        x = self._batch()
-        for group in self.adam.param_groups:
-            group["lr"] = o.rate * self._schedule(self.step)
-        self.adam.zero_grad(set_to_none=True)
-        loss = self._loss(self.net, x).mean()
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
-        self.step += 1
-        self.skipped = 0 if bool(torch.isfinite(norm)) else self.skipped + 1
-        if self.skipped >= 100:
-            raise ValueError("100 steps in a row had no finite gradient: try a smaller --rate")
-        if not self.skipped:  # one bad batch costs one step, not the run
-            self.adam.step()
-            keep = min(o.ema, (1 + self.step) / (10 + self.step))
-            pairs = zip(self.ema.parameters(), self.net.parameters(), strict=True)
-            averages, currents = zip(*pairs, strict=True)
-            torch._foreach_lerp_(list(averages), [p.detach() for p in currents], 1 - keep)
-        return float(loss.detach())
+    def begin(self) -> None:
+        rng = np.random.default_rng([self.options.seed, 0])
+        first = rng.permutation(self.train_size)[:1024].tolist()
+        self.net.initialize(self.data.plain(first, rng).to(self.device))
+        self.ema.load_state_dict(self.net.state_dict())
 
-    def _schedule(self, step: int) -> float:
-        o = self.options
-        left = (o.iterations - step) / max(1.0, o.decay * o.iterations)
-        return min((step + 1) / max(1, o.warmup), left, 1.0)
+    def batch(self) -> Tensor:
+        rng = np.random.default_rng([self.options.seed, self.step, 1])
+        return self.data.batch(self.indices(), rng).to(self.device)
 
-    def _batch(self) -> Tensor:
-        o = self.options
-        epoch, position = divmod(self.step * o.batch, self.train_size - self.train_size % o.batch)
-        if epoch != self.epoch:
-            self.epoch = epoch
-            self.order = np.random.default_rng([o.seed, epoch]).permutation(self.train_size)
-        rng = np.random.default_rng([o.seed, self.step, 1])
-        return self.data.batch(self.order[position : position + o.batch].tolist(), rng).to(
-            self.device
-        )
-
-    def _loss(self, net: RealNVP, x: Tensor) -> Tensor:
+    def loss(self, net: RealNVP, x: Tensor) -> Tensor:
         nats = -net.log_prob(x)
         if not self.config.is_image:
             return nats
@@ -193,70 +123,27 @@ class _Run:
 
     @torch.no_grad()
     def validation_loss(self) -> float:
-        """Mean loss of the averaged network over the validation examples, the same noise
-        every time; NaN without any."""
         last = range(self.train_size, len(self.data))
         losses = []
         for start in range(0, len(last), 256):
             rng = np.random.default_rng([self.options.seed, start, 2])
             x = self.data.plain(list(last[start : start + 256]), rng).to(self.device)
-            losses.append(self._loss(self.ema, x))
+            losses.append(self.loss(self.ema, x))
         return float(torch.cat(losses).mean()) if losses else math.nan
 
-    def _validate(self, train_loss: float) -> None:
-        loss = self.validation_loss()
-        recipe.log_line(
-            self.out,
-            step=self.step,
-            train=train_loss,
-            validation=None if math.isnan(loss) else loss,
-            seconds=round(self.seconds),
-        )
-        message = f"validation {loss:.4f} {self.unit}\n"
-        self.progress(self.step, self.options.iterations, message)
-        if self.config.is_image:
-            generator = torch.Generator().manual_seed(0)
-            z = 0.7 * torch.randn(16, self.config.n, generator=generator)
-            with torch.no_grad():
-                x = self.ema.decode(z.to(self.device))
-            recipe.mosaic(x, self.out / f"samples-{self.step:06d}.png")
+    @torch.no_grad()
+    def samples(self) -> Tensor | None:
+        if not self.config.is_image:
+            return None
+        generator = torch.Generator().manual_seed(0)
+        z = 0.7 * torch.randn(16, self.config.n, generator=generator)
+        return self.ema.decode(z.to(self.device))
 
-    def _save(self) -> None:
-        state = {
-            "step": self.step,
-            "seconds": self.seconds,
-            "config": self.config.to_dict(),
-            "net": self.net.state_dict(),
-            "ema": self.ema.state_dict(),
-            "adam": self.adam.state_dict(),
-        }
-        recipe.save_checkpoint(self.out, state)
-
-    def _resume(self) -> bool:
-        state = recipe.load_checkpoint(self.out, self.config.to_dict(), self.device)
-        if state is None:
-            return False
-        self.step, self.seconds = state["step"], state["seconds"]
-        self.net.load_state_dict(state["net"])
-        self.ema.load_state_dict(state["ema"])
-        self.adam.load_state_dict(state["adam"])
-        return True
-
-    def _export(self) -> Path:
-        """The averaged weights, as they are, and the card beside them."""
-        o = self.options
-        options = {k: v for k, v in asdict(o).items() if k not in ("data", "out", "minutes")}
-        about: dict[str, Any] = {"data": Path(o.data).name, "licence": o.licence}
-        if o.validation:
-            field = "bits_per_dim" if self.config.is_image else "nats_per_point"
-            about[field] = round(self.validation_loss(), 4)
-        return recipe.write_weights(
-            self.out / f"{o.name}.safetensors",
-            self.ema.state_dict(),
-            family="realnvp",
-            architecture=self.config.to_dict(),
-            about=about | {"training": options},
-        )
+    def result(self) -> tuple[Mapping[str, Tensor], dict[str, Any]]:
+        """The averaged weights, as they are, and their validation loss."""
+        field = "bits_per_dim" if self.config.is_image else "nats_per_point"
+        about = {field: round(self.validation_loss(), 4)} if self.options.validation else {}
+        return self.ema.state_dict(), about
 
 
 def _read(o: RealNVPTraining) -> tuple[data.TrainingData, RealNVPConfig]:
@@ -275,4 +162,4 @@ def _read(o: RealNVPTraining) -> tuple[data.TrainingData, RealNVPConfig]:
 
 
 if __name__ == "__main__":
-    recipe.main(RealNVPTraining, train, "Train a RealNVP prior")
+    main(RealNVPTraining, train, "Train a RealNVP prior")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from priorkit.engine.components import Selection, resolve
@@ -91,9 +92,7 @@ def _missing(requires: Requires, problem: Problem) -> bool:
     return any(not isinstance(have, cls) for have, classes in pairs for cls in classes)
 
 
-def _check_requires(
-    who: str, requires: Requires, selections: Selections, problem: Problem
-) -> None:
+def _check_requires(who: str, requires: Requires, selections: Selections, problem: Problem) -> None:
     if problem.space == "latent":
         _need("space 'latent'", (Decoder,), selections["prior"], problem.prior)
         if requires.latent is None:
@@ -109,12 +108,15 @@ def _need(who: str, classes: Iterable[type], selection: Selection, have: object)
     for cls in classes:
         if not isinstance(have, cls):
             kind = selection.kind
-            fitting = _names(kind, lambda other, cls=cls: issubclass(other, cls))
+            fitting = _names(kind, partial(_is_subclass, cls))
             raise MismatchError(
-                f"{who} requires the {kind} to be a {cls.__name__}, "
-                f"and {selection.name!r} isn't.",
+                f"{who} requires the {kind} to be a {cls.__name__}, and {selection.name!r} isn't.",
                 try_=f"{kind}={fitting}" if fitting else None,
             )
+
+
+def _is_subclass(cls: type, other: type) -> bool:
+    return issubclass(other, cls)
 
 
 def _names(kind: str, fits: Callable[[Any], bool]) -> str:

@@ -66,7 +66,7 @@ class Noise(Component, ABC):
         """A typical standard deviation per entry: what defaults and denoisers are told."""
         return self.level.std(self.entries)
 
-    def check(self, y: Tensor) -> None:  # noqa: B027  (optional)
+    def check(self, y: Tensor) -> None:
         """Raise BadInputError where a user's y has values that this noise can't give."""
 
     @abstractmethod

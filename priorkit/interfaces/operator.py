@@ -38,7 +38,7 @@ class Operator(Component, ABC):
             bound.y_shape = tuple(bound.A(torch.zeros(1, *shape)).shape[1:])
         return bound
 
-    def prepare(self) -> None:  # noqa: B027  (optional)
+    def prepare(self) -> None:
         """Called by :meth:`bind` once ``self.shape`` is set: check it, size things."""
 
     @abstractmethod

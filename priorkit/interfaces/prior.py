@@ -37,7 +37,7 @@ class Choices:
     restarts: int | None = None
 
 
-class Prior(Component, ABC):  # noqa: B024  (what it can do is in the subclasses)
+class Prior(Component, ABC):
     """What is known of images before measuring. Subclasses add what they can do.
 
     ``shape`` is the (C, H, W) of its images, (C, N) of its signals, (d,) of its vectors, or

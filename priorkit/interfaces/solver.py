@@ -153,9 +153,9 @@ class Solver(Component, ABC, Generic[S]):
     """Finds u, a step at a time; everything that isn't mathematics is in ``engine.loop``.
 
     Budget, progress, trace, best iterate, values that aren't finite, Ctrl-C, rows that are
-    done and draws are the loop's. S is the solver's own :class:`State`. ``unit`` is what a budget counts, ``budget`` how many where
-    nobody says. Where ``descends``, the answer is the iterate of the lowest value, else the
-    last one.
+    done and draws are the loop's. S is the solver's own :class:`State`. ``unit`` is what a
+    budget counts, ``budget`` how many where nobody says. Where ``descends``, the answer is
+    the iterate of the lowest value, else the last one.
     """
 
     requires: ClassVar[Requires] = Requires()
@@ -163,7 +163,7 @@ class Solver(Component, ABC, Generic[S]):
     budget: ClassVar[int] = 400
     descends: ClassVar[bool] = True
 
-    def check(self, problem: Problem) -> None:  # noqa: B027  (optional)
+    def check(self, problem: Problem) -> None:
         """Raise a PriorkitError, before any compute, where this solver can't serve.
 
         ``problem`` has no data yet; classes are checked by ``requires``.

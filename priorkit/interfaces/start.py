@@ -19,7 +19,7 @@ class Start(Component, ABC):
 
     requires: ClassVar[Requires] = Requires(latent=())
 
-    def check(self, problem: Problem) -> None:  # noqa: B027  (optional)
+    def check(self, problem: Problem) -> None:
         """Raise a PriorkitError, before any compute, where this start can't serve.
 
         ``problem`` has no data yet.

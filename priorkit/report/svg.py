@@ -51,9 +51,7 @@ def plot(
     for k in range(5):
         px, py = place(k * x_high / 4, low)
         label = f"{k * x_high / 4:.4g}"
-        parts.append(
-            f'<text x="{px:.1f}" y="{py + 16:.1f}" text-anchor="middle">{label}</text>'
-        )
+        parts.append(f'<text x="{px:.1f}" y="{py + 16:.1f}" text-anchor="middle">{label}</text>')
     middle = (LEFT + right) / 2
     parts.append(
         f'<text x="{middle}" y="{HEIGHT - 8}" text-anchor="middle">{html.escape(across)}</text>'

@@ -1,167 +1,239 @@
-"""What training recipes share: options, progress, checkpoints, and weights with a card.
-
-Imports torch, numpy, pillow and safetensors only, so that a recipe also runs on a machine
-that has a GPU and little else: ``PYTHONPATH=.:plugins python -m priorkit_glow.train …``
-"""
+"""One training loop for every family: resumed, stepped, validated, saved, exported."""
 
 from __future__ import annotations
 
-import argparse
-import hashlib
-import json
-import os
-import re
-from collections.abc import Callable
-from dataclasses import field, fields
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
-from PIL import Image
-from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
-__all__ = [
-    "Progress",
-    "check_name",
-    "device_of",
-    "load_checkpoint",
-    "log_line",
-    "main",
-    "mosaic",
-    "option",
-    "print_progress",
-    "save_checkpoint",
-    "write_weights",
-]
+from priorkit.training import output
+from priorkit.training.options import Progress, device_of, print_progress
 
-Progress = Callable[[int, int, str], None]
+__all__ = ["MaximumLikelihood", "Recipe", "average"]
+
+Losses = list[tuple[float, ...]]
 
 
-def option(default: Any, help: str) -> Any:
-    """A field of the dataclass of options of a trainer."""
-    if isinstance(default, list):
-        return field(default_factory=lambda: list(default), metadata={"help": help})
-    return field(default=default, metadata={"help": help})
+class Recipe(ABC):
+    """A training run in ``options.out``, which continues where it was when started again.
 
+    A family gives its networks, its step, what it validates, and its card. Options that every
+    recipe has: data, out, name, validation, batch, iterations, every, minutes, seed, licence,
+    device.
 
-def check_name(name: str) -> None:
-    """Raise ValueError where weights can't have that name."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        raise ValueError(f"name is letters, digits, '.', '_' and '-', got {name!r}")
+    Parameters
+    ----------
+    options : a dataclass of options, see :mod:`priorkit.training.options`
+    progress : called with step, total and a message; one that ends in a newline stays
+    examples : how many there are; the last ``options.validation`` are not trained on
 
-
-def device_of(name: str) -> torch.device:
-    """The named device, by default cuda where there is one. Raises ValueError."""
-    try:
-        wanted = name or ("cuda" if torch.cuda.is_available() else "cpu")
-        return torch.zeros(1, device=wanted).device
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"the device {name!r} isn't available") from error
-
-
-def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
-    """Write ``folder/checkpoint.pt``, whole or not at all."""
-    partial = folder / "checkpoint.pt.partial"
-    torch.save(state, partial)
-    os.replace(partial, folder / "checkpoint.pt")
-
-
-def load_checkpoint(
-    folder: Path, architecture: dict[str, Any], device: torch.device
-) -> dict[str, Any] | None:
-    """What :func:`save_checkpoint` wrote, or None. Its "config" must be ``architecture``.
-
-    Raises ValueError for a file that is damaged or of another architecture.
+    Raises ValueError where less than one batch is left, or the device isn't there.
     """
-    path = folder / "checkpoint.pt"
-    if not path.exists():
+
+    family: ClassVar[str]
+
+    def __init__(self, options: Any, progress: Progress | None, examples: int) -> None:
+        self.options, self.progress = options, progress or print_progress
+        torch.set_flush_denormal(True)
+        self.device = device_of(options.device)
+        self.train_size = examples - options.validation
+        if self.train_size < options.batch:
+            raise ValueError(
+                f"{examples} examples less {options.validation} for validation leave fewer than "
+                f"one batch of {options.batch}: try a smaller --validation or --batch"
+            )
+        self.out = Path(options.out)
+        self.out.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(options.seed)
+        self.step = 0
+        self.seconds = 0.0
+        self._epoch = -1
+
+    # --- what a family gives ------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def architecture(self) -> dict[str, Any]:
+        """As JSON-able data, for the checkpoint and the card."""
+
+    @property
+    @abstractmethod
+    def parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
+        """Networks and optimizers by name: what a checkpoint holds."""
+
+    def begin(self) -> None:  # noqa: B027  (optional)
+        """Initialise from data, in a run that isn't resumed."""
+
+    def ready(self) -> None:  # noqa: B027  (optional)
+        """Called once before the first step, in every run."""
+
+    @abstractmethod
+    def train_step(self) -> tuple[float, ...]:
+        """One step of the optimizers, ``self.step`` counted up; the losses."""
+
+    @abstractmethod
+    def message(self, losses: Losses) -> str:
+        """The last losses in words. Raises ValueError where going on makes no sense."""
+
+    @abstractmethod
+    def validate(self, losses: Losses) -> tuple[dict[str, float | None], str]:
+        """A line of the log, and the same in words."""
+
+    def samples(self) -> Tensor | None:
+        """Images (B, C, H, W) to look at, B a multiple of 8."""
         return None
-    try:
-        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-    except Exception as error:  # torch.load raises many kinds for a damaged file
-        raise ValueError(f"{path} can't be read: remove it to start again") from error
-    if state["config"] != architecture:
-        raise ValueError(
-            f"{path} holds another architecture: {state['config']}. "
-            "Give the options it was started with, or another --out"
+
+    @abstractmethod
+    def result(self) -> tuple[Mapping[str, Tensor], dict[str, Any]]:
+        """The tensors to be shipped, and what their card says beside the options."""
+
+    # --- the loop -------------------------------------------------------------------
+
+    def run(self) -> Path | None:
+        """Train; the weights file, or None if ``options.minutes`` ran out first."""
+        o = self.options
+        started = time.monotonic()
+        if not self._resume():
+            self.begin()
+        self.ready()
+        before = self.seconds
+        losses: Losses = []
+        try:
+            while self.step < o.iterations:
+                losses.append(self.train_step())
+                self.seconds = before + time.monotonic() - started
+                if self.step % 20 == 0:
+                    self.progress(self.step, o.iterations, self.message(losses[-20:]))
+                if self.step % o.every == 0 or self.step == o.iterations:
+                    self._validate(losses)
+                    losses.clear()
+                    self._save()
+                if o.minutes and time.monotonic() - started > 60 * o.minutes:
+                    break
+        finally:  # Ctrl-C too: what was learned is kept
+            self._save()
+        return self._export() if self.step >= o.iterations else None
+
+    def indices(self) -> list[int]:
+        """The examples of the present step, each once an epoch in an order of its own."""
+        o = self.options
+        epoch, position = divmod(self.step * o.batch, self.train_size - self.train_size % o.batch)
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._order = np.random.default_rng([o.seed, epoch]).permutation(self.train_size)
+        found: list[int] = self._order[position : position + o.batch].tolist()
+        return found
+
+    def _validate(self, losses: Losses) -> None:
+        values, words = self.validate(losses)
+        output.log_line(self.out, step=self.step, **values, seconds=round(self.seconds))
+        self.progress(self.step, self.options.iterations, f"{words}\n")
+        x = self.samples()
+        if x is not None:
+            output.mosaic(x, self.out / f"samples-{self.step:06d}.png")
+
+    def _save(self) -> None:
+        state = {"step": self.step, "seconds": self.seconds, "config": self.architecture}
+        output.save_checkpoint(
+            self.out, state | {name: part.state_dict() for name, part in self.parts.items()}
         )
-    return state
+
+    def _resume(self) -> bool:
+        state = output.load_checkpoint(self.out, self.architecture, self.device)
+        if state is None:
+            return False
+        self.step, self.seconds = state["step"], state["seconds"]
+        for name, part in self.parts.items():
+            part.load_state_dict(state[name])
+        return True
+
+    def _export(self) -> Path:
+        o = self.options
+        tensors, about = self.result()
+        options = {k: v for k, v in asdict(o).items() if k not in ("data", "out", "minutes")}
+        return output.write_weights(
+            self.out / f"{o.name}.safetensors",
+            dict(tensors),
+            family=self.family,
+            architecture=self.architecture,
+            about={"data": Path(o.data).name, "licence": o.licence, **about, "training": options},
+        )
 
 
-def write_weights(
-    path: Path,
-    state: dict[str, Tensor],
-    *,
-    family: str,
-    architecture: dict[str, Any],
-    about: dict[str, Any],
-) -> Path:
-    """Write ``path`` (NAME.safetensors) and NAME.json; the card last, each file whole.
+class MaximumLikelihood(Recipe):
+    """Adam on a mean loss, with warm-up and linear decay, and an average of the weights.
 
-    ``about`` goes on the card: data, licence, bits_per_dim, how it was trained.
+    Further options: rate, warmup, decay, ema. A step without a finite gradient is left out;
+    after 100 in a row the run stops with ValueError.
     """
-    partial = path.with_suffix(".partial")
-    save_file({key: value.contiguous().cpu() for key, value in state.items()}, partial)
-    os.chmod(partial, 0o644)  # save_file leaves it readable by its owner only
-    digest = hashlib.sha256(partial.read_bytes()).hexdigest()
-    os.replace(partial, path)
-    card = {
-        "name": path.stem,
-        "family": family,
-        "architecture": architecture,
-        "range": [0.0, 1.0],
-        "parameters": sum(value.numel() for value in state.values()),
-        "sha256": digest,
-        **about,
-    }
-    partial = path.with_suffix(".json.partial")
-    partial.write_text(json.dumps(card, indent=2) + "\n")
-    os.replace(partial, path.with_suffix(".json"))
-    return path
+
+    unit: str = "bits/dim"
+
+    def adopt(self, net: nn.Module, ema: nn.Module) -> None:
+        """Take the network, and another one of its kind for the average."""
+        self.net, self.ema = net, ema.requires_grad_(False)
+        self.adam = torch.optim.Adam(net.parameters(), lr=self.options.rate, fused=True)
+        self.skipped = 0  # steps in a row without a finite gradient
+
+    @abstractmethod
+    def batch(self) -> Tensor:
+        """The examples of the present step, on the device."""
+
+    @abstractmethod
+    def loss(self, net: Any, x: Tensor) -> Tensor:
+        """−log p in ``unit`` per example, (B,)."""
+
+    @abstractmethod
+    def validation_loss(self) -> float:
+        """Mean loss of the averaged network on the validation examples, the same noise every
+        time; NaN without any."""
+
+    @property
+    def parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
+        return {"net": self.net, "ema": self.ema, "adam": self.adam}
+
+    def train_step(self) -> tuple[float, ...]:
+        o = self.options
+        x = self.batch()
+        for group in self.adam.param_groups:
+            group["lr"] = o.rate * self._schedule()
+        self.adam.zero_grad(set_to_none=True)
+        loss = self.loss(self.net, x).mean()
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
+        self.step += 1
+        self.skipped = 0 if bool(torch.isfinite(norm)) else self.skipped + 1
+        if self.skipped >= 100:
+            raise ValueError("100 steps in a row had no finite gradient: try a smaller --rate")
+        if not self.skipped:  # one bad batch costs one step, not the run
+            self.adam.step()
+            average(self.ema, self.net, o.ema, self.step)
+        return (float(loss.detach()),)
+
+    def _schedule(self) -> float:
+        o = self.options
+        left = (o.iterations - self.step) / max(1.0, o.decay * o.iterations)
+        return min((self.step + 1) / max(1, o.warmup), left, 1.0)
+
+    def message(self, losses: Losses) -> str:
+        return f"{np.mean(losses):.3f} {self.unit}"
+
+    def validate(self, losses: Losses) -> tuple[dict[str, float | None], str]:
+        found = self.validation_loss()
+        values = {"train": float(np.mean(losses)), "validation": None if found != found else found}
+        return values, f"validation {found:.4f} {self.unit}"
 
 
-def log_line(folder: Path, **values: Any) -> None:
-    """Append a line to ``folder/log.jsonl``, numbers rounded."""
-    line = {k: round(v, 4) if isinstance(v, float) else v for k, v in values.items()}
-    with open(folder / "log.jsonl", "a") as log:
-        log.write(json.dumps(line) + "\n")
-
-
-def mosaic(x: Tensor, path: Path, columns: int = 8) -> None:
-    """Save images (B, C, H, W) in [0, 1] as one picture; B is a multiple of ``columns``."""
-    count, channels, height, width = x.shape
-    rows = count // columns
-    tiles = x.nan_to_num().clamp(0, 1).cpu().view(rows, columns, channels, height, width)
-    grid = tiles.permute(0, 3, 1, 4, 2).reshape(rows * height, columns * width, channels)
-    array = (grid * 255).round().byte().numpy()
-    Image.fromarray(array[..., 0] if channels == 1 else array).save(path)
-
-
-def print_progress(step: int, total: int, message: str) -> None:
-    """The progress of a recipe that runs by itself."""
-    if message.endswith("\n") or step % 200 == 0:
-        print(f"{step}/{total}  {message.rstrip()}", flush=True)
-
-
-def main(options_class: Any, train: Callable[[Any], Any], description: str) -> None:
-    """Run a recipe from the command line, its flags the fields of ``options_class``."""
-    parser = argparse.ArgumentParser(description=description)
-    defaults = options_class()
-    for item in fields(options_class):
-        default = getattr(defaults, item.name)
-        flag = "--" + item.name.replace("_", "-")
-        if isinstance(default, list):
-            kind = float if "float" in str(item.type) else int
-            parser.add_argument(
-                flag, nargs="+", type=kind, default=default, help=item.metadata["help"]
-            )
-        else:
-            parser.add_argument(
-                flag,
-                type=Path if isinstance(default, Path) else type(default),
-                default=default,
-                required=isinstance(default, Path),
-                help=item.metadata["help"],
-            )
-    train(options_class(**vars(parser.parse_args())))
+def average(ema: nn.Module, net: nn.Module, decay: float, step: int) -> None:
+    """Move the averaged weights towards the present ones; faster while there are few steps."""
+    keep = min(decay, (1 + step) / (10 + step))
+    pairs = zip(ema.parameters(), net.parameters(), strict=True)
+    averages, currents = zip(*pairs, strict=True)
+    torch._foreach_lerp_(list(averages), [p.detach() for p in currents], 1 - keep)

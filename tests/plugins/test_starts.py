@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-
-import priorkit
 from priorkit.components import resolve
-from priorkit.errors import MismatchError, PriorkitError
 from priorkit.measure import simulate
 from priorkit.recovery import merge, prepare
+
+import priorkit
+from priorkit.errors import MismatchError, PriorkitError
 
 
 def made(face, start, prior="dct", **settings):

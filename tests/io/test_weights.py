@@ -10,13 +10,13 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from priorkit.files import write_atomic
 from priorkit_glow.export import write_weights
 from priorkit_glow.prior import GlowPrior
 
 import priorkit
 from priorkit import weights
 from priorkit.errors import PriorkitError, UnknownNameError, WeightsError
-from priorkit.files import write_atomic
 
 from .test_contracts import SHAPE, random_glow
 

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from priorkit.pictures import astronaut, load
+from priorkit.problem import Problem
 from priorkit_operators.gaussian import Gaussian
 from priorkit_operators.pointwise import Mask
 from priorkit_penalties.norms import L1, L2
@@ -13,8 +15,6 @@ from priorkit_sparsity.fista import FISTA
 import priorkit
 from priorkit.errors import BadInputError, MismatchError
 from priorkit.interfaces import Noise
-from priorkit.pictures import astronaut, load
-from priorkit.problem import Problem
 from priorkit.testing import check_prior
 
 BASES = {

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 import torch
+from priorkit.pictures import astronaut, load
+from priorkit.problem import Problem
 from priorkit_bm3d.prior import BM3D
 from priorkit_operators.gaussian import Gaussian
 from priorkit_penalties.norms import NoPenalty
@@ -14,8 +16,6 @@ import priorkit
 from priorkit.errors import BadInputError, MismatchError
 from priorkit.interfaces import Denoiser
 from priorkit.metrics import psnr
-from priorkit.pictures import astronaut, load
-from priorkit.problem import Problem
 from priorkit.testing import check_prior
 
 needs_bm3d = pytest.mark.skipif(

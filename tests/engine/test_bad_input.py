@@ -11,6 +11,7 @@ import pytest
 import scipy.sparse
 import torch
 from PIL import Image
+from priorkit.pictures import load
 
 import priorkit
 from priorkit.errors import (
@@ -20,7 +21,6 @@ from priorkit.errors import (
     UnknownNameError,
     WeightsError,
 )
-from priorkit.pictures import load
 
 
 @pytest.fixture(autouse=True)

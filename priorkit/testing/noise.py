@@ -1,0 +1,81 @@
+"""What a noise promises."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from priorkit.errors import BadInputError
+from priorkit.interfaces import GaussianNoise, Noise, Shape
+from priorkit.streams import Streams
+from priorkit.testing.compare import close, draws, untouched
+
+__all__ = ["check_noise"]
+
+
+def check_noise(noise: Noise, *, shape: Shape = (1, 64, 64), seed: int = 0) -> None:
+    """The gradient and scale of a misfit, its energy, and the address of every draw.
+
+    The misfit is 0 where A x = y, falls to second order as ‖A x − y‖² does where y = 1, and
+    over samples of the noise itself it is on average what ``energy`` says.
+    """
+    n = math.prod(shape)
+    noise = noise.bind(n)
+    Ax, y = (torch.sigmoid(draws((3, *shape), seed + i)) for i in (0, 1))
+    value, gradient = noise.misfit(Ax, y)
+    assert tuple(value.shape) == (3,), f"the misfit has shape {tuple(value.shape)}"
+    assert value.dtype == torch.float64, f"the misfit is {value.dtype}, not float64"
+    assert gradient.shape == Ax.shape, f"its gradient has shape {tuple(gradient.shape)}"
+    untouched(lambda a: noise.misfit(a, y), Ax, "misfit")
+    close(noise.misfit(Ax[1:2], y[1:2])[0], value[1:2], 1e-9, "the misfit depends on the batch")
+    direction, step = draws((3, *shape), seed + 2), 1e-6
+    up, down = noise.misfit(Ax + step * direction, y)[0], noise.misfit(Ax - step * direction, y)[0]
+    along = (gradient * direction).flatten(1).sum(1)
+    close((up - down) / (2 * step), along, 1e-4, "the gradient isn't that of the misfit")
+    assert bool((noise.misfit(y, y)[0].abs() < 1e-9).all()), "the misfit isn't 0 at A x = y"
+    one, h = torch.ones_like(y), 1e-4
+    squares = torch.full((3,), n * h**2, dtype=torch.float64)
+    near = noise.misfit(one + h, one)[0]
+    close(near, squares, 1e-2, "the misfit isn't ‖A x − y‖² to second order at y = 1")
+    if isinstance(noise, GaussianNoise):
+        squares = (Ax - y).square().flatten(1).sum(1)
+        close(value, squares, 1e-9, "the misfit isn't ‖A x − y‖²")
+    _check_samples(noise, shape, seed)
+
+
+def _check_samples(noise: Noise, shape: Shape, seed: int) -> None:
+    Ax = torch.sigmoid(draws((4, *shape), seed))
+    whole = Streams(seed, "noise", range(4))
+    y = noise.sample(Ax, whole)
+    assert y.shape == Ax.shape, f"sample gives shape {tuple(y.shape)}"
+    assert torch.equal(y, noise.sample(Ax, whole)), "sample doesn't follow its streams"
+    alone = noise.sample(Ax[2:3], Streams(seed, "noise", [2]))
+    close(alone, y[2:3], 1e-9, "the noise of an image depends on the batch")
+    if not (noise.known and noise.energy):
+        return
+    same = noise.sample(Ax[:1].expand_as(Ax), whole)
+    assert not torch.equal(same[0], same[1]), "two images have the same noise"
+    # At A x = 1, where every misfit has the scale of its variance.
+    flat = torch.ones(64, *shape, dtype=torch.float64)
+    found = noise.sample(flat, Streams(seed, "noise", range(64)))
+    mean = float(noise.misfit(flat, found)[0].mean())
+    assert abs(mean / noise.energy - 1) < 0.05, (
+        f"the misfit of samples is {mean:.3g} on average, energy says {noise.energy:.3g}"
+    )
+    try:
+        complex_y = noise.sample(torch.zeros(64, *shape, dtype=torch.complex128), whole_of(64))
+    except BadInputError:
+        return  # refused, which is fair
+    parts = [float(part.square().mean()) for part in (complex_y.real, complex_y.imag)]
+    each = float((found - flat).square().mean()) / 2
+    for part in parts:
+        assert abs(part / each - 1) < 0.05, (
+            f"complex noise has variances {parts[0]:.3g} and {parts[1]:.3g} in its two parts, "
+            f"not {each:.3g} in each"
+        )
+
+
+def whole_of(images: int) -> Streams:
+    """Streams of so many images."""
+    return Streams(0, "noise", range(images))

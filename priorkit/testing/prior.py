@@ -1,0 +1,160 @@
+"""What a prior promises."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from priorkit.interfaces import (
+    Decoder,
+    Denoiser,
+    Density,
+    Encoder,
+    LinearDecoder,
+    Prior,
+    Sampler,
+    Shape,
+)
+from priorkit.testing.compare import Precision, close, draws, precision_of, untouched
+
+__all__ = ["check_prior"]
+
+
+def check_prior(prior: Prior, *, shape: Shape | None = None, seed: int = 0) -> None:
+    """Everything that the interfaces of a prior promise, in float64 where it knows that.
+
+    Pullback against finite differences, batch independence, decode ∘ encode = identity,
+    the adjoint of a linear decoder, the gradient of a density, and for priors that both
+    encode and have a density the agreement of both with the log-determinant of autograd,
+    on images small enough (n ≤ 512). A denoiser must remove noise.
+    """
+    shape = prior.shape or shape
+    assert shape is not None, "this prior takes any shape: say shape=(C, H, W)"
+    prior = prior.bind(shape)
+    image = torch.sigmoid(draws((2, *shape), seed))
+    if isinstance(prior, Decoder):
+        _check_decoder(prior, shape, seed)
+    if isinstance(prior, Encoder):
+        _check_encoder(prior, image)
+    if isinstance(prior, Density):
+        _check_density(prior, image)
+    if isinstance(prior, Sampler):
+        _check_sampler(prior, shape, seed)
+    if isinstance(prior, Denoiser):
+        _check_denoiser(prior, shape, seed)
+
+
+def _check_decoder(prior: Decoder, shape: Shape, seed: int) -> None:
+    k = prior.latent_size
+    precision = precision_of(lambda z: prior.decode(z).detach(), draws((1, k), seed))
+    z = 0.5 * draws((3, k), seed, precision.dtype)
+    alone = precision.exact(1e-9)
+    x, pullback = prior.decode_vjp(z)
+    assert tuple(x.shape) == (3, *shape), f"decode gives shape {tuple(x.shape)}, not {shape}"
+    with torch.no_grad():
+        close(prior.decode(z), x, alone, "decode_vjp and decode differ")
+        close(prior.decode(z[1:2]), x[1:2], alone, "decode of one latent differs from a batch")
+        untouched(prior.decode, z, "decode")
+    r = draws((3, *shape), seed + 1, precision.dtype)
+    direction = draws((3, k), seed + 2, precision.dtype)
+    pulled = pullback(r)
+    assert pulled.shape == z.shape, f"the pullback gives shape {tuple(pulled.shape)}"
+    step = precision.step
+    with torch.no_grad():
+        ahead, behind = prior.decode(z + step * direction), prior.decode(z - step * direction)
+    slope = ((ahead - behind) / (2 * step) * r).flatten(1).sum(1)
+    along = (pulled * direction).sum(1)
+    close(slope, along, precision.slope(1e-4), "the pullback isn't the transposed Jacobian")
+    if isinstance(prior, LinearDecoder):
+        left = ((x - prior.decode(torch.zeros_like(z))) * r).flatten(1).sum(1)
+        right = (z * prior.decode_adjoint(r)).sum(1)
+        size = x.flatten(1).norm(dim=1) * r.flatten(1).norm(dim=1)
+        tolerance = precision.exact(1e-8)
+        close(left / size, right / size, tolerance, "dot test of decode_adjoint")
+
+
+def _check_encoder(prior: Encoder, image: Tensor) -> None:
+    precision = precision_of(prior.encode, image)
+    image = image.to(precision.dtype)
+    z = prior.encode(image)
+    assert z.ndim == 2, f"encode must give (B, k), got {tuple(z.shape)}"
+    alone = precision.exact(1e-9)
+    close(prior.encode(image[1:2]), z[1:2], alone, "encode of one image differs from a batch")
+    untouched(prior.encode, image, "encode")
+    if isinstance(prior, Decoder):
+        tolerance = precision.exact(1e-6)
+        close(prior.decode(z), image, tolerance, "decode(encode(x)) isn't x")
+
+
+def _check_density(prior: Density, image: Tensor) -> None:
+    precision = precision_of(lambda x: prior.log_prob(x).detach(), image)
+    image = image.to(precision.dtype)
+    value, gradient = prior.log_prob_grad(image)
+    assert tuple(value.shape) == (2,), f"log_prob has shape {tuple(value.shape)}"
+    assert gradient.shape == image.shape, f"its gradient has shape {tuple(gradient.shape)}"
+    alone = precision.exact(1e-8)
+    close(prior.log_prob(image[1:2]).detach(), value[1:2], alone, "log_prob depends on the batch")
+    direction = draws(tuple(image.shape), 7, precision.dtype)
+    step = precision.step
+    up, down = prior.log_prob(image + step * direction), prior.log_prob(image - step * direction)
+    close(
+        ((up - down) / (2 * step)).detach(),
+        (gradient * direction).flatten(1).sum(1),
+        precision.slope(1e-4),
+        "log_prob_grad isn't the gradient of log_prob",
+    )
+    if isinstance(prior, Encoder) and isinstance(prior, Decoder):
+        _check_determinant(prior, image, value, precision)
+
+
+def _check_determinant(prior: Decoder, image: Tensor, value: Tensor, precision: Precision) -> None:
+    n = image[0].numel()
+    assert isinstance(prior, Encoder)
+    z = prior.encode(image[:1])
+    if n > 512 or z.shape[1] != n:
+        return
+    J = torch.autograd.functional.jacobian(lambda u: prior.decode(u).flatten(1), z)
+    logdet = -torch.linalg.slogdet(J.view(n, n))[1]
+    gauss = -0.5 * (z.square().sum() + n * math.log(2 * math.pi))
+    tolerance = precision.exact(1e-6)
+    close(value[:1], (gauss + logdet)[None], tolerance, "log_prob ≠ log N(z) + log|det|")
+
+
+def _check_sampler(prior: Sampler, shape: Shape, seed: int) -> None:
+    def sample(n: int = 2, temperature: float = 1.0) -> Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        return prior.sample(n, temperature=temperature, generator=generator)
+
+    drawn = sample()
+    assert tuple(drawn.shape) == (2, *shape), f"samples have shape {tuple(drawn.shape)}"
+    assert torch.equal(drawn, sample()), "sample doesn't follow its generator"
+    cold = sample(temperature=0.0)
+    close(cold[:1], cold[1:], 1e-5, "at temperature 0 all samples are the same")
+    assert not torch.equal(drawn[0], drawn[1]), "all samples are the same"
+
+
+def _check_denoiser(prior: Denoiser, shape: Shape, seed: int) -> None:
+    """In float32: smooth images with noise of σ = 0.1 must come nearer to the clean ones."""
+    sigma = 0.1
+    coarse = torch.rand(2, shape[0], *[4] * (len(shape) - 1), dtype=torch.float64)
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(coarse.shape, generator=generator, dtype=torch.float64)
+    mode = "bilinear" if len(shape) == 3 else "linear"
+    clean = F.interpolate(coarse, size=shape[1:], mode=mode, align_corners=True).float()
+    noisy = clean + sigma * draws(tuple(clean.shape), seed + 1, torch.float32)
+    found = prior.denoise(noisy, sigma)
+    assert found.shape == noisy.shape, f"denoise gives shape {tuple(found.shape)}"
+    assert found.dtype == noisy.dtype, f"denoise gives {found.dtype} for {noisy.dtype}"
+    assert bool(torch.isfinite(found).all()), "denoise gives values that aren't finite"
+    before = (noisy - clean).square().flatten(1).mean(1)
+    after = (found - clean).square().flatten(1).mean(1)
+    assert bool((after < 0.8 * before).all()), (
+        f"denoise doesn't remove noise: mean square {float(after.max()):.2e} after "
+        f"{float(before.max()):.2e}"
+    )
+    alone = prior.denoise(noisy[1:2], sigma)
+    close(alone, found[1:2], 1e-5, "denoise of one image differs from a batch")
+    untouched(lambda x: prior.denoise(x, sigma), noisy, "denoise")

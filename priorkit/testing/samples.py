@@ -1,0 +1,163 @@
+"""Small exact components, and a problem of them for whatever a solver or start requires."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from priorkit.interfaces import (
+    Denoiser,
+    Encoder,
+    GaussianNoise,
+    IdentityOperator,
+    L1Penalty,
+    Level,
+    LinearDecoder,
+    MatrixOperator,
+    Operator,
+    Penalty,
+    Prior,
+    Problem,
+    Requires,
+    Shape,
+    Space,
+    ZeroPenalty,
+)
+from priorkit.linear import column, in_blocks
+from priorkit.streams import Streams
+from priorkit.testing.compare import draws
+
+__all__ = ["problem_for"]
+
+SHAPE = (1, 4, 4)
+
+
+def problem_for(
+    requires: Requires, *, images: int = 4, known: bool = True, seed: int = 0
+) -> Problem:
+    """A small convex problem in float64, with its data, that meets a ``requires``.
+
+    ``known`` says whether the noise level is: a solver may stop at it.
+
+    Raises AssertionError where no sample does: give the check a problem of your own.
+    """
+    latent = requires.latent is not None and not requires.prior
+    prior: Prior = SampleBasis(seed) if latent else SampleDenoiser()
+    wants_identity = any(issubclass(cls, IdentityOperator) for cls in requires.operator)
+    operator: Operator = SampleIdentity() if wants_identity else SampleMatrix(seed)
+    operator = operator.bind(SHAPE)
+    penalty: Penalty = SampleL1() if requires.penalty else SampleNothing()
+    if any(issubclass(ZeroPenalty, cls) for cls in requires.penalty):
+        penalty = SampleL1() if not requires.smooth else SampleNothing()
+    level = SampleNoise(sigma=0.05)
+    noise = level if known else SampleNoise(sigma=None)
+    gamma = 0.0 if isinstance(penalty, ZeroPenalty) else 0.1
+    space: Space = "latent" if latent else "pixel"
+    truth = torch.sigmoid(draws((images, *SHAPE), seed + 1))
+    problem = Problem(operator, prior, noise, penalty, gamma, space, SHAPE, True, seed)
+    parts = (
+        (prior, (*requires.prior, *((requires.latent or ()) if latent else ()))),
+        (operator, requires.operator),
+        (noise, requires.noise),
+        (penalty, requires.penalty),
+    )
+    for have, classes in parts:
+        for cls in classes:
+            assert isinstance(have, cls), f"no sample is a {cls.__name__}: say problem=…"
+    y = level.sample(operator.A(truth), Streams(seed, "noise", range(images)))
+    return problem.at(y, truth)
+
+
+class SampleBasis(LinearDecoder, Encoder):
+    """x = ½ + Qz with an orthogonal Q."""
+
+    shape: Shape | None = SHAPE
+
+    def __init__(self, seed: int) -> None:
+        n = math.prod(SHAPE)
+        self.Q = torch.linalg.qr(draws((n, n), seed))[0]
+
+    @property
+    def latent_size(self) -> int:
+        return len(self.Q)
+
+    def decode(self, z: Tensor) -> Tensor:
+        return in_blocks(lambda z: z @ self.Q.to(z).T, z).view(-1, *SHAPE) + 0.5
+
+    def decode_adjoint(self, x: Tensor) -> Tensor:
+        return in_blocks(lambda x: x @ self.Q.to(x), x.flatten(1))
+
+    def encode(self, x: Tensor) -> Tensor:
+        return self.decode_adjoint(x - 0.5)
+
+
+class SampleDenoiser(Denoiser):
+    """The proximal map of ½‖x‖² at step σ²."""
+
+    def denoise(self, x: Tensor, sigma: float) -> Tensor:
+        return x / (1 + sigma**2)
+
+
+class SampleMatrix(MatrixOperator):
+    """A full-rank matrix of more rows than columns, of a modest condition."""
+
+    def __init__(self, seed: int) -> None:
+        n = math.prod(SHAPE)
+        self.M = draws((2 * n, n), seed + 2) / math.sqrt(2 * n)
+
+    def A(self, x: Tensor) -> Tensor:
+        return in_blocks(lambda x: x @ self.M.to(x).T, x.flatten(1))
+
+    def A_adjoint(self, y: Tensor) -> Tensor:
+        return in_blocks(lambda y: y @ self.M.to(y), y).view(-1, *SHAPE)
+
+    def rows(self, i: int, j: int) -> Tensor:
+        return self.M[i:j]
+
+
+class SampleIdentity(IdentityOperator):
+    """A x = x."""
+
+    def A(self, x: Tensor) -> Tensor:
+        return x
+
+    def A_adjoint(self, y: Tensor) -> Tensor:
+        return y
+
+
+class SampleNoise(GaussianNoise):
+    """N(0, σ²)."""
+
+    def __init__(self, sigma: float | None) -> None:
+        self.level = Level(sigma=sigma)
+
+    def sample(self, Ax: Tensor, streams: Streams) -> Tensor:
+        return Ax + self.std * streams.normal(Ax[0].numel()).view(Ax.shape).to(Ax)
+
+
+class SampleNothing(ZeroPenalty):
+    """R = 0."""
+
+    def value_grad(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        return u.new_zeros(len(u)), torch.zeros_like(u)
+
+    def prox(self, u: Tensor, step: float | Tensor) -> Tensor:
+        return u
+
+
+class SampleL1(L1Penalty):
+    """R = ‖u‖₁."""
+
+    smooth = False
+
+    def value_grad(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        return u.flatten(1).abs().sum(1), u.sign()
+
+    def prox(self, u: Tensor, step: float | Tensor) -> Tensor:
+        size = column(step, u) if isinstance(step, Tensor) and step.ndim else step
+        return u.sign() * (u.abs() - size).clamp_min(0)
+
+    def dual_norm(self, u: Tensor) -> Tensor:
+        return u.flatten(1).abs().amax(1)

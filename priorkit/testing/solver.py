@@ -1,0 +1,148 @@
+"""What a solver promises."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from priorkit.engine.loop import iterate, solve
+from priorkit.interfaces import Problem, ProximalPenalty, Solution, Solver, ZeroPenalty
+from priorkit.testing.compare import close
+from priorkit.testing.samples import problem_for
+
+__all__ = ["check_solver"]
+
+
+def check_solver(
+    solver: Solver[Any],
+    *,
+    budget: int = 400,
+    tolerance: float = 1e-3,
+    problem: Problem | None = None,
+) -> None:
+    """A solver on a real problem that meets what it requires.
+
+    It comes within ``tolerance`` of the minimum where it descends, keeps its budget and counts
+    it, reports the value that belongs to u, changes nothing of its inputs, and treats an image
+    alone as in a batch, whatever the others measured and wherever the batch is cut. Of a
+    sampler, the draws have an address: the same again, others in another restart.
+
+    Parameters
+    ----------
+    budget : evaluations per image, enough to converge
+    tolerance : of the objective's fall, relative to what the minimum allows
+    problem : with its data, for a solver that requires what no sample has
+    """
+    problem = problem or problem_for(solver.requires, known=not solver.descends)
+    solver.check(replace(problem, data=None))
+    u0 = torch.zeros(len(problem.y), problem.size, dtype=problem.y.real.dtype)
+    y, start = problem.y.clone(), u0.clone()
+    found, interrupted = solve(solver, problem, u0, budget)
+    assert not interrupted
+    assert torch.equal(problem.y, y), "the solver changes y"
+    assert torch.equal(u0, start), "the solver changes u0"
+    assert found.u.shape == u0.shape, f"u has shape {tuple(found.u.shape)}"
+    assert bool(torch.isfinite(found.u).all()), "u has values that aren't finite"
+    assert max(found.evaluations) <= budget, "more evaluations than the budget"
+    assert min(found.evaluations) >= 1, "no evaluation was counted"
+    assert all(found.reason), "a status without its reason"
+    short, _ = solve(solver, problem, u0, 2)
+    assert max(short.evaluations) <= 2, "a budget of 2 isn't kept"
+    if solver.descends:
+        _check_descent(solver, problem, u0, found, tolerance)
+    if solver.unit == "evaluations":
+        _check_count(solver, problem, u0, budget)
+    _check_independence(solver, problem, u0, found, budget)
+    if found.draws is not None:
+        _check_draws(solver, problem, u0, found, budget)
+
+
+def _check_descent(
+    solver: Solver[Any], problem: Problem, u0: Tensor, found: Solution, tolerance: float
+) -> None:
+    now = problem.value_grad(found.u)
+    close(now.value, found.value, 1e-6, "value isn't that of u")
+    close(now.misfit, found.misfit, 1e-6, "misfit isn't that of u")
+    lowest, first = _minimum(problem, u0), problem.value_grad(u0).value
+    fall = float(((found.value - lowest) / (first - lowest)).max())
+    assert fall < tolerance, f"the objective fell to {fall:.2e} of what could be gained only"
+
+
+def _minimum(problem: Problem, u0: Tensor) -> Tensor:
+    """The least objective of a convex problem, by many proximal gradient steps."""
+    probe = torch.eye(problem.size, dtype=u0.dtype)
+    flat = problem.at(torch.zeros_like(problem.y[:1]).expand(len(probe), *problem.y.shape[1:]))
+    zero = flat.smooth(torch.zeros_like(probe)).grad
+    curvature = float(torch.linalg.matrix_norm(flat.smooth(probe).grad - zero, 2))
+    u = u0.clone()
+    for _ in range(3000):
+        u = u - problem.smooth(u).grad / curvature
+        if not isinstance(problem.penalty, ZeroPenalty):
+            penalty = cast(ProximalPenalty, problem.penalty)
+            u = penalty.prox(u, problem.gamma / curvature)
+    return problem.value_grad(u).value
+
+
+def _check_count(solver: Solver[Any], problem: Problem, u0: Tensor, budget: int) -> None:
+    """Products with A during the steps against the evaluations that were counted."""
+    operator, count = copy.copy(problem.operator), 0
+
+    def product(x: Tensor) -> Tensor:
+        nonlocal count
+        count += 1
+        return problem.operator.A(x)
+
+    operator.A = product  # type: ignore[method-assign]
+    counted = replace(problem, operator=operator).rows(torch.tensor([0]))
+    before = None
+    for ledger in iterate(solver, counted, u0[:1], budget):
+        if before is not None:
+            products = count - before[0]
+            evaluations = int(ledger.evaluations[0]) - before[1]
+            assert products <= max(evaluations, 0), (
+                f"a step took {products} products with A and counted {evaluations} evaluations"
+            )
+        before = count, int(ledger.evaluations[0])
+
+
+def _check_independence(
+    solver: Solver[Any], problem: Problem, u0: Tensor, found: Solution, budget: int
+) -> None:
+    scale = torch.ones_like(problem.y)
+    scale[0] = 1e6
+    loud = problem.at(problem.y * scale, problem.truth, problem.images)
+    beside, _ = solve(solver, loud, u0, budget)
+    for i in range(1, len(u0)):
+        what = "an image's result depends on what another measured"
+        close(beside.u[i], found.u[i], 1e-6, what)
+    row = torch.tensor([2])
+    alone, _ = solve(solver, problem.rows(row), u0[row], budget)
+    close(alone.u, found.u[2:3], 1e-6, "an image's result depends on its batch")
+    if solver.unit == "evaluations":
+        assert alone.evaluations == found.evaluations[2:3], "an image alone takes other steps"
+
+
+def _check_draws(
+    solver: Solver[Any], problem: Problem, u0: Tensor, found: Solution, budget: int
+) -> None:
+    assert found.draws is not None
+    again, _ = solve(solver, problem, u0, budget)
+    other, _ = solve(solver, replace(problem, restart=1), u0, budget)
+    row = torch.tensor([2])
+    alone, _ = solve(solver, problem.rows(row), u0[row], budget)
+    assert again.draws is not None
+    assert other.draws is not None
+    assert alone.draws is not None
+    close(again.draws.mean, found.draws.mean, 1e-9, "the same seed gives other draws")
+    close(alone.draws.mean, found.draws.mean[2:3], 1e-6, "an image's draws depend on its batch")
+    gap = float((other.draws.mean - found.draws.mean).abs().max())
+    assert gap > 1e-9, "two restarts share their draws"
+    same = problem.at(problem.y[:1].expand_as(problem.y), None, problem.images)
+    equal, _ = solve(solver, same, u0, budget)
+    assert equal.draws is not None
+    gap = float((equal.draws.mean[0] - equal.draws.mean[1]).abs().max())
+    assert gap > 1e-9, "two images share their draws"

@@ -1,0 +1,55 @@
+"""What a start promises."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from priorkit.interfaces import Problem, Start
+from priorkit.testing.compare import close
+from priorkit.testing.samples import problem_for
+
+__all__ = ["check_start"]
+
+
+def check_start(start: Start, *, problem: Problem | None = None) -> None:
+    """A start on a problem that meets what it requires, in every space that it allows.
+
+    u₀ has the right shape, dtype and finite values, is the same again and for an image alone,
+    and belongs to the image: random starts of two images are different ones.
+
+    Parameters
+    ----------
+    problem : with its data, for a start that requires what no sample has
+    """
+    found = [problem] if problem is not None else [problem_for(start.requires)]
+    if problem is None and start.requires.latent is not None:
+        found.append(replace(found[0], space="pixel"))
+    for case in found:
+        start.check(replace(case, data=None))
+        y = case.y.clone()
+        u = start.make(case)
+        assert tuple(u.shape) == (len(y), case.size), f"u₀ has shape {tuple(u.shape)}"
+        assert u.dtype == y.real.dtype, f"u₀ is {u.dtype}, y is {y.dtype}"
+        assert bool(torch.isfinite(u).all()), "u₀ has values that aren't finite"
+        assert torch.equal(case.y, y), "the start changes y"
+        assert torch.equal(start.make(case), u), "a start is the same when made again"
+        for i in (1, 2):
+            alone = start.make(case.rows(torch.tensor([i])))
+            close(alone, u[i : i + 1], 1e-6, "an image's start depends on its batch")
+        _check_restarts(start, case)
+
+
+def _check_restarts(start: Start, problem: Problem) -> None:
+    """A start that differs between images that measured the same is random."""
+    same = problem.at(
+        problem.y[:1].expand_as(problem.y),
+        None if problem.truth is None else problem.truth[:1].expand_as(problem.truth),
+        problem.images,
+    )
+    u = start.make(same)
+    if torch.allclose(u[0], u[1]):
+        return
+    again = start.make(replace(same, restart=1))
+    assert not torch.equal(u, again), "two restarts of a random start are the same"

@@ -1,0 +1,84 @@
+"""Options of training recipes: a dataclass, checked, and read from a command line.
+
+Imports torch only, so that a recipe also runs on a machine that has a GPU and little else:
+``PYTHONPATH=.:plugins python -m priorkit_glow.train …``
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import field, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+__all__ = ["Progress", "check_options", "device_of", "main", "option", "print_progress"]
+
+Progress = Callable[[int, int, str], None]
+
+
+def option(default: Any, help: str) -> Any:
+    """A field of the dataclass of options of a trainer."""
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata={"help": help})
+    return field(default=default, metadata={"help": help})
+
+
+def check_options(options: Any, least: Mapping[str, int]) -> None:
+    """Check what recipes have in common; ``least`` are the smallest values of whole numbers.
+
+    Raises ValueError for counts that are too small, a bad name, box, precision, or rates.
+    """
+    given = {item.name: getattr(options, item.name) for item in fields(options)}
+    for name, low in least.items():
+        if given[name] < low:
+            raise ValueError(f"{name} must be at least {low}, got {given[name]}")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", given["name"]):
+        raise ValueError(f"name is letters, digits, '.', '_' and '-', got {given['name']!r}")
+    if given.get("precision", "fp32") not in ("fp32", "bf16"):
+        raise ValueError(f"precision is fp32 or bf16, got {given['precision']!r}")
+    if given["box"] and len(given["box"]) != 4:
+        raise ValueError(f"box is left top right bottom, got {given['box']}")
+    if not (given["rate"] > 0 and 0 <= given["ema"] < 1 and 0 <= given.get("decay", 0) <= 1):
+        raise ValueError("rate > 0, 0 ≤ ema < 1 and 0 ≤ decay ≤ 1 are needed")
+
+
+def device_of(name: str) -> torch.device:
+    """The named device, by default cuda where there is one. Raises ValueError."""
+    try:
+        wanted = name or ("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.zeros(1, device=wanted).device
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"the device {name!r} isn't available") from error
+
+
+def print_progress(step: int, total: int, message: str) -> None:
+    """The progress of a recipe that runs by itself."""
+    if message.endswith("\n") or step % 200 == 0:
+        print(f"{step}/{total}  {message.rstrip()}", flush=True)
+
+
+def main(options_class: Any, train: Callable[[Any], Any], description: str) -> None:
+    """Run a recipe from the command line, its flags the fields of ``options_class``."""
+    parser = argparse.ArgumentParser(description=description)
+    defaults = options_class()
+    for item in fields(options_class):
+        default = getattr(defaults, item.name)
+        flag = "--" + item.name.replace("_", "-")
+        if isinstance(default, list):
+            kind = float if "float" in str(item.type) else int
+            parser.add_argument(
+                flag, nargs="+", type=kind, default=default, help=item.metadata["help"]
+            )
+        else:
+            parser.add_argument(
+                flag,
+                type=Path if isinstance(default, Path) else type(default),
+                default=default,
+                required=isinstance(default, Path),
+                help=item.metadata["help"],
+            )
+    train(options_class(**vars(parser.parse_args())))
