@@ -21,6 +21,8 @@ lint: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -c "import sys, priorkit.cli; sys.exit('torch' in sys.modules)"
 
 test: lint
 	$(BIN)/python -m pytest

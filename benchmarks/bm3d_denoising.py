@@ -10,8 +10,8 @@ from pathlib import Path
 
 from priorkit_bm3d.prior import BM3D
 
+from priorkit.io.pictures import load
 from priorkit.metrics import psnr
-from priorkit.pictures import load
 from priorkit.streams import normal
 
 PAPER = {0.05: 33.95, 0.1: 29.93, 0.2: 25.16}  # ../shared/paper/denoising_results.csv

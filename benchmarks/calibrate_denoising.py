@@ -16,9 +16,9 @@ from pathlib import Path
 import torch
 
 import priorkit
-from priorkit.dataset import TrainingPictures
-from priorkit.files import write_atomic
-from priorkit.weights import read
+from priorkit.io.files import write_atomic
+from priorkit.io.weights import read
+from priorkit.training.dataset import TrainingPictures
 
 SIGMAS = [0.01, 0.05, 0.1, 0.2]
 FACTOR = 2**0.5  # between neighbouring γ of the search

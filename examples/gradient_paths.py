@@ -22,7 +22,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 import priorkit
-from priorkit.components import resolve
+from priorkit.engine.components import resolve
 from priorkit.interfaces import Snapshot
 
 MODES, SPREAD, SIDE = (-2.0, 2.0), 0.5, 2.0  # x1 ~ N(±2, 0.5²), x2 ~ U(−2, 2)

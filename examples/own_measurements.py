@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 import priorkit
-from priorkit.pictures import astronaut
+from priorkit.io.pictures import astronaut
 
 SHAPE = (3, 64, 64)  # channels, height, width of the picture to recover
 

@@ -98,26 +98,25 @@ def is_file(word):
 
 def check_settings(words):
     """Names of components and options of a ``priorkit recover``, without running it."""
-    from priorkit.cli import _split
-    from priorkit.config import RunConfig, merge
-    from priorkit.problem import choose
+    from priorkit.cli.words import split as words_of
+    from priorkit.engine.config import split
+    from priorkit.engine.setup import choose
 
-    positional, settings = _split([word for word in words if word != "--json"])
+    positional, settings = words_of([word for word in words if word != "--json"])
     assert len(positional) <= 1, f"more than one picture: {positional}"
     for name in ("config", "out"):
         settings.pop(name, None)
     if is_file(settings.get("prior", "")):
         settings["prior"] = "glow"
-    known = {k: v for k, v in settings.items() if k in RunConfig.model_fields}
-    choose(merge(known), {k: v for k, v in settings.items() if k not in known})
+    choose(*split(settings))
 
 
 def check_training(words):
-    from priorkit.cli import _split
+    from priorkit.cli.words import split as words_of
     from priorkit.registry import registry
-    from priorkit.training import options_of
+    from priorkit.training.run import options_of
 
-    (name,), options = _split(list(words))
+    (name,), options = words_of(list(words))
     known = {o["name"] for o in options_of(registry().get("trainer", name).load())}
     unknown = {option.replace("_", "-") for option in options} - known
     assert not unknown, f"trainer {name!r} has no options {unknown}"
@@ -132,7 +131,7 @@ def test_command(words, names_known):
     import typer
 
     from priorkit import cli
-    from priorkit.describe import describe
+    from priorkit.cli.inspect import describe
     from priorkit.registry import registry
 
     if "import-glow" not in [c.name for c in cli.app.registered_commands]:

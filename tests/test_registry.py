@@ -1,12 +1,10 @@
-"""The registry: what plugins may get wrong, and the layers that nothing may cross."""
+"""The registry: what plugins may get wrong."""
 
-import ast
 import importlib
 import json
-import subprocess
 import sys
 import textwrap
-from importlib.metadata import EntryPoint, distributions, entry_points
+from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
 
 import pytest
@@ -67,7 +65,7 @@ def test_targets_are_imported_when_first_used(plugin):
 def test_listing_on_the_command_line_imports_no_target(plugin, command_line, monkeypatch):
     """``priorkit list`` and ``priorkit plugins`` leave targets alone too."""
     found = Registry([plugin("good", GOOD)])  # its target module doesn't even exist
-    monkeypatch.setattr("priorkit.cli.registry", lambda: found)
+    monkeypatch.setattr("priorkit.cli.inspect.registry", lambda: found)
     listed = command_line("list", "--json")
     assert json.loads(listed.out)["prior"] == [
         {"name": "good", "aliases": ["fine"], "plugin": "good"}
@@ -249,7 +247,7 @@ def test_a_command_that_fails_is_isolated(plugin):
 def test_failures_are_shown(plugin, command_line, monkeypatch):
     """``priorkit plugins`` tells of them and exits with 1; ``priorkit list`` points there."""
     found = Registry([plugin("bad", "1 / 0"), plugin("good", GOOD)])
-    monkeypatch.setattr("priorkit.cli.registry", lambda: found)
+    monkeypatch.setattr("priorkit.cli.inspect.registry", lambda: found)
     shown = command_line("plugins")
     assert shown.code == 1
     assert "failed ZeroDivisionError: division by zero" in shown.out
@@ -312,86 +310,3 @@ def test_the_first_party_plugins_are_sound():
     for kind in KINDS:
         for entry in registry().entries(kind):
             assert entry.plugin not in names or callable(entry.load())
-
-
-# --- layers --------------------------------------------------------------------
-
-
-LIGHT = ["priorkit", "priorkit.hookspecs", "priorkit.registry", "priorkit.errors"]
-LIGHT += ["priorkit.config", "priorkit.cli"]
-
-
-def test_light_modules_import_no_torch():
-    """Listing, help and bad names must not wait for torch; nor may ``import priorkit``."""
-    code = (
-        "import sys, importlib\n"
-        f"for name in {LIGHT}:\n"
-        "    importlib.import_module(name)\n"
-        "    assert 'torch' not in sys.modules, name\n"
-        "from priorkit.registry import registry\n"
-        "registry()\n"
-        "assert 'torch' not in sys.modules, 'a plugin'\n"
-        "import priorkit\n"
-        "assert priorkit.recover and 'torch' in sys.modules\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-def imports(path):
-    """Names of the modules that a file imports, inside functions too, but not for types only."""
-    found = set()
-
-    def visit(node):
-        if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path.name}: imports are absolute"
-            found.add(node.module)
-            found.update(f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-            for other in node.orelse:
-                visit(other)
-        else:
-            for child in ast.iter_child_nodes(node):
-                visit(child)
-
-    visit(ast.parse(path.read_text(encoding="utf-8")))
-    return found
-
-
-def packages(modules):
-    """The top-level packages of some modules."""
-    return {module.partition(".")[0] for module in modules}
-
-
-def test_the_core_imports_no_plugin():
-    """The core knows no model, no operator, no optimizer."""
-    assert len(PLUGINS) >= len(FIRST_PARTY)
-    for path in (ROOT / "priorkit").rglob("*.py"):
-        assert not packages(imports(path)) & set(PLUGINS), path.name
-
-
-@pytest.mark.parametrize("name", PLUGINS)
-def test_no_plugin_imports_another(name):
-    """Not even inside a function."""
-    for path in (ROOT / "plugins" / name).rglob("*.py"):
-        assert not packages(imports(path)) & (set(PLUGINS) - {name}), path.name
-
-
-def test_no_plugin_registers_the_component_of_another():
-    """A target is in the package of the plugin that names it."""
-    points = entry_points(group="priorkit")
-    package = {p.name: p.module.partition(".")[0] for p in points}
-    for entry in (entry for kind in KINDS for entry in registry().entries(kind)):
-        assert entry.target.partition(".")[0] == package[entry.plugin], entry.name
-
-
-def test_imports_point_down():
-    """cli → recovery and report → problem → interfaces, none of them back."""
-    layers = [["interfaces"], ["problem"], ["recovery", "report"], ["cli"]]
-    for i, layer in enumerate(layers):
-        above = {f"priorkit.{module}" for upper in layers[i + 1 :] for module in upper}
-        for module in layer:
-            found = imports(ROOT / "priorkit" / f"{module}.py")
-            assert not found & above, f"{module} imports {found & above}"

@@ -21,7 +21,7 @@ def rounded(state: dict[str, Tensor]) -> dict[str, Tensor]:
 def write_weights(
     path: Path, state: dict[str, Tensor], config: GlowConfig, about: dict[str, Any]
 ) -> Path:
-    """Write ``path`` (NAME.safetensors) and its card; see :func:`priorkit.training.output.write_weights`."""
+    """Write ``path`` (NAME.safetensors) and its card; see :mod:`priorkit.training.output`."""
     return output.write_weights(
         path, state, family="glow", architecture=config.to_dict(), about=about
     )

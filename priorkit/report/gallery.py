@@ -11,7 +11,7 @@ from priorkit.engine.compare import Comparison
 from priorkit.io.files import write_atomic
 from priorkit.report.grid import png, tile
 from priorkit.report.page import document, embedded, table
-from priorkit.report.svg import Line, plot
+from priorkit.report.svg import Line, plot, standalone
 
 __all__ = ["curve", "pictures", "save"]
 
@@ -66,7 +66,7 @@ def save(comparison: Comparison, folder: Path) -> None:
     grid = pictures(comparison)
     write_atomic(folder / "grid.png", png(grid))
     drawn = curve(comparison)
-    write_atomic(folder / "curve.svg", drawn.encode())
+    write_atomic(folder / "curve.svg", standalone(drawn))
     head, rows = comparison.cells()
     shape = "×".join(map(str, comparison.truth.shape[1:]))
     reasons = "".join(f"<p>{html.escape(line)}</p>" for line in comparison.reasons())

@@ -6,7 +6,7 @@ import html
 import math
 from collections.abc import Sequence
 
-__all__ = ["COLOURS", "Line", "plot"]
+__all__ = ["COLOURS", "Line", "plot", "standalone"]
 
 COLOURS = ("#1b6ca8", "#c8553d", "#3c8d5a", "#8a4fa3", "#b58900", "#5b6470", "#d1478c", "#00838f")
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 640, 340, 60, 45, 20
@@ -39,7 +39,7 @@ def plot(
         return LEFT + (right - LEFT) * x / x_high, TOP + (HEIGHT - BOTTOM - TOP) * (1 - share)
 
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" '
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" '
         f'font-family="sans-serif" font-size="12" role="img" '
         f'aria-label="{html.escape(up)} by {html.escape(across)}">'
     ]
@@ -73,6 +73,11 @@ def plot(
                 f"{html.escape(name)}</text>"
             )
     return "".join(parts) + "</svg>"
+
+
+def standalone(drawn: str) -> bytes:
+    """An SVG as a file of its own, which names what it is."""
+    return drawn.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1).encode()
 
 
 def _range(values: Sequence[float], powers: bool) -> Point:

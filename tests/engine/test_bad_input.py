@@ -11,7 +11,6 @@ import pytest
 import scipy.sparse
 import torch
 from PIL import Image
-from priorkit.pictures import load
 
 import priorkit
 from priorkit.errors import (
@@ -21,6 +20,7 @@ from priorkit.errors import (
     UnknownNameError,
     WeightsError,
 )
+from priorkit.io.pictures import load
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def no_compute(monkeypatch, tmp_path):
     def solve(*_):
         raise AssertionError("reached the solver")
 
-    monkeypatch.setattr("priorkit.recovery.solve", solve)
+    monkeypatch.setattr("priorkit.engine.recover.solve", solve)
     monkeypatch.setenv("PRIORKIT_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.delenv("PRIORKIT_HUB", raising=False)
 
@@ -568,7 +568,7 @@ def test_on_the_command_line(case, files, monkeypatch, command_line):
 
 def test_saving_where_nothing_can_be_written(files):
     """The folder of ``Recovery.save`` is checked before any file is written."""
-    from priorkit.files import require_writable
+    from priorkit.io.files import require_writable
 
     with pytest.raises(BadInputError) as caught:
         require_writable(Path(files.folder / "face.png" / "out"))

@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ import torch
 from PIL import Image
 
 import priorkit
-from priorkit import pictures
-from priorkit.interfaces import LinearOperator, Noise
+from priorkit.engine.memory import plan
+from priorkit.interfaces import Level, LinearOperator
+from priorkit.io import pictures
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +106,7 @@ def test_measurements_of_one_s_own(tmp_path):
 
 def test_components_as_objects_and_tables(tmp_path):
     class Half(LinearOperator):
-        default_noise = Noise(sigma=0.0)
+        default_noise = Level(sigma=0.0)
 
         def A(self, x):
             return x[..., ::2, :]
@@ -133,14 +135,14 @@ def test_noise_is_what_was_asked_for():
     norms = (cs.y - clean.y).norm(dim=1)
     assert norms.numpy() == pytest.approx(0.1, rel=0.1)
     hole = priorkit.recover(x, op="inpainting", sigma=0.1, **common)
-    missing = hole.operator.seen() == 0
+    missing = hole.operator.mask == 0
     assert bool((hole.y[:, missing] == 0).all())
 
 
 def test_the_center_hole_is_the_paper_s():
     """Rows and columns 22 to 40 of 64."""
     result = priorkit.recover(prior="none", op="mask", budget=1)
-    hole = (result.operator.seen() == 0).nonzero()
+    hole = (result.operator.mask == 0).nonzero()
     assert hole[:, 1:].min().item() == 22
     assert hole[:, 1:].max().item() == 40
     assert len(hole) == 3 * 19 * 19
@@ -191,11 +193,16 @@ def test_a_folder_is_a_batch(tmp_path):
     assert result.x.shape == (3, 3, 32, 32)
 
 
+def at_a_time(count):
+    """A plan of so many images together, whatever memory there is."""
+    return lambda setup, images: replace(plan(setup, images), together=count)
+
+
 def test_chunks_don_t_change_results(monkeypatch):
     x = torch.rand(5, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     settings = {"prior": "none", "op": "gaussian", "m": 30, "start": "normal", "budget": 20}
     whole = priorkit.recover(x, **settings)
-    monkeypatch.setattr("priorkit.recovery.CHUNK", 2)
+    monkeypatch.setattr("priorkit.engine.recover.plan", at_a_time(2))
     chunked = priorkit.recover(x, **settings)
     assert torch.equal(whole.y, chunked.y)
     torch.testing.assert_close(whole.x, chunked.x, atol=1e-4, rtol=1e-4)
@@ -221,7 +228,7 @@ def test_ctrl_c_leaves_what_follows_at_its_start(monkeypatch, tmp_path):
         if done == 1:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("priorkit.recovery.CHUNK", 1)
+    monkeypatch.setattr("priorkit.engine.recover.plan", at_a_time(1))
     x = torch.rand(3, 1, 16, 16, generator=torch.Generator().manual_seed(0))
     result = priorkit.recover(x, prior="none", op="identity", budget=5, progress=interrupt)
     assert result.status[1:] == ["stopped", "stopped"]

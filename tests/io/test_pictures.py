@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from skimage.metrics import structural_similarity
 
-from priorkit import metrics, pictures
+from priorkit import metrics
 from priorkit.errors import BadInputError
+from priorkit.io import pictures
 from priorkit.streams import normal, permutation
 
 

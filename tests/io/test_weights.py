@@ -10,15 +10,14 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from priorkit.files import write_atomic
 from priorkit_glow.export import write_weights
 from priorkit_glow.prior import GlowPrior
 
 import priorkit
-from priorkit import weights
 from priorkit.errors import PriorkitError, UnknownNameError, WeightsError
-
-from .test_contracts import SHAPE, random_glow
+from priorkit.io import weights
+from priorkit.io.files import write_atomic
+from tests.helpers import SHAPE, random_glow
 
 
 @pytest.fixture(scope="module")

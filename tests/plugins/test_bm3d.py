@@ -5,18 +5,17 @@ import sys
 
 import pytest
 import torch
-from priorkit.pictures import astronaut, load
-from priorkit.problem import Problem
 from priorkit_bm3d.prior import BM3D
 from priorkit_operators.gaussian import Gaussian
-from priorkit_penalties.norms import NoPenalty
-from priorkit_plugandplay.admm import PnPADMM
+from priorkit_solvers.pnp_admm import PnPADMM
 
 import priorkit
 from priorkit.errors import BadInputError, MismatchError
 from priorkit.interfaces import Denoiser
+from priorkit.io.pictures import astronaut, load
 from priorkit.metrics import psnr
 from priorkit.testing import check_prior
+from tests.helpers import a_problem, run
 
 needs_bm3d = pytest.mark.skipif(
     importlib.util.find_spec("bm3d") is None, reason="bm3d isn't installed"
@@ -62,11 +61,11 @@ class Shrink(Denoiser):
         return x / (1 + sigma**2)
 
 
-def ridge(images=3):
+def ridge(images=3, prior=None):
     generator = torch.Generator().manual_seed(0)
     operator = Gaussian(m=12, seed=1).bind((1, 4, 4))
     y = torch.randn(images, 12, generator=generator, dtype=torch.float64)
-    return Problem(y, operator, Shrink(), NoPenalty(), 0.0, "pixel", (1, 4, 4))
+    return a_problem(operator, y, prior=prior or Shrink())
 
 
 def exact_solver(**options):
@@ -77,7 +76,7 @@ def test_plug_and_play_solves_what_the_denoiser_stands_for():
     """The fixed point minimises ‖A x − y‖² + ρσ²‖x‖², here with ρσ² = 1/8."""
     problem = ridge()
     zero = torch.zeros(3, 16, dtype=torch.float64)
-    found = exact_solver(tolerance=1e-12).solve(problem, zero, budget=500)
+    found = run(exact_solver(tolerance=1e-12), problem, zero, 500)
     A = problem.operator.rows(0, 12).double()
     eye = torch.eye(16, dtype=torch.float64)
     expected = torch.linalg.solve(A.T @ A + 0.125 * eye, (problem.y @ A).T).T
@@ -89,9 +88,8 @@ def test_plug_and_play_solves_what_the_denoiser_stands_for():
 def test_plug_and_play_keeps_images_apart():
     problem = ridge()
     zero = torch.zeros(3, 16, dtype=torch.float64)
-    together = exact_solver().solve(problem, zero, budget=30)
-    problem.y = problem.y[1:2]
-    alone = exact_solver().solve(problem, zero[:1], budget=30)
+    together = run(exact_solver(), problem, zero, 30)
+    alone = run(exact_solver(), problem.rows(torch.tensor([1])), zero[:1], 30)
     assert torch.allclose(alone.u, together.u[1:2], atol=1e-10)
     assert alone.evaluations == together.evaluations[1:2]
 
@@ -106,9 +104,8 @@ class Broken(Denoiser):
 
 
 def test_an_image_that_breaks_costs_no_other():
-    problem = ridge(2)
-    problem.prior = Broken()
-    found = exact_solver().solve(problem, torch.zeros(2, 16, dtype=torch.float64), budget=5)
+    problem = ridge(2, Broken())
+    found = run(exact_solver(), problem, torch.zeros(2, 16, dtype=torch.float64), 5)
     assert found.status[1] == "diverged"
     assert found.status[0] != "diverged"
     assert torch.isfinite(found.u).all()
@@ -139,7 +136,9 @@ MESSAGES = {
 @pytest.mark.parametrize("name", MESSAGES)
 def test_refused_before_any_compute(name, monkeypatch):
     settings, error, pattern = MESSAGES[name]
-    monkeypatch.setattr("priorkit.recovery.solve", lambda *_: pytest.fail("it went on to compute"))
+    monkeypatch.setattr(
+        "priorkit.engine.recover.solve", lambda *_: pytest.fail("it went on to compute")
+    )
     with pytest.raises(error, match=f"(?s){pattern}"):
         priorkit.recover(**{"prior": "bm3d", "shape": (3, 32, 32), **settings})
 

@@ -12,7 +12,7 @@ from priorkit_dcgan.prior import DCGANPrior
 import priorkit
 from priorkit.errors import BadInputError, MismatchError, WeightsError
 from priorkit.testing import check_prior
-from priorkit.training import run_trainer
+from priorkit.training.run import run_trainer
 
 
 def random_generator(side=16):

@@ -13,8 +13,7 @@ from priorkit_glow.train import GlowTraining, train
 from torch.nn import functional as F
 
 from priorkit.errors import WeightsError
-
-from .test_contracts import SHAPE, random_glow
+from tests.helpers import SHAPE, random_glow
 
 
 def test_squeeze_order():

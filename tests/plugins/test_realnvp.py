@@ -13,11 +13,10 @@ from priorkit_realnvp.prior import RealNVPPrior
 from priorkit_realnvp.train import RealNVPTraining, train
 
 import priorkit
-from priorkit import recipe
 from priorkit.errors import WeightsError
-from priorkit.interfaces import Noise
 from priorkit.registry import registry
 from priorkit.testing import check_penalty, check_prior
+from priorkit.training import output as recipe
 
 CONFIGS = {
     "2": RealNVPConfig(shape=(2,), steps=4, width=8),
@@ -57,7 +56,7 @@ def test_gradient_of_the_likelihood(name):
     prior = RealNVPPrior.from_network(random_network(config))
     check_penalty(NLL(), shape=config.shape, prior=prior)
     x = torch.rand(1, *config.shape, dtype=torch.float64)
-    network = prior._like(x)
+    network = prior._copies.like(x)
     with torch.enable_grad():
         u = x.clone().requires_grad_(True)
         (slope,) = torch.autograd.grad(network.encode(u)[1].sum(), u)
@@ -231,6 +230,7 @@ def test_weights_that_do_not_fit(changes, message, tmp_path):
 
 def test_defaults():
     """The maximum a posteriori estimate for a whole noisy picture, the latent's norm otherwise."""
+    from priorkit_noises.gaussian import Gaussian as Noise
     from priorkit_operators.gaussian import Gaussian
     from priorkit_operators.pointwise import Identity
 

@@ -12,28 +12,18 @@ from priorkit_solvers.history import History
 from priorkit_solvers.lbfgs import LBFGS
 
 import priorkit
-from priorkit.interfaces import Evaluation
-
-from .test_contracts import random_glow
+from tests.helpers import minimise, random_glow
 
 
-class Rosenbrock:
-    """The chained Rosenbrock function, one per row; its minimum 0 is at 1."""
-
-    noise_energy = 0.0
-
-    def value_grad(self, u, index=None):
-        with torch.enable_grad():
-            v = u.detach().requires_grad_(True)
-            value = (100 * (v[:, 1:] - v[:, :-1] ** 2) ** 2 + (1 - v[:, :-1]) ** 2).sum(1)
-            (grad,) = torch.autograd.grad(value.sum(), v)
-        return Evaluation(value.detach(), grad, value.detach())
+def rosenbrock(u):
+    """Residuals of the chained Rosenbrock function; its minimum 0 is at 1."""
+    return torch.cat([10 * (u[:, 1:] - u[:, :-1] ** 2), 1 - u[:, :-1]], 1)
 
 
 def test_rosenbrock_in_about_as_many_evaluations_as_scipy():
     torch.manual_seed(0)
     u0 = 1 + 0.4 * torch.randn(5, 20, dtype=torch.float64)  # in the valley of the minimum
-    ours = LBFGS(history=10, tolerance=1e-5).solve(Rosenbrock(), u0, budget=1000)
+    ours = minimise(LBFGS(history=10, tolerance=1e-5), rosenbrock, u0, budget=1000)
     assert float(ours.value.max()) < 1e-5
     counts = []
     for row in u0.numpy():
@@ -83,26 +73,17 @@ def test_batch_of_twelve_is_twelve_runs_of_one():
         assert alone.evaluations[0] == together.evaluations[i]
 
 
-class Cliff:
-    """½‖u‖², but NaN wherever u₀ < −1: reached by a first step that is too long."""
-
-    noise_energy = 0.0
-
-    def __init__(self, bad_rows=()):
-        self.bad = bad_rows
-
-    def value_grad(self, u, index=None):
-        index = torch.arange(len(u)) if index is None else index
-        value = 0.5 * u.square().sum(1)
-        nan = (u[:, 0] < -1) | torch.tensor([int(i) in self.bad for i in index])
-        value = torch.where(nan, torch.nan, value)
-        return Evaluation(value, torch.where(nan[:, None], torch.nan, u), value)
+def cliff(u):
+    """½‖u‖² as a misfit, but NaN wherever u₀ < −1: reached by a first step that is too long."""
+    return torch.where(u[:, :1] < -1, torch.nan, u / 2**0.5)
 
 
 @pytest.mark.parametrize("solver", [LBFGS(), Adam(rate=0.05)])
 def test_one_image_that_diverges_costs_no_other(solver):
     u0 = torch.full((3, 4), 2.0, dtype=torch.float64)
-    solution = solver.solve(Cliff(bad_rows=(1,)), u0, budget=300)
+    y = torch.zeros_like(u0)
+    y[1] = torch.nan
+    solution = minimise(solver, cliff, u0, budget=300, y=y)
     assert solution.status[1] == "diverged"
     assert torch.isfinite(solution.u).all()
     assert float(solution.value[[0, 2]].max()) < 1e-3
@@ -111,18 +92,17 @@ def test_one_image_that_diverges_costs_no_other(solver):
 def test_a_non_finite_trial_costs_one_evaluation():
     """The line search backs off from NaN and goes on."""
 
-    class Steep(Cliff):
-        def value_grad(self, u, index=None):
-            now = super().value_grad(u, index)
-            return Evaluation(now.value, now.grad * torch.tensor([30.0, 1, 1, 1]), now.misfit)
+    def steep(u):
+        return cliff(u) * torch.tensor([30.0**0.5, 1, 1, 1], dtype=torch.float64)
 
     u0 = torch.full((1, 4), 1.0, dtype=torch.float64)
-    solution = LBFGS().solve(Cliff(), u0, budget=100)
+    solution = minimise(LBFGS(), steep, u0, budget=100)
     assert solution.status == ["converged"]
     assert float(solution.value[0]) < 1e-8
 
 
 def test_a_start_at_the_minimum_is_converged():
-    solution = LBFGS().solve(Cliff(), torch.zeros(2, 3, dtype=torch.float64), budget=50)
+    solution = minimise(LBFGS(), cliff, torch.zeros(2, 3, dtype=torch.float64), budget=50)
     assert solution.status == ["converged", "converged"]
     assert solution.evaluations == [1, 1]
+    assert solution.reason == ["the gradient is zero"] * 2

@@ -3,19 +3,19 @@
 import numpy as np
 import pytest
 import torch
-from priorkit.pictures import astronaut, load
-from priorkit.problem import Problem
+from priorkit_noises.gaussian import Gaussian as GaussianNoise
 from priorkit_operators.gaussian import Gaussian
 from priorkit_operators.pointwise import Mask
 from priorkit_penalties.norms import L1, L2
+from priorkit_solvers.coordinate_descent import CoordinateDescent
+from priorkit_solvers.fista import FISTA
 from priorkit_sparsity.bases import DCT, Wavelet
-from priorkit_sparsity.coordinate import CoordinateDescent
-from priorkit_sparsity.fista import FISTA
 
 import priorkit
 from priorkit.errors import BadInputError, MismatchError
-from priorkit.interfaces import Noise
+from priorkit.io.pictures import astronaut, load
 from priorkit.testing import check_prior
+from tests.helpers import a_problem, run
 
 BASES = {
     "dct": (DCT(), (3, 8, 8)),
@@ -48,14 +48,15 @@ def lasso(seed=0, penalty=None, gamma=0.3, images=2, m=30):
     operator = Gaussian(m=m, seed=seed).bind((1, 8, 8))
     y = operator.A(basis.decode(z))
     y = y + 0.05 * torch.randn(y.shape, generator=generator, dtype=torch.float64)
-    return Problem(y, operator, basis, penalty or L1(), gamma, "latent", (1, 8, 8))
+    penalty = penalty or L1()
+    return a_problem(operator, y, prior=basis, penalty=penalty, gamma=gamma, space="latent")
 
 
 @pytest.mark.parametrize("solver", [CoordinateDescent(tolerance=1e-9), FISTA(tolerance=1e-9)])
 def test_the_solution_meets_the_optimality_conditions(solver):
     """0 ∈ ∇f + γ∂‖z‖₁: the gradient of the misfit is −γ·sign(z) where z ≠ 0, and within γ else."""
     problem = lasso()
-    found = solver.solve(problem, torch.zeros(2, 64, dtype=torch.float64), budget=20000)
+    found = run(solver, problem, torch.zeros(2, 64, dtype=torch.float64), budget=20000)
     assert found.status == ["converged"] * 2
     gradient = problem.smooth(found.u).grad
     there = found.u.abs() > 1e-3
@@ -68,8 +69,8 @@ def test_the_solution_meets_the_optimality_conditions(solver):
 def test_both_solvers_reach_the_same_objective(seed):
     problem = lasso(seed, m=20 + 3 * seed, gamma=0.01 * 10 ** (seed / 5))
     zero = torch.zeros(2, 64, dtype=torch.float64)
-    a = CoordinateDescent(tolerance=1e-8).solve(problem, zero, budget=20000).value
-    b = FISTA(tolerance=1e-8).solve(problem, zero, budget=20000).value
+    a = run(CoordinateDescent(tolerance=1e-8), problem, zero, 20000).value
+    b = run(FISTA(tolerance=1e-8), problem, zero, 20000).value
     assert torch.allclose(a, b, rtol=1e-3)
 
 
@@ -77,22 +78,21 @@ def test_both_solvers_reach_the_same_objective(seed):
 def test_images_are_independent(solver):
     problem = lasso(images=3)
     zero = torch.zeros(3, 64, dtype=torch.float64)
-    together = solver.solve(problem, zero, budget=2000)
-    problem.y = problem.y[1:2]
-    alone = solver.solve(problem, zero[:1], budget=2000)
+    together = run(solver, problem, zero, budget=2000)
+    alone = run(solver, problem.rows(torch.tensor([1])), zero[:1], budget=2000)
     assert torch.allclose(alone.u, together.u[1:2], atol=1e-6)
 
 
 def test_fista_takes_other_norms():
     problem = lasso(penalty=L2())
     zero = torch.zeros(2, 64, dtype=torch.float64)
-    found = FISTA(tolerance=1e-9).solve(problem, zero, budget=5000)
+    found = run(FISTA(tolerance=1e-9), problem, zero, 5000)
     assert found.status == ["converged"] * 2
     assert float(problem.value_grad(found.u).grad.abs().max()) < 1e-3
 
 
 def test_fista_keeps_its_budget():
-    found = FISTA().solve(lasso(), torch.zeros(2, 64, dtype=torch.float64), budget=7)
+    found = run(FISTA(), lasso(), torch.zeros(2, 64, dtype=torch.float64), 7)
     assert found.evaluations == [7, 7]
     assert found.status == ["stopped"] * 2
 
@@ -100,10 +100,10 @@ def test_fista_keeps_its_budget():
 def test_the_solver_follows_from_the_size():
     basis = DCT().bind((3, 64, 64))
     small = Gaussian(m=500).bind((3, 64, 64))
-    assert basis.defaults(small, Noise()).solver == "coordinate-descent"
+    assert basis.defaults(small, GaussianNoise()).solver == "coordinate-descent"
     big = DCT().bind((3, 256, 256))
-    assert big.defaults(Gaussian(m=5000).bind((3, 256, 256)), Noise()).solver == "fista"
-    assert basis.defaults(Mask().bind((3, 64, 64)), Noise()).solver == "fista"
+    assert big.defaults(Gaussian(m=5000).bind((3, 256, 256)), GaussianNoise()).solver == "fista"
+    assert basis.defaults(Mask().bind((3, 64, 64)), GaussianNoise()).solver == "fista"
 
 
 @pytest.mark.parametrize("prior", ["dct", "wavelet"])
@@ -172,7 +172,9 @@ MESSAGES = {
 @pytest.mark.parametrize("name", MESSAGES)
 def test_refused_before_any_compute(name, monkeypatch):
     settings, error, pattern = MESSAGES[name]
-    monkeypatch.setattr("priorkit.recovery.solve", lambda *_: pytest.fail("it went on to compute"))
+    monkeypatch.setattr(
+        "priorkit.engine.recover.solve", lambda *_: pytest.fail("it went on to compute")
+    )
     with pytest.raises(error, match=f"(?s){pattern}"):
         priorkit.recover(**{"shape": (3, 64, 64), **settings})
 

@@ -1,141 +1,185 @@
-"""Every first-party component passes the contract that third-party ones are held to."""
+"""Every registered component passes the contract that third-party ones are held to.
+
+The samples are looked up by registered name: a name without one fails the suite.
+"""
+
+import importlib.util
 
 import numpy as np
 import pytest
 import scipy.sparse
 import torch
-from priorkit_glow.network import Glow, GlowConfig
+from priorkit_bm3d.prior import BM3D
+from priorkit_dcgan.network import DCGANConfig, Generator
+from priorkit_dcgan.prior import DCGANPrior
 from priorkit_glow.prior import GlowPrior
+from priorkit_noises.gaussian import Gaussian as GaussianNoise
+from priorkit_noises.laplace import Laplace
+from priorkit_noises.poisson import Poisson
 from priorkit_operators.gaussian import Gaussian
 from priorkit_operators.matrix import Matrix
 from priorkit_operators.pointwise import Identity, Mask
 from priorkit_penalties.likelihood import NLL
 from priorkit_penalties.norms import L1, L2, L2Squared, NoPenalty
 from priorkit_penalties.variation import TotalVariation
+from priorkit_pixels.prior import NoPrior
+from priorkit_realnvp.network import RealNVP, RealNVPConfig
+from priorkit_realnvp.prior import RealNVPPrior
 from priorkit_solvers.adam import Adam
+from priorkit_solvers.coordinate_descent import CoordinateDescent
+from priorkit_solvers.denoise import Denoise
+from priorkit_solvers.fista import FISTA
 from priorkit_solvers.lbfgs import LBFGS
+from priorkit_solvers.pnp_admm import PnPADMM
+from priorkit_sparsity.bases import DCT, Wavelet
+from priorkit_starts.images import Filled, Noisy, NullSpace, PseudoInverse
+from priorkit_starts.lasso import Lasso
+from priorkit_starts.plain import FixedNorm, Normal, Zero
 from scipy.sparse.linalg import aslinearoperator
 
-from priorkit.interfaces import LinearOperator
-from priorkit.testing import check_operator, check_penalty, check_prior, check_solver
+from priorkit import testing
+from priorkit.registry import registry
+from tests.helpers import SHAPE, a_problem, random_glow
 
-SHAPE = (3, 8, 8)
 DENSE = np.random.default_rng(0).normal(size=(17, 192))
 
-OPERATORS = {
-    "identity": Identity(),
-    "gaussian": Gaussian(m=20, seed=3),
-    "gaussian not stored": Gaussian(m=20, seed=3, store=0),
-    "mask center": Mask(),
-    "mask random": Mask(mask="random", fraction=0.4, seed=5),
-    "mask left": Mask(mask="left"),
-    "mask bottom": Mask(mask="bottom", fraction=0.25),
-    "mask array": Mask(mask=np.eye(8)),
-    "matrix dense": Matrix(matrix=DENSE),
-    "matrix sparse": Matrix(matrix=scipy.sparse.random(17, 192, 0.1, random_state=0)),
-    "matrix free": Matrix(matrix=aslinearoperator(DENSE)),
-}
 
-
-@pytest.mark.parametrize("name", OPERATORS)
-def test_operator(name):
-    check_operator(OPERATORS[name], shape=SHAPE)
-
-
-@pytest.mark.parametrize("name", OPERATORS)
-def test_an_operator_can_be_bound_again(name):
-    """What was worked out for one shape isn't used for another."""
-    bound = OPERATORS[name].bind(SHAPE)
-    bound.A(torch.zeros(1, *SHAPE))
-    if not name.startswith("matrix") and name != "mask array":
-        check_operator(bound, shape=(3, 4, 4))
-    check_operator(bound, shape=SHAPE)
-
-
-def random_glow(seed=0, coupling="affine", offset=0.0, shape=SHAPE):
-    """A Glow whose every parameter is random, so that no term of it is trivial."""
-    torch.manual_seed(seed)
-    config = GlowConfig(
-        shape=shape, steps=(2, 2), width=(6, 5), scale_offset=(offset, 1.0), coupling=coupling
-    )
-    network = Glow(config).double()
+def realnvp():
+    """A RealNVP for vectors, every parameter random."""
+    torch.manual_seed(0)
+    network = RealNVP(RealNVPConfig(shape=(4,), steps=4, width=8, levels=0)).double()
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter += 0.15 * torch.randn_like(parameter)
+            parameter += 0.1 * torch.randn_like(parameter)
     return network
 
 
-@pytest.mark.parametrize("coupling", ["affine", "additive"])
-@pytest.mark.parametrize("offset", [0.0, 0.1])
-def test_glow(coupling, offset):
-    check_prior(GlowPrior.from_network(random_glow(coupling=coupling, offset=offset)))
+def generator():
+    """A DCGAN generator with batch statistics of its own."""
+    torch.manual_seed(0)
+    network = Generator(DCGANConfig(shape=(3, 8, 8), latent=6, width=4))
+    network(torch.randn(64, 6))
+    return network.eval()
 
 
-PENALTIES = {
-    "none": NoPenalty(),
-    "l1": L1(),
-    "l2": L2(),
-    "l2-squared": L2Squared(),
-    "tv": TotalVariation(),
+def holes(mask):
+    """A problem with holes, which the starts that fill them need."""
+    x = torch.rand(4, *SHAPE, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    operator = mask.bind(SHAPE)
+    return a_problem(operator, operator.A(x))
+
+
+# kind → name → samples, each a component and what else its check is told
+SAMPLES = {
+    "operator": {
+        "identity": [(Identity(), {"shape": SHAPE}), (Identity(), {"shape": (1, 20)})],
+        "gaussian": [
+            (Gaussian(m=20, seed=3), {"shape": SHAPE}),
+            (Gaussian(m=20, seed=3, store=0), {"shape": SHAPE}),
+            (Gaussian(m=7), {"shape": (1, 50)}),
+        ],
+        "mask": [
+            (Mask(), {"shape": SHAPE}),
+            (Mask(mask="random", fraction=0.4, seed=5), {"shape": SHAPE}),
+            (Mask(mask="left"), {"shape": SHAPE}),
+            (Mask(mask="bottom", fraction=0.25), {"shape": SHAPE}),
+            (Mask(mask=np.eye(8)), {"shape": SHAPE}),
+        ],
+        "matrix": [
+            (Matrix(matrix=DENSE), {"shape": SHAPE}),
+            (Matrix(matrix=scipy.sparse.random(17, 192, 0.1, random_state=0)), {"shape": SHAPE}),
+            (Matrix(matrix=aslinearoperator(DENSE)), {"shape": SHAPE}),
+        ],
+    },
+    "noise": {
+        "gaussian": [
+            (GaussianNoise(sigma=0.1), {}),
+            (GaussianNoise(noise_norm=3.0), {}),
+            (GaussianNoise(), {}),
+        ],
+        "laplace": [(Laplace(sigma=0.05), {}), (Laplace(noise_norm=2.0), {})],
+        "poisson": [(Poisson(gain=0.01), {}), (Poisson(gain=0.05), {})],
+    },
+    "penalty": {
+        "none": [(NoPenalty(), {"shape": SHAPE})],
+        "l1": [(L1(), {"shape": SHAPE})],
+        "l2": [(L2(), {"shape": SHAPE})],
+        "l2-squared": [(L2Squared(), {"shape": SHAPE})],
+        "tv": [(TotalVariation(), {"shape": SHAPE}), (TotalVariation(), {"shape": (2, 30)})],
+        "nll": [
+            (NLL(), {"shape": SHAPE, "prior": GlowPrior.from_network(random_glow(offset=0.1))})
+        ],
+    },
+    "prior": {
+        "glow": [
+            (GlowPrior.from_network(random_glow(coupling=coupling, offset=offset)), {})
+            for coupling in ("affine", "additive")
+            for offset in (0.0, 0.1)
+        ],
+        "realnvp": [(RealNVPPrior.from_network(realnvp()), {})],
+        "dcgan": [(DCGANPrior.from_network(generator()), {})],
+        "dct": [(DCT(), {"shape": SHAPE}), (DCT(), {"shape": (1, 9)})],
+        "wavelet": [(Wavelet(), {"shape": SHAPE}), (Wavelet(), {"shape": (2, 16)})],
+        "bm3d": [(BM3D(), {"shape": (1, 16, 16)})],
+        "none": [(NoPrior(), {"shape": SHAPE})],
+    },
+    "solver": {
+        "lbfgs": [
+            (LBFGS(history=history, tolerance=1e-9), {"tolerance": 1e-8}) for history in (5, 100)
+        ],
+        "adam": [(Adam(rate=0.05), {"budget": 1500})],
+        "fista": [(FISTA(tolerance=1e-9), {"tolerance": 1e-6})],
+        "coordinate-descent": [(CoordinateDescent(tolerance=1e-9), {"tolerance": 1e-6})],
+        "pnp-admm": [(PnPADMM(), {})],
+        "denoise": [(Denoise(), {})],
+    },
+    "start": {
+        "zero": [(Zero(), {})],
+        "normal": [(Normal(), {})],
+        "fixed-norm": [(FixedNorm(norm=3.0), {})],
+        "noisy": [(Noisy(), {"problem": holes(Identity())})],
+        "filled": [
+            (Filled(fill=fill), {"problem": holes(Mask())})
+            for fill in ("mean", "noise", "neighbours")
+        ],
+        "pseudo-inverse": [(PseudoInverse(), {})],
+        "null-space": [(NullSpace(), {})],
+        "lasso": [(Lasso(), {"problem": holes(Mask())})],
+    },
 }
+SHIPPED = {"glow-celeba": "glow", "dcgan-celeba": "dcgan", "realnvp-2d": "realnvp"}
+CASES = [
+    pytest.param(kind, component, told, id=f"{kind} {name} {i}")
+    for kind, names in SAMPLES.items()
+    for name, samples in names.items()
+    for i, (component, told) in enumerate(samples)
+    if name != "bm3d" or importlib.util.find_spec("bm3d")
+]
 
 
-@pytest.mark.parametrize("name", PENALTIES)
-def test_penalty(name):
-    check_penalty(PENALTIES[name], shape=SHAPE)
+@pytest.mark.filterwarnings("ignore:Level value")
+@pytest.mark.parametrize(("kind", "component", "told"), CASES)
+def test_component(kind, component, told):
+    getattr(testing, f"check_{kind}")(component, **told)
 
 
-def test_likelihood():
-    prior = GlowPrior.from_network(random_glow(offset=0.1))
-    check_penalty(NLL(), shape=SHAPE, prior=prior)
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_every_registered_name_has_a_sample(kind):
+    """Names of shipped weights stand for their family."""
+    ours = [e for e in registry().entries(kind) if e.target.startswith("priorkit_")]
+    names = {SHIPPED.get(entry.name, entry.name) for entry in ours}
+    assert names <= set(SAMPLES[kind]), "a registered name without a sample"
+    assert set(SAMPLES[kind]) <= names, "a sample of a name that isn't registered"
+    for entry in ours:
+        name = SHIPPED.get(entry.name, entry.name)
+        assert all(type(component) is entry.load() for component, _ in SAMPLES[kind][name])
 
 
-@pytest.mark.parametrize("history", [5, 100])
-def test_lbfgs(history):
-    check_solver(LBFGS(history=history, tolerance=1e-9), tolerance=1e-8)
-
-
-def test_adam():
-    check_solver(Adam(rate=0.05), budget=1500)
-
-
-class WrongAdjoint(LinearOperator):
-    """A x = 2x with an adjoint that forgets the 2."""
-
-    def A(self, x):
-        return 2 * x
-
-    def A_adjoint(self, y):
-        return y
-
-
-class Leaky(LinearOperator):
-    """Subtracts the mean of the batch, so that images influence each other."""
-
-    def A(self, x):
-        return x - x.mean(0, keepdim=True)
-
-    def A_adjoint(self, y):
-        return y - y.mean(0, keepdim=True)
-
-
-@pytest.mark.parametrize(
-    ("operator", "message"), [(WrongAdjoint(), "Jacobian"), (Leaky(), "of a batch")]
-)
-def test_the_contract_finds_defects(operator, message):
-    """A contract that can't fail proves nothing."""
-    with pytest.raises(AssertionError, match=message):
-        check_operator(operator, shape=SHAPE)
-
-
-class WrongGradient(L2Squared):
-    """‖u‖² with the gradient of half of it."""
-
-    def value_grad(self, u):
-        value, gradient = super().value_grad(u)
-        return value, gradient / 2
-
-
-def test_the_contract_finds_a_wrong_gradient():
-    with pytest.raises(AssertionError, match="gradient"):
-        check_penalty(WrongGradient(), shape=SHAPE)
+@pytest.mark.parametrize("name", ["identity", "gaussian", "mask"])
+def test_an_operator_can_be_bound_again(name):
+    """What was worked out for one shape isn't used for another."""
+    for operator, told in SAMPLES["operator"][name][:3]:
+        bound = operator.bind(told["shape"])
+        bound.A(torch.zeros(1, *told["shape"]))
+        testing.check_operator(bound, shape=(3, 4, 4))
+        testing.check_operator(bound, shape=told["shape"])

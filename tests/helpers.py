@@ -1,0 +1,55 @@
+"""What several test files share: small networks, and problems of one's own."""
+
+import torch
+from priorkit_glow.network import Glow, GlowConfig
+from priorkit_noises.gaussian import Gaussian
+from priorkit_penalties.norms import NoPenalty
+from priorkit_pixels.prior import NoPrior
+
+from priorkit.engine.loop import solve
+from priorkit.interfaces import Operator, Problem
+
+SHAPE = (3, 8, 8)
+
+
+def random_glow(seed=0, coupling="affine", offset=0.0, shape=SHAPE):
+    """A Glow whose every parameter is random, so that no term of it is trivial."""
+    torch.manual_seed(seed)
+    config = GlowConfig(
+        shape=shape, steps=(2, 2), width=(6, 5), scale_offset=(offset, 1.0), coupling=coupling
+    )
+    network = Glow(config).double()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter += 0.15 * torch.randn_like(parameter)
+    return network
+
+
+def a_problem(operator, y, *, prior=None, penalty=None, gamma=0.0, space="pixel", noise=None):
+    """A problem with its data; the operator is bound already."""
+    noise = (noise or Gaussian()).bind(operator.entries)
+    penalty = penalty or NoPenalty()
+    prior = prior or NoPrior()
+    return Problem(operator, prior, noise, penalty, gamma, space, operator.shape).at(y)
+
+
+def run(solver, problem, u0, budget):
+    """The solution of a solver on a problem."""
+    return solve(solver, problem, u0, budget)[0]
+
+
+class Residuals(Operator):
+    """A(x) whose squared norm is a function to minimise, with y = 0."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def A(self, x):
+        return self.function(x)
+
+
+def minimise(solver, function, u0, budget, y=None):
+    """Minimise ‖function(u) − y‖² from u0 (B, n)."""
+    operator = Residuals(function).bind((u0.shape[1],))
+    y = torch.zeros(len(u0), *operator.y_shape, dtype=u0.dtype) if y is None else y
+    return run(solver, a_problem(operator, y), u0, budget)
