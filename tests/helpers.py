@@ -7,7 +7,7 @@ from priorkit_penalties.norms import NoPenalty
 from priorkit_pixels.prior import NoPrior
 
 from priorkit.engine.loop import solve
-from priorkit.interfaces import Operator, Problem
+from priorkit.interfaces import Level, LinearOperator, Operator, Problem
 
 SHAPE = (3, 8, 8)
 
@@ -53,3 +53,17 @@ def minimise(solver, function, u0, budget, y=None):
     operator = Residuals(function).bind((u0.shape[1],))
     y = torch.zeros(len(u0), *operator.y_shape, dtype=u0.dtype) if y is None else y
     return run(solver, a_problem(operator, y), u0, budget)
+
+
+class Fourier(LinearOperator):
+    """Every second row of the orthonormal Fourier transform: y is complex."""
+
+    default_noise = Level(sigma=0.1)
+
+    def A(self, x):
+        return torch.fft.fft2(x, norm="ortho")[..., ::2, :]
+
+    def A_adjoint(self, y):
+        whole = torch.zeros(len(y), *self.shape, dtype=y.dtype)
+        whole[..., ::2, :] = y
+        return torch.fft.ifft2(whole, norm="ortho").real

@@ -79,7 +79,7 @@ class Gaussian(MatrixOperator):
     def A_adjoint(self, y: Tensor) -> Tensor:
         total = y.new_zeros(len(y), self.n)
         for first, rows in self._blocks(y):
-            total += in_blocks(lambda r, rows=rows: r @ rows, y[:, first : first + len(rows)])
+            total += in_blocks(partial(torch.matmul, other=rows), y[:, first : first + len(rows)])
         return total.view(-1, *self.shape)
 
     def _matrix(self, device: torch.device, dtype: torch.dtype) -> Tensor:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from priorkit.io.pictures import LUMA
 from priorkit.training.dataset import TrainingPictures
 
 __all__ = ["Pictures", "Points", "TrainingData", "read"]
@@ -68,9 +69,6 @@ class Points:
         return self.values[list(indices)]
 
     plain = batch
-
-
-LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in Pillow's convert("L")
 
 
 class Pictures:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from joblib import Parallel, delayed
 from pydantic import Field
+from sklearn.linear_model import Lasso
 from torch import Tensor
 
 from priorkit.errors import BadInputError
@@ -32,12 +33,12 @@ MAX_BYTES = 2 << 30  # of the matrix in float64; above it, FISTA needs no matrix
 
 
 @dataclass(kw_only=True)
-class _Lasso(State):
+class _Sweeps(State):
     matrix: np.ndarray = shared()  # AΦ, in Fortran order: a sweep walks down the columns
     budget: int = shared()
 
 
-class CoordinateDescent(Solver[_Lasso]):
+class CoordinateDescent(Solver[_Sweeps]):
     """min over u of ‖AΦu − y‖² + γ‖u‖₁ by scikit-learn's Lasso, without an intercept.
 
     Scikit-learn minimises ‖AΦz − y‖²/2m + α‖z‖₁; it is given α = γ/2m, so that γ means here
@@ -81,11 +82,11 @@ class CoordinateDescent(Solver[_Lasso]):
                 try_="gamma=0.01, or solver='lbfgs' with penalty='none'",
             )
 
-    def init(self, problem: Problem, u0: Tensor, budget: int) -> _Lasso:
+    def init(self, problem: Problem, u0: Tensor, budget: int) -> _Sweeps:
         matrix = np.asfortranarray(problem.matrix().double().cpu().numpy())
-        return _Lasso.begin(u0, matrix=matrix, budget=budget)
+        return _Sweeps.begin(u0, matrix=matrix, budget=budget)
 
-    def step(self, problem: Problem, state: _Lasso) -> _Lasso:
+    def step(self, problem: Problem, state: _Sweeps) -> _Sweeps:
         cores = os.cpu_count() or 1
         index = torch.arange(min(cores, len(state.u)), device=state.u.device)
         ys = problem.stacked(problem.y[index] - problem.offset()).double().cpu().numpy()
@@ -110,8 +111,6 @@ class CoordinateDescent(Solver[_Lasso]):
     def _one(
         self, matrix: np.ndarray, y: np.ndarray, z0: np.ndarray, gamma: float, budget: int
     ) -> tuple[np.ndarray, int]:
-        from sklearn.linear_model import Lasso
-
         model: Any = Lasso(
             alpha=gamma / (2 * len(y)),
             fit_intercept=False,

@@ -219,9 +219,13 @@ def _choose(
             try:
                 if row.label in priors:
                     own["prior"] = priors[row.label]
+                _refuse_other_measurement(
+                    own, ("op", "noise", "sigma", "noise_norm", "seed", "shape")
+                )
                 given = common if operator is None else common | {"op": operator}
                 chosen = choose(*split(given, {"m": m}, own))
-                _refuse_other_measurement(chosen, own)
+                shared = [n for n, s in chosen.given.items() if s.kind in ("operator", "noise")]
+                _refuse_other_measurement(own, shared)
                 operator = chosen.selections["operator"]
                 priors[row.label] = chosen.selections["prior"]
                 found.append((row, chosen))
@@ -230,12 +234,10 @@ def _choose(
     return found
 
 
-def _refuse_other_measurement(chosen: Chosen, own: dict[str, Any]) -> None:
+def _refuse_other_measurement(own: dict[str, Any], shared: Sequence[str]) -> None:
     """All must see the same images, A and noise."""
     for name in own:
-        owner = chosen.given.get(name)
-        shared = owner is not None and owner.kind in ("operator", "noise")
-        if shared or name in ("op", "noise", "sigma", "noise_norm", "shape", "seed"):
+        if name in shared:
             raise BadInputError(
                 f"A contestant can't change the measurement by {name!r}.",
                 try_=f"{name}=… of the comparison",

@@ -36,6 +36,7 @@ def solve(
     budget : evaluations per image at most, in the solver's unit
     watch : called after each step; what it raises, other than Ctrl-C, goes through
     """
+    u0 = u0.to(problem.y.device, problem.y.real.dtype)
     ledger = Ledger(problem, u0, solver.descends)
     try:
         for now in iterate(solver, problem, u0, budget, ledger):

@@ -80,8 +80,9 @@ def _values(y: Any) -> Tensor:
         raise BadInputError(
             "The measurement y is an array, a .npy file or a picture.", got=type(y).__name__
         ) from error
+    whole = (torch.uint8, torch.uint16, torch.bool)
     if values.ndim in (3, 4) and not values.is_complex():
-        return layout(values) if values.dtype == torch.uint8 or _is_hwc(values) else values
+        return layout(values) if values.dtype in whole or _is_hwc(values) else values
     return values
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,11 @@ from priorkit.io.files import distinct
 
 __all__ = ["Pictures", "astronaut", "load", "to_pil"]
 
+log = logging.getLogger("priorkit")
+
 Box = tuple[int, int, int, int]  # left, top, right, bottom
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in Pillow's convert("L")
 MAX_PIXELS = 100_000_000  # a larger file is refused before it is decoded
 
 
@@ -42,17 +46,19 @@ def load(source: Any, shape: tuple[int, ...] | None = None, *, resize: bool = Fa
     Parameters
     ----------
     source : a picture or .npy file, a folder of pictures, a PIL image, an array or tensor
-        (H, W), (H, W, C), (C, H, W), (B, H, W, C) or (B, C, H, W); uint8 in 0..255 or float in
-        [0, 1]; or a list of any of these
+        (H, W), (H, W, C), (C, H, W), (B, H, W, C) or (B, C, H, W); uint8 in 0..255, uint16 in
+        0..65535, bool, or float in [0, 1]; or a list of any of these. What is partly
+        transparent is taken over white, with a warning.
     shape : (C, H, W) to bring files and PIL images to: the largest centred box of these
         proportions, resized with antialiased bilinear. Arrays are taken as they are and
-        must have this shape. (d,) asks for vectors, an array (B, d) or (d,) of any values.
-    resize : crop and resize arrays too
+        must have this shape. (d,) asks for vectors, (C, N) for signals: an array of that shape
+        or a batch of these, of any values.
+    resize : crop and resize arrays too, and make gray of colour or colour of gray, as of files
 
     Raises BadInputError for anything that isn't a picture, NaN, or values out of range.
     """
-    if shape is not None and len(shape) == 1:
-        return _vectors(source, shape[0])
+    if shape is not None and len(shape) < 3:
+        return _numbers(source, shape)
     if isinstance(source, (list, tuple)):
         if not source:
             raise BadInputError("No pictures given.", got="an empty list")
@@ -72,7 +78,7 @@ def load(source: Any, shape: tuple[int, ...] | None = None, *, resize: bool = Fa
     if isinstance(source, (np.ndarray, Tensor)):
         x = _from_array(source)
         if shape is not None and tuple(x.shape[1:]) != tuple(shape):
-            if not resize or len(shape) != 3 or x.shape[1] != shape[0]:
+            if not resize or x.shape[1] not in (1, 3) or shape[0] not in (1, 3):
                 raise BadInputError(
                     f"An array of pictures must be {_size(shape)} here.",
                     got=_size(x.shape[1:]),
@@ -123,23 +129,30 @@ def _from_path(path: Path, shape: tuple[int, ...] | None, resize: bool) -> Pictu
             got=f"{type(error).__name__}",
             try_="a PNG or JPEG file",
         ) from error
-    return Pictures(_frame(image, shape)[None], [path.stem])
+    return Pictures(_frame(image, shape, path.name)[None], [path.stem])
 
 
-def _frame(image: Image.Image, shape: tuple[int, ...] | None) -> Tensor:
+def _frame(image: Image.Image, shape: tuple[int, ...] | None, name: str = "picture") -> Tensor:
     """Centre-crop to the proportions of ``shape``, resize, and scale to [0, 1]."""
-    gray = shape[0] == 1 if shape is not None else image.mode in ("1", "L", "LA")
-    if image.mode.startswith("I") or image.mode == "F":
+    if shape is not None and shape[0] not in (1, 3):
         raise BadInputError(
-            "Pictures need 8 bits per channel.", got=f"mode {image.mode}", try_="an array in [0, 1]"
+            f"A picture file can't be brought to the shape {_size(shape)}.",
+            try_="an array of that shape",
         )
+    if image.mode.startswith("I"):  # 16 bits, which Pillow resizes as numbers only
+        x = torch.from_numpy(np.array(image, dtype=np.float32))[None, None] / 65535
+        check_range(x)
+        return (x if shape is None else _resized(x, shape))[0]
+    if image.mode == "F":
+        raise BadInputError(
+            "Pictures need 8 or 16 bits per channel.",
+            got=f"mode {image.mode}",
+            try_="an array in [0, 1]",
+        )
+    image = _opaque(image, name)
+    gray = shape[0] == 1 if shape is not None else image.mode in ("1", "L", "LA")
     image = image.convert("L" if gray else "RGB")
     if shape is not None:
-        if len(shape) != 3 or shape[0] not in (1, 3):
-            raise BadInputError(
-                f"A picture file can't be brought to the shape {_size(shape)}.",
-                try_="an array of that shape",
-            )
         height, width = shape[1:]
         image = image.crop(_centre_box(image.width, image.height, width, height))
         image = image.resize((width, height), Image.Resampling.BILINEAR)
@@ -148,16 +161,32 @@ def _frame(image: Image.Image, shape: tuple[int, ...] | None) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array))
 
 
+def _opaque(image: Image.Image, name: str) -> Image.Image:
+    """What is transparent over white, and said; an image without any as it is."""
+    if not image.has_transparency_data:
+        return image
+    gray = image.mode in ("LA", "L", "1")
+    rgba = image.convert("RGBA")
+    if rgba.getchannel("A").getextrema()[0] == 255:
+        return image
+    log.warning("%s is partly transparent: it is taken over white.", name)
+    white = Image.new("RGBA", rgba.size, "white")
+    return Image.alpha_composite(white, rgba).convert("L" if gray else "RGB")
+
+
 def _resized(x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Arrays cropped and resized as files are, without rounding to 8 bits."""
+    """Numbers cropped, resized and coloured as files are, without rounding to 8 bits."""
     height, width = shape[1:]
+    if x.shape[1] == 3 and shape[0] == 1:
+        x = (x * torch.tensor(LUMA, dtype=x.dtype)[:, None, None]).sum(1, keepdim=True)
     left, top, right, bottom = _centre_box(x.shape[3], x.shape[2], width, height)
     planes = x[:, :, top:bottom, left:right].float().flatten(0, 1).numpy()
     small = [
         np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR))
         for plane in planes
     ]
-    return torch.from_numpy(np.stack(small)).view(len(x), *shape).clamp(0, 1)
+    found = torch.from_numpy(np.stack(small)).view(len(x), -1, height, width).clamp(0, 1)
+    return found.expand(-1, shape[0], -1, -1).contiguous()
 
 
 def _centre_box(width: int, height: int, to_width: int, to_height: int) -> Box:
@@ -168,30 +197,36 @@ def _centre_box(width: int, height: int, to_width: int, to_height: int) -> Box:
     return left, top, left + w, top + h
 
 
-def _vectors(source: Any, d: int) -> Pictures:
+def _numbers(source: Any, shape: tuple[int, ...]) -> Pictures:
+    """Vectors (d,) or signals (C, N): arrays of real numbers of any size."""
     if isinstance(source, (str, os.PathLike)) and str(source).endswith(".npy"):
         source = read_array(Path(source))
+    kind = "vectors" if len(shape) == 1 else "signals"
     try:
         x = torch.as_tensor(np.asarray(source, dtype=np.float32))
     except (TypeError, ValueError) as error:
         raise BadInputError(
-            f"This prior is over vectors of {d} numbers.", got=type(source).__name__
+            f"This is about {kind} of {_size(shape)} numbers.", got=type(source).__name__
         ) from error
-    x = x[None] if x.ndim == 1 else x
-    if x.ndim != 2 or x.shape[1] != d or not len(x):
-        raise BadInputError(f"Vectors must be (B, {d}) here.", got=f"shape {tuple(x.shape)}")
+    given = tuple(x.shape)
+    if len(shape) == 2 and shape[0] == 1 and given[-1:] == shape[1:] and x.ndim < 3:
+        x = x.view(-1, *shape)  # one channel needs no axis of its own
+    x = x[None] if x.ndim == len(shape) else x
+    if tuple(x.shape[1:]) != tuple(shape) or not len(x):
+        want = ", ".join(map(str, ("B", *shape)))
+        raise BadInputError(f"{kind.capitalize()} must be ({want}) here.", got=f"shape {given}")
     if not bool(torch.isfinite(x).all()):
-        raise BadInputError("A vector has values that are NaN or infinite.")
-    return Pictures(x.clone(), [f"{i:04d}" for i in range(len(x))] if len(x) > 1 else ["vector"])
+        raise BadInputError(f"A {kind[:-1]} has values that are NaN or infinite.")
+    return Pictures(x.clone(), [f"{i:04d}" for i in range(len(x))] if len(x) > 1 else [kind[:-1]])
 
 
 def _from_array(source: np.ndarray | Tensor) -> Tensor:
     if isinstance(source, np.ndarray):
         try:
-            source = torch.from_numpy(source.copy())
-        except (TypeError, ValueError) as error:  # letters, objects, foreign byte order
+            source = torch.from_numpy(source.astype(source.dtype.newbyteorder("="), copy=True))
+        except (TypeError, ValueError) as error:  # letters, objects
             raise BadInputError(
-                "Pictures are uint8 or float in [0, 1].", got=f"{source.dtype}"
+                "Pictures are bool, uint8, uint16, or float in [0, 1].", got=f"{source.dtype}"
             ) from error
     x = layout(source)
     if x.dtype not in (torch.float32, torch.float64):
@@ -201,9 +236,9 @@ def _from_array(source: np.ndarray | Tensor) -> Tensor:
 
 
 def layout(x: Tensor) -> Tensor:
-    """(H, W), (H, W, C), (C, H, W) or a batch of them → (B, C, H, W); uint8 → [0, 1].
+    """(H, W), (H, W, C), (C, H, W) or a batch of them → (B, C, H, W); whole numbers → [0, 1].
 
-    Raises BadInputError for other shapes, and for whole numbers other than uint8.
+    Raises BadInputError for other shapes, and for whole numbers of other kinds.
     """
     given = tuple(x.shape)
     if x.ndim == 2:
@@ -211,13 +246,27 @@ def layout(x: Tensor) -> Tensor:
     elif x.ndim == 3:
         x = x[None]
     if x.ndim != 4 or 0 in given:
-        raise BadInputError("Pictures have 2, 3 or 4 dimensions.", got=f"shape {given}")
-    if x.shape[1] not in (1, 3) and x.shape[3] in (1, 3):
+        raise BadInputError(
+            "Pictures have 2, 3 or 4 dimensions.",
+            got=f"shape {given}",
+            try_=f"shape=(1, {given[0]}) for a signal" if len(given) == 1 else None,
+        )
+    last = x.shape[3] in (1, 3, 4) and x.shape[1] not in (1, 3)
+    if last:
         x = x.permute(0, 3, 1, 2)
-    if x.dtype == torch.uint8:
-        return x.float() / 255
-    if not x.is_floating_point():
-        raise BadInputError("Pictures are uint8 or float in [0, 1].", got=f"{x.dtype}")
+    scale = {torch.uint8: 255, torch.uint16: 65535, torch.bool: 1}.get(x.dtype)
+    if scale is not None:
+        x = x.float() / scale
+    elif not x.is_floating_point():
+        raise BadInputError(
+            "Pictures are bool, uint8, uint16, or float in [0, 1].", got=f"{x.dtype}"
+        )
+    if last and x.shape[1] == 4:
+        check_range(x)
+        colour, alpha = x[:, :3], x[:, 3:]
+        if bool((alpha < 1).any()):
+            log.warning("An array is partly transparent: it is taken over white.")
+        x = colour * alpha + (1 - alpha)
     return x
 
 

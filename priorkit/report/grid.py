@@ -99,7 +99,7 @@ def error_map(size: Tensor, gain: float = 5.0) -> Image.Image:
 def png(picture: Image.Image) -> bytes:
     """A picture as the bytes of a PNG file."""
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", optimize=True)
+    picture.save(buffer, format="PNG")
     return buffer.getvalue()
 
 

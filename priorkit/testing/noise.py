@@ -23,11 +23,11 @@ def check_noise(noise: Noise, *, shape: Shape = (1, 64, 64), seed: int = 0) -> N
     n = math.prod(shape)
     noise = noise.bind(n)
     Ax, y = (torch.sigmoid(draws((3, *shape), seed + i)) for i in (0, 1))
+    untouched(lambda a: noise.misfit(a, y), Ax, "misfit")
     value, gradient = noise.misfit(Ax, y)
     assert tuple(value.shape) == (3,), f"the misfit has shape {tuple(value.shape)}"
     assert value.dtype == torch.float64, f"the misfit is {value.dtype}, not float64"
     assert gradient.shape == Ax.shape, f"its gradient has shape {tuple(gradient.shape)}"
-    untouched(lambda a: noise.misfit(a, y), Ax, "misfit")
     close(noise.misfit(Ax[1:2], y[1:2])[0], value[1:2], 1e-9, "the misfit depends on the batch")
     direction, step = draws((3, *shape), seed + 2), 1e-6
     up, down = noise.misfit(Ax + step * direction, y)[0], noise.misfit(Ax - step * direction, y)[0]
@@ -64,7 +64,8 @@ def _check_samples(noise: Noise, shape: Shape, seed: int) -> None:
         f"the misfit of samples is {mean:.3g} on average, energy says {noise.energy:.3g}"
     )
     try:
-        complex_y = noise.sample(torch.zeros(64, *shape, dtype=torch.complex128), whole_of(64))
+        zero = torch.zeros(64, *shape, dtype=torch.complex128)
+        complex_y = noise.sample(zero, Streams(seed, "noise", range(64)))
     except BadInputError:
         return  # refused, which is fair
     parts = [float(part.square().mean()) for part in (complex_y.real, complex_y.imag)]
@@ -74,8 +75,3 @@ def _check_samples(noise: Noise, shape: Shape, seed: int) -> None:
             f"complex noise has variances {parts[0]:.3g} and {parts[1]:.3g} in its two parts, "
             f"not {each:.3g} in each"
         )
-
-
-def whole_of(images: int) -> Streams:
-    """Streams of so many images."""
-    return Streams(0, "noise", range(images))

@@ -23,13 +23,13 @@ def check_operator(operator: Operator, *, shape: Shape, seed: int = 0) -> None:
     assert bound is not operator, "bind returns a copy"
     precision = precision_of(bound.A, draws((1, *shape), seed))
     x, x2 = draws((3, *shape), seed, precision.dtype), draws((3, *shape), seed + 1, precision.dtype)
+    untouched(bound.A, x, "A")
     y = bound.A(x)
     assert tuple(y.shape) == (3, *bound.y_shape), (
         f"A(x) has shape {tuple(y.shape)}, y_shape says {bound.y_shape}"
     )
     alone = precision.exact(1e-10)
     close(bound.A(x[1:2]), y[1:2], alone, "A of one image differs from A of a batch")
-    untouched(bound.A, x, "A")
     r = draws(tuple(y.shape), seed + 2, y.dtype)
     untouched(lambda r: bound.vjp(x, r), r, "vjp")
     pulled = bound.vjp(x, r)

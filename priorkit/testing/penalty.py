@@ -63,9 +63,12 @@ def _check_prox(penalty: ProximalPenalty, u: Tensor, precision: Precision) -> No
 
     slack = 1e-9 if precision.double else 1e-3
     lowest = objective(best)
-    for i, scale in enumerate((1e-3, 1e-2, 1e-1, -1e-3, -1e-1)):
-        other = objective(best + scale * draws(tuple(u.shape), i, u.dtype))
-        assert bool((lowest <= other + slack).all()), "prox isn't the minimiser"
+    # Towards u and away from it, along R's slope, and anywhere.
+    ways = [u - best, penalty.value_grad(best)[1], draws(tuple(u.shape), 0, u.dtype)]
+    for way in ways:
+        for scale in (1e-3, 1e-2, 1e-1, -1e-3, -1e-2, -1e-1):
+            other = objective(best + scale * way)
+            assert bool((lowest <= other + slack).all()), "prox isn't the minimiser"
     steps = torch.tensor([0.1, 0.3, 0.7], dtype=u.dtype)
     each = torch.cat([penalty.prox(u[i : i + 1], float(steps[i])) for i in range(3)])
     close(penalty.prox(u, steps), each, 1e-6, "prox takes one step per image too")

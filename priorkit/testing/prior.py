@@ -52,12 +52,13 @@ def _check_decoder(prior: Decoder, shape: Shape, seed: int) -> None:
     precision = precision_of(lambda z: prior.decode(z).detach(), draws((1, k), seed))
     z = 0.5 * draws((3, k), seed, precision.dtype)
     alone = precision.exact(1e-9)
+    with torch.no_grad():
+        untouched(prior.decode, z, "decode")
     x, pullback = prior.decode_vjp(z)
     assert tuple(x.shape) == (3, *shape), f"decode gives shape {tuple(x.shape)}, not {shape}"
     with torch.no_grad():
         close(prior.decode(z), x, alone, "decode_vjp and decode differ")
         close(prior.decode(z[1:2]), x[1:2], alone, "decode of one latent differs from a batch")
-        untouched(prior.decode, z, "decode")
     r = draws((3, *shape), seed + 1, precision.dtype)
     direction = draws((3, k), seed + 2, precision.dtype)
     pulled = pullback(r)
@@ -79,11 +80,11 @@ def _check_decoder(prior: Decoder, shape: Shape, seed: int) -> None:
 def _check_encoder(prior: Encoder, image: Tensor) -> None:
     precision = precision_of(prior.encode, image)
     image = image.to(precision.dtype)
+    untouched(prior.encode, image, "encode")
     z = prior.encode(image)
     assert z.ndim == 2, f"encode must give (B, k), got {tuple(z.shape)}"
     alone = precision.exact(1e-9)
     close(prior.encode(image[1:2]), z[1:2], alone, "encode of one image differs from a batch")
-    untouched(prior.encode, image, "encode")
     if isinstance(prior, Decoder):
         tolerance = precision.exact(1e-6)
         close(prior.decode(z), image, tolerance, "decode(encode(x)) isn't x")
@@ -139,12 +140,13 @@ def _check_sampler(prior: Sampler, shape: Shape, seed: int) -> None:
 def _check_denoiser(prior: Denoiser, shape: Shape, seed: int) -> None:
     """In float32: smooth images with noise of σ = 0.1 must come nearer to the clean ones."""
     sigma = 0.1
-    coarse = torch.rand(2, shape[0], *[4] * (len(shape) - 1), dtype=torch.float64)
     generator = torch.Generator().manual_seed(seed)
-    coarse = torch.rand(coarse.shape, generator=generator, dtype=torch.float64)
+    size = (2, shape[0], *[4] * (len(shape) - 1))
+    coarse = torch.rand(size, generator=generator, dtype=torch.float64)
     mode = "bilinear" if len(shape) == 3 else "linear"
     clean = F.interpolate(coarse, size=shape[1:], mode=mode, align_corners=True).float()
     noisy = clean + sigma * draws(tuple(clean.shape), seed + 1, torch.float32)
+    untouched(lambda x: prior.denoise(x, sigma), noisy, "denoise")
     found = prior.denoise(noisy, sigma)
     assert found.shape == noisy.shape, f"denoise gives shape {tuple(found.shape)}"
     assert found.dtype == noisy.dtype, f"denoise gives {found.dtype} for {noisy.dtype}"
@@ -157,4 +159,3 @@ def _check_denoiser(prior: Denoiser, shape: Shape, seed: int) -> None:
     )
     alone = prior.denoise(noisy[1:2], sigma)
     close(alone, found[1:2], 1e-5, "denoise of one image differs from a batch")
-    untouched(lambda x: prior.denoise(x, sigma), noisy, "denoise")

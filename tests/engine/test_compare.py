@@ -91,3 +91,109 @@ def test_interrupted(face):
     assert found.interrupted
     assert found.rows[0].recovery is not None
     assert found.rows[1].reason == "not run: interrupted"
+
+
+def test_arrays_and_tensors(face):
+    """An array is compared as it is, a gray one too."""
+    gray = face[:1].numpy()
+    found = priorkit.compare(gray, priors=["dct", "none"], m=20)
+    assert found.truth.shape == (1, 1, 8, 8)
+    assert all(row.recovery is not None for row in found.rows)
+
+
+def test_nobody_pays_for_what_is_shared(face, monkeypatch):
+    """One operator per m, one prior per contestant, images once, all before any clock."""
+    from priorkit_operators.gaussian import Gaussian
+
+    from priorkit.engine import compare as module
+
+    made, loaded, built = [], [], []
+    whole, load, resolve = Gaussian._matrix, module.load_framed, Gaussian.__init__
+    monkeypatch.setattr(Gaussian, "_matrix", lambda *a: made.append(1) or whole(*a))
+    monkeypatch.setattr(module, "load_framed", lambda *a, **k: loaded.append(1) or load(*a, **k))
+    monkeypatch.setattr(Gaussian, "__init__", lambda *a, **k: built.append(1) or resolve(*a, **k))
+    priors = ["dct", {"prior": "dct", "label": "again"}, "none"]
+    found = priorkit.compare(face, priors=priors, ms=[20, 40])
+    assert (len(built), len(loaded)) == (2, 1)
+    assert len(made) == 2  # one of each m, in float32
+    first, second = (found.rows[i].recovery for i in (0, 1))
+    assert torch.equal(first.x, second.x)
+
+
+def test_weights_are_read_once(tiny_weights, face, monkeypatch):
+    from priorkit.io.weights import Weights
+
+    read = []
+    load = Weights.load
+    monkeypatch.setattr(Weights, "load", lambda self: read.append(1) or load(self))
+    priorkit.compare(face, priors=[str(tiny_weights), "dct"], ms=[20, 30, 40], budget=2)
+    assert len(read) == 1
+
+
+def test_t_is_set_by_the_slowest(comparison):
+    """So that all had something at T; or by the user."""
+    for m in (60, 120):
+        rows = [row for row in comparison.rows if row.m == m and row.recovery]
+        assert comparison.seconds[m] == max(row.seconds for row in rows)
+        assert all(row.psnr_at(comparison.seconds[m]) is not None for row in rows)
+
+
+def test_t_of_one_s_own(face):
+    found = priorkit.compare(face, priors=["dct"], m=20, seconds=1e-9)
+    assert found.seconds == {None: 1e-9}
+    assert found.table()[0]["equal_seconds"] == 1e-9
+
+
+def test_labels_that_look_alike_have_folders_of_their_own(face, tmp_path):
+    contestants = [
+        {"prior": "none", "penalty": "tv", "gamma": gamma, "label": label}
+        for gamma, label in ((1e-3, "γ=1e-3"), (1e3, "γ=1e+3"))
+    ]
+    found = priorkit.compare(face, priors=contestants, m=50, budget=5)
+    folder = found.save(tmp_path)
+    folders = sorted(p.name for p in folder.iterdir() if p.is_dir())
+    assert len(folders) == 2
+    gammas = {priorkit.replay(folder / name).record["config"]["gamma"] for name in folders}
+    assert gammas == {1e-3, 1e3}
+
+
+def test_results_are_json(face, tmp_path):
+    """An infinite PSNR, a NaN SSIM and no T are null, which every reader takes."""
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    found = priorkit.compare(face, priors=["none"], op="identity", sigma=0.0, budget=50)
+    assert float(found.rows[0].recovery.psnr[0]) > 100
+    text = (found.save(tmp_path) / "results.json").read_text()
+    (row,) = json.loads(text, parse_constant=refuse)
+    assert row["ssim"] is None
+
+
+def test_a_bar_in_a_label_is_no_column(face, tmp_path):
+    contestants = [{"prior": "dct", "label": "a|b"}, "wavelet"]
+    found = priorkit.compare(face, priors=contestants, m=20, budget=5)
+    head, rows = found.cells()
+    assert {len(row) for row in rows} == {len(head)}
+    lines = found.markdown().splitlines()
+    assert "a\\|b" in lines[2]
+    assert {line.replace("\\|", "").count("|") for line in lines} == {len(head) + 1}
+    page = (found.save(tmp_path) / "report.html").read_text()
+    assert page.count("<td>") == 2 * len(head)
+
+
+def test_an_unfinished_row_says_so(face):
+    def stop(label, now, done):
+        if int(now.evaluations[0]) >= 2:
+            raise KeyboardInterrupt
+
+    found = priorkit.compare(face, priors=["dct", "wavelet"], m=50, solver="fista", progress=stop)
+    assert [row["status"] for row in found.table()] == ["interrupted", "none"]
+    assert "dct (interrupted)" in found.markdown()
+
+
+def test_a_contestant_cannot_change_the_measurement(face):
+    for own in ({"sigma": 0.5}, {"m": 10}, {"op": "mask"}, {"seed": 3}):
+        contestants = ["dct", {"prior": "dct", "label": "cheat"} | own]
+        found = priorkit.compare(face, priors=contestants, m=20)
+        assert "can't change the measurement" in found.rows[1].reason

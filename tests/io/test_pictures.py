@@ -129,9 +129,58 @@ def test_pictures_come_out_as_they_went_in():
         (np.full((4, 4, 3), np.nan), "NaN"),
         (np.zeros((2, 2, 2, 2, 2)), "dimensions"),
         (np.zeros((0, 4, 3)), "dimensions"),
-        (np.zeros((4, 4, 3), dtype=np.int64), "uint8 or float"),
+        (np.zeros((4, 4, 3), dtype=np.int64), "uint16, or float"),
     ],
 )
 def test_values_that_are_no_picture(values, hint):
     with pytest.raises(BadInputError, match=hint):
         pictures.load(values)
+
+
+def test_nothing_is_lost_of_16_bits(tmp_path):
+    """Files and arrays of 16 bits, and masks of one."""
+    values = np.arange(64, dtype=np.uint16).reshape(8, 8) * 1000
+    Image.fromarray(values).save(tmp_path / "deep.png")
+    for source in (tmp_path / "deep.png", values, values.astype(">u2")):
+        x = pictures.load(source).x
+        assert np.allclose(x[0, 0].numpy() * 65535, values, atol=1e-2)
+    assert pictures.load(tmp_path / "deep.png", (3, 4, 4)).x.shape == (1, 3, 4, 4)
+    assert set(pictures.load(np.eye(4, dtype=bool)).x.flatten().tolist()) == {0.0, 1.0}
+
+
+def test_what_is_transparent_is_said(tmp_path, caplog):
+    """Over white, with a word; an alpha that hides nothing needs none."""
+    rgba = np.zeros((8, 8, 4), dtype=np.uint8)
+    rgba[:4, :, 3] = 255
+    Image.fromarray(rgba).save(tmp_path / "half.png")
+    for source in (tmp_path / "half.png", rgba, Image.fromarray(rgba)):
+        caplog.clear()
+        x = pictures.load(source).x
+        assert x.shape == (1, 3, 8, 8)
+        assert x[0, :, :4].max() == 0
+        assert x[0, :, 4:].min() == 1
+        assert "partly transparent" in caplog.text
+    caplog.clear()
+    rgba[..., 3] = 255
+    assert pictures.load(rgba).x.shape == (1, 3, 8, 8)
+    assert caplog.text == ""
+
+
+def test_gray_and_colour_are_brought_to_each_other():
+    """With resize=True, arrays are treated as files are."""
+    gray, colour = np.random.default_rng(0).random((30, 40)), np.asarray(photograph()) / 255
+    assert pictures.load(gray, (3, 10, 10), resize=True).x.shape == (1, 3, 10, 10)
+    made = pictures.load(colour.astype(np.float32), (1, 10, 10), resize=True).x
+    file = pictures.load(photograph(), (1, 10, 10)).x
+    assert float((made - file).abs().max()) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("values", "shape"),
+    [(np.zeros(5), (1, 5)), (np.zeros((2, 5)), (2, 5)), (np.zeros((4, 2, 5)), (2, 5))],
+)
+def test_signals(values, shape):
+    x = pictures.load(values, shape).x
+    assert tuple(x.shape[1:]) == shape
+    with pytest.raises(BadInputError, match="Signals must be"):
+        pictures.load(values, (3, 7))

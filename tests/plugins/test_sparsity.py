@@ -191,3 +191,40 @@ def test_interrupting_keeps_the_last_report():
     assert cut.evaluations == [20]
     assert np.isfinite(float(cut.objective[0]))
     assert float(cut.z.abs().max()) > 0
+
+
+def test_image_0_is_nobody_else_s_business():
+    """FISTA's curvature is that of the operator, however loud an image was measured."""
+    problem = lasso(images=2)
+    quiet = run(FISTA(), problem, torch.zeros(2, 64), 500)
+    y = problem.y.clone()
+    y[0] *= 1e8
+    loud = run(FISTA(), problem.at(y), torch.zeros(2, 64), 500)
+    assert float(loud.value[1]) == pytest.approx(float(quiet.value[1]), rel=1e-9)
+    assert loud.evaluations[1] == quiet.evaluations[1]
+
+
+@pytest.mark.parametrize(("m", "gamma"), [(50, 10.0), (500, 1.0), (2500, 0.098), (10000, 0.001)])
+def test_the_weight_follows_from_the_share_that_is_measured(m, gamma):
+    """The paper's 0.01 is too small for few numbers; it stays a keyword away."""
+    basis = DCT().bind((3, 64, 64))
+    sensed = Gaussian(m=m).bind((3, 64, 64))
+    assert basis.defaults(sensed, GaussianNoise()).gamma == pytest.approx(gamma, rel=0.05)
+
+
+def test_signals_and_vectors(tmp_path):
+    """One-dimensional signals are recovered by bases and by total variation."""
+    t = np.linspace(0, 1, 96, dtype=np.float32)
+    x = np.where(t < 0.4, 0.2, 0.8) + 0.2 * np.sin(6 * t)
+    for prior, settings in (
+        ("none", {"penalty": "tv", "gamma": 0.01}),
+        ("dct", {}),
+        ("wavelet", {"wavelet": "db1"}),
+    ):
+        result = priorkit.recover(x, prior=prior, m=60, shape=(1, 96), **settings)
+        assert result.x.shape == (1, 1, 96)
+        assert float(result.error[0]) < 0.01
+        assert result.psnr is None
+    assert priorkit.replay(result.save(tmp_path)).x.equal(result.x)
+    with pytest.raises(BadInputError, match=r"images \(C, H, W\) or signals \(C, N\)"):
+        priorkit.recover(x, prior="none", m=60, shape=(96,), penalty="tv", gamma=0.1)

@@ -1,7 +1,11 @@
 """Starts beside zero and normal: pictures, spheres, the null space."""
 
+import importlib.util
+
+import numpy as np
 import pytest
 import torch
+from priorkit_starts.plain import Normal
 
 import priorkit
 from priorkit.engine.components import resolve
@@ -9,6 +13,9 @@ from priorkit.engine.config import split
 from priorkit.engine.measure import simulate
 from priorkit.engine.recover import prepare
 from priorkit.errors import MismatchError, PriorkitError
+from priorkit.io.pictures import astronaut, load
+
+make = Normal.make
 
 
 def made(face, start, prior="dct", **settings):
@@ -105,3 +112,39 @@ def test_options_reach_what_the_prior_chose(face):
 def test_resolve_gives_every_start():
     for name in ("zero", "normal", "noisy", "filled", "pseudo-inverse", "lasso", "null-space"):
         assert resolve("start", name).build(0).requires.latent is not None
+
+
+def test_pseudo_inverse_stops_at_the_noise():
+    """Dependent rows and noise: what was unsolvable exactly is solved in the least squares."""
+    rng = np.random.default_rng(0)
+    A = rng.normal(size=(1500, 1024)) / 1500**0.5
+    A[:, 512:] = A[:, :512] + 1e-3 * rng.normal(size=(1500, 512))  # badly conditioned
+    x = load(astronaut(), (1, 32, 32)).x
+    common = {"op": {"name": "matrix", "matrix": A}, "prior": "none", "penalty": "none"}
+    u, problem = made(x, {"name": "pseudo-inverse", "steps": 500}, sigma=0.02, **common)
+    misfit = float(problem.value_grad(u).misfit[0])
+    assert misfit <= problem.noise.energy
+    assert float(u.norm()) < 3 * float(x.norm())
+
+
+@pytest.mark.skipif(importlib.util.find_spec("bm3d") is None, reason="bm3d isn't installed")
+def test_a_denoiser_from_more_numbers_than_pixels():
+    """1500 noisy numbers of 1024 pixels: as good from the pseudo-inverse as from zero."""
+    A = np.random.default_rng(0).normal(size=(1500, 1024)) / 1500**0.5
+    x = load(astronaut(), (1, 32, 32)).x
+    common = {"prior": "bm3d", "op": {"name": "matrix", "matrix": A}, "sigma": 0.02}
+    found = priorkit.recover(x, **common)
+    zero = priorkit.recover(x, **common, start="zero")
+    assert found.record["config"]["start"]["name"] == "pseudo-inverse"
+    assert float(found.psnr[0]) > float(zero.psnr[0]) - 1
+    assert float(found.psnr[0]) > 25
+
+
+def test_restarts_and_chunks_never_share_a_draw(monkeypatch):
+    """Image 3 begins the same in any chunk, and otherwise in another restart."""
+    x = torch.full((4, 1, 4, 4), 0.5)
+    starts = []
+    monkeypatch.setattr(Normal, "make", lambda self, p: starts.append(make(self, p)) or starts[-1])
+    priorkit.recover(x, prior="none", m=5, start="normal", restarts=2, budget=1)
+    first, second = starts
+    assert len({tuple(row.tolist()) for row in (*first, *second)}) == 8

@@ -1,0 +1,59 @@
+"""Who chooses what, and what is refused because it doesn't fit."""
+
+import pytest
+import torch
+from priorkit_penalties.norms import NoPenalty
+from priorkit_solvers.lbfgs import LBFGS
+
+import priorkit
+from priorkit.errors import MismatchError
+from priorkit.interfaces import Denoiser, Operator
+from priorkit.io.pictures import astronaut, load
+
+
+class Mean(Denoiser):
+    """A third-party denoiser that says nothing of what suits it."""
+
+    def denoise(self, x, sigma):
+        return torch.nn.functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
+
+
+def test_a_denoiser_is_used():
+    """The solver that asks most of the problem among those that call the prior."""
+    x = load(astronaut(), (3, 32, 32)).x
+    direct = priorkit.recover(x, prior=Mean(), op="identity", sigma=0.1)
+    assert direct.record["config"]["solver"]["name"] == "denoise"
+    assert torch.allclose(direct.x, Mean().denoise(direct.y, 0.1).clamp(0, 1))
+    filled = priorkit.recover(x, prior=Mean(), op="mask", budget=3)
+    assert filled.record["config"]["solver"]["name"] == "pnp-admm"
+    assert filled.record["unit"] == "calls of the denoiser"
+
+
+def test_a_denoiser_that_nothing_uses_is_refused():
+    with pytest.raises(MismatchError, match=r"makes no use of prior .*only denoises.*'denoise'"):
+        priorkit.recover(prior=Mean(), op="identity", solver="lbfgs")
+
+    class Square(Operator):
+        def A(self, x):
+            return x**2
+
+    with pytest.raises(MismatchError, match="No solver can use a prior that only denoises"):
+        priorkit.recover(prior=Mean(), op=Square(), shape=(3, 16, 16))
+
+
+def test_components_as_objects():
+    """The core knows no name: a penalty that is an object is no penalty all the same."""
+    x = load(astronaut(), (3, 16, 16)).x
+    common = {"prior": "none", "op": "gaussian", "m": 60}
+    named = priorkit.recover(x, **common, penalty="none", solver="lbfgs")
+    objects = priorkit.recover(x, **common, penalty=NoPenalty(), solver=LBFGS())
+    assert torch.equal(named.x, objects.x)
+    assert objects.record["config"]["gamma"] == 0.0
+    with pytest.raises(priorkit.PriorkitError, match="gamma weighs a penalty"):
+        priorkit.recover(x, **common, penalty=NoPenalty(), gamma=0.1)
+
+
+def test_what_the_prior_chose_has_the_budget_of_its_solver():
+    assert priorkit.recover(prior="none", op="mask", m=None).record["config"]["budget"] == 400
+    result = priorkit.recover(prior="dct", op="mask", shape=(3, 16, 16))
+    assert result.record["config"]["budget"] == 3000

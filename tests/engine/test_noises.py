@@ -1,0 +1,152 @@
+"""Noises end to end: complex measurements, counts, and outliers."""
+
+import numpy as np
+import pytest
+import torch
+from priorkit_noises.laplace import Laplace
+from priorkit_noises.poisson import Poisson
+
+import priorkit
+from priorkit.errors import BadInputError, MismatchError
+from priorkit.io.pictures import astronaut, load
+from tests.helpers import Fourier
+
+
+def test_complex_noise_has_both_parts():
+    """Of variance σ² per entry, σ²/2 in each."""
+    x = np.full((4, 1, 64, 64), 0.5, dtype=np.float32)
+    noisy = priorkit.recover(x, prior="none", op=Fourier(), sigma=0.2, budget=1)
+    clean = priorkit.recover(x, prior="none", op=Fourier(), sigma=0.0, budget=1)
+    eta = noisy.y - clean.y
+    assert eta.is_complex()
+    assert float(eta.real.std()) == pytest.approx(0.2 / 2**0.5, rel=0.03)
+    assert float(eta.imag.std()) == pytest.approx(0.2 / 2**0.5, rel=0.03)
+
+
+def test_complex_measurements_are_compared_as_they_are():
+    """Not cast to real: the recovery is that of recover itself, in either precision."""
+    x = load(astronaut(), (3, 16, 16)).x
+    contestants = ["none", {"prior": "dct", "label": "double", "precision": "float64"}]
+    found = priorkit.compare(x, priors=contestants, op=Fourier(), sigma=0.001, solver="fista")
+    assert found.rows[0].recovery.y.dtype == torch.complex64
+    assert found.rows[1].recovery.y.dtype == torch.complex128
+    alone = priorkit.recover(x, prior="none", op=Fourier(), sigma=0.001, solver="fista")
+    assert torch.equal(found.rows[0].recovery.x, alone.x)
+
+
+def test_a_whole_transform_comes_back():
+    """y of one's own, complex, and its exact adjoint."""
+
+    class Whole(Fourier):
+        def A(self, x):
+            return torch.fft.fft2(x, norm="ortho")
+
+        def A_adjoint(self, y):
+            return torch.fft.ifft2(y, norm="ortho").real
+
+    x = load(astronaut(), (1, 16, 16)).x.double()
+    y = torch.fft.fft2(x, norm="ortho")
+    result = priorkit.recover(
+        y=y.numpy(), op=Whole(), prior="none", shape=(1, 16, 16), precision="float64"
+    )
+    assert float((result.x - x).abs().max()) < 1e-3
+
+
+def test_counts_are_recovered_better_by_their_own_noise():
+    """Few photons: the misfit that knows of them beats the sum of squares, each at its best γ."""
+    x = load(astronaut(), (3, 32, 32)).x
+    common = {"prior": "none", "op": "identity", "penalty": "tv", "shape": (3, 32, 32)}
+    counted = {"noise": "poisson", "gain": 0.05}
+    first = priorkit.recover(x, **common, **counted, gamma=0.1)
+    assert first.record["config"]["noise"] == {"name": "poisson", "gain": 0.05}
+    assert torch.allclose(first.y / 0.05, (first.y / 0.05).round(), atol=1e-4)
+
+    def error(gamma, **noise):
+        found = priorkit.recover(y=first.y[0], **common, **noise, gamma=gamma)
+        return float((found.x - x).square().mean())
+
+    grid = (0.1, 0.2, 0.4, 0.8)
+    assert min(error(g, **counted) for g in grid) < 0.95 * min(error(g) for g in grid)
+
+
+def test_outliers_are_outvoted():
+    """A few entries that are far off ruin least squares, and not the Laplace misfit."""
+    x = load(astronaut(), (1, 16, 16)).x
+    A = np.random.default_rng(0).normal(size=(400, 256)) / 20
+    y = A @ x.numpy().ravel()
+    y[::20] += 5
+    common = {"op": {"name": "matrix", "matrix": A}, "prior": "none", "shape": (1, 16, 16)}
+    robust = priorkit.recover(y=y, **common, noise="laplace", sigma=0.02, discrepancy=0.0)
+    plain = priorkit.recover(y=y, **common)
+    error = {k: float((r.x - x).square().mean()) for k, r in (("l", robust), ("g", plain))}
+    assert error["l"] < error["g"] / 20
+
+
+def test_the_noise_is_recorded_and_replayed(tmp_path):
+    x = load(astronaut(), (3, 16, 16)).x
+    settings = {"op": "identity", "penalty": "tv", "gamma": 0.05, "noise": "laplace"}
+    first = priorkit.recover(x, prior="none", **settings, sigma=0.05)
+    assert first.record["config"]["noise"] == {"name": "laplace"}
+    assert first.record["config"]["sigma"] == 0.05
+    assert torch.equal(priorkit.replay(first.save(tmp_path)).x, first.x)
+
+
+MESSAGES = {
+    "a level that it hasn't": (
+        {"noise": "poisson", "sigma": 0.1},
+        BadInputError,
+        "noise 'poisson' has no sigma. Try: gain=…",
+    ),
+    "a solver of squares": (
+        {"noise": "poisson", "prior": "dct", "solver": "fista", "op": "identity"},
+        MismatchError,
+        "requires the noise to be a GaussianNoise, and 'poisson' isn't. Try: noise='gaussian'",
+    ),
+    "negative light": (
+        {"noise": "poisson", "op": "gaussian", "m": 50},
+        BadInputError,
+        "A x must not be negative",
+    ),
+    "an unknown amount": (
+        {"noise": "laplace", "op": "mask"},
+        BadInputError,
+        "must be told how much noise is usual. Try: sigma=0.05",
+    ),
+    "a name": ({"noise": "posson"}, priorkit.PriorkitError, "Did you mean 'poisson'?"),
+    "twice": (
+        {"noise": {"name": "gaussian", "sigma": 0.1}, "sigma": 0.2},
+        BadInputError,
+        "given twice",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_refused(name):
+    settings, error, phrase = MESSAGES[name]
+    with pytest.raises(error) as caught:
+        priorkit.recover(**{"prior": "none", "op": "identity", "shape": (3, 16, 16)} | settings)
+    assert phrase in str(caught.value)
+
+
+def test_a_measurement_that_cannot_be_counts():
+    with pytest.raises(BadInputError, match="Counts are not negative"):
+        priorkit.recover(y=np.full((3, 16, 16), -0.1), prior="none", op="identity", noise="poisson")
+
+
+def test_dark_pixels_pull_back():
+    """Where nothing was counted, a negative estimate costs, and nothing is infinite."""
+    noise = Poisson(gain=0.1)
+    a = torch.tensor([[-1.0, -0.01, 0.0, 0.5]], dtype=torch.float64).T
+    value, gradient = noise.misfit(a, torch.zeros_like(a))
+    assert torch.isfinite(value).all()
+    assert gradient[0] < gradient[1] < 0
+    assert gradient[2] == 0
+    assert gradient[3] == pytest.approx(2.0)
+
+
+def test_the_force_of_an_outlier_is_bounded():
+    noise = Laplace(sigma=0.1)
+    _, gradient = noise.misfit(torch.tensor([[1e6], [1e-4]]), torch.zeros(2, 1))
+    assert float(gradient[0]) == pytest.approx(2 * 2**0.5 * 0.1, rel=1e-4)
+    assert float(gradient[1]) == pytest.approx(2e-4, rel=1e-4)
