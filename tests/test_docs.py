@@ -171,7 +171,7 @@ def test_python_compiles(block):
 def test_python_runs(block, tmp_path, monkeypatch):
     """It runs in an empty folder; recoveries that don't say a budget get a small one."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("priorkit.problem.CORE_BUDGET", 20)
+    monkeypatch.setattr("priorkit.interfaces.Solver.budget", 20)
     exec(compile(block.text, block.where, "exec"), {"__name__": "__docs__"})
 
 
@@ -204,3 +204,18 @@ def test_links_lead_somewhere(page):
             headings = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.M)
             slugs = [re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings]
             assert anchor in slugs, f"{page.name} links to {path}#{anchor}"
+
+
+def test_the_architecture_names_files_that_exist():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:priorkit|plugins|tests)/[\w/]+(?:\.py|/))`", page)
+    assert len(named) > 20
+    for name in named:
+        assert (ROOT / name).exists(), name
+
+
+def test_the_picture_of_the_floors_is_that_of_the_contracts(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import floors
+
+    assert floors.TARGET.read_text(encoding="utf-8") == floors.drawn()

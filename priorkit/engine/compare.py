@@ -31,6 +31,7 @@ from priorkit.io.pictures import Pictures, astronaut
 __all__ = ["Comparison", "Row", "compare"]
 
 Progress = Callable[[str, Snapshot, int], None]
+MEASUREMENT = ("op", "noise", "sigma", "noise_norm", "seed", "shape")
 HEAD = ["prior", "m", "PSNR", "of restarts", "SSIM", "error"]
 HEAD += ["evaluations", "seconds", "PSNR at T", "T"]
 
@@ -219,9 +220,7 @@ def _choose(
             try:
                 if row.label in priors:
                     own["prior"] = priors[row.label]
-                _refuse_other_measurement(
-                    own, ("op", "noise", "sigma", "noise_norm", "seed", "shape")
-                )
+                _refuse_other_measurement(own, MEASUREMENT)
                 given = common if operator is None else common | {"op": operator}
                 chosen = choose(*split(given, {"m": m}, own))
                 shared = [n for n, s in chosen.given.items() if s.kind in ("operator", "noise")]

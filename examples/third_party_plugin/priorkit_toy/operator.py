@@ -32,5 +32,5 @@ class Downsample(LinearOperator):
     def A_adjoint(self, y: Tensor) -> Tensor:
         return F.interpolate(y, scale_factor=self.factor) / self.factor**2
 
-    def picture(self, y: Tensor) -> Tensor:
+    def image(self, y: Tensor) -> Tensor:
         return y
