@@ -15,6 +15,9 @@ TARGET = ROOT / "docs" / "images" / "floors.svg"
 WORDS = {
     "cli": "the command line, a thin skin",
     "testing": "the conformance kit",
+    "linear": "least squares",
+    "streams": "random numbers",
+    "metrics": "PSNR, SSIM",
     "training": "one loop for every recipe",
     "report": "what people look at",
     "engine": "config → setup → problem → loop → recovery",
@@ -53,7 +56,7 @@ def drawn() -> str:
             parts.append(_text(x + 10, y + 19, name, bold=True))
             if name in WORDS:
                 parts.append(_text(x + 10, y + 36, WORDS[name], size=12))
-    top = floors.index("engine") * (FLOOR + GAP) + GAP  # plugins stand on the engine at most
+    top = floors.index("training") * (FLOOR + GAP) + GAP  # what plugins stand on at most
     parts.append(_box(WIDTH + GAP, top, ROOMS - 2 * GAP, height - top - GAP, "#f6ece4", "#c8553d"))
     parts.append(_text(WIDTH + 2 * GAP, top + 19, "plugins, a room each", bold=True))
     for k, room in enumerate(sorted(rooms)):

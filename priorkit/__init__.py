@@ -13,7 +13,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from priorkit.engine.compare import Comparison, compare
+    from priorkit.engine.compare import compare
+    from priorkit.engine.comparison import Comparison
     from priorkit.engine.recover import recover, replay
     from priorkit.engine.result import Recovery
     from priorkit.errors import PriorkitError
@@ -23,7 +24,7 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "compare": "priorkit.engine.compare",
-    "Comparison": "priorkit.engine.compare",
+    "Comparison": "priorkit.engine.comparison",
     "recover": "priorkit.engine.recover",
     "replay": "priorkit.engine.recover",
     "Recovery": "priorkit.engine.result",

@@ -20,7 +20,7 @@ EXCEPTIONS = {
         "priorkit.report.grid",
         "priorkit.report.page",
     },
-    "priorkit.engine.compare": {"priorkit.report.gallery", "priorkit.report"},
+    "priorkit.engine.comparison": {"priorkit.report.gallery", "priorkit.report"},
 }
 LIGHT = ["priorkit", "priorkit.hookspecs", "priorkit.registry", "priorkit.errors"]
 LIGHT += ["priorkit.engine.config", "priorkit.cli"]

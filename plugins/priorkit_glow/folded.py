@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import torch
@@ -98,16 +99,30 @@ class FoldedGlow:
 
     def decode(self, z: Tensor) -> Tensor:
         """x = G(z): (B, n) → (B, C, H, W)."""
+        for _, _, h in self._unwind(z):
+            last = h
+        return (unsqueeze(last) + 0.5).contiguous()
+
+    def blame(self, z: Tensor) -> str:
+        """Which step of G(z) is the first whose result isn't finite; levels from the finest, 1."""
+        for level, step, h in self._unwind(z):
+            if not bool(torch.isfinite(h).all()):
+                return f"not finite in level {level + 1}, step {step + 1}"
+        return "D(z) is not finite"
+
+    def _unwind(self, z: Tensor) -> Iterator[tuple[int, int, Tensor]]:
+        """The steps of G(z) one by one, from the last of the coarsest level."""
         shapes = self.config.latent_shapes
         affine = self.config.coupling == "affine"
         parts = z.split([math.prod(s) for s in shapes], 1)
         h = _image(parts[-1], shapes[-1])
         for level in range(len(shapes) - 1, -1, -1):
             if level < len(shapes) - 1:
-                h = torch.cat([h, _image(parts[level], shapes[level])], 1)
+                h = torch.cat([unsqueeze(h), _image(parts[level], shapes[level])], 1)
             half = h.shape[1] // 2
             offset = self.config.scale_offset[level]
-            for step in reversed(self.steps[level]):
+            for k in reversed(range(len(self.steps[level]))):
+                step = self.steps[level][k]
                 ya, yb = h[:, :half], h[:, half:]
                 raw = step.net(yb)
                 if affine:
@@ -116,8 +131,7 @@ class FoldedGlow:
                 else:
                     xa = ya - raw
                 h = _mix(torch.cat([xa, yb], 1), step.inverse, step.inverse_offset)
-            h = unsqueeze(h)
-        return (h + 0.5).contiguous()
+                yield level, k, h
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """z and log|det ∂z/∂x| in nats: (B, C, H, W) → (B, n), (B,)."""

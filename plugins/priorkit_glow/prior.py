@@ -107,6 +107,9 @@ class GlowPrior(Decoder, Encoder, Density, Sampler):
     def decode(self, z: Tensor) -> Tensor:
         return self._copies.like(z).decode(z)
 
+    def blame(self, z: Tensor) -> str:
+        return self._copies.like(z).blame(z)
+
     def encode(self, x: Tensor) -> Tensor:
         with torch.no_grad():
             return self._copies.like(x).encode(x)[0]

@@ -51,7 +51,7 @@ class Adam(Solver[_Moments]):
         state.evaluations = state.evaluations + 1
         k = state.evaluations[:, None].to(grad.dtype)
         finite = torch.isfinite(state.value) & torch.isfinite(grad).all(1)
-        state.end(~finite, "diverged", "the objective or its gradient is not finite")
+        state.diverge(~finite, problem, state.u)
         state.first = 0.9 * state.first + 0.1 * grad
         state.second = 0.999 * state.second + 0.001 * grad.square()
         scale = (state.second / (1 - 0.999**k)).sqrt() + 1e-8

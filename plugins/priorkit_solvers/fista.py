@@ -88,7 +88,7 @@ class FISTA(Solver[_Momentum]):
         state.u, state.value = w, state.misfit + gamma * size
         after = penalty.prox(w - grad / L, gamma / L)
         lost = ~torch.isfinite(state.value) | ~torch.isfinite(after).all(1)
-        state.end(lost, "diverged", "the objective or its gradient is not finite")
+        state.diverge(lost, problem, w)
         if isinstance(penalty, NormPenalty) and gamma:
             gap = _gap(penalty, gamma, w, grad, size, state.misfit)
             state.end(gap <= self.tolerance * state.energy, "converged", "duality gap")

@@ -97,7 +97,7 @@ class LBFGS(Solver[_Search]):
         state.value, state.misfit = first.value, first.misfit
         state.evaluations += 1
         finite = torch.isfinite(first.value) & torch.isfinite(first.grad).all(1)
-        state.end(~finite, "diverged", "the objective or its gradient is not finite at the start")
+        state.diverge(~finite, problem, u0)
         state.end(first.grad.abs().amax(1) == 0, "converged", "the gradient is zero")
         _aim(state, torch.ones_like(finite))
         return state
@@ -124,7 +124,7 @@ class LBFGS(Solver[_Search]):
         state.t = torch.where(retreat, state.low, state.t)
         stuck = failed & state.fresh  # no step along the gradient itself improves
         state.pairs.forget(failed)
-        state.end(stuck & ~finite, "diverged", "not finite however short the step")
+        state.diverge(stuck & ~finite, problem, point)
         state.end(stuck, "converged", "no step along the gradient improves")
         if bool(accept.any()):
             self._accept(problem, state, accept, point, now)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,122 +12,24 @@ import torch
 from torch import Tensor
 
 from priorkit import metrics
+from priorkit.engine.choose import Chosen, choose
+from priorkit.engine.comparison import Comparison, Row
 from priorkit.engine.components import Selection
 from priorkit.engine.config import split
 from priorkit.engine.measure import simulate
 from priorkit.engine.memory import plan
-from priorkit.engine.record import number
+from priorkit.engine.parts import shown
 from priorkit.engine.recover import load_framed, solve
 from priorkit.engine.result import Recovery
-from priorkit.engine.setup import Chosen, Setup, choose, set_up
+from priorkit.engine.setup import Setup, set_up
 from priorkit.errors import BadInputError, PriorkitError
 from priorkit.interfaces import Prior, Shape, Snapshot
-from priorkit.io.files import distinct, require_writable, write_atomic
 from priorkit.io.pictures import Pictures, astronaut
 
-__all__ = ["Comparison", "Row", "compare"]
+__all__ = ["compare"]
 
 Progress = Callable[[str, Snapshot, int], None]
 MEASUREMENT = ("op", "noise", "sigma", "noise_norm", "seed", "shape")
-HEAD = ["prior", "m", "PSNR", "of restarts", "SSIM", "error"]
-HEAD += ["evaluations", "seconds", "PSNR at T", "T"]
-
-
-@dataclass
-class Row:
-    """One prior on one measurement; where it can't do the problem, ``reason`` says why.
-
-    ``course`` are pairs (seconds, mean PSNR) along the way, the clock stopped for measuring.
-    """
-
-    label: str
-    m: int | None
-    recovery: Recovery | None = None
-    reason: str | None = None
-    seconds: float = math.nan
-    course: list[tuple[float, float]] = field(default_factory=list)
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether Ctrl-C cut it short, so that its numbers are not those of a finished run."""
-        return self.recovery is not None and self.recovery.interrupted
-
-    def psnr_at(self, seconds: float) -> float | None:
-        """Mean PSNR that was reached after so much time; None before anything was."""
-        reached = [psnr for when, psnr in self.course if when <= seconds]
-        return reached[-1] if reached else None
-
-
-@dataclass
-class Comparison:
-    """Rows in the order m, prior. All saw the same images, A and noise.
-
-    ``seconds`` is T per m: what was asked for, or what the slowest took.
-    """
-
-    rows: list[Row]
-    truth: Tensor
-    names: list[str]
-    seconds: dict[int | None, float]
-    interrupted: bool = False
-
-    def table(self) -> list[dict[str, Any]]:
-        """A dict per row: means over the images, or the reason."""
-        return [_summary(row, self.seconds.get(row.m, math.nan)) for row in self.rows]
-
-    def cells(self) -> tuple[list[str], list[list[str]]]:
-        """The table as text: a head, and a row of as many cells per prior and m."""
-        rows = []
-        for row in self.table():
-            label = row["prior"] + (" (interrupted)" if row["status"] == "interrupted" else "")
-            cells = [label, "" if row["m"] is None else str(row["m"])]
-            if "reason" in row:
-                rows.append([*cells, "—", *[""] * (len(HEAD) - len(cells) - 1)])
-                continue
-            formats = {"psnr": ".2f", "mean_psnr": ".2f", "ssim": ".3f", "error": ".2e"}
-            formats |= {"evaluations": ".0f", "seconds": ".1f", "psnr_at": ".2f"}
-            formats |= {"equal_seconds": ".1f"}
-            values = [(row[key], form) for key, form in formats.items()]
-            rows.append([*cells, *("—" if v is None else format(v, form) for v, form in values)])
-        return list(HEAD), rows
-
-    def reasons(self) -> list[str]:
-        """A line for each row that has no result."""
-        return [
-            f"{row.label}{'' if row.m is None else f', m = {row.m}'}: {row.reason}"
-            for row in self.rows
-            if row.reason is not None
-        ]
-
-    def markdown(self) -> str:
-        """The table. "PSNR at T" is what was reached when the slowest was done, or as asked."""
-        head, rows = self.cells()
-        lines = [[cell.replace("|", "\\|") for cell in row] for row in [head, *rows]]
-        lines.insert(1, ["---"] * len(head))
-        text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        return "\n".join([text, *(f"\n{reason}" for reason in self.reasons())])
-
-    def plot(self) -> Any:
-        """A PIL image: the truth, then a row of images per prior and m."""
-        from priorkit.report import gallery
-
-        return gallery.pictures(self)
-
-    def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write grid.png, curve.svg, report.html, results.json and each recovery's folder."""
-        from priorkit.report import gallery
-
-        folder = Path(folder)
-        require_writable(folder)
-        parts = [row.label if row.m is None else f"{row.label}-m{row.m}" for row in self.rows]
-        places = distinct(["".join(c if c.isalnum() else "-" for c in part) for part in parts])
-        for row, place in zip(self.rows, places, strict=True):
-            if row.recovery is not None:
-                row.recovery.save(folder / place)
-        gallery.save(self, folder)
-        rows = json.dumps(self.table(), indent=2, allow_nan=False)
-        write_atomic(folder / "results.json", rows.encode())
-        return folder
 
 
 def compare(
@@ -308,7 +207,7 @@ class _Watch:
             return
         rows = slice(done, done + len(now.u))
         with torch.no_grad():
-            x = self.problem.image(now.u).nan_to_num(0.5).clamp(0, 1)
+            x = shown(self.problem.image(now.u))
         self.psnr[rows] = metrics.psnr(x, self.truth[rows]).cpu().to(self.psnr)
         if bool(torch.isfinite(self.psnr).all()):
             self.row.course.append((elapsed, float(self.psnr.mean())))
@@ -330,25 +229,3 @@ def _contestant(prior: Any) -> dict[str, Any]:
 def _label(prior: Any) -> str:
     name = prior.get("name") if isinstance(prior, dict) else prior
     return Path(name).stem if isinstance(name, (str, Path)) else type(prior).__name__
-
-
-def _summary(row: Row, equal: float) -> dict[str, Any]:
-    status = "interrupted" if row.interrupted else "done"
-    head: dict[str, Any] = {"prior": row.label, "m": row.m, "status": status}
-    found = row.recovery
-    if found is None:
-        return head | {"status": "none", "reason": row.reason}
-    values = {
-        "psnr": found.psnr,
-        "mean_psnr": found.mean_psnr,
-        "ssim": found.ssim,
-        "error": found.error,
-    }
-    head |= {k: None if v is None else number(v.mean()) for k, v in values.items()}
-    return head | {
-        "evaluations": sum(found.evaluations) / len(found.evaluations),
-        "seconds": number(row.seconds),
-        "psnr_at": None if math.isnan(equal) else row.psnr_at(equal),
-        "equal_seconds": number(equal),
-        "per_image": [] if found.psnr is None else [number(v) for v in found.psnr],
-    }

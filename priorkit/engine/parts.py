@@ -10,7 +10,7 @@ from torch import Tensor
 
 from priorkit.interfaces import Draws, Problem, Solution
 
-__all__ = ["Part", "joined", "lower"]
+__all__ = ["Part", "joined", "lower", "shown"]
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,7 @@ class Part:
                 drawn = (draws.count > 0).view(-1, *[1] * (x.ndim - 1))
                 x = torch.where(drawn, draws.mean, x)
                 solution.misfit = problem.noise.misfit(problem.operator.A(x), problem.y)[0]
-        picture = x.ndim == 4
-        x = x.nan_to_num(0.5).clamp(0, 1) if picture else x.nan_to_num(0.0)
-        return cls(solution, x)
+        return cls(solution, shown(x))
 
     @classmethod
     def unsolved(cls, problem: Problem, u0: Tensor) -> Part:
@@ -45,6 +43,11 @@ class Part:
         reason = ["interrupted"] * b
         stopped = Solution(u0.clone(), infinite, infinite.clone(), ["stopped"] * b, reason, [0] * b)
         return cls.of(problem, stopped)
+
+
+def shown(x: Tensor) -> Tensor:
+    """Images as they are reported: pictures within [0, 1], nothing that isn't a number."""
+    return x.nan_to_num(0.5).clamp(0, 1) if x.ndim == 4 else x.nan_to_num(0.0)
 
 
 def joined(parts: Sequence[Part]) -> Part:

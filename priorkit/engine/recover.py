@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from priorkit.engine import record
+from priorkit.engine.choose import choose
 from priorkit.engine.config import RunConfig, from_file, merge, split
 from priorkit.engine.given import GivenStart
 from priorkit.engine.loop import solve as run
@@ -21,7 +22,7 @@ from priorkit.engine.measure import measurement, shape_of, simulate
 from priorkit.engine.memory import Plan, plan
 from priorkit.engine.parts import Part, joined, lower
 from priorkit.engine.result import Attempt, Recovery, Trace, score
-from priorkit.engine.setup import Setup, choose, set_up
+from priorkit.engine.setup import Setup, set_up
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Prior, Shape, Snapshot
 from priorkit.io import records

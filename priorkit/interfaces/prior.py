@@ -82,6 +82,10 @@ class Decoder(Prior):
             x = self.decode(z)
         return x.detach(), lambda r: torch.autograd.grad(x, z, r)[0]
 
+    def blame(self, z: Tensor) -> str:
+        """Where D(z) stops being finite, for one z (1, k) where it does."""
+        return "D(z) is not finite"
+
 
 class LinearDecoder(Decoder):
     """A decoder D(z) = Φ z + D(0), such as an inverse cosine or wavelet transform."""

@@ -174,6 +174,24 @@ class Problem:
     def _decoder(self) -> Decoder:
         return cast(Decoder, self.prior)
 
+    def blame(self, u: Tensor) -> str:
+        """What stops being finite at the u (1, n) of one image, for the reason of a status."""
+        with torch.no_grad():
+            if not bool(torch.isfinite(u).all()):
+                return "u is not finite"
+            x = self.image(u)
+            if not bool(torch.isfinite(x).all()):
+                return self._decoder.blame(u)
+            Ax = self.operator.A(x)
+            if not bool(torch.isfinite(Ax).all()):
+                return "A(x) is not finite"
+            if not bool(torch.isfinite(self.noise.misfit(Ax, self.y)[0]).all()):
+                return "the misfit is not finite"
+        over = x if self.penalty.acts_on == "x" else u
+        if self.gamma and not bool(torch.isfinite(self.penalty.value_grad(over)[0]).all()):
+            return "the penalty is not finite"
+        return "the gradient is not finite"
+
     # --- for linear A and D -----------------------------------------------------
 
     def offset(self) -> Tensor:

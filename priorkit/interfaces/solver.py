@@ -95,6 +95,14 @@ class State:
             if self.status[i] is None:
                 self.status[i], self.reason[i] = status, reason
 
+    def diverge(self, which: Tensor, problem: Problem, points: Tensor) -> None:
+        """End images as diverged; the reason is what isn't finite at their ``points`` (b, n)."""
+        for i in which.nonzero()[:, 0].tolist():
+            if self.status[i] is None:
+                row = torch.tensor([i], device=points.device)
+                self.status[i] = "diverged"
+                self.reason[i] = problem.rows(row).blame(points[row])
+
     @property
     def running(self) -> list[bool]:
         """Per image whether it has no status yet."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from priorkit.engine.compare import Comparison
+from priorkit.engine.comparison import Comparison
 from priorkit.io.files import write_atomic
 from priorkit.report.grid import png, tile
 from priorkit.report.page import document, embedded, table

@@ -12,6 +12,7 @@ from priorkit_glow.prior import GlowPrior
 from priorkit_glow.train import GlowTraining, train
 from torch.nn import functional as F
 
+import priorkit
 from priorkit.errors import WeightsError
 from tests.helpers import SHAPE, random_glow
 
@@ -247,3 +248,18 @@ def test_training_stops_on_time_and_refuses_another_architecture(pictures, tmp_p
     assert (tmp_path / "checkpoint.pt").exists()
     with pytest.raises(ValueError, match="another architecture"):
         train(options(pictures, tmp_path, width=[5, 5]))
+
+
+def test_a_latent_that_explodes_says_where():
+    """An infinite bias in one step: the status of the image names level and step."""
+    network = random_glow(offset=0.1)
+    with torch.no_grad():
+        network.levels[1][0].net.conv3.bias += torch.inf
+    prior = GlowPrior.from_network(network)
+    z = torch.randn(1, prior.latent_size, dtype=torch.float64)
+    assert prior.blame(z) == "not finite in level 2, step 1"
+    result = priorkit.recover(
+        torch.rand(1, *SHAPE), prior=prior, op="mask", start=z, precision="float64"
+    )
+    assert result.status == ["diverged"]
+    assert result.reason == ["not finite in level 2, step 1"]

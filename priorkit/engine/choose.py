@@ -1,0 +1,108 @@
+"""Components chosen by the user, and free keywords given to the one that has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from priorkit.engine.components import Selection, resolve
+from priorkit.engine.config import COMPONENTS, RUN_LEVEL, RunConfig
+from priorkit.engine.given import given_start
+from priorkit.engine.options import option_fields
+from priorkit.errors import BadInputError, PriorkitError, UnknownNameError, did_you_mean
+from priorkit.registry import registry
+
+__all__ = ["Chosen", "choose", "give_rest"]
+
+
+@dataclass
+class Chosen:
+    """The components of a config, resolved but not yet built.
+
+    Prior, operator and noise are always chosen; the others wait for what the prior suggests.
+    ``extra`` are options of components that nobody has chosen yet, and ``given`` says who got
+    the others.
+    """
+
+    config: RunConfig
+    selections: dict[str, Selection]
+    extra: dict[str, Any]
+    given: dict[str, Selection]
+
+
+def choose(config: RunConfig, extra: Mapping[str, Any]) -> Chosen:
+    """Resolve the components, and give each free keyword to the one component that has it.
+
+    Raises UnknownNameError for a keyword that none has, BadInputError for one that several
+    have.
+    """
+    selections: dict[str, Selection] = {}
+    for key, kind in COMPONENTS.items():
+        spec = getattr(config, key)
+        if key == "start":
+            spec = given_start(spec) or spec
+        if spec is None and kind in ("prior", "operator", "noise"):
+            spec = registry().fallback(kind).name
+        if spec is not None:
+            selections[kind] = resolve(kind, spec)
+    later: dict[str, Any] = {}
+    given: dict[str, Selection] = {}
+    for name, value in extra.items():
+        owners = [s for s in selections.values() if name in s.fields]
+        if len(owners) > 1:
+            raise _ambiguous(name, owners)
+        if owners:
+            owners[0].options[name] = value
+            given[name] = owners[0]
+            continue
+        if not _known_to([k for k in COMPONENTS.values() if k not in selections], name):
+            raise _unknown(name, selections)
+        later[name] = value  # once the prior has chosen the rest
+    return Chosen(config, selections, later, given)
+
+
+def give_rest(chosen: Chosen, selections: dict[str, Selection]) -> None:
+    """Free keywords to the components that the prior or the core chose."""
+    for name, first in chosen.given.items():
+        owners = [s for s in selections.values() if name in s.fields]
+        if any(s is not first for s in owners):
+            raise _ambiguous(name, owners)
+    for name, value in chosen.extra.items():
+        owners = [s for s in selections.values() if name in s.fields]
+        if len(owners) > 1:
+            raise _ambiguous(name, owners)
+        if not owners:
+            raise _unknown(name, selections)
+        owners[0].options[name] = value
+
+
+def _known_to(kinds: list[str], option: str) -> bool:
+    """Whether any registered component of these kinds has that option."""
+    for kind in kinds:
+        for entry in registry().entries(kind):
+            try:
+                if option in option_fields(entry.load()):
+                    return True
+            except PriorkitError:
+                continue
+    return False
+
+
+def _unknown(name: str, selections: Mapping[str, Selection]) -> UnknownNameError:
+    known = set(RUN_LEVEL) | set(COMPONENTS)
+    for selection in selections.values():
+        known |= selection.fields
+    hint = did_you_mean(name, known)
+    return UnknownNameError(
+        f"Unknown option {name!r}.{' ' + hint if hint else ''} "
+        f"Options here: {', '.join(sorted(known))}"
+    )
+
+
+def _ambiguous(name: str, owners: list[Selection]) -> BadInputError:
+    both = " and ".join(f"{s.kind} {s.name!r}" for s in owners)
+    return BadInputError(
+        f"The option {name!r} belongs to {both}.",
+        try_=f'{owners[0].kind}={{"name": "{owners[0].name}", "{name}": …}}',
+    )

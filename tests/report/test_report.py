@@ -1,0 +1,51 @@
+"""What people look at: scored once, drawn on one kind of axes, the size of the problem said."""
+
+import torch
+
+import priorkit
+from priorkit import metrics
+from priorkit.report.svg import plot, standalone
+
+
+def test_scores_are_computed_once(monkeypatch, tmp_path):
+    """Not at every look at them: saving twenty images asks for none."""
+    asked = []
+    for name in ("psnr", "ssim"):
+        whole = getattr(metrics, name)
+        monkeypatch.setattr(metrics, name, lambda *a, f=whole: asked.append(1) or f(*a))
+    x = torch.rand(20, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    result = priorkit.recover(x, prior="none", op="mask", budget=3)
+    before = len(asked)
+    assert before <= 4  # of the one restart and of the result
+    result.save(tmp_path)
+    assert result.psnr is result.psnr
+    assert result.ssim is not None
+    assert len(asked) == before
+
+
+def test_the_size_that_was_solved_is_said(command_line, tmp_path):
+    """On the page and on the command line, by recover and by compare."""
+    out = tmp_path / "out"
+    words = ["--shape", "3", "16", "16", "--budget", "3", "--out", out]
+    done = command_line("recover", "--prior", "none", "--op", "mask", *words)
+    assert "1 image of 3×16×16" in done.out
+    assert "each 3×16×16" in done.err
+    assert "1 image of 3×16×16" in (out / "report.html").read_text()
+    done = command_line("compare", "--priors", "dct,none", "--op", "mask", *words)
+    assert "1 image(s) of 3×16×16" in done.out
+    assert "1 image(s) of 3×16×16" in (out / "report.html").read_text()
+
+
+def test_a_plot_has_its_lines_and_names():
+    drawn = plot([("a<b", [(0, 1), (5, 2)]), ("c", [(0, 3)])], across="m", up="dB", marks=True)
+    assert drawn.count("<circle") == 3
+    assert "a&lt;b" in drawn
+    assert 'aria-label="dB by m"' in drawn
+    assert plot([], across="m", up="dB") == ""
+    assert b"xmlns" in standalone(drawn)
+
+
+def test_powers_are_labelled_as_such():
+    drawn = plot([("", [(0, 0.5), (3, -2.2)])], across="sweeps", up="misfit", powers=True)
+    for power in ("1e-3", "1e-2", "1e-1", "1e0", "1e1"):
+        assert f">{power}<" in drawn
