@@ -47,22 +47,10 @@ class Poisson(Noise):
         return (self.gain / 2) ** 0.5
 
     def check(self, y: Tensor) -> None:
-        if y.is_complex() or float(y.min()) < 0:
-            got = "complex values" if y.is_complex() else f"values down to {float(y.min()):.3g}"
-            raise BadInputError(
-                "Counts are not negative, and poisson noise is about counts.",
-                got=got,
-                try_="y.clip(0), or noise='gaussian'",
-            )
+        _require_counts(y, "y", "y.clip(0), or noise='gaussian'")
 
     def sample(self, Ax: Tensor, streams: Streams) -> Tensor:
-        if Ax.is_complex() or float(Ax.min()) < 0:
-            got = "complex values" if Ax.is_complex() else f"values down to {float(Ax.min()):.3g}"
-            raise BadInputError(
-                "Poisson noise is for measurements that count: A x must not be negative.",
-                got=got,
-                try_="op='identity' or 'mask', or noise='gaussian'",
-            )
+        _require_counts(Ax, "A x", "op='identity' or 'mask', or noise='gaussian'")
         counts = streams.poisson(Ax.flatten(1) / self.gain)
         return (self.gain * counts).view(Ax.shape).to(Ax.device, Ax.dtype)
 
@@ -86,3 +74,13 @@ class Poisson(Noise):
     def energy(self) -> float:
         """g per entry: twice the divergence of n counts is about χ² with n degrees, times g."""
         return self.entries * self.gain
+
+
+def _require_counts(values: Tensor, what: str, try_: str) -> None:
+    if values.is_complex() or float(values.min()) < 0:
+        lowest = "" if values.is_complex() else f"values down to {float(values.min()):.3g}"
+        raise BadInputError(
+            f"Poisson noise is about counts: {what} must not be negative.",
+            got=lowest or "complex values",
+            try_=try_,
+        )

@@ -34,7 +34,7 @@ from priorkit.interfaces.prior import (
     Prior,
     Sampler,
 )
-from priorkit.interfaces.problem import Data, Evaluation, Problem
+from priorkit.interfaces.problem import Data, Evaluation, Objective, Problem
 from priorkit.interfaces.solver import Draws, Requires, Snapshot, Solution, Solver, State, shared
 from priorkit.interfaces.start import Start
 
@@ -58,6 +58,7 @@ __all__ = [
     "MatrixOperator",
     "Noise",
     "NormPenalty",
+    "Objective",
     "Operator",
     "Penalty",
     "Prior",

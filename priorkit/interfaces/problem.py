@@ -18,7 +18,7 @@ from priorkit.interfaces.prior import Decoder, Encoder, LinearDecoder, Prior
 from priorkit.linear import least_squares
 from priorkit.streams import Streams
 
-__all__ = ["Data", "Evaluation", "Problem"]
+__all__ = ["Data", "Evaluation", "Objective", "Problem"]
 
 
 class Evaluation(NamedTuple):
@@ -236,3 +236,6 @@ class Problem:
         """A measurement (B, …) as real numbers (B, m), as the rows of :meth:`matrix`."""
         flat = y.flatten(1)
         return torch.cat([flat.real, flat.imag], 1) if flat.is_complex() else flat
+
+
+Objective = Problem  # what a solver sees, under its earlier name

@@ -130,7 +130,7 @@ def test_refused(name):
 
 
 def test_a_measurement_that_cannot_be_counts():
-    with pytest.raises(BadInputError, match="Counts are not negative"):
+    with pytest.raises(BadInputError, match="y must not be negative"):
         priorkit.recover(y=np.full((3, 16, 16), -0.1), prior="none", op="identity", noise="poisson")
 
 

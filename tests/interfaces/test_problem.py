@@ -127,3 +127,13 @@ def test_what_is_not_finite_is_said(broken, said):
         setattr(problem.operator, name, value)
     u = torch.full((1, 16), 0.5 if broken else torch.nan, dtype=torch.float64)
     assert problem.blame(u) == said
+
+
+def test_the_names_that_plugins_import():
+    """They were one file once; a plugin imports them from where they always were."""
+    import priorkit.interfaces
+
+    names = "Choices Decoder Denoiser Density Encoder Evaluation IdentityOperator L1Penalty "
+    names += "LinearDecoder LinearOperator MatrixOperator Noise NormPenalty Objective Operator "
+    names += "Penalty Prior ProximalPenalty Requires Sampler Snapshot Solution Solver Start"
+    assert set(names.split()) <= set(priorkit.interfaces.__all__)
