@@ -7,6 +7,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from tests.bad_files import files, no_compute  # noqa: F401  (fixtures)
+
 
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory):

@@ -31,7 +31,7 @@ def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table of plain text, numbers to the right of the first column."""
     table = Table(box=None, pad_edge=False)
     for i, name in enumerate(head):
-        table.add_column(name, justify="right" if i else "left")
+        table.add_column(name, justify="right" if i else "left", overflow="fold")
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     out.print(table)

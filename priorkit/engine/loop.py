@@ -124,8 +124,9 @@ class Ledger:
                 self.status[i], self.reason[i] = status, reason
 
     def snapshot(self) -> Snapshot:
-        """The present, to be looked at before the next step."""
-        return Snapshot(self.evaluations, self.value, self.misfit, self.u)
+        """The present, for whoever watches to keep."""
+        kept = (self.evaluations, self.value, self.misfit, self.u)
+        return Snapshot(*(tensor.clone() for tensor in kept))
 
     def solution(self) -> Solution:
         """What was found; images that still run are said to be stopped."""

@@ -5,7 +5,7 @@ Everything that can be refused is refused here, before any compute.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -101,20 +101,9 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
     penalty: Penalty = selections["penalty"].build(seed)
     solver: Solver = selections["solver"].build(seed)
     start: Start = selections["start"].build(seed)
-    unweighed = Problem(operator, prior, noise, penalty, 0.0, space, shape, not real, seed)
-    fit.check(selections, unweighed, solver, start)
+    fit.check(selections, replace(bare, penalty=penalty), solver, start)
     gamma = _gamma(config, choices if follows else Choices(), asked.name, penalty, follows)
-    problem = Problem(
-        operator=operator,
-        prior=prior,
-        noise=noise,
-        penalty=penalty.bind(prior, shape),
-        gamma=gamma,
-        space=space,
-        shape=shape,
-        simulated=not real,
-        seed=seed,
-    )
+    problem = replace(bare, penalty=penalty.bind(prior, shape), gamma=gamma)
     solver.check(problem)
     start.check(problem)
     return Setup(

@@ -118,10 +118,7 @@ def _rows(value: Any, index: Tensor) -> Any:
 
 
 class Snapshot(NamedTuple):
-    """Where a batch stands: evaluations so far and the values kept, each (B,), and u (B, n).
-
-    The tensors change with the next step: clone what is to be kept.
-    """
+    """Where a batch stands: evaluations so far and the values kept, each (B,), and u (B, n)."""
 
     evaluations: Tensor
     objective: Tensor

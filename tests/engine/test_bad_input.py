@@ -1,14 +1,9 @@
 """Bad input: one line that says what, got and what to try, before anything is computed."""
 
-import hashlib
 import json
-import shutil
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import scipy.sparse
 import torch
 from PIL import Image
 
@@ -21,116 +16,9 @@ from priorkit.errors import (
     WeightsError,
 )
 from priorkit.io.pictures import load
+from tests.bad_files import a_record, one_line
 
-
-@pytest.fixture(autouse=True)
-def no_compute(monkeypatch, tmp_path):
-    """Whatever gets as far as the solver fails the test; nor is a cache or hub asked."""
-
-    def solve(*_):
-        raise AssertionError("reached the solver")
-
-    monkeypatch.setattr("priorkit.engine.recover.solve", solve)
-    monkeypatch.setenv("PRIORKIT_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.delenv("PRIORKIT_HUB", raising=False)
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory, tiny_weights):
-    """Paths of files that are good or bad in one way each; ``files.folder`` holds them all."""
-    folder = tmp_path_factory.mktemp("files")
-    _pictures(folder)
-    _weights(folder, tiny_weights)
-    _arrays(folder)
-    texts = {
-        "broken.toml": "prior = none",
-        "list.json": "[1, 2]",
-        "unknown.toml": 'priors = "none"',
-        "value.toml": "gamma = -1.0",
-        "option.toml": 'prior = "none"\nop = {name = "mask", fracton = 0.2}',
-        "both.toml": "sigma = 0.1\nnoise_norm = 0.1",
-    }
-    for name, text in texts.items():
-        (folder / name).write_text(text)
-    for name, record in {"broken": "{", "foreign": "{}", "future": _record(2)}.items():
-        (folder / f"run-{name}").mkdir()
-        (folder / f"run-{name}" / "record.json").write_text(record)
-    (folder / "run-without-y").mkdir()
-    (folder / "run-without-y" / "record.json").write_text(_record(1))
-    return SimpleNamespace(folder=folder, weights=str(folder / "tiny.safetensors"))
-
-
-def _pictures(folder):
-    Image.new("RGB", (8, 8), "gray").save(folder / "face.png")
-    (folder / "notes.png").write_text("not a picture")
-    whole = (folder / "face.png").read_bytes()
-    (folder / "truncated.png").write_bytes(whole[: len(whole) // 2])
-    Image.fromarray(np.full((8, 8), 0.5, dtype=np.float32)).save(folder / "deep.tiff")
-    (folder / "empty").mkdir()
-    (folder / "sizes").mkdir()
-    for side in (8, 12):
-        Image.new("RGB", (side, side)).save(folder / "sizes" / f"{side}.png")
-
-
-def _weights(folder, tiny_weights):
-    card = json.loads(tiny_weights.with_suffix(".json").read_text())
-    data = tiny_weights.read_bytes()
-    changed = data[:-1] + bytes([data[-1] ^ 1])
-
-    def write(name, data=data, text=None, **changes):
-        (folder / f"{name}.safetensors").write_bytes(data)
-        if text is not False:
-            text = text or json.dumps(card | {"name": name} | changes)
-            (folder / f"{name}.json").write_text(text)
-
-    write("tiny")
-    write("truncated", data[: len(data) // 2])
-    write("tampered", changed)
-    write("no-card", text=False)
-    write("bad-card", text="{'name': 'tiny'}")
-    write("incomplete-card", text='{"name": "tiny", "family": "glow"}')
-    write("foreign", family="stylegan")
-    write("pixels", family="none")
-    (folder / "folder.safetensors").mkdir()
-    shutil.copy(folder / "tiny.json", folder / "folder.json")
-    (folder / "card-folder.safetensors").write_bytes(data)
-    (folder / "card-folder.json").mkdir()
-    write("other-architecture", architecture=card["architecture"] | {"width": [5, 5]})
-    write("odd-architecture", architecture={"layers": 3})
-    words = b"not tensors"
-    write("words", words, sha256=hashlib.sha256(words).hexdigest())
-    (folder / "model.pt").write_bytes(b"PK")
-
-
-def _arrays(folder):
-    rng = np.random.default_rng(0)
-    np.save(folder / "y.npy", rng.random((3, 8, 8)))
-    np.save(folder / "short.npy", rng.random(7))
-    np.save(folder / "nan-y.npy", np.full((3, 8, 8), np.nan))
-    np.save(folder / "matrix.npy", rng.random((5, 192)))
-    np.save(folder / "narrow.npy", rng.random((5, 7)))
-    np.save(folder / "nan.npy", np.full((5, 192), np.nan))
-    np.save(folder / "cube.npy", rng.random((2, 2, 2)))
-    np.save(folder / "complex.npy", rng.random((5, 192)) * 1j)
-    np.save(folder / "pickle.npy", np.array([{}, []], dtype=object), allow_pickle=True)
-    np.save(folder / "letters.npy", np.array(["a", "b"]))
-    (folder / "text.npy").write_text("1 2 3")
-    scipy.sparse.save_npz(folder / "narrow.npz", scipy.sparse.eye_array(7, format="csr"))
-    np.savez(folder / "dense.npz", a=np.eye(3))
-
-
-def _record(version):
-    components = {key: {"name": "none"} for key in ("prior", "penalty")}
-    record = {"format": version, "config": components, "weights": {}, "files": {}}
-    return json.dumps(record | {"images": [{"name": "a"}]})
-
-
-def one_line(error):
-    """The message of an error that was checked to be one line."""
-    message = str(error)
-    assert message
-    assert len(message.splitlines()) == 1
-    return message
+pytestmark = pytest.mark.usefixtures("no_compute")
 
 
 def matrix(files, name):
@@ -449,7 +337,7 @@ def test_replay_of_what_is_not_a_run(files, folder, phrase):
 def test_replay_of_an_object(tmp_path):
     """A run of components or options that have no name says so, in whichever form."""
     for op in ("<Blur>", {"name": "<Blur>"}, {"name": "matrix", "matrix": "<array>"}):
-        record = json.loads(_record(1))
+        record = json.loads(a_record(1))
         record["config"]["op"] = op
         (tmp_path / "record.json").write_text(json.dumps(record))
         with pytest.raises(BadInputError, match="This run's op used an object, <"):
@@ -482,99 +370,3 @@ def test_options_are_not_taken_from_the_caller(face):
     with pytest.raises(BadInputError):
         priorkit.recover(face, prior="none", op=op)
     assert op == {"name": "gaussian", "m": 193}
-
-
-# --- on the command line -----------------------------------------------------------
-
-RECOVER = "recover face.png --prior none --op identity --out out"
-COMMANDS = {
-    "prior": (RECOVER.replace("none", "nome"), "Unknown prior 'nome'. Did you mean 'none'?"),
-    "option": (f"{RECOVER} --budgt 5", "Unknown option 'budgt'. Did you mean 'budget'?"),
-    "option without a value": (f"{RECOVER} --budget", "The option --budget needs a value."),
-    "known option without a value": ("recover face.png --out", "requires an argument"),
-    "two pictures": (f"{RECOVER} other.png", "One picture or folder at a time"),
-    "not a picture": (RECOVER.replace("face", "notes"), "notes.png is not a picture"),
-    "no picture": (RECOVER.replace("face", "nowhere"), "There is no file nowhere.png."),
-    "empty folder": (RECOVER.replace("face.png", "empty"), "No pictures in the folder empty"),
-    "shape": (f"{RECOVER} --prior tiny.safetensors --shape 3 16 16", "Got (3, 16, 16)"),
-    "channels": (f"{RECOVER} --shape 2 8 8", "can't be brought to the shape 2×8×8"),
-    "half a shape": (f"{RECOVER} --shape 8", "Setting shape:"),
-    "m below 1": (f"{RECOVER} --op gaussian --m 0", "greater than or equal to 1. Got '0'"),
-    "negative m": (f"{RECOVER} --op gaussian --m -5", "greater than or equal to 1. Got '-5'"),
-    "m above n": (f"{RECOVER} --op gaussian --m 193", "at most n = 192", "Got 193"),
-    "m of words": (f"{RECOVER} --op gaussian --m many", "valid integer", "Got 'many'"),
-    "x and y": (f"{RECOVER} --y y.npy", "or measurements y, not both"),
-    "y of the wrong length": (
-        "recover --prior none --op gaussian --m 5 --y short.npy --shape 3 8 8 --out out",
-        "y must be (5,), or a batch of these. Got (7,)",
-    ),
-    "y with NaN": (
-        "recover --prior none --op identity --y nan-y.npy --shape 3 8 8 --out out",
-        "y has values that are NaN",
-    ),
-    "both noises": (f"{RECOVER} --sigma 0.1 --noise-norm 0.1", "sigma or noise_norm, not both"),
-    "negative gamma": (f"{RECOVER} --penalty tv --gamma -0.1", "Setting gamma:", "Got '-0.1'"),
-    "gamma without penalty": (f"{RECOVER} --gamma 0.1", "gamma weighs a penalty"),
-    "gamma that isn't finite": (f"{RECOVER} --penalty tv --gamma NaN", "Setting gamma:"),
-    "nll without a density": (f"{RECOVER} --penalty nll --gamma 1", "to be a Density"),
-    "latent space without a decoder": (f"{RECOVER} --space latent", "to be a Decoder"),
-    "a kink for a smooth solver": (
-        f"{RECOVER} --penalty l1 --gamma 1 --solver lbfgs",
-        "requires a smooth penalty",
-        "solver='adam'",
-    ),
-    "matrix": (f"{RECOVER} --op matrix --path text.npy", "not a matrix that can be read"),
-    "matrix of other columns": (f"{RECOVER} --op matrix --path narrow.npy", "has 192 columns"),
-    "no config": (f"{RECOVER} --config nowhere.toml", "nowhere.toml can't be read"),
-    "broken config": (f"{RECOVER} --config broken.toml", "broken.toml is not TOML"),
-    "unknown setting": (f"{RECOVER} --config unknown.toml", "Did you mean 'prior'?"),
-    **{
-        f"weights: {name}": (f"{RECOVER} --prior {name}.safetensors", phrase)
-        for name, phrase in {
-            "nowhere": "There is no weights file nowhere.safetensors.",
-            "truncated": "damaged or was changed",
-            "tampered": "damaged or was changed",
-            "no-card": "has no card. Try: the file no-card.json beside it",
-            "bad-card": "bad-card.json is not JSON",
-            "foreign": "family 'stylegan'",
-            "words": "is not a safetensors file",
-        }.items()
-    },
-    "unwritable": (f"{RECOVER} --out face.png/out", "can't be written. Got Not a directory"),
-    "a file as folder": (f"{RECOVER} --out face.png", "can't be written"),
-    "replay of nothing": ("replay empty", "empty holds no run"),
-    "replay of half a run": ("replay run-without-y", "y.npy is not an array that can be read"),
-    "show": ("show gausian", "Unknown name 'gausian'. Did you mean 'gaussian'?"),
-    "command": ("recovr face.png", "No such command 'recovr'"),
-    "trainer": ("train glo --data face.png --out out", "Did you mean 'glow'?"),
-    "no trainer": ("train --data face.png --out out", "Say which trainer"),
-    "training without data": ("train glow --out out", "needs --data"),
-    "no training data": ("train glow --data nowhere --out out", "no training data there"),
-    "option of a trainer": ("train glow --data empty --out out --iteratons 3", "'iterations'?"),
-    "import": ("import-glow nowhere.pt --out out/glow.safetensors", "nowhere.pt"),
-}
-
-
-@pytest.mark.parametrize("case", COMMANDS)
-def test_on_the_command_line(case, files, monkeypatch, command_line):
-    """Exit code 2, one line on stderr, nothing on stdout, and no file written."""
-    monkeypatch.chdir(files.folder)
-    before = {path for path in files.folder.rglob("*") if path.is_file()}
-    command, *phrases = COMMANDS[case]
-    done = command_line(*command.split())
-    assert done.code == 2, done
-    assert done.out == ""
-    usage = done.err.startswith("Usage:")  # what the parser itself says of an unknown command
-    assert usage or len(done.err.splitlines()) == 1, done.err
-    for phrase in phrases:
-        assert phrase in done.err
-    assert {path for path in files.folder.rglob("*") if path.is_file()} == before
-
-
-def test_saving_where_nothing_can_be_written(files):
-    """The folder of ``Recovery.save`` is checked before any file is written."""
-    from priorkit.io.files import require_writable
-
-    with pytest.raises(BadInputError) as caught:
-        require_writable(Path(files.folder / "face.png" / "out"))
-    assert "can't be written. Got Not a directory. Try: another --out" in one_line(caught.value)

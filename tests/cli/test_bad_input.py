@@ -1,0 +1,103 @@
+"""Bad input on the command line: exit code 2, one line, and no file written."""
+
+from pathlib import Path
+
+import pytest
+
+from priorkit.errors import BadInputError
+from tests.bad_files import one_line
+
+pytestmark = pytest.mark.usefixtures("no_compute")
+
+RECOVER = "recover face.png --prior none --op identity --out out"
+COMMANDS = {
+    "prior": (RECOVER.replace("none", "nome"), "Unknown prior 'nome'. Did you mean 'none'?"),
+    "option": (f"{RECOVER} --budgt 5", "Unknown option 'budgt'. Did you mean 'budget'?"),
+    "option without a value": (f"{RECOVER} --budget", "The option --budget needs a value."),
+    "known option without a value": ("recover face.png --out", "requires an argument"),
+    "two pictures": (f"{RECOVER} other.png", "One picture or folder at a time"),
+    "not a picture": (RECOVER.replace("face", "notes"), "notes.png is not a picture"),
+    "no picture": (RECOVER.replace("face", "nowhere"), "There is no file nowhere.png."),
+    "empty folder": (RECOVER.replace("face.png", "empty"), "No pictures in the folder empty"),
+    "shape": (f"{RECOVER} --prior tiny.safetensors --shape 3 16 16", "Got (3, 16, 16)"),
+    "channels": (f"{RECOVER} --shape 2 8 8", "can't be brought to the shape 2×8×8"),
+    "half a shape": (f"{RECOVER} --shape 8", "Setting shape:"),
+    "m below 1": (f"{RECOVER} --op gaussian --m 0", "greater than or equal to 1. Got '0'"),
+    "negative m": (f"{RECOVER} --op gaussian --m -5", "greater than or equal to 1. Got '-5'"),
+    "m above n": (f"{RECOVER} --op gaussian --m 193", "at most n = 192", "Got 193"),
+    "m of words": (f"{RECOVER} --op gaussian --m many", "valid integer", "Got 'many'"),
+    "x and y": (f"{RECOVER} --y y.npy", "or measurements y, not both"),
+    "y of the wrong length": (
+        "recover --prior none --op gaussian --m 5 --y short.npy --shape 3 8 8 --out out",
+        "y must be (5,), or a batch of these. Got (7,)",
+    ),
+    "y with NaN": (
+        "recover --prior none --op identity --y nan-y.npy --shape 3 8 8 --out out",
+        "y has values that are NaN",
+    ),
+    "both noises": (f"{RECOVER} --sigma 0.1 --noise-norm 0.1", "sigma or noise_norm, not both"),
+    "negative gamma": (f"{RECOVER} --penalty tv --gamma -0.1", "Setting gamma:", "Got '-0.1'"),
+    "gamma without penalty": (f"{RECOVER} --gamma 0.1", "gamma weighs a penalty"),
+    "gamma that isn't finite": (f"{RECOVER} --penalty tv --gamma NaN", "Setting gamma:"),
+    "nll without a density": (f"{RECOVER} --penalty nll --gamma 1", "to be a Density"),
+    "latent space without a decoder": (f"{RECOVER} --space latent", "to be a Decoder"),
+    "a kink for a smooth solver": (
+        f"{RECOVER} --penalty l1 --gamma 1 --solver lbfgs",
+        "requires a smooth penalty",
+        "solver='adam'",
+    ),
+    "matrix": (f"{RECOVER} --op matrix --path text.npy", "not a matrix that can be read"),
+    "matrix of other columns": (f"{RECOVER} --op matrix --path narrow.npy", "has 192 columns"),
+    "no config": (f"{RECOVER} --config nowhere.toml", "nowhere.toml can't be read"),
+    "broken config": (f"{RECOVER} --config broken.toml", "broken.toml is not TOML"),
+    "unknown setting": (f"{RECOVER} --config unknown.toml", "Did you mean 'prior'?"),
+    **{
+        f"weights: {name}": (f"{RECOVER} --prior {name}.safetensors", phrase)
+        for name, phrase in {
+            "nowhere": "There is no weights file nowhere.safetensors.",
+            "truncated": "damaged or was changed",
+            "tampered": "damaged or was changed",
+            "no-card": "has no card. Try: the file no-card.json beside it",
+            "bad-card": "bad-card.json is not JSON",
+            "foreign": "family 'stylegan'",
+            "words": "is not a safetensors file",
+        }.items()
+    },
+    "unwritable": (f"{RECOVER} --out face.png/out", "can't be written. Got Not a directory"),
+    "a file as folder": (f"{RECOVER} --out face.png", "can't be written"),
+    "replay of nothing": ("replay empty", "empty holds no run"),
+    "replay of half a run": ("replay run-without-y", "y.npy is not an array that can be read"),
+    "show": ("show gausian", "Unknown name 'gausian'. Did you mean 'gaussian'?"),
+    "command": ("recovr face.png", "No such command 'recovr'"),
+    "trainer": ("train glo --data face.png --out out", "Did you mean 'glow'?"),
+    "no trainer": ("train --data face.png --out out", "Say which trainer"),
+    "training without data": ("train glow --out out", "needs --data"),
+    "no training data": ("train glow --data nowhere --out out", "no training data there"),
+    "option of a trainer": ("train glow --data empty --out out --iteratons 3", "'iterations'?"),
+    "import": ("import-glow nowhere.pt --out out/glow.safetensors", "nowhere.pt"),
+}
+
+
+@pytest.mark.parametrize("case", COMMANDS)
+def test_on_the_command_line(case, files, monkeypatch, command_line):
+    """Exit code 2, one line on stderr, nothing on stdout, and no file written."""
+    monkeypatch.chdir(files.folder)
+    before = {path for path in files.folder.rglob("*") if path.is_file()}
+    command, *phrases = COMMANDS[case]
+    done = command_line(*command.split())
+    assert done.code == 2, done
+    assert done.out == ""
+    usage = done.err.startswith("Usage:")  # what the parser itself says of an unknown command
+    assert usage or len(done.err.splitlines()) == 1, done.err
+    for phrase in phrases:
+        assert phrase in done.err
+    assert {path for path in files.folder.rglob("*") if path.is_file()} == before
+
+
+def test_saving_where_nothing_can_be_written(files):
+    """The folder of ``Recovery.save`` is checked before any file is written."""
+    from priorkit.io.files import require_writable
+
+    with pytest.raises(BadInputError) as caught:
+        require_writable(Path(files.folder / "face.png" / "out"))
+    assert "can't be written. Got Not a directory. Try: another --out" in one_line(caught.value)
