@@ -48,9 +48,9 @@ def problem_for(
     wants_identity = any(issubclass(cls, IdentityOperator) for cls in requires.operator)
     operator: Operator = SampleIdentity() if wants_identity else SampleMatrix(seed)
     operator = operator.bind(SHAPE)
-    penalty: Penalty = SampleL1() if requires.penalty else SampleNothing()
-    if any(issubclass(ZeroPenalty, cls) for cls in requires.penalty):
-        penalty = SampleL1() if not requires.smooth else SampleNothing()
+    penalty: Penalty = SampleNothing()
+    if requires.penalty and not requires.smooth:
+        penalty = SampleL1()
     level = SampleNoise(sigma=0.05)
     noise = level if known else SampleNoise(sigma=None)
     gamma = 0.0 if isinstance(penalty, ZeroPenalty) else 0.1
