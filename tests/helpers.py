@@ -3,11 +3,12 @@
 import torch
 from priorkit_glow.network import Glow, GlowConfig
 from priorkit_noises.gaussian import Gaussian
+from priorkit_operators.gaussian import Gaussian as Sensing
 from priorkit_penalties.norms import NoPenalty
 from priorkit_pixels.prior import NoPrior
 
 from priorkit.engine.loop import solve
-from priorkit.interfaces import Level, LinearOperator, Operator, Problem
+from priorkit.interfaces import Level, LinearOperator, MatrixOperator, Operator, Problem
 
 SHAPE = (3, 8, 8)
 
@@ -67,3 +68,24 @@ class Fourier(LinearOperator):
         whole = torch.zeros(len(y), *self.shape, dtype=y.dtype)
         whole[..., ::2, :] = y
         return torch.fft.ifft2(whole, norm="ortho").real
+
+
+class Rotated(MatrixOperator):
+    """A complex matrix: every row of a real one with a phase of its own."""
+
+    def __init__(self, m):
+        self.base = Sensing(m=m)
+
+    def prepare(self):
+        self.base = self.base.bind(self.shape)
+        self.y_shape = self.base.y_shape
+        self.phase = torch.exp(1j * torch.arange(self.base.m, dtype=torch.float64))
+
+    def A(self, x):
+        return self.base.A(x) * self.phase
+
+    def A_adjoint(self, y):
+        return self.base.A_adjoint((y * self.phase.conj()).real)
+
+    def rows(self, i, j):
+        return self.base.rows(i, j) * self.phase[i:j, None]

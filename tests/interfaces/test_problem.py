@@ -4,15 +4,14 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 import torch
-from priorkit_operators.gaussian import Gaussian
 from priorkit_operators.matrix import Matrix
 from priorkit_penalties.norms import L2Squared
 from priorkit_sparsity.bases import DCT
 
-from priorkit.interfaces import MatrixOperator, Requires
+from priorkit.interfaces import Requires
 from priorkit.linear import least_squares
 from priorkit.testing import check_operator, problem_for
-from tests.helpers import a_problem
+from tests.helpers import Rotated, a_problem
 
 
 def test_it_is_frozen_and_can_be_replaced():
@@ -56,27 +55,6 @@ def test_images_and_latents_become_u():
     assert torch.allclose(pixel.to_u(image=x), x.flatten(1))
     assert torch.equal(latent.to_u(latent=z), z)
     assert torch.allclose(pixel.to_u(latent=z), x.flatten(1))
-
-
-class Rotated(MatrixOperator):
-    """A complex matrix: every row of a real one with a phase of its own."""
-
-    def __init__(self, m):
-        self.base = Gaussian(m=m)
-
-    def prepare(self):
-        self.base = self.base.bind(self.shape)
-        self.y_shape = self.base.y_shape
-        self.phase = torch.exp(1j * torch.arange(self.base.m, dtype=torch.float64))
-
-    def A(self, x):
-        return self.base.A(x) * self.phase
-
-    def A_adjoint(self, y):
-        return self.base.A_adjoint((y * self.phase.conj()).real)
-
-    def rows(self, i, j):
-        return self.base.rows(i, j) * self.phase[i:j, None]
 
 
 def test_the_matrix_of_a_complex_operator_is_real():

@@ -1,75 +1,12 @@
-"""Random numbers, metrics and pictures: the parts that every reported number rests on."""
+"""Pictures in, of every kind, and out again."""
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
-from skimage.metrics import structural_similarity
 
-from priorkit import metrics
 from priorkit.errors import BadInputError
 from priorkit.io import pictures
-from priorkit.streams import normal, permutation
-
-
-@given(
-    seed=st.integers(0, 2**63 - 1),
-    start=st.integers(0, 50),
-    rows=st.integers(1, 5),
-    columns=st.integers(1, 40),
-)
-@settings(max_examples=50, deadline=None)
-def test_an_entry_has_an_address(seed, start, rows, columns):
-    """Any block of rows, and any shorter row, is a part of the same matrix."""
-    whole = normal(seed, "matrix", range(60), 41)
-    block = normal(seed, "matrix", range(start, start + rows), columns)
-    assert torch.equal(block, whole[start : start + rows, :columns])
-
-
-def test_streams_are_normal_and_independent():
-    a, b = normal(0, "operator", range(500), 400), normal(0, "noise", range(500), 400)
-    for draws in (a, b):
-        assert abs(float(draws.mean())) < 5 / 447
-        assert abs(float(draws.var()) - 1) < 0.02
-        assert abs(float((draws**4).mean()) - 3) < 0.1
-    assert abs(float((a * b).mean())) < 5 / 447
-    assert abs(float((a[:, 0::2] * a[:, 1::2]).mean())) < 5 / 316  # the two of one pair
-    assert not torch.equal(normal(1, "operator", range(2), 4), a[:2, :4])
-
-
-def test_permutation():
-    order = permutation(3, "mask", 100)
-    assert sorted(order.tolist()) == list(range(100))
-    assert torch.equal(order, permutation(3, "mask", 100))
-    assert not torch.equal(order, permutation(4, "mask", 100))
-
-
-def test_ssim_agrees_with_scikit_image():
-    generator = torch.Generator().manual_seed(0)
-    x = torch.rand(3, 3, 32, 32, generator=generator)
-    y = (x + 0.1 * torch.randn(x.shape, generator=generator)).clamp(0, 1)
-    for i in range(3):
-        expected = structural_similarity(
-            x[i].double().numpy(),
-            y[i].double().numpy(),
-            channel_axis=0,
-            data_range=1.0,
-            gaussian_weights=True,
-            sigma=1.5,
-            use_sample_covariance=False,
-        )
-        assert float(metrics.ssim(x, y)[i]) == pytest.approx(expected, abs=1e-6)
-    assert float(metrics.ssim(x, x)[0]) == pytest.approx(1.0)
-
-
-def test_psnr_doesn_t_depend_on_the_batch():
-    x, y = torch.rand(4, 3, 8, 8), torch.rand(4, 3, 8, 8)
-    assert torch.equal(metrics.psnr(x, y)[2:3], metrics.psnr(x[2:3], y[2:3]))
-    assert float(metrics.psnr(torch.zeros(1, 1, 2, 2), torch.full((1, 1, 2, 2), 0.01))[0]) == (
-        pytest.approx(40.0)
-    )
 
 
 def photograph():

@@ -1,0 +1,33 @@
+"""How near a recovery is to the truth."""
+
+import pytest
+import torch
+from skimage.metrics import structural_similarity
+
+from priorkit import metrics
+
+
+def test_ssim_agrees_with_scikit_image():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(3, 3, 32, 32, generator=generator)
+    y = (x + 0.1 * torch.randn(x.shape, generator=generator)).clamp(0, 1)
+    for i in range(3):
+        expected = structural_similarity(
+            x[i].double().numpy(),
+            y[i].double().numpy(),
+            channel_axis=0,
+            data_range=1.0,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+        )
+        assert float(metrics.ssim(x, y)[i]) == pytest.approx(expected, abs=1e-6)
+    assert float(metrics.ssim(x, x)[0]) == pytest.approx(1.0)
+
+
+def test_psnr_doesn_t_depend_on_the_batch():
+    x, y = torch.rand(4, 3, 8, 8), torch.rand(4, 3, 8, 8)
+    assert torch.equal(metrics.psnr(x, y)[2:3], metrics.psnr(x[2:3], y[2:3]))
+    assert float(metrics.psnr(torch.zeros(1, 1, 2, 2), torch.full((1, 1, 2, 2), 0.01))[0]) == (
+        pytest.approx(40.0)
+    )
