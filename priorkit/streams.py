@@ -29,34 +29,41 @@ class Streams:
     seed : of the run
     purpose : a word, such as "noise" or "start"; other words give independent draws
     images : absolute numbers of the images, whatever batch they are solved in
-    restart, step : which restart, and which step of a solver that draws in each
+    restarts : which restart of its image a row is; default: the first, 0, of all
+    step : of a solver that draws in each
     """
 
     seed: int
     purpose: str
     images: Sequence[int]
-    restart: int = 0
+    restarts: Sequence[int] | None = None
     step: int = 0
 
     def normal(self, columns: int) -> Tensor:
         """Standard normals, (images, columns) float32."""
-        return normal(self.seed, self.purpose, self.images, columns, self.restart, self.step)
+        pairs = math.ceil(columns / 2)
+        words = np.stack([philox.random_raw(pairs) for philox in self._rows()])
+        return _box_muller(words, columns)
 
     def uniform(self, columns: int) -> Tensor:
         """Uniform in (0, 1), (images, columns) float64."""
-        words = [self._philox(image).random_raw(columns) >> np.uint64(11) for image in self.images]
+        words = [philox.random_raw(columns) >> np.uint64(11) for philox in self._rows()]
         return torch.from_numpy((np.stack(words).astype(np.float64) + 0.5) * 2.0**-53)
 
     def poisson(self, mean: Tensor) -> Tensor:
         """Poisson counts of these means, each row from the stream of its image, float64."""
         rows = [
-            np.random.Generator(self._philox(image)).poisson(row)
-            for image, row in zip(self.images, mean.double().cpu().numpy(), strict=True)
+            np.random.Generator(philox).poisson(row)
+            for philox, row in zip(self._rows(), mean.double().cpu().numpy(), strict=True)
         ]
         return torch.from_numpy(np.stack(rows).astype(np.float64))
 
-    def _philox(self, image: int) -> np.random.Philox:
-        return _philox(self.seed, self.purpose, image, self.restart, self.step)
+    def _rows(self) -> list[np.random.Philox]:
+        restarts = self.restarts or [0] * len(self.images)
+        return [
+            _philox(self.seed, self.purpose, image, restart, self.step)
+            for image, restart in zip(self.images, restarts, strict=True)
+        ]
 
 
 def _philox(seed: int, purpose: str, row: int, restart: int = 0, step: int = 0) -> np.random.Philox:
@@ -66,9 +73,7 @@ def _philox(seed: int, purpose: str, row: int, restart: int = 0, step: int = 0) 
     return np.random.Philox(key=key, counter=np.array([0, row, restart, step], dtype=np.uint64))
 
 
-def normal(
-    seed: int, purpose: str, rows: Sequence[int], columns: int, restart: int = 0, step: int = 0
-) -> Tensor:
+def normal(seed: int, purpose: str, rows: Sequence[int], columns: int) -> Tensor:
     """Standard normals (len(rows), columns), float32, by the transform of Box and Muller.
 
     Each 64-bit word gives the uniforms of one pair: r = √(−2 ln u), then r·cos and r·sin.
@@ -77,11 +82,13 @@ def normal(
     >>> bool((whole[2:] == normal(0, "matrix", range(2, 4), 5)).all())
     True
     """
-    pairs = math.ceil(columns / 2)
-    words = np.empty((len(rows), pairs), dtype=np.uint64)
-    for i, row in enumerate(rows):
-        words[i] = _philox(seed, purpose, row, restart, step).random_raw(pairs)
-    halves = torch.from_numpy(words.view(np.uint32).reshape(len(rows), pairs, 2).astype(np.float32))
+    return Streams(seed, purpose, rows).normal(columns)
+
+
+def _box_muller(words: np.ndarray, columns: int) -> Tensor:
+    """64-bit words (rows, pairs) → standard normals (rows, columns)."""
+    rows, pairs = words.shape
+    halves = torch.from_numpy(words.view(np.uint32).reshape(rows, pairs, 2).astype(np.float32))
     u = (halves + 0.5) * 2.0**-32
     radius = torch.sqrt(-2.0 * torch.log(u[..., 0]))
     angle = (2.0 * math.pi) * u[..., 1]

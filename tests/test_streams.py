@@ -50,11 +50,11 @@ def test_every_part_of_an_address_counts(seed, image, restart, step):
     """The same address gives the same draws in any batch; another in any part, other ones."""
 
     def draws(seed=seed, purpose="noise", images=(image,), restart=restart, step=step):
-        streams = Streams(seed, purpose, images, restart, step)
+        streams = Streams(seed, purpose, images, [restart], step)
         return [streams.normal(6), streams.uniform(6), streams.poisson(torch.full((1, 6), 40.0))]
 
     for i, here in enumerate(draws()):
-        beside = Streams(seed, "noise", [image + 1, image], restart, step)
+        beside = Streams(seed, "noise", [image + 1, image], [0, restart], step)
         again = [beside.normal(6), beside.uniform(6), beside.poisson(torch.full((2, 6), 40.0))][i]
         assert torch.equal(again[1:], here)
         others = (

@@ -196,7 +196,8 @@ class _Watch:
     def __init__(self, row: Row, setup: Setup, truth: Tensor, progress: Progress | None) -> None:
         self.row, self.problem, self.truth = row, setup.problem, truth
         self.progress = progress
-        self.psnr = torch.full((len(truth),), math.nan)
+        rows = setup.restarts * len(truth)
+        self.psnr, self.value = torch.zeros(rows), torch.full((rows,), math.inf)
         self.started, self.lost, self.next = time.perf_counter(), 0.0, 0.0
 
     def __call__(self, now: Snapshot, done: int) -> None:
@@ -205,12 +206,15 @@ class _Watch:
         elapsed = time.perf_counter() - self.started - self.lost
         if elapsed < self.next or self.truth.ndim != 4:
             return
-        rows = slice(done, done + len(now.u))
+        rows = torch.arange(done, done + len(now.u))
         with torch.no_grad():
             x = shown(self.problem.image(now.u))
-        self.psnr[rows] = metrics.psnr(x, self.truth[rows]).cpu().to(self.psnr)
-        if bool(torch.isfinite(self.psnr).all()):
-            self.row.course.append((elapsed, float(self.psnr.mean())))
+        psnr = metrics.psnr(x, self.truth[rows % len(self.truth)])
+        self.psnr[rows], self.value[rows] = psnr.cpu().float(), now.objective.cpu().float()
+        value, best = self.value.view(-1, len(self.truth)).min(0)  # of the restarts
+        if bool(torch.isfinite(value).all()):
+            reached = self.psnr.view(-1, len(self.truth)).gather(0, best[None])
+            self.row.course.append((elapsed, float(reached.mean())))
         self.next = 1.1 * elapsed
         self.lost += time.perf_counter() - self.started - self.lost - elapsed
 

@@ -49,10 +49,12 @@ class GivenStart(Start):
         value = self.value.to(problem.y.device, problem.y.real.dtype)
         image = self._is_image(problem.shape)
         value = value.view(-1, *(problem.shape if image else value.shape[-1:]))
-        if len(value) not in (1, len(problem.y)):
-            raise BadInputError(f"There must be 1 start or {len(problem.y)}.", got=len(value))
+        images = max(problem.images) + 1
+        if len(value) not in (1, images):
+            raise BadInputError(f"There must be 1 start or {images}.", got=len(value))
         u = problem.to_u(image=value) if image else problem.to_u(latent=value)
-        return u.detach().expand(len(problem.y), -1).clone()
+        u = u.detach().expand(images, -1)
+        return u[list(problem.images)].clone()
 
     def _is_image(self, shape: Shape) -> bool:
         return self.value.ndim > 1 and tuple(self.value.shape[-len(shape) :]) == tuple(shape)

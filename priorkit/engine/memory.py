@@ -20,9 +20,11 @@ WORK = 12  # copies of an image that an evaluation holds besides what components
 
 @dataclass(frozen=True)
 class Plan:
-    """The images of a run, how many are solved together, and the bytes that takes."""
+    """The images of a run, their restarts, how many rows are solved together, and the bytes
+    that takes; a row is one restart of one image."""
 
     images: int
+    restarts: int
     together: int
     fixed: int
     per_image: int
@@ -33,9 +35,10 @@ class Plan:
         return self.fixed + self.together * self.per_image
 
     def __str__(self) -> str:
-        rounds = -(-self.images // self.together)
-        split = f", {self.together} at a time" if rounds > 1 else ""
-        count = f"{self.images} image{'s' if self.images > 1 else ''}{split}"
+        count = f"{self.images} image{'s' if self.images > 1 else ''}"
+        count += f", {self.restarts} restarts of each" if self.restarts > 1 else ""
+        split = self.together < self.images * self.restarts
+        count += f", {self.together} at a time" if split else ""
         return f"{count}: about {size(self.bytes)} of memory"
 
 
@@ -57,7 +60,8 @@ def plan(setup: Setup, images: int) -> Plan:
             "or an operator that stores no matrix",
         )
     room = min(BATCH_BYTES, (free - fixed) // 2)
-    return Plan(images, max(1, min(images, room // max(per_image, 1))), fixed, per_image)
+    together = max(1, min(images * setup.restarts, room // max(per_image, 1)))
+    return Plan(images, setup.restarts, together, fixed, per_image)
 
 
 def available(device: torch.device) -> int:

@@ -35,6 +35,24 @@ class Part:
                 solution.misfit = problem.noise.misfit(problem.operator.A(x), problem.y)[0]
         return cls(solution, shown(x))
 
+    def rows(self, index: slice) -> Part:
+        """Some of its images."""
+        whole = self.solution
+        draws = whole.draws
+        if draws is not None:
+            per_image = (draws.count[index], draws.mean[index], draws.spread[index])
+            draws = Draws(*per_image, draws.samples[:, index])
+        solution = Solution(
+            u=whole.u[index],
+            value=whole.value[index],
+            misfit=whole.misfit[index],
+            status=whole.status[index],
+            reason=whole.reason[index],
+            evaluations=whole.evaluations[index],
+            draws=draws,
+        )
+        return Part(solution, self.x[index])
+
     @classmethod
     def unsolved(cls, problem: Problem, u0: Tensor) -> Part:
         """Images that Ctrl-C left at their start."""

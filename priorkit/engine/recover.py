@@ -6,7 +6,6 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +53,9 @@ def recover(
     y : real measurements instead, an array or a .npy file, (m,) or (B, m), or pictures for
         operators whose y is a picture
     config : settings from a TOML file or a dict; keywords given here go over it
-    progress : called with a :class:`~priorkit.interfaces.Snapshot` and the number of images
-        done before this chunk, after each step; the memory that the run takes is logged
+    progress : called with a :class:`~priorkit.interfaces.Snapshot` and the number of rows
+        done before this chunk, after each step; rows are the images, then the images again
+        for each further restart. The memory that the run takes is logged
         before the first (logger "priorkit", level INFO)
     **settings : components ``prior``, ``op``, ``noise``, ``penalty``, ``solver``, ``start``,
         each a name, a path to weights, a table ``{"name": …}`` or an object; run-level settings
@@ -141,41 +141,36 @@ def solve(
     progress: Progress | None,
     planned: Plan,
 ) -> Recovery:
-    """Recover from y (B, *y_shape), a chunk of images at a time, with restarts."""
+    """Recover from y (B, *y_shape): all restarts of all images in one batch, cut into chunks."""
     started = time.perf_counter()
     log.info("Solving %s, each %s.", planned, "×".join(map(str, setup.problem.shape)))
-    whole = setup.problem.at(y, truth)
+    b = len(y)
+    images = torch.arange(b, device=y.device).repeat(setup.restarts)
+    restarts = [lane // b for lane in range(len(images))]
+    tiled = None if truth is None else truth[images]
+    whole = setup.problem.at(y[images], tiled, images.tolist(), restarts)
+    u0 = setup.start.make(whole)
     traces: list[Trace] = []
-    attempts: list[Attempt] = []
-    best: Part | None = None
+    parts: list[Part] = []
     interrupted = False
-    for restart in range(setup.restarts):
-        again = replace(whole, restart=restart)
-        u0 = setup.start.make(again)
-        parts: list[Part] = []
-        for first in range(0, len(y), planned.together):
-            rows = torch.arange(first, min(first + planned.together, len(y)), device=y.device)
-            problem = again.rows(rows)
-            if interrupted:  # what follows Ctrl-C is left at its start
-                parts.append(Part.unsolved(problem, u0[rows]))
-                continue
-            trace = Trace()
-            traces.append(trace)
-
-            def note(now: Snapshot, trace: Trace = trace, first: int = first) -> None:
-                trace.append(now, time.perf_counter() - started)
-                if progress is not None:
-                    progress(now, first)
-
-            found, interrupted = run(setup.solver, problem, u0[rows], setup.budget, watch=note)
-            parts.append(Part.of(problem, found))
-        now = joined(parts)
-        psnr = score(now.x, truth).psnr
-        attempts.append(Attempt(now.solution.value, now.solution.misfit, psnr))
-        best = now if best is None else lower(best, now)
-        if interrupted:
-            break
-    assert best is not None  # there is at least one attempt
+    for first in range(0, len(images), planned.together):
+        rows = torch.arange(first, min(first + planned.together, len(images)), device=y.device)
+        problem = whole.rows(rows)
+        if interrupted:  # what follows Ctrl-C is left at its start
+            parts.append(Part.unsolved(problem, u0[rows]))
+            continue
+        watch = _Watch(restarts[first : first + len(rows)], first, started, progress)
+        traces += watch.traces.values()
+        found, interrupted = run(setup.solver, problem, u0[rows], setup.budget, watch=watch)
+        parts.append(Part.of(problem, found))
+    lanes = joined(parts)
+    tries = [lanes.rows(slice(r * b, (r + 1) * b)) for r in range(setup.restarts)]
+    if interrupted:  # a restart that never began says nothing
+        tries = [p for i, p in enumerate(tries) if not i or any(p.solution.evaluations)]
+    best = tries[0]
+    for other in tries[1:]:
+        best = lower(best, other)
+    attempts = [Attempt(p.solution.value, p.solution.misfit, score(p.x, truth).psnr) for p in tries]
     found = best.solution
     recovery = Recovery(
         x=best.x,
@@ -200,3 +195,21 @@ def solve(
     )
     recovery.record = record.make(setup, recovery)
     return recovery
+
+
+class _Watch:
+    """What is noted of a chunk at every step: a trace per restart, and the user's progress."""
+
+    def __init__(
+        self, restarts: list[int], first: int, started: float, progress: Progress | None
+    ) -> None:
+        self.traces = {restart: Trace() for restart in restarts}
+        self.rows = {r: [i for i, own in enumerate(restarts) if own == r] for r in self.traces}
+        self.first, self.started, self.progress = first, started, progress
+
+    def __call__(self, now: Snapshot) -> None:
+        seconds = time.perf_counter() - self.started
+        for restart, trace in self.traces.items():
+            trace.append(now.rows(self.rows[restart]), seconds)
+        if self.progress is not None:
+            self.progress(now, self.first)

@@ -31,11 +31,13 @@ class Evaluation(NamedTuple):
 
 @dataclass(frozen=True)
 class Data:
-    """Measurements y (B, *y_shape), the true images where known, and the images' numbers."""
+    """Measurements y (B, *y_shape), the true images where known, and per row the number of
+    its image in the run, and which restart of it the row is."""
 
     y: Tensor
     truth: Tensor | None
     images: tuple[int, ...]
+    restarts: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,9 @@ class Problem:
     """ℓ(A(D(u)), y) + γ·R(u) for a batch of measurements.
 
     In latent space u is a latent (B, k) and D decodes it; in pixel space u is a flattened
-    image. ``simulated`` says that y was made from known images. ``seed`` and ``restart`` are
-    part of the address of every random draw. :meth:`at` adds the data; without them, as in
-    ``check``, everything but what needs y works. ``dataclasses.replace(problem, gamma=…)``
+    image. ``simulated`` says that y was made from known images. ``seed`` is part of the
+    address of every random draw. :meth:`at` adds the data; without them, as in ``check``,
+    everything but what needs y works. ``dataclasses.replace(problem, gamma=…)``
     gives a problem of its own.
     """
 
@@ -58,24 +60,29 @@ class Problem:
     shape: Shape
     simulated: bool = False
     seed: int = 0
-    restart: int = 0
     data: Data | None = None
 
     # --- the data ---------------------------------------------------------------
 
     def at(
-        self, y: Tensor, truth: Tensor | None = None, images: Sequence[int] | None = None
+        self,
+        y: Tensor,
+        truth: Tensor | None = None,
+        images: Sequence[int] | None = None,
+        restarts: Sequence[int] | None = None,
     ) -> Problem:
         """This problem for measurements y; ``images`` are their numbers, by default 0, 1, …"""
         numbers = range(len(y)) if images is None else images
-        return replace(self, data=Data(y, truth, tuple(numbers)))
+        first = [0] * len(y) if restarts is None else restarts
+        return replace(self, data=Data(y, truth, tuple(numbers), tuple(first)))
 
     def rows(self, index: Tensor) -> Problem:
         """This problem for some images of the batch, in the order of ``index`` (b,)."""
         data = self._data
         truth = None if data.truth is None else data.truth[index]
         numbers = [data.images[i] for i in index.tolist()]
-        return self.at(data.y[index], truth, numbers)
+        restarts = [data.restarts[i] for i in index.tolist()]
+        return self.at(data.y[index], truth, numbers, restarts)
 
     @property
     def _data(self) -> Data:
@@ -100,7 +107,7 @@ class Problem:
 
     def streams(self, purpose: str, step: int = 0) -> Streams:
         """Draws for these images that nobody else has: a row per image."""
-        return Streams(self.seed, purpose, self.images, self.restart, step)
+        return Streams(self.seed, purpose, self.images, self._data.restarts, step)
 
     # --- sizes ------------------------------------------------------------------
 

@@ -125,6 +125,10 @@ class Snapshot(NamedTuple):
     misfit: Tensor
     u: Tensor
 
+    def rows(self, index: list[int]) -> Snapshot:
+        """Some of its rows."""
+        return Snapshot(*(tensor[index] for tensor in self))
+
 
 @dataclass(frozen=True)
 class Draws:

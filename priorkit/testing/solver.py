@@ -131,7 +131,8 @@ def _check_draws(
 ) -> None:
     assert found.draws is not None
     again, _ = solve(solver, problem, u0, budget)
-    other, _ = solve(solver, replace(problem, restart=1), u0, budget)
+    second = problem.at(problem.y, problem.truth, problem.images, [1] * len(problem.y))
+    other, _ = solve(solver, second, u0, budget)
     row = torch.tensor([2])
     alone, _ = solve(solver, problem.rows(row), u0[row], budget)
     assert again.draws is not None

@@ -51,5 +51,5 @@ def _check_restarts(start: Start, problem: Problem) -> None:
     u = start.make(same)
     if torch.allclose(u[0], u[1]):
         return
-    again = start.make(replace(same, restart=1))
+    again = start.make(same.at(same.y, same.truth, same.images, [1] * len(same.y)))
     assert not torch.equal(u, again), "two restarts of a random start are the same"

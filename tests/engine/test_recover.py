@@ -208,6 +208,20 @@ def test_chunks_don_t_change_results(monkeypatch):
     torch.testing.assert_close(whole.x, chunked.x, atol=1e-4, rtol=1e-4)
 
 
+def test_restarts_are_solved_together(monkeypatch):
+    """One batch of all restarts of all images; each is what it would be by itself."""
+    x = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    settings = {"prior": "none", "op": "gaussian", "m": 30, "start": "normal", "restarts": 3}
+    whole = priorkit.recover(x, **settings, budget=20)
+    monkeypatch.setattr("priorkit.engine.recover.plan", at_a_time(1))
+    apart = priorkit.recover(x, **settings, budget=20)
+    assert torch.equal(whole.x, apart.x)
+    for one, other in zip(whole.attempts, apart.attempts, strict=True):
+        assert torch.equal(one.objective, other.objective)
+    assert (len(whole.trace), len(apart.trace)) == (3, 6)
+    assert [len(trace.norm[0]) for trace in whole.trace] == [2, 2, 2]
+
+
 def test_ctrl_c_keeps_the_best_so_far():
     def interrupt(now, done):
         if int(now.evaluations[0]) == 10:
