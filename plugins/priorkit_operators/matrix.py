@@ -112,6 +112,7 @@ def _accept(matrix: Any) -> Any:
             ) from error
         return matrix
     if sparse.issparse(matrix):
+        _require_sound(matrix)
         matrix = sparse.csr_array(matrix)
         finite, real = np.isfinite(matrix.data).all(), not np.iscomplexobj(matrix.data)
     else:
@@ -133,3 +134,24 @@ def _accept(matrix: Any) -> Any:
     if not finite:
         raise BadInputError("The matrix has values that are NaN or infinite.")
     return matrix
+
+
+def _require_sound(matrix: Any) -> None:
+    """Refuse a sparse matrix whose indices point outside: scipy itself trusts them, and a
+    product would read or write where nothing of it is."""
+    try:
+        if matrix.format in ("csr", "csc", "bsr"):
+            matrix.check_format(full_check=True)
+        elif matrix.format == "coo":
+            places = zip(matrix.coords, matrix.shape, strict=True)
+            inside = (not len(i) or (i.min() >= 0 and i.max() < size) for i, size in places)
+            if not all(inside) or any(len(i) != len(matrix.data) for i in matrix.coords):
+                raise ValueError("index out of bounds")
+        elif matrix.format != "dia":
+            raise ValueError(f"the format {matrix.format!r} isn't taken")
+    except (ValueError, IndexError, TypeError) as error:
+        raise BadInputError(
+            "The sparse matrix is damaged.",
+            got=str(error)[:100],
+            try_="scipy.sparse.save_npz of a csr matrix",
+        ) from error

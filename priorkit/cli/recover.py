@@ -150,10 +150,13 @@ def _show(result: Recovery) -> None:
 
 
 def _exit_code(result: Recovery) -> None:
-    """Leave with 130 after Ctrl-C, with 1 where an image diverged."""
+    """Leave with 130 after Ctrl-C, with 1 where an image diverged or a file wasn't read."""
     if result.interrupted:
         err.print("Interrupted: the best so far was kept.")
         raise typer.Exit(130)
+    if result.skipped:
+        err.print(f"{len(result.skipped)} file(s) could not be read; the others are done.")
+        raise typer.Exit(1)
     if "diverged" in result.status:
         err.print("Some images diverged; their best iterates were kept.")
         raise typer.Exit(1)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from priorkit.engine.record import number
 from priorkit.engine.result import Recovery
-from priorkit.io.files import distinct, require_writable, write_atomic
+from priorkit.io.files import file_names, require_writable, write_atomic
 
 __all__ = ["Comparison", "Row"]
 
@@ -108,8 +108,7 @@ class Comparison:
         folder = Path(folder)
         require_writable(folder)
         parts = [row.label if row.m is None else f"{row.label}-m{row.m}" for row in self.rows]
-        places = distinct(["".join(c if c.isalnum() else "-" for c in part) for part in parts])
-        for row, place in zip(self.rows, places, strict=True):
+        for row, place in zip(self.rows, file_names(parts), strict=True):
             if row.recovery is not None:
                 row.recovery.save(folder / place)
         gallery.save(self, folder)

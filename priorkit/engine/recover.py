@@ -89,7 +89,10 @@ def recover(
         truth, measured = None, measurement(y, setup)
         names = [f"{i:04d}" for i in range(len(measured))] if len(measured) > 1 else ["image"]
         planned = plan(setup, len(measured))
-    return solve(setup, measured, truth, names, progress, planned)
+    recovery = solve(setup, measured, truth, names, progress, planned)
+    if pictures is not None and pictures.skipped:
+        recovery.skipped = recovery.record["skipped"] = pictures.skipped
+    return recovery
 
 
 def replay(folder: str | os.PathLike[str], *, progress: Progress | None = None) -> Recovery:

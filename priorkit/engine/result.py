@@ -82,6 +82,7 @@ class Recovery:
     draws : of a sampler, their count, mean, standard deviation and a few of them
     attempts : an :class:`Attempt` per restart; x is, per image, that of the lowest objective
     start : the user's own start, where one was given
+    skipped : files of a folder that couldn't be read, with the reason
     trace : one :class:`Trace` per chunk of images and restart
     record : everything needed to repeat the run
     """
@@ -104,6 +105,7 @@ class Recovery:
     start: Tensor | None
     record: dict[str, Any]
     draws: Draws | None = None
+    skipped: dict[str, str] = field(default_factory=dict)
     interrupted: bool = False
 
     @property

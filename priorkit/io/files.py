@@ -8,7 +8,7 @@ from pathlib import Path
 
 from priorkit.errors import BadInputError
 
-__all__ = ["distinct", "require_writable", "write_atomic"]
+__all__ = ["distinct", "file_names", "require_writable", "write_atomic"]
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -60,6 +60,21 @@ def distinct(names: list[str]) -> list[str]:
             candidate = f"{name}-{count}"
         distinct[candidate] = None
     return list(distinct)
+
+
+def file_names(names: list[str]) -> list[str]:
+    """A file name for each name, whatever it holds: no folders, no dots in front, no two alike.
+
+    >>> file_names(["../../x", "γ = 1e-3", "", "a/b", "a b"])
+    ['x', 'γ-=-1e-3', 'image', 'a-b', 'a-b-2']
+    """
+    return distinct([_file_name(name) for name in names])
+
+
+def _file_name(name: str) -> str:
+    kept = "".join(c if c.isalnum() or c in "-_.=+" else "-" for c in name)
+    short = kept.encode("utf-8", "replace")[:100].decode("utf-8", "ignore")
+    return short.strip(".-") or "image"
 
 
 def _unwritable(path: Path, error: OSError | ValueError) -> BadInputError:

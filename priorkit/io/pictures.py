@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,12 @@ MAX_PIXELS = 100_000_000  # a larger file is refused before it is decoded
 
 @dataclass(frozen=True)
 class Pictures:
-    """A batch of images (B, C, H, W) float32 in [0, 1], and a name for each."""
+    """A batch of images (B, C, H, W) float32 in [0, 1], a name for each, and the files of a
+    folder that can't be read, with the reason."""
 
     x: Tensor
     names: list[str]
+    skipped: dict[str, str] = field(default_factory=dict)
 
 
 def astronaut() -> Path:
@@ -62,15 +64,7 @@ def load(source: Any, shape: tuple[int, ...] | None = None, *, resize: bool = Fa
     if isinstance(source, (list, tuple)):
         if not source:
             raise BadInputError("No pictures given.", got="an empty list")
-        parts = [load(item, shape, resize=resize) for item in source]
-        if len({p.x.shape[1:] for p in parts}) > 1:
-            raise BadInputError(
-                "Pictures of one batch need one size.",
-                got=", ".join(sorted({_size(p.x.shape[1:]) for p in parts})),
-                try_="shape=(3, 64, 64)",
-            )
-        names = distinct([n for p in parts for n in p.names])
-        return Pictures(torch.cat([p.x for p in parts]), names)
+        return _batch([load(item, shape, resize=resize) for item in source])
     if isinstance(source, (str, os.PathLike)):
         return _from_path(Path(source), shape, resize)
     if isinstance(source, Image.Image):
@@ -113,7 +107,7 @@ def _from_path(path: Path, shape: tuple[int, ...] | None, resize: bool) -> Pictu
         files = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
         if not files:
             raise BadInputError(f"No pictures in the folder {path}.", try_="PNG or JPEG files")
-        return load(files, shape)
+        return _from_folder(files, shape)
     if path.suffix == ".npy":
         return load(read_array(path), shape, resize=resize)
     try:
@@ -130,6 +124,36 @@ def _from_path(path: Path, shape: tuple[int, ...] | None, resize: bool) -> Pictu
             try_="a PNG or JPEG file",
         ) from error
     return Pictures(_frame(image, shape, path.name)[None], [path.stem])
+
+
+def _from_folder(files: list[Path], shape: tuple[int, ...] | None) -> Pictures:
+    """The files that can be read; the others are listed. Raises where none can."""
+    parts, skipped = [], {}
+    errors = []
+    for path in files:
+        try:
+            parts.append(_from_path(path, shape, False))
+        except BadInputError as error:
+            errors.append(error)
+            skipped[path.name] = str(error)
+    if not parts:
+        raise errors[0]
+    for reason in skipped.values():
+        log.warning("Left out: %s", reason)
+    return replace(_batch(parts), skipped=skipped)
+
+
+def _batch(parts: list[Pictures]) -> Pictures:
+    """One batch of all parts, names told apart. Raises BadInputError for several sizes."""
+    if len({p.x.shape[1:] for p in parts}) > 1:
+        raise BadInputError(
+            "Pictures of one batch need one size.",
+            got=", ".join(sorted({_size(p.x.shape[1:]) for p in parts})),
+            try_="shape=(3, 64, 64)",
+        )
+    names = distinct([n for p in parts for n in p.names])
+    skipped = {name: reason for p in parts for name, reason in p.skipped.items()}
+    return Pictures(torch.cat([p.x for p in parts]), names, skipped)
 
 
 def _frame(image: Image.Image, shape: tuple[int, ...] | None, name: str = "picture") -> Tensor:

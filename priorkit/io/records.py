@@ -13,6 +13,7 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.io.arrays import read_array, write_array
+from priorkit.io.files import file_names
 
 __all__ = ["ARRAYS", "FORMAT", "Saved", "clear", "read", "repeatable", "write_arrays"]
 
@@ -45,13 +46,13 @@ def clear(folder: Path) -> None:
     record = folder / "record.json"
     if record.exists():
         try:
-            names = [Path(str(i["name"])).name for i in json.loads(record.read_text())["images"]]
+            names = [str(i["name"]) for i in json.loads(record.read_text())["images"]]
         except (OSError, ValueError, KeyError, TypeError):
             names = []
         record.unlink()
         for path in [folder / f"{array}.npy" for array in ARRAYS]:
             path.unlink(missing_ok=True)
-        for name in names:
+        for name in file_names(names):
             (folder / "images" / f"{name}.png").unlink(missing_ok=True)
 
 

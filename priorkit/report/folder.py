@@ -9,7 +9,7 @@ from pathlib import Path
 from priorkit.engine.config import to_toml
 from priorkit.engine.result import Recovery
 from priorkit.io import records
-from priorkit.io.files import require_writable, write_atomic
+from priorkit.io.files import file_names, require_writable, write_atomic
 from priorkit.report import page
 from priorkit.report.grid import grid, png, tile
 
@@ -19,15 +19,16 @@ __all__ = ["save"]
 def save(recovery: Recovery, folder: Path) -> Path:
     """Write everything that a run is into ``folder``; each file is whole or not there.
 
-    ``images/NAME.png`` the recoveries, ``grid.png``, ``report.html``, ``config.toml`` (which
-    starts a run with the same inputs and settings), ``trace.json``, ``y.npy``, ``x.npy``,
-    where there are any ``z.npy``, ``truth.npy``, ``start.npy`` and of draws ``spread.npy`` and
-    ``samples.npy``, and last ``record.json``. What an earlier run left there goes first.
-    Raises BadInputError where the folder can't be written.
+    ``images/NAME.png`` the recoveries (NAME as a file can have it), ``grid.png``,
+    ``report.html``, ``config.toml`` (which starts a run with the same inputs and settings),
+    ``trace.json``, ``y.npy``, ``x.npy``, where there are any ``z.npy``, ``truth.npy``,
+    ``start.npy`` and of draws ``spread.npy`` and ``samples.npy``, and last ``record.json``.
+    What an earlier run left there goes first. Raises BadInputError where the folder can't be
+    written.
     """
     require_writable(folder)
     records.clear(folder)
-    for name, x in zip(recovery.names, recovery.x, strict=True):
+    for name, x in zip(file_names(recovery.names), recovery.x, strict=True):
         write_atomic(folder / "images" / f"{name}.png", png(tile(x)))
     write_atomic(folder / "grid.png", png(grid(recovery)))
     page.write(recovery, folder / "report.html")

@@ -1,0 +1,36 @@
+"""Names are data, and file names are made from them."""
+
+import json
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+import priorkit
+from priorkit.io.files import file_names
+
+
+@given(st.lists(st.text(), max_size=6))
+def test_a_file_name_is_one(names):
+    made = file_names(names)
+    assert len(set(made)) == len(names)
+    for name in made:
+        assert name
+        assert not set(name) & set("/\\\0\n")
+        assert not name.startswith(".")
+        assert len(name.encode()) <= 110
+
+
+def test_a_record_cannot_write_elsewhere(tmp_path):
+    """A name in a stranger's record that climbs out of the folder stays in it."""
+    x = np.full((1, 1, 16, 16), 0.5, dtype=np.float32)
+    folder = priorkit.recover(x, prior="none", op="identity", budget=2).save(tmp_path / "a" / "run")
+    record = json.loads((folder / "record.json").read_text())
+    for name in ("../../climbed", str(tmp_path / "absolute"), "..", "a\x00b", "n" * 300):
+        record["images"][0]["name"] = name
+        (folder / "record.json").write_text(json.dumps(record))
+        target = priorkit.replay(folder).save(tmp_path / "b" / "again")
+        (picture,) = (target / "images").iterdir()
+        assert picture.suffix == ".png"
+    left = {p.relative_to(tmp_path).parts[0] for p in tmp_path.rglob("*")}
+    assert left == {"a", "b"}
