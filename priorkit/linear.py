@@ -9,8 +9,6 @@ from torch import Tensor
 
 __all__ = ["column", "in_blocks", "least_squares"]
 
-BLOCK = 8  # images in one product
-
 
 def least_squares(
     A: Callable[[Tensor], Tensor],
@@ -66,18 +64,18 @@ def _energy(a: Tensor) -> Tensor:
     return size.flatten(1).double().square().sum(1)
 
 
-def in_blocks(product: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+def in_blocks(product: Callable[[Tensor], Tensor], x: Tensor, images: int = 8) -> Tensor:
     """A matrix product with a batch, (B, n) → (B, m), that rounds alike in every batch.
 
     A library chooses its order of summation by the size of the product. Here every product
-    has 8 images, some of them zero, so that an image's numbers are the same to the last bit
-    alone and among 500.
+    has so many ``images``, some of them zero, so that an image's numbers are the same to the
+    last bit alone and among 500.
     """
     b = len(x)
-    lacking = -b % BLOCK
+    lacking = -b % images
     if lacking:
         x = torch.cat([x, x.new_zeros(lacking, x.shape[1])])
-    return torch.cat([product(block) for block in x.split(BLOCK)])[:b]
+    return torch.cat([product(block) for block in x.split(images)])[:b]
 
 
 def column(values: Tensor, like: Tensor) -> Tensor:

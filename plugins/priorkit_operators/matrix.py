@@ -73,7 +73,9 @@ class Matrix(MatrixOperator):
     def _product(self, v: Tensor, *, adjoint: bool) -> Tensor:
         if isinstance(self.matrix, Tensor):
             matrix = self._copies.like(v)
-            return in_blocks(lambda x: x @ (matrix if adjoint else matrix.T), v)
+            if adjoint:
+                return in_blocks(lambda y: y @ matrix, v)
+            return in_blocks(lambda x: x @ matrix.T, v, images=2)
         columns = v.detach().cpu().numpy().astype(np.float64).T
         if isinstance(self.matrix, ScipyOperator):
             out = self.matrix.rmatmat(columns) if adjoint else self.matrix.matmat(columns)
