@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-__all__ = ["column", "in_blocks", "least_squares"]
+__all__ = ["column", "energy", "in_blocks", "least_squares"]
 
 
 def least_squares(
@@ -19,13 +19,13 @@ def least_squares(
     rho: float = 0.0,
     centre: Tensor | None = None,
     steps: int = 50,
-    energy: float = 0.0,
+    enough: float = 0.0,
 ) -> Tensor:
     """argmin over x of ‖A x − y‖² + ρ‖x − centre‖², per image, by CGLS.
 
     Conjugate gradients on the normal equations, which never form AᴴA and converge whether or
     not y is in the range of A. An image stops when its residual is orthogonal to the range to
-    rounding, or when ‖A x − y‖² is at most ``energy``, the noise in y: what follows fits noise.
+    rounding, or when ‖A x − y‖² is at most ``enough``, the noise in y: what follows fits noise.
 
     Parameters
     ----------
@@ -41,24 +41,24 @@ def least_squares(
     centre = torch.zeros_like(x) if centre is None else centre
     r = y - A(x)
     s = adjoint(r) - rho * (x - centre)
-    p, size = s.clone(), _energy(s)
-    enough = (10 * torch.finfo(x.dtype).eps) ** 2 * _energy(adjoint(y) + rho * centre)
+    p, size = s.clone(), energy(s)
+    rounding = (10 * torch.finfo(x.dtype).eps) ** 2 * energy(adjoint(y) + rho * centre)
     for _ in range(steps):
-        running = (size > enough) & (_energy(r) > energy)
+        running = (size > rounding) & (energy(r) > enough)
         if not bool(running.any()):
             break
         q = A(p)
-        curvature = _energy(q) + rho * _energy(p)
+        curvature = energy(q) + rho * energy(p)
         step = torch.where(running, size / curvature.clamp_min(1e-300), 0.0)
         x, r = x + column(step, x) * p, r - column(step, r) * q
         s = adjoint(r) - rho * (x - centre)
-        after = _energy(s)
+        after = energy(s)
         p = s + column(torch.where(running, after / size.clamp_min(1e-300), 0.0), p) * p
         size = torch.where(running, after, size)
     return x
 
 
-def _energy(a: Tensor) -> Tensor:
+def energy(a: Tensor) -> Tensor:
     """‖a‖² per image in float64."""
     size = a.abs() if a.is_complex() else a
     return size.flatten(1).double().square().sum(1)
@@ -78,6 +78,11 @@ def in_blocks(product: Callable[[Tensor], Tensor], x: Tensor, images: int = 8) -
     return torch.cat([product(block) for block in x.split(images)])[:b]
 
 
-def column(values: Tensor, like: Tensor) -> Tensor:
-    """Numbers per image (B,), shaped and cast to multiply a batch ``like`` (B, …)."""
+def column(values: float | Tensor, like: Tensor) -> float | Tensor:
+    """Numbers per image (B,), shaped and cast to multiply a batch ``like`` (B, …).
+
+    A number for all images stays what it is.
+    """
+    if not isinstance(values, Tensor) or not values.ndim:
+        return values
     return values.view(-1, *[1] * (like.ndim - 1)).to(like.real.dtype)

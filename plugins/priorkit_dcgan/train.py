@@ -90,10 +90,6 @@ class _Run(Recipe):
         ]
 
     @property
-    def architecture(self) -> dict[str, Any]:
-        return self.config.to_dict()
-
-    @property
     def parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
         return {
             "generator": self.generator,

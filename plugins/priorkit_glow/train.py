@@ -98,10 +98,6 @@ class _Run(MaximumLikelihood):
         network = Glow(self.config).to(self.device)
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    @property
-    def architecture(self) -> dict[str, Any]:
-        return self.config.to_dict()
-
     def begin(self) -> None:
         o = self.options
         first = np.random.default_rng([o.seed, 0]).permutation(self.train_size)

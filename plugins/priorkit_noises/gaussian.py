@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from priorkit.interfaces import GaussianNoise
 from priorkit.streams import Streams
-from priorkit_noises.levels import Amount, level
+from priorkit_noises.levels import Amount, added, level
 
 __all__ = ["Gaussian"]
 
@@ -30,11 +29,4 @@ class Gaussian(GaussianNoise):
     def sample(self, Ax: Tensor, streams: Streams) -> Tensor:
         if not self.std:
             return Ax
-        n = Ax[0].numel()
-        if Ax.is_complex():
-            parts = streams.normal(2 * n).view(-1, 2, n) / 2**0.5
-            eta = torch.complex(parts[:, 0], parts[:, 1])
-        else:
-            eta = streams.normal(n)
-        eta = self.std * eta.view(Ax.shape)
-        return Ax + eta.to(Ax.device, Ax.dtype)
+        return added(Ax, lambda columns: self.std * streams.normal(columns))

@@ -8,7 +8,7 @@ from torch import Tensor
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Noise
 from priorkit.streams import Streams
-from priorkit_noises.levels import Amount, level
+from priorkit_noises.levels import Amount, added, level
 
 __all__ = ["Laplace"]
 
@@ -43,13 +43,7 @@ class Laplace(Noise):
             )
 
     def sample(self, Ax: Tensor, streams: Streams) -> Tensor:
-        n = Ax[0].numel()
-        if Ax.is_complex():
-            parts = self._draw(streams.uniform(2 * n)).view(-1, 2, n) / 2**0.5
-            eta = torch.complex(parts[:, 0], parts[:, 1])
-        else:
-            eta = self._draw(streams.uniform(n))
-        return Ax + eta.view(Ax.shape).to(Ax.device, Ax.dtype)
+        return added(Ax, lambda columns: self._draw(streams.uniform(columns)))
 
     def _draw(self, uniform: Tensor) -> Tensor:
         """The inverse of the distribution function: −b·sign(u − ½)·ln(1 − 2|u − ½|)."""

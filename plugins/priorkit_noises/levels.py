@@ -1,15 +1,18 @@
-"""The two ways in which users say how much noise there is."""
+"""What noises that are added share: how users say how much, and complex draws."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
+import torch
 from pydantic import Field
+from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Level
 
-__all__ = ["Amount", "level"]
+__all__ = ["Amount", "added", "level"]
 
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
 
@@ -19,3 +22,17 @@ def level(sigma: float | None, noise_norm: float | None) -> Level:
     if sigma is not None and noise_norm is not None:
         raise BadInputError("Say sigma or noise_norm, not both.")
     return Level(sigma, noise_norm)
+
+
+def added(Ax: Tensor, draw: Callable[[int], Tensor]) -> Tensor:
+    """A x + η with η from ``draw(columns)``, (B, columns) of the standard deviation wanted.
+
+    Of complex A x both parts are drawn, each of half the variance.
+    """
+    n = Ax[0].numel()
+    if Ax.is_complex():
+        parts = draw(2 * n).view(-1, 2, n) / 2**0.5
+        eta = torch.complex(parts[:, 0], parts[:, 1])
+    else:
+        eta = draw(n)
+    return Ax + eta.view(Ax.shape).to(Ax.device, Ax.dtype)

@@ -34,7 +34,7 @@ class L2(NormPenalty):
 
     def prox(self, u: Tensor, step: float | Tensor) -> Tensor:
         norm = _norm(u).clamp_min(torch.finfo(u.dtype).tiny)
-        return u * (1 - _column(step, u) / norm).clamp_min(0)
+        return u * (1 - column(step, u) / norm).clamp_min(0)
 
     def dual_norm(self, u: Tensor) -> Tensor:
         return _norm(u).flatten()
@@ -47,7 +47,7 @@ class L2Squared(ProximalPenalty):
         return u.flatten(1).square().sum(1), 2 * u
 
     def prox(self, u: Tensor, step: float | Tensor) -> Tensor:
-        return u / (1 + 2 * _column(step, u))
+        return u / (1 + 2 * column(step, u))
 
 
 class L1(L1Penalty):
@@ -62,7 +62,7 @@ class L1(L1Penalty):
         return u.flatten(1).abs().sum(1), u.sign()
 
     def prox(self, u: Tensor, step: float | Tensor) -> Tensor:
-        return u.sign() * (u.abs() - _column(step, u)).clamp_min(0)
+        return u.sign() * (u.abs() - column(step, u)).clamp_min(0)
 
     def dual_norm(self, u: Tensor) -> Tensor:
         return u.flatten(1).abs().amax(1)
@@ -70,8 +70,3 @@ class L1(L1Penalty):
 
 def _norm(u: Tensor) -> Tensor:
     return u.flatten(1).norm(dim=1).view(-1, *[1] * (u.ndim - 1))
-
-
-def _column(step: float | Tensor, u: Tensor) -> float | Tensor:
-    """A step per image, shaped to multiply u."""
-    return column(step, u) if isinstance(step, Tensor) and step.ndim else step

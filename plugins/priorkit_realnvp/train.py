@@ -101,10 +101,6 @@ class _Run(MaximumLikelihood):
         networks = [RealNVP(self.config).to(self.device) for _ in range(2)]
         self.adopt(*networks)
 
-    @property
-    def architecture(self) -> dict[str, Any]:
-        return self.config.to_dict()
-
     def begin(self) -> None:
         rng = np.random.default_rng([self.options.seed, 0])
         first = rng.permutation(self.train_size)[:1024].tolist()

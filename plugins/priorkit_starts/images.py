@@ -136,7 +136,7 @@ def pseudo_inverse(problem: Problem, y: Tensor, steps: int, energy: float = 0.0)
     """A⁺y for each image of a batch, or the first x whose misfit is at most ``energy``."""
     A = cast(LinearOperator, problem.operator)
     zero = torch.zeros(len(y), *problem.shape, dtype=y.real.dtype, device=y.device)
-    return least_squares(A.A, A.A_adjoint, y, zero, steps=steps, energy=energy)
+    return least_squares(A.A, A.A_adjoint, y, zero, steps=steps, enough=energy)
 
 
 def _nearest(y: Tensor, seen: Tensor) -> Tensor:

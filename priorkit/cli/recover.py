@@ -73,6 +73,7 @@ def compare(
     """
     from priorkit.engine.compare import compare as run
     from priorkit.io.files import require_writable
+    from priorkit.io.pictures import dimensions
 
     image, settings = _image(context.args)
     settings |= {"op": value(op)} if op is not None else {}
@@ -93,7 +94,7 @@ def compare(
         print(json.dumps(result.table(), allow_nan=False))
     else:
         show_table(*result.cells())
-        shape = "×".join(map(str, result.truth.shape[1:]))
+        shape = dimensions(result.truth.shape[1:])
         out.print(f"{len(result.truth)} image(s) of {shape}. At T the slowest was done, or asked.")
         for reason in result.reasons():
             out.print(escape(reason), soft_wrap=True)

@@ -42,9 +42,7 @@ def choose(config: RunConfig, extra: Mapping[str, Any]) -> Chosen:
         spec = getattr(config, key)
         if key == "start":
             spec = given_start(spec) or spec
-        if spec is None and kind in ("prior", "operator", "noise"):
-            spec = registry().fallback(kind).name
-        if spec is not None:
+        if spec is not None or kind in ("prior", "operator", "noise"):
             selections[kind] = resolve(kind, spec)
     later: dict[str, Any] = {}
     given: dict[str, Selection] = {}

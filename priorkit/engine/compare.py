@@ -17,7 +17,7 @@ from priorkit.engine.comparison import Comparison, Row
 from priorkit.engine.components import Selection
 from priorkit.engine.config import split
 from priorkit.engine.measure import simulate
-from priorkit.engine.memory import plan
+from priorkit.engine.memory import Plan, plan
 from priorkit.engine.parts import shown
 from priorkit.engine.recover import load_framed, solve
 from priorkit.engine.result import Recovery
@@ -78,7 +78,7 @@ def compare(
     problems = _set_up(entries, images)
     measured: dict[int | None, Tensor] = {}
     interrupted = False
-    for row, setup in problems:
+    for row, setup, planned in problems:
         if interrupted:
             row.reason = "not run: interrupted"
             continue
@@ -86,7 +86,6 @@ def compare(
         if row.m not in measured:  # one A, one noise: the same for everyone
             measured[row.m] = simulate(setup, truth)
         y = _like(measured[row.m], setup)
-        planned = plan(setup, len(y))
         _warm(setup)
         watch = _Watch(row, setup, truth, progress)
         row.recovery = solve(setup, y, truth, images.names, watch, planned)
@@ -157,7 +156,7 @@ def _shape(entries: list[tuple[Row, Choice]], settings: dict[str, Any]) -> Shape
     return None
 
 
-def _set_up(entries: list[tuple[Row, Choice]], images: Pictures) -> list[tuple[Row, Setup]]:
+def _set_up(entries: list[tuple[Row, Choice]], images: Pictures) -> list[tuple[Row, Setup, Plan]]:
     """Everything that can be refused is refused before any compute; raises if all are."""
     problems = []
     errors = []
@@ -166,8 +165,7 @@ def _set_up(entries: list[tuple[Row, Choice]], images: Pictures) -> list[tuple[R
             if isinstance(chosen, PriorkitError):
                 raise chosen
             setup = set_up(chosen, tuple(images.x.shape[1:]), real=False)
-            plan(setup, len(images.x))
-            problems.append((row, setup))
+            problems.append((row, setup, plan(setup, len(images.x))))
         except PriorkitError as error:
             row.reason = str(error)
             errors.append(error)

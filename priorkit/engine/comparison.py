@@ -17,8 +17,17 @@ from priorkit.io.files import file_names, require_writable, write_atomic
 
 __all__ = ["Comparison", "Row"]
 
-HEAD = ["prior", "m", "PSNR", "of restarts", "SSIM", "error"]
-HEAD += ["evaluations", "seconds", "PSNR at T", "T"]
+# What a column of numbers is called, its key in the table, and how it is written.
+COLUMNS = (
+    ("PSNR", "psnr", ".2f"),
+    ("of restarts", "mean_psnr", ".2f"),
+    ("SSIM", "ssim", ".3f"),
+    ("error", "error", ".2e"),
+    ("evaluations", "evaluations", ".0f"),
+    ("seconds", "seconds", ".1f"),
+    ("PSNR at T", "psnr_at", ".2f"),
+    ("T", "equal_seconds", ".1f"),
+)
 
 
 @dataclass
@@ -68,16 +77,12 @@ class Comparison:
         rows = []
         for row in self.table():
             label = row["prior"] + (" (interrupted)" if row["status"] == "interrupted" else "")
-            cells = [label, "" if row["m"] is None else str(row["m"])]
+            values = [(row.get(key), form) for _, key, form in COLUMNS]
+            cells = ["—" if value is None else format(value, form) for value, form in values]
             if "reason" in row:
-                rows.append([*cells, "—", *[""] * (len(HEAD) - len(cells) - 1)])
-                continue
-            formats = {"psnr": ".2f", "mean_psnr": ".2f", "ssim": ".3f", "error": ".2e"}
-            formats |= {"evaluations": ".0f", "seconds": ".1f", "psnr_at": ".2f"}
-            formats |= {"equal_seconds": ".1f"}
-            values = [(row[key], form) for key, form in formats.items()]
-            rows.append([*cells, *("—" if v is None else format(v, form) for v, form in values)])
-        return list(HEAD), rows
+                cells = ["—", *[""] * (len(cells) - 1)]
+            rows.append([label, "" if row["m"] is None else str(row["m"]), *cells])
+        return ["prior", "m", *(head for head, _, _ in COLUMNS)], rows
 
     def reasons(self) -> list[str]:
         """A line for each row that has no result."""

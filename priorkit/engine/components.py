@@ -95,10 +95,13 @@ def resolve(kind: str, spec: Any) -> Selection:
     """Turn what a user may write for a component into a :class:`Selection`.
 
     ``spec`` is a registered name, a path to weights, a table ``{"name": …, options}``, or an
-    object of the right class; a Selection is itself. Raises UnknownNameError or WeightsError.
+    object of the right class; a Selection is itself, and None the fallback of the kind.
+    Raises UnknownNameError or WeightsError.
     """
     if isinstance(spec, Selection):
         return spec
+    if spec is None:
+        spec = registry().fallback(kind).name
     options: dict[str, Any] = {}
     if isinstance(spec, dict):
         options = dict(spec)

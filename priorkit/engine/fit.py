@@ -50,7 +50,7 @@ def suitable_solver(problem: Problem) -> Selection:
     Raises MismatchError where such a prior has none.
     """
     if not _only_denoises(problem):
-        return resolve("solver", registry().fallback("solver").name)
+        return resolve("solver", None)
     using = _using(problem)
     if not using:
         raise MismatchError(
@@ -80,16 +80,10 @@ def _using(problem: Problem) -> list[Selection]:
 
 
 def _missing(requires: Requires, problem: Problem) -> bool:
-    latent = problem.space == "latent"
-    if latent and requires.latent is None:
+    if problem.space == "latent" and requires.latent is None:
         return True
-    pairs: Iterable[tuple[object, tuple[type, ...]]] = (
-        (problem.prior, (*requires.prior, *((requires.latent or ()) if latent else ()))),
-        (problem.operator, requires.operator),
-        (problem.noise, requires.noise),
-        (problem.penalty, requires.penalty),
-    )
-    return any(not isinstance(have, cls) for have, classes in pairs for cls in classes)
+    asked = requires.asked(problem)
+    return any(not isinstance(have, cls) for _, have, classes in asked for cls in classes)
 
 
 def _check_requires(who: str, requires: Requires, selections: Selections, problem: Problem) -> None:
@@ -97,11 +91,8 @@ def _check_requires(who: str, requires: Requires, selections: Selections, proble
         _need("space 'latent'", (Decoder,), selections["prior"], problem.prior)
         if requires.latent is None:
             raise MismatchError(f"{who} works in pixel space only.", try_="space='pixel'")
-        _need(who, requires.latent, selections["prior"], problem.prior)
-    _need(who, requires.prior, selections["prior"], problem.prior)
-    _need(who, requires.operator, selections["operator"], problem.operator)
-    _need(who, requires.noise, selections["noise"], problem.noise)
-    _need(who, requires.penalty, selections["penalty"], problem.penalty)
+    for kind, have, classes in requires.asked(problem):
+        _need(who, classes, selections[kind], have)
 
 
 def _need(who: str, classes: Iterable[type], selection: Selection, have: object) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from priorkit.errors import PluginError
 from priorkit.interfaces import Draws, Problem, Snapshot, Solution, Solver, State, Status
+from priorkit.linear import column
 
 __all__ = ["Ledger", "iterate", "solve"]
 
@@ -63,19 +64,20 @@ def iterate(
     while True:
         state.end(state.evaluations >= budget, "stopped", "budget")
         ledger.take(index, state)
+        total = int(ledger.evaluations.sum())
         running = torch.tensor(state.running, device=u0.device)
         if not bool(running.all()):
             keep = running.nonzero()[:, 0]
             index, state = index[keep], state.rows(keep)
             problem = problem.rows(keep) if len(keep) else problem
-        elif int(ledger.evaluations.sum()) == before:
+        elif total == before:
             raise PluginError(
                 f"The solver {type(solver).__name__} took a step without counting an evaluation "
                 "or ending an image.",
                 try_="state.evaluations += 1, or state.end(…)",
             )
-        before = int(ledger.evaluations.sum())
-        if before:
+        before = total
+        if total:
             yield ledger
         if not len(index):
             return
@@ -98,11 +100,11 @@ class Ledger:
 
     def take(self, index: Tensor, state: State) -> None:
         """Note a state whose rows are the images ``index``."""
-        better = torch.isfinite(state.u).all(1)
+        finite = torch.isfinite(state.u).all(1)
         if self.descends:
-            better &= state.value < self.value[index]
+            better = finite & (state.value < self.value[index])
         else:  # a value that isn't a number says nothing against the iterate
-            better &= state.evaluations > 0
+            better = finite & (state.evaluations > 0)
         rows = index[better]
         self.u[rows] = state.u[better]
         self.value[rows], self.misfit[rows] = state.value[better], state.misfit[better]
@@ -110,7 +112,7 @@ class Ledger:
         for i, status, reason in zip(index.tolist(), state.status, state.reason, strict=True):
             if status is not None:
                 self.status[i], self.reason[i] = status, reason
-        drawn = state.drawn & torch.isfinite(state.u).all(1)
+        drawn = state.drawn & finite
         if bool(drawn.any()):
             with torch.no_grad():
                 x = self.problem.image(state.u[drawn])
@@ -157,9 +159,8 @@ class _Average:
 
     def add(self, rows: Tensor, x: Tensor) -> None:
         self.count[rows] += 1
-        shape = (-1, *[1] * (x.ndim - 1))
         gap = x.double() - self.mean[rows]
-        self.mean[rows] += gap / self.count[rows].view(shape)
+        self.mean[rows] += gap / column(self.count[rows], gap)
         self.square[rows] += gap * (x.double() - self.mean[rows])
         if self.seen % self.stride == 0:
             latest = torch.full_like(self.mean, torch.nan, dtype=x.dtype)
@@ -170,8 +171,7 @@ class _Average:
         self.seen += 1
 
     def result(self) -> Draws:
-        shape = (-1, *[1] * (self.mean.ndim - 1))
-        variance = self.square / (self.count - 1).clamp_min(1).view(shape)
+        variance = self.square / column((self.count - 1).clamp_min(1), self.square)
         mean = self.mean.to(self.kept[0].dtype)
         samples = torch.stack(self.kept[-SAMPLES:])
         return Draws(self.count, mean, variance.sqrt().to(mean.dtype), samples)

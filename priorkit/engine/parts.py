@@ -106,7 +106,7 @@ def lower(a: Part, b: Part) -> Part:
     """Per image the part of the lower objective; evaluations add up."""
     first, second = a.solution, b.solution
     better = second.value < first.value
-    won = better.tolist()
+    winners = [second if win else first for win in better.tolist()]
 
     def pick(one: Tensor, other: Tensor, lead: int = 0) -> Tensor:
         shape = (*[1] * lead, -1, *[1] * (one.ndim - lead - 1))
@@ -126,14 +126,8 @@ def lower(a: Part, b: Part) -> Part:
         u=pick(first.u, second.u),
         value=pick(first.value, second.value),
         misfit=pick(first.misfit, second.misfit),
-        status=[
-            after if win else before
-            for win, before, after in zip(won, first.status, second.status, strict=True)
-        ],
-        reason=[
-            after if win else before
-            for win, before, after in zip(won, first.reason, second.reason, strict=True)
-        ],
+        status=[winner.status[i] for i, winner in enumerate(winners)],
+        reason=[winner.reason[i] for i, winner in enumerate(winners)],
         evaluations=[i + j for i, j in zip(first.evaluations, second.evaluations, strict=True)],
         draws=draws,
     )

@@ -25,7 +25,7 @@ from priorkit.engine.setup import Setup, set_up
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Prior, Shape, Snapshot
 from priorkit.io import records
-from priorkit.io.pictures import Pictures, astronaut, load
+from priorkit.io.pictures import Pictures, astronaut, dimensions, load
 
 __all__ = ["Progress", "load_framed", "path_of", "prepare", "recover", "replay", "solve"]
 
@@ -146,7 +146,7 @@ def solve(
 ) -> Recovery:
     """Recover from y (B, *y_shape): all restarts of all images in one batch, cut into chunks."""
     started = time.perf_counter()
-    log.info("Solving %s, each %s.", planned, "×".join(map(str, setup.problem.shape)))
+    log.info("Solving %s, each %s.", planned, dimensions(setup.problem.shape))
     b = len(y)
     images = torch.arange(b, device=y.device).repeat(setup.restarts)
     restarts = [lane // b for lane in range(len(images))]
@@ -212,7 +212,9 @@ class _Watch:
 
     def __call__(self, now: Snapshot) -> None:
         seconds = time.perf_counter() - self.started
+        kept = (now.evaluations, now.objective, now.misfit, now.u.norm(dim=1))
         for restart, trace in self.traces.items():
-            trace.append(now.rows(self.rows[restart]), seconds)
+            evaluations, objective, misfit, norm = (v[self.rows[restart]] for v in kept)
+            trace.append(evaluations, objective, misfit, norm, seconds)
         if self.progress is not None:
             self.progress(now, self.first)

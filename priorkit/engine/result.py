@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from priorkit import metrics
-from priorkit.interfaces import Draws, Operator, Snapshot, Status
+from priorkit.interfaces import Draws, Operator, Status
 from priorkit.io.pictures import to_pil
 
 __all__ = ["Attempt", "Recovery", "Scores", "Trace", "score"]
@@ -27,11 +27,13 @@ class Trace:
     norm: list[list[float]] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
 
-    def append(self, now: Snapshot, seconds: float) -> None:
-        self.evaluations.append(now.evaluations.tolist())
-        self.objective.append(now.objective.tolist())
-        self.misfit.append(now.misfit.tolist())
-        self.norm.append(now.u.norm(dim=1).tolist())
+    def append(
+        self, evaluations: Tensor, objective: Tensor, misfit: Tensor, norm: Tensor, seconds: float
+    ) -> None:
+        self.evaluations.append(evaluations.tolist())
+        self.objective.append(objective.tolist())
+        self.misfit.append(misfit.tolist())
+        self.norm.append(norm.tolist())
         self.seconds.append(seconds)
 
 

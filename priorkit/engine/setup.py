@@ -18,6 +18,7 @@ from priorkit.errors import BadInputError, MismatchError
 from priorkit.interfaces import (
     Choices,
     Decoder,
+    Level,
     Noise,
     Operator,
     Penalty,
@@ -29,9 +30,10 @@ from priorkit.interfaces import (
     Start,
     ZeroPenalty,
 )
-from priorkit.registry import registry
 
 __all__ = ["Setup", "set_up"]
+
+LEVELS = ("noise_norm", "sigma")
 
 
 @dataclass
@@ -60,12 +62,10 @@ class Setup:
             "restarts": self.restarts,
             "shape": list(self.problem.shape),
         }
-        level = self.problem.noise.level
-        for name, value in (("noise_norm", level.noise_norm), ("sigma", level.sigma)):
+        for name in LEVELS:
             values.pop(name, None)
-            if value is not None and name not in values["noise"]:
-                values[name] = value
-        return values
+        level = _said(self.problem.noise.level)
+        return values | {k: v for k, v in level.items() if k not in values["noise"]}
 
 
 def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
@@ -83,16 +83,14 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
     noise = _noise(config, selections["noise"], operator, real=real)
     choices = prior.defaults(operator, noise)
     # The prior's choices belong together: another penalty doesn't inherit their space.
-    wanted = resolve("penalty", choices.penalty or registry().fallback("penalty").name)
+    wanted = resolve("penalty", choices.penalty)
     asked = selections.setdefault("penalty", wanted)
     follows = asked.name == wanted.name
     natural: Space = "latent" if isinstance(prior, Decoder) else "pixel"
     space = config.space or (choices.space if follows else None) or natural
     restarts = config.restarts or (choices.restarts if "start" not in selections else 1) or 1
-    start_name = choices.start or registry().fallback("start").name
-    selections.setdefault("start", resolve("start", start_name))
-
-    zero: Penalty = resolve("penalty", registry().fallback("penalty").name).build(seed)
+    selections.setdefault("start", resolve("start", choices.start))
+    zero: Penalty = resolve("penalty", None).build(seed)
     bare = Problem(operator, prior, noise, zero, 0.0, space, shape, not real, seed)
     if "solver" not in selections:
         name = choices.solver
@@ -121,22 +119,26 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
 
 def _noise(config: RunConfig, selection: Selection, operator: Operator, *, real: bool) -> Noise:
     """The noise at the level that the user says, or where y is simulated the operator."""
-    levels = {"sigma": config.sigma, "noise_norm": config.noise_norm}
-    level = {name: value for name, value in levels.items() if value is not None}
+    level = _said(config)
+    in_table = any(name in selection.options for name in LEVELS)
     for name in level:
         if name not in selection.fields:
             raise BadInputError(
                 f"The noise {selection.name!r} has no {name}.",
                 try_=", ".join(f"{field}=…" for field in sorted(selection.fields)) or None,
             )
-        if {"sigma", "noise_norm"} & set(selection.options):
+        if in_table:
             raise BadInputError("The level of the noise is given twice.", got=f"{name} and noise")
-    if not level and not real and not {"sigma", "noise_norm"} & set(selection.options):
-        default = operator.default_noise
-        usual = {"sigma": default.sigma, "noise_norm": default.noise_norm}
-        level = {k: v for k, v in usual.items() if v is not None and k in selection.fields}
+    if not level and not in_table and not real:
+        usual = _said(operator.default_noise)
+        level = {name: value for name, value in usual.items() if name in selection.fields}
     noise: Noise = selection.build(config.seed, **level)
     return noise.bind(operator.entries)
+
+
+def _said(of: RunConfig | Level) -> dict[str, float]:
+    """Which of the two ways to say how much noise there is something says."""
+    return {name: value for name in LEVELS if (value := getattr(of, name)) is not None}
 
 
 def _shape(prior: Prior, name: str, given: Shape | None, asked: Shape | None) -> Shape:

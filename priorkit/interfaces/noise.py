@@ -11,6 +11,7 @@ from typing import Self
 from torch import Tensor
 
 from priorkit.interfaces.component import Component
+from priorkit.linear import energy
 from priorkit.streams import Streams
 
 __all__ = ["GaussianNoise", "Level", "Noise"]
@@ -91,8 +92,7 @@ class GaussianNoise(Noise):
 
     def misfit(self, Ax: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         residual = Ax - y
-        size = residual.abs() if residual.is_complex() else residual
-        return size.flatten(1).double().square().sum(1), 2 * residual
+        return energy(residual), 2 * residual
 
     @property
     def energy(self) -> float:

@@ -214,9 +214,9 @@ class Problem:
         first = x if start is None else start
         return least_squares(A.A, A.A_adjoint, self.y, first, rho=rho, centre=x, steps=steps)
 
-    def matrix_bytes(self, itemsize: int = 8) -> int:
-        """Size of :meth:`matrix` where every entry of y is real."""
-        return itemsize * math.prod(self.operator.y_shape) * self.size
+    def matrix_bytes(self) -> int:
+        """Size of :meth:`matrix` in float64, where every entry of y is real."""
+        return 8 * math.prod(self.operator.y_shape) * self.size
 
     def matrix(self) -> Tensor:
         """AΦ as a real matrix (m, n), where A has rows and D(u) = Φu + D(0).

@@ -33,6 +33,16 @@ class Requires:
     penalty: tuple[type[Penalty], ...] = ()
     smooth: bool = False
 
+    def asked(self, problem: Problem) -> list[tuple[str, Component, tuple[type, ...]]]:
+        """Kind, component of the problem, and the classes that it must be of."""
+        latent = self.latent or () if problem.space == "latent" else ()
+        return [
+            ("prior", problem.prior, (*latent, *self.prior)),
+            ("operator", problem.operator, self.operator),
+            ("noise", problem.noise, self.noise),
+            ("penalty", problem.penalty, self.penalty),
+        ]
+
 
 def shared(**options: Any) -> Any:
     """A field of a :class:`State` that is one for the whole batch, not a row per image."""
@@ -124,10 +134,6 @@ class Snapshot(NamedTuple):
     objective: Tensor
     misfit: Tensor
     u: Tensor
-
-    def rows(self, index: list[int]) -> Snapshot:
-        """Some of its rows."""
-        return Snapshot(*(tensor[index] for tensor in self))
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from priorkit.errors import BadInputError
 from priorkit.io.arrays import read_array
 from priorkit.io.files import distinct
 
-__all__ = ["Pictures", "astronaut", "load", "to_pil"]
+__all__ = ["Pictures", "astronaut", "dimensions", "load", "to_pil"]
 
 log = logging.getLogger("priorkit")
 
@@ -74,8 +75,8 @@ def load(source: Any, shape: tuple[int, ...] | None = None, *, resize: bool = Fa
         if shape is not None and tuple(x.shape[1:]) != tuple(shape):
             if not resize or x.shape[1] not in (1, 3) or shape[0] not in (1, 3):
                 raise BadInputError(
-                    f"An array of pictures must be {_size(shape)} here.",
-                    got=_size(x.shape[1:]),
+                    f"An array of pictures must be {dimensions(shape)} here.",
+                    got=dimensions(x.shape[1:]),
                     try_="resize=True, to crop and resize it",
                 )
             x = _resized(x, shape)
@@ -148,7 +149,7 @@ def _batch(parts: list[Pictures]) -> Pictures:
     if len({p.x.shape[1:] for p in parts}) > 1:
         raise BadInputError(
             "Pictures of one batch need one size.",
-            got=", ".join(sorted({_size(p.x.shape[1:]) for p in parts})),
+            got=", ".join(sorted({dimensions(p.x.shape[1:]) for p in parts})),
             try_="shape=(3, 64, 64)",
         )
     names = distinct([n for p in parts for n in p.names])
@@ -160,7 +161,7 @@ def _frame(image: Image.Image, shape: tuple[int, ...] | None, name: str = "pictu
     """Centre-crop to the proportions of ``shape``, resize, and scale to [0, 1]."""
     if shape is not None and shape[0] not in (1, 3):
         raise BadInputError(
-            f"A picture file can't be brought to the shape {_size(shape)}.",
+            f"A picture file can't be brought to the shape {dimensions(shape)}.",
             try_="an array of that shape",
         )
     if image.mode.startswith("I"):  # 16 bits, which Pillow resizes as numbers only
@@ -230,7 +231,7 @@ def _numbers(source: Any, shape: tuple[int, ...]) -> Pictures:
         x = torch.as_tensor(np.asarray(source, dtype=np.float32))
     except (TypeError, ValueError) as error:
         raise BadInputError(
-            f"This is about {kind} of {_size(shape)} numbers.", got=type(source).__name__
+            f"This is about {kind} of {dimensions(shape)} numbers.", got=type(source).__name__
         ) from error
     given = tuple(x.shape)
     if len(shape) == 2 and shape[0] == 1 and given[-1:] == shape[1:] and x.ndim < 3:
@@ -306,5 +307,10 @@ def check_range(x: Tensor) -> None:
         )
 
 
-def _size(shape: Any) -> str:
-    return "×".join(str(s) for s in shape)
+def dimensions(shape: Sequence[int]) -> str:
+    """A shape as people write it.
+
+    >>> dimensions((3, 64, 64))
+    '3×64×64'
+    """
+    return "×".join(map(str, shape))

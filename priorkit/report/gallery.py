@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from priorkit.engine.comparison import Comparison
 from priorkit.io.files import write_atomic
+from priorkit.io.pictures import dimensions
 from priorkit.report.grid import png, tile
 from priorkit.report.page import document, embedded, table
 from priorkit.report.svg import Line, plot, standalone
@@ -68,7 +69,7 @@ def save(comparison: Comparison, folder: Path) -> None:
     drawn = curve(comparison)
     write_atomic(folder / "curve.svg", standalone(drawn))
     head, rows = comparison.cells()
-    shape = "×".join(map(str, comparison.truth.shape[1:]))
+    shape = dimensions(comparison.truth.shape[1:])
     reasons = "".join(f"<p>{html.escape(line)}</p>" for line in comparison.reasons())
     body = (
         f"<p>{len(comparison.truth)} image(s) of {shape}, one A and one noise for all priors. "

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from priorkit.engine.result import Recovery
-from priorkit.io.pictures import to_pil
+from priorkit.io.pictures import dimensions, to_pil
 
 __all__ = ["columns", "error_map", "grid", "png", "summary", "tile"]
 
@@ -58,7 +58,7 @@ def summary(recovery: Recovery) -> str:
     """One sentence: how good, how large, how long."""
     psnr, count = recovery.psnr, len(recovery.x)
     words = [] if psnr is None else [f"mean PSNR {float(psnr.mean()):.2f} dB"]
-    shape = "×".join(map(str, recovery.x.shape[1:]))
+    shape = dimensions(recovery.x.shape[1:])
     words.append(f"{count} image{'s' if count > 1 else ''} of {shape}")
     words.append(f"{recovery.seconds:.1f} s")
     each = sum(recovery.evaluations) / len(recovery.evaluations)

@@ -57,13 +57,7 @@ def problem_for(
     space: Space = "latent" if latent else "pixel"
     truth = torch.sigmoid(draws((images, *SHAPE), seed + 1))
     problem = Problem(operator, prior, noise, penalty, gamma, space, SHAPE, True, seed)
-    parts = (
-        (prior, (*requires.prior, *((requires.latent or ()) if latent else ()))),
-        (operator, requires.operator),
-        (noise, requires.noise),
-        (penalty, requires.penalty),
-    )
-    for have, classes in parts:
+    for _, have, classes in requires.asked(problem):
         for cls in classes:
             assert isinstance(have, cls), f"no sample is a {cls.__name__}: say problem=…"
     y = level.sample(operator.A(truth), Streams(seed, "noise", range(images)))
@@ -156,8 +150,7 @@ class SampleL1(L1Penalty):
         return u.flatten(1).abs().sum(1), u.sign()
 
     def prox(self, u: Tensor, step: float | Tensor) -> Tensor:
-        size = column(step, u) if isinstance(step, Tensor) and step.ndim else step
-        return u.sign() * (u.abs() - size).clamp_min(0)
+        return u.sign() * (u.abs() - column(step, u)).clamp_min(0)
 
     def dual_norm(self, u: Tensor) -> Tensor:
         return u.flatten(1).abs().amax(1)

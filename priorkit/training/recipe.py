@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -58,10 +59,13 @@ class Recipe(ABC):
 
     # --- what a family gives ------------------------------------------------------
 
+    config: Any  # of the network; its ``to_dict`` gives JSON-able data
+
     @property
-    @abstractmethod
     def architecture(self) -> dict[str, Any]:
-        """As JSON-able data, for the checkpoint and the card."""
+        """For the checkpoint and the card."""
+        found: dict[str, Any] = self.config.to_dict()
+        return found
 
     @property
     @abstractmethod
@@ -227,7 +231,10 @@ class MaximumLikelihood(Recipe):
 
     def validate(self, losses: Losses) -> tuple[dict[str, float | None], str]:
         found = self.validation_loss()
-        values = {"train": float(np.mean(losses)), "validation": None if found != found else found}
+        values = {
+            "train": float(np.mean(losses)),
+            "validation": None if math.isnan(found) else found,
+        }
         return values, f"validation {found:.4f} {self.unit}"
 
 
