@@ -15,7 +15,7 @@ from PIL import Image
 def no_compute(monkeypatch, tmp_path):
     """Whatever gets as far as the solver fails the test; nor is a cache or hub asked."""
 
-    def solve(*_):
+    def solve(*_, **__):
         raise AssertionError("reached the solver")
 
     monkeypatch.setattr("priorkit.engine.recover.solve", solve)

@@ -36,7 +36,7 @@ def a_problem(operator, y, *, prior=None, penalty=None, gamma=0.0, space="pixel"
 
 def run(solver, problem, u0, budget):
     """The solution of a solver on a problem."""
-    return solve(solver, problem, u0, budget)[0]
+    return solve(solver, problem, u0, budget).solution
 
 
 class Residuals(Operator):

@@ -58,7 +58,10 @@ class DCGANPrior(Decoder, Sampler):
         return self.config.latent
 
     def decode(self, z: Tensor) -> Tensor:
-        return (self._copies.like(z)(z[:, :, None, None]).tanh() + 1) / 2
+        """G(z). An odd batch gets one more, so that every image rounds alike in every batch."""
+        odd = len(z) % 2 == 1 and len(z) > 1
+        even = torch.cat([z, z[-1:]]) if odd else z
+        return ((self._copies.like(z)(even[:, :, None, None]).tanh() + 1) / 2)[: len(z)]
 
     def sample(
         self, n: int, *, temperature: float = 1.0, generator: torch.Generator | None = None

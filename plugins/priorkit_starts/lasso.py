@@ -47,5 +47,7 @@ class Lasso(Start):
         basis = prior.bind(problem.shape)
         lasso = replace(problem, prior=basis, penalty=l1, gamma=self.weight, space="latent")
         zero = torch.zeros(len(problem.y), basis.latent_size).to(problem.y.real)
-        found, _ = solve(fista, lasso, zero, self.steps)
+        found, cut = solve(fista, lasso, zero, self.steps)
+        if cut is not None:
+            raise cut
         return problem.to_u(image=lasso.image(found.u))

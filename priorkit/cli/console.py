@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape as _escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.progress import TimeElapsedColumn as Elapsed
 from rich.progress import TimeRemainingColumn as Remaining
 from rich.table import Table
 
-__all__ = ["Bar", "JsonFlag", "TrainingBar", "err", "escape", "out", "show_table"]
+__all__ = ["Bar", "JsonFlag", "TrainingBar", "err", "escape", "out", "show_json", "show_table"]
 
 out = Console()
 err = Console(stderr=True)
@@ -25,6 +28,11 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="machine-readable output"
 def escape(text: Any) -> str:
     """Text that means no markup."""
     return _escape(str(text))
+
+
+def show_json(found: Any) -> None:
+    """A result for machines, alone on stdout."""
+    print(json.dumps(found, default=str))
 
 
 def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -40,14 +48,15 @@ def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 class Bar(logging.Handler):
     """A bar over the steps of a solver; callable as the ``progress`` of ``recover``.
 
-    While it is open, what priorkit logs is said on stderr.
+    While it is open, what priorkit logs and what components print is said on stderr.
     """
 
     def __init__(self, *, quiet: bool) -> None:
         super().__init__(logging.INFO)
         self.quiet = quiet
+        self.printed = redirect_stdout(sys.stderr)  # what components print is no result
         self.bar = Progress(
-            TextColumn("recovering"),
+            SpinnerColumn(),
             BarColumn(),
             TextColumn("{task.fields[note]}"),
             Elapsed(),
@@ -55,9 +64,10 @@ class Bar(logging.Handler):
             disable=quiet or not err.is_terminal,
             transient=True,
         )
-        self.task = self.bar.add_task("", total=None, note="")
+        self.task = self.bar.add_task("", total=None, note="setting up")
 
     def __enter__(self) -> Bar:
+        self.printed.__enter__()
         log = logging.getLogger("priorkit")
         self.level_before = log.level
         log.addHandler(self)
@@ -67,6 +77,7 @@ class Bar(logging.Handler):
 
     def __exit__(self, *_: object) -> None:
         self.bar.stop()
+        self.printed.__exit__(None, None, None)
         log = logging.getLogger("priorkit")
         log.removeHandler(self)
         log.setLevel(self.level_before)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import json
 from dataclasses import asdict
 from typing import Any
 
 import typer
 from rich.table import Table
 
-from priorkit.cli.console import JsonFlag, err, escape, out
+from priorkit.cli.console import JsonFlag, err, escape, out, show_json
 from priorkit.errors import PriorkitError, UnknownNameError, did_you_mean
 from priorkit.registry import KINDS, Entry, registry
 
@@ -25,7 +24,7 @@ def list_(as_json: JsonFlag = False) -> None:
             kind: [{"name": e.name, "aliases": list(e.aliases), "plugin": e.plugin} for e in found]
             for kind, found in entries.items()
         }
-        print(json.dumps(rows))
+        show_json(rows)
         return
     table = Table(box=None, pad_edge=False)
     for head in ("kind", "name", "aliases", "plugin"):
@@ -46,7 +45,7 @@ def show(name: str, as_json: JsonFlag = False) -> None:
     """Explain a component: what it is, its options, and the card of its weights."""
     found = describe(name)
     if as_json:
-        print(json.dumps(found, default=str))
+        show_json(found)
         return
     for item in found:
         out.print(f"[bold]{item['kind']} {item['name']}[/bold]  from plugin {item['plugin']}")
@@ -65,7 +64,7 @@ def plugins(as_json: JsonFlag = False) -> None:
     """List the plugins, what each registered, and what went wrong."""
     found = registry().plugins
     if as_json:
-        print(json.dumps([asdict(p) for p in found]))
+        show_json([asdict(p) for p in found])
     else:
         for plugin in found:
             version = f"{plugin.distribution} {plugin.version}"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from priorkit.cli.console import Bar, JsonFlag, err, escape, out, show_table
+from priorkit.cli.console import Bar, JsonFlag, err, escape, out, show_json, show_table
 from priorkit.cli.words import split, value
 from priorkit.errors import BadInputError
 
@@ -17,7 +16,13 @@ if TYPE_CHECKING:
 
 __all__ = ["compare", "recover", "replay"]
 
-OutOption = Annotated[Path | None, typer.Option("--out", help="folder for the results")]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", help="folder for the results; by default a new one")
+]
+ResumeFlag = Annotated[
+    bool, typer.Option("--resume", help="go on with a run that was cut short, by its --out")
+]
+DEFAULT = Path("priorkit-out")
 
 
 def recover(
@@ -29,6 +34,7 @@ def recover(
     ] = None,
     config: Annotated[Path | None, typer.Option(help="settings from a TOML file")] = None,
     save: OutOption = None,
+    resume: ResumeFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Recover pictures, from simulated measurements of them or from real ones.
@@ -38,24 +44,40 @@ def recover(
     --penalty l2 --noise poisson --space pixel --sigma 0.1 --seed 3 --budget 200 …
     See [bold]priorkit show NAME[/bold] for the options of a component.
     """
-    from priorkit.engine.recover import recover as run
-    from priorkit.io.files import require_writable
-
     image, settings = _image(context.args)
     tables = {"prior": prior, "op": op}  # a name, or a table as JSON
     settings |= {k: value(v) for k, v in tables.items() if v is not None}
     settings |= {"y": y} if y is not None else {}
-    folder = save or Path("priorkit-out")
-    require_writable(folder)
     with Bar(quiet=as_json) as progress:
-        result = run(image, config=config, progress=progress, **settings)
-    result.save(folder)
+        from priorkit.engine.recover import recover as run
+
+        folder = _folder(save, resume)
+        result = run(image, config=config, out=folder, resume=resume, progress=progress, **settings)
     if as_json:
-        print(json.dumps(result.record | {"folder": str(folder)}))
+        show_json(result.record | {"folder": str(folder)})
     else:
         _show(result)
-        out.print(f"Wrote {folder}: grid.png, report.html, record.json …")
-    _exit_code(result)
+        out.print(f"Wrote {escape(folder)}: grid.png, report.html, record.json …", soft_wrap=True)
+    _exit_code(result, folder)
+
+
+def _folder(save: Path | None, resume: bool) -> Path:
+    """Where results go: as said, else a folder of their own, or that of the run to go on with."""
+    from priorkit.io.folders import unfinished, unused
+
+    if save is not None:
+        return save
+    if not resume:
+        return unused(DEFAULT)
+    suffix = unfinished(DEFAULT).suffix
+    found = sorted(Path().glob(f"{DEFAULT}*{suffix}"))
+    if len(found) != 1:
+        raise BadInputError(
+            "Say which run is to go on.",
+            got=", ".join(str(path) for path in found) or "no unfinished run here",
+            try_="--out FOLDER",
+        )
+    return found[0].with_suffix("")
 
 
 def compare(
@@ -63,6 +85,7 @@ def compare(
     priors: Annotated[str, typer.Option(help="names, separated by commas")],
     op: Annotated[str | None, typer.Option(help="operator")] = None,
     save: OutOption = None,
+    resume: ResumeFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Recover the same measurements with several priors, and see who wins.
@@ -71,37 +94,39 @@ def compare(
     measurement are options too: --sigma 0.1 --mask random --seed 3 …
     --seconds 10 also says what each had reached after that time.
     """
-    from priorkit.engine.compare import compare as run
-    from priorkit.io.files import require_writable
-    from priorkit.io.pictures import dimensions
-
     image, settings = _image(context.args)
     settings |= {"op": value(op)} if op is not None else {}
     if isinstance(settings.get("ms"), int):
         settings["ms"] = [settings["ms"]]
-    folder = save or Path("priorkit-out")
-    require_writable(folder)
     names = [name.strip() for name in priors.split(",") if name.strip()]
     with Bar(quiet=as_json) as progress:
+        from priorkit.engine.compare import compare as run
+        from priorkit.io.pictures import dimensions
+
+        folder = _folder(save, resume)
         result = run(
             image,
             priors=names,
+            out=folder,
+            resume=resume,
             progress=lambda label, now, done: progress(now, done, label),
             **settings,
         )
-    result.save(folder)
     if as_json:
-        print(json.dumps(result.table(), allow_nan=False))
+        show_json(result.table())
     else:
         show_table(*result.cells())
         shape = dimensions(result.truth.shape[1:])
         out.print(f"{len(result.truth)} image(s) of {shape}. At T the slowest was done, or asked.")
         for reason in result.reasons():
             out.print(escape(reason), soft_wrap=True)
-        out.print(f"Wrote {folder}: grid.png, curve.svg, report.html, results.json …")
+        out.print(
+            f"Wrote {escape(folder)}: grid.png, curve.svg, report.html, results.json …",
+            soft_wrap=True,
+        )
     if result.interrupted:
-        err.print("Interrupted: what was done is kept.")
-        raise typer.Exit(130)
+        _say_interrupted(folder, "what was done is kept")
+    _exit_skipped(result.skipped)
 
 
 def replay(
@@ -119,7 +144,7 @@ def replay(
         result = run(folder, progress=progress)
     difference = float(np.abs(result.x.cpu().numpy() - before).max())
     if as_json:
-        print(json.dumps(result.record | {"largest_difference": difference}))
+        show_json(result.record | {"largest_difference": difference})
     else:
         _show(result)
         out.print(f"Largest difference of a pixel from the saved result: {difference:.2e}")
@@ -150,14 +175,26 @@ def _show(result: Recovery) -> None:
     out.print(escape(summary(result)), soft_wrap=True)
 
 
-def _exit_code(result: Recovery) -> None:
+def _exit_code(result: Recovery, folder: Path | None = None) -> None:
     """Leave with 130 after Ctrl-C, with 1 where an image diverged or a file wasn't read."""
     if result.interrupted:
-        err.print("Interrupted: the best so far was kept.")
-        raise typer.Exit(130)
-    if result.skipped:
-        err.print(f"{len(result.skipped)} file(s) could not be read; the others are done.")
-        raise typer.Exit(1)
+        _say_interrupted(folder, "the best so far was kept")
+    _exit_skipped(result.skipped)
     if "diverged" in result.status:
         err.print("Some images diverged; their best iterates were kept.")
+        raise typer.Exit(1)
+
+
+def _say_interrupted(folder: Path | None, kept: str) -> None:
+    from priorkit.io.folders import unfinished
+
+    go_on = folder is not None and unfinished(folder).exists()
+    hint = f" To go on: the same with --resume --out {escape(folder)}" if go_on else ""
+    err.print(f"Interrupted: {kept}.{hint}", soft_wrap=True)
+    raise typer.Exit(130)
+
+
+def _exit_skipped(skipped: dict[str, str]) -> None:
+    if skipped:
+        err.print(f"{len(skipped)} file(s) could not be read; the others are done.")
         raise typer.Exit(1)

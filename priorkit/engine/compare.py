@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,15 +13,18 @@ import torch
 from torch import Tensor
 
 from priorkit import metrics
+from priorkit.engine import record
 from priorkit.engine.choose import Chosen, choose
 from priorkit.engine.comparison import Comparison, Row
 from priorkit.engine.components import Selection
 from priorkit.engine.config import split
+from priorkit.engine.journal import Journal, digest
 from priorkit.engine.measure import simulate
 from priorkit.engine.memory import Plan, plan
 from priorkit.engine.parts import shown
-from priorkit.engine.recover import load_framed, solve
-from priorkit.engine.result import Recovery
+from priorkit.engine.recover import kept, load_framed
+from priorkit.engine.result import Recovery, RunError
+from priorkit.engine.run import solve
 from priorkit.engine.setup import Setup, set_up
 from priorkit.errors import BadInputError, PriorkitError
 from priorkit.interfaces import Prior, Shape, Snapshot
@@ -39,6 +43,8 @@ def compare(
     op: Any = None,
     ms: Sequence[int] | None = None,
     seconds: float | None = None,
+    out: str | os.PathLike[str] | None = None,
+    resume: bool = False,
     progress: Progress | None = None,
     **settings: Any,
 ) -> Comparison:
@@ -55,11 +61,16 @@ def compare(
     op : the operator, the same for all
     ms : numbers of measurements, each a comparison of its own
     seconds : the wall time T at which all are compared too; default: when the slowest was done
+    out : folder to save the comparison to, see :meth:`Comparison.save`; until then every row of
+        the table is kept in ``OUT.unfinished`` beside it as it is finished
+    resume : go on with a comparison that was cut short. Rows that are finished aren't run again;
+        one that was cut begins anew, so that its clock is right
     progress : called with the label, a Snapshot and the number of images done before
     **settings : of the measurement and the run: ``sigma``, ``seed``, ``mask``, ``shape`` …
 
-    A prior that can't do the problem has a row with the reason. Raises a PriorkitError where
-    none can, or where the images can't be read. After Ctrl-C, what is done is kept.
+    A prior that can't do the problem, or that fails, has a row with the reason. Raises a
+    PriorkitError where none can, or where the images can't be read, and for an ``out`` as
+    :func:`priorkit.recover`. After Ctrl-C, what is done is kept.
     """
     if not priors:
         raise BadInputError("Name the priors to compare.", try_='priors=["glow-celeba", "dct"]')
@@ -75,10 +86,31 @@ def compare(
     entries = _choose(contestants, counts, {"op": op, **settings})
     x = astronaut() if x is None else x
     images = load_framed(x, _shape(entries, settings), resize=bool(settings.get("resize")))
-    problems = _set_up(entries, images)
+    with kept(out, resume, [x, priors, op, settings]) as journal:
+        problems = _set_up(entries, images)
+        if journal is not None:
+            journal.agree(_identity(entries, problems, images))
+        interrupted = _run(problems, images, progress, journal)
+        rows = [row for row, _ in entries]
+        equal = {m: seconds or _slowest(rows, m) for m in counts}
+        found = Comparison(rows, images.x, images.names, equal, interrupted, images.skipped)
+        if out is not None:
+            found.save(out)
+        if journal is not None and not interrupted:
+            journal.clear()
+        return found
+
+
+def _run(
+    problems: list[tuple[Row, Setup, Plan]],
+    images: Pictures,
+    progress: Progress | None,
+    journal: Journal | None,
+) -> bool:
+    """Fill in the rows; whether Ctrl-C cut them short."""
     measured: dict[int | None, Tensor] = {}
     interrupted = False
-    for row, setup, planned in problems:
+    for number, (row, setup, planned) in enumerate(problems):
         if interrupted:
             row.reason = "not run: interrupted"
             continue
@@ -86,17 +118,42 @@ def compare(
         if row.m not in measured:  # one A, one noise: the same for everyone
             measured[row.m] = simulate(setup, truth)
         y = _like(measured[row.m], setup)
-        _warm(setup)
-        watch = _Watch(row, setup, truth, progress)
-        row.recovery = solve(setup, y, truth, images.names, watch, planned)
-        watch.finish(row.recovery)
+        own = None if journal is None else Journal(journal.folder / f"{number:03d}")
+        before = None if own is None else own.noted("finished")
+        if own is not None and before is None:
+            own.clear()
+        watch = _Watch(row, setup, truth, None if before else progress)
+        try:
+            if before is None:
+                _warm(setup)
+                watch.start()
+            row.recovery = solve(setup, y, truth, images.names, watch, planned, own)
+        except PriorkitError as error:
+            row.reason = str(error)
+            row.recovery = error.recovery if isinstance(error, RunError) else None
+            continue
+        watch.finish(row.recovery, before)
         interrupted = row.interrupted
-    rows = [row for row, _ in entries]
-    equal = {
-        m: seconds or max((r.seconds for r in rows if r.m == m and r.recovery), default=math.nan)
-        for m in counts
-    }
-    return Comparison(rows, images.x, images.names, equal, interrupted)
+        if own is not None and not interrupted:
+            own.note("finished", {"seconds": row.seconds, "course": row.course})
+    return interrupted
+
+
+def _slowest(rows: list[Row], m: int | None) -> float:
+    return max((r.seconds for r in rows if r.m == m and r.recovery), default=math.nan)
+
+
+def _identity(
+    entries: list[tuple[Row, Choice]], problems: list[tuple[Row, Setup, Plan]], images: Pictures
+) -> dict[str, Any]:
+    """What must be the same for a comparison to go on."""
+    setups = {id(row): setup for row, setup, _ in problems}
+    rows = {}
+    for row, _ in entries:
+        setup = setups.get(id(row))
+        chosen = None if setup is None else setup.record() | record.provenance(setup)
+        rows[f"{row.label}, m = {row.m}"] = chosen
+    return rows | {"images": digest(images.x), "names": images.names}
 
 
 # --- what everyone shares ------------------------------------------------------------
@@ -196,6 +253,10 @@ class _Watch:
         self.progress = progress
         rows = setup.restarts * len(truth)
         self.psnr, self.value = torch.zeros(rows), torch.full((rows,), math.inf)
+        self.start()
+
+    def start(self) -> None:
+        """Start the clock."""
         self.started, self.lost, self.next = time.perf_counter(), 0.0, 0.0
 
     def __call__(self, now: Snapshot, done: int) -> None:
@@ -216,7 +277,12 @@ class _Watch:
         self.next = 1.1 * elapsed
         self.lost += time.perf_counter() - self.started - self.lost - elapsed
 
-    def finish(self, recovery: Recovery) -> None:
+    def finish(self, recovery: Recovery, before: dict[str, Any] | None) -> None:
+        """Stop the clock, or take what it said when this row was finished ``before``."""
+        if before is not None:
+            self.row.seconds = float(before["seconds"])
+            self.row.course = [(float(when), float(psnr)) for when, psnr in before["course"]]
+            return
         self.row.seconds = time.perf_counter() - self.started - self.lost
         if recovery.psnr is not None:
             self.row.course.append((self.row.seconds, float(recovery.psnr.mean())))

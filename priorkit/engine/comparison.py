@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from priorkit.engine.record import number
 from priorkit.engine.result import Recovery
-from priorkit.io.files import file_names, require_writable, write_atomic
+from priorkit.io.files import file_names
 
 __all__ = ["Comparison", "Row"]
 
@@ -34,6 +33,8 @@ COLUMNS = (
 class Row:
     """One prior on one measurement; where it can't do the problem, ``reason`` says why.
 
+    Where a component failed meanwhile, there is besides the reason what was done until then.
+
     ``course`` are pairs (seconds, mean PSNR) along the way, the clock stopped for measuring.
     """
 
@@ -47,7 +48,7 @@ class Row:
     @property
     def interrupted(self) -> bool:
         """Whether Ctrl-C cut it short, so that its numbers are not those of a finished run."""
-        return self.recovery is not None and self.recovery.interrupted
+        return self.reason is None and self.recovery is not None and self.recovery.interrupted
 
     def psnr_at(self, seconds: float) -> float | None:
         """Mean PSNR that was reached after so much time; None before anything was."""
@@ -59,7 +60,8 @@ class Row:
 class Comparison:
     """Rows in the order m, prior. All saw the same images, A and noise.
 
-    ``seconds`` is T per m: what was asked for, or what the slowest took.
+    ``seconds`` is T per m: what was asked for, or what the slowest took. ``skipped`` are files
+    of a folder that couldn't be read, with the reason.
     """
 
     rows: list[Row]
@@ -67,6 +69,7 @@ class Comparison:
     names: list[str]
     seconds: dict[int | None, float]
     interrupted: bool = False
+    skipped: dict[str, str] = field(default_factory=dict)
 
     def table(self) -> list[dict[str, Any]]:
         """A dict per row: means over the images, or the reason."""
@@ -110,24 +113,21 @@ class Comparison:
         """Write grid.png, curve.svg, report.html, results.json and each recovery's folder."""
         from priorkit.report import gallery
 
-        folder = Path(folder)
-        require_writable(folder)
-        parts = [row.label if row.m is None else f"{row.label}-m{row.m}" for row in self.rows]
-        for row, place in zip(self.rows, file_names(parts), strict=True):
-            if row.recovery is not None:
-                row.recovery.save(folder / place)
-        gallery.save(self, folder)
-        rows = json.dumps(self.table(), indent=2, allow_nan=False)
-        write_atomic(folder / "results.json", rows.encode())
-        return folder
+        return gallery.save(self, Path(folder))
+
+    def places(self) -> list[str]:
+        """The name of each row's folder."""
+        return file_names(
+            [row.label if row.m is None else f"{row.label}-m{row.m}" for row in self.rows]
+        )
 
 
 def _summary(row: Row, equal: float) -> dict[str, Any]:
     status = "interrupted" if row.interrupted else "done"
     head: dict[str, Any] = {"prior": row.label, "m": row.m, "status": status}
     found = row.recovery
-    if found is None:
-        return head | {"status": "none", "reason": row.reason}
+    if found is None or row.reason is not None:
+        return head | {"status": "none" if found is None else "failed", "reason": row.reason}
     values = {
         "psnr": found.psnr,
         "mean_psnr": found.mean_psnr,

@@ -49,12 +49,17 @@ class GivenStart(Start):
         value = self.value.to(problem.y.device, problem.y.real.dtype)
         image = self._is_image(problem.shape)
         value = value.view(-1, *(problem.shape if image else value.shape[-1:]))
-        images = max(problem.images) + 1
-        if len(value) not in (1, images):
-            raise BadInputError(f"There must be 1 start or {images}.", got=len(value))
+        if len(value) > 1:
+            value = value[list(problem.images)]
         u = problem.to_u(image=value) if image else problem.to_u(latent=value)
-        u = u.detach().expand(images, -1)
-        return u[list(problem.images)].clone()
+        return u.detach().expand(len(problem.images), -1).clone()
+
+    def require(self, images: int, shape: Shape) -> None:
+        """Raise BadInputError unless there is one start for all images, or one for each."""
+        one = 1 if self.value.ndim == (len(shape) if self._is_image(shape) else 1) else None
+        count = one or len(self.value)
+        if count not in (1, images):
+            raise BadInputError(f"There must be 1 start or {images}.", got=count)
 
     def _is_image(self, shape: Shape) -> bool:
         return self.value.ndim > 1 and tuple(self.value.shape[-len(shape) :]) == tuple(shape)

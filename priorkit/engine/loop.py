@@ -7,6 +7,7 @@ leaving the batch, draws being averaged, and Ctrl-C are here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,9 +16,19 @@ from priorkit.errors import PluginError
 from priorkit.interfaces import Draws, Problem, Snapshot, Solution, Solver, State, Status
 from priorkit.linear import column
 
-__all__ = ["Ledger", "iterate", "solve"]
+__all__ = ["Ledger", "Outcome", "iterate", "solve"]
 
 SAMPLES = 8  # draws that are kept, besides their mean
+
+Ended = Callable[[list[int], Solution], None]
+
+
+class Outcome(NamedTuple):
+    """How a batch ended: what was found of each row, and what cut it short, Ctrl-C or what a
+    component raised; None where nothing did."""
+
+    solution: Solution
+    cut: BaseException | None
 
 
 def solve(
@@ -27,8 +38,9 @@ def solve(
     budget: int,
     *,
     watch: Callable[[Snapshot], None] | None = None,
-) -> tuple[Solution, bool]:
-    """Run a solver to its end; the solution, and whether Ctrl-C cut it short.
+    ended: Ended | None = None,
+) -> Outcome:
+    """Run a solver to its end.
 
     Parameters
     ----------
@@ -36,17 +48,40 @@ def solve(
     u0 : the first u, (B, n)
     budget : evaluations per image at most, in the solver's unit
     watch : called after each step; what it raises, other than Ctrl-C, goes through
+    ended : called with the rows that have come to their end, and their solution, as they do
     """
     u0 = u0.to(problem.y.device, problem.y.real.dtype)
     ledger = Ledger(problem, u0, solver.descends)
+    steps = iterate(solver, problem, u0, budget, ledger)
+    told: set[int] = set()
     try:
-        for now in iterate(solver, problem, u0, budget, ledger):
+        while (now := _next(steps)) is not None:
+            if isinstance(now, BaseException):
+                return _cut(ledger, now, f"{type(now).__name__}: {now}"[:200])
             if watch is not None:
                 watch(now.snapshot())
+            rows = [i for i, status in enumerate(ledger.status) if status and i not in told]
+            if ended is not None and rows:
+                told.update(rows)
+                ended(rows, ledger.solution().rows(rows))
+    except KeyboardInterrupt as stop:
+        return _cut(ledger, stop, "interrupted")
+    return Outcome(ledger.solution(), None)
+
+
+def _next(steps: Iterator[Ledger]) -> Ledger | BaseException | None:
+    """The next step, what a component raised in it, or None after the last."""
+    try:
+        return next(steps, None)
     except KeyboardInterrupt:
-        ledger.close("stopped", "interrupted")
-        return ledger.solution(), True
-    return ledger.solution(), False
+        raise
+    except BaseException as error:  # even SystemExit: what was done is kept
+        return error
+
+
+def _cut(ledger: Ledger, cut: BaseException, reason: str) -> Outcome:
+    ledger.close("stopped", reason)
+    return Outcome(ledger.solution(), cut)
 
 
 def iterate(
@@ -59,6 +94,9 @@ def iterate(
     """
     ledger = ledger or Ledger(problem, u0, solver.descends)
     index = torch.arange(len(u0), device=u0.device)  # which images the rows of the state are
+    pair = problem.paired(index)
+    if len(pair) > len(index):
+        index, problem, u0 = pair, problem.rows(pair), u0[pair]
     state = solver.init(problem, u0, budget)
     before = -1  # evaluations of all images
     while True:
@@ -67,7 +105,7 @@ def iterate(
         total = int(ledger.evaluations.sum())
         running = torch.tensor(state.running, device=u0.device)
         if not bool(running.all()):
-            keep = running.nonzero()[:, 0]
+            keep = problem.paired(running.nonzero()[:, 0])
             index, state = index[keep], state.rows(keep)
             problem = problem.rows(keep) if len(keep) else problem
         elif total == before:

@@ -35,31 +35,17 @@ class Part:
                 solution.misfit = problem.noise.misfit(problem.operator.A(x), problem.y)[0]
         return cls(solution, shown(x))
 
-    def rows(self, index: slice) -> Part:
+    def rows(self, index: list[int]) -> Part:
         """Some of its images."""
-        whole = self.solution
-        draws = whole.draws
-        if draws is not None:
-            per_image = (draws.count[index], draws.mean[index], draws.spread[index])
-            draws = Draws(*per_image, draws.samples[:, index])
-        solution = Solution(
-            u=whole.u[index],
-            value=whole.value[index],
-            misfit=whole.misfit[index],
-            status=whole.status[index],
-            reason=whole.reason[index],
-            evaluations=whole.evaluations[index],
-            draws=draws,
-        )
-        return Part(solution, self.x[index])
+        return Part(self.solution.rows(index), self.x[index])
 
     @classmethod
     def unsolved(cls, problem: Problem, u0: Tensor) -> Part:
-        """Images that Ctrl-C left at their start."""
+        """Images that were left at their start."""
         b = len(u0)
         infinite = torch.full((b,), torch.inf, dtype=torch.float64, device=u0.device)
-        reason = ["interrupted"] * b
-        stopped = Solution(u0.clone(), infinite, infinite.clone(), ["stopped"] * b, reason, [0] * b)
+        never = ["never begun"] * b
+        stopped = Solution(u0.clone(), infinite, infinite.clone(), ["stopped"] * b, never, [0] * b)
         return cls.of(problem, stopped)
 
 

@@ -14,7 +14,7 @@ from priorkit.engine.setup import Setup
 from priorkit.errors import BadInputError, WeightsError
 from priorkit.io.records import FORMAT, Saved
 
-__all__ = ["check_inputs", "make", "number"]
+__all__ = ["check_inputs", "make", "number", "provenance"]
 
 
 def make(setup: Setup, recovery: Recovery) -> dict[str, Any]:
@@ -22,8 +22,7 @@ def make(setup: Setup, recovery: Recovery) -> dict[str, Any]:
     record: dict[str, Any] = {
         "format": FORMAT,
         "config": setup.record(),
-        "weights": _weights(setup),
-        "files": _files(setup),
+        **provenance(setup),
         "versions": {name: version(name) for name in ("priorkit", "torch", "numpy")}
         | {"python": platform.python_version()},
         "seconds": round(recovery.seconds, 3),
@@ -48,6 +47,11 @@ def make(setup: Setup, recovery: Recovery) -> dict[str, Any]:
             image["draws"] = int(recovery.draws.count[i])
         record["images"].append(image)
     return record
+
+
+def provenance(setup: Setup) -> dict[str, dict[str, str]]:
+    """sha256 of the weights of the components, and of the files that their options name."""
+    return {"weights": _weights(setup), "files": _files(setup)}
 
 
 def check_inputs(saved: Saved, setup: Setup) -> None:

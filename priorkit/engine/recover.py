@@ -1,11 +1,11 @@
-"""From settings to a recovery: simulate or take y, solve, score, and record."""
+"""From settings to a recovery: simulate or take y, solve, score, record, and save."""
 
 from __future__ import annotations
 
 import logging
 import os
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +16,22 @@ from priorkit.engine import record
 from priorkit.engine.choose import choose
 from priorkit.engine.config import RunConfig, from_file, merge, split
 from priorkit.engine.given import GivenStart
-from priorkit.engine.loop import solve as run
+from priorkit.engine.journal import Journal, digest, opened
 from priorkit.engine.measure import measurement, shape_of, simulate
-from priorkit.engine.memory import Plan, plan
-from priorkit.engine.parts import Part, joined, lower
-from priorkit.engine.result import Attempt, Recovery, Trace, score
+from priorkit.engine.memory import plan
+from priorkit.engine.result import Recovery, RunError
+from priorkit.engine.run import Progress, solve
 from priorkit.engine.setup import Setup, set_up
 from priorkit.errors import BadInputError
-from priorkit.interfaces import Prior, Shape, Snapshot
+from priorkit.interfaces import Prior, Shape
 from priorkit.io import records
-from priorkit.io.pictures import Pictures, astronaut, dimensions, load
+from priorkit.io.folders import require_place
+from priorkit.io.pictures import Pictures, astronaut, load
 
-__all__ = ["Progress", "load_framed", "path_of", "prepare", "recover", "replay", "solve"]
+__all__ = ["Progress", "kept", "load_framed", "path_of", "prepare", "recover", "replay"]
 
 SAMPLE = (3, 64, 64)  # what the sample photograph is brought to where nothing else is said
 
-Progress = Callable[[Snapshot, int], None]
 log = logging.getLogger("priorkit")
 
 
@@ -40,6 +40,8 @@ def recover(
     *,
     y: Any = None,
     config: str | os.PathLike[str] | dict[str, Any] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    resume: bool = False,
     progress: Progress | None = None,
     **settings: Any,
 ) -> Recovery:
@@ -53,6 +55,11 @@ def recover(
     y : real measurements instead, an array or a .npy file, (m,) or (B, m), or pictures for
         operators whose y is a picture
     config : settings from a TOML file or a dict; keywords given here go over it
+    out : folder to save the results to, see :meth:`Recovery.save`. Until then every image is
+        kept as it is finished in ``OUT.unfinished`` beside it, so that a run that is cut
+        short, however it is, can go on
+    resume : go on with such a run: what is finished isn't solved again, and the result is that
+        of a run that was never cut
     progress : called with a :class:`~priorkit.interfaces.Snapshot` and the number of rows
         done before this chunk, after each step; rows are the images, then the images again
         for each further restart. The memory that the run takes is logged
@@ -65,7 +72,10 @@ def recover(
         option of a chosen component, such as ``m`` of the Gaussian operator
 
     Raises a :class:`~priorkit.errors.PriorkitError`, before any compute, for names, options,
-    shapes or values that can't be used, and for a run that doesn't fit into memory.
+    shapes or values that can't be used, for a run that doesn't fit into memory, and for an
+    ``out`` that can't be written, isn't priorkit's, or has an unfinished run of other settings.
+    Raises :class:`~priorkit.engine.result.RunError` where a component fails meanwhile; what was
+    done until then is saved to ``out``, and is the error's ``recovery``.
     """
     layer = (
         from_file(Path(config)) if isinstance(config, (str, os.PathLike)) else dict(config or {})
@@ -80,19 +90,78 @@ def recover(
         raise BadInputError(
             "Give pictures x to simulate measurements of, or measurements y, not both."
         )
-    setup, pictures = prepare(x, y, both, extra)
-    if pictures is not None:
-        planned = plan(setup, len(pictures.x))
-        truth = pictures.x.to(setup.device, setup.dtype)
-        measured, names = simulate(setup, truth), pictures.names
-    else:
-        truth, measured = None, measurement(y, setup)
-        names = [f"{i:04d}" for i in range(len(measured))] if len(measured) > 1 else ["image"]
-        planned = plan(setup, len(measured))
-    recovery = solve(setup, measured, truth, names, progress, planned)
-    if pictures is not None and pictures.skipped:
-        recovery.skipped = recovery.record["skipped"] = pictures.skipped
+    with kept(out, resume, [x, y, config, layer, settings]) as journal:
+        setup, pictures = prepare(x, y, both, extra)
+        if pictures is not None:
+            planned = plan(setup, len(pictures.x))
+            truth = pictures.x.to(setup.device, setup.dtype)
+            measured, names = simulate(setup, truth), pictures.names
+        else:
+            truth, measured = None, measurement(y, setup)
+            names = [f"{i:04d}" for i in range(len(measured))] if len(measured) > 1 else ["image"]
+            planned = plan(setup, len(measured))
+        if journal is not None:
+            journal.agree(_identity(setup, measured, truth, names))
+        skipped = pictures.skipped if pictures is not None else {}
+        try:
+            recovery = solve(setup, measured, truth, names, progress, planned, journal)
+        except RunError as error:
+            _finish(error.recovery, skipped, out, None)
+            raise
+        return _finish(recovery, skipped, out, journal)
+
+
+def _finish(
+    recovery: Recovery,
+    skipped: dict[str, str],
+    out: str | os.PathLike[str] | None,
+    journal: Journal | None,
+) -> Recovery:
+    """Save a recovery; what was kept of it meanwhile goes once all of it is saved."""
+    if skipped:
+        recovery.skipped = recovery.record["skipped"] = skipped
+    if out is not None:
+        recovery.save(out)
+    if journal is not None and not recovery.interrupted:
+        journal.clear()
     return recovery
+
+
+@contextmanager
+def kept(
+    out: str | os.PathLike[str] | None, resume: bool, inputs: list[Any]
+) -> Iterator[Journal | None]:
+    """The journal of a run that is saved to ``out``, which mustn't hold its inputs."""
+    if out is None:
+        if resume:
+            raise BadInputError("Say which run is to go on.", try_="out=FOLDER")
+        yield None
+        return
+    require_place(Path(out), _paths(inputs))
+    with opened(Path(out), resume=resume) as journal:
+        yield journal
+
+
+def _paths(value: Any) -> list[Path]:
+    """Everything in settings that is the path of something."""
+    if isinstance(value, dict):
+        return _paths(list(value.values()))
+    if isinstance(value, (list, tuple)):
+        return [path for item in value for path in _paths(item)]
+    if not isinstance(value, (str, os.PathLike)):
+        return []
+    try:
+        return [Path(value)] if Path(value).exists() else []
+    except (OSError, ValueError):  # no name of a file
+        return []
+
+
+def _identity(setup: Setup, y: Tensor, truth: Tensor | None, names: list[str]) -> dict[str, Any]:
+    """What must be the same for a run to go on."""
+    start = setup.start.value if isinstance(setup.start, GivenStart) else None
+    arrays = {"y": digest(y), "truth": digest(truth), "given start": digest(start)}
+    settings = {k: v for k, v in setup.record().items() if k not in ("image", "y")}
+    return settings | record.provenance(setup) | {"names": names} | arrays
 
 
 def replay(folder: str | os.PathLike[str], *, progress: Progress | None = None) -> Recovery:
@@ -134,87 +203,3 @@ def load_framed(x: Any, shape: Shape | None, *, resize: bool = False) -> Picture
 def path_of(source: Any) -> str | None:
     """Where the input came from, for the record; None for what was in memory."""
     return os.path.abspath(source) if isinstance(source, (str, os.PathLike)) else None
-
-
-def solve(
-    setup: Setup,
-    y: Tensor,
-    truth: Tensor | None,
-    names: list[str],
-    progress: Progress | None,
-    planned: Plan,
-) -> Recovery:
-    """Recover from y (B, *y_shape): all restarts of all images in one batch, cut into chunks."""
-    started = time.perf_counter()
-    log.info("Solving %s, each %s.", planned, dimensions(setup.problem.shape))
-    b = len(y)
-    images = torch.arange(b, device=y.device).repeat(setup.restarts)
-    restarts = [lane // b for lane in range(len(images))]
-    tiled = None if truth is None else truth[images]
-    whole = setup.problem.at(y[images], tiled, images.tolist(), restarts)
-    u0 = setup.start.make(whole)
-    traces: list[Trace] = []
-    parts: list[Part] = []
-    interrupted = False
-    for first in range(0, len(images), planned.together):
-        rows = torch.arange(first, min(first + planned.together, len(images)), device=y.device)
-        problem = whole.rows(rows)
-        if interrupted:  # what follows Ctrl-C is left at its start
-            parts.append(Part.unsolved(problem, u0[rows]))
-            continue
-        watch = _Watch(restarts[first : first + len(rows)], first, started, progress)
-        traces += watch.traces.values()
-        found, interrupted = run(setup.solver, problem, u0[rows], setup.budget, watch=watch)
-        parts.append(Part.of(problem, found))
-    lanes = joined(parts)
-    tries = [lanes.rows(slice(r * b, (r + 1) * b)) for r in range(setup.restarts)]
-    if interrupted:  # a restart that never began says nothing
-        tries = [p for i, p in enumerate(tries) if not i or any(p.solution.evaluations)]
-    best = tries[0]
-    for other in tries[1:]:
-        best = lower(best, other)
-    attempts = [Attempt(p.solution.value, p.solution.misfit, score(p.x, truth).psnr) for p in tries]
-    found = best.solution
-    recovery = Recovery(
-        x=best.x,
-        z=found.u if setup.problem.space == "latent" else None,
-        y=y,
-        operator=setup.problem.operator,
-        status=found.status,
-        reason=found.reason,
-        names=names,
-        truth=truth,
-        scores=score(best.x, truth),
-        evaluations=found.evaluations,
-        objective=found.value,
-        misfit=found.misfit,
-        seconds=time.perf_counter() - started,
-        trace=traces,
-        attempts=attempts,
-        start=setup.start.value if isinstance(setup.start, GivenStart) else None,
-        record={},
-        draws=found.draws,
-        interrupted=interrupted,
-    )
-    recovery.record = record.make(setup, recovery)
-    return recovery
-
-
-class _Watch:
-    """What is noted of a chunk at every step: a trace per restart, and the user's progress."""
-
-    def __init__(
-        self, restarts: list[int], first: int, started: float, progress: Progress | None
-    ) -> None:
-        self.traces = {restart: Trace() for restart in restarts}
-        self.rows = {r: [i for i, own in enumerate(restarts) if own == r] for r in self.traces}
-        self.first, self.started, self.progress = first, started, progress
-
-    def __call__(self, now: Snapshot) -> None:
-        seconds = time.perf_counter() - self.started
-        kept = (now.evaluations, now.objective, now.misfit, now.u.norm(dim=1))
-        for restart, trace in self.traces.items():
-            evaluations, objective, misfit, norm = (v[self.rows[restart]] for v in kept)
-            trace.append(evaluations, objective, misfit, norm, seconds)
-        if self.progress is not None:
-            self.progress(now, self.first)

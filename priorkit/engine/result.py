@@ -11,30 +11,27 @@ import torch
 from torch import Tensor
 
 from priorkit import metrics
+from priorkit.errors import PluginError
 from priorkit.interfaces import Draws, Operator, Status
 from priorkit.io.pictures import to_pil
 
-__all__ = ["Attempt", "Recovery", "Scores", "Trace", "score"]
+__all__ = ["Attempt", "Recovery", "RunError", "Scores", "Trace", "score"]
 
 
 @dataclass
 class Trace:
-    """What happened, a row per step: arrays (steps, B), and seconds (steps,)."""
+    """What happened to one restart of one image: lists with a number per step.
 
-    evaluations: list[list[int]] = field(default_factory=list)
-    objective: list[list[float]] = field(default_factory=list)
-    misfit: list[list[float]] = field(default_factory=list)
-    norm: list[list[float]] = field(default_factory=list)
+    ``norm`` is ‖u‖, ``seconds`` since the run began, or went on after it was cut.
+    """
+
+    image: int
+    restart: int
+    evaluations: list[int] = field(default_factory=list)
+    objective: list[float] = field(default_factory=list)
+    misfit: list[float] = field(default_factory=list)
+    norm: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
-
-    def append(
-        self, evaluations: Tensor, objective: Tensor, misfit: Tensor, norm: Tensor, seconds: float
-    ) -> None:
-        self.evaluations.append(evaluations.tolist())
-        self.objective.append(objective.tolist())
-        self.misfit.append(misfit.tolist())
-        self.norm.append(norm.tolist())
-        self.seconds.append(seconds)
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ class Recovery:
     attempts : an :class:`Attempt` per restart; x is, per image, that of the lowest objective
     start : the user's own start, where one was given
     skipped : files of a folder that couldn't be read, with the reason
-    trace : one :class:`Trace` per chunk of images and restart
+    trace : a :class:`Trace` per image, then per image of each further restart
     record : everything needed to repeat the run
     """
 
@@ -152,3 +149,11 @@ class Recovery:
     def image(self, i: int = 0) -> Any:
         """Recovered image ``i`` as a PIL image."""
         return to_pil(self.x[i])
+
+
+class RunError(PluginError):
+    """A component that failed while a run was on; ``recovery`` is what was done until then."""
+
+    def __init__(self, what: str, *, recovery: Recovery) -> None:
+        super().__init__(what)
+        self.recovery = recovery

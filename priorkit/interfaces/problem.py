@@ -32,12 +32,17 @@ class Evaluation(NamedTuple):
 @dataclass(frozen=True)
 class Data:
     """Measurements y (B, *y_shape), the true images where known, and per row the number of
-    its image in the run, and which restart of it the row is."""
+    its image in the run, and which restart of it the row is.
+
+    ``alone`` says that every row of the run is solved by itself. In other runs none ever is,
+    because libraries round a batch of one otherwise than a larger one.
+    """
 
     y: Tensor
     truth: Tensor | None
     images: tuple[int, ...]
     restarts: tuple[int, ...]
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,11 +75,16 @@ class Problem:
         truth: Tensor | None = None,
         images: Sequence[int] | None = None,
         restarts: Sequence[int] | None = None,
+        *,
+        alone: bool | None = None,
     ) -> Problem:
         """This problem for measurements y; ``images`` are their numbers, by default 0, 1, …"""
         numbers = range(len(y)) if images is None else images
         first = [0] * len(y) if restarts is None else restarts
-        return replace(self, data=Data(y, truth, tuple(numbers), tuple(first)))
+        data = Data(
+            y, truth, tuple(numbers), tuple(first), alone=len(y) == 1 if alone is None else alone
+        )
+        return replace(self, data=data)
 
     def rows(self, index: Tensor) -> Problem:
         """This problem for some images of the batch, in the order of ``index`` (b,)."""
@@ -82,7 +92,8 @@ class Problem:
         truth = None if data.truth is None else data.truth[index]
         numbers = [data.images[i] for i in index.tolist()]
         restarts = [data.restarts[i] for i in index.tolist()]
-        return self.at(data.y[index], truth, numbers, restarts)
+        rows = Data(data.y[index], truth, tuple(numbers), tuple(restarts), data.alone)
+        return replace(self, data=rows)
 
     @property
     def _data(self) -> Data:
@@ -104,6 +115,10 @@ class Problem:
     def images(self) -> tuple[int, ...]:
         """The number of each image in the run, whatever batch it is solved in."""
         return self._data.images
+
+    def paired(self, index: Tensor) -> Tensor:
+        """Rows that can be solved together: one of a run of several is taken twice."""
+        return index.repeat(2) if len(index) == 1 and not self._data.alone else index
 
     def streams(self, purpose: str, step: int = 0) -> Streams:
         """Draws for these images that nobody else has: a row per image."""

@@ -146,6 +146,11 @@ class Draws:
     spread: Tensor
     samples: Tensor
 
+    def rows(self, index: list[int]) -> Draws:
+        """The draws of some images."""
+        per_image = (self.count[index], self.mean[index], self.spread[index])
+        return Draws(*per_image, self.samples[:, index])
+
 
 @dataclass
 class Solution:
@@ -159,6 +164,18 @@ class Solution:
     reason: list[str]
     evaluations: list[int]
     draws: Draws | None = None
+
+    def rows(self, index: list[int]) -> Solution:
+        """What was found of some images."""
+        return Solution(
+            u=self.u[index],
+            value=self.value[index],
+            misfit=self.misfit[index],
+            status=[self.status[i] for i in index],
+            reason=[self.reason[i] for i in index],
+            evaluations=[self.evaluations[i] for i in index],
+            draws=None if self.draws is None else self.draws.rows(index),
+        )
 
 
 S = TypeVar("S", bound=State)

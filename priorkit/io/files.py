@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from priorkit.errors import BadInputError
 
-__all__ = ["distinct", "file_names", "require_writable", "write_atomic"]
+__all__ = ["distinct", "file_names", "require_writable", "unwritable", "write_atomic"]
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes | Callable[[BinaryIO], object]) -> None:
     """Write a file beside its place and move it there in one step.
 
-    Raises BadInputError where the place can't be written.
+    ``data`` is what goes into it, or a function that writes to the file. Raises BadInputError
+    where the place can't be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".partial")
+        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".partial")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(data)
+                if isinstance(data, bytes):
+                    file.write(data)
+                else:
+                    data(file)
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(partial, 0o644)
@@ -30,20 +37,22 @@ def write_atomic(path: Path, data: bytes) -> None:
             os.unlink(partial)
             raise
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
 
 
 def require_writable(folder: Path) -> None:
     """Prove, before any compute, that files can be written in the folder; leave no trace."""
     missing = [p for p in (folder, *folder.parents) if not p.exists()]
     try:
+        if folder.exists() and not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
         for made in missing:
             made.rmdir()
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
-        raise _unwritable(folder, error) from error
+        raise unwritable(folder, error) from error
 
 
 def distinct(names: list[str]) -> list[str]:
@@ -77,7 +86,8 @@ def _file_name(name: str) -> str:
     return short.strip(".-") or "image"
 
 
-def _unwritable(path: Path, error: OSError | ValueError) -> BadInputError:
+def unwritable(path: Path, error: Exception) -> BadInputError:
+    """The error of a place that can't be written, whatever the system said of it."""
     reason = error.strerror if isinstance(error, OSError) else None
     return BadInputError(
         f"{path} can't be written.", got=reason or str(error), try_="another --out folder"

@@ -1,9 +1,9 @@
-"""The folder of a saved run: written, cleared, and read back."""
+"""The folder of a saved run: what is in it, and how it is read back."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,10 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.io.arrays import read_array, write_array
-from priorkit.io.files import file_names
 
-__all__ = ["ARRAYS", "FORMAT", "Saved", "clear", "read", "repeatable", "write_arrays"]
+__all__ = ["FORMAT", "Saved", "read", "repeatable", "write_arrays"]
 
 FORMAT = 1
-ARRAYS = ("y", "x", "z", "truth", "start", "spread", "samples")
 
 
 @dataclass(frozen=True)
@@ -41,30 +39,28 @@ def write_arrays(arrays: Mapping[str, Tensor | None], folder: Path) -> None:
             write_array(folder / f"{name}.npy", tensor.detach().cpu().numpy())
 
 
-def clear(folder: Path) -> None:
-    """Remove the files of an earlier run, so that none is taken for one of this run."""
-    record = folder / "record.json"
-    if record.exists():
-        try:
-            names = [str(i["name"]) for i in json.loads(record.read_text())["images"]]
-        except (OSError, ValueError, KeyError, TypeError):
-            names = []
-        record.unlink()
-        for path in [folder / f"{array}.npy" for array in ARRAYS]:
-            path.unlink(missing_ok=True)
-        for name in file_names(names):
-            (folder / "images" / f"{name}.png").unlink(missing_ok=True)
-
-
-def repeatable(config: dict[str, Any], folder: Path, start: Tensor | None) -> dict[str, Any]:
-    """The config of a saved run, with what was in memory named by the files beside it."""
-    config, folder = dict(config), folder.resolve()
+def repeatable(config: dict[str, Any], place: Path, written: Set[str]) -> dict[str, Any]:
+    """The config of a run saved at ``place``, with what no text can name, such as an array in
+    memory, named by the files ``written`` there."""
+    config = dict(config)
+    for key in ("image", "y"):
+        if not _is_text(config.get(key, "")):
+            del config[key]
     if "image" not in config and "y" not in config:
-        key, name = ("image", "truth") if (folder / "truth.npy").exists() else ("y", "y")
-        config[key] = str(folder / f"{name}.npy")
-    if start is not None:
-        config["start"] = str(folder / "start.npy")
+        key, name = ("image", "truth") if "truth" in written else ("y", "y")
+        config[key] = str(place / f"{name}.npy")
+    if "start" in written:
+        config["start"] = str(place / "start.npy")
     return config
+
+
+def _is_text(path: str) -> bool:
+    """Whether a path is Unicode: a TOML file can't name one that isn't."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def read(folder: Path) -> Saved:

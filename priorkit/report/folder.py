@@ -9,36 +9,43 @@ from pathlib import Path
 from priorkit.engine.config import to_toml
 from priorkit.engine.result import Recovery
 from priorkit.io import records
-from priorkit.io.files import file_names, require_writable, write_atomic
+from priorkit.io.files import file_names, write_atomic
+from priorkit.io.folders import replacing
 from priorkit.report import page
 from priorkit.report.grid import grid, png, tile
 
-__all__ = ["save"]
+__all__ = ["save", "write"]
 
 
 def save(recovery: Recovery, folder: Path) -> Path:
-    """Write everything that a run is into ``folder``; each file is whole or not there.
+    """Write everything that a run is into ``folder``, all of it or nothing.
 
     ``images/NAME.png`` the recoveries (NAME as a file can have it), ``grid.png``,
     ``report.html``, ``config.toml`` (which starts a run with the same inputs and settings),
     ``trace.json``, ``y.npy``, ``x.npy``, where there are any ``z.npy``, ``truth.npy``,
-    ``start.npy`` and of draws ``spread.npy`` and ``samples.npy``, and last ``record.json``.
-    What an earlier run left there goes first. Raises BadInputError where the folder can't be
-    written.
+    ``start.npy`` and of draws ``spread.npy`` and ``samples.npy``, ``record.json``, and
+    ``manifest.json``, a list of these. An earlier run in the folder is replaced in one step;
+    files that others added to it stay. Raises BadInputError where the folder can't be written,
+    or holds files and isn't priorkit's.
     """
-    require_writable(folder)
-    records.clear(folder)
+    with replacing(folder) as stage:
+        write(recovery, stage, folder)
+    return folder
+
+
+def write(recovery: Recovery, folder: Path, place: Path) -> None:
+    """Write a run into the new ``folder``, which will be at ``place``."""
     for name, x in zip(file_names(recovery.names), recovery.x, strict=True):
         write_atomic(folder / "images" / f"{name}.png", png(tile(x)))
     write_atomic(folder / "grid.png", png(grid(recovery)))
     page.write(recovery, folder / "report.html")
-    config = records.repeatable(recovery.record["config"], folder, recovery.start)
-    write_atomic(folder / "config.toml", to_toml(config).encode())
-    traces = [asdict(trace) for trace in recovery.trace]
-    write_atomic(folder / "trace.json", json.dumps(traces).encode())
     arrays = {name: getattr(recovery, name) for name in ("y", "x", "z", "truth", "start")}
     if recovery.draws is not None:
         arrays |= {"spread": recovery.draws.spread, "samples": recovery.draws.samples}
     records.write_arrays(arrays, folder)
+    written = {name for name, tensor in arrays.items() if tensor is not None}
+    config = records.repeatable(recovery.record["config"], place.resolve(), written)
+    write_atomic(folder / "config.toml", to_toml(config).encode())
+    traces = [asdict(trace) for trace in recovery.trace]
+    write_atomic(folder / "trace.json", json.dumps(traces).encode())
     write_atomic(folder / "record.json", json.dumps(recovery.record, indent=2).encode())
-    return folder

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import html
+import json
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
 from priorkit.engine.comparison import Comparison
 from priorkit.io.files import write_atomic
+from priorkit.io.folders import replacing
 from priorkit.io.pictures import dimensions
+from priorkit.report.folder import write
 from priorkit.report.grid import png, tile
 from priorkit.report.page import document, embedded, table
 from priorkit.report.svg import Line, plot, standalone
@@ -62,15 +65,28 @@ def curve(comparison: Comparison) -> str:
     return plot(drawn, across=across, up="PSNR, dB", marks=len(ms) > 1)
 
 
-def save(comparison: Comparison, folder: Path) -> None:
-    """Write grid.png, curve.svg and report.html."""
+def save(comparison: Comparison, folder: Path) -> Path:
+    """Write grid.png, curve.svg, report.html, results.json and each recovery's folder, all of it
+    or nothing, as :func:`priorkit.report.folder.save`."""
+    with replacing(folder) as stage:
+        for row, place in zip(comparison.rows, comparison.places(), strict=True):
+            if row.recovery is not None:
+                write(row.recovery, stage / place, folder / place)
+        _write_page(comparison, stage)
+        rows = json.dumps(comparison.table(), indent=2, allow_nan=False)
+        write_atomic(stage / "results.json", rows.encode())
+    return folder
+
+
+def _write_page(comparison: Comparison, folder: Path) -> None:
     grid = pictures(comparison)
     write_atomic(folder / "grid.png", png(grid))
     drawn = curve(comparison)
     write_atomic(folder / "curve.svg", standalone(drawn))
     head, rows = comparison.cells()
     shape = dimensions(comparison.truth.shape[1:])
-    reasons = "".join(f"<p>{html.escape(line)}</p>" for line in comparison.reasons())
+    lines = [*comparison.reasons(), *comparison.skipped.values()]
+    reasons = "".join(f"<p>{html.escape(line)}</p>" for line in lines)
     body = (
         f"<p>{len(comparison.truth)} image(s) of {shape}, one A and one noise for all priors. "
         "“PSNR at T” is what each had reached when the slowest was done, or at the time asked "

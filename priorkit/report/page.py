@@ -117,14 +117,13 @@ def _curve(recovery: Recovery) -> str:
     """log₁₀ of the misfit against evaluations, a line per image."""
     lines: list[Line] = []
     for trace in recovery.trace:
-        for i in range(len(trace.misfit[0]) if trace.misfit else 0):
-            points = [
-                (float(e[i]), math.log10(max(m[i], 1e-12)))
-                for e, m in zip(trace.evaluations, trace.misfit, strict=True)
-                if math.isfinite(m[i])
-            ]
-            if len(points) > 1:
-                lines.append(("", points[:: max(1, len(points) // 200)] + points[-1:]))
+        points = [
+            (float(count), math.log10(max(misfit, 1e-12)))
+            for count, misfit in zip(trace.evaluations, trace.misfit, strict=True)
+            if math.isfinite(misfit)
+        ]
+        if len(points) > 1:
+            lines.append(("", points[:: max(1, len(points) // 200)] + points[-1:]))
     if not lines:
         return "<p>No iterations were traced.</p>"
     drawn = plot(lines, across=recovery.record["unit"], up="misfit ℓ(A x̂, y)", powers=True)

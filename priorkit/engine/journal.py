@@ -1,0 +1,188 @@
+"""What is finished of a run that isn't over: a file for each row, written as it ends.
+
+A run that is killed loses only the rows that it was working on; the next one takes the others
+from here. The folder goes when the results are saved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast, get_args
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from priorkit.engine.parts import Part
+from priorkit.engine.result import Trace
+from priorkit.errors import BadInputError
+from priorkit.interfaces import Draws, Problem, Solution, Status
+from priorkit.io.files import unwritable, write_atomic
+from priorkit.io.folders import locked, unfinished
+
+__all__ = ["Journal", "digest", "opened"]
+
+log = logging.getLogger("priorkit")
+
+
+class Journal:
+    """The finished rows of a run in a folder; a row is one restart of one image."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._full = False
+
+    def keep(self, row: int, part: Part, trace: Trace) -> None:
+        """Write a finished row. A disk that is full is said once, and the run goes on."""
+        found = part.solution
+        tensors = {"u": found.u, "value": found.value, "misfit": found.misfit, "x": part.x}
+        if found.draws is not None:
+            tensors |= {f"draws.{name}": tensor for name, tensor in vars(found.draws).items()}
+        told = {"status": found.status, "reason": found.reason, "evaluations": found.evaluations}
+        words = {"row": json.dumps(told), "trace": json.dumps(asdict(trace))}
+        data = save({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, words)
+        self._write(self._path(row), data)
+
+    def row(self, row: int, problem: Problem) -> tuple[Part, Trace] | None:
+        """A finished row of a problem; None where it isn't finished, or its file is damaged."""
+        path = self._path(row)
+        if not path.exists():
+            return None
+        try:
+            with safe_open(path, "pt") as file:
+                words = file.metadata()
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            return _part(tensors, json.loads(words["row"]), problem), Trace(
+                **json.loads(words["trace"])
+            )
+        except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+            log.warning("A finished row is damaged and is solved again: %s", error)
+            return None
+
+    def note(self, name: str, values: Mapping[str, Any]) -> None:
+        """Write a table that belongs to the run."""
+        self._write(self.folder / f"{name}.json", json.dumps(values).encode())
+
+    def noted(self, name: str) -> dict[str, Any] | None:
+        """What :meth:`note` wrote; None where there is nothing that can be read."""
+        try:
+            found = json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    def agree(self, settings: Mapping[str, Any]) -> None:
+        """Note the settings of a new run; raise BadInputError where they aren't those that an
+        unfinished one began with."""
+        now = json.loads(json.dumps(settings))
+        before = self.noted("settings")
+        if before is None:
+            self.note("settings", now)
+            return
+        for name in sorted(before.keys() | now.keys()):
+            if before.get(name) != now.get(name):
+                raise BadInputError(
+                    f"The unfinished run had another {name}, {_short(before.get(name))}.",
+                    got=_short(now.get(name)),
+                    try_="the settings that it began with, or another --out folder",
+                )
+
+    def clear(self) -> None:
+        """Forget everything."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def count(self) -> int:
+        """How many rows are finished."""
+        return sum(1 for _ in self.folder.rglob("*.safetensors"))
+
+    def _path(self, row: int) -> Path:
+        return self.folder / f"{row:06d}.safetensors"
+
+    def _write(self, path: Path, data: bytes) -> None:
+        try:
+            write_atomic(path, data)
+        except BadInputError as error:
+            if not self._full:
+                log.warning("What is finished can't be kept meanwhile. %s", error)
+            self._full = True
+
+
+@contextmanager
+def opened(out: Path, *, resume: bool) -> Iterator[Journal]:
+    """The journal of the run that will be saved to ``out``, held by this process.
+
+    Without ``resume`` one that holds finished rows is refused: nothing is thrown away that
+    took work. It is removed when nothing is finished, else by :meth:`Journal.clear`.
+    """
+    place = unfinished(out)
+    journal = Journal(place)
+    if place.exists() and any(place.iterdir()) and journal.noted("settings") is None:
+        raise BadInputError(f"{place} is not a run that was cut short.", try_="another --out")
+    if resume and not place.exists():
+        raise BadInputError(
+            f"There is no unfinished run of {out}.", try_="the same without --resume"
+        )
+    if not resume and journal.count:
+        raise BadInputError(
+            f"{place} holds {journal.count} finished rows of a run that was cut short.",
+            try_=f"--resume, another --out, or remove {place.name}",
+        )
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(place, error) from error
+    with locked(place):
+        if not resume:  # what a run noted that had finished nothing
+            for path in place.glob("*.json"):
+                path.unlink()
+        try:
+            yield journal
+        finally:
+            if not journal.count:
+                journal.clear()
+
+
+def digest(tensor: Tensor | None) -> str | None:
+    """sha256 of the numbers of a tensor; None of None."""
+    if tensor is None:
+        return None
+    return hashlib.sha256(tensor.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
+
+
+def _part(tensors: dict[str, Tensor], told: dict[str, Any], problem: Problem) -> Part:
+    """One row from a file. Raises KeyError, ValueError or TypeError."""
+    shapes = {"u": (problem.size,), "value": (), "misfit": (), "x": problem.shape}
+    draws = {key: value for key, value in tensors.items() if key.startswith("draws.")}
+    shapes |= {key: () if key == "draws.count" else problem.shape for key in draws}
+    moved = {}
+    for key, shape in shapes.items():
+        tensor = tensors[key]
+        if tuple(tensor.shape)[-len(shape) - 1 :] != (1, *shape):
+            raise ValueError(f"{key} has the shape {tuple(tensor.shape)}")
+        moved[key] = tensor.to(problem.y.device)
+    statuses, reasons, counts = told["status"], told["reason"], told["evaluations"]
+    if [s in get_args(Status) for s in statuses] != [True] or len(reasons) != 1:
+        raise ValueError("its status is missing")
+    solution = Solution(
+        u=moved["u"],
+        value=moved["value"],
+        misfit=moved["misfit"],
+        status=[cast(Status, statuses[0])],
+        reason=[str(reasons[0])],
+        evaluations=[int(counts[0])],
+        draws=Draws(**{k.removeprefix("draws."): moved[k] for k in draws}) if draws else None,
+    )
+    return Part(solution, moved["x"])
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) < 80 else f"{text[:77]}…"

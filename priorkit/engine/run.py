@@ -1,0 +1,241 @@
+"""All rows of a run: restarts tile the images, chunks go through the loop, rows are kept as
+they end, and the best of each image's restarts is what came back."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+
+import torch
+from torch import Tensor
+
+from priorkit.engine import record
+from priorkit.engine.given import GivenStart
+from priorkit.engine.journal import Journal
+from priorkit.engine.loop import solve as run
+from priorkit.engine.memory import Plan
+from priorkit.engine.parts import Part, joined, lower
+from priorkit.engine.result import Attempt, Recovery, RunError, Trace, score
+from priorkit.engine.setup import Setup
+from priorkit.errors import PriorkitError
+from priorkit.interfaces import Problem, Snapshot, Solution
+from priorkit.io.pictures import dimensions
+
+__all__ = ["Progress", "solve"]
+
+Progress = Callable[[Snapshot, int], None]
+log = logging.getLogger("priorkit")
+
+
+def solve(
+    setup: Setup,
+    y: Tensor,
+    truth: Tensor | None,
+    names: list[str],
+    progress: Progress | None,
+    planned: Plan,
+    journal: Journal | None = None,
+) -> Recovery:
+    """Recover from y (B, *y_shape): all restarts of all images in one batch, cut into chunks.
+
+    Rows that a ``journal`` holds aren't solved again, and those that end are written to it.
+    Raises RunError where a component failed meanwhile; what was done is its ``recovery``.
+    """
+    started = time.perf_counter()
+    b = len(y)
+    images = torch.arange(b, device=y.device).repeat(setup.restarts)
+    restarts = [row // b for row in range(len(images))]
+    tiled = None if truth is None else truth[images]
+    if isinstance(setup.start, GivenStart):
+        setup.start.require(b, setup.problem.shape)
+    alone = min(planned.together, len(images)) == 1
+    whole = setup.problem.at(y[images], tiled, images.tolist(), restarts, alone=alone)
+    rows = _Rows(whole, [Trace(i, r) for i, r in zip(images.tolist(), restarts, strict=True)])
+    if journal is not None:
+        started -= rows.load(journal)
+    cut = _solve(setup, whole, rows, progress, planned, journal, started)
+    recovery = _recovery(setup, y, truth, names, rows, cut, time.perf_counter() - started)
+    if cut is not None and not isinstance(cut, KeyboardInterrupt):
+        raise _failure(cut, setup, recovery) from cut
+    return recovery
+
+
+@dataclass
+class _Rows:
+    """What is known of each row so far."""
+
+    problem: Problem
+    traces: list[Trace]
+    parts: dict[int, Part] = field(default_factory=dict)
+
+    def load(self, journal: Journal) -> float:
+        """Take what is finished from a journal; the seconds that it took, at least."""
+        for row in range(len(self.traces)):
+            found = journal.row(row, self.problem)
+            if found is not None:
+                self.parts[row], self.traces[row] = found
+        if self.parts:
+            log.info("%d of %d rows were finished before.", len(self.parts), len(self.traces))
+        return max([0.0, *(s for row in self.parts for s in self.traces[row].seconds[-1:])])
+
+    def take(self, rows: list[int], solution: Solution, journal: Journal | None = None) -> None:
+        """The solution of some rows, written where there is a journal."""
+        index = torch.tensor(rows, device=self.problem.y.device)
+        pair = self.problem.paired(torch.arange(len(rows)))
+        whole = Part.of(self.problem.rows(index[pair]), solution.rows(pair.tolist()))
+        for i, row in enumerate(rows):
+            self.parts[row] = whole.rows([i])
+            if journal is not None:
+                journal.keep(row, self.parts[row], self.traces[row])
+
+
+def _solve(
+    setup: Setup,
+    whole: Problem,
+    rows: _Rows,
+    progress: Progress | None,
+    planned: Plan,
+    journal: Journal | None,
+    started: float,
+) -> BaseException | None:
+    """Solve the rows that aren't finished; what cut it short, or None."""
+    pending = [row for row in range(len(rows.traces)) if row not in rows.parts]
+    if not pending:
+        return None
+    log.info("Solving %s, each %s.", planned, dimensions(setup.problem.shape))
+    index = torch.tensor(pending, device=whole.y.device)
+    chunks = index.split(planned.together)
+    u0 = torch.cat(
+        [setup.start.make(whole.rows(whole.paired(rows)))[: len(rows)] for rows in chunks]
+    )
+    cut: BaseException | None = None
+    for first in range(0, len(pending), planned.together):
+        own = pending[first : first + planned.together]
+        chunk = index[first : first + planned.together]
+        begin = u0[first : first + planned.together]
+        if cut is not None:  # what follows is left at its start
+            unsolved = Part.unsolved(whole.rows(chunk), begin)
+            rows.parts |= {row: unsolved.rows([i]) for i, row in enumerate(own)}
+            continue
+        watch = _Watch([rows.traces[row] for row in own], first, started, progress)
+
+        def ended(which: list[int], solution: Solution, own: list[int] = own) -> None:
+            rows.take([own[i] for i in which], solution, journal)
+
+        problem = whole.rows(chunk)
+        found, cut = run(setup.solver, problem, begin, setup.budget, watch=watch, ended=ended)
+        left = [i for i, row in enumerate(own) if row not in rows.parts]
+        if left:
+            rows.take([own[i] for i in left], found.rows(left))
+    return cut
+
+
+def _recovery(
+    setup: Setup,
+    y: Tensor,
+    truth: Tensor | None,
+    names: list[str],
+    rows: _Rows,
+    cut: BaseException | None,
+    seconds: float,
+) -> Recovery:
+    """Per image the restart of the lowest objective, scored."""
+    b = len(y)
+    lanes = joined([rows.parts[row] for row in range(len(rows.traces))])
+    tries = [lanes.rows(list(range(r * b, (r + 1) * b))) for r in range(setup.restarts)]
+    if cut is not None:  # a restart that never began says nothing
+        tries = [p for i, p in enumerate(tries) if not i or any(p.solution.evaluations)]
+    best = tries[0]
+    for other in tries[1:]:
+        best = lower(best, other)
+    found = best.solution
+    recovery = Recovery(
+        x=best.x,
+        z=found.u if setup.problem.space == "latent" else None,
+        y=y,
+        operator=setup.problem.operator,
+        status=found.status,
+        reason=found.reason,
+        names=names,
+        truth=truth,
+        scores=score(best.x, truth),
+        evaluations=found.evaluations,
+        objective=found.value,
+        misfit=found.misfit,
+        seconds=seconds,
+        trace=rows.traces,
+        attempts=[
+            Attempt(p.solution.value, p.solution.misfit, score(p.x, truth).psnr) for p in tries
+        ],
+        start=setup.start.value if isinstance(setup.start, GivenStart) else None,
+        record={},
+        draws=found.draws,
+        interrupted=cut is not None,
+    )
+    recovery.record = record.make(setup, recovery)
+    return recovery
+
+
+def _failure(error: BaseException, setup: Setup, recovery: Recovery) -> RunError:
+    """The error of a run that a component ended, naming it."""
+    if isinstance(error, PriorkitError):
+        return RunError(str(error), recovery=recovery)
+    kind, name = _blamed(error.__traceback__, setup)
+    return RunError(
+        f"The {kind} {name!r} failed, and ended the run: {type(error).__name__}: {error}",
+        recovery=recovery,
+    )
+
+
+def _blamed(trace: TracebackType | None, setup: Setup) -> tuple[str, str]:
+    """Whose code raised: the innermost frame that is a method of a component, or else lies in
+    the package of one."""
+    problem = setup.problem
+    components = {
+        "prior": problem.prior,
+        "operator": problem.operator,
+        "noise": problem.noise,
+        "penalty": problem.penalty,
+        "solver": setup.solver,
+    }
+    packages = {kind: type(c).__module__.split(".")[0] for kind, c in components.items()}
+    blamed = "solver"
+    while trace is not None:
+        frame, trace = trace.tb_frame, trace.tb_next
+        package = str(frame.f_globals.get("__name__", "")).split(".")[0]
+        owner = frame.f_locals.get("self")
+        own = [kind for kind, component in components.items() if owner is component]
+        near = [kind for kind, name in packages.items() if name == package != "priorkit"]
+        blamed = own[0] if own else near[0] if len(near) == 1 else blamed
+    return blamed, setup.selections[blamed].name
+
+
+class _Watch:
+    """What is noted of a chunk at every step: a trace per row, and the user's progress."""
+
+    def __init__(
+        self, traces: list[Trace], first: int, started: float, progress: Progress | None
+    ) -> None:
+        self.traces, self.first, self.started, self.progress = traces, first, started, progress
+        self.noted = [-1] * len(traces)
+
+    def __call__(self, now: Snapshot) -> None:
+        seconds = time.perf_counter() - self.started
+        kept = (now.evaluations, now.objective, now.misfit, now.u.norm(dim=1))
+        for i, (count, objective, misfit, norm) in enumerate(
+            zip(*(values.tolist() for values in kept), strict=True)
+        ):
+            if count == self.noted[i]:  # it has left the batch
+                continue
+            self.noted[i] = count
+            trace = self.traces[i]
+            trace.evaluations.append(count)
+            trace.objective.append(objective)
+            trace.misfit.append(misfit)
+            trace.norm.append(norm)
+            trace.seconds.append(seconds)
+        if self.progress is not None:
+            self.progress(now, self.first)

@@ -1,0 +1,268 @@
+"""Folders of results that are whole: written beside their place and swapped in in one step.
+
+What priorkit wrote is listed in a folder's ``manifest.json`` with its sha256; a folder without
+one isn't priorkit's, and is never written into. Files that somebody added to a folder stay in it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import hashlib
+import json
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from priorkit.errors import BadInputError
+from priorkit.io.files import require_writable, unwritable, write_atomic
+
+__all__ = ["MANIFEST", "replacing", "require_place", "unfinished", "unused"]
+
+MANIFEST = "manifest.json"
+log = logging.getLogger("priorkit")
+
+
+def unfinished(folder: Path) -> Path:
+    """Where a run keeps what is finished until it is saved to ``folder``."""
+    folder = folder.resolve()
+    return folder.with_name(f"{folder.name}.unfinished")
+
+
+def unused(folder: Path) -> Path:
+    """``folder``, or the first of ``folder-2``, ``folder-3`` … that no run has taken."""
+    place, count = folder, 1
+    while place.exists() or unfinished(place).exists():
+        count += 1
+        place = folder.with_name(f"{folder.name}-{count}")
+    return place
+
+
+def require_place(folder: Path, inputs: Iterable[str | os.PathLike[str]] = ()) -> None:
+    """Refuse, before any compute, a folder that results can't or mustn't be written to.
+
+    Raises BadInputError where it holds files and isn't a folder of results, where it holds one
+    of the ``inputs``, where it can't be replaced, or where its parent can't be written.
+    """
+    try:
+        place = folder.resolve()
+        if place.exists() and not place.is_dir():
+            raise BadInputError(f"{folder} is a file.", try_="another --out folder")
+        if place == Path.cwd() or os.path.ismount(place):
+            kind = "where you are" if place == Path.cwd() else "where a disk is mounted"
+            raise BadInputError(
+                f"{folder} is the folder {kind}, which can't be replaced in one step.",
+                try_=f"--out {place / 'run'}",
+            )
+        if place.is_dir() and any(place.iterdir()) and _manifest(place) is None:
+            raise BadInputError(
+                f"{folder} holds files that priorkit did not write: nothing in it is replaced.",
+                try_="another --out folder",
+            )
+        for given in inputs:
+            if Path(given).resolve().is_relative_to(place):
+                raise BadInputError(
+                    f"{folder} holds an input of this run, {Path(given).name}.",
+                    try_="another --out folder",
+                )
+    except (OSError, ValueError, RuntimeError) as error:  # of names that no file can have
+        raise unwritable(folder, error) from error
+    require_writable(place.parent)
+
+
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """A folder to write into that takes the place of ``folder`` when the block ends.
+
+    Until then, and where the block raises, ``folder`` is as it was; at no moment is it
+    anything but the old one or the new one. (Where the file system can't exchange two folders
+    there is an instant in which the old one has the name ``….before`` and the new one none.)
+    Raises BadInputError as :func:`require_place`, or where the disk is full.
+    """
+    require_place(folder)
+    place = folder.resolve()
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(place)
+        stage = Path(tempfile.mkdtemp(prefix=_prefix(place), dir=place.parent))
+        stage.chmod(0o755)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    ours = os.stat(stage)
+    with locked(stage):
+        try:
+            yield stage
+            _list(stage)
+            _swap(stage, place)
+        except OSError as error:
+            raise unwritable(folder, error) from error
+        finally:  # what has the stage's name now: nothing, our files, or those replaced
+            if stage.exists() and os.path.samestat(os.stat(stage), ours):
+                shutil.rmtree(stage, ignore_errors=True)
+            elif stage.exists():
+                _retire(stage, place)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder while this process works in it.
+
+    The system lets go when the process ends, however it ends. Raises BadInputError where
+    another holds it. Where the system has no such locks (Windows), nothing is held.
+    """
+    try:
+        import fcntl
+    except ImportError:  # pragma: no cover
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise _in_use(folder) from error
+        if not (folder.exists() and os.path.samestat(os.fstat(handle), os.stat(folder))):
+            raise _in_use(folder)  # another just finished, and removed it
+        yield
+    finally:
+        os.close(handle)
+
+
+def _in_use(folder: Path) -> BadInputError:
+    return BadInputError(
+        f"Another process is working in {folder}.", try_="another --out folder, or wait for it"
+    )
+
+
+# --- what is priorkit's -------------------------------------------------------------
+
+
+def _list(folder: Path) -> None:
+    """Write the manifest: every file in the folder and its sha256."""
+    files = {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    text = json.dumps({"made_by": "priorkit", "files": files}, indent=1)
+    write_atomic(folder / MANIFEST, text.encode())
+
+
+def _manifest(folder: Path) -> dict[str, str] | None:
+    """What priorkit wrote in a folder; None where the folder isn't its own.
+
+    A path that leads anywhere else is not listed, whatever the file says.
+    """
+    try:
+        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if found["made_by"] != "priorkit":
+            return None
+        files = {str(name): str(digest) for name, digest in found["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return {name: digest for name, digest in files.items() if _is_inside(folder, name)}
+
+
+def _is_inside(folder: Path, name: str) -> bool:
+    try:
+        path = folder / name
+        plain = not path.is_symlink() and path.is_file()
+        return plain and path.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError):
+        return False
+
+
+# --- taking a place ---------------------------------------------------------------------
+
+
+def _swap(stage: Path, place: Path) -> None:
+    """Put the stage where ``place`` is, and what was there where the stage was."""
+    try:
+        os.rename(stage, place)  # nothing there, or an empty folder
+        return
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+    require_place(place)  # it may have become somebody's in the meantime
+    if not _exchange(stage, place):
+        before = _free(place.with_name(f"{place.name}.before"))
+        os.rename(place, before)
+        try:
+            os.rename(stage, place)
+        except OSError:
+            os.rename(before, place)
+            raise
+        os.rename(before, stage)
+
+
+def _exchange(a: Path, b: Path) -> bool:
+    """Exchange two folders in one step; False where the system or the disk can't."""
+    names = os.fsencode(a), os.fsencode(b)
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if sys.platform == "darwin":
+            return bool(libc.renamex_np(*names, 2) == 0)
+        here = -100  # AT_FDCWD: paths are taken as they are
+        return bool(libc.renameat2(here, names[0], here, names[1], 2) == 0)
+    except (OSError, AttributeError, TypeError):
+        return False
+
+
+def _retire(old: Path, place: Path) -> None:
+    """Remove what priorkit wrote in a folder that was replaced; keep what others added.
+
+    A file that was added, or changed since it was written, goes to the same name in ``place``,
+    or where that is taken stays in a folder ``….before``.
+    """
+    for name, digest in (_manifest(old) or {}).items():
+        path = old / name
+        if hashlib.sha256(path.read_bytes()).hexdigest() == digest:
+            path.unlink()
+    added = [p for p in sorted(old.rglob("*")) if p.is_symlink() or not p.is_dir()]
+    added.remove(old / MANIFEST)
+    for path in added:
+        target = place / path.relative_to(old)
+        with suppress(OSError):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not os.path.lexists(target):
+                os.rename(path, target)
+    for folder in sorted((p for p in old.rglob("*") if p.is_dir()), reverse=True):
+        with suppress(OSError):  # not empty
+            folder.rmdir()
+    if [p.name for p in old.iterdir()] == [MANIFEST]:
+        shutil.rmtree(old)
+    else:
+        kept = _free(place.with_name(f"{place.name}.before"))
+        os.rename(old, kept)
+        log.warning("Files that the earlier run did not write are kept in %s.", kept)
+
+
+def _sweep(place: Path) -> None:
+    """Clear what a killed process left while it saved to ``place``."""
+    for stage in place.parent.glob(f"{_glob(_prefix(place))}*"):
+        with suppress(OSError, BadInputError), locked(stage):  # of a live one: left alone
+            if _manifest(stage) is not None and place.exists():
+                _retire(stage, place)
+            else:
+                shutil.rmtree(stage)
+
+
+def _prefix(place: Path) -> str:
+    return f".{place.name[:100]}.saving-"
+
+
+def _glob(text: str) -> str:
+    return "".join(f"[{c}]" if c in "*?[" else c for c in text)
+
+
+def _free(path: Path) -> Path:
+    candidate, count = path, 1
+    while candidate.exists():
+        count += 1
+        candidate = path.with_name(f"{path.name}-{count}")
+    return candidate
