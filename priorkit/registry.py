@@ -1,26 +1,33 @@
 """Discovery of plugins and lookup of components by name.
 
 Plugins are found through the entry-point group ``priorkit``. Listing never imports a
-component; a plugin that fails is recorded and the rest keep working.
+component; a plugin that fails is recorded and the rest keep working. While a plugin's code is
+imported, what it prints goes to stderr and what it sets for all of torch is set back.
 """
 
 from __future__ import annotations
 
 import importlib
+import logging
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from importlib.resources import files
 from typing import Any
 
 import pluggy
 
 from priorkit import hookspecs
+from priorkit.discovery import PluginStatus, describe, installed, isolated, label
 from priorkit.errors import PluginError, UnknownNameError, did_you_mean
 
 __all__ = ["KINDS", "Entry", "PluginStatus", "Registry", "registry"]
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+log = logging.getLogger("priorkit")
 
 KINDS = {
     "prior": "register_priors",
@@ -53,24 +60,16 @@ class Entry:
             return self.target
         module, _, attribute = self.target.partition(":")
         try:
-            return getattr(importlib.import_module(module), attribute)
-        except Exception as error:
+            with isolated(lambda what: log.warning("Plugin %r %s.", self.plugin, what)):
+                return getattr(importlib.import_module(module), attribute)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # even SystemExit
             raise PluginError(
                 f"The {self.kind} {self.name!r} of plugin {self.plugin!r} can't be imported.",
-                got=f"{type(error).__name__}: {error}",
+                got=describe(error),
                 try_="priorkit plugins",
             ) from error
-
-
-@dataclass
-class PluginStatus:
-    """One plugin as found: where from, what it registered, what went wrong."""
-
-    name: str
-    distribution: str
-    version: str
-    names: list[str] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
 
 
 class Registry:
@@ -79,10 +78,11 @@ class Registry:
     Parameters
     ----------
     points : the entry points to load, in the order in which they may claim names
+    broken : distributions whose entry points can't be read
     """
 
-    def __init__(self, points: Iterable[EntryPoint]) -> None:
-        self.plugins: list[PluginStatus] = []
+    def __init__(self, points: Iterable[EntryPoint], broken: Iterable[PluginStatus] = ()) -> None:
+        self.plugins: list[PluginStatus] = list(broken)
         self._loaded: list[PluginStatus] = []
         self._entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
         self._alias: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
@@ -132,25 +132,28 @@ class Registry:
             )
         return self._entries[kind][self._fallback[kind]]
 
-    def call_commands(self, app: Any) -> None:
-        """Let plugins add commands; one that fails is recorded and left out."""
+    def commands(self, make: Callable[[], Any]) -> Iterator[tuple[PluginStatus, Any]]:
+        """For each plugin an application of its own, by ``make``, with the commands it adds."""
         for status in self._loaded:
+            app = make()
             self._call("register_commands", status, app)
+            yield status, app
 
     def _load(self, point: EntryPoint) -> None:
-        dist = point.dist
-        status = PluginStatus(
-            point.name, dist.name if dist else "unknown", dist.version if dist else ""
-        )
+        name, version = label(point.dist)
+        status = PluginStatus(point.name, name, version)
         self.plugins.append(status)
         if self._manager.has_plugin(point.name):
             status.failures.append(f"a plugin named {point.name!r} is already loaded")
             return
         try:
-            plugin = point.load()
-            self._manager.register(plugin, name=point.name)
-        except (Exception, SystemExit) as error:
-            status.failures.append(_describe(error))
+            with isolated(status.failures.append):
+                plugin = point.load()
+                self._manager.register(plugin, name=point.name)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # even SystemExit
+            status.failures.append(describe(error))
             if self._manager.has_plugin(point.name):  # pluggy keeps a half-registered plugin
                 self._manager.unregister(name=point.name)
             return
@@ -167,9 +170,12 @@ class Registry:
         for hook in getattr(self._manager.hook, hook_name).get_hookimpls():
             if hook.plugin_name == status.name:
                 try:
-                    hook.function(argument)
-                except (Exception, SystemExit) as error:
-                    status.failures.append(f"{hook_name}: {_describe(error)}")
+                    with isolated(status.failures.append):
+                        hook.function(argument)
+                except KeyboardInterrupt:
+                    raise
+                except BaseException as error:  # even SystemExit
+                    status.failures.append(f"{hook_name}: {describe(error)}")
 
     def add(self, entry: Entry, status: PluginStatus, *, fallback: bool) -> None:
         """Take an entry in; a name or a place that is taken is refused, and said."""
@@ -205,6 +211,15 @@ class _Register:
     ) -> None:
         if isinstance(aliases, str):
             raise TypeError(f"aliases of {name!r} is a tuple of names, got {aliases!r}")
+        for word in (name, *aliases):
+            if not isinstance(word, str) or not NAME.fullmatch(word):
+                raise TypeError(
+                    f"a name is letters, digits, '.', '_', '+' and '-', got {ascii(word)[:80]}"
+                )
+        if not callable(target) and not (isinstance(target, str) and ":" in target):
+            raise TypeError(
+                f"the target of {name!r} is a class or 'module:class', got {ascii(target)[:80]}"
+            )
         entry = Entry(self.kind, name, target, self.status.name, tuple(aliases), preset)
         self.registry.add(entry, self.status, fallback=fallback)
 
@@ -226,15 +241,11 @@ def registry() -> Registry:
     selection = os.environ.get("PRIORKIT_PLUGINS")
     chosen = None if selection is None else {n.strip() for n in selection.split(",")}
 
+    points, broken = installed()
+
     def first_party(point: EntryPoint) -> bool:
-        return point.dist is not None and point.dist.name == "priorkit"
+        return label(point.dist)[0] == "priorkit"
 
-    points = sorted(
-        entry_points(group="priorkit"), key=lambda p: (not first_party(p), p.name, p.value)
-    )
-    unique = {(p.name, p.value): p for p in points}.values()  # an editable install lists twice
-    return Registry(p for p in unique if chosen is None or first_party(p) or p.name in chosen)
-
-
-def _describe(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    points.sort(key=lambda p: (not first_party(p), p.name, p.value))
+    wanted = [p for p in points if chosen is None or first_party(p) or p.name in chosen]
+    return Registry(wanted, broken)

@@ -130,13 +130,10 @@ def test_command(words, names_known):
     """The command exists, and so do its options and the names that it mentions."""
     import typer
 
-    from priorkit import cli
+    from priorkit.cli.application import application
     from priorkit.cli.inspect import describe
-    from priorkit.registry import registry
 
-    if "import-glow" not in [c.name for c in cli.app.registered_commands]:
-        registry().call_commands(cli.app)
-    group = typer.main.get_command(cli.app)
+    group = typer.main.get_command(application())
     name, rest = words[0], words[1:]
     if name.startswith("--"):
         assert name in {o for parameter in group.params for o in parameter.opts}

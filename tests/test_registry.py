@@ -185,9 +185,7 @@ def test_a_bad_signature_leaves_nothing_behind(plugin):
         FAULTS["signature"][0] + "\n@hookimpl\ndef register_commands(app): app.append('called')"
     )
     found = Registry([plugin("bad", source)])
-    called = []
-    found.call_commands(called)
-    assert called == []
+    assert [called for _, called in found.commands(list)] == []
 
 
 def test_what_a_hook_registered_before_it_raised_stays(plugin):
@@ -223,9 +221,7 @@ def test_two_plugins_of_one_name(plugin):
     found = Registry([first, second])
     assert [entry.name for entry in found.entries("prior")] == ["good"]
     assert [p.failures for p in found.plugins] == [[], ["a plugin named 'same' is already loaded"]]
-    called = []
-    found.call_commands(called)
-    assert called == ["first"]
+    assert [called for _, called in found.commands(list)] == [["first"]]
 
 
 def test_a_command_that_fails_is_isolated(plugin):
@@ -238,9 +234,9 @@ def test_a_command_that_fails_is_isolated(plugin):
     """
     fails = "@hookimpl\ndef register_commands(app): raise RuntimeError('no')"
     found = Registry([plugin("fails", fails), plugin("works", works)])
-    app = typer.Typer()
-    found.call_commands(app)
-    assert [command.callback.__name__ for command in app.registered_commands] == ["works"]
+    apps = [app for _, app in found.commands(typer.Typer)]
+    names = [command.callback.__name__ for app in apps for command in app.registered_commands]
+    assert names == ["works"]
     assert status(found, "fails").failures == ["register_commands: RuntimeError: no"]
 
 

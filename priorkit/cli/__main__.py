@@ -1,5 +1,5 @@
 """``python -m priorkit.cli``."""
 
-from priorkit.cli.main import main
+from priorkit.cli import main
 
 main()

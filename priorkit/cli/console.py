@@ -26,8 +26,8 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="machine-readable output"
 
 
 def escape(text: Any) -> str:
-    """Text that means no markup."""
-    return _escape(str(text))
+    """Text that means no markup, and nothing to the terminal."""
+    return _escape("".join(c if c.isprintable() or c in "\n\t" else "?" for c in str(text)))
 
 
 def show_json(found: Any) -> None:

@@ -32,13 +32,16 @@ def list_(as_json: JsonFlag = False) -> None:
     for kind, found in entries.items():
         for entry in found:
             table.add_row(
-                kind, f"[bold]{entry.name}[/bold]", ", ".join(entry.aliases), entry.plugin
+                kind,
+                f"[bold]{entry.name}[/bold]",
+                ", ".join(entry.aliases),
+                escape(entry.plugin),
             )
         table.add_section()
     out.print(table)
     failed = [p.name for p in registry().plugins if p.failures]
     if failed:
-        err.print(f"Plugins with problems: {', '.join(failed)}. Run: priorkit plugins")
+        err.print(f"Plugins with problems: {escape(', '.join(failed))}. Run: priorkit plugins")
 
 
 def show(name: str, as_json: JsonFlag = False) -> None:
@@ -48,15 +51,16 @@ def show(name: str, as_json: JsonFlag = False) -> None:
         show_json(found)
         return
     for item in found:
-        out.print(f"[bold]{item['kind']} {item['name']}[/bold]  from plugin {item['plugin']}")
+        head = f"[bold]{item['kind']} {escape(item['name'])}[/bold]"
+        out.print(f"{head}  from plugin {escape(item['plugin'])}")
         out.print(escape(item["doc"]))
         for option in item["options"]:
             out.print(
-                f"  --{option['name']}  {escape(option['type'])}  "
+                f"  --{escape(option['name'])}  {escape(option['type'])}  "
                 f"default: {escape(option['default'])}"
             )
         for key, value in item["card"].items():
-            out.print(f"  {key}: {escape(value)}")
+            out.print(f"  {escape(key)}: {escape(value)}")
         out.print()
 
 
@@ -67,8 +71,9 @@ def plugins(as_json: JsonFlag = False) -> None:
         show_json([asdict(p) for p in found])
     else:
         for plugin in found:
-            version = f"{plugin.distribution} {plugin.version}"
-            out.print(f"[bold]{plugin.name}[/bold]  {version}: {', '.join(plugin.names) or '—'}")
+            version = escape(f"{plugin.distribution} {plugin.version}")
+            names = ", ".join(plugin.names) or "—"
+            out.print(f"[bold]{escape(plugin.name)}[/bold]  {version}: {names}")
             for failure in plugin.failures:
                 out.print(f"  [red]failed[/red] {escape(failure)}", soft_wrap=True)
     if any(p.failures for p in found):

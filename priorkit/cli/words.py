@@ -46,7 +46,7 @@ def value(text: str) -> Any:
     """A word as JSON where it is that, else as it is."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from priorkit.engine.components import Selection, resolve
+from priorkit.engine.components import Selection, class_of, resolve
 from priorkit.engine.config import COMPONENTS, RUN_LEVEL, RunConfig
 from priorkit.engine.given import given_start
 from priorkit.engine.options import option_fields
@@ -80,7 +80,7 @@ def _known_to(kinds: list[str], option: str) -> bool:
     for kind in kinds:
         for entry in registry().entries(kind):
             try:
-                if option in option_fields(entry.load()):
+                if option in option_fields(class_of(entry)):
                     return True
             except PriorkitError:
                 continue

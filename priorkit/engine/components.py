@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,42 @@ from typing import Any
 from pydantic import ValidationError
 
 from priorkit import interfaces
+from priorkit.discovery import describe
 from priorkit.engine.options import describe_errors, option_fields, options_model
-from priorkit.errors import BadInputError, UnknownNameError, did_you_mean
+from priorkit.errors import (
+    BadInputError,
+    PluginError,
+    PriorkitError,
+    UnknownNameError,
+    did_you_mean,
+)
 from priorkit.io import weights
 from priorkit.registry import Entry, registry
 
-__all__ = ["Selection", "from_weights", "resolve"]
+__all__ = ["Selection", "blaming", "class_of", "from_weights", "resolve"]
+
+
+@contextmanager
+def blaming(who: str) -> Iterator[None]:
+    """Turn what a component's code raises into a PluginError that names the component."""
+    try:
+        yield
+    except (PriorkitError, AssertionError):
+        raise
+    except Exception as error:
+        raise PluginError(f"The {who} failed.", got=describe(error)) from error
+
+
+def class_of(entry: Entry) -> Any:
+    """The class that an entry registers. Raises PluginError where it isn't one of its kind."""
+    found, base = entry.load(), getattr(interfaces, entry.kind.capitalize())
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise PluginError(
+            f"The {entry.kind} {entry.name!r} of plugin {entry.plugin!r} isn't a class derived "
+            f"from priorkit.interfaces.{base.__name__}.",
+            got=ascii(found)[:80],
+        )
+    return found
 
 
 @dataclass
@@ -69,7 +101,8 @@ class Selection:
                 f"{self.kind} {self.name!r}: {describe_errors(error)}",
                 try_=f"priorkit show {self.name}",
             ) from error
-        return self.target(**{name: getattr(checked, name) for name in model.model_fields})
+        with blaming(f"{self.kind} {self.name!r}"):
+            return self.target(**{name: getattr(checked, name) for name in model.model_fields})
 
     def record(self) -> dict[str, Any]:
         """The component as a table for a config file.
@@ -125,9 +158,9 @@ def resolve(kind: str, spec: Any) -> Selection:
     if entry is None and kind == "prior":
         found = from_weights(name)
         if found is not None:
-            return Selection(kind, name, found.load(), options, dict(found.preset))
+            return Selection(kind, name, class_of(found), options, dict(found.preset))
     entry = entry or registry().get(kind, name)
-    return Selection(kind, entry.name, entry.load(), options, dict(entry.preset))
+    return Selection(kind, entry.name, class_of(entry), options, dict(entry.preset))
 
 
 def from_weights(name: str) -> Entry | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from priorkit.engine.components import Selection, resolve
+from priorkit.engine.components import Selection, class_of, resolve
 from priorkit.errors import MismatchError, PriorkitError
 from priorkit.interfaces import (
     Decoder,
@@ -70,7 +70,7 @@ def _using(problem: Problem) -> list[Selection]:
     found: list[tuple[int, Selection]] = []
     for entry in registry().entries("solver"):
         try:
-            requires = entry.load().requires
+            requires = class_of(entry).requires
         except PriorkitError:
             continue
         if requires.prior and not _missing(requires, problem):
@@ -115,7 +115,7 @@ def _names(kind: str, fits: Callable[[Any], bool]) -> str:
     found = []
     for entry in registry().entries(kind):
         try:
-            if fits(entry.load()):
+            if fits(class_of(entry)):
                 found.append(repr(entry.name))
         except PriorkitError:
             continue

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from priorkit.engine.components import blaming
 from priorkit.engine.setup import Setup
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Shape
@@ -25,8 +26,10 @@ def simulate(setup: Setup, x: Tensor) -> Tensor:
     """y ~ p(· | A x); the noise of image i depends on the seed and i alone, never on the batch."""
     operator = setup.problem.operator
     streams = Streams(setup.config.seed, "noise", range(len(x)))
-    clean = operator.A(x)
-    y = setup.problem.noise.sample(clean, streams)
+    with blaming(f"operator {setup.selections['operator'].name!r}"):
+        clean = operator.A(x)
+    with blaming(f"noise {setup.selections['noise'].name!r}"):
+        y = setup.problem.noise.sample(clean, streams)
     return y if operator.mask is None else y * operator.mask.to(y)
 
 

@@ -8,12 +8,28 @@ from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
+from priorkit.discovery import describe
+from priorkit.errors import PluginError
+
 __all__ = ["describe_errors", "option_fields", "options_model"]
 
 
 @cache
 def options_model(target: Any) -> type[BaseModel]:
-    """A pydantic model of the keyword parameters of a constructor."""
+    """A pydantic model of the keyword parameters of a constructor.
+
+    Raises PluginError where they can't be read, as where an annotation names nothing.
+    """
+    try:
+        return _model(target)
+    except Exception as error:
+        raise PluginError(
+            f"The options of {target.__module__}.{target.__qualname__} can't be read.",
+            got=describe(error),
+        ) from error
+
+
+def _model(target: Any) -> type[BaseModel]:
     definition: dict[str, Any] = {}
     hints = get_type_hints(target.__init__, include_extras=True)
     for parameter in inspect.signature(target).parameters.values():

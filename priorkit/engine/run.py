@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from priorkit.engine import record
+from priorkit.engine.components import blaming
 from priorkit.engine.given import GivenStart
 from priorkit.engine.journal import Journal
 from priorkit.engine.loop import solve as run
@@ -108,9 +109,10 @@ def _solve(
     log.info("Solving %s, each %s.", planned, dimensions(setup.problem.shape))
     index = torch.tensor(pending, device=whole.y.device)
     chunks = index.split(planned.together)
-    u0 = torch.cat(
-        [setup.start.make(whole.rows(whole.paired(rows)))[: len(rows)] for rows in chunks]
-    )
+    with blaming(f"start {setup.selections['start'].name!r}"):
+        u0 = torch.cat(
+            [setup.start.make(whole.rows(whole.paired(rows)))[: len(rows)] for rows in chunks]
+        )
     cut: BaseException | None = None
     for first in range(0, len(pending), planned.together):
         own = pending[first : first + planned.together]
@@ -220,7 +222,7 @@ class _Watch:
         self, traces: list[Trace], first: int, started: float, progress: Progress | None
     ) -> None:
         self.traces, self.first, self.started, self.progress = traces, first, started, progress
-        self.noted = [-1] * len(traces)
+        self.noted = [0] * len(traces)
 
     def __call__(self, now: Snapshot) -> None:
         seconds = time.perf_counter() - self.started
@@ -228,7 +230,7 @@ class _Watch:
         for i, (count, objective, misfit, norm) in enumerate(
             zip(*(values.tolist() for values in kept), strict=True)
         ):
-            if count == self.noted[i]:  # it has left the batch
+            if count == self.noted[i]:  # not evaluated yet, or it has left the batch
                 continue
             self.noted[i] = count
             trace = self.traces[i]

@@ -12,7 +12,7 @@ import torch
 
 from priorkit.engine import fit
 from priorkit.engine.choose import Chosen, give_rest
-from priorkit.engine.components import Selection, resolve
+from priorkit.engine.components import Selection, blaming, resolve
 from priorkit.engine.config import COMPONENTS, RunConfig
 from priorkit.errors import BadInputError, MismatchError
 from priorkit.interfaces import (
@@ -79,9 +79,13 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
     prior: Prior = selections["prior"].build(seed)
     operator: Operator = selections["operator"].build(seed)
     shape = _shape(prior, selections["prior"].name, shape, config.shape)
-    prior, operator = prior.bind(shape), operator.bind(shape)
+    with blaming(f"prior {selections['prior'].name!r}"):
+        prior = prior.bind(shape)
+    with blaming(f"operator {selections['operator'].name!r}"):
+        operator = operator.bind(shape)
     noise = _noise(config, selections["noise"], operator, real=real)
-    choices = prior.defaults(operator, noise)
+    with blaming(f"prior {selections['prior'].name!r}"):
+        choices = prior.defaults(operator, noise)
     # The prior's choices belong together: another penalty doesn't inherit their space.
     wanted = resolve("penalty", choices.penalty)
     asked = selections.setdefault("penalty", wanted)
@@ -101,9 +105,12 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
     start: Start = selections["start"].build(seed)
     fit.check(selections, replace(bare, penalty=penalty), solver, start)
     gamma = _gamma(config, choices if follows else Choices(), asked.name, penalty, follows)
-    problem = replace(bare, penalty=penalty.bind(prior, shape), gamma=gamma)
-    solver.check(problem)
-    start.check(problem)
+    with blaming(f"penalty {selections['penalty'].name!r}"):
+        problem = replace(bare, penalty=penalty.bind(prior, shape), gamma=gamma)
+    with blaming(f"solver {selections['solver'].name!r}"):
+        solver.check(problem)
+    with blaming(f"start {selections['start'].name!r}"):
+        start.check(problem)
     return Setup(
         config=config,
         selections=selections,

@@ -41,8 +41,7 @@ def check_solver(
     solver.check(replace(problem, data=None))
     u0 = torch.zeros(len(problem.y), problem.size, dtype=problem.y.real.dtype)
     y, start = problem.y.clone(), u0.clone()
-    found, interrupted = solve(solver, problem, u0, budget)
-    assert not interrupted
+    found = _solved(solver, problem, u0, budget)
     assert torch.equal(problem.y, y), "the solver changes y"
     assert torch.equal(u0, start), "the solver changes u0"
     assert found.u.shape == u0.shape, f"u has shape {tuple(found.u.shape)}"
@@ -50,7 +49,7 @@ def check_solver(
     assert max(found.evaluations) <= budget, "more evaluations than the budget"
     assert min(found.evaluations) >= 1, "no evaluation was counted"
     assert all(found.reason), "a status without its reason"
-    short, _ = solve(solver, problem, u0, 2)
+    short = _solved(solver, problem, u0, 2)
     assert max(short.evaluations) <= 2, "a budget of 2 isn't kept"
     if solver.descends:
         _check_descent(solver, problem, u0, found, tolerance)
@@ -59,6 +58,14 @@ def check_solver(
     _check_independence(solver, problem, u0, found, budget)
     if found.draws is not None:
         _check_draws(solver, problem, u0, found, budget)
+
+
+def _solved(solver: Solver[Any], problem: Problem, u0: Tensor, budget: int) -> Solution:
+    """The solution; what the solver raises is raised."""
+    found, cut = solve(solver, problem, u0, budget)
+    if cut is not None:
+        raise cut
+    return found
 
 
 def _check_descent(
@@ -115,12 +122,12 @@ def _check_independence(
     scale = torch.ones_like(problem.y)
     scale[0] = 1e6
     loud = problem.at(problem.y * scale, problem.truth, problem.images)
-    beside, _ = solve(solver, loud, u0, budget)
+    beside = _solved(solver, loud, u0, budget)
     for i in range(1, len(u0)):
         what = "an image's result depends on what another measured"
         close(beside.u[i], found.u[i], 1e-6, what)
     row = torch.tensor([2])
-    alone, _ = solve(solver, problem.rows(row), u0[row], budget)
+    alone = _solved(solver, problem.rows(row), u0[row], budget)
     close(alone.u, found.u[2:3], 1e-6, "an image's result depends on its batch")
     if solver.unit == "evaluations":
         assert alone.evaluations == found.evaluations[2:3], "an image alone takes other steps"
@@ -130,11 +137,11 @@ def _check_draws(
     solver: Solver[Any], problem: Problem, u0: Tensor, found: Solution, budget: int
 ) -> None:
     assert found.draws is not None
-    again, _ = solve(solver, problem, u0, budget)
+    again = _solved(solver, problem, u0, budget)
     second = problem.at(problem.y, problem.truth, problem.images, [1] * len(problem.y))
-    other, _ = solve(solver, second, u0, budget)
+    other = _solved(solver, second, u0, budget)
     row = torch.tensor([2])
-    alone, _ = solve(solver, problem.rows(row), u0[row], budget)
+    alone = _solved(solver, problem.rows(row), u0[row], budget)
     assert again.draws is not None
     assert other.draws is not None
     assert alone.draws is not None
@@ -143,7 +150,7 @@ def _check_draws(
     gap = float((other.draws.mean - found.draws.mean).abs().max())
     assert gap > 1e-9, "two restarts share their draws"
     same = problem.at(problem.y[:1].expand_as(problem.y), None, problem.images)
-    equal, _ = solve(solver, same, u0, budget)
+    equal = _solved(solver, same, u0, budget)
     assert equal.draws is not None
     gap = float((equal.draws.mean[0] - equal.draws.mean[1]).abs().max())
     assert gap > 1e-9, "two images share their draws"

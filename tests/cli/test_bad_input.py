@@ -64,7 +64,7 @@ COMMANDS = {
         }.items()
     },
     "unwritable": (f"{RECOVER} --out face.png/out", "can't be written. Got Not a directory"),
-    "a file as folder": (f"{RECOVER} --out face.png", "can't be written"),
+    "a file as folder": (f"{RECOVER} --out face.png", "face.png is a file"),
     "replay of nothing": ("replay empty", "empty holds no run"),
     "replay of half a run": ("replay run-without-y", "y.npy is not an array that can be read"),
     "show": ("show gausian", "Unknown name 'gausian'. Did you mean 'gaussian'?"),

@@ -1,0 +1,121 @@
+"""The application and its exit codes.
+
+0 done, 1 a run that diverged or that a component ended, a file that couldn't be read, or
+(priorkit plugins) a plugin that failed, 2 bad input or a component that can't be imported, 130
+Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.errors import MarkupError
+from typer.exceptions import TyperException
+from typer.main import get_command, get_command_name
+
+from priorkit import __version__
+from priorkit.cli import streams
+from priorkit.cli.console import err, escape, out
+from priorkit.cli.inspect import list_, plugins, show
+from priorkit.cli.recover import compare, recover, replay
+from priorkit.cli.train import train
+from priorkit.errors import PluginError, PriorkitError
+from priorkit.registry import registry
+
+__all__ = ["application", "run"]
+
+# Settings belong to components that plugins bring, so these commands take any --name.
+_OPEN = {"allow_extra_args": True, "ignore_unknown_options": True}
+_NAMED = "[--NAME VALUE …]"
+
+
+def application(*, markup: bool = True) -> typer.Typer:
+    """All commands: ours, and those of plugins that neither fail nor take a name that is taken."""
+    app = typer.Typer(
+        name="priorkit",
+        help="Recover images from few, noisy or missing measurements.",
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich" if markup else None,
+    )
+    app.command(context_settings=_OPEN, options_metavar=f"[IMAGE] {_NAMED}")(recover)
+    app.command(context_settings=_OPEN, options_metavar=f"[IMAGE] --priors A,B … {_NAMED}")(compare)
+    app.command()(replay)
+    app.command(name="list")(list_)
+    app.command()(show)
+    app.command()(plugins)
+    app.command(context_settings=_OPEN, options_metavar="NAME --data PATH --out FOLDER …")(train)
+    app.callback(invoke_without_command=True)(_root)
+    _add_plugins(app)
+    return app
+
+
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="print the version")] = False,
+) -> None:
+    if version:
+        out.print(f"priorkit {__version__}")
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def _add_plugins(app: typer.Typer) -> None:
+    taken = {_name(command) for command in app.registered_commands}
+    for status, own in registry().commands(typer.Typer):
+        for command in own.registered_commands:
+            name = _name(command)
+            alone = typer.Typer()
+            alone.registered_commands = [command]
+            try:
+                if name in taken:
+                    raise PluginError(f"the command {name!r} is already there")
+                get_command(alone)  # the options make sense
+            except Exception as error:
+                said = f"register_commands: {error}"
+                if said not in status.failures:
+                    status.failures.append(said)
+                continue
+            taken.add(name)
+            app.registered_commands.append(command)
+
+
+def _name(command: typer.models.CommandInfo) -> str:
+    function = command.callback
+    return command.name or (get_command_name(function.__name__) if function else "")
+
+
+def run() -> None:
+    """Run the command line: errors become one line, and the process ends with an exit code."""
+    with streams.safe():
+        code = _code()
+        error = streams.flush()
+        if error is not None and not isinstance(error, BrokenPipeError):
+            err.print(f"[red]error:[/red] stdout can't be written: {escape(error)}")
+            code = code or 2
+    sys.exit(code)
+
+
+def _code() -> int:
+    try:
+        code = _run_application()
+    except (PriorkitError, TyperException) as error:
+        hint = "" if isinstance(error, PriorkitError) else " Run: priorkit --help"
+        err.print(f"[red]error:[/red] {escape(error)}{hint}", soft_wrap=True)
+        return 1 if hasattr(error, "recovery") else 2
+    except (KeyboardInterrupt, typer.Abort):
+        err.print("Interrupted.")
+        return 130
+    except OSError as error:  # of stdout; files have errors of their own
+        err.print(f"[red]error:[/red] {escape(error)}", soft_wrap=True)
+        return 2
+    return code if isinstance(code, int) else 0
+
+
+def _run_application() -> object:
+    try:
+        return application()(standalone_mode=False)
+    except MarkupError:  # in the help of a plugin's command
+        return application(markup=False)(standalone_mode=False)

@@ -1,0 +1,93 @@
+"""The plugins that are installed, and running their code so that it troubles nobody else."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field
+from importlib.metadata import Distribution, EntryPoint, distributions
+from pathlib import Path
+from typing import Any
+
+__all__ = ["PluginStatus", "describe", "installed", "isolated", "label"]
+
+
+@dataclass
+class PluginStatus:
+    """One plugin as found: where from, what it registered, what went wrong."""
+
+    name: str
+    distribution: str
+    version: str
+    names: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+def installed() -> tuple[list[EntryPoint], list[PluginStatus]]:
+    """The entry points of everything installed, and what can't be read."""
+    points: dict[tuple[str, str], EntryPoint] = {}  # an editable install lists twice
+    broken = []
+    for dist in distributions():
+        try:
+            own = [point for point in dist.entry_points if point.group == "priorkit"]
+        except Exception as error:  # of a damaged file, many kinds
+            if _mentions_priorkit(dist):
+                said = f"its entry_points.txt can't be read: {describe(error)}"
+                broken.append(PluginStatus("?", *label(dist), failures=[said]))
+            continue
+        for point in own:
+            points.setdefault((point.name, point.value), point)
+    return list(points.values()), broken
+
+
+def _mentions_priorkit(dist: Distribution) -> bool:
+    folder = getattr(dist, "_path", None)
+    try:
+        return folder is None or b"priorkit" in Path(folder, "entry_points.txt").read_bytes()
+    except OSError:
+        return False
+
+
+def label(dist: Distribution | None) -> tuple[str, str]:
+    """Name and version of a distribution, of which a damaged one may have neither."""
+    try:
+        return (str(dist.name), str(dist.version)) if dist is not None else ("unknown", "")
+    except Exception:
+        return "unknown", ""
+
+
+@contextmanager
+def isolated(tell: Callable[[str], object]) -> Iterator[None]:
+    """Run a plugin's code: what it prints goes to stderr, and what it changes of torch's defaults
+    is set back, and told."""
+    before = _torch_defaults()
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        after = _torch_defaults()
+        if after != before and after is not None:
+            torch: Any = sys.modules["torch"]
+            device, dtype, grad = before or (torch.device("cpu"), torch.float32, True)
+            if after != (device, dtype, grad):
+                torch.set_default_device(None if device.type == "cpu" else device)
+                torch.set_default_dtype(dtype)
+                torch.set_grad_enabled(grad)
+                tell("changed the defaults of torch for everyone: they were set back")
+
+
+def _torch_defaults() -> tuple[Any, Any, bool] | None:
+    """Device, dtype and whether gradients are recorded; None where nobody imported torch."""
+    torch: Any = sys.modules.get("torch")
+    if torch is None:
+        return None
+    return torch.get_default_device(), torch.get_default_dtype(), torch.is_grad_enabled()
+
+
+def describe(error: BaseException) -> str:
+    """An error in one line."""
+    try:
+        return " ".join(f"{type(error).__name__}: {error}".split())
+    except Exception:  # its own words fail
+        return type(error).__name__
