@@ -79,7 +79,8 @@ class _Run(Recipe):
         o = options
         self.config = DCGANConfig(shape=(3, o.size, o.size), latent=o.latent, width=o.width)
         self.pictures = TrainingPictures(o.data, (o.size, o.size), o.box or None)
-        super().__init__(options, progress, len(self.pictures))
+        found = self.pictures
+        super().__init__(options, progress, len(found), digest=found.digest, skipped=found.skipped)
         self.generator = self._placed(Generator(self.config))
         self.critic = self._placed(Discriminator(self.config))
         self.ema = self._placed(Generator(self.config)).requires_grad_(False)

@@ -91,7 +91,8 @@ class _Run(MaximumLikelihood):
             n_bits=o.n_bits,
         )
         self.pictures = TrainingPictures(o.data, (o.size, o.size), o.box or None)
-        super().__init__(options, progress, len(self.pictures))
+        found = self.pictures
+        super().__init__(options, progress, len(found), digest=found.digest, skipped=found.skipped)
         self.adopt(self._new_network(), self._new_network())
 
     def _new_network(self) -> Glow:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +21,8 @@ class TrainingData(Protocol):
     """Examples by number; ``batch`` draws their noise and augmentation from ``rng``."""
 
     shape: tuple[int, ...]
+    digest: str  # sha256
+    skipped: dict[str, str]  # files that aren't used, with the reason
 
     def __len__(self) -> int: ...
 
@@ -61,6 +64,8 @@ class Points:
                 )
         self.values = torch.from_numpy(values)
         self.shape: tuple[int, ...] = (values.shape[1],)
+        self.digest = hashlib.sha256(values.tobytes()).hexdigest()
+        self.skipped: dict[str, str] = {}
 
     def __len__(self) -> int:
         return len(self.values)
@@ -79,6 +84,7 @@ class Pictures:
     ) -> None:
         self.pictures, self.n_bits, self.shift = pictures, n_bits, shift
         self.shape: tuple[int, ...] = (channels, *pictures.size)
+        self.digest, self.skipped = pictures.digest, pictures.skipped
 
     def __len__(self) -> int:
         return len(self.pictures)

@@ -96,7 +96,8 @@ class _Run(MaximumLikelihood):
 
     def __init__(self, options: RealNVPTraining, progress: Progress | None) -> None:
         self.data, self.config = _read(options)
-        super().__init__(options, progress, len(self.data))
+        found = self.data
+        super().__init__(options, progress, len(found), digest=found.digest, skipped=found.skipped)
         self.unit = "bits/dim" if self.config.is_image else "nats"
         networks = [RealNVP(self.config).to(self.device) for _ in range(2)]
         self.adopt(*networks)

@@ -1,23 +1,33 @@
-"""Training pictures from a folder or a zip: decoded once, cropped on the way out.
+"""Training pictures from a folder or a zip of anybody's: checked once, cropped on the way out.
 
 Imports torch, numpy and pillow only, like the recipes that read them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
+import lzma
+import os
 import zipfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor
 
 __all__ = ["TrainingPictures"]
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+MAX_FILE = 64 << 20  # bytes of one picture
+MAX_PIXELS = 50_000_000  # of one picture
+MAX_TOTAL = 16 << 30  # bytes of all pictures, which are held in memory
+MAX_RATIO = 100  # bytes that a byte in a zip becomes; those of pictures hardly shrink
 
 
 class TrainingPictures:
@@ -31,6 +41,14 @@ class TrainingPictures:
         None takes the largest centred box of the right proportions
 
     A crop is resized with Pillow's antialiased bilinear filter, as everywhere in priorkit.
+    ``skipped`` names the files that can't be used, with the reason: those that can't be decoded
+    to their end or are smaller than the box, of more than 64 MiB or 50 million pixels,
+    encrypted or damaged in the zip, or that shrank there to less than a hundredth; and what is
+    named like a picture and is a folder or a link that leads nowhere. ``digest`` is the sha256
+    of the others, with their names.
+
+    Raises ValueError where no picture is left, for a zip that can't be read, and for more
+    than 16 GiB in all.
     """
 
     def __init__(
@@ -38,12 +56,39 @@ class TrainingPictures:
     ) -> None:
         self.size = size
         self.box = tuple(box) if box is not None else None
-        self._files = _read_files(Path(path))
-        self.names = sorted(self._files)
-        for name in self.names:  # a damaged file is found now, not hours into training
-            self._check(name)
+        self.skipped: dict[str, str] = {}
+        self._files: dict[str, bytes] = {}
+        total = 0
+        for name, read in _sources(Path(path)):
+            try:
+                self._files[name] = read()
+                total += len(self._files[name])
+            except (OSError, ValueError, RuntimeError, NotImplementedError, EOFError) as error:
+                self.skipped[name] = str(error) or type(error).__name__
+            except (zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
+                self.skipped[name] = f"damaged in the zip: {error}"
+            if total > MAX_TOTAL:
+                raise ValueError(f"{path} holds more than {MAX_TOTAL >> 30} GiB of pictures")
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # now, not hours into training
+            for name, fault in zip(self._files, pool.map(self._fault, self._files), strict=True):
+                if fault:
+                    self.skipped[name] = fault
+        self.names = sorted(name for name in self._files if name not in self.skipped)
         if not self.names:
-            raise ValueError(f"No pictures in {path}. Expected files ending in {_SUFFIXES}")
+            first = next((f": {n}: {why}" for n, why in self.skipped.items()), "")
+            raise ValueError(
+                f"No pictures in {path} that can be used{first}. "
+                f"Expected files ending in {', '.join(_SUFFIXES)}"
+            )
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the pictures and their names."""
+        found = hashlib.sha256()
+        for name in self.names:
+            found.update(name.encode("utf-8", "surrogateescape") + b"\0")
+            found.update(hashlib.sha256(self._files[name]).digest())
+        return found.hexdigest()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -73,12 +118,18 @@ class TrainingPictures:
             ]
         )
 
-    def _check(self, name: str) -> None:
+    def _fault(self, name: str) -> str:
+        """Why a picture can't be used; empty where it can."""
         try:
             with Image.open(io.BytesIO(self._files[name])) as file:
-                self._box_of(file)
-        except UnidentifiedImageError as error:
-            raise ValueError(f"{name} is not a picture that can be read") from error
+                if file.width * file.height > MAX_PIXELS:
+                    return f"{file.width}×{file.height} pixels, more than {MAX_PIXELS:,}"
+                file.load()  # to its end
+                self._box_of(ImageOps.exif_transpose(file))
+        except Exception as error:  # Pillow raises many kinds for a damaged file
+            own = isinstance(error, ValueError) and str(error).startswith("box")
+            return str(error) if own else f"not a picture that can be read: {error}"[:200]
+        return ""
 
     def _box_of(self, image: Image.Image) -> tuple[float, float, float, float]:
         if self.box is not None:
@@ -93,15 +144,48 @@ class TrainingPictures:
         return left, top, left + w, top + h
 
 
-def _read_files(path: Path) -> dict[str, bytes]:
+Source = tuple[str, Callable[[], bytes]]
+
+
+def _sources(path: Path) -> Iterator[Source]:
+    """Name and reader of everything that is named like a picture; a reader raises where it
+    isn't one."""
     if path.is_dir():
-        files = [p for p in path.rglob("*") if _is_picture(p.as_posix())]
-        return {str(p.relative_to(path)): p.read_bytes() for p in files}
-    if not zipfile.is_zipfile(path):
-        raise ValueError(f"{path} is neither a folder nor a zip of pictures")
-    with zipfile.ZipFile(path) as archive:
-        names = [n for n in archive.namelist() if _is_picture(n)]
-        return {name: archive.read(name) for name in names}
+        for place in sorted(path.rglob("*")):
+            if _is_picture(place.as_posix()):
+                yield str(place.relative_to(path)), partial(_read_file, place)
+        return
+    try:
+        archive = zipfile.ZipFile(path)
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise ValueError(
+            f"{path} is neither a folder nor a zip of pictures that can be read: {error}"
+        ) from error
+    with archive:
+        for member in archive.infolist():
+            if _is_picture(member.filename):
+                yield member.filename, partial(_read_member, archive, member)
+
+
+def _read_file(path: Path) -> bytes:
+    if path.is_symlink() and not path.exists():
+        raise ValueError("a link that leads nowhere")
+    if not path.is_file():  # also pipes and devices, which would never end
+        raise ValueError("not a file")
+    if path.stat().st_size > MAX_FILE:
+        raise ValueError(f"larger than {MAX_FILE >> 20} MiB")
+    return path.read_bytes()
+
+
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    if member.flag_bits & 1:
+        raise ValueError("encrypted")
+    if member.file_size > MAX_FILE:
+        raise ValueError(f"larger than {MAX_FILE >> 20} MiB")
+    if member.file_size > MAX_RATIO * max(member.compress_size, 1000):
+        raise ValueError(f"shrunk to less than 1/{MAX_RATIO}, as no picture can be")
+    with archive.open(member) as file:
+        return file.read(MAX_FILE + 1)
 
 
 def _is_picture(name: str) -> bool:

@@ -3,45 +3,74 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
-__all__ = ["load_checkpoint", "log_line", "mosaic", "save_checkpoint", "write_weights"]
+from priorkit.io.files import write_atomic
+
+__all__ = [
+    "claim",
+    "load_checkpoint",
+    "log_line",
+    "mosaic",
+    "prune_log",
+    "save_checkpoint",
+    "write_weights",
+]
+
+CHECKPOINT = "checkpoint.pt"
+
+
+def claim(folder: Path, data: Path) -> None:
+    """Make a folder for a training run; one with files but no checkpoint is somebody else's.
+
+    Raises ValueError for that, and for a folder that the training data lie in.
+    """
+    if data.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"{folder} holds the training data: give another --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [p for p in folder.iterdir() if p.suffix != ".partial"]
+    if files and not (folder / CHECKPOINT).exists():
+        raise ValueError(
+            f"{folder} holds files that no training wrote, such as {files[0].name}: "
+            "give another --out"
+        )
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
     """Write ``folder/checkpoint.pt``, whole or not at all."""
-    partial = folder / "checkpoint.pt.partial"
-    torch.save(state, partial)
-    os.replace(partial, folder / "checkpoint.pt")
+    write_atomic(folder / CHECKPOINT, lambda file: torch.save(state, file))
 
 
 def load_checkpoint(
-    folder: Path, architecture: dict[str, Any], device: torch.device
+    folder: Path, settings: Mapping[str, Any], device: torch.device
 ) -> dict[str, Any] | None:
-    """What :func:`save_checkpoint` wrote, or None. Its "config" must be ``architecture``.
+    """What :func:`save_checkpoint` wrote, or None. Its "settings" must be these.
 
-    Raises ValueError for a file that is damaged or of another architecture.
+    Raises ValueError for a file that is damaged or of a run with others, naming the first.
     """
-    path = folder / "checkpoint.pt"
+    path = folder / CHECKPOINT
     if not path.exists():
         return None
     try:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        before = dict(state["settings"])
     except Exception as error:  # torch.load raises many kinds for a damaged file
         raise ValueError(f"{path} can't be read: remove it to start again") from error
-    if state["config"] != architecture:
-        raise ValueError(
-            f"{path} holds another architecture: {state['config']}. "
-            "Give the options it was started with, or another --out"
-        )
+    for name, now in settings.items():
+        if before.get(name) != now:
+            raise ValueError(
+                f"{path} is of a run with another {name}: {before.get(name)}, not {now}. "
+                "Give the options and data it was started with, or another --out"
+            )
     return state
 
 
@@ -57,23 +86,18 @@ def write_weights(
 
     ``about`` goes on the card: data, licence, bits_per_dim, how it was trained.
     """
-    partial = path.with_suffix(".partial")
-    save_file({key: value.contiguous().cpu() for key, value in state.items()}, partial)
-    os.chmod(partial, 0o644)  # save_file leaves it readable by its owner only
-    digest = hashlib.sha256(partial.read_bytes()).hexdigest()
-    os.replace(partial, path)
+    data = save({key: value.contiguous().cpu() for key, value in state.items()})
+    write_atomic(path, data)
     card = {
         "name": path.stem,
         "family": family,
         "architecture": architecture,
         "range": [0.0, 1.0],
         "parameters": sum(value.numel() for value in state.values()),
-        "sha256": digest,
+        "sha256": hashlib.sha256(data).hexdigest(),
         **about,
     }
-    partial = path.with_suffix(".json.partial")
-    partial.write_text(json.dumps(card, indent=2) + "\n")
-    os.replace(partial, path.with_suffix(".json"))
+    write_atomic(path.with_suffix(".json"), (json.dumps(card, indent=2) + "\n").encode())
     return path
 
 
@@ -84,6 +108,21 @@ def log_line(folder: Path, **values: Any) -> None:
         log.write(json.dumps(line) + "\n")
 
 
+def prune_log(folder: Path, step: int) -> None:
+    """Drop what a run that was killed logged after its checkpoint at ``step``."""
+    path = folder / "log.jsonl"
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text(errors="replace").splitlines():
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line + "\n")
+        except (ValueError, KeyError, TypeError):  # cut off
+            continue
+    write_atomic(path, "".join(kept).encode())
+
+
 def mosaic(x: Tensor, path: Path, columns: int = 8) -> None:
     """Save images (B, C, H, W) in [0, 1] as one picture; B is a multiple of ``columns``."""
     count, channels, height, width = x.shape
@@ -91,4 +130,6 @@ def mosaic(x: Tensor, path: Path, columns: int = 8) -> None:
     tiles = x.nan_to_num().clamp(0, 1).cpu().view(rows, columns, channels, height, width)
     grid = tiles.permute(0, 3, 1, 4, 2).reshape(rows * height, columns * width, channels)
     array = (grid * 255).round().byte().numpy()
-    Image.fromarray(array[..., 0] if channels == 1 else array).save(path)
+    buffer = io.BytesIO()
+    Image.fromarray(array[..., 0] if channels == 1 else array).save(buffer, "PNG")
+    write_atomic(path, buffer.getvalue())

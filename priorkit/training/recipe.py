@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import math
+import signal
+import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from priorkit.io.files import write_atomic
+from priorkit.io.folders import locked
 from priorkit.training import output
 from priorkit.training.options import Progress, device_of, print_progress
 
 __all__ = ["MaximumLikelihood", "Recipe", "average"]
 
 Losses = list[tuple[float, ...]]
+
+# Options that a run may change when it goes on; the data are compared by what is in them.
+FREE = ("data", "out", "name", "licence", "device", "minutes", "every", "iterations")
 
 
 class Recipe(ABC):
@@ -34,13 +44,25 @@ class Recipe(ABC):
     options : a dataclass of options, see :mod:`priorkit.training.options`
     progress : called with step, total and a message; one that ends in a newline stays
     examples : how many there are; the last ``options.validation`` are not trained on
+    digest : sha256 of the examples: a run goes on with those that it began with
+    skipped : files that aren't used, with the reason, to be told
 
-    Raises ValueError where less than one batch is left, or the device isn't there.
+    Ctrl-C waits for the end of a step, saves and stops; a second one, like any other end, leaves
+    the last checkpoint. Raises ValueError where less than one batch is left, the device isn't
+    there, or ``out`` isn't a folder for it.
     """
 
     family: ClassVar[str]
 
-    def __init__(self, options: Any, progress: Progress | None, examples: int) -> None:
+    def __init__(
+        self,
+        options: Any,
+        progress: Progress | None,
+        examples: int,
+        *,
+        digest: str = "",
+        skipped: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.options, self.progress = options, progress or print_progress
         torch.set_flush_denormal(True)
         self.device = device_of(options.device)
@@ -50,8 +72,8 @@ class Recipe(ABC):
                 f"{examples} examples less {options.validation} for validation leave fewer than "
                 f"one batch of {options.batch}: try a smaller --validation or --batch"
             )
-        self.out = Path(options.out)
-        self.out.mkdir(parents=True, exist_ok=True)
+        self.out, self.digest, self.skipped = Path(options.out), digest, skipped
+        output.claim(self.out, Path(options.data))
         torch.manual_seed(options.seed)
         self.step = 0
         self.seconds = 0.0
@@ -102,28 +124,43 @@ class Recipe(ABC):
 
     def run(self) -> Path | None:
         """Train; the weights file, or None if ``options.minutes`` ran out first."""
+        with locked(self.out), _held() as asked:
+            self._tell_skipped()
+            if not self._resume():
+                self.begin()
+                self._save()
+            self.ready()
+            self._train(asked)
+            return self._export() if self.step >= self.options.iterations else None
+
+    def _train(self, asked: Callable[[], bool]) -> None:
         o = self.options
-        started = time.monotonic()
-        if not self._resume():
-            self.begin()
-        self.ready()
-        before = self.seconds
+        started, before = time.monotonic(), self.seconds
         losses: Losses = []
-        try:
-            while self.step < o.iterations:
-                losses.append(self.train_step())
-                self.seconds = before + time.monotonic() - started
-                if self.step % 20 == 0:
-                    self.progress(self.step, o.iterations, self.message(losses[-20:]))
-                if self.step % o.every == 0 or self.step == o.iterations:
-                    self._validate(losses)
-                    losses.clear()
-                    self._save()
-                if o.minutes and time.monotonic() - started > 60 * o.minutes:
-                    break
-        finally:  # Ctrl-C too: what was learned is kept
-            self._save()
-        return self._export() if self.step >= o.iterations else None
+        while self.step < o.iterations:
+            losses.append(self.train_step())
+            self.seconds = before + time.monotonic() - started
+            if self.step % 20 == 0:
+                self.progress(self.step, o.iterations, self.message(losses[-20:]))
+            over = bool(o.minutes) and time.monotonic() - started > 60 * o.minutes
+            if self.step % o.every == 0 or self.step == o.iterations:
+                self._validate(losses)
+                losses.clear()
+                self._save()
+            elif over or asked():  # what was learned is kept
+                self._save()
+            if asked():
+                raise KeyboardInterrupt
+            if over:
+                break
+
+    def _tell_skipped(self) -> None:
+        if self.skipped:
+            listing = json.dumps(dict(self.skipped), indent=1)
+            write_atomic(self.out / "skipped.json", listing.encode())
+            few = "; ".join(f"{name}: {why}" for name, why in list(self.skipped.items())[:3])
+            words = f"{len(self.skipped)} files left out, listed in skipped.json: {few}"
+            self.progress(0, self.options.iterations, f"{words}\n")
 
     def indices(self) -> list[int]:
         """The examples of the present step, each once an epoch in an order of its own."""
@@ -144,18 +181,29 @@ class Recipe(ABC):
             output.mosaic(x, self.out / f"samples-{self.step:06d}.png")
 
     def _save(self) -> None:
-        state = {"step": self.step, "seconds": self.seconds, "config": self.architecture}
+        state = {"step": self.step, "seconds": self.seconds, "settings": self._settings()}
         output.save_checkpoint(
             self.out, state | {name: part.state_dict() for name, part in self.parts.items()}
         )
 
+    def _settings(self) -> dict[str, Any]:
+        """What a run that goes on must share with what it was, as JSON-able data."""
+        given = {k: v for k, v in asdict(self.options).items() if k not in FREE}
+        settings = {"architecture": self.architecture, "data": self.digest, **given}
+        found: dict[str, Any] = json.loads(json.dumps(settings))
+        return found
+
     def _resume(self) -> bool:
-        state = output.load_checkpoint(self.out, self.architecture, self.device)
+        state = output.load_checkpoint(self.out, self._settings(), self.device)
         if state is None:
             return False
-        self.step, self.seconds = state["step"], state["seconds"]
-        for name, part in self.parts.items():
-            part.load_state_dict(state[name])
+        try:
+            self.step, self.seconds = int(state["step"]), float(state["seconds"])
+            for name, part in self.parts.items():
+                part.load_state_dict(state[name])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ValueError(f"The checkpoint in {self.out} lacks something: {error}") from error
+        output.prune_log(self.out, self.step)
         return True
 
     def _export(self) -> Path:
@@ -171,6 +219,25 @@ class Recipe(ABC):
         )
 
 
+@contextmanager
+def _held() -> Iterator[Callable[[], bool]]:
+    """Let the first Ctrl-C wait; a function says whether it came. The second one interrupts."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    came: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        came.append(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: bool(came)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 class MaximumLikelihood(Recipe):
     """Adam on a mean loss, with warm-up and linear decay, and an average of the weights.
 
@@ -184,7 +251,7 @@ class MaximumLikelihood(Recipe):
         """Take the network, and another one of its kind for the average."""
         self.net, self.ema = net, ema.requires_grad_(False)
         self.adam = torch.optim.Adam(net.parameters(), lr=self.options.rate, fused=True)
-        self.skipped = 0  # steps in a row without a finite gradient
+        self.barren = 0  # steps in a row without a finite gradient
 
     @abstractmethod
     def batch(self) -> Tensor:
@@ -213,10 +280,10 @@ class MaximumLikelihood(Recipe):
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
         self.step += 1
-        self.skipped = 0 if bool(torch.isfinite(norm)) else self.skipped + 1
-        if self.skipped >= 100:
+        self.barren = 0 if bool(torch.isfinite(norm)) else self.barren + 1
+        if self.barren >= 100:
             raise ValueError("100 steps in a row had no finite gradient: try a smaller --rate")
-        if not self.skipped:  # one bad batch costs one step, not the run
+        if not self.barren:  # one bad batch costs one step, not the run
             self.adam.step()
             average(self.ema, self.net, o.ema, self.step)
         return (float(loss.detach()),)
