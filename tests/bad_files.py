@@ -10,6 +10,8 @@ import pytest
 import scipy.sparse
 from PIL import Image
 
+from priorkit.io.files import json_sha256
+
 
 @pytest.fixture
 def no_compute(monkeypatch, tmp_path):
@@ -68,7 +70,9 @@ def _weights(folder, tiny_weights):
     def write(name, data=data, text=None, **changes):
         (folder / f"{name}.safetensors").write_bytes(data)
         if text is not False:
-            text = text or json.dumps(card | {"name": name} | changes)
+            values = card | {"name": name} | changes
+            sound = json_sha256([values["family"], values["architecture"]])
+            text = text or json.dumps(values | {"architecture_sha256": sound})
             (folder / f"{name}.json").write_text(text)
 
     write("tiny")
@@ -84,6 +88,10 @@ def _weights(folder, tiny_weights):
     (folder / "card-folder.safetensors").write_bytes(data)
     (folder / "card-folder.json").mkdir()
     write("other-architecture", architecture=card["architecture"] | {"width": [5, 5]})
+    deep = {"steps": [8192] * 2}
+    write("deep-architecture", architecture=card["architecture"] | deep)
+    edited = json.dumps(card | {"architecture": card["architecture"] | {"n_bits": 8}})
+    write("edited-card", text=edited)
     write("odd-architecture", architecture={"layers": 3})
     words = b"not tensors"
     write("words", words, sha256=hashlib.sha256(words).hexdigest())

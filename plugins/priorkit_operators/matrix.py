@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,13 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Copies, MatrixOperator
+from priorkit.io.arrays import read_array
 from priorkit.linear import in_blocks
 
 __all__ = ["Matrix"]
+
+MAX_SIDE = 50_000_000
+MAX_FREE, MAX_RATIO = 100 << 20, 20  # of a .npz: bytes that are never too many, and their growth
 
 
 class Matrix(MatrixOperator):
@@ -89,8 +94,9 @@ def _read(path: Path) -> Any:
         raise BadInputError(f"There is no matrix file {path}.")
     try:
         if path.suffix == ".npz":
+            _require_small(path)
             return _accept(sparse.load_npz(path))
-        return _accept(np.load(path, allow_pickle=False))
+        return _accept(read_array(path))
     except BadInputError:
         raise
     except Exception as error:  # numpy and scipy raise many kinds for a damaged file
@@ -99,6 +105,14 @@ def _read(path: Path) -> Any:
             got=f"{type(error).__name__}: {str(error)[:100]}",
             try_="numpy.save('A.npy', A), or scipy.sparse.save_npz('A.npz', A)",
         ) from error
+
+
+def _require_small(path: Path) -> None:
+    """Refuse a zip that grows beyond what a sparse matrix of its size can. Raises ValueError."""
+    with zipfile.ZipFile(path) as archive:
+        grown = sum(member.file_size for member in archive.infolist())
+    if grown > MAX_FREE + MAX_RATIO * path.stat().st_size:
+        raise ValueError(f"it would grow to {grown:,} bytes")
 
 
 def _accept(matrix: Any) -> Any:
@@ -114,6 +128,10 @@ def _accept(matrix: Any) -> Any:
             ) from error
         return matrix
     if sparse.issparse(matrix):
+        if max(matrix.shape, default=0) > MAX_SIDE:
+            raise BadInputError(
+                f"A matrix has at most {MAX_SIDE:,} rows and columns.", got=matrix.shape
+            )
         _require_sound(matrix)
         matrix = sparse.csr_array(matrix)
         finite, real = np.isfinite(matrix.data).all(), not np.iscomplexobj(matrix.data)

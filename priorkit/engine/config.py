@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +14,10 @@ from priorkit.engine.options import describe_errors
 from priorkit.errors import BadInputError, UnknownNameError, did_you_mean
 
 __all__ = ["COMPONENTS", "RUN_LEVEL", "RunConfig", "from_file", "merge", "split", "to_toml"]
+
+
+MAX_NUMBERS = 50_000_000  # of an image
+MAX_CONFIG = 16 << 20  # bytes of a config file
 
 
 class RunConfig(BaseModel):
@@ -49,6 +54,11 @@ class RunConfig(BaseModel):
             raise ValueError("say sigma or noise_norm, not both")
         if self.shape is not None and (min(self.shape, default=0) < 1 or len(self.shape) > 3):
             raise ValueError(f"shape is (channels, height, width), got {self.shape}")
+        if self.shape is not None and math.prod(self.shape) > MAX_NUMBERS:
+            raise ValueError(
+                f"shape holds more than {MAX_NUMBERS // 1_000_000} million numbers, "
+                f"got {self.shape}"
+            )
         return self
 
 
@@ -67,6 +77,8 @@ def from_file(path: str | Path) -> dict[str, Any]:
     """The settings in a TOML or JSON file. Raises BadInputError where it can't be read."""
     path = Path(path)
     try:
+        if path.stat().st_size > MAX_CONFIG:
+            raise BadInputError(f"The config file {path} is larger than {MAX_CONFIG >> 20} MiB.")
         text = path.read_text(encoding="utf-8")
         values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except OSError as error:

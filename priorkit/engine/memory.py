@@ -15,6 +15,7 @@ from priorkit.errors import BadInputError
 __all__ = ["BATCH_BYTES", "Plan", "available", "plan"]
 
 BATCH_BYTES = 2 << 30  # of images solved together at most: more is no faster
+KEPT = 2  # copies of every image and restart that are held to the end
 WORK = 12  # copies of an image that an evaluation holds besides what components say
 
 
@@ -50,6 +51,7 @@ def plan(setup: Setup, images: int) -> Plan:
     fixed += wide * problem.operator.memory
     numbers = problem.size + math.prod(problem.shape) + math.prod(problem.operator.y_shape)
     per_image += wide * (4 * WORK * numbers + problem.prior.memory)
+    fixed += wide * 4 * KEPT * numbers * images * setup.restarts
     free = available(setup.device)
     if fixed + per_image > free:
         holds = f", {size(fixed)} of it matrices" if fixed > per_image else ""

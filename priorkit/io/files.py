@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import errno
+import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from priorkit.errors import BadInputError
 
-__all__ = ["distinct", "file_names", "require_writable", "unwritable", "write_atomic"]
+__all__ = [
+    "distinct",
+    "file_names",
+    "json_sha256",
+    "require_writable",
+    "unwritable",
+    "write_atomic",
+]
 
 
 def write_atomic(path: Path, data: bytes | Callable[[BinaryIO], object]) -> None:
@@ -53,6 +62,12 @@ def require_writable(folder: Path) -> None:
             made.rmdir()
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise unwritable(folder, error) from error
+
+
+def json_sha256(value: Any) -> str:
+    """sha256 of a value as JSON with sorted keys and no spaces."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def distinct(names: list[str]) -> list[str]:

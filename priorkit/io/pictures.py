@@ -25,7 +25,8 @@ log = logging.getLogger("priorkit")
 Box = tuple[int, int, int, int]  # left, top, right, bottom
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in Pillow's convert("L")
-MAX_PIXELS = 100_000_000  # a larger file is refused before it is decoded
+MAX_PIXELS = 50_000_000  # of a file that is resized; a larger one is refused undecoded
+MAX_WHOLE = 16_000_000  # of a file that is taken as it is
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,13 @@ def _from_path(path: Path, shape: tuple[int, ...] | None, resize: bool) -> Pictu
         return load(read_array(path), shape, resize=resize)
     try:
         with Image.open(path) as file:
-            if file.width * file.height > MAX_PIXELS:
-                raise BadInputError(f"{path} is too large.", got=f"{file.width}×{file.height}")
+            limit = MAX_WHOLE if shape is None else MAX_PIXELS
+            if file.width * file.height > limit:
+                raise BadInputError(
+                    f"{path} has more than {limit // 1_000_000} million pixels.",
+                    got=f"{file.width}×{file.height}",
+                    try_="shape=(3, 64, 64), to crop and resize it" if shape is None else None,
+                )
             image = ImageOps.exif_transpose(file)  # as the camera was held
     except BadInputError:
         raise
@@ -174,16 +180,20 @@ def _frame(image: Image.Image, shape: tuple[int, ...] | None, name: str = "pictu
             got=f"mode {image.mode}",
             try_="an array in [0, 1]",
         )
+    if shape is not None:  # cropped first: what comes next makes copies
+        image = image.crop(_centre_box(image.width, image.height, shape[2], shape[1]))
     image = _opaque(image, name)
     gray = shape[0] == 1 if shape is not None else image.mode in ("1", "L", "LA")
-    image = image.convert("L" if gray else "RGB")
+    mode = "L" if gray else "RGB"
+    image = image if image.mode == mode else image.convert(mode)
     if shape is not None:
         height, width = shape[1:]
-        image = image.crop(_centre_box(image.width, image.height, width, height))
         image = image.resize((width, height), Image.Resampling.BILINEAR)
-    array = np.asarray(image, dtype=np.float32) / 255
-    array = array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
-    return torch.from_numpy(np.ascontiguousarray(array))
+    pixels = np.asarray(image)
+    planes = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    array = np.ascontiguousarray(planes, dtype=np.float32)
+    array /= 255
+    return torch.from_numpy(array)
 
 
 def _opaque(image: Image.Image, name: str) -> Image.Image:

@@ -17,6 +17,7 @@ from priorkit.io.arrays import read_array, write_array
 __all__ = ["FORMAT", "Saved", "read", "repeatable", "write_arrays"]
 
 FORMAT = 1
+MAX_RECORD = 256 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ def read(folder: Path) -> Saved:
     if not path.exists():
         raise BadInputError(f"{folder} holds no run.", try_="a folder written by --out or save()")
     try:
+        if path.stat().st_size > MAX_RECORD:
+            raise BadInputError(f"{path} is larger than {MAX_RECORD >> 20} MiB.")
         record = json.loads(path.read_text(encoding="utf-8"))
         if record["format"] != FORMAT:
             raise BadInputError(f"{path} has another format.", got=record["format"])

@@ -13,6 +13,8 @@ import os
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -20,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from priorkit.errors import WeightsError
-from priorkit.io.files import write_atomic
+from priorkit.io.files import json_sha256, write_atomic
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -32,13 +34,14 @@ MAX_WEIGHTS = 4 << 30
 
 
 class Card(BaseModel):
-    """What a weights file is: its architecture, its data and terms, and its checksum."""
+    """What a weights file is: its architecture, its data and terms, and their checksums."""
 
     model_config = ConfigDict(extra="allow")
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)
     family: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=100)
     architecture: dict[str, Any]
+    architecture_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     range: tuple[float, float] = (0.0, 1.0)
     data: str = ""
@@ -116,7 +119,8 @@ def restore(
     """The card and the trained network of weights, whatever the family.
 
     The network is ``network(config.from_dict(card.architecture))``, its tensors in float32 on
-    the CPU and frozen; nothing is allocated before the shapes agree with the file. Whole-number
+    the CPU and frozen; nothing is allocated before the shapes agree with the file, and no network
+    is built further than the file has tensors for. Whole-number
     buffers that a file leaves out, such as the counters of batch norms, are zero.
 
     Raises WeightsError for a file that is missing, damaged, of another family or range, or
@@ -132,7 +136,7 @@ def restore(
         raise WeightsError(f"{found.path} is not for images in [0, 1].", got=found.card.range)
     state = found.load()
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _at_most(len(state)):
             made = network(config.from_dict(found.card.architecture))
         for name, tensor in made.state_dict().items():
             if not tensor.is_floating_point() and name not in state:
@@ -145,6 +149,26 @@ def restore(
             got=(str(error).splitlines() or [type(error).__name__])[0][:200],
         ) from error
     return found.card, made.requires_grad_(False)
+
+
+@contextmanager
+def _at_most(count: int) -> Iterator[None]:
+    """Refuse a network of more parameters than ``count`` while it is being built."""
+    from torch.nn.modules.module import register_module_parameter_registration_hook
+
+    made = 0
+
+    def counted(*_: object) -> None:
+        nonlocal made
+        made += 1
+        if made > count:
+            raise ValueError(f"the network has more parameters than the file's {count} tensors")
+
+    hook = register_module_parameter_registration_hook(counted)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def find(name: str) -> Weights | None:
@@ -174,13 +198,19 @@ def _read_card(path: Path) -> Card:
 
 def _parse_card(data: bytes, where: str) -> Card:
     try:
-        return Card.model_validate(json.loads(data))
+        card = Card.model_validate(json.loads(data))
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(p) for p in first["loc"])
         raise WeightsError(f"The card {where} is not valid: {field}: {first['msg']}.") from error
     except (ValueError, RecursionError) as error:
         raise WeightsError(f"The card {where} is not JSON.", got=str(error)[:200]) from error
+    if json_sha256([card.family, card.architecture]) != card.architecture_sha256:
+        raise WeightsError(
+            f"The architecture on the card {where} was changed: it isn't what its sha256 says.",
+            try_="copy or download the card again",
+        )
+    return card
 
 
 def _download(hub: str, name: str, target: Path) -> bool:

@@ -14,7 +14,7 @@ from PIL import Image
 from safetensors.torch import save
 from torch import Tensor
 
-from priorkit.io.files import write_atomic
+from priorkit.io.files import json_sha256, write_atomic
 
 __all__ = [
     "claim",
@@ -92,6 +92,7 @@ def write_weights(
         "name": path.stem,
         "family": family,
         "architecture": architecture,
+        "architecture_sha256": json_sha256([family, architecture]),
         "range": [0.0, 1.0],
         "parameters": sum(value.numel() for value in state.values()),
         "sha256": hashlib.sha256(data).hexdigest(),

@@ -46,7 +46,7 @@ COMMANDS = {
         "requires a smooth penalty",
         "solver='adam'",
     ),
-    "matrix": (f"{RECOVER} --op matrix --path text.npy", "not a matrix that can be read"),
+    "matrix": (f"{RECOVER} --op matrix --path text.npy", "not an array that can be read"),
     "matrix of other columns": (f"{RECOVER} --op matrix --path narrow.npy", "has 192 columns"),
     "no config": (f"{RECOVER} --config nowhere.toml", "nowhere.toml can't be read"),
     "broken config": (f"{RECOVER} --config broken.toml", "broken.toml is not TOML"),

@@ -205,9 +205,9 @@ CASES = {
         f"matrix file: {name}": ({"op": lambda f, name=name: matrix(f, name)}, BadInputError, *said)
         for name, said in {
             "nowhere.npy": ["There is no matrix file"],
-            "text.npy": ["text.npy is not a matrix that can be read", "numpy.save"],
-            "pickle.npy": ["pickle.npy is not a matrix that can be read", "allow_pickle=False"],
-            "letters.npy": ["real numbers. Got <U1"],
+            "text.npy": ["text.npy is not an array that can be read", "numpy.save"],
+            "pickle.npy": ["pickle.npy is not an array that can be read", "allow_pickle=False"],
+            "letters.npy": ["must hold one array of numbers"],
             "dense.npz": ["dense.npz is not a matrix that can be read", "save_npz"],
             "narrow.npy": ["of shape (3, 8, 8) has 192 columns", "Got shape (5, 7)"],
             "narrow.npz": ["of shape (3, 8, 8) has 192 columns", "Got shape (7, 7)"],
@@ -280,6 +280,8 @@ CASES = {
             ("folder.safetensors", WeightsError, "There is no weights file"),
             ("card-folder.safetensors", WeightsError, "has no card"),
             ("other-architecture.safetensors", WeightsError, "doesn't fit the architecture"),
+            ("deep-architecture.safetensors", WeightsError, "more parameters than the file's"),
+            ("edited-card.safetensors", WeightsError, "was changed: it isn't what its sha256"),
             ("odd-architecture.safetensors", WeightsError, "doesn't fit the architecture"),
             ("pixels.safetensors", PriorkitError, "none"),
             ("model.pt", WeightsError, "Weights are .safetensors files", "import"),

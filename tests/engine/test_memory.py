@@ -24,7 +24,7 @@ def test_chunks_follow_from_bytes():
     assert long.together * 2 * 100 * 4 * 3 * 256**2 < BATCH_BYTES
     short = plan(setup(history=5), 32)
     assert short.together > 2 * long.together
-    assert long.bytes <= BATCH_BYTES
+    assert long.together * long.per_image <= BATCH_BYTES
     assert plan(setup(history=100), 1).together == 1
 
 

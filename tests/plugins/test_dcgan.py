@@ -11,6 +11,7 @@ from priorkit_dcgan.prior import DCGANPrior
 
 import priorkit
 from priorkit.errors import BadInputError, MismatchError, WeightsError
+from priorkit.io.files import json_sha256
 from priorkit.testing import check_prior
 from priorkit.training.run import run_trainer
 
@@ -99,6 +100,7 @@ def test_wrong_weights(trained, tiny_weights, tmp_path):
         DCGANPrior(weights=tiny_weights)
     card = json.loads(trained.with_suffix(".json").read_text())
     card["architecture"]["width"] = 8
+    card["architecture_sha256"] = json_sha256(["dcgan", card["architecture"]])
     other = tmp_path / "other.safetensors"
     other.write_bytes(trained.read_bytes())
     other.with_suffix(".json").write_text(json.dumps(card))

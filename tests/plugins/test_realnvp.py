@@ -14,6 +14,7 @@ from priorkit_realnvp.train import RealNVPTraining, train
 
 import priorkit
 from priorkit.errors import WeightsError
+from priorkit.io.files import json_sha256
 from priorkit.registry import registry
 from priorkit.testing import check_penalty, check_prior
 from priorkit.training import output as recipe
@@ -196,6 +197,7 @@ def save(folder, config, **changes):
         about={},
     )
     card = json.loads(path.with_suffix(".json").read_text()) | changes
+    card["architecture_sha256"] = json_sha256([card["family"], card["architecture"]])
     path.with_suffix(".json").write_text(json.dumps(card))
     return path, network
 
