@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -25,7 +24,7 @@ from priorkit.engine.result import Trace
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Draws, Problem, Solution, Status
 from priorkit.io.files import unwritable, write_atomic
-from priorkit.io.folders import locked, unfinished
+from priorkit.io.folders import discard, locked, unfinished
 
 __all__ = ["Journal", "digest", "opened"]
 
@@ -96,7 +95,7 @@ class Journal:
 
     def clear(self) -> None:
         """Forget everything."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        discard(self.folder)
 
     @property
     def count(self) -> int:
@@ -124,7 +123,8 @@ def opened(out: Path, *, resume: bool) -> Iterator[Journal]:
     """
     place = unfinished(out)
     journal = Journal(place)
-    if place.exists() and any(place.iterdir()) and journal.noted("settings") is None:
+    strange = place.exists() and any(path.suffix != ".partial" for path in place.iterdir())
+    if strange and journal.noted("settings") is None:
         raise BadInputError(f"{place} is not a run that was cut short.", try_="another --out")
     if resume and not place.exists():
         raise BadInputError(

@@ -22,16 +22,17 @@ from pathlib import Path
 from priorkit.errors import BadInputError
 from priorkit.io.files import require_writable, unwritable, write_atomic
 
-__all__ = ["MANIFEST", "replacing", "require_place", "unfinished", "unused"]
+__all__ = ["MANIFEST", "discard", "locked", "replacing", "require_place", "unfinished", "unused"]
 
 MANIFEST = "manifest.json"
+UNFINISHED = ".unfinished"
 log = logging.getLogger("priorkit")
 
 
 def unfinished(folder: Path) -> Path:
     """Where a run keeps what is finished until it is saved to ``folder``."""
     folder = folder.resolve()
-    return folder.with_name(f"{folder.name}.unfinished")
+    return folder.with_name(f"{folder.name}{UNFINISHED}")
 
 
 def unused(folder: Path) -> Path:
@@ -106,6 +107,18 @@ def replacing(folder: Path) -> Iterator[Path]:
                 shutil.rmtree(stage, ignore_errors=True)
             elif stage.exists():
                 _retire(stage, place)
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder of our own; killed half-way, what is left has no name that means anything."""
+    if not folder.exists():
+        return
+    aside = folder
+    with suppress(OSError):  # a disk that takes nothing more
+        aside = Path(tempfile.mkdtemp(prefix=_prefix(folder), dir=folder.parent))
+        os.rename(folder, aside)
+    for path in (aside, folder):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 @contextmanager
@@ -253,7 +266,7 @@ def _sweep(place: Path) -> None:
 
 
 def _prefix(place: Path) -> str:
-    return f".{place.name[:100]}.saving-"
+    return f".{place.name.removesuffix(UNFINISHED)[:100]}.saving-"
 
 
 def _glob(text: str) -> str:

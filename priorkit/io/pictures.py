@@ -130,7 +130,12 @@ def _from_path(path: Path, shape: tuple[int, ...] | None, resize: bool) -> Pictu
             got=f"{type(error).__name__}",
             try_="a PNG or JPEG file",
         ) from error
-    return Pictures(_frame(image, shape, path.name)[None], [path.stem])
+    return Pictures(_frame(image, shape, path.name)[None], [_text(path.stem)])
+
+
+def _text(name: str) -> str:
+    """The name of a file as Unicode, whatever bytes it is made of."""
+    return name.encode("utf-8", "replace").decode()
 
 
 def _from_folder(files: list[Path], shape: tuple[int, ...] | None) -> Pictures:
@@ -142,7 +147,7 @@ def _from_folder(files: list[Path], shape: tuple[int, ...] | None) -> Pictures:
             parts.append(_from_path(path, shape, False))
         except BadInputError as error:
             errors.append(error)
-            skipped[path.name] = str(error)
+            skipped[_text(path.name)] = str(error)
     if not parts:
         raise errors[0]
     for reason in skipped.values():

@@ -45,7 +45,7 @@ def write(recovery: Recovery, folder: Path, place: Path) -> None:
     records.write_arrays(arrays, folder)
     written = {name for name, tensor in arrays.items() if tensor is not None}
     config = records.repeatable(recovery.record["config"], place.resolve(), written)
-    write_atomic(folder / "config.toml", to_toml(config).encode())
+    write_atomic(folder / "config.toml", to_toml(config).encode("utf-8", "replace"))
     traces = [asdict(trace) for trace in recovery.trace]
     write_atomic(folder / "trace.json", json.dumps(traces).encode())
     write_atomic(folder / "record.json", json.dumps(recovery.record, indent=2).encode())

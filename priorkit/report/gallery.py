@@ -93,4 +93,4 @@ def _write_page(comparison: Comparison, folder: Path) -> None:
         f"for.</p>{table(head, rows)}{reasons}{drawn}"
         f"<p>{embedded(grid, 'recoveries, one row per prior', 'max-width:100%')}</p>"
     )
-    write_atomic(folder / "report.html", document("Comparison", body).encode())
+    write_atomic(folder / "report.html", document("Comparison", body).encode("utf-8", "replace"))

@@ -64,7 +64,7 @@ def embedded(picture: Image.Image, alt: str, style: str = "") -> str:
 
 def write(recovery: Recovery, path: Path) -> Path:
     """Write the page of a recovery."""
-    write_atomic(path, page(recovery).encode())
+    write_atomic(path, page(recovery).encode("utf-8", "replace"))
     return path
 
 

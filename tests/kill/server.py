@@ -1,0 +1,76 @@
+"""A process that has imported everything and runs commands in forks of itself.
+
+Each line of stdin is a JSON table: ``words`` of the command line, ``cwd``, ``stderr`` (a file),
+``signals``, pairs (seconds after the start, number) and ``limit``, the size in bytes that no file
+may exceed. Each line of stdout: the exit code (negative: the signal), and the seconds it took.
+"""
+
+import json
+import os
+import resource
+import signal
+import sys
+import time
+
+import torch
+
+import priorkit.engine.compare
+import priorkit.engine.recover
+import priorkit.report.gallery
+import priorkit.training.run  # noqa: F401
+from priorkit.cli import application
+from priorkit.registry import KINDS, registry
+
+
+def warm():
+    """Import every component, and load nothing."""
+    torch.set_num_threads(1)  # nothing here may start a thread, which no fork survives
+    for kind in KINDS:
+        for entry in registry().entries(kind):
+            entry.load()
+
+
+def child(task):
+    """Run the command in this process, and end it."""
+    os.chdir(task["cwd"])
+    if task.get("limit"):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (task["limit"], task["limit"]))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    for number, path in ((1, os.devnull), (2, task["stderr"])):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    sys.argv = ["priorkit", *task["words"]]
+    code = 70
+    try:
+        application.run()
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 0
+    except KeyboardInterrupt:  # as priorkit.cli.main ends
+        code = 130
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def run(task):
+    started = time.perf_counter()
+    pid = os.fork()
+    if pid == 0:
+        child(task)
+    for when, number in task["signals"]:
+        time.sleep(max(0.0, started + when - time.perf_counter()))
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            break
+    _, status = os.waitpid(pid, 0)
+    return {"code": os.waitstatus_to_exitcode(status), "seconds": time.perf_counter() - started}
+
+
+if __name__ == "__main__":
+    warm()
+    print("ready", flush=True)
+    for line in sys.stdin:
+        print(json.dumps(run(json.loads(line))), flush=True)
