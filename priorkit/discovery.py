@@ -24,11 +24,12 @@ class PluginStatus:
     failures: list[str] = field(default_factory=list)
 
 
-def installed() -> tuple[list[EntryPoint], list[PluginStatus]]:
-    """The entry points of everything installed, and what can't be read."""
+def installed(path: list[str] | None = None) -> tuple[list[EntryPoint], list[PluginStatus]]:
+    """The entry points of everything installed (on ``path``, by default that of Python), and
+    what can't be read."""
     points: dict[tuple[str, str], EntryPoint] = {}  # an editable install lists twice
     broken = []
-    for dist in distributions():
+    for dist in distributions(path=sys.path if path is None else path):
         try:
             own = [point for point in dist.entry_points if point.group == "priorkit"]
         except Exception as error:  # of a damaged file, many kinds

@@ -135,10 +135,11 @@ def _summary(row: Row, equal: float) -> dict[str, Any]:
         "error": found.error,
     }
     head |= {k: None if v is None else number(v.mean()) for k, v in values.items()}
+    reached = None if math.isnan(equal) else row.psnr_at(equal)
     return head | {
         "evaluations": sum(found.evaluations) / len(found.evaluations),
         "seconds": number(row.seconds),
-        "psnr_at": None if math.isnan(equal) else row.psnr_at(equal),
+        "psnr_at": None if reached is None else number(reached),
         "equal_seconds": number(equal),
         "per_image": [] if found.psnr is None else [number(v) for v in found.psnr],
     }

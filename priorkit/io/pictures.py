@@ -121,7 +121,9 @@ def _from_path(path: Path, shape: tuple[int, ...] | None, resize: bool) -> Pictu
                     got=f"{file.width}×{file.height}",
                     try_="shape=(3, 64, 64), to crop and resize it" if shape is None else None,
                 )
-            image = ImageOps.exif_transpose(file)  # as the camera was held
+            file.load()
+            ImageOps.exif_transpose(file, in_place=True)  # as the camera was held
+            return Pictures(_frame(file, shape, path.name)[None], [_text(path.stem)])
     except BadInputError:
         raise
     except Exception as error:  # Pillow raises many kinds for a damaged file
@@ -130,7 +132,6 @@ def _from_path(path: Path, shape: tuple[int, ...] | None, resize: bool) -> Pictu
             got=f"{type(error).__name__}",
             try_="a PNG or JPEG file",
         ) from error
-    return Pictures(_frame(image, shape, path.name)[None], [_text(path.stem)])
 
 
 def _text(name: str) -> str:
@@ -186,7 +187,8 @@ def _frame(image: Image.Image, shape: tuple[int, ...] | None, name: str = "pictu
             try_="an array in [0, 1]",
         )
     if shape is not None:  # cropped first: what comes next makes copies
-        image = image.crop(_centre_box(image.width, image.height, shape[2], shape[1]))
+        box = _centre_box(image.width, image.height, shape[2], shape[1])
+        image = image if box == (0, 0, *image.size) else image.crop(box)
     image = _opaque(image, name)
     gray = shape[0] == 1 if shape is not None else image.mode in ("1", "L", "LA")
     mode = "L" if gray else "RGB"
@@ -206,7 +208,7 @@ def _opaque(image: Image.Image, name: str) -> Image.Image:
     if not image.has_transparency_data:
         return image
     gray = image.mode in ("LA", "L", "1")
-    rgba = image.convert("RGBA")
+    rgba = image if image.mode == "RGBA" else image.convert("RGBA")
     if rgba.getchannel("A").getextrema()[0] == 255:
         return image
     log.warning("%s is partly transparent: it is taken over white.", name)

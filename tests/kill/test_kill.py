@@ -168,7 +168,20 @@ def resumed(out, words):
     return [*words, "--resume"] if unfinished(out).exists() else words
 
 
-RECOVER = "--prior dct --op gaussian --m 300 --seed 3 --solver fista --budget 700".split()
+RECOVER = [
+    "--prior",
+    "dct",
+    "--op",
+    "gaussian",
+    "--m",
+    "300",
+    "--seed",
+    "3",
+    "--solver",
+    "fista",
+    "--budget",
+    "700",
+]
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +214,18 @@ def test_compare(servers, pictures, tmp_path):
 
 def test_train(servers, pictures, tmp_path):
     words = f"train realnvp --data {pictures} --size 8 --levels 1 --steps 2 --width 8".split()
-    words += "--validation 2 --batch 4 --iterations 60 --every 10 --name small".split()
+    words += [
+        "--validation",
+        "2",
+        "--batch",
+        "4",
+        "--iterations",
+        "60",
+        "--every",
+        "10",
+        "--name",
+        "small",
+    ]
     whole = undisturbed(servers, tmp_path / "whole", words)
     assert "small.safetensors" in whole["results"]
     each_moment(servers, tmp_path, words, whole, lambda out, words: words)
