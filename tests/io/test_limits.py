@@ -17,11 +17,13 @@ from priorkit.io.arrays import read_array
 from priorkit.io.files import json_sha256
 from priorkit.training.dataset import TrainingPictures
 from tests.fuzz.guard import guarded
+from tests.fuzz.targets import warm
 
 
 @pytest.fixture
 def bounded(tmp_path):
     """The time and memory that a fuzzed case may take."""
+    warm()
     with guarded(tmp_path / "out"):
         yield
 

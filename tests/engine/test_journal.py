@@ -1,0 +1,294 @@
+"""Runs that are cut short: what is kept, what goes on, and what is refused."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import priorkit
+from priorkit.engine.journal import Journal
+from priorkit.engine.result import RunError
+from priorkit.errors import BadInputError
+from priorkit.interfaces import Penalty
+from priorkit.io.folders import unfinished
+from priorkit.io.pictures import astronaut
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing but what is on disk is left."""
+
+
+@pytest.fixture
+def kill(monkeypatch):
+    """``kill(n)`` ends the next run once ``n`` rows are kept; ``kill.kept`` counts them."""
+    keep = Journal.keep
+
+    def at(count):
+        at.kept = 0
+
+        def counted(self, *row):
+            keep(self, *row)
+            at.kept += 1
+            if at.kept == count:
+                raise Killed
+
+        monkeypatch.setattr(Journal, "keep", counted)
+
+    return at
+
+
+@pytest.fixture(scope="module")
+def faces():
+    """Five pictures: the sample photograph, moved."""
+    whole = np.asarray(Image.open(astronaut()).convert("RGB").resize((80, 80)))
+    crops = [whole[4 * i : 4 * i + 64, 3 * i : 3 * i + 64] for i in range(5)]
+    return np.stack(crops)
+
+
+SMALL = {"prior": "dct", "op": "mask", "solver": "fista", "budget": 40}
+RUNS = {
+    "glow": {"prior": "glow-celeba", "op": "gaussian", "m": 500, "budget": 12},
+    "dcgan": {"prior": "dcgan-celeba", "op": "gaussian", "m": 300, "budget": 9},
+    "lasso": {"prior": "dct", "op": "gaussian", "m": 200},
+    "start": {"prior": "glow-celeba", "op": "mask", "start": "filled", "budget": 4},
+}
+
+
+def same(a, b):
+    """Two recoveries, bit for bit."""
+    assert torch.equal(a.x, b.x)
+    assert torch.equal(a.objective, b.objective)
+    assert (a.evaluations, a.status, a.reason) == (b.evaluations, b.status, b.reason)
+    assert [t.objective for t in a.trace] == [t.objective for t in b.trace]
+    for one, other in zip(a.attempts, b.attempts, strict=True):
+        assert torch.equal(one.objective, other.objective)
+
+
+@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("left", [1, 2])
+def test_it_goes_on_bit_for_bit(name, left, faces, kill, tmp_path):
+    """Whichever rows are left, and however many are solved together then."""
+    out, settings = tmp_path / "out", RUNS[name]
+    whole = priorkit.recover(faces, **settings)
+    rows = len(whole.trace)
+    kill(rows - left)
+    with pytest.raises(Killed):
+        priorkit.recover(faces, **settings, out=out)
+    assert not out.exists()
+    assert len(list(unfinished(out).glob("*.safetensors"))) == rows - left
+    kill(-1)
+    again = priorkit.recover(faces, **settings, out=out, resume=True)
+    assert kill.kept == left  # and no row twice
+    same(again, whole)
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_ctrl_c_saves_the_best_so_far_and_goes_on(faces, kill, tmp_path):
+    out = tmp_path / "out"
+
+    def stop(now, done):
+        if kill.kept:
+            raise KeyboardInterrupt
+
+    x = faces[:, :32, :32]
+    settings = {"prior": "dct", "op": "gaussian", "m": 200, "solver": "fista"}
+    whole = priorkit.recover(x, **settings)
+    assert len(set(whole.evaluations)) > 1
+    kill(-1)
+    cut = priorkit.recover(x, **settings, out=out, progress=stop)
+    assert cut.interrupted
+    assert "interrupted" in cut.reason
+    assert json.loads((out / "record.json").read_text())["images"][0]["name"] == "0000"
+    same(priorkit.recover(x, **settings, out=out, resume=True), whole)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"budget": 41}, "another budget, 40. Got 41"),
+        ({"seed": 1}, "another seed, 0. Got 1"),
+        ({"prior": "wavelet"}, "another prior"),
+        ({"op": {"name": "mask", "mask": "random"}}, "another op"),
+        ({"x": 1}, "another truth"),
+    ],
+)
+def test_other_settings_are_refused(changes, named, faces, kill, tmp_path):
+    out, changes = tmp_path / "out", dict(changes)
+    kill(2)
+    with pytest.raises(Killed):
+        priorkit.recover(faces, **SMALL, out=out)
+    x = 255 - faces if changes.pop("x", None) else faces
+    with pytest.raises(BadInputError, match=named):
+        priorkit.recover(x, **SMALL | changes, out=out, resume=True)
+    assert len(list(unfinished(out).glob("*.safetensors"))) == 2
+
+
+def test_what_took_work_is_not_thrown_away(faces, kill, tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(BadInputError, match="There is no unfinished run of"):
+        priorkit.recover(faces, **SMALL, out=out, resume=True)
+    with pytest.raises(BadInputError, match="Say which run is to go on"):
+        priorkit.recover(faces, **SMALL, resume=True)
+    kill(2)
+    with pytest.raises(Killed):
+        priorkit.recover(faces, **SMALL, out=out)
+    with pytest.raises(BadInputError, match=r"holds 2 finished rows .*Try: --resume"):
+        priorkit.recover(faces, **SMALL, out=out)
+    shutil.rmtree(unfinished(out))
+    unfinished(out).mkdir()
+    (unfinished(out) / "notes.txt").write_text("mine")
+    for resume in (False, True):
+        with pytest.raises(BadInputError, match="is not a run that was cut short"):
+            priorkit.recover(faces, **SMALL, out=out, resume=resume)
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x08\0\0\0\0\0\0\0{}      ", None])
+def test_a_damaged_row_is_solved_again(damage, faces, kill, tmp_path, caplog):
+    out = tmp_path / "out"
+    whole = priorkit.recover(faces, **SMALL)
+    kill(3)
+    with pytest.raises(Killed):
+        priorkit.recover(faces, **SMALL, out=out)
+    row = unfinished(out) / "000001.safetensors"
+    row.write_bytes(row.read_bytes()[:-5] if damage is None else damage)
+    kill(-1)
+    same(priorkit.recover(faces, **SMALL, out=out, resume=True), whole)
+    assert kill.kept == 3
+    assert "damaged and is solved again" in caplog.text
+
+
+def test_a_full_disk_stops_no_run(faces, monkeypatch, tmp_path, caplog):
+    """It is said once; what was found is there all the same."""
+
+    def full(path, data):
+        raise BadInputError(f"{path} can't be written.", got="No space left on device")
+
+    monkeypatch.setattr("priorkit.engine.journal.write_atomic", full)
+    found = priorkit.recover(faces, **SMALL, out=tmp_path / "out")
+    assert found.status
+    assert caplog.text.count("No space left") == 1
+
+
+# --- components that fail ------------------------------------------------------------
+
+
+class Late(Penalty):
+    """Fails at the twentieth evaluation."""
+
+    count = 0
+
+    def value_grad(self, u):
+        self.count += 1
+        if self.count == 20:
+            raise self.error
+        return u.flatten(1).square().sum(1), 2 * u
+
+
+@pytest.mark.parametrize(
+    "error", [ZeroDivisionError("of mine"), SystemExit(3), MemoryError("too much")]
+)
+def test_a_component_that_fails_costs_no_work(error, tmp_path):
+    """Images that were done are done, the others the best so far, and it is named."""
+    penalty, out = Late(), tmp_path / "out"
+    penalty.error = error
+    x = torch.rand(3, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    settings = {"prior": "none", "op": "gaussian", "m": 60, "gamma": 1e-3}
+    with pytest.raises(RunError, match=r"The penalty '<.*Late>' failed") as ended:
+        priorkit.recover(x, **settings, penalty=penalty, out=out)
+    assert type(error).__name__ in str(ended.value)
+    found = ended.value.recovery
+    assert max(found.evaluations) == 19  # the best finite iterate before
+    assert all(type(error).__name__ in reason for reason in found.reason)
+    saved = json.loads((out / "record.json").read_text())
+    assert [image["evaluations"] for image in saved["images"]] == found.evaluations
+
+
+def test_the_one_that_fails_is_named(monkeypatch):
+    """Also where it is the closure of another method that raises."""
+    from priorkit_operators.gaussian import Gaussian
+    from priorkit_sparsity.bases import DCT
+
+    x = torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    calls = []
+
+    def failing(whole, at):
+        def method(self, *arguments):
+            calls.append(1)
+            if len(calls) == at:
+                raise RuntimeError("of its own")
+            return whole(self, *arguments)
+
+        return method
+
+    for cls, method, said in [
+        (DCT, "decode", "prior 'dct'"),
+        (DCT, "decode_adjoint", "prior 'dct'"),
+        (Gaussian, "A_adjoint", "operator 'gaussian'"),
+    ]:
+        calls.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(cls, method, failing(getattr(cls, method), 6))
+            with pytest.raises(RunError, match=f"The {said} failed"):
+                priorkit.recover(x, prior="dct", op="gaussian", m=60, solver="fista", budget=50)
+
+
+# --- comparisons -----------------------------------------------------------------------
+
+
+def test_a_comparison_goes_on_with_the_rows_that_are_left(faces, monkeypatch, tmp_path):
+    out = tmp_path / "out"
+    settings = {"priors": ["dct", "wavelet", "none"], "op": "gaussian", "m": 80, "budget": 30}
+    x = faces[:2, :16, :16]
+    whole = priorkit.compare(x, **settings)
+    note = Journal.note
+
+    def noting(self, name, values):
+        note(self, name, values)
+        if name == "finished" and self.folder.name == "001":
+            raise Killed
+
+    ran = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "note", noting)
+        with pytest.raises(Killed):
+            priorkit.compare(x, **settings, out=out)
+    assert not out.exists()
+    with pytest.raises(BadInputError, match=r"another dct, m = None"):
+        priorkit.compare(x, **settings | {"budget": 31}, out=out, resume=True)
+    again = priorkit.compare(
+        x, **settings, out=out, resume=True, progress=lambda label, *_: ran.append(label)
+    )
+    assert set(ran) == {"none"}
+    for one, other in zip(again.rows, whole.rows, strict=True):
+        assert torch.equal(one.recovery.x, other.recovery.x)
+        assert one.seconds > 0
+        assert one.course
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_row_that_fails_ends_no_comparison(faces, tmp_path):
+    penalty = Late()
+    penalty.error = ZeroDivisionError("of mine")
+    bad = {"prior": "none", "penalty": penalty, "gamma": 1e-3, "label": "bad"}
+    found = priorkit.compare(
+        faces[:2, :16, :16], priors=[bad, "dct"], op="mask", budget=40, out=tmp_path / "out"
+    )
+    assert not found.interrupted
+    first, second = found.table()
+    assert (first["status"], second["status"]) == ("failed", "done")
+    assert "Late" in first["reason"]
+    assert (tmp_path / "out" / "bad" / "grid.png").exists()  # what was done until then
+
+
+def test_a_comparison_lists_what_it_could_not_read(tmp_path, command_line):
+    (tmp_path / "in").mkdir()
+    Image.new("RGB", (8, 8), "gray").save(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "b.png").write_text("no picture")
+    words = ["--priors", "dct,none", "--op", "mask", "--budget", "2", "--out", tmp_path / "out"]
+    done = command_line("compare", tmp_path / "in", *words)
+    assert done.code == 1
+    assert "1 file(s) could not be read" in done.err
+    assert "b.png is not a picture" in (tmp_path / "out" / "report.html").read_text()
