@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
 
-.PHONY: venv demo test lint bench clean
+.PHONY: venv demo test lint fuzz kill bench clean
 
 venv: $(STAMP)
 
@@ -26,6 +26,13 @@ lint: venv
 
 test: lint
 	$(BIN)/python -m pytest
+
+# 100,000 hostile cases, and twenty kills of every command by each signal: about 15 and 10 minutes.
+fuzz: venv
+	$(BIN)/python -m tests.fuzz.run --cases 100000
+
+kill: venv
+	PRIORKIT_KILLS=20 $(BIN)/python -m pytest tests/kill
 
 bench: venv
 	$(BIN)/python benchmarks/startup.py

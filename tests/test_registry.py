@@ -306,3 +306,145 @@ def test_the_first_party_plugins_are_sound():
     for kind in KINDS:
         for entry in registry().entries(kind):
             assert entry.plugin not in names or callable(entry.load())
+
+
+# --- plugins that mean harm, or do it --------------------------------------------
+
+
+HOSTILE = {
+    "base exception": ("raise BaseException('no')", "BaseException: no"),
+    "generator exit": (
+        "@hookimpl\ndef register_priors(register): raise GeneratorExit",
+        "register_priors: GeneratorExit",
+    ),
+    "an error without words": (
+        "class Odd(Exception):\n    def __str__(self): raise RuntimeError\nraise Odd",
+        "Odd",
+    ),
+    "a number for a name": (
+        "@hookimpl\ndef register_priors(register): register(5, 'a:b')",
+        "a name is letters, digits, '.', '_', '+' and '-', got 5",
+    ),
+    "markup in a name": (
+        "@hookimpl\ndef register_priors(register): register('[red]x', 'a:b')",
+        "got '[red]x'",
+    ),
+    "a path for a name": (
+        "@hookimpl\ndef register_priors(register): register('../../x', 'a:b')",
+        "got '../../x'",
+    ),
+    "a number for an alias": (
+        "@hookimpl\ndef register_priors(register): register('x', 'a:b', aliases=(1,))",
+        "got 1",
+    ),
+    "a number for a target": (
+        "@hookimpl\ndef register_priors(register): register('x', 42)",
+        "the target of 'x' is a class or 'module:class', got 42",
+    ),
+    "the default device": (
+        "import torch\ntorch.set_default_device('meta')",
+        "changed the defaults of torch for everyone: they were set back",
+    ),
+    "the default dtype, late": (
+        "@hookimpl\ndef register_priors(register):\n"
+        "    import torch\n    torch.set_default_dtype(torch.float64)",
+        "changed the defaults of torch for everyone: they were set back",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", HOSTILE)
+def test_hostile_plugins_are_isolated(plugin, fault, capsys):
+    """Each is in its status, the others work, and the process is as it was."""
+    import torch
+
+    source, said = HOSTILE[fault]
+    found = Registry([plugin("bad", source), plugin("good", GOOD)])
+    (failure,) = status(found, "bad").failures
+    assert said in failure
+    assert [entry.name for entry in found.entries("prior")] == ["good"]
+    assert torch.get_default_device().type == "cpu"
+    assert torch.get_default_dtype() == torch.float32
+    assert capsys.readouterr().out == ""
+
+
+def test_what_a_plugin_prints_is_no_result(plugin, command_line, monkeypatch):
+    """--json stays JSON, whether it prints when imported, when called, or when first used."""
+    source = "print('imported')\n" + textwrap.dedent(GOOD) + "    print('called')\n"
+    plugin("target", "print('used')\nclass Good: pass", module="good_target")
+    made = plugin("good", source)
+    monkeypatch.setattr("priorkit.cli.inspect.registry", lambda: Registry([made]))
+    done = command_line("list", "--json")
+    assert json.loads(done.out)["prior"][0]["name"] == "good"
+    assert "imported" in done.err
+    assert "called" in done.err
+    Registry([made]).get("prior", "good").load()
+
+
+def test_a_broken_entry_points_file_is_shown(stranger, tmp_path, monkeypatch, command_line):
+    """Also one that Python itself can't read, which would take all plugins down."""
+    for text in (b"[priorkit]\nodd\n", b"[priorkit]\nodd = \xff\xfe\n"):
+        (tmp_path / "stranger-1.2.dist-info" / "entry_points.txt").write_bytes(text)
+        registry.cache_clear()
+        found = registry()
+        assert {p.name for p in found.plugins} >= FIRST_PARTY
+        (broken,) = [p for p in found.plugins if p.distribution == "stranger"]
+        assert "its entry_points.txt can't be read" in broken.failures[0]
+        shown = command_line("plugins")
+        assert shown.code == 1
+        assert "can't be read" in shown.out
+
+
+COMMANDS = """
+    @hookimpl
+    def register_commands(app):
+        @app.command(name="recover")
+        def mine(): print("stolen")
+
+        @app.command()
+        def odd(x: int | str): pass
+
+        @app.command()
+        def new(): "Help with [/b]bad markup."; print("new")
+
+        app.callback()(lambda: print("everything"))
+"""
+
+
+def test_commands_of_others_stay(plugin, command_line, monkeypatch):
+    """A plugin adds commands; it replaces none, and one that makes no sense costs no other."""
+    found = Registry([plugin("bad", COMMANDS)])
+    monkeypatch.setattr("priorkit.cli.application.registry", lambda: found)
+    monkeypatch.setattr("priorkit.cli.inspect.registry", lambda: found)
+    helped = command_line("recover", "--help")
+    assert (helped.code, "Recover pictures" in helped.out) == (0, True)
+    assert command_line("new").out == "new\n"
+    assert command_line("--help").code == 0
+    shown = command_line("plugins")
+    assert "the command 'recover' is already there" in shown.out
+    assert "Union types" in shown.out
+    assert shown.code == 1
+
+
+def test_a_target_of_another_kind_is_refused(plugin, monkeypatch):
+    """A class that is no prior, or whose options can't be read, is named at first use."""
+    from priorkit.engine.components import resolve
+
+    monkeypatch.setattr(
+        "priorkit.engine.components.registry",
+        lambda: Registry([plugin("good", GOOD), plugin("target", "", module="unused")]),
+    )
+    plugin("target", "class Good: pass", module="good_target")
+    with pytest.raises(PluginError, match=r"isn't a class derived from priorkit.interfaces.Prior"):
+        resolve("prior", "good")
+    source = """
+        from __future__ import annotations
+        from priorkit.interfaces import Prior
+        class Good(Prior):
+            def __init__(self, *, size: Nowhere = 3): raise ValueError("no")
+    """
+    sys.modules.pop("good_target")
+    (Path(sys.path[0]) / "good_target.py").write_text(textwrap.dedent(source))
+    importlib.invalidate_caches()
+    with pytest.raises(PluginError, match=r"The options of good_target.Good can't be read"):
+        resolve("prior", "good").build(0)

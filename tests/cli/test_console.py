@@ -1,6 +1,12 @@
 """The terminal: what is said on which stream, and words that plugins give their meaning."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -75,3 +81,105 @@ def test_one_unreadable_file_stops_no_folder(command_line, tmp_path):
     done = command_line("recover", folder, *words)
     assert done.code == 2
     assert "0.png is not a picture" in done.err
+
+
+# --- terminals as they may be ------------------------------------------------------
+
+MASK = "recover --prior none --op mask --shape 3 8 8 --budget 2"
+
+
+def in_a_shell(command, cwd):
+    """The real command line in a process of its own, through a shell."""
+    line = command.replace("priorkit", f"{sys.executable} -m priorkit.cli")
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"}
+    done = subprocess.run(
+        ["bash", "-c", line], cwd=cwd, env=environment, capture_output=True, timeout=60, check=False
+    )
+    assert b"Traceback" not in done.stderr, done.stderr
+    assert b"Exception ignored" not in done.stderr, done.stderr
+    return done
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (f"priorkit {MASK}", 0),
+        ("priorkit list >&-", 0),
+        ("priorkit list 2>&-", 0),
+        ("priorkit plugins >/dev/full", 2),
+        (f"priorkit {MASK} >/dev/full 2>/dev/full", 2),
+        ("set -o pipefail; priorkit list | head -1 | head -1", None),
+        ("priorkit recover $'\\xff.png'", 2),
+        ("priorkit recover '[bold]x[/bold'", 2),
+        ("priorkit show $'\\x1b[2J'", 2),
+    ],
+)
+def test_no_terminal_is_too_poor(command, code, tmp_path):
+    """ASCII only, closed, full, a pipe that broke: an exit code, and never a traceback."""
+    done = in_a_shell(command, tmp_path)
+    assert code is None or done.returncode == code, done
+    assert b"\x1b" not in done.stderr
+
+
+def test_ctrl_c_before_anything_began(tmp_path):
+    """While Python still imports: no traceback, exit code 130."""
+    for wait in (0.12, 0.5, 1.0, 1.6):
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from priorkit.cli import main; main()", *MASK.split()],
+            cwd=tmp_path,
+            stderr=subprocess.PIPE,
+        )
+        time.sleep(wait)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        if b"site.py" in said or (b"Traceback" in said and b"priorkit" not in said):
+            continue  # Python itself had not begun
+        assert b"Traceback" not in said, said
+        assert process.returncode in (0, 130, -signal.SIGINT)
+
+
+# --- where results go ------------------------------------------------------------------
+
+
+def test_the_users_own_pictures_stay(command_line, tmp_path, monkeypatch):
+    """``recover data/images --out data`` was how they were lost."""
+    images = tmp_path / "data" / "images"
+    images.mkdir(parents=True)
+    Image.new("RGB", (8, 8), "gray").save(images / "a.png")
+    before = (images / "a.png").read_bytes()
+    monkeypatch.chdir(tmp_path)
+    words = ["--prior", "none", "--op", "mask", "--budget", "2"]
+    for out in ("data", "data/images"):
+        done = command_line("recover", images, *words, "--out", out)
+        assert done.code == 2
+        assert "holds files that priorkit did not write" in done.err
+    assert [p.name for p in images.iterdir()] == ["a.png"]
+    assert (images / "a.png").read_bytes() == before
+    for _ in range(2):  # without --out, each has a folder of its own
+        assert command_line("recover", images, *words).code == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["data", "priorkit-out", "priorkit-out-2"]
+    done = command_line("recover", "--config", "priorkit-out/config.toml", "--out", "priorkit-out")
+    assert "holds an input of this run, config.toml" in done.err
+    done = command_line("recover", "priorkit-out/truth.npy", *words, "--out", "priorkit-out")
+    assert "holds an input of this run, truth.npy" in done.err
+
+
+def test_names_are_data(command_line, tmp_path, monkeypatch):
+    """Bytes that are no text, markup, 245 bytes, control characters: all are done and saved."""
+    images = tmp_path / "in"
+    images.mkdir()
+    picture = tmp_path / "a.png"
+    Image.new("RGB", (8, 8), "gray").save(picture)
+    for name in (b"\xff\xfe.png", b"[bold]x.png", b"n" * 241 + b".png", b"\x1b[2J.png", b"...png"):
+        (Path(os.fsdecode(os.fsencode(images) + b"/" + name))).write_bytes(picture.read_bytes())
+    Path(os.fsdecode(os.fsencode(images) + b"/\xfd.png")).write_bytes(b"no picture")
+    monkeypatch.chdir(tmp_path)
+    words = ["--prior", "none", "--op", "mask", "--budget", "2", "--out", "out"]
+    done = command_line("recover", images, *words)
+    assert done.code == 1, done.err
+    assert "\x1b" not in done.out + done.err
+    assert len(list((tmp_path / "out" / "images").iterdir())) == 5
+    assert command_line("replay", "out").code == 0
+    alone = command_line("recover", os.fsdecode(os.fsencode(images) + b"/\xff\xfe.png"), *words)
+    assert alone.code == 0, alone.err
+    assert command_line("recover", "--config", "out/config.toml", "--out", "again").code == 0

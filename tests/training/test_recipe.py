@@ -1,13 +1,19 @@
 """The one training loop, with a model of two numbers."""
 
+import io
 import json
+import os
+import signal
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
+from priorkit.training.dataset import TrainingPictures
 from priorkit.training.options import check_options, option
 from priorkit.training.recipe import MaximumLikelihood
 
@@ -131,3 +137,185 @@ def test_options_are_checked(change, said):
 def test_less_than_a_batch_is_refused(tmp_path):
     with pytest.raises(ValueError, match="100 examples less 95 for validation leave fewer"):
         Fit(Options(out=tmp_path, validation=95), quiet)
+
+
+# --- killed, continued, refused --------------------------------------------------------
+
+
+class Stopped(Fit):
+    """Ctrl-C in the middle of the update of step ``at``."""
+
+    at = 33
+
+    def train_step(self):
+        if self.step + 1 == self.at:
+            self.net.mean.data.fill_(float("nan"))  # half-done
+            raise KeyboardInterrupt
+        return super().train_step()
+
+
+def test_ctrl_c_inside_an_update_leaves_exactly_the_last_checkpoint(tmp_path):
+    """The run then goes on to the weights of one that was never cut, byte for byte."""
+    whole = Fit(Options(out=tmp_path / "whole"), quiet).run()
+    with pytest.raises(KeyboardInterrupt):
+        Stopped(Options(out=tmp_path / "cut"), quiet).run()
+    state = torch.load(tmp_path / "cut" / "checkpoint.pt", weights_only=True)
+    assert state["step"] == 20
+    assert torch.isfinite(state["net"]["mean"])
+    again = Fit(Options(out=tmp_path / "cut"), quiet).run()
+    assert again.read_bytes() == whole.read_bytes()
+    logs = [tmp_path / name / "log.jsonl" for name in ("whole", "cut")]
+    steps = [[json.loads(line)["step"] for line in log.read_text().splitlines()] for log in logs]
+    assert steps == [[20, 40, 60]] * 2
+
+
+def test_a_signal_waits_for_the_end_of_a_step(tmp_path):
+    """One Ctrl-C loses nothing; the second one doesn't wait."""
+
+    class Signalled(Fit):
+        def train_step(self):
+            found = super().train_step()
+            if self.step == 33:
+                signal.raise_signal(signal.SIGINT)
+            return found
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        Signalled(Options(out=tmp_path), quiet).run()
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 33
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_what_was_logged_after_the_checkpoint_goes(tmp_path):
+    """Lines of steps that are done again, and one that was cut off, don't stay."""
+    with pytest.raises(KeyboardInterrupt):
+        Stopped(Options(out=tmp_path), quiet).run()
+    with open(tmp_path / "log.jsonl", "a") as log:
+        log.write('{"step": 40, "train": 1}\n{"step": 4')
+    Fit(Options(out=tmp_path), quiet).run()
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [20, 40, 60]
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [({"seed": 1}, "seed: 0, not 1"), ({"batch": 9}, "batch: 8, not 9"), ({"rate": 0.1}, "rate")],
+)
+def test_a_run_goes_on_with_its_own_settings(changes, named, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        Stopped(Options(out=tmp_path), quiet).run()
+    with pytest.raises(ValueError, match=f"another {named}"):
+        Fit(Options(out=tmp_path, **changes), quiet).run()
+    Fit(Options(out=tmp_path, minutes=1.0, every=7, licence="other"), quiet).run()
+
+
+def test_a_run_goes_on_with_its_own_data(tmp_path):
+    class Other(Stopped):
+        def __init__(self, options, progress=None):
+            super().__init__(options, progress)
+            self.digest = "other"
+
+    with pytest.raises(KeyboardInterrupt):
+        Other(Options(out=tmp_path), quiet).run()
+    with pytest.raises(ValueError, match="another data: other, not "):
+        Fit(Options(out=tmp_path), quiet).run()
+
+
+def test_folders_of_others_are_refused(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(ValueError, match=r"files that no training wrote, such as mine.txt"):
+        Fit(Options(out=tmp_path), quiet)
+    data = tmp_path / "new" / "faces.zip"
+    with pytest.raises(ValueError, match="holds the training data"):
+        Fit(Options(out=tmp_path / "new", data=data), quiet)
+    Fit(Options(out=tmp_path / "out"), quiet)
+    (tmp_path / "out" / ".x.partial").write_text("cut off")
+    Fit(Options(out=tmp_path / "out"), quiet).run()
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        Stopped(Options(out=tmp_path), quiet).run()
+    path = tmp_path / "checkpoint.pt"
+    state = torch.load(path, weights_only=True)
+    torch.save({k: v for k, v in state.items() if k != "adam"}, path)
+    with pytest.raises(ValueError, match="lacks something"):
+        Fit(Options(out=tmp_path), quiet).run()
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="can't be read"):
+        Fit(Options(out=tmp_path), quiet).run()
+
+
+def test_training_leaves_the_process_as_it_was(tmp_path):
+    Fit(Options(out=tmp_path), quiet).run()
+    assert float(torch.tensor([5e-324], dtype=torch.float64).mul(1)) > 0
+
+
+# --- pictures of anybody's ---------------------------------------------------------------
+
+
+def picture(side=16):
+    buffer = io.BytesIO()
+    Image.new("RGB", (side, side), "gray").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_what_is_named_like_a_picture_and_is_none(tmp_path):
+    """Counted and named; the rest is used."""
+    (tmp_path / "a.png").write_bytes(picture())
+    (tmp_path / "b.png").write_bytes(picture()[:-40])
+    (tmp_path / "c.png").write_text("words")
+    (tmp_path / "d.png").mkdir()
+    (tmp_path / "e.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "f.png").symlink_to(tmp_path / "a.png")
+    os.mkfifo(tmp_path / "g.png")
+    (tmp_path / "h.png").write_bytes(b"")
+    (tmp_path / "i.png").symlink_to("/dev/zero")
+    found = TrainingPictures(tmp_path, (8, 8))
+    assert found.names == ["a.png", "f.png"]
+    assert set(found.skipped) == {f"{name}.png" for name in "bcdeghi"}
+    assert found.skipped["d.png"] == found.skipped["g.png"] == "not a file"
+    assert found.skipped["e.png"] == "a link that leads nowhere"
+    assert "not a picture" in found.skipped["b.png"]
+
+
+def test_a_zip_of_anybodys(tmp_path):
+    """Encrypted and damaged members are named; names lead nowhere; one change is noticed."""
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("a.png", "../../b.png", "/etc/c.png", "d.png", "e.png"):
+            archive.writestr(name, picture())
+    data = bytearray(path.read_bytes())
+    for name, offset in (("d.png", 8), ("e.png", None)):
+        place = data.rfind(name.encode()) - 46  # its entry in the central directory
+        if offset is not None:
+            data[place + offset] |= 1  # encrypted
+        else:
+            data[place + 16] ^= 1  # another checksum
+    path.write_bytes(data)
+    found = TrainingPictures(path, (8, 8))
+    assert found.names == ["../../b.png", "/etc/c.png", "a.png"]
+    assert found.skipped["d.png"] == "encrypted"
+    assert "damaged in the zip" in found.skipped["e.png"]
+    digest = found.digest
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("a.png", "../../b.png", "/etc/c.png"):
+            archive.writestr(name, picture())
+    assert TrainingPictures(path, (8, 8)).digest == digest
+    for nothing in (b"", b"PK\5\6" + bytes(18), bytes(data[:200])):
+        path.write_bytes(nothing)
+        with pytest.raises(ValueError, match=r"neither a folder nor a zip|No pictures in"):
+            TrainingPictures(path, (8, 8))
+
+
+def test_what_is_left_out_is_said(tmp_path, command_line):
+    (tmp_path / "in").mkdir()
+    for i in range(6):
+        (tmp_path / "in" / f"{i}.png").write_bytes(picture())
+    (tmp_path / "in" / "bad.png").write_bytes(b"no picture")
+    words = ["--size", "8", "--levels", "1", "--steps", "1", "--width", "4", "--validation", "0"]
+    words += ["--iterations", "1", "--batch", "2", "--out", tmp_path / "out"]
+    done = command_line("train", "realnvp", "--data", tmp_path / "in", *words)
+    assert done.code == 0, done.err
+    assert "1 files left out, listed in skipped.json: bad.png: not a picture" in done.err
+    assert "bad.png" in json.loads((tmp_path / "out" / "skipped.json").read_text())
