@@ -114,5 +114,7 @@ class TrainingBar:
             self.bar.start()
             self.task = self.bar.add_task("", total=total)
         if message.endswith("\n"):
-            self.bar.console.print(f"{step}/{total}  {message.rstrip()}")
-        self.bar.update(self.task, completed=step, total=total, description=message.rstrip())
+            self.bar.console.print(f"{step}/{total}  {escape(message.rstrip())}")
+        self.bar.update(
+            self.task, completed=step, total=total, description=escape(message.rstrip())
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from priorkit.cli.console import TrainingBar, out
+from priorkit.cli.console import TrainingBar, err, out
 from priorkit.cli.words import split
 from priorkit.errors import BadInputError
 
@@ -25,8 +25,12 @@ def train(context: typer.Context) -> None:
         raise BadInputError(
             "Say which trainer, one name.", got=" ".join(positional) or None, try_="priorkit list"
         )
-    with TrainingBar() as bar:
-        path = run_trainer(positional[0], options, bar)
+    try:
+        with TrainingBar() as bar:
+            path = run_trainer(positional[0], options, bar)
+    except KeyboardInterrupt:
+        err.print("Interrupted; the same command continues.")
+        raise typer.Exit(130) from None
     if path is None:
         out.print("Stopped before the end; the same command continues.")
     else:

@@ -15,6 +15,8 @@ from typing import Any
 
 import torch
 
+from priorkit.errors import PriorkitError
+
 __all__ = ["Progress", "check_options", "device_of", "main", "option", "print_progress"]
 
 Progress = Callable[[int, int, str], None]
@@ -81,4 +83,9 @@ def main(options_class: Any, train: Callable[[Any], Any], description: str) -> N
                 required=isinstance(default, Path),
                 help=item.metadata["help"],
             )
-    train(options_class(**vars(parser.parse_args())))
+    try:
+        train(options_class(**vars(parser.parse_args())))
+    except (ValueError, PriorkitError) as error:
+        parser.exit(2, f"error: {error}\n")
+    except KeyboardInterrupt:
+        parser.exit(130, "Interrupted; the same command continues.\n")

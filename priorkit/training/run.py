@@ -10,8 +10,15 @@ from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
+from priorkit.discovery import describe
 from priorkit.engine.options import describe_errors
-from priorkit.errors import BadInputError, UnknownNameError, did_you_mean
+from priorkit.errors import (
+    BadInputError,
+    PluginError,
+    PriorkitError,
+    UnknownNameError,
+    did_you_mean,
+)
 from priorkit.io.files import require_writable
 from priorkit.registry import registry
 
@@ -58,8 +65,12 @@ def run_trainer(
     require_writable(Path(values["out"]))
     try:  # a trainer says what it can't use with ValueError
         result: Path | None = train(options_class(**values), progress)
+    except PriorkitError:
+        raise
     except ValueError as error:
         raise BadInputError(str(error)) from error
+    except Exception as error:
+        raise PluginError(f"The trainer {name!r} failed.", got=describe(error)) from error
     return result
 
 
@@ -78,5 +89,13 @@ def options_of(train: Any) -> list[dict[str, Any]]:
 
 
 def _options_class(train: Any) -> Any:
-    first = next(iter(inspect.signature(train).parameters))
-    return get_type_hints(train)[first]
+    try:
+        first = next(iter(inspect.signature(train).parameters))
+        found = get_type_hints(train)[first]
+        fields(found)
+    except Exception as error:
+        raise PluginError(
+            "A trainer is a function whose first parameter is annotated with a dataclass.",
+            got=describe(error),
+        ) from error
+    return found
