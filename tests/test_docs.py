@@ -102,7 +102,7 @@ def check_settings(words):
     from priorkit.engine.choose import choose
     from priorkit.engine.config import split
 
-    positional, settings = words_of([word for word in words if word != "--json"])
+    positional, settings = words_of([word for word in words if word not in ("--json", "--resume")])
     assert len(positional) <= 1, f"more than one picture: {positional}"
     for name in ("config", "out"):
         settings.pop(name, None)

@@ -127,6 +127,9 @@ def compare(
     if result.interrupted:
         _say_interrupted(folder, "what was done is kept")
     _exit_skipped(result.skipped)
+    if any(row["status"] == "failed" for row in result.table()):
+        err.print("A component failed in some rows; what was done until then is kept.")
+        raise typer.Exit(1)
 
 
 def replay(

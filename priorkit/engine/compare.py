@@ -115,15 +115,15 @@ def _run(
             row.reason = "not run: interrupted"
             continue
         truth = images.x.to(setup.device, setup.dtype)
-        if row.m not in measured:  # one A, one noise: the same for everyone
-            measured[row.m] = simulate(setup, truth)
-        y = _like(measured[row.m], setup)
         own = None if journal is None else Journal(journal.folder / f"{number:03d}")
         before = None if own is None else own.noted("finished")
         if own is not None and before is None:
             own.clear()
         watch = _Watch(row, setup, truth, None if before else progress)
         try:
+            if row.m not in measured:  # one A, one noise: the same for everyone
+                measured[row.m] = simulate(setup, truth)
+            y = _like(measured[row.m], setup)
             if before is None:
                 _warm(setup)
                 watch.start()

@@ -107,7 +107,10 @@ def recover(
             recovery = solve(setup, measured, truth, names, progress, planned, journal)
         except RunError as error:
             _finish(error.recovery, skipped, out, None)
-            raise
+            if out is None:
+                raise
+            kept_in = f"--resume once it is mended; what was done is in {out}"
+            raise RunError(error.what, recovery=error.recovery, try_=kept_in) from error
         return _finish(recovery, skipped, out, journal)
 
 

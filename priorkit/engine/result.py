@@ -154,6 +154,6 @@ class Recovery:
 class RunError(PluginError):
     """A component that failed while a run was on; ``recovery`` is what was done until then."""
 
-    def __init__(self, what: str, *, recovery: Recovery) -> None:
-        super().__init__(what)
+    def __init__(self, what: str, *, recovery: Recovery, try_: str | None = None) -> None:
+        super().__init__(what, try_=try_)
         self.recovery = recovery

@@ -126,7 +126,7 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold a folder while this process works in it.
 
     The system lets go when the process ends, however it ends. Raises BadInputError where
-    another holds it. Where the system has no such locks (Windows), nothing is held.
+    another holds it. Where the system (Windows) or the disk has no such locks, nothing is held.
     """
     try:
         import fcntl
@@ -137,8 +137,10 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             raise _in_use(folder) from error
+        except OSError:  # a disk without locks
+            log.debug("%s can't be locked.", folder)
         if not (folder.exists() and os.path.samestat(os.fstat(handle), os.stat(folder))):
             raise _in_use(folder)  # another just finished, and removed it
         yield
