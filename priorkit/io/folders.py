@@ -22,7 +22,16 @@ from pathlib import Path
 from priorkit.errors import BadInputError
 from priorkit.io.files import require_writable, unwritable, write_atomic
 
-__all__ = ["MANIFEST", "discard", "locked", "replacing", "require_place", "unfinished", "unused"]
+__all__ = [
+    "MANIFEST",
+    "discard",
+    "locked",
+    "replacing",
+    "require_place",
+    "unfinished",
+    "unused",
+    "verify",
+]
 
 MANIFEST = "manifest.json"
 UNFINISHED = ".unfinished"
@@ -154,13 +163,21 @@ def _in_use(folder: Path) -> BadInputError:
     )
 
 
+def verify(folder: Path, names: Iterable[str]) -> None:
+    """Raise BadInputError where a file isn't what the manifest of its folder says."""
+    listed = _manifest(folder) or {}
+    for name in names:
+        if name in listed and _sha256(folder / name) != listed[name]:
+            raise BadInputError(f"{folder / name} has changed since it was written.")
+
+
 # --- what is priorkit's -------------------------------------------------------------
 
 
 def _list(folder: Path) -> None:
     """Write the manifest: every file in the folder and its sha256."""
     files = {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        path.relative_to(folder).as_posix(): _sha256(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
@@ -181,6 +198,10 @@ def _manifest(folder: Path) -> dict[str, str] | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return {name: digest for name, digest in files.items() if _is_inside(folder, name)}
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _is_inside(folder: Path, name: str) -> bool:
@@ -236,7 +257,7 @@ def _retire(old: Path, place: Path) -> None:
     """
     for name, digest in (_manifest(old) or {}).items():
         path = old / name
-        if hashlib.sha256(path.read_bytes()).hexdigest() == digest:
+        if _sha256(path) == digest:
             path.unlink()
     added = [p for p in sorted(old.rglob("*")) if p.is_symlink() or not p.is_dir()]
     added.remove(old / MANIFEST)

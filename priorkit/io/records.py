@@ -13,6 +13,7 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.io.arrays import read_array, write_array
+from priorkit.io.folders import verify
 
 __all__ = ["FORMAT", "Saved", "read", "repeatable", "write_arrays"]
 
@@ -91,6 +92,7 @@ def read(folder: Path) -> Saved:
                     f"This run's {component} used an object, {value}, that a record can't rebuild.",
                     try_="a registered name, and a path for an array",
                 )
+    verify(folder, ("y.npy", "x.npy", "truth.npy", "start.npy"))
     start, truth = [
         read_array(path) if (path := folder / f"{name}.npy").exists() else None
         for name in ("start", "truth")

@@ -279,6 +279,14 @@ def test_a_run_with_its_own_start_is_repeated(tmp_path):
     assert torch.equal(priorkit.recover(config=folder / "config.toml").x, first.x)
 
 
+def test_what_was_changed_is_not_replayed(tmp_path):
+    x = torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    folder = priorkit.recover(x, prior="none", op="mask", budget=2).save(tmp_path / "run")
+    np.save(folder / "y.npy", np.zeros((1, 1, 8, 8), np.float32))
+    with pytest.raises(BadInputError, match=r"y.npy has changed since it was written"):
+        priorkit.replay(folder)
+
+
 def test_restarts_are_all_reported(tmp_path):
     x = np.full((1, 16, 16), 0.5, dtype=np.float32)
     settings = {"prior": "none", "op": "gaussian", "m": 60, "start": "normal", "restarts": 3}

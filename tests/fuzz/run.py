@@ -18,7 +18,8 @@ from pathlib import Path
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.targets import TARGETS, Case
+from tests.fuzz.case import Case
+from tests.fuzz.targets import TARGETS
 
 ROUND = 1000  # cases by one seed: hypothesis never repeats itself within a round
 

@@ -16,8 +16,8 @@ from priorkit.io import pictures
 from priorkit.io.arrays import read_array
 from priorkit.io.files import json_sha256
 from priorkit.training.dataset import TrainingPictures
+from tests.fuzz.case import warm
 from tests.fuzz.guard import guarded
-from tests.fuzz.targets import warm
 
 
 @pytest.fixture
