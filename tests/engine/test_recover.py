@@ -12,6 +12,7 @@ from PIL import Image
 
 import priorkit
 from priorkit.engine.memory import plan
+from priorkit.errors import BadInputError
 from priorkit.interfaces import Level, LinearOperator
 from priorkit.io import pictures
 
