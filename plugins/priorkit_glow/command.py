@@ -28,6 +28,9 @@ def import_glow(
         raise BadInputError(
             "Weights are .safetensors files.", got=save, try_="--out NAME.safetensors"
         )
+    for path in (save, save.with_suffix(".json")):
+        if path.exists():
+            raise BadInputError(f"{path} is there already.", try_="another --out")
     require_writable(save.parent)
     network = import_checkpoint(
         checkpoint, size=size, n_bits=n_bits, coupling_bias=coupling_bias, last_zeros=last_zeros

@@ -7,9 +7,8 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from priorkit.errors import BadInputError
 
@@ -23,21 +22,17 @@ __all__ = [
 ]
 
 
-def write_atomic(path: Path, data: bytes | Callable[[BinaryIO], object]) -> None:
+def write_atomic(path: Path, data: bytes) -> None:
     """Write a file beside its place and move it there in one step.
 
-    ``data`` is what goes into it, or a function that writes to the file. Raises BadInputError
-    where the place can't be written.
+    Raises BadInputError where the place can't be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, partial = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".partial")
         try:
             with os.fdopen(handle, "wb") as file:
-                if isinstance(data, bytes):
-                    file.write(data)
-                else:
-                    data(file)
+                file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(partial, 0o644)

@@ -109,8 +109,11 @@ def replacing(folder: Path) -> Iterator[Path]:
             yield stage
             _list(stage)
             _swap(stage, place)
-        except OSError as error:
-            raise unwritable(folder, error) from error
+        except (OSError, BadInputError) as error:
+            cause = error if isinstance(error, OSError) else error.__cause__
+            if isinstance(cause, OSError):  # of the stage, whose name means nothing to anybody
+                raise unwritable(folder, cause) from error
+            raise
         finally:  # what has the stage's name now: nothing, our files, or those replaced
             if stage.exists() and os.path.samestat(os.stat(stage), ours):
                 shutil.rmtree(stage, ignore_errors=True)

@@ -47,7 +47,9 @@ def claim(folder: Path, data: Path) -> None:
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
     """Write ``folder/checkpoint.pt``, whole or not at all."""
-    write_atomic(folder / CHECKPOINT, lambda file: torch.save(state, file))
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_atomic(folder / CHECKPOINT, buffer.getvalue())
 
 
 def load_checkpoint(

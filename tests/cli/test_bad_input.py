@@ -74,6 +74,7 @@ COMMANDS = {
     "training without data": ("train glow --out out", "needs --data"),
     "no training data": ("train glow --data nowhere --out out", "no training data there"),
     "option of a trainer": ("train glow --data empty --out out --iteratons 3", "'iterations'?"),
+    "import over": ("import-glow model.pt --out tiny.safetensors", "is there already"),
     "import": ("import-glow nowhere.pt --out out/glow.safetensors", "nowhere.pt"),
 }
 

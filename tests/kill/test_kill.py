@@ -240,7 +240,7 @@ def test_a_full_disk(servers, recovered, tmp_path):
     try:
         code, _, said = server.run([*words, "--out", out], tmp_path, limit=20_000)
         assert code == 2
-        assert "can't be written" in said.splitlines()[-1]
+        assert f"{out} can't be written. Got File too large" in said.splitlines()[-1]
         assert "Traceback" not in said
         assert results(out) == whole["results"]
         assert is_whole(out)
