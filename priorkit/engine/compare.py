@@ -18,11 +18,11 @@ from priorkit.engine.choose import Chosen, choose
 from priorkit.engine.comparison import Comparison, Row
 from priorkit.engine.components import Selection
 from priorkit.engine.config import split
-from priorkit.engine.journal import Journal, digest
+from priorkit.engine.journal import Journal, digest, opened
 from priorkit.engine.measure import simulate
 from priorkit.engine.memory import Plan, plan
 from priorkit.engine.parts import shown
-from priorkit.engine.recover import kept, load_framed
+from priorkit.engine.recover import load_framed
 from priorkit.engine.result import Recovery, RunError
 from priorkit.engine.run import solve
 from priorkit.engine.setup import Setup, set_up
@@ -86,7 +86,7 @@ def compare(
     entries = _choose(contestants, counts, {"op": op, **settings})
     x = astronaut() if x is None else x
     images = load_framed(x, _shape(entries, settings), resize=bool(settings.get("resize")))
-    with kept(out, resume, [x, priors, op, settings]) as journal:
+    with opened(out, resume=resume, inputs=[x, priors, op, settings]) as journal:
         problems = _set_up(entries, images)
         if journal is not None:
             journal.agree(_identity(entries, problems, images))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -24,7 +25,7 @@ from priorkit.engine.result import Trace
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Draws, Problem, Solution, Status
 from priorkit.io.files import unwritable, write_atomic
-from priorkit.io.folders import discard, locked, unfinished
+from priorkit.io.folders import discard, locked, require_place, unfinished
 
 __all__ = ["Journal", "digest", "opened"]
 
@@ -115,14 +116,27 @@ class Journal:
 
 
 @contextmanager
-def opened(out: Path, *, resume: bool) -> Iterator[Journal]:
-    """The journal of the run that will be saved to ``out``, held by this process.
+def opened(
+    out: str | os.PathLike[str] | None, *, resume: bool, inputs: list[Any]
+) -> Iterator[Journal | None]:
+    """The journal of the run that will be saved to ``out``, held by this process; None of None.
 
-    Without ``resume`` one that holds finished rows is refused: nothing is thrown away that
-    took work. It is removed when nothing is finished, else by :meth:`Journal.clear`.
+    Refuses an ``out`` as :func:`priorkit.io.folders.require_place`, and without ``resume`` one
+    that has finished rows: nothing is thrown away that took work. The journal goes when nothing
+    is finished, else by :meth:`Journal.clear`. Raises BadInputError.
+
+    Parameters
+    ----------
+    inputs : settings at any depth; what is the path of something mustn't lie in ``out``
     """
-    place = unfinished(out)
-    journal = Journal(place)
+    if out is None:
+        if resume:
+            raise BadInputError("Say which run is to go on.", try_="out=FOLDER")
+        yield None
+        return
+    require_place(Path(out), _paths(inputs))
+    journal = Journal(unfinished(Path(out)))
+    place = journal.folder
     strange = place.exists() and any(path.suffix != ".partial" for path in place.iterdir())
     if strange and journal.noted("settings") is None:
         raise BadInputError(f"{place} is not a run that was cut short.", try_="another --out")
@@ -148,6 +162,20 @@ def opened(out: Path, *, resume: bool) -> Iterator[Journal]:
         finally:
             if not journal.count:
                 journal.clear()
+
+
+def _paths(value: Any) -> list[Path]:
+    """Everything in settings that is the path of something."""
+    if isinstance(value, dict):
+        return _paths(list(value.values()))
+    if isinstance(value, (list, tuple)):
+        return [path for item in value for path in _paths(item)]
+    if not isinstance(value, (str, os.PathLike)):
+        return []
+    try:
+        return [Path(value)] if Path(value).exists() else []
+    except (OSError, ValueError):  # no name of a file
+        return []
 
 
 def digest(tensor: Tensor | None) -> str | None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +23,9 @@ from priorkit.engine.setup import Setup, set_up
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Prior, Shape
 from priorkit.io import records
-from priorkit.io.folders import require_place
 from priorkit.io.pictures import Pictures, astronaut, load
 
-__all__ = ["Progress", "kept", "load_framed", "path_of", "prepare", "recover", "replay"]
+__all__ = ["Progress", "load_framed", "path_of", "prepare", "recover", "replay"]
 
 SAMPLE = (3, 64, 64)  # what the sample photograph is brought to where nothing else is said
 
@@ -90,7 +87,7 @@ def recover(
         raise BadInputError(
             "Give pictures x to simulate measurements of, or measurements y, not both."
         )
-    with kept(out, resume, [x, y, config, layer, settings]) as journal:
+    with opened(out, resume=resume, inputs=[x, y, config, layer, settings]) as journal:
         setup, pictures = prepare(x, y, both, extra)
         if pictures is not None:
             planned = plan(setup, len(pictures.x))
@@ -128,35 +125,6 @@ def _finish(
     if journal is not None and not recovery.interrupted:
         journal.clear()
     return recovery
-
-
-@contextmanager
-def kept(
-    out: str | os.PathLike[str] | None, resume: bool, inputs: list[Any]
-) -> Iterator[Journal | None]:
-    """The journal of a run that is saved to ``out``, which mustn't hold its inputs."""
-    if out is None:
-        if resume:
-            raise BadInputError("Say which run is to go on.", try_="out=FOLDER")
-        yield None
-        return
-    require_place(Path(out), _paths(inputs))
-    with opened(Path(out), resume=resume) as journal:
-        yield journal
-
-
-def _paths(value: Any) -> list[Path]:
-    """Everything in settings that is the path of something."""
-    if isinstance(value, dict):
-        return _paths(list(value.values()))
-    if isinstance(value, (list, tuple)):
-        return [path for item in value for path in _paths(item)]
-    if not isinstance(value, (str, os.PathLike)):
-        return []
-    try:
-        return [Path(value)] if Path(value).exists() else []
-    except (OSError, ValueError):  # no name of a file
-        return []
 
 
 def _identity(setup: Setup, y: Tensor, truth: Tensor | None, names: list[str]) -> dict[str, Any]:
