@@ -6,7 +6,6 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,26 +13,23 @@ from torch import Tensor
 
 from priorkit import metrics
 from priorkit.engine import record
-from priorkit.engine.choose import Chosen, choose
 from priorkit.engine.comparison import Comparison, Row
-from priorkit.engine.components import Selection
-from priorkit.engine.config import split
+from priorkit.engine.contest import Choice, choices, common_shape, contestant, set_up_all
 from priorkit.engine.journal import Journal, digest, opened
 from priorkit.engine.measure import simulate
-from priorkit.engine.memory import Plan, plan
+from priorkit.engine.memory import Plan
 from priorkit.engine.parts import shown
 from priorkit.engine.recover import load_framed
 from priorkit.engine.result import Recovery, RunError
 from priorkit.engine.run import solve
-from priorkit.engine.setup import Setup, set_up
+from priorkit.engine.setup import Setup
 from priorkit.errors import BadInputError, PriorkitError
-from priorkit.interfaces import Prior, Shape, Snapshot
+from priorkit.interfaces import Snapshot
 from priorkit.io.pictures import Pictures, astronaut
 
 __all__ = ["compare"]
 
 Progress = Callable[[str, Snapshot, int], None]
-MEASUREMENT = ("op", "noise", "sigma", "noise_norm", "seed", "shape")
 
 
 def compare(
@@ -77,17 +73,17 @@ def compare(
     if ms is not None and not len(ms):
         raise BadInputError("ms is a list of numbers of measurements.", got="an empty list")
     counts: list[int | None] = list(ms) if ms is not None else [None]
-    contestants = [_contestant(prior) for prior in priors]
+    contestants = [contestant(prior) for prior in priors]
     labels = [str(contestant["label"]) for contestant in contestants]
     if len(set(labels)) < len(labels):
         raise BadInputError(
             "Each contestant needs a label of its own.", got=", ".join(labels), try_='"label": …'
         )
-    entries = _choose(contestants, counts, {"op": op, **settings})
+    entries = choices(contestants, counts, {"op": op, **settings})
     x = astronaut() if x is None else x
-    images = load_framed(x, _shape(entries, settings), resize=bool(settings.get("resize")))
+    images = load_framed(x, common_shape(entries, settings), resize=bool(settings.get("resize")))
     with opened(out, resume=resume, inputs=[x, priors, op, settings]) as journal:
-        problems = _set_up(entries, images)
+        problems = set_up_all(entries, images)
         if journal is not None:
             journal.agree(_identity(entries, problems, images))
         interrupted = _run(problems, images, progress, journal)
@@ -156,81 +152,6 @@ def _identity(
     return rows | {"images": digest(images.x), "names": images.names}
 
 
-# --- what everyone shares ------------------------------------------------------------
-
-Choice = Chosen | PriorkitError
-
-
-def _choose(
-    contestants: list[dict[str, Any]], counts: list[int | None], common: dict[str, Any]
-) -> list[tuple[Row, Choice]]:
-    """The components of every row: one operator per m, one prior per contestant."""
-    found: list[tuple[Row, Choice]] = []
-    priors: dict[str, Selection] = {}
-    for m in counts:
-        operator: Selection | None = None
-        for contestant in contestants:
-            row = Row(str(contestant["label"]), m)
-            own = {k: v for k, v in contestant.items() if k != "label"}
-            try:
-                if row.label in priors:
-                    own["prior"] = priors[row.label]
-                _refuse_other_measurement(own, MEASUREMENT)
-                given = common if operator is None else common | {"op": operator}
-                chosen = choose(*split(given, {"m": m}, own))
-                shared = [n for n, s in chosen.given.items() if s.kind in ("operator", "noise")]
-                _refuse_other_measurement(own, shared)
-                operator = chosen.selections["operator"]
-                priors[row.label] = chosen.selections["prior"]
-                found.append((row, chosen))
-            except PriorkitError as error:
-                found.append((row, error))
-    return found
-
-
-def _refuse_other_measurement(own: dict[str, Any], shared: Sequence[str]) -> None:
-    """All must see the same images, A and noise."""
-    for name in own:
-        if name in shared:
-            raise BadInputError(
-                f"A contestant can't change the measurement by {name!r}.",
-                try_=f"{name}=… of the comparison",
-            )
-
-
-def _shape(entries: list[tuple[Row, Choice]], settings: dict[str, Any]) -> Shape | None:
-    """The shape asked for, or of the first prior that has one, so that all see the same."""
-    if settings.get("shape") is not None:
-        return tuple(settings["shape"])
-    for _, chosen in entries:
-        if isinstance(chosen, Chosen):
-            try:
-                prior: Prior = chosen.selections["prior"].build(chosen.config.seed)
-            except PriorkitError:  # its row says why
-                continue
-            if prior.shape is not None:
-                return prior.shape
-    return None
-
-
-def _set_up(entries: list[tuple[Row, Choice]], images: Pictures) -> list[tuple[Row, Setup, Plan]]:
-    """Everything that can be refused is refused before any compute; raises if all are."""
-    problems = []
-    errors = []
-    for row, chosen in entries:
-        try:
-            if isinstance(chosen, PriorkitError):
-                raise chosen
-            setup = set_up(chosen, tuple(images.x.shape[1:]), real=False)
-            problems.append((row, setup, plan(setup, len(images.x))))
-        except PriorkitError as error:
-            row.reason = str(error)
-            errors.append(error)
-    if not problems:
-        raise errors[0]
-    return problems
-
-
 def _like(y: Tensor, setup: Setup) -> Tensor:
     """A measurement on the device and in the precision of a contestant, complex or not."""
     wide = setup.dtype == torch.float64
@@ -286,14 +207,3 @@ class _Watch:
         self.row.seconds = time.perf_counter() - self.started - self.lost
         if recovery.psnr is not None:
             self.row.course.append((self.row.seconds, float(recovery.psnr.mean())))
-
-
-def _contestant(prior: Any) -> dict[str, Any]:
-    if isinstance(prior, dict) and "prior" in prior:
-        return {"label": _label(prior["prior"]), **prior}
-    return {"prior": prior, "label": _label(prior)}
-
-
-def _label(prior: Any) -> str:
-    name = prior.get("name") if isinstance(prior, dict) else prior
-    return Path(name).stem if isinstance(name, (str, Path)) else type(prior).__name__
