@@ -128,7 +128,7 @@ def _accept(matrix: Any) -> Any:
             ) from error
         return matrix
     if sparse.issparse(matrix):
-        if max(matrix.shape, default=0) > MAX_SIDE:
+        if matrix.ndim == 2 and max(matrix.shape) > MAX_SIDE:
             raise BadInputError(
                 f"A matrix has at most {MAX_SIDE:,} rows and columns.", got=matrix.shape
             )
@@ -157,21 +157,66 @@ def _accept(matrix: Any) -> Any:
 
 
 def _require_sound(matrix: Any) -> None:
-    """Refuse a sparse matrix whose indices point outside: scipy itself trusts them, and a
-    product would read or write where nothing of it is."""
+    """Refuse a sparse matrix whose indices point outside.
+
+    scipy itself trusts them, also where it is asked for a full check and the last entry of
+    ``indptr`` is 0, and a product would read or write where nothing of the matrix is.
+    """
     try:
-        if matrix.format in ("csr", "csc", "bsr"):
-            matrix.check_format(full_check=True)
-        elif matrix.format == "coo":
-            places = zip(matrix.coords, matrix.shape, strict=True)
-            inside = (not len(i) or (i.min() >= 0 and i.max() < size) for i, size in places)
-            if not all(inside) or any(len(i) != len(matrix.data) for i in matrix.coords):
-                raise ValueError("index out of bounds")
-        elif matrix.format != "dia":
-            raise ValueError(f"the format {matrix.format!r} isn't taken")
-    except (ValueError, IndexError, TypeError) as error:
+        sound = _SOUND[matrix.format](matrix)
+    except (KeyError, AttributeError, ValueError, IndexError, TypeError):
+        sound = False
+    if not sound:
         raise BadInputError(
-            "The sparse matrix is damaged.",
-            got=str(error)[:100],
+            f"The sparse matrix of format {str(matrix.format)[:20]!r} is damaged.",
+            got="indices outside, or of another length",
             try_="scipy.sparse.save_npz of a csr matrix",
-        ) from error
+        )
+
+
+def _compressed(matrix: Any) -> bool:
+    major, minor = matrix.shape if matrix.format == "csr" else matrix.shape[::-1]
+    return matrix.data.ndim == 1 and _points_inside(matrix, major, minor)
+
+
+def _blocks(matrix: Any) -> bool:
+    count, *block = matrix.data.shape
+    rows, columns = (divmod(size, side) for size, side in zip(matrix.shape, block, strict=True))
+    whole = rows[1] == columns[1] == 0 and count == len(matrix.indices)
+    return whole and _points_inside(matrix, rows[0], columns[0])
+
+
+def _points_inside(matrix: Any, major: int, minor: int) -> bool:
+    """Whether ``indptr`` cuts ``indices`` into ``major`` pieces of numbers below ``minor``."""
+    pointers, indices = matrix.indptr, matrix.indices
+    if pointers.shape != (major + 1,) or indices.shape != matrix.data.shape[:1]:
+        return False
+    whole = pointers[0] == 0 and pointers[-1] == len(indices)
+    return bool(whole and (np.diff(pointers) >= 0).all() and _below(indices, minor))
+
+
+def _coordinates(matrix: Any) -> bool:
+    pairs = zip(matrix.coords, matrix.shape, strict=True)
+    return all(i.shape == matrix.data.shape and _below(i, size) for i, size in pairs)
+
+
+def _diagonals(matrix: Any) -> bool:
+    offsets = matrix.offsets
+    fits = matrix.data.ndim == 2 and offsets.shape == matrix.data.shape[:1]
+    return bool(fits and (np.abs(offsets.astype(np.int64)) < max(matrix.shape)).all())
+
+
+def _below(indices: np.ndarray, size: int) -> bool:
+    """Whether all indices are whole numbers in [0, size)."""
+    if indices.dtype.kind not in "iu":
+        return False
+    return not len(indices) or (int(indices.min()) >= 0 and int(indices.max()) < size)
+
+
+_SOUND = {
+    "csr": _compressed,
+    "csc": _compressed,
+    "bsr": _blocks,
+    "coo": _coordinates,
+    "dia": _diagonals,
+}

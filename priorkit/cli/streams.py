@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any
@@ -33,17 +35,26 @@ class Unfailing:
 @contextmanager
 def safe() -> Iterator[None]:
     """Streams that exist and take any character, those that an encoding lacks as "?"."""
-    before = sys.stdout, sys.stderr
+    before = sys.stdout, sys.stderr, sys.unraisablehook
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError, OSError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     sys.stderr = Unfailing(sys.stderr)
+    sys.unraisablehook = _again
     try:
         yield
     finally:
-        sys.stdout, sys.stderr = before
+        sys.stdout, sys.stderr, sys.unraisablehook = before
+
+
+def _again(ignored: sys.UnraisableHookArgs) -> None:
+    """Raise a Ctrl-C again that came while Python was where nothing can be raised."""
+    if ignored.exc_type is KeyboardInterrupt:
+        threading.Timer(0.01, _thread.interrupt_main).start()
+    else:
+        sys.__unraisablehook__(ignored)
 
 
 def flush() -> OSError | None:

@@ -46,6 +46,7 @@ class Server:
         """Exit code, seconds, and what was said on stderr."""
         task = {"words": [str(word) for word in words], "cwd": str(cwd), "limit": limit}
         task |= {"signals": list(signals), "stderr": str(cwd / "stderr.txt")}
+        (cwd / "stderr.txt").write_text("")
         self.process.stdin.write(json.dumps(task) + "\n")
         self.process.stdin.flush()
         ended = json.loads(self.process.stdout.readline())
