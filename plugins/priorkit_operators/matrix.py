@@ -168,8 +168,8 @@ def _require_sound(matrix: Any) -> None:
         sound = False
     if not sound:
         raise BadInputError(
-            f"The sparse matrix of format {str(matrix.format)[:20]!r} is damaged.",
-            got="indices outside, or of another length",
+            "The sparse matrix is damaged.",
+            got=f"format {str(matrix.format)[:20]!r} with indices outside, or of another length",
             try_="scipy.sparse.save_npz of a csr matrix",
         )
 
