@@ -38,7 +38,6 @@ LIES = {
     "no end of columns": ("csc", {"indptr": without_end}),
     "no end of blocks": ("bsr", {"indptr": without_end}),
     "a diagonal outside": ("dia", {"offsets": lambda v: v + 100}),
-    "fractions": ("csr", {"indices": lambda v: v + 0.5}),
     "a column outside": ("csr", {"indices": outside}),
     "a negative column": ("csr", {"indices": lambda v: v - 5}),
     "row ends beyond the data": ("csr", {"indptr": outside}),
