@@ -111,7 +111,7 @@ def _solve(
     chunks = index.split(planned.together)
     with blaming(f"start {setup.selections['start'].name!r}"):
         u0 = torch.cat(
-            [setup.start.make(whole.rows(whole.paired(rows)))[: len(rows)] for rows in chunks]
+            [setup.start.make(whole.rows(whole.paired(own)))[: len(own)] for own in chunks]
         )
     cut: BaseException | None = None
     for first in range(0, len(pending), planned.together):
