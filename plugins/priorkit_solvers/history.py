@@ -16,6 +16,8 @@ that.
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor
 
@@ -41,9 +43,12 @@ class History:
             self._rings[i].count = 0
 
     def rows(self, index: Tensor) -> History:
-        """The history of these images alone."""
-        kept = History.__new__(History)
-        kept._rings = [self._rings[i] for i in index.tolist()]
+        """The history of these images alone; an image that is taken twice gets a copy."""
+        kept, taken = History.__new__(History), index.tolist()
+        kept._rings = [
+            copy.deepcopy(self._rings[i]) if i in taken[:place] else self._rings[i]
+            for place, i in enumerate(taken)
+        ]
         return kept
 
     def add(self, s: Tensor, y: Tensor, rows: Tensor) -> None:

@@ -90,7 +90,10 @@ class State:
         )
 
     def rows(self, index: Tensor) -> Self:
-        """The state of these images alone, in the order of ``index`` (b,)."""
+        """The state of these images alone, in the order of ``index`` (b,).
+
+        An image can be taken twice; what has ``rows`` of its own gives it two that are apart.
+        """
         return type(self)(
             **{
                 item.name: value if item.metadata.get("shared") else _rows(value, index)

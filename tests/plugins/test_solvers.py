@@ -106,3 +106,20 @@ def test_a_start_at_the_minimum_is_converged():
     assert solution.status == ["converged", "converged"]
     assert solution.evaluations == [1, 1]
     assert solution.reason == ["the gradient is zero"] * 2
+
+
+def test_an_image_that_is_taken_twice_has_two_histories():
+    """As the last row of a batch is; a pair that came in twice would crowd out an older one."""
+    generator = torch.Generator().manual_seed(0)
+    s, y, g = (torch.rand(3, 1, 9, generator=generator, dtype=torch.float64) for _ in range(3))
+    one, both = torch.tensor([True]), torch.tensor([True, True])
+    alone, pair = History(1, 9, 2, g), History(1, 9, 2, g)
+    for i in range(2):
+        alone.add(s[i], y[i], one)
+        pair.add(s[i], y[i], one)
+    alone.add(s[2], y[2], one)
+    pair = pair.rows(torch.tensor([0, 0]))
+    pair.add(s[2].expand(2, -1), y[2].expand(2, -1), both)
+    twice = pair.apply(g[0].expand(2, -1))
+    assert torch.equal(twice[0], twice[1])
+    assert torch.equal(twice[0], alone.apply(g[0])[0])
