@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 __all__ = ["psnr", "reconstruction_error", "ssim"]
 
@@ -33,22 +32,32 @@ def ssim(x: Tensor, truth: Tensor) -> Tensor:
     visibility to structural similarity", IEEE TIP 2004, eq. 13. Images smaller than the
     window (11×11) give NaN.
     """
-    x, truth = x.double(), truth.double()
-    channels = x.shape[1]
     if min(x.shape[2:]) < 11:
         return torch.full((len(x),), float("nan"), dtype=torch.float64)
-    t = torch.arange(-5, 6, dtype=torch.float64, device=x.device)
+    t = torch.arange(-5, 6, dtype=torch.float64)
     window = torch.exp(-0.5 * (t / 1.5) ** 2)
-    window /= window.sum()
+    half = (window / window.sum())[:6].tolist()  # it is symmetric
+    planes = zip(x.flatten(0, 1), truth.flatten(0, 1), strict=True)
+    scores = [_similarity(a.double(), b.double(), half) for a, b in planes]
+    return torch.stack(scores).view(len(x), -1).mean(1)
 
-    def blur(image: Tensor) -> Tensor:
-        kernel = window.expand(channels, 1, 11)
-        image = F.conv2d(image, kernel[:, :, :, None], groups=channels)
-        return F.conv2d(image, kernel[:, :, None, :], groups=channels)
+
+def _similarity(x: Tensor, truth: Tensor, half: list[float]) -> Tensor:
+    """SSIM of two planes (H, W)."""
+
+    def blur(plane: Tensor) -> Tensor:
+        for dim in (0, 1):  # sums of shifted planes: many times faster than a convolution
+            n = plane.shape[dim] - 10
+            blurred = half[5] * plane.narrow(dim, 5, n)
+            for k in range(5):
+                pair = plane.narrow(dim, k, n) + plane.narrow(dim, 10 - k, n)
+                blurred.add_(pair, alpha=half[k])
+            plane = blurred
+        return plane
 
     mx, mt = blur(x), blur(truth)
     vx, vt = blur(x * x) - mx * mx, blur(truth * truth) - mt * mt
     cov = blur(x * truth) - mx * mt
     c1, c2 = 0.01**2, 0.03**2
     score = ((2 * mx * mt + c1) * (2 * cov + c2)) / ((mx**2 + mt**2 + c1) * (vx + vt + c2))
-    return score.flatten(1).mean(1)
+    return score.mean()

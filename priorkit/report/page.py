@@ -36,6 +36,9 @@ svg { max-width: 100%; height: auto; }
 """
 
 
+MAX_SIDE = 512  # of a picture in the page, in pixels
+
+
 def document(title: str, body: str) -> str:
     """A whole page with that title."""
     return (
@@ -92,11 +95,18 @@ def page(recovery: Recovery) -> str:
 
 def _row(recovery: Recovery, i: int) -> str:
     figures = [
-        f"<figure>{embedded(picture, f'{recovery.names[i]}: {caption}')}"
+        f"<figure>{embedded(_thumbnail(picture), f'{recovery.names[i]}: {caption}')}"
         f"<figcaption>{html.escape(caption)}</figcaption></figure>"
         for caption, picture in columns(recovery, i)
     ]
     return f"<div>{''.join(figures)}</div>"
+
+
+def _thumbnail(picture: Image.Image) -> Image.Image:
+    """A picture of a size to look at; the folder holds it as it is."""
+    small = picture.copy()
+    small.thumbnail((MAX_SIDE, MAX_SIDE))
+    return small
 
 
 def _numbers(recovery: Recovery) -> str:
