@@ -52,8 +52,7 @@ def test_powers_are_labelled_as_such():
 
 
 def test_the_page_of_a_large_picture_stays_small(tmp_path):
-    """It holds thumbnails; the folder holds the picture."""
+    """It holds thumbnails: truth and measurement alone are 3 MB each."""
     x = torch.rand(1, 3, 900, 1200, generator=torch.Generator().manual_seed(0))
     found = priorkit.recover(x, prior="none", op="mask", budget=1)
     assert len((found.save(tmp_path / "out") / "report.html").read_bytes()) < 4e6
-    assert (tmp_path / "out" / "images" / "image.png").stat().st_size > 3e6
