@@ -95,6 +95,7 @@ def run() -> None:
         if error is not None and not isinstance(error, BrokenPipeError):
             err.print(f"[red]error:[/red] stdout can't be written: {escape(error)}")
             code = code or 2
+            streams.flush()
     sys.exit(code)
 
 

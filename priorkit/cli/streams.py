@@ -58,12 +58,20 @@ def _again(ignored: sys.UnraisableHookArgs) -> None:
 
 
 def flush() -> OSError | None:
-    """Write out stdout; the error where it can't be, after which nothing more is tried."""
+    """Write out both streams; the error of stdout where it can't be.
+
+    What can't be written is let go, so that Python doesn't stumble over it once more at its end.
+    """
+    _let_go(getattr(sys.stderr, "stream", sys.stderr))
+    return _let_go(sys.stdout)
+
+
+def _let_go(stream: IO[str]) -> OSError | None:
     try:
-        sys.stdout.flush()
+        stream.flush()
     except OSError as error:
         with suppress(OSError, ValueError, AttributeError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return error
     except ValueError:  # closed
         pass
