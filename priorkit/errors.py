@@ -29,6 +29,8 @@ class PriorkitError(Exception):
     m must be at least 1. Got 0. Try: m=500
     """
 
+    exit_code = 2  # of the command line
+
     def __init__(self, what: str, *, got: object = None, try_: str | None = None) -> None:
         self.what, self.got, self.try_ = what, got, try_
         parts = [what]

@@ -102,10 +102,12 @@ def run() -> None:
 def _code() -> int:
     try:
         code = _run_application()
-    except (PriorkitError, TyperException) as error:
-        hint = "" if isinstance(error, PriorkitError) else " Run: priorkit --help"
-        err.print(f"[red]error:[/red] {escape(error)}{hint}", soft_wrap=True)
-        return 1 if hasattr(error, "recovery") else 2
+    except PriorkitError as error:
+        err.print(f"[red]error:[/red] {escape(error)}", soft_wrap=True)
+        return error.exit_code
+    except TyperException as error:
+        err.print(f"[red]error:[/red] {escape(error)} Run: priorkit --help", soft_wrap=True)
+        return 2
     except (KeyboardInterrupt, typer.Abort):
         err.print("Interrupted.")
         return 130

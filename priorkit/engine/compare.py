@@ -90,10 +90,8 @@ def compare(
         rows = [row for row, _ in entries]
         equal = {m: seconds or _slowest(rows, m) for m in counts}
         found = Comparison(rows, images.x, images.names, equal, interrupted, images.skipped)
-        if out is not None:
-            found.save(out)
-        if journal is not None and not interrupted:
-            journal.clear()
+        if journal is not None and out is not None:
+            journal.settle(found, out)
         return found
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, Protocol, cast, get_args
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -30,6 +30,14 @@ from priorkit.io.folders import discard, locked, require_place, unfinished
 __all__ = ["Journal", "digest", "opened"]
 
 log = logging.getLogger("priorkit")
+
+
+class Finished(Protocol):
+    """A recovery, or a comparison."""
+
+    interrupted: bool
+
+    def save(self, folder: str | os.PathLike[str]) -> Path: ...
 
 
 class Journal:
@@ -93,6 +101,12 @@ class Journal:
                     got=_short(now.get(name)),
                     try_="the settings that it began with, or another --out folder",
                 )
+
+    def settle(self, found: Finished, out: str | os.PathLike[str]) -> None:
+        """Save what came back; all that was kept meanwhile goes, unless there is more to do."""
+        found.save(out)
+        if not found.interrupted:
+            self.clear()
 
     def clear(self) -> None:
         """Forget everything."""

@@ -60,8 +60,10 @@ def solve(
                 return _cut(ledger, now, f"{type(now).__name__}: {now}"[:200])
             if watch is not None:
                 watch(now.snapshot())
+            if ended is None:
+                continue
             rows = [i for i, status in enumerate(ledger.status) if status and i not in told]
-            if ended is not None and rows:
+            if rows:
                 told.update(rows)
                 ended(rows, ledger.solution().rows(rows))
     except KeyboardInterrupt as stop:

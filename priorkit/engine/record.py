@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import platform
 from importlib.metadata import version
@@ -12,6 +11,7 @@ from typing import Any
 from priorkit.engine.result import Attempt, Recovery
 from priorkit.engine.setup import Setup
 from priorkit.errors import BadInputError, WeightsError
+from priorkit.io.files import file_sha256
 from priorkit.io.records import FORMAT, Saved
 
 __all__ = ["check_inputs", "make", "number", "provenance"]
@@ -93,5 +93,5 @@ def _files(setup: Setup) -> dict[str, str]:
     for selection in setup.selections.values():
         for value in selection.record().values():
             if isinstance(value, str) and "." in value and Path(value).is_file():
-                found[value] = hashlib.sha256(Path(value).read_bytes()).hexdigest()
+                found[value] = file_sha256(Path(value))
     return found

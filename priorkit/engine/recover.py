@@ -14,7 +14,7 @@ from priorkit.engine import record
 from priorkit.engine.choose import choose
 from priorkit.engine.config import RunConfig, from_file, merge, split
 from priorkit.engine.given import GivenStart
-from priorkit.engine.journal import Journal, digest, opened
+from priorkit.engine.journal import digest, opened
 from priorkit.engine.measure import measurement, shape_of, simulate
 from priorkit.engine.memory import plan
 from priorkit.engine.result import Recovery, RunError
@@ -99,32 +99,21 @@ def recover(
             planned = plan(setup, len(measured))
         if journal is not None:
             journal.agree(_identity(setup, measured, truth, names))
-        skipped = pictures.skipped if pictures is not None else {}
+        failed: RunError | None = None
         try:
             recovery = solve(setup, measured, truth, names, progress, planned, journal)
         except RunError as error:
-            _finish(error.recovery, skipped, out, None)
-            if out is None:
-                raise
-            kept_in = f"--resume once it is mended; what was done is in {out}"
-            raise RunError(error.what, recovery=error.recovery, try_=kept_in) from error
-        return _finish(recovery, skipped, out, journal)
-
-
-def _finish(
-    recovery: Recovery,
-    skipped: dict[str, str],
-    out: str | os.PathLike[str] | None,
-    journal: Journal | None,
-) -> Recovery:
-    """Save a recovery; what was kept of it meanwhile goes once all of it is saved."""
-    if skipped:
-        recovery.skipped = recovery.record["skipped"] = skipped
-    if out is not None:
-        recovery.save(out)
-    if journal is not None and not recovery.interrupted:
-        journal.clear()
-    return recovery
+            failed, recovery = error, error.recovery
+        if pictures is not None and pictures.skipped:
+            recovery.skipped = recovery.record["skipped"] = pictures.skipped
+        if journal is not None and out is not None:
+            journal.settle(recovery, out)
+            if failed is not None:
+                kept_in = f"--resume once it is mended; what was done is in {out}"
+                raise RunError(failed.what, recovery=recovery, try_=kept_in) from failed
+        if failed is not None:
+            raise failed
+        return recovery
 
 
 def _identity(setup: Setup, y: Tensor, truth: Tensor | None, names: list[str]) -> dict[str, Any]:

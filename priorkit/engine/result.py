@@ -154,6 +154,8 @@ class Recovery:
 class RunError(PluginError):
     """A component that failed while a run was on; ``recovery`` is what was done until then."""
 
+    exit_code = 1
+
     def __init__(self, what: str, *, recovery: Recovery, try_: str | None = None) -> None:
         super().__init__(what, try_=try_)
         self.recovery = recovery

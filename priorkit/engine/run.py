@@ -114,10 +114,8 @@ def _solve(
             [setup.start.make(whole.rows(whole.paired(own)))[: len(own)] for own in chunks]
         )
     cut: BaseException | None = None
-    for first in range(0, len(pending), planned.together):
-        own = pending[first : first + planned.together]
-        chunk = index[first : first + planned.together]
-        begin = u0[first : first + planned.together]
+    for number, (chunk, begin) in enumerate(zip(chunks, u0.split(planned.together), strict=True)):
+        own, first = chunk.tolist(), number * planned.together
         if cut is not None:  # what follows is left at its start
             unsolved = Part.unsolved(whole.rows(chunk), begin)
             rows.parts |= {row: unsolved.rows([i]) for i, row in enumerate(own)}

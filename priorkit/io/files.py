@@ -15,6 +15,7 @@ from priorkit.errors import BadInputError
 __all__ = [
     "distinct",
     "file_names",
+    "file_sha256",
     "json_sha256",
     "require_writable",
     "unwritable",
@@ -57,6 +58,11 @@ def require_writable(folder: Path) -> None:
             made.rmdir()
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise unwritable(folder, error) from error
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 of what is in a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def json_sha256(value: Any) -> str:

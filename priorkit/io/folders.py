@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import hashlib
 import json
 import logging
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from priorkit.errors import BadInputError
-from priorkit.io.files import require_writable, unwritable, write_atomic
+from priorkit.io.files import file_sha256, require_writable, unwritable, write_atomic
 
 __all__ = [
     "MANIFEST",
@@ -46,11 +45,7 @@ def unfinished(folder: Path) -> Path:
 
 def unused(folder: Path) -> Path:
     """``folder``, or the first of ``folder-2``, ``folder-3`` … that no run has taken."""
-    place, count = folder, 1
-    while place.exists() or unfinished(place).exists():
-        count += 1
-        place = folder.with_name(f"{folder.name}-{count}")
-    return place
+    return _free(folder, lambda place: place.exists() or unfinished(place).exists())
 
 
 def require_place(folder: Path, inputs: Iterable[str | os.PathLike[str]] = ()) -> None:
@@ -170,7 +165,7 @@ def verify(folder: Path, names: Iterable[str]) -> None:
     """Raise BadInputError where a file isn't what the manifest of its folder says."""
     listed = _manifest(folder) or {}
     for name in names:
-        if name in listed and _sha256(folder / name) != listed[name]:
+        if name in listed and file_sha256(folder / name) != listed[name]:
             raise BadInputError(f"{folder / name} has changed since it was written.")
 
 
@@ -180,7 +175,7 @@ def verify(folder: Path, names: Iterable[str]) -> None:
 def _list(folder: Path) -> None:
     """Write the manifest: every file in the folder and its sha256."""
     files = {
-        path.relative_to(folder).as_posix(): _sha256(path)
+        path.relative_to(folder).as_posix(): file_sha256(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
@@ -201,10 +196,6 @@ def _manifest(folder: Path) -> dict[str, str] | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return {name: digest for name, digest in files.items() if _is_inside(folder, name)}
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _is_inside(folder: Path, name: str) -> bool:
@@ -260,7 +251,7 @@ def _retire(old: Path, place: Path) -> None:
     """
     for name, digest in (_manifest(old) or {}).items():
         path = old / name
-        if _sha256(path) == digest:
+        if file_sha256(path) == digest:
             path.unlink()
     added = [p for p in sorted(old.rglob("*")) if p.is_symlink() or not p.is_dir()]
     added.remove(old / MANIFEST)
@@ -299,9 +290,9 @@ def _glob(text: str) -> str:
     return "".join(f"[{c}]" if c in "*?[" else c for c in text)
 
 
-def _free(path: Path) -> Path:
+def _free(path: Path, taken: Callable[[Path], bool] = Path.exists) -> Path:
     candidate, count = path, 1
-    while candidate.exists():
+    while taken(candidate):
         count += 1
         candidate = path.with_name(f"{path.name}-{count}")
     return candidate

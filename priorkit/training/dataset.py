@@ -1,6 +1,6 @@
 """Training pictures from a folder or a zip of anybody's: checked once, cropped on the way out.
 
-Imports torch, numpy and pillow only, like the recipes that read them.
+Needs torch, numpy and pillow only, like the recipes that read them.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from priorkit.io.pictures import MAX_PIXELS
+
 __all__ = ["TrainingPictures"]
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 MAX_FILE = 64 << 20  # bytes of one picture
-MAX_PIXELS = 50_000_000  # of one picture
 MAX_TOTAL = 16 << 30  # bytes of all pictures, which are held in memory
 MAX_RATIO = 100  # bytes that a byte in a zip becomes; those of pictures hardly shrink
 
