@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from priorkit_glow.network import Glow, GlowConfig, Step, squeeze, unsqueeze
+from priorkit_glow.network import Glow, GlowConfig, Step, squeeze
 
 __all__ = ["FoldedGlow"]
 
@@ -77,7 +76,7 @@ class FoldedStep:
 
 
 class FoldedGlow:
-    """The functions z = encode(x), x = decode(z) and log p(x) of a trained Glow.
+    """The functions z = encode(x) and log p(x) of a trained Glow; x = G(z) is in ``fused``.
 
     Takes and returns images in [0, 1]; all arithmetic in the dtype and on the device of the
     tensors that it holds.
@@ -96,42 +95,6 @@ class FoldedGlow:
         """A copy on that device in that dtype, convolutions in channels-last order."""
         steps = [[step.to(device, dtype) for step in level] for level in self.steps]
         return FoldedGlow(self.config, steps)
-
-    def decode(self, z: Tensor) -> Tensor:
-        """x = G(z): (B, n) → (B, C, H, W)."""
-        for _, _, h in self._unwind(z):
-            last = h
-        return (unsqueeze(last) + 0.5).contiguous()
-
-    def blame(self, z: Tensor) -> str:
-        """Which step of G(z) is the first whose result isn't finite; levels from the finest, 1."""
-        for level, step, h in self._unwind(z):
-            if not bool(torch.isfinite(h).all()):
-                return f"not finite in level {level + 1}, step {step + 1}"
-        return "D(z) is not finite"
-
-    def _unwind(self, z: Tensor) -> Iterator[tuple[int, int, Tensor]]:
-        """The steps of G(z) one by one, from the last of the coarsest level."""
-        shapes = self.config.latent_shapes
-        affine = self.config.coupling == "affine"
-        parts = z.split([math.prod(s) for s in shapes], 1)
-        h = _image(parts[-1], shapes[-1])
-        for level in range(len(shapes) - 1, -1, -1):
-            if level < len(shapes) - 1:
-                h = torch.cat([unsqueeze(h), _image(parts[level], shapes[level])], 1)
-            half = h.shape[1] // 2
-            offset = self.config.scale_offset[level]
-            for k in reversed(range(len(self.steps[level]))):
-                step = self.steps[level][k]
-                ya, yb = h[:, :half], h[:, half:]
-                raw = step.net(yb)
-                if affine:
-                    scale = torch.sigmoid(raw[:, :half] + 2) + offset
-                    xa = (ya - raw[:, half:]) / scale
-                else:
-                    xa = ya - raw
-                h = _mix(torch.cat([xa, yb], 1), step.inverse, step.inverse_offset)
-                yield level, k, h
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """z and log|det ∂z/∂x| in nats: (B, C, H, W) → (B, n), (B,)."""
@@ -170,7 +133,3 @@ class FoldedGlow:
 def _mix(h: Tensor, matrix: Tensor, offset: Tensor) -> Tensor:
     """M h + c at every pixel, as a matrix product: never in TF32, which inversion can't bear."""
     return F.linear(h.permute(0, 2, 3, 1), matrix, offset).permute(0, 3, 1, 2)
-
-
-def _image(flat: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    return flat.view(-1, *shape).contiguous(memory_format=torch.channels_last)

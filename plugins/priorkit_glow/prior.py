@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -16,15 +16,17 @@ from priorkit.errors import WeightsError
 from priorkit.interfaces import (
     Choices,
     Copies,
-    Decoder,
     Density,
     Encoder,
+    MixedDecoder,
     Noise,
     Operator,
+    Pullback,
     Sampler,
 )
 from priorkit.io.weights import Card, restore
 from priorkit_glow.folded import FoldedGlow
+from priorkit_glow.fused import FusedGlow
 from priorkit_glow.network import Glow, GlowConfig
 
 __all__ = ["GlowPrior"]
@@ -56,7 +58,7 @@ class DenoisingTable(BaseModel):
 UNCALIBRATED = DenoisingTable(space="pixel", penalty="nll", sigma=[1.0], gamma=[0.7])
 
 
-class GlowPrior(Decoder, Encoder, Density, Sampler):
+class GlowPrior(MixedDecoder, Encoder, Density, Sampler):
     """A trained Glow (Kingma & Dhariwal 2018) over images in [0, 1].
 
     ``decode`` and ``encode`` are exact inverses of each other, ``log_prob`` is the density
@@ -66,11 +68,16 @@ class GlowPrior(Decoder, Encoder, Density, Sampler):
     Parameters
     ----------
     weights : path of a .safetensors file with its card beside it
+    reversible : keep no activations for the pullback and undo the steps one by one instead:
+        half as much work again, for pictures whose activations don't fit into memory
 
     Raises WeightsError for a file that is missing, damaged, or not a Glow.
     """
 
-    def __init__(self, *, weights: str | os.PathLike[str]) -> None:
+    reversible = False
+
+    def __init__(self, *, weights: str | os.PathLike[str], reversible: bool = False) -> None:
+        self.reversible = reversible
         card, network = restore(weights, "glow", GlowConfig, Glow)
         self.card: Card | None = card
         self._table = _table(card, Path(weights))
@@ -91,7 +98,18 @@ class GlowPrior(Decoder, Encoder, Density, Sampler):
     def _hold(self, network: Glow) -> None:
         self.config = network.config
         self.shape = network.config.shape
-        self._copies = Copies(FoldedGlow.of(network).to)
+        self._exact = FoldedGlow.of(network)
+        self._copies = Copies(self._exact.to)
+        self._fused: dict[tuple[object, ...], FusedGlow] = {}
+
+    def _generator(self, z: Tensor, hidden: torch.dtype) -> FusedGlow:
+        """G for z's device, dtype and number, made when it is first asked for."""
+        several = len(z) > 1
+        key = (z.device, z.dtype, hidden, several)
+        if key not in self._fused:
+            batch = 6 if several else 1
+            self._fused[key] = FusedGlow(self._exact, z.device, z.dtype, hidden=hidden, batch=batch)
+        return self._fused[key]
 
     @property
     def latent_size(self) -> int:
@@ -99,16 +117,37 @@ class GlowPrior(Decoder, Encoder, Density, Sampler):
 
     @property
     def memory(self) -> int:
-        """Hidden activations of every step, which the pullback needs."""
-        config, (_, height, width) = self.config, self.config.shape
-        levels = zip(config.steps, config.width, range(1, len(config.steps) + 1), strict=True)
-        return sum(16 * s * w * (height * width >> 2 * level) for s, w, level in levels)
+        """What the pullback keeps of every step, or of one where it is reversible."""
+        _, height, width = self.config.shape
+        kept, channels = [], 4 * self.config.shape[0]
+        for level, (steps, hidden) in enumerate(
+            zip(self.config.steps, self.config.width, strict=True)
+        ):
+            step = 8 * (hidden + channels) * (height * width >> 2 * (level + 1))
+            kept.append(step if self.reversible else steps * step)
+            channels *= 2
+        return max(kept) if self.reversible else sum(kept)
 
     def decode(self, z: Tensor) -> Tensor:
-        return self._copies.like(z).decode(z)
+        if z.requires_grad and torch.is_grad_enabled():
+            return _Decoded.apply(z, self)
+        return self._generator(z, z.dtype).decode(z)
+
+    def decode_vjp(self, z: Tensor) -> tuple[Tensor, Pullback]:
+        return self._vjp(z, z.dtype)
+
+    def decode_vjp_mixed(self, z: Tensor) -> tuple[Tensor, Pullback]:
+        return self._vjp(z, torch.bfloat16 if z.dtype == torch.float32 else z.dtype)
+
+    def _vjp(self, z: Tensor, hidden: torch.dtype) -> tuple[Tensor, Pullback]:
+        return self._generator(z, hidden).decode_vjp(z, reversible=self.reversible)
 
     def blame(self, z: Tensor) -> str:
-        return self._copies.like(z).blame(z)
+        """Which step of G(z) is the first whose result isn't finite; levels from the finest, 1."""
+        for level, step, h in self._generator(z, z.dtype).steps_of(z):
+            if not bool(torch.isfinite(h).all()):
+                return f"not finite in level {level + 1}, step {step + 1}"
+        return "D(z) is not finite"
 
     def encode(self, x: Tensor) -> Tensor:
         with torch.no_grad():
@@ -138,6 +177,20 @@ class GlowPrior(Decoder, Encoder, Density, Sampler):
             if noise.std > 0:
                 return replace(natural, gamma=self._table.at(noise.std))
         return Choices(space="latent", penalty="l2", gamma=0.0)
+
+
+class _Decoded(torch.autograd.Function):
+    """x = G(z) for autograd."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, prior: GlowPrior) -> Tensor:
+        x, ctx.pullback = prior.decode_vjp(z.detach())
+        return x
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, r: Tensor) -> tuple[Tensor, None]:
+        return ctx.pullback(r), None
 
 
 def _table(card: Card, path: Path) -> DenoisingTable:

@@ -13,13 +13,15 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from priorkit.interfaces import Evaluation, Problem, Requires, Solver, State
-from priorkit_solvers.history import History
+from priorkit.interfaces import Evaluation, Problem, Requires, Solver, State, shared
+from priorkit_solvers.history import History, dots
 
 __all__ = ["LBFGS"]
 
 ARMIJO, WOLFE = 1e-4, 0.9  # Nocedal & Wright, section 3.1
 MAX_TRIALS = 25  # evaluations in one line search
+ROUGH_PART = 0.8  # of the budget, at most, that is spent in mixed precision
+ROUGH_FALL = 0.02  # mixed precision has done its part when the objective falls by less
 
 
 @dataclass(kw_only=True)
@@ -37,6 +39,8 @@ class _Search(State):
     first: Tensor  # (b,) value at the start
     past: Tensor  # (b, patience) values of the last iterations
     pairs: History
+    rough: Tensor  # (b,) whether it is still evaluated in mixed precision
+    exact_from: float = shared()  # evaluations after which none is
 
 
 class LBFGS(Solver[_Search]):
@@ -56,11 +60,16 @@ class LBFGS(Solver[_Search]):
     discrepancy : an image has also converged when its misfit is below this fraction of
         E‖η‖², where the noise is known and γ = 0 (Morozov's principle); 0 turns it off
 
+    In mixed precision an image is evaluated roughly until it would have converged, its
+    objective falls by less than 2% over ``patience`` iterations, or a line search fails; then
+    exactly, from the same point with the same pairs.
+
     References: Liu & Nocedal, "On the limited memory BFGS method", Math. Prog. 1989; Lewis &
     Overton, "Nonsmooth optimization via quasi-Newton methods", Math. Prog. 2013 (the search).
     """
 
     requires = Requires(smooth=True)
+    mixes = True
 
     def __init__(
         self,
@@ -78,7 +87,8 @@ class LBFGS(Solver[_Search]):
         return fixed, per_image + 4 * 2 * self.history * problem.size
 
     def init(self, problem: Problem, u0: Tensor, budget: int) -> _Search:
-        first = problem.value_grad(u0)
+        rough = torch.full((len(u0),), problem.mixed, device=u0.device)
+        first = problem.value_grad(u0, rough)
         b, zero = len(u0), torch.zeros_like(first.value)
         state = _Search.begin(
             u0,
@@ -92,7 +102,9 @@ class LBFGS(Solver[_Search]):
             fresh=torch.ones(b, dtype=torch.bool, device=u0.device),
             first=first.value.clone(),
             past=torch.full((b, self.patience), torch.inf).to(first.value),
-            pairs=History(b, u0.shape[1], self.history, u0),
+            pairs=History(self.history, first.grad),
+            rough=rough,
+            exact_from=ROUGH_PART * budget,
         )
         state.value, state.misfit = first.value, first.misfit
         state.evaluations += 1
@@ -105,12 +117,14 @@ class LBFGS(Solver[_Search]):
     def step(self, problem: Problem, state: _Search) -> _Search:
         """One trial point of every line search, and what follows from it."""
         point = state.u + state.t.to(state.u.dtype)[:, None] * state.d
-        now = problem.value_grad(point)
+        again = state.t == 0  # the same point, now evaluated exactly
+        now = problem.value_grad(point, state.rough)
         state.evaluations = state.evaluations + 1
         state.trials = state.trials + 1
-        finite = torch.isfinite(now.value) & torch.isfinite(now.grad).all(1)
-        slope = (now.grad.double() * state.d.double()).sum(1)
-        too_long = ~finite | (now.value > state.value + ARMIJO * state.t * state.slope)
+        finite = torch.isfinite(now.value) & torch.isfinite(now.grad.sum(1))
+        slope = dots(now.grad, state.d)
+        worse = now.value > state.value + ARMIJO * state.t * state.slope
+        too_long = ~finite | (worse & ~again)
         too_short = ~too_long & (slope < WOLFE * state.slope)
         exhausted = state.trials >= MAX_TRIALS
         accept = ~too_long & (~too_short | exhausted)
@@ -123,49 +137,71 @@ class LBFGS(Solver[_Search]):
         state.t = torch.where(~finite, state.low + 0.1 * (state.t - state.low), middle)
         state.t = torch.where(retreat, state.low, state.t)
         stuck = failed & state.fresh  # no step along the gradient itself improves
-        state.pairs.forget(failed)
+        sharper = failed & state.rough
+        state.pairs.forget(failed & ~sharper)
         state.diverge(stuck & ~finite, problem, point)
-        state.end(stuck, "converged", "no step along the gradient improves")
+        state.end(stuck & ~sharper, "converged", "no step along the gradient improves")
         if bool(accept.any()):
-            self._accept(problem, state, accept, point, now)
+            sharper |= self._accept(problem, state, accept, point, now)
+        sharper |= state.rough & (state.evaluations >= state.exact_from)
+        state.anew = again & accept
         _aim(state, accept | failed)
+        _sharpen(state, sharper)
         return state
 
     def _accept(
         self, problem: Problem, state: _Search, rows: Tensor, point: Tensor, now: Evaluation
-    ) -> None:
-        """Move the rows to their trial points, and end those that have converged."""
+    ) -> Tensor:
+        """Move the rows to their trial points, and end those that have converged.
+
+        Returns which rows have converged in mixed precision, or soon will.
+        """
         column = rows[:, None]
-        s = torch.where(column, point - state.u, 0)
-        y = torch.where(column, now.grad - state.g, 0)
+        state.pairs.move(point - state.u, now.grad, rows)
         state.u = torch.where(column, point, state.u)
         state.g = torch.where(column, now.grad, state.g)
         state.value = torch.where(rows, now.value, state.value)
         state.misfit = torch.where(rows, now.misfit, state.misfit)
-        state.pairs.add(s, y, rows)
         oldest = state.past[:, 0]
         fall = oldest - state.value
-        stalled = oldest.isfinite() & (fall <= self.tolerance * oldest.abs())
+        least = torch.where(state.rough, max(ROUGH_FALL, self.tolerance), self.tolerance)
         shifted = torch.cat([state.past[:, 1:], state.value[:, None]], 1)
         state.past = torch.where(column, shifted, state.past)
         # A penalty can be negative, and then a small objective says nothing.
         small = (state.value == state.misfit) & (state.value <= self.tolerance**2 * state.first)
-        fitted = state.misfit < self.discrepancy * problem.noise_energy
-        state.end(rows & fitted, "converged", "noise level reached")
-        state.end(rows & small, "converged", "the measurement is fitted")
-        state.end(rows & stalled, "converged", "the objective no longer falls")
-        state.end(rows & (state.g == 0).all(1), "converged", "the gradient is zero")
+        ends = {
+            "noise level reached": state.misfit < self.discrepancy * problem.noise_energy,
+            "the measurement is fitted": small,
+            "the objective no longer falls": oldest.isfinite() & (fall <= least * oldest.abs()),
+            "the gradient is zero": (state.g == 0).all(1),
+        }
+        sharper = torch.zeros_like(rows)
+        for reason, which in ends.items():
+            state.end(rows & which & ~state.rough, "converged", reason)
+            sharper |= rows & which & state.rough
+        return sharper
+
+
+def _sharpen(state: _Search, rows: Tensor) -> None:
+    """The rows are evaluated exactly from now on, first where they are."""
+    if not bool(rows.any()):
+        return
+    state.rough = state.rough & ~rows
+    state.past = torch.where(rows[:, None], torch.inf, state.past)
+    state.d = torch.where(rows[:, None], 0, state.d)
+    for name in ("t", "slope", "low", "trials"):
+        setattr(state, name, torch.where(rows, 0, getattr(state, name)))
 
 
 def _aim(state: _Search, rows: Tensor) -> None:
     """A new direction and line search for the rows."""
     if not bool(rows.any()):
         return
-    d = -state.pairs.apply(state.g)
-    slope = (d.double() * state.g.double()).sum(1)
-    bad = ~(slope < 0) | ~torch.isfinite(d).all(1)  # rounding has spoilt the history
+    d = -state.pairs.directions()
+    slope = dots(d, state.g)
+    bad = ~(slope < 0) | ~torch.isfinite(d.sum(1))  # rounding has spoilt the history
     d = torch.where(bad[:, None], -state.g, d)
-    slope = torch.where(bad, -state.g.double().square().sum(1), slope)
+    slope = torch.where(bad, -dots(state.g, state.g), slope)
     state.pairs.forget(bad & rows)
     fresh = state.pairs.empty()
     first = torch.clamp(1 / state.g.double().norm(dim=1), max=1.0)

@@ -46,7 +46,7 @@ class RunConfig(BaseModel):
     budget: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0, lt=2**63)
     device: str = "cpu"
-    precision: Literal["float32", "float64"] = "float32"
+    precision: Literal["float32", "float64", "mixed"] = "float32"
 
     @model_validator(mode="after")
     def _one_noise(self) -> RunConfig:

@@ -12,6 +12,7 @@ from priorkit.interfaces import (
     Decoder,
     Denoiser,
     Density,
+    MixedDecoder,
     Problem,
     Requires,
     Solver,
@@ -40,6 +41,24 @@ def check(selections: Selections, problem: Problem, solver: Solver, start: Start
         raise MismatchError(
             f"{label} makes no use of prior {selections['prior'].name!r}, which only denoises.",
             try_=f"solver={' or '.join(repr(s.name) for s in _using(problem)) or 'of a plugin'}",
+        )
+
+
+def check_mixed(selections: Selections, problem: Problem, solver: Solver) -> None:
+    """Refuse mixed precision where it would change nothing."""
+    exact = "precision='float32'"
+    if problem.space != "latent" or not isinstance(problem.prior, MixedDecoder):
+        raise MismatchError(
+            "precision='mixed' is for a prior that decodes in mixed precision, in latent space.",
+            got=f"prior {selections['prior'].name!r} in {problem.space} space",
+            try_=exact,
+        )
+    if not solver.mixes:
+        fitting = _names("solver", lambda cls: cls.mixes)
+        raise MismatchError(
+            f"Solver {selections['solver'].name!r} evaluates everything exactly.",
+            got="precision='mixed'",
+            try_=f"solver={fitting}, or {exact}",
         )
 
 

@@ -107,6 +107,9 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
     gamma = _gamma(config, choices if follows else Choices(), asked.name, penalty, follows)
     with blaming(f"penalty {selections['penalty'].name!r}"):
         problem = replace(bare, penalty=penalty.bind(prior, shape), gamma=gamma)
+    if config.precision == "mixed":
+        fit.check_mixed(selections, problem, solver)
+        problem = replace(problem, mixed=True)
     with blaming(f"solver {selections['solver'].name!r}"):
         solver.check(problem)
     with blaming(f"start {selections['start'].name!r}"):

@@ -31,6 +31,7 @@ from priorkit.interfaces.prior import (
     Density,
     Encoder,
     LinearDecoder,
+    MixedDecoder,
     Prior,
     Sampler,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "LinearDecoder",
     "LinearOperator",
     "MatrixOperator",
+    "MixedDecoder",
     "Noise",
     "NormPenalty",
     "Objective",

@@ -19,6 +19,7 @@ __all__ = [
     "Density",
     "Encoder",
     "LinearDecoder",
+    "MixedDecoder",
     "Prior",
     "Sampler",
 ]
@@ -85,6 +86,14 @@ class Decoder(Prior):
     def blame(self, z: Tensor) -> str:
         """Where D(z) stops being finite, for one z (1, k) where it does."""
         return "D(z) is not finite"
+
+
+class MixedDecoder(Decoder):
+    """A decoder that can also compute in mixed precision, faster and less exactly."""
+
+    @abstractmethod
+    def decode_vjp_mixed(self, z: Tensor) -> tuple[Tensor, Pullback]:
+        """As :meth:`decode_vjp`, with its costly products in bfloat16."""
 
 
 class LinearDecoder(Decoder):

@@ -14,7 +14,7 @@ from priorkit.interfaces.component import Pullback, Shape, Space
 from priorkit.interfaces.noise import Noise
 from priorkit.interfaces.operator import LinearOperator, MatrixOperator, Operator
 from priorkit.interfaces.penalty import Penalty
-from priorkit.interfaces.prior import Decoder, Encoder, LinearDecoder, Prior
+from priorkit.interfaces.prior import Decoder, Encoder, LinearDecoder, MixedDecoder, Prior
 from priorkit.linear import least_squares
 from priorkit.streams import Streams
 
@@ -51,9 +51,9 @@ class Problem:
 
     In latent space u is a latent (B, k) and D decodes it; in pixel space u is a flattened
     image. ``simulated`` says that y was made from known images. ``seed`` is part of the
-    address of every random draw. :meth:`at` adds the data; without them, as in ``check``,
-    everything but what needs y works. ``dataclasses.replace(problem, gamma=…)``
-    gives a problem of its own.
+    address of every random draw. ``mixed`` says that a solver may evaluate roughly at first.
+    :meth:`at` adds the data; without them, as in ``check``, everything but what needs y works.
+    ``dataclasses.replace(problem, gamma=…)`` gives a problem of its own.
     """
 
     operator: Operator
@@ -65,6 +65,7 @@ class Problem:
     shape: Shape
     simulated: bool = False
     seed: int = 0
+    mixed: bool = False
     data: Data | None = None
 
     # --- the data ---------------------------------------------------------------
@@ -159,20 +160,33 @@ class Problem:
 
     # --- the objective ----------------------------------------------------------
 
-    def value_grad(self, u: Tensor) -> Evaluation:
+    def value_grad(self, u: Tensor, rough: Tensor | None = None) -> Evaluation:
         """The objective, its gradient and the misfit, one per row of u.
 
-        Sums over measurements run in float64. A value can be non-finite where u is far out;
-        nothing is raised.
+        The rows that are ``rough`` (B,) are decoded in mixed precision, by a prior that is a
+        :class:`MixedDecoder`. Sums over measurements run in float64. A value can be non-finite
+        where u is far out; nothing is raised.
         """
-        return self._evaluate(u, self.gamma)
+        if rough is None or not bool(rough.any()):
+            return self._evaluate(u, self.gamma)
+        if bool(rough.all()):
+            return self._evaluate(u, self.gamma, rough=True)
+        order, parts = [], []
+        for which in (False, True):
+            rows = (rough == which).nonzero()[:, 0]
+            order.append(rows)
+            index = self.paired(rows)
+            now = self.rows(index)._evaluate(u[index], self.gamma, rough=which)
+            parts.append([part[: len(rows)] for part in now])
+        back = torch.cat(order).argsort()
+        return Evaluation(*(torch.cat(pair)[back] for pair in zip(*parts, strict=True)))
 
     def smooth(self, u: Tensor) -> Evaluation:
         """The misfit alone and its gradient, for solvers that treat the penalty by its prox."""
         return self._evaluate(u, 0.0)
 
-    def _evaluate(self, u: Tensor, gamma: float) -> Evaluation:
-        x, pullback = self._decode_vjp(u)
+    def _evaluate(self, u: Tensor, gamma: float, *, rough: bool = False) -> Evaluation:
+        x, pullback = self._decode_vjp(u, rough)
         misfit, slope = self.noise.misfit(self.operator.A(x), self.y)
         slope = self.operator.vjp(x, slope)
         value = misfit
@@ -187,8 +201,10 @@ class Problem:
             gradient = gradient + gamma * grad
         return Evaluation(value, gradient, misfit)
 
-    def _decode_vjp(self, u: Tensor) -> tuple[Tensor, Pullback]:
+    def _decode_vjp(self, u: Tensor, rough: bool) -> tuple[Tensor, Pullback]:
         if self.space == "latent":
+            if rough:
+                return cast(MixedDecoder, self.prior).decode_vjp_mixed(u)
             return self._decoder.decode_vjp(u)
         return self.image(u), lambda r: r.flatten(1)
 

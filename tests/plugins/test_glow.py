@@ -6,6 +6,7 @@ import pytest
 import torch
 from priorkit_glow.export import rounded, write_weights
 from priorkit_glow.folded import FoldedGlow
+from priorkit_glow.fused import FusedGlow
 from priorkit_glow.importer import import_checkpoint
 from priorkit_glow.network import Glow, GlowConfig, squeeze, unsqueeze
 from priorkit_glow.prior import GlowPrior
@@ -37,7 +38,10 @@ def test_folding_changes_nothing(coupling):
     z2, logdet2 = folded.encode(x)
     torch.testing.assert_close(z2, z)
     torch.testing.assert_close(logdet2, logdet)
-    torch.testing.assert_close(folded.decode(z), network.decode(z))
+    cpu = torch.device("cpu")
+    for batch in (1, 6):
+        fused = FusedGlow(FoldedGlow.of(network), cpu, torch.float64, batch=batch)
+        torch.testing.assert_close(fused.decode(z), network.decode(z))
 
 
 def test_float32_round_trip():

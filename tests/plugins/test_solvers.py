@@ -40,12 +40,13 @@ def test_history_is_the_two_loop_recursion(pairs, memory, seed):
     """The compact form gives what the recursion of the textbooks gives, wrapped ring or not."""
     generator = torch.Generator().manual_seed(seed)
     n, g = 15, torch.randn(1, 15, generator=generator, dtype=torch.float64)
-    history = History(1, n, memory, g)
+    history = History(memory, g)
     scale = torch.rand(n, generator=generator, dtype=torch.float64) + 0.5
     kept = []
     for _ in range(pairs):
         s = torch.randn(1, n, generator=generator, dtype=torch.float64)
-        history.add(s, scale * s, torch.tensor([True]))
+        g = g + scale * s
+        history.move(s, g, torch.tensor([True]))
         kept.append((s[0], scale * s[0]))
     kept = kept[-memory:]
     q, alphas = g[0].clone(), []
@@ -57,7 +58,7 @@ def test_history_is_the_two_loop_recursion(pairs, memory, seed):
     q *= (s @ y) / (y @ y)
     for (s, y), alpha in zip(kept, reversed(alphas), strict=True):
         q += (alpha - (y @ q) / (s @ y)) * s
-    torch.testing.assert_close(history.apply(g)[0], q, rtol=1e-8, atol=1e-10)
+    torch.testing.assert_close(history.directions()[0], q, rtol=1e-8, atol=1e-10)
 
 
 def test_batch_of_twelve_is_twelve_runs_of_one():
@@ -111,15 +112,18 @@ def test_a_start_at_the_minimum_is_converged():
 def test_an_image_that_is_taken_twice_has_two_histories():
     """As the last row of a batch is; a pair that came in twice would crowd out an older one."""
     generator = torch.Generator().manual_seed(0)
-    s, y, g = (torch.rand(3, 1, 9, generator=generator, dtype=torch.float64) for _ in range(3))
+    s, y = (torch.rand(3, 1, 9, generator=generator, dtype=torch.float64) for _ in range(2))
     one, both = torch.tensor([True]), torch.tensor([True, True])
-    alone, pair = History(1, 9, 2, g), History(1, 9, 2, g)
+    start = torch.zeros(1, 9, dtype=torch.float64)
+    alone, pair = History(2, start), History(2, start)
     for i in range(2):
-        alone.add(s[i], y[i], one)
-        pair.add(s[i], y[i], one)
-    alone.add(s[2], y[2], one)
+        start = start + y[i]
+        alone.move(s[i], start, one)
+        pair.move(s[i], start, one)
+    last = start + y[2]
+    alone.move(s[2], last, one)
     pair = pair.rows(torch.tensor([0, 0]))
-    pair.add(s[2].expand(2, -1), y[2].expand(2, -1), both)
-    twice = pair.apply(g[0].expand(2, -1))
+    pair.move(s[2].expand(2, -1), last.expand(2, -1), both)
+    twice = pair.directions()
     assert torch.equal(twice[0], twice[1])
-    assert torch.equal(twice[0], alone.apply(g[0])[0])
+    assert torch.equal(twice[0], alone.directions()[0])
