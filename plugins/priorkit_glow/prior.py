@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -70,14 +71,22 @@ class GlowPrior(MixedDecoder, Encoder, Density, Sampler):
     weights : path of a .safetensors file with its card beside it
     reversible : keep no activations for the pullback and undo the steps one by one instead:
         half as much work again, for pictures whose activations don't fit into memory
+    tilt : a solver measures the latents of each level in a scale 2^tilt times that of the next
+        finer one, so that it explains a measurement by what is coarse before what is fine
 
     Raises WeightsError for a file that is missing, damaged, or not a Glow.
     """
 
-    reversible = False
+    reversible, tilt = False, 0.25
 
-    def __init__(self, *, weights: str | os.PathLike[str], reversible: bool = False) -> None:
-        self.reversible = reversible
+    def __init__(
+        self,
+        *,
+        weights: str | os.PathLike[str],
+        reversible: bool = False,
+        tilt: Annotated[float, Field(ge=-4, le=4)] = 0.25,
+    ) -> None:
+        self.reversible, self.tilt = reversible, tilt
         card, network = restore(weights, "glow", GlowConfig, Glow)
         self.card: Card | None = card
         self._table = _table(card, Path(weights))
@@ -114,6 +123,17 @@ class GlowPrior(MixedDecoder, Encoder, Density, Sampler):
     @property
     def latent_size(self) -> int:
         return self.config.n
+
+    @property
+    def scale(self) -> Tensor | None:
+        if not self.tilt:
+            return None
+        sizes = [math.prod(shape) for shape in self.config.latent_shapes]
+        levels = [
+            torch.full((size,), 2 ** (self.tilt * (level + 1 - len(sizes))))
+            for level, size in enumerate(sizes)
+        ]
+        return torch.cat(levels)
 
     @property
     def memory(self) -> int:

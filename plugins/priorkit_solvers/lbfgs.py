@@ -21,7 +21,8 @@ __all__ = ["LBFGS"]
 ARMIJO, WOLFE = 1e-4, 0.9  # Nocedal & Wright, section 3.1
 MAX_TRIALS = 25  # evaluations in one line search
 ROUGH_PART = 0.8  # of the budget, at most, that is spent in mixed precision
-ROUGH_FALL = 0.02  # mixed precision has done its part when the objective falls by less
+ROUGH_FALL = 0.1  # mixed precision has done its part when the objective falls by less,
+ROUGH_LEFT = 3e-3  # or to this fraction of the first: rounding is soon as large
 
 
 @dataclass(kw_only=True)
@@ -59,6 +60,9 @@ class LBFGS(Solver[_Search]):
     patience : iterations over which the fall is measured
     discrepancy : an image has also converged when its misfit is below this fraction of
         E‖η‖², where the noise is known and γ = 0 (Morozov's principle); 0 turns it off
+
+    Where the prior says in which scale s each entry of u is measured, the search is in u / s:
+    of all that fits the measurement, it finds what is near in that scale.
 
     In mixed precision an image is evaluated roughly until it would have converged, its
     objective falls by less than 2% over ``patience`` iterations, or a line search fails; then
@@ -102,7 +106,7 @@ class LBFGS(Solver[_Search]):
             fresh=torch.ones(b, dtype=torch.bool, device=u0.device),
             first=first.value.clone(),
             past=torch.full((b, self.patience), torch.inf).to(first.value),
-            pairs=History(self.history, first.grad),
+            pairs=History(self.history, _scaled(problem, first.grad)),
             rough=rough,
             exact_from=ROUGH_PART * budget,
         )
@@ -111,7 +115,7 @@ class LBFGS(Solver[_Search]):
         finite = torch.isfinite(first.value) & torch.isfinite(first.grad).all(1)
         state.diverge(~finite, problem, u0)
         state.end(first.grad.abs().amax(1) == 0, "converged", "the gradient is zero")
-        _aim(state, torch.ones_like(finite))
+        _aim(problem, state, torch.ones_like(finite))
         return state
 
     def step(self, problem: Problem, state: _Search) -> _Search:
@@ -145,7 +149,7 @@ class LBFGS(Solver[_Search]):
             sharper |= self._accept(problem, state, accept, point, now)
         sharper |= state.rough & (state.evaluations >= state.exact_from)
         state.anew = again & accept
-        _aim(state, accept | failed)
+        _aim(problem, state, accept | failed)
         _sharpen(state, sharper)
         return state
 
@@ -157,7 +161,9 @@ class LBFGS(Solver[_Search]):
         Returns which rows have converged in mixed precision, or soon will.
         """
         column = rows[:, None]
-        state.pairs.move(point - state.u, now.grad, rows)
+        step, scale = point - state.u, problem.scale
+        step = step if scale is None else step / scale
+        state.pairs.move(step, _scaled(problem, now.grad), rows)
         state.u = torch.where(column, point, state.u)
         state.g = torch.where(column, now.grad, state.g)
         state.value = torch.where(rows, now.value, state.value)
@@ -179,7 +185,7 @@ class LBFGS(Solver[_Search]):
         for reason, which in ends.items():
             state.end(rows & which & ~state.rough, "converged", reason)
             sharper |= rows & which & state.rough
-        return sharper
+        return sharper | (rows & state.rough & (state.value < ROUGH_LEFT * state.first))
 
 
 def _sharpen(state: _Search, rows: Tensor) -> None:
@@ -193,18 +199,24 @@ def _sharpen(state: _Search, rows: Tensor) -> None:
         setattr(state, name, torch.where(rows, 0, getattr(state, name)))
 
 
-def _aim(state: _Search, rows: Tensor) -> None:
+def _scaled(problem: Problem, u: Tensor) -> Tensor:
+    """s·u, which takes a gradient to that in u / s, and a step in u / s to one in u."""
+    return u if problem.scale is None else problem.scale * u
+
+
+def _aim(problem: Problem, state: _Search, rows: Tensor) -> None:
     """A new direction and line search for the rows."""
     if not bool(rows.any()):
         return
-    d = -state.pairs.directions()
+    steepest = -_scaled(problem, _scaled(problem, state.g))
+    d = -_scaled(problem, state.pairs.directions())
     slope = dots(d, state.g)
     bad = ~(slope < 0) | ~torch.isfinite(d.sum(1))  # rounding has spoilt the history
-    d = torch.where(bad[:, None], -state.g, d)
-    slope = torch.where(bad, -dots(state.g, state.g), slope)
+    d = torch.where(bad[:, None], steepest, d)
+    slope = torch.where(bad, dots(steepest, state.g), slope)
     state.pairs.forget(bad & rows)
     fresh = state.pairs.empty()
-    first = torch.clamp(1 / state.g.double().norm(dim=1), max=1.0)
+    first = torch.clamp(1 / (-dots(steepest, state.g)).sqrt(), max=1.0)
     state.d = torch.where(rows[:, None], d, state.d)
     state.slope = torch.where(rows, slope, state.slope)
     state.fresh = torch.where(rows, fresh, state.fresh)

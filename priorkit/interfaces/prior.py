@@ -83,6 +83,14 @@ class Decoder(Prior):
             x = self.decode(z)
         return x.detach(), lambda r: torch.autograd.grad(x, z, r)[0]
 
+    @property
+    def scale(self) -> Tensor | None:
+        """In which scale (k,) a solver should measure each entry of z; None: all alike.
+
+        Where many z fit a measurement, it decides which of them are near.
+        """
+        return None
+
     def blame(self, z: Tensor) -> str:
         """Where D(z) stops being finite, for one z (1, k) where it does."""
         return "D(z) is not finite"

@@ -133,6 +133,12 @@ class Problem:
         return self._decoder.latent_size if self.space == "latent" else math.prod(self.shape)
 
     @property
+    def scale(self) -> Tensor | None:
+        """In which scale each entry of u is measured, (n,), where the prior says so."""
+        scale = self._decoder.scale if self.space == "latent" else None
+        return None if scale is None else scale.to(self.y.real)
+
+    @property
     def noise_energy(self) -> float:
         """E ℓ at the truth: a misfit below it fits noise. 0 where unknown, or where γ > 0."""
         return self.noise.energy if self.noise.known and not self.gamma else 0.0

@@ -1,0 +1,279 @@
+"""How fast, beside the published procedure on the same machine in the same run.
+
+    python benchmarks/speed.py                      # everything
+    python benchmarks/speed.py 500 2500 kernel      # some rows
+
+The published procedure is run as its authors did: the network as it was trained, with
+gradients of its parameters, one ``torch.optim.LBFGS`` at rate 0.1 over the mean loss of the
+batch, 30 calls of 20 evaluations, from z = 0. Both get the same weights, A and y. "Time" is
+the time to the mean PSNR at which the published procedure ends.
+
+Rows: 500, 2500 (compressed sensing of six faces), kernel (one value and gradient), large
+(K = 48, width 512, random weights), memory, curve (1 to 192 images), ood (28 pictures).
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import datetime
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from priorkit_glow.network import Glow, GlowConfig
+from priorkit_glow.prior import GlowPrior
+from torch import Tensor
+
+import priorkit
+from priorkit.io.weights import restore
+from priorkit.metrics import psnr
+
+PRIOR = "glow-celeba"
+WEIGHTS = Path(priorkit.__file__).parents[1] / f"plugins/priorkit_glow/weights/{PRIOR}.safetensors"
+STEPS, INNER = 30, 20
+LARGE = GlowConfig(steps=(48, 48, 48, 1), width=(512,) * 4, scale_offset=(0.0, 0.0, 0.0, 1.0))
+PRECISIONS = ("float32", "mixed")
+
+
+@dataclass
+class Iterates:
+    """The iterates of a solve: seconds and evaluations at each, and the pictures' PSNR."""
+
+    seconds: list[float]
+    evaluations: list[int]
+    psnr: Tensor  # (points, images)
+
+    def until(self, goal: float) -> tuple[float, int] | None:
+        """Seconds and evaluations to a mean PSNR."""
+        for seconds, evaluations, values in zip(
+            self.seconds, self.evaluations, self.psnr.mean(1).tolist(), strict=True
+        ):
+            if values >= goal:
+                return seconds, evaluations
+        return None
+
+
+def published(
+    network: Glow, A: Callable[[Tensor], Tensor], y: Tensor
+) -> tuple[Tensor, list[float]]:
+    """The published procedure: its pictures, and seconds after each of its calls."""
+    z = torch.zeros(len(y), network.config.n, requires_grad=True)
+    optimizer = torch.optim.LBFGS([z], lr=0.1, max_iter=INNER)
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        residual = A(network.decode(z)) - y
+        loss = residual.flatten(1).square().sum(1).mean()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    started = time.perf_counter()
+    for _ in range(STEPS):
+        optimizer.step(closure)  # type: ignore[no-untyped-call]
+    seconds = time.perf_counter() - started
+    with torch.no_grad():
+        return network.decode(z), seconds
+
+
+def ours(faces: Any, truth: Tensor, **settings: Any) -> tuple[Iterates, Any]:
+    """Our solve with default settings and its path."""
+    points: list[tuple[float, int, Tensor]] = []
+    started = time.perf_counter()
+
+    def note(snapshot: Any, _: int) -> None:
+        points.append((time.perf_counter(), int(snapshot.evaluations.max()), snapshot.u))
+
+    result = priorkit.recover(faces, prior=PRIOR, progress=note, **settings)
+    started = points[0][0] - (points[1][0] - points[0][0])  # one evaluation before the first
+    prior = glow()
+    values = torch.stack([psnr(prior.decode(u).clamp(0, 1), truth) for _, _, u in points])
+    return Iterates([t - started for t, _, _ in points], [e for _, e, _ in points], values), result
+
+
+def glow() -> GlowPrior:
+    return GlowPrior(weights=WEIGHTS)
+
+
+def unfolded() -> Glow:
+    return restore(WEIGHTS, "glow", GlowConfig, Glow)[1].float()
+
+
+def sensing(options: argparse.Namespace, m: int) -> None:
+    """Compressed sensing of six test faces, to the PSNR of the published procedure."""
+    faces = sorted((options.data / "celeba" / "test12").iterdir())[: options.images]
+    first = priorkit.recover(faces, prior=PRIOR, op="gaussian", m=m, budget=2)
+    truth, y = first.truth, first.y
+    operator = priorkit.engine.components.resolve("operator", {"name": "gaussian", "m": m})
+    A = operator.build(0).bind((3, 64, 64))
+    x, seconds = published(unfolded(), A.A, y)
+    reference = psnr(x.clamp(0, 1), truth)
+    goal, evaluations = float(reference.mean()), STEPS * INNER
+    cost = 1000 * seconds / evaluations / len(y)
+    print(f"m = {m}, {len(y)} faces: published {seconds:.0f} s, {evaluations} evaluations, "
+          f"{cost:.1f} ms per image and evaluation, {goal:.2f} dB", flush=True)  # fmt: skip
+    for precision in PRECISIONS:
+        path, result = ours(faces, truth, op="gaussian", m=m, precision=precision)
+        worst = float((result.psnr - reference).min())
+        reached = path.until(goal)
+        each = 1000 * path.seconds[-1] / path.evaluations[-1] / len(y)
+        ended = f"ends at {float(result.psnr.mean()):.2f} dB after {path.seconds[-1]:.1f} s"
+        if reached is None:
+            print(f"  {precision}: {goal:.2f} dB not reached; {ended}", flush=True)
+            continue
+        print(f"  {precision}: {reached[0]:.1f} s, {reached[1]} evaluations: "
+              f"{seconds / reached[0]:.1f} times faster = {evaluations / reached[1]:.1f} times "
+              f"fewer × {seconds / evaluations / (reached[0] / reached[1]):.1f} times faster "
+              f"evaluations; {ended}, {each:.1f} ms per image and evaluation, "
+              f"worst face {worst:+.2f} dB", flush=True)  # fmt: skip
+
+
+def median(function: Callable[[], Any], repeats: int) -> float:
+    """Milliseconds of a call."""
+    function()
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        function()
+        times.append(1000 * (time.perf_counter() - started))
+    return statistics.median(times)
+
+
+def network_gradient(network: Glow, z: Tensor, r: Tensor, *, frozen: bool) -> Tensor:
+    """J(z)ᵀ r of the unfolded network by autograd."""
+    network.requires_grad_(not frozen)
+    z = z.clone().requires_grad_(True)
+    network.decode(z).backward(r)
+    assert z.grad is not None
+    return z.grad
+
+
+def kernel(network: Glow, batches: tuple[int, ...], repeats: int) -> None:
+    """One value and gradient of a network, beside the unfolded one."""
+    prior = GlowPrior.from_network(copy.deepcopy(network).double())
+    for batch in batches:
+        generator = torch.Generator().manual_seed(batch)
+        z = 0.7 * torch.randn(batch, network.config.n, generator=generator)
+        r = torch.randn(batch, *network.config.shape, generator=generator)
+        rows: dict[str, Callable[[], Any]] = {
+            "unfolded, gradients of parameters": lambda z=z, r=r: network_gradient(
+                network, z, r, frozen=False
+            ),
+            "unfolded, frozen": lambda z=z, r=r: network_gradient(network, z, r, frozen=True),
+            "ours, float32": lambda z=z, r=r: prior.decode_vjp(z)[1](r),
+            "ours, mixed": lambda z=z, r=r: prior.decode_vjp_mixed(z)[1](r),
+        }
+        each = {name: median(call, repeats) / batch for name, call in rows.items()}
+        frozen = each["unfolded, frozen"]
+        for name, value in each.items():
+            row = f"{name}: {value:.1f} ms per image, {frozen / value:.2f}× frozen"
+            print(f"  batch {batch}, {row}", flush=True)
+
+
+def memory(options: argparse.Namespace) -> None:
+    """Peak memory of one value and gradient of six images, above that of the process before."""
+    for which in ("published", "float32", "mixed", "reversible"):
+        command = [sys.executable, __file__, "peak", which]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        print(f"  {which}: {json.loads(done.stdout):.1f} MiB per image", flush=True)
+
+
+def peak(which: str) -> None:
+    """Print the peak of one kind, in a process of its own."""
+    batch = 24
+    network, prior = unfolded(), GlowPrior(weights=WEIGHTS, reversible=which == "reversible")
+    z, r = torch.zeros(batch, network.config.n), torch.ones(batch, *network.config.shape)
+
+    def run(count: int) -> None:
+        if which == "published":
+            network_gradient(network, z[:count], r[:count], frozen=False)
+        else:
+            call = prior.decode_vjp_mixed if which == "mixed" else prior.decode_vjp
+            call(z[:count])[1](r[:count])
+
+    run(2)
+    Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak starts anew
+    before = _peak()
+    run(batch)
+    print(json.dumps((_peak() - before) / 1024 / batch))
+
+
+def _peak() -> int:
+    """KiB of this process at most, since the peak was last reset."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+
+def curve(options: argparse.Namespace) -> None:
+    """Seconds for 1 to 192 faces, m = 500, at a fixed number of evaluations."""
+    faces = sorted((options.data / "ffhq" / "test100").iterdir())
+    faces = (faces * 2)[:192]
+    for count in (1, 6, 12, 48, 192):
+        started = time.perf_counter()
+        priorkit.recover(
+            faces[:count], prior=PRIOR, op="gaussian", m=500, budget=20,
+            precision="mixed", solver={"name": "lbfgs", "tolerance": 0.0},
+        )  # fmt: skip
+        seconds = time.perf_counter() - started
+        each = f"{1000 * seconds / count / 20:.1f} ms per image and evaluation"
+        print(f"  {count} images, 20 evaluations: {seconds:.2f} s, {each}", flush=True)
+
+
+def ood(options: argparse.Namespace) -> None:
+    """The 28 out-of-distribution pictures: how many end at a finite, fitted answer."""
+    pictures = options.data / "ood" / "test28"
+    for precision in PRECISIONS:
+        result = priorkit.recover(pictures, prior=PRIOR, op="gaussian", m=2500, precision=precision)
+        diverged = sum(status == "diverged" for status in result.status)
+        print(f"  {precision}: {diverged} of {len(result.x)} diverged, mean "
+              f"{float(result.psnr.mean()):.2f} dB, worst {float(result.psnr.min()):.2f} dB",
+              flush=True)  # fmt: skip
+
+
+def main() -> None:
+    """Print the rows that are asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    names = ("500", "2500", "kernel", "large", "memory", "curve", "ood")
+    parser.add_argument("rows", nargs="*", default=names)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--images", type=int, default=6)
+    options = parser.parse_args()
+    if options.rows[0] == "peak":
+        peak(options.rows[1])
+        return
+    print(f"{PRIOR}, {machine()}", flush=True)
+    for row in options.rows:
+        if row.isdigit():
+            sensing(options, int(row))
+        elif row == "kernel":
+            print("Value and gradient of glow-celeba", flush=True)
+            kernel(unfolded(), (1, 6), 9)
+        elif row == "large":
+            print("Value and gradient at K = 48, width 512", flush=True)
+            torch.manual_seed(0)
+            kernel(Glow(LARGE), (1, 6), 3)
+        else:
+            print(row, flush=True)
+            {"memory": memory, "curve": curve, "ood": ood}[row](options)
+
+
+def machine() -> str:
+    """Kind of machine and date, for whoever quotes the table."""
+    threads = torch.get_num_threads()
+    return (
+        f"{os.cpu_count()} cores ({platform.machine()}), {threads} threads, "
+        f"torch {torch.__version__}, {datetime.date.today()}"
+    )
+
+
+if __name__ == "__main__":
+    main()
