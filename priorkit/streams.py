@@ -19,6 +19,8 @@ from torch import Tensor
 
 __all__ = ["Streams", "normal", "permutation"]
 
+_PIECE = 1 << 16  # pairs that a cache holds
+
 
 @dataclass(frozen=True)
 class Streams:
@@ -42,8 +44,14 @@ class Streams:
     def normal(self, columns: int) -> Tensor:
         """Standard normals, (images, columns) float32."""
         pairs = math.ceil(columns / 2)
-        words = np.stack([philox.random_raw(pairs) for philox in self._rows()])
-        return _box_muller(words, columns)
+        whole = torch.empty(len(self.images), pairs, 2)
+        for row, philox in zip(whole, self._rows(), strict=True):
+            _box_muller(philox.random_raw(pairs), row)
+        return whole.flatten(1)[:, :columns].contiguous()
+
+    def words(self, count: int) -> np.ndarray:
+        """So many random 64-bit words per image, (images, count) uint64."""
+        return np.stack([philox.random_raw(count) for philox in self._rows()])
 
     def uniform(self, columns: int) -> Tensor:
         """Uniform in (0, 1), (images, columns) float64."""
@@ -85,15 +93,15 @@ def normal(seed: int, purpose: str, rows: Sequence[int], columns: int) -> Tensor
     return Streams(seed, purpose, rows).normal(columns)
 
 
-def _box_muller(words: np.ndarray, columns: int) -> Tensor:
-    """64-bit words (rows, pairs) → standard normals (rows, columns)."""
-    rows, pairs = words.shape
-    halves = torch.from_numpy(words.view(np.uint32).reshape(rows, pairs, 2).astype(np.float32))
-    u = (halves + 0.5) * 2.0**-32
-    radius = torch.sqrt(-2.0 * torch.log(u[..., 0]))
-    angle = (2.0 * math.pi) * u[..., 1]
-    both = torch.stack([radius * torch.cos(angle), radius * torch.sin(angle)], dim=-1)
-    return both.flatten(1)[:, :columns].contiguous()
+def _box_muller(words: np.ndarray, into: Tensor) -> None:
+    """64-bit words (pairs,) → standard normals (pairs, 2), in pieces that a cache holds."""
+    halves = torch.from_numpy(words.view(np.uint32).astype(np.float32).reshape(-1, 2))
+    for first in range(0, len(into), _PIECE):
+        u = halves[first : first + _PIECE].add_(0.5).mul_(2.0**-32)
+        radius = u[:, 0].log().mul_(-2.0).sqrt_()
+        angle = u[:, 1] * (2.0 * math.pi)
+        torch.mul(radius, angle.cos(), out=into[first : first + _PIECE, 0])
+        torch.mul(radius, angle.sin(), out=into[first : first + _PIECE, 1])
 
 
 def permutation(seed: int, purpose: str, n: int) -> Tensor:

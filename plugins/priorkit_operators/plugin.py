@@ -10,3 +10,5 @@ def register_operators(register: Register) -> None:
     register("mask", "priorkit_operators.pointwise:Mask", aliases=("inpainting",))
     register("gaussian", "priorkit_operators.gaussian:Gaussian", aliases=("cs",), fallback=True)
     register("matrix", "priorkit_operators.matrix:Matrix")
+    register("rademacher", "priorkit_operators.rademacher:Rademacher")
+    register("srht", "priorkit_operators.srht:SRHT")

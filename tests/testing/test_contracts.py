@@ -19,6 +19,8 @@ from priorkit_noises.poisson import Poisson
 from priorkit_operators.gaussian import Gaussian
 from priorkit_operators.matrix import Matrix
 from priorkit_operators.pointwise import Identity, Mask
+from priorkit_operators.rademacher import Rademacher
+from priorkit_operators.srht import SRHT
 from priorkit_penalties.likelihood import NLL
 from priorkit_penalties.norms import L1, L2, L2Squared, NoPenalty
 from priorkit_penalties.variation import TotalVariation
@@ -78,6 +80,12 @@ SAMPLES = {
             (Gaussian(m=20, seed=3, store=0), {"shape": SHAPE}),
             (Gaussian(m=7), {"shape": (1, 50)}),
         ],
+        "rademacher": [
+            (Rademacher(m=20, seed=3), {"shape": SHAPE}),
+            (Rademacher(m=20, seed=3, store=0), {"shape": SHAPE}),
+            (Rademacher(m=7), {"shape": (1, 50)}),
+        ],
+        "srht": [(SRHT(m=20, seed=3), {"shape": SHAPE}), (SRHT(m=7), {"shape": (1, 50)})],
         "mask": [
             (Mask(), {"shape": SHAPE}),
             (Mask(mask="random", fraction=0.4, seed=5), {"shape": SHAPE}),
@@ -175,7 +183,7 @@ def test_every_registered_name_has_a_sample(kind):
         assert all(type(component) is entry.load() for component, _ in SAMPLES[kind][name])
 
 
-@pytest.mark.parametrize("name", ["identity", "gaussian", "mask"])
+@pytest.mark.parametrize("name", ["identity", "gaussian", "mask", "rademacher", "srht"])
 def test_an_operator_can_be_bound_again(name):
     """What was worked out for one shape isn't used for another."""
     for operator, told in SAMPLES["operator"][name][:3]:
