@@ -9,7 +9,8 @@ batch, 30 calls of 20 evaluations, from z = 0. Both get the same weights, A and 
 the time to the mean PSNR at which the published procedure ends.
 
 Rows: 500, 2500 (compressed sensing of six faces), kernel (one value and gradient), large
-(K = 48, width 512, random weights), memory, curve (1 to 192 images), ood (28 pictures).
+(K = 48, width 512, random weights), memory, curve (1 to 192 images), ood (28 pictures), big
+(products with a matrix of 77 GB).
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from priorkit_glow.prior import GlowPrior
 from torch import Tensor
 
 import priorkit
+from priorkit.engine.components import resolve
 from priorkit.io.weights import restore
 from priorkit.metrics import psnr
 
@@ -113,7 +115,7 @@ def sensing(options: argparse.Namespace, m: int) -> None:
     faces = sorted((options.data / "celeba" / "test12").iterdir())[: options.images]
     first = priorkit.recover(faces, prior=PRIOR, op="gaussian", m=m, budget=2)
     truth, y = first.truth, first.y
-    operator = priorkit.engine.components.resolve("operator", {"name": "gaussian", "m": m})
+    operator = resolve("operator", {"name": "gaussian", "m": m})
     A = operator.build(0).bind((3, 64, 64))
     x, seconds = published(unfolded(), A.A, y)
     reference = psnr(x.clamp(0, 1), truth)
@@ -239,10 +241,26 @@ def ood(options: argparse.Namespace) -> None:
               flush=True)  # fmt: skip
 
 
+def big(_: argparse.Namespace) -> None:
+    """Products at 256×256×3 with m = 98,304, where the matrix would take 77 GB."""
+    x = torch.rand(1, 3, 256, 256)
+    for name in ("srht", "rademacher", "gaussian"):
+        spec = {"name": name, "m": 98_304} | ({"store": 0} if name != "srht" else {})
+        operator = resolve("operator", spec).build(0).bind((3, 256, 256))
+        Path("/proc/self/clear_refs").write_text("5")
+        started = time.perf_counter()
+        y = operator.A(x)
+        there = time.perf_counter()
+        operator.A_adjoint(y)
+        back = time.perf_counter()
+        print(f"  {name}: A x {there - started:.2f} s, Aᵀ y {back - there:.2f} s, "
+              f"peak of the process {_peak() / 2**20:.2f} GiB", flush=True)  # fmt: skip
+
+
 def main() -> None:
     """Print the rows that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    names = ("500", "2500", "kernel", "large", "memory", "curve", "ood")
+    names = ("500", "2500", "kernel", "large", "memory", "curve", "ood", "big")
     parser.add_argument("rows", nargs="*", default=names)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--images", type=int, default=6)
@@ -263,7 +281,7 @@ def main() -> None:
             kernel(Glow(LARGE), (1, 6), 3)
         else:
             print(row, flush=True)
-            {"memory": memory, "curve": curve, "ood": ood}[row](options)
+            {"memory": memory, "curve": curve, "ood": ood, "big": big}[row](options)
 
 
 def machine() -> str:

@@ -1,9 +1,12 @@
 """Glow: the network against its folded form, the reference layout, and the recipe."""
 
 import json
+from pathlib import Path
 
+import priorkit_glow
 import pytest
 import torch
+from priorkit_glow.convolution import Convolution
 from priorkit_glow.export import rounded, write_weights
 from priorkit_glow.folded import FoldedGlow
 from priorkit_glow.fused import FusedGlow
@@ -16,6 +19,8 @@ from torch.nn import functional as F
 import priorkit
 from priorkit.errors import WeightsError
 from tests.helpers import SHAPE, random_glow
+
+WEIGHTS = Path(priorkit_glow.__file__).parent / "weights" / "glow-celeba.safetensors"
 
 
 def test_squeeze_order():
@@ -267,3 +272,75 @@ def test_a_latent_that_explodes_says_where():
     )
     assert result.status == ["diverged"]
     assert result.reason == ["not finite in level 2, step 1"]
+
+
+@pytest.mark.parametrize("coupling", ["affine", "additive"])
+@pytest.mark.parametrize("offset", [0.0, 0.1])
+@pytest.mark.parametrize("reversible", [False, True])
+def test_the_pullback_is_that_of_autograd(coupling, offset, reversible):
+    """The product that is written out by hand against a graph of the network as trained."""
+    network = random_glow(coupling=coupling, offset=offset)
+    fused = FusedGlow(FoldedGlow.of(network), torch.device("cpu"), torch.float64)
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(3, network.config.n, dtype=torch.float64, generator=generator)
+    r = torch.randn(3, *SHAPE, dtype=torch.float64, generator=generator)
+    z.requires_grad_(True)
+    x = network.decode(z)
+    (expected,) = torch.autograd.grad(x, z, r)
+    ours, pullback = fused.decode_vjp(z.detach(), reversible=reversible)
+    torch.testing.assert_close(ours, x.detach())
+    torch.testing.assert_close(pullback(r), expected)
+    torch.testing.assert_close(pullback(2 * r), 2 * expected)
+
+
+def test_decode_has_a_gradient():
+    prior = GlowPrior.from_network(random_glow())
+    z = 0.5 * torch.randn(1, prior.latent_size, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda v: prior.decode(v)[:, :, :2, :2], z.requires_grad_(True))
+
+
+def test_mixed_precision_is_near():
+    """Within the rounding of eight bits, in x and in the gradient; images stay apart."""
+    prior = GlowPrior(weights=WEIGHTS)
+    generator = torch.Generator().manual_seed(0)
+    z = 0.7 * torch.randn(4, prior.latent_size, generator=generator)
+    r = torch.randn(4, *prior.shape, generator=generator)
+    (x, pullback), (rough, rough_pullback) = prior.decode_vjp(z), prior.decode_vjp_mixed(z)
+    g, rough_g = pullback(r), rough_pullback(r)
+    assert 0 < float((rough - x).norm() / x.norm()) < 5e-3
+    assert 0 < float((rough_g - g).norm() / g.norm()) < 0.1
+    few, few_pullback = prior.decode_vjp_mixed(z[:2])
+    torch.testing.assert_close(few, rough[:2], rtol=0, atol=2e-2)
+    assert float((few_pullback(r[:2]) - rough_g[:2]).norm() / g.norm()) < 0.1
+
+
+def test_convolutions_without_packed_weights(monkeypatch):
+    """Another build of torch, without oneDNN's packed form, computes the same."""
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(6, 4, 3, 3, dtype=torch.float64, generator=generator)
+    bias = torch.randn(6, dtype=torch.float64, generator=generator)
+    x = torch.randn(5, 4, 8, 8, generator=generator).contiguous(memory_format=torch.channels_last)
+
+    def result():
+        cpu = torch.device("cpu")
+        return Convolution(weight, bias, cpu, torch.float32, relu=True, batch=5, side=8)(x)
+
+    packed = result()
+    monkeypatch.setattr(Convolution, "_pack", lambda self, shape: None)
+    torch.testing.assert_close(packed, result(), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(packed, F.conv2d(x, weight.float(), bias.float(), padding=1).relu())
+
+
+def test_reversible_takes_less_memory():
+    kept, undone = (GlowPrior(weights=WEIGHTS, reversible=r) for r in (False, True))
+    assert undone.memory < kept.memory / 4
+
+
+def test_tilt_is_by_level():
+    """Every level is measured in a scale 2^tilt times that of the next finer one."""
+    prior = GlowPrior(weights=WEIGHTS, tilt=1.0)
+    scale = prior.scale
+    assert scale is not None
+    assert scale.unique().tolist() == [0.125, 0.25, 0.5, 1.0]
+    assert float(scale[0]) == 0.125
+    assert GlowPrior(weights=WEIGHTS, tilt=0).scale is None

@@ -1,5 +1,7 @@
 """Solvers beyond their contract: independence, divergence, and SciPy as a yardstick."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.optimize
@@ -7,12 +9,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from priorkit_glow.prior import GlowPrior
+from priorkit_operators.gaussian import Gaussian
+from priorkit_operators.matrix import Matrix
 from priorkit_solvers.adam import Adam
 from priorkit_solvers.history import History
 from priorkit_solvers.lbfgs import LBFGS
 
 import priorkit
-from tests.helpers import minimise, random_glow
+from priorkit.engine.components import resolve
+from priorkit.errors import MismatchError
+from priorkit.interfaces import Decoder
+from tests.helpers import a_problem, minimise, random_glow, run
 
 
 def rosenbrock(u):
@@ -127,3 +134,74 @@ def test_an_image_that_is_taken_twice_has_two_histories():
     twice = pair.directions()
     assert torch.equal(twice[0], twice[1])
     assert torch.equal(twice[0], alone.directions()[0])
+
+
+def sensing(images):
+    """Compressed sensing with the shipped Glow, m = 60, noiseless, in latent space."""
+    prior = resolve("prior", "glow-celeba").build(0).bind((3, 64, 64))
+    operator = Gaussian(m=60).bind((3, 64, 64))
+    truth = prior.sample(images, temperature=0.7, generator=torch.Generator().manual_seed(1))
+    return a_problem(operator, operator.A(truth), prior=prior, space="latent")
+
+
+def test_mixed_precision_ends_on_exact_evaluations():
+    """Rough at first, per image; what is reported is of the exact objective."""
+    problem = replace(sensing(3), mixed=True)
+    u0 = torch.zeros(3, problem.size)
+    rough = LBFGS().init(problem, u0, 40).value
+    exact = problem.value_grad(u0).value
+    assert not torch.equal(rough, exact)
+    solution = run(LBFGS(), problem, u0, 40)
+    again = problem.value_grad(solution.u).value
+    torch.testing.assert_close(solution.value, again, rtol=1e-4, atol=0)
+    assert float((solution.value / exact).max()) < 1e-3
+
+
+def test_rows_that_are_rough_and_rows_that_are_not():
+    """Each gets what a batch of its own kind gives."""
+    problem = sensing(4)
+    u = 0.3 * torch.randn(4, problem.size, generator=torch.Generator().manual_seed(2))
+    rough = torch.tensor([True, False, False, True])
+    both = problem.value_grad(u, rough)
+    fine, coarse = problem.value_grad(u), problem.value_grad(u, torch.ones_like(rough))
+    for i in range(4):
+        expected = coarse if rough[i] else fine
+        assert torch.equal(both.grad[i], expected.grad[i])
+        assert float(both.value[i]) == float(expected.value[i])
+        assert not torch.equal(coarse.grad[i], fine.grad[i])
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"prior": "dct"}, "decodes in mixed precision"),
+        ({"prior": "glow-celeba", "space": "pixel"}, "in pixel space"),
+        ({"prior": "glow-celeba", "solver": "adam"}, "'lbfgs'"),
+    ],
+)
+def test_mixed_precision_where_it_would_change_nothing(settings, said):
+    with pytest.raises(MismatchError, match=said):
+        priorkit.recover(torch.rand(3, 64, 64), op="gaussian", m=9, precision="mixed", **settings)
+
+
+class Plane(Decoder):
+    """Two numbers are their own latents."""
+
+    shape = (2,)
+    latent_size = 2
+    scale = None
+
+    def decode(self, z):
+        return 1.0 * z
+
+
+def test_a_scale_decides_which_solution_is_near():
+    """Two unknowns, one equation: the answer leans towards the one with the larger scale."""
+    operator = Matrix(matrix=np.array([[1.0, 1.0]])).bind((2,))
+    y = torch.tensor([[2.0]], dtype=torch.float64)
+    for scale, expected in ((None, [1.0, 1.0]), (torch.tensor([1.0, 3.0]), [0.2, 1.8])):
+        prior = Plane()
+        prior.scale = scale
+        problem = a_problem(operator, y, prior=prior, space="latent")
+        solution = run(LBFGS(), problem, torch.zeros(1, 2, dtype=torch.float64), 50)
+        assert solution.u[0].tolist() == pytest.approx(expected, rel=1e-3)
