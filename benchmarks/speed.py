@@ -95,7 +95,7 @@ def ours(faces: Any, truth: Tensor, **settings: Any) -> tuple[Iterates, Any]:
     def note(snapshot: Any, _: int) -> None:
         points.append((time.perf_counter(), int(snapshot.evaluations.max()), snapshot.u))
 
-    result = priorkit.recover(faces, prior=PRIOR, progress=note, **settings)
+    result = priorkit.recover(faces, progress=note, **settings)
     started = points[0][0] - (points[1][0] - points[0][0])  # one evaluation before the first
     prior = glow()
     values = torch.stack([psnr(prior.decode(u).clamp(0, 1), truth) for _, _, u in points])
@@ -124,7 +124,8 @@ def sensing(options: argparse.Namespace, m: int) -> None:
     print(f"m = {m}, {len(y)} faces: published {seconds:.0f} s, {evaluations} evaluations, "
           f"{cost:.1f} ms per image and evaluation, {goal:.2f} dB", flush=True)  # fmt: skip
     for precision in PRECISIONS:
-        path, result = ours(faces, truth, op="gaussian", m=m, precision=precision)
+        settings = {"op": "gaussian", "m": m, "prior": {"name": PRIOR, "tilt": options.tilt}}
+        path, result = ours(faces, truth, precision=precision, **settings)
         worst = float((result.psnr - reference).min())
         reached = path.until(goal)
         each = 1000 * path.seconds[-1] / path.evaluations[-1] / len(y)
@@ -264,6 +265,7 @@ def main() -> None:
     parser.add_argument("rows", nargs="*", default=names)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--images", type=int, default=6)
+    parser.add_argument("--tilt", type=float, default=0.25, help="of the prior")
     options = parser.parse_args()
     if options.rows[0] == "peak":
         peak(options.rows[1])
