@@ -17,10 +17,7 @@ from __future__ import annotations
 
 import argparse
 import copy
-import datetime
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -33,6 +30,7 @@ from typing import Any
 import torch
 from priorkit_glow.network import Glow, GlowConfig
 from priorkit_glow.prior import GlowPrior
+from quality import machine
 from torch import Tensor
 
 import priorkit
@@ -284,15 +282,6 @@ def main() -> None:
         else:
             print(row, flush=True)
             {"memory": memory, "curve": curve, "ood": ood, "big": big}[row](options)
-
-
-def machine() -> str:
-    """Kind of machine and date, for whoever quotes the table."""
-    threads = torch.get_num_threads()
-    return (
-        f"{os.cpu_count()} cores ({platform.machine()}), {threads} threads, "
-        f"torch {torch.__version__}, {datetime.date.today()}"
-    )
 
 
 if __name__ == "__main__":
