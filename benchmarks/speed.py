@@ -63,10 +63,8 @@ class Iterates:
         return None
 
 
-def published(
-    network: Glow, A: Callable[[Tensor], Tensor], y: Tensor
-) -> tuple[Tensor, list[float]]:
-    """The published procedure: its pictures, and seconds after each of its calls."""
+def published(network: Glow, A: Callable[[Tensor], Tensor], y: Tensor) -> tuple[Tensor, float]:
+    """The published procedure: its pictures, and its seconds."""
     z = torch.zeros(len(y), network.config.n, requires_grad=True)
     optimizer = torch.optim.LBFGS([z], lr=0.1, max_iter=INNER)
 
@@ -88,7 +86,6 @@ def published(
 def ours(faces: Any, truth: Tensor, **settings: Any) -> tuple[Iterates, Any]:
     """Our solve with default settings and its path."""
     points: list[tuple[float, int, Tensor]] = []
-    started = time.perf_counter()
 
     def note(snapshot: Any, _: int) -> None:
         points.append((time.perf_counter(), int(snapshot.evaluations.max()), snapshot.u))
@@ -181,7 +178,7 @@ def kernel(network: Glow, batches: tuple[int, ...], repeats: int) -> None:
 
 
 def memory(options: argparse.Namespace) -> None:
-    """Peak memory of one value and gradient of six images, above that of the process before."""
+    """Peak memory of one value and gradient per image, above that of the process before."""
     for which in ("published", "float32", "mixed", "reversible"):
         command = [sys.executable, __file__, "peak", which]
         done = subprocess.run(command, check=True, capture_output=True, text=True)

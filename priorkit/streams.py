@@ -55,8 +55,8 @@ class Streams:
 
     def uniform(self, columns: int) -> Tensor:
         """Uniform in (0, 1), (images, columns) float64."""
-        words = [philox.random_raw(columns) >> np.uint64(11) for philox in self._rows()]
-        return torch.from_numpy((np.stack(words).astype(np.float64) + 0.5) * 2.0**-53)
+        words = self.words(columns) >> np.uint64(11)
+        return torch.from_numpy((words.astype(np.float64) + 0.5) * 2.0**-53)
 
     def poisson(self, mean: Tensor) -> Tensor:
         """Poisson counts of these means, each row from the stream of its image, float64."""

@@ -1,4 +1,4 @@
-r"""x = G(z) and its vector-Jacobian product, written out by hand.
+"""x = G(z) and its vector-Jacobian product, written out by hand.
 
 Between two steps of flow lives a tensor (B, H, W, C) whose halves are (a, b). Backwards
 through one step, from the data's side to the latent's, with s' and t the network's outputs
@@ -10,8 +10,8 @@ The pullback of a gradient (α, β) at the result, with (α, β) ← (α, β) M�
 
     α ← α / s,   ∂s' = −α·a·σ(1 − σ),   ∂t = −α,   β ← β + Jᵀ(∂s', ∂t),
 
-J the Jacobian of the coupling's network. What it needs of each step are the two hidden
-activations, a, s and σ: nothing else is kept, and no graph is recorded. In reversible mode
+J the Jacobian of the coupling's network. What it needs of each step are which hidden values
+are positive, a, s and σ: nothing else is kept, and no graph is recorded. In reversible mode
 nothing is kept but x: the steps are undone one by one, for the price of another G(z).
 
 Hidden layers can run in bfloat16 while everything that is added up stays in float32.
@@ -31,10 +31,10 @@ from priorkit_glow.convolution import Convolution, transposed
 from priorkit_glow.folded import FoldedGlow, FoldedStep
 from priorkit_glow.network import GlowConfig
 
-__all__ = ["FusedGlow"]
+__all__ = ["SEVERAL", "FusedGlow"]
 
 _BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
-_PACKED_FOR = 6  # images that weights are packed for, where there are several
+SEVERAL = 6  # images that weights are packed for, where there is more than one
 
 
 @dataclass
@@ -155,7 +155,7 @@ class FusedGlow:
         dtype: torch.dtype,
         *,
         hidden: torch.dtype | None = None,
-        batch: int = _PACKED_FOR,
+        batch: int = SEVERAL,
     ) -> None:
         self.config, self.shapes = network.config, network.config.latent_shapes
         self.steps = [

@@ -27,7 +27,7 @@ from priorkit.interfaces import (
 )
 from priorkit.io.weights import Card, restore
 from priorkit_glow.folded import FoldedGlow
-from priorkit_glow.fused import FusedGlow
+from priorkit_glow.fused import SEVERAL, FusedGlow
 from priorkit_glow.network import Glow, GlowConfig
 
 __all__ = ["GlowPrior"]
@@ -54,6 +54,8 @@ class DenoisingTable(BaseModel):
         return float(np.exp(np.interp(np.log(sigma), np.log(xs), np.log(ys))))
 
 
+TILT = 0.25  # at 0.5 validation faces gain a little more at m = 500, and holes lose half a dB
+
 # For weights without a table of their own: γ = 0.7σ² was best for `glow-celeba`, whose density
 # is sharper than pictures are; γ = 2σ² would be the MAP estimate of an exact density.
 UNCALIBRATED = DenoisingTable(space="pixel", penalty="nll", sigma=[1.0], gamma=[0.7])
@@ -77,22 +79,19 @@ class GlowPrior(MixedDecoder, Encoder, Density, Sampler):
     Raises WeightsError for a file that is missing, damaged, or not a Glow.
     """
 
-    reversible, tilt = False, 0.25
-
     def __init__(
         self,
         *,
         weights: str | os.PathLike[str],
         reversible: bool = False,
-        tilt: Annotated[float, Field(ge=-4, le=4)] = 0.25,
+        tilt: Annotated[float, Field(ge=-4, le=4)] = TILT,
     ) -> None:
-        self.reversible, self.tilt = reversible, tilt
         card, network = restore(weights, "glow", GlowConfig, Glow)
         self.card: Card | None = card
         self._table = _table(card, Path(weights))
         self.provenance = {card.name: card.sha256}
         try:
-            self._hold(network)
+            self._hold(network, reversible, tilt)
         except torch.linalg.LinAlgError as error:
             raise WeightsError(f"{weights} has a 1×1 convolution without inverse.") from error
 
@@ -101,11 +100,12 @@ class GlowPrior(MixedDecoder, Encoder, Density, Sampler):
         """A prior from a network in memory, without weights on disk."""
         prior = cls.__new__(cls)
         prior.card, prior._table = None, UNCALIBRATED
-        prior._hold(network)
+        prior._hold(network, reversible=False, tilt=TILT)
         return prior
 
-    def _hold(self, network: Glow) -> None:
-        self.config = network.config
+    def _hold(self, network: Glow, reversible: bool, tilt: float) -> None:
+        self.config, self.reversible = network.config, reversible
+        self._scale = _scale(network.config, tilt) if tilt else None
         self.shape = network.config.shape
         self._exact = FoldedGlow.of(network)
         self._copies = Copies(self._exact.to)
@@ -116,7 +116,7 @@ class GlowPrior(MixedDecoder, Encoder, Density, Sampler):
         several = len(z) > 1
         key = (z.device, z.dtype, hidden, several)
         if key not in self._fused:
-            batch = 6 if several else 1
+            batch = SEVERAL if several else 1
             self._fused[key] = FusedGlow(self._exact, z.device, z.dtype, hidden=hidden, batch=batch)
         return self._fused[key]
 
@@ -126,14 +126,7 @@ class GlowPrior(MixedDecoder, Encoder, Density, Sampler):
 
     @property
     def scale(self) -> Tensor | None:
-        if not self.tilt:
-            return None
-        sizes = [math.prod(shape) for shape in self.config.latent_shapes]
-        levels = [
-            torch.full((size,), 2 ** (self.tilt * (level + 1 - len(sizes))))
-            for level, size in enumerate(sizes)
-        ]
-        return torch.cat(levels)
+        return self._scale
 
     @property
     def memory(self) -> int:
@@ -211,6 +204,16 @@ class _Decoded(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, r: Tensor) -> tuple[Tensor, None]:
         return ctx.pullback(r), None
+
+
+def _scale(config: GlowConfig, tilt: float) -> Tensor:
+    """1 for the latents of the coarsest level, and 2^tilt times less for each finer one."""
+    sizes = [math.prod(shape) for shape in config.latent_shapes]
+    levels = [
+        torch.full((size,), 2 ** (tilt * (level + 1 - len(sizes))))
+        for level, size in enumerate(sizes)
+    ]
+    return torch.cat(levels)
 
 
 def _table(card: Card, path: Path) -> DenoisingTable:

@@ -65,8 +65,9 @@ class LBFGS(Solver[_Search]):
     of all that fits the measurement, it finds what is near in that scale.
 
     In mixed precision an image is evaluated roughly until it would have converged, its
-    objective falls by less than 2% over ``patience`` iterations, or a line search fails; then
-    exactly, from the same point with the same pairs.
+    objective falls by less than 10% over ``patience`` iterations or to 0.3% of the first, a
+    line search fails, or 80% of the budget is spent; then exactly, from the same point with the
+    same pairs.
 
     References: Liu & Nocedal, "On the limited memory BFGS method", Math. Prog. 1989; Lewis &
     Overton, "Nonsmooth optimization via quasi-Newton methods", Math. Prog. 2013 (the search).
@@ -91,7 +92,8 @@ class LBFGS(Solver[_Search]):
         return fixed, per_image + 4 * 2 * self.history * problem.size
 
     def init(self, problem: Problem, u0: Tensor, budget: int) -> _Search:
-        rough = torch.full((len(u0),), problem.mixed, device=u0.device)
+        # The point that a rough search ends at is evaluated once more, exactly.
+        rough = torch.full((len(u0),), problem.mixed and budget > 2, device=u0.device)
         first = problem.value_grad(u0, rough)
         b, zero = len(u0), torch.zeros_like(first.value)
         state = _Search.begin(
@@ -108,7 +110,7 @@ class LBFGS(Solver[_Search]):
             past=torch.full((b, self.patience), torch.inf).to(first.value),
             pairs=History(self.history, _scaled(problem, first.grad)),
             rough=rough,
-            exact_from=ROUGH_PART * budget,
+            exact_from=min(ROUGH_PART * budget, budget - 1),
         )
         state.value, state.misfit = first.value, first.misfit
         state.evaluations += 1

@@ -157,6 +157,15 @@ def test_mixed_precision_ends_on_exact_evaluations():
     assert float((solution.value / exact).max()) < 1e-3
 
 
+@pytest.mark.parametrize("budget", [1, 2, 3, 4, 5])
+def test_a_small_budget_of_mixed_precision_ends_exactly_too(budget):
+    problem = replace(sensing(2), mixed=True)
+    solution = run(LBFGS(), problem, torch.zeros(2, problem.size), budget)
+    assert max(solution.evaluations) <= budget
+    again = problem.value_grad(solution.u).value
+    torch.testing.assert_close(solution.value, again, rtol=1e-6, atol=0)
+
+
 def test_rows_that_are_rough_and_rows_that_are_not():
     """Each gets what a batch of its own kind gives."""
     problem = sensing(4)
