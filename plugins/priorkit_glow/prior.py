@@ -111,13 +111,13 @@ class GlowPrior(MixedDecoder, Encoder, Density, Sampler):
         self._copies = Copies(self._exact.to)
         self._fused: dict[tuple[object, ...], FusedGlow] = {}
 
-    def _generator(self, z: Tensor, hidden: torch.dtype) -> FusedGlow:
+    def _generator(self, z: Tensor) -> FusedGlow:
         """G for z's device, dtype and number, made when it is first asked for."""
         several = len(z) > 1
-        key = (z.device, z.dtype, hidden, several)
+        key = (z.device, z.dtype, several)
         if key not in self._fused:
             batch = SEVERAL if several else 1
-            self._fused[key] = FusedGlow(self._exact, z.device, z.dtype, hidden=hidden, batch=batch)
+            self._fused[key] = FusedGlow(self._exact, z.device, z.dtype, batch=batch)
         return self._fused[key]
 
     @property
@@ -144,7 +144,7 @@ class GlowPrior(MixedDecoder, Encoder, Density, Sampler):
     def decode(self, z: Tensor) -> Tensor:
         if z.requires_grad and torch.is_grad_enabled():
             return _Decoded.apply(z, self)
-        return self._generator(z, z.dtype).decode(z)
+        return self._generator(z).decode(z)
 
     def decode_vjp(self, z: Tensor) -> tuple[Tensor, Pullback]:
         return self._vjp(z, z.dtype)
@@ -152,12 +152,12 @@ class GlowPrior(MixedDecoder, Encoder, Density, Sampler):
     def decode_vjp_mixed(self, z: Tensor) -> tuple[Tensor, Pullback]:
         return self._vjp(z, torch.bfloat16 if z.dtype == torch.float32 else z.dtype)
 
-    def _vjp(self, z: Tensor, hidden: torch.dtype) -> tuple[Tensor, Pullback]:
-        return self._generator(z, hidden).decode_vjp(z, reversible=self.reversible)
+    def _vjp(self, z: Tensor, back: torch.dtype) -> tuple[Tensor, Pullback]:
+        return self._generator(z).decode_vjp(z, back, reversible=self.reversible)
 
     def blame(self, z: Tensor) -> str:
         """Which step of G(z) is the first whose result isn't finite; levels from the finest, 1."""
-        for level, step, h in self._generator(z, z.dtype).steps_of(z):
+        for level, step, h in self._generator(z).steps_of(z):
             if not bool(torch.isfinite(h).all()):
                 return f"not finite in level {level + 1}, step {step + 1}"
         return "D(z) is not finite"

@@ -13,16 +13,13 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from priorkit.interfaces import Evaluation, Problem, Requires, Solver, State, shared
+from priorkit.interfaces import Evaluation, Problem, Requires, Solver, State
 from priorkit_solvers.history import History, dots
 
 __all__ = ["LBFGS"]
 
 ARMIJO, WOLFE = 1e-4, 0.9  # Nocedal & Wright, section 3.1
 MAX_TRIALS = 25  # evaluations in one line search
-ROUGH_PART = 0.8  # of the budget, at most, that is spent in mixed precision
-ROUGH_FALL = 0.1  # mixed precision has done its part when the objective falls by less,
-ROUGH_LEFT = 3e-3  # or to this fraction of the first: rounding is soon as large
 
 
 @dataclass(kw_only=True)
@@ -40,8 +37,6 @@ class _Search(State):
     first: Tensor  # (b,) value at the start
     past: Tensor  # (b, patience) values of the last iterations
     pairs: History
-    rough: Tensor  # (b,) whether it is still evaluated in mixed precision
-    exact_from: float = shared()  # evaluations after which none is
 
 
 class LBFGS(Solver[_Search]):
@@ -64,17 +59,11 @@ class LBFGS(Solver[_Search]):
     Where the prior says in which scale s each entry of u is measured, the search is in u / s:
     of all that fits the measurement, it finds what is near in that scale.
 
-    In mixed precision an image is evaluated roughly until it would have converged, its
-    objective falls by less than 10% over ``patience`` iterations or to 0.3% of the first, a
-    line search fails, or 80% of the budget is spent; then exactly, from the same point with the
-    same pairs.
-
     References: Liu & Nocedal, "On the limited memory BFGS method", Math. Prog. 1989; Lewis &
     Overton, "Nonsmooth optimization via quasi-Newton methods", Math. Prog. 2013 (the search).
     """
 
     requires = Requires(smooth=True)
-    mixes = True
 
     def __init__(
         self,
@@ -92,9 +81,7 @@ class LBFGS(Solver[_Search]):
         return fixed, per_image + 4 * 2 * self.history * problem.size
 
     def init(self, problem: Problem, u0: Tensor, budget: int) -> _Search:
-        # The point that a rough search ends at is evaluated once more, exactly.
-        rough = torch.full((len(u0),), problem.mixed and budget > 2, device=u0.device)
-        first = problem.value_grad(u0, rough)
+        first = problem.value_grad(u0)
         b, zero = len(u0), torch.zeros_like(first.value)
         state = _Search.begin(
             u0,
@@ -109,8 +96,6 @@ class LBFGS(Solver[_Search]):
             first=first.value.clone(),
             past=torch.full((b, self.patience), torch.inf).to(first.value),
             pairs=History(self.history, _scaled(problem, first.grad)),
-            rough=rough,
-            exact_from=min(ROUGH_PART * budget, budget - 1),
         )
         state.value, state.misfit = first.value, first.misfit
         state.evaluations += 1
@@ -123,14 +108,13 @@ class LBFGS(Solver[_Search]):
     def step(self, problem: Problem, state: _Search) -> _Search:
         """One trial point of every line search, and what follows from it."""
         point = state.u + state.t.to(state.u.dtype)[:, None] * state.d
-        again = state.t == 0  # the same point, now evaluated exactly
-        now = problem.value_grad(point, state.rough)
+        now = problem.value_grad(point)
         state.evaluations = state.evaluations + 1
         state.trials = state.trials + 1
         finite = torch.isfinite(now.value) & torch.isfinite(now.grad.sum(1))
         slope = dots(now.grad, state.d)
         worse = now.value > state.value + ARMIJO * state.t * state.slope
-        too_long = ~finite | (worse & ~again)
+        too_long = ~finite | worse
         too_short = ~too_long & (slope < WOLFE * state.slope)
         exhausted = state.trials >= MAX_TRIALS
         accept = ~too_long & (~too_short | exhausted)
@@ -143,25 +127,18 @@ class LBFGS(Solver[_Search]):
         state.t = torch.where(~finite, state.low + 0.1 * (state.t - state.low), middle)
         state.t = torch.where(retreat, state.low, state.t)
         stuck = failed & state.fresh  # no step along the gradient itself improves
-        sharper = failed & state.rough
-        state.pairs.forget(failed & ~sharper)
+        state.pairs.forget(failed)
         state.diverge(stuck & ~finite, problem, point)
-        state.end(stuck & ~sharper, "converged", "no step along the gradient improves")
+        state.end(stuck, "converged", "no step along the gradient improves")
         if bool(accept.any()):
-            sharper |= self._accept(problem, state, accept, point, now)
-        sharper |= state.rough & (state.evaluations >= state.exact_from)
-        state.anew = again & accept
+            self._accept(problem, state, accept, point, now)
         _aim(problem, state, accept | failed)
-        _sharpen(state, sharper)
         return state
 
     def _accept(
         self, problem: Problem, state: _Search, rows: Tensor, point: Tensor, now: Evaluation
-    ) -> Tensor:
-        """Move the rows to their trial points, and end those that have converged.
-
-        Returns which rows have converged in mixed precision, or soon will.
-        """
+    ) -> None:
+        """Move the rows to their trial points, and end those that have converged."""
         column = rows[:, None]
         step, scale = point - state.u, problem.scale
         step = step if scale is None else step / scale
@@ -172,7 +149,6 @@ class LBFGS(Solver[_Search]):
         state.misfit = torch.where(rows, now.misfit, state.misfit)
         oldest = state.past[:, 0]
         fall = oldest - state.value
-        least = torch.where(state.rough, max(ROUGH_FALL, self.tolerance), self.tolerance)
         shifted = torch.cat([state.past[:, 1:], state.value[:, None]], 1)
         state.past = torch.where(column, shifted, state.past)
         # A penalty can be negative, and then a small objective says nothing.
@@ -180,25 +156,12 @@ class LBFGS(Solver[_Search]):
         ends = {
             "noise level reached": state.misfit < self.discrepancy * problem.noise_energy,
             "the measurement is fitted": small,
-            "the objective no longer falls": oldest.isfinite() & (fall <= least * oldest.abs()),
+            "the objective no longer falls": oldest.isfinite()
+            & (fall <= self.tolerance * oldest.abs()),
             "the gradient is zero": (state.g == 0).all(1),
         }
-        sharper = torch.zeros_like(rows)
         for reason, which in ends.items():
-            state.end(rows & which & ~state.rough, "converged", reason)
-            sharper |= rows & which & state.rough
-        return sharper | (rows & state.rough & (state.value < ROUGH_LEFT * state.first))
-
-
-def _sharpen(state: _Search, rows: Tensor) -> None:
-    """The rows are evaluated exactly from now on, first where they are."""
-    if not bool(rows.any()):
-        return
-    state.rough = state.rough & ~rows
-    state.past = torch.where(rows[:, None], torch.inf, state.past)
-    state.d = torch.where(rows[:, None], 0, state.d)
-    for name in ("t", "slope", "low", "trials"):
-        setattr(state, name, torch.where(rows, 0, getattr(state, name)))
+            state.end(rows & which, "converged", reason)
 
 
 def _scaled(problem: Problem, u: Tensor) -> Tensor:

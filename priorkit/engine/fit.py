@@ -44,21 +44,13 @@ def check(selections: Selections, problem: Problem, solver: Solver, start: Start
         )
 
 
-def check_mixed(selections: Selections, problem: Problem, solver: Solver) -> None:
+def check_mixed(selections: Selections, problem: Problem) -> None:
     """Refuse mixed precision where it would change nothing."""
-    exact = "precision='float32'"
     if problem.space != "latent" or not isinstance(problem.prior, MixedDecoder):
         raise MismatchError(
             "precision='mixed' is for a prior that decodes in mixed precision, in latent space.",
             got=f"prior {selections['prior'].name!r} in {problem.space} space",
-            try_=exact,
-        )
-    if not solver.mixes:
-        fitting = _names("solver", lambda cls: cls.mixes)
-        raise MismatchError(
-            f"Solver {selections['solver'].name!r} evaluates everything exactly.",
-            got="precision='mixed'",
-            try_=f"solver={fitting}, or {exact}",
+            try_="precision='float32'",
         )
 
 

@@ -142,7 +142,7 @@ class Ledger:
         """Note a state whose rows are the images ``index``."""
         finite = torch.isfinite(state.u).all(1)
         if self.descends:
-            better = finite & (state.anew | (state.value < self.value[index]))
+            better = finite & (state.value < self.value[index])
         else:  # a value that isn't a number says nothing against the iterate
             better = finite & (state.evaluations > 0)
         rows = index[better]

@@ -108,7 +108,7 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
     with blaming(f"penalty {selections['penalty'].name!r}"):
         problem = replace(bare, penalty=penalty.bind(prior, shape), gamma=gamma)
     if config.precision == "mixed":
-        fit.check_mixed(selections, problem, solver)
+        fit.check_mixed(selections, problem)
         problem = replace(problem, mixed=True)
     with blaming(f"solver {selections['solver'].name!r}"):
         solver.check(problem)

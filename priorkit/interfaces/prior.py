@@ -97,11 +97,11 @@ class Decoder(Prior):
 
 
 class MixedDecoder(Decoder):
-    """A decoder that can also compute in mixed precision, faster and less exactly."""
+    """A decoder whose pullback can also be computed in mixed precision, faster and roughly."""
 
     @abstractmethod
     def decode_vjp_mixed(self, z: Tensor) -> tuple[Tensor, Pullback]:
-        """As :meth:`decode_vjp`, with its costly products in bfloat16."""
+        """As :meth:`decode_vjp`, and the pullback to within parts in a thousand."""
 
 
 class LinearDecoder(Decoder):

@@ -51,7 +51,7 @@ class Problem:
 
     In latent space u is a latent (B, k) and D decodes it; in pixel space u is a flattened
     image. ``simulated`` says that y was made from known images. ``seed`` is part of the
-    address of every random draw. ``mixed`` says that a solver may evaluate roughly at first.
+    address of every random draw. ``mixed`` asks the prior for gradients in mixed precision.
     :meth:`at` adds the data; without them, as in ``check``, everything but what needs y works.
     ``dataclasses.replace(problem, gamma=…)`` gives a problem of its own.
     """
@@ -166,33 +166,20 @@ class Problem:
 
     # --- the objective ----------------------------------------------------------
 
-    def value_grad(self, u: Tensor, rough: Tensor | None = None) -> Evaluation:
+    def value_grad(self, u: Tensor) -> Evaluation:
         """The objective, its gradient and the misfit, one per row of u.
 
-        The rows that are ``rough`` (B,) are decoded in mixed precision, by a prior that is a
-        :class:`MixedDecoder`. Sums over measurements run in float64. A value can be non-finite
-        where u is far out; nothing is raised.
+        Sums over measurements run in float64. A value can be non-finite where u is far out;
+        nothing is raised. In mixed precision only the gradient is rounded.
         """
-        if rough is None or not bool(rough.any()):
-            return self._evaluate(u, self.gamma)
-        if bool(rough.all()):
-            return self._evaluate(u, self.gamma, rough=True)
-        order, parts = [], []
-        for which in (False, True):
-            rows = (rough == which).nonzero()[:, 0]
-            order.append(rows)
-            index = self.paired(rows)
-            now = self.rows(index)._evaluate(u[index], self.gamma, rough=which)
-            parts.append([part[: len(rows)] for part in now])
-        back = torch.cat(order).argsort()
-        return Evaluation(*(torch.cat(pair)[back] for pair in zip(*parts, strict=True)))
+        return self._evaluate(u, self.gamma)
 
     def smooth(self, u: Tensor) -> Evaluation:
         """The misfit alone and its gradient, for solvers that treat the penalty by its prox."""
         return self._evaluate(u, 0.0)
 
-    def _evaluate(self, u: Tensor, gamma: float, *, rough: bool = False) -> Evaluation:
-        x, pullback = self._decode_vjp(u, rough)
+    def _evaluate(self, u: Tensor, gamma: float) -> Evaluation:
+        x, pullback = self._decode_vjp(u)
         misfit, slope = self.noise.misfit(self.operator.A(x), self.y)
         slope = self.operator.vjp(x, slope)
         value = misfit
@@ -207,9 +194,9 @@ class Problem:
             gradient = gradient + gamma * grad
         return Evaluation(value, gradient, misfit)
 
-    def _decode_vjp(self, u: Tensor, rough: bool) -> tuple[Tensor, Pullback]:
+    def _decode_vjp(self, u: Tensor) -> tuple[Tensor, Pullback]:
         if self.space == "latent":
-            if rough:
+            if self.mixed:
                 return cast(MixedDecoder, self.prior).decode_vjp_mixed(u)
             return self._decoder.decode_vjp(u)
         return self.image(u), lambda r: r.flatten(1)

@@ -63,7 +63,6 @@ class State:
     evaluations : (b,) of the solver's ``unit`` so far; the loop compares them with the budget
     status, reason : per image; an image whose status is set leaves the batch
     drawn : (b,) whether u is a draw of a sampler, to be averaged and kept
-    anew : (b,) whether the objective has changed, so that earlier values say nothing now
     """
 
     u: Tensor
@@ -73,7 +72,6 @@ class State:
     status: list[Status | None]
     reason: list[str]
     drawn: Tensor
-    anew: Tensor
 
     @classmethod
     def begin(cls, u0: Tensor, **more: Any) -> Self:
@@ -88,7 +86,6 @@ class State:
             status=[None] * b,
             reason=[""] * b,
             drawn=torch.zeros(b, dtype=torch.bool, device=device),
-            anew=torch.zeros(b, dtype=torch.bool, device=device),
             **more,
         )
 
@@ -193,15 +190,13 @@ class Solver(Component, ABC, Generic[S]):
     Budget, progress, trace, best iterate, values that aren't finite, Ctrl-C, rows that are
     done and draws are the loop's. S is the solver's own :class:`State`. ``unit`` is what a
     budget counts, ``budget`` how many where nobody says. Where ``descends``, the answer is
-    the iterate of the lowest value, else the last one. ``mixes`` says that it heeds
-    ``problem.mixed`` and ends on exact evaluations.
+    the iterate of the lowest value, else the last one.
     """
 
     requires: ClassVar[Requires] = Requires()
     unit: ClassVar[str] = "evaluations"
     budget: ClassVar[int] = 400
     descends: ClassVar[bool] = True
-    mixes: ClassVar[bool] = False
 
     def check(self, problem: Problem) -> None:
         """Raise a PriorkitError, before any compute, where this solver can't serve.

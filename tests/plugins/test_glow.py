@@ -287,7 +287,7 @@ def test_the_pullback_is_that_of_autograd(coupling, offset, reversible):
     z.requires_grad_(True)
     x = network.decode(z)
     (expected,) = torch.autograd.grad(x, z, r)
-    ours, pullback = fused.decode_vjp(z.detach(), reversible=reversible)
+    ours, pullback = fused.decode_vjp(z.detach(), torch.float64, reversible=reversible)
     torch.testing.assert_close(ours, x.detach())
     torch.testing.assert_close(pullback(r), expected)
     torch.testing.assert_close(pullback(2 * r), 2 * expected)
@@ -300,18 +300,17 @@ def test_decode_has_a_gradient():
 
 
 def test_mixed_precision_is_near():
-    """Within the rounding of eight bits, in x and in the gradient; images stay apart."""
+    """x is exact, and the gradient to within the rounding of eight bits; images stay apart."""
     prior = GlowPrior(weights=WEIGHTS)
     generator = torch.Generator().manual_seed(0)
     z = 0.7 * torch.randn(4, prior.latent_size, generator=generator)
     r = torch.randn(4, *prior.shape, generator=generator)
-    (x, pullback), (rough, rough_pullback) = prior.decode_vjp(z), prior.decode_vjp_mixed(z)
-    g, rough_g = pullback(r), rough_pullback(r)
-    assert 0 < float((rough - x).norm() / x.norm()) < 5e-3
-    assert 0 < float((rough_g - g).norm() / g.norm()) < 0.1
-    few, few_pullback = prior.decode_vjp_mixed(z[:2])
-    torch.testing.assert_close(few, rough[:2], rtol=0, atol=2e-2)
-    assert float((few_pullback(r[:2]) - rough_g[:2]).norm() / g.norm()) < 0.1
+    (x, pullback), (same, rough) = prior.decode_vjp(z), prior.decode_vjp_mixed(z)
+    g, rough_g = pullback(r), rough(r)
+    assert torch.equal(x, same)
+    assert 0 < float((rough_g - g).norm() / g.norm()) < 5e-3
+    few = prior.decode_vjp_mixed(z[:2])[1](r[:2])
+    assert float((few - rough_g[:2]).norm() / g.norm()) < 5e-3
 
 
 def test_convolutions_without_packed_weights(monkeypatch):

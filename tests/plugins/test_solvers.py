@@ -144,40 +144,18 @@ def sensing(images):
     return a_problem(operator, operator.A(truth), prior=prior, space="latent")
 
 
-def test_mixed_precision_ends_on_exact_evaluations():
-    """Rough at first, per image; what is reported is of the exact objective."""
-    problem = replace(sensing(3), mixed=True)
+@pytest.mark.parametrize("solver", [LBFGS(), Adam()])
+def test_mixed_precision_rounds_the_gradient_alone(solver):
+    """What is reported is of the exact objective, and every solver gets somewhere."""
+    exact = sensing(3)
+    problem = replace(exact, mixed=True)
     u0 = torch.zeros(3, problem.size)
-    rough = LBFGS().init(problem, u0, 40).value
-    exact = problem.value_grad(u0).value
-    assert not torch.equal(rough, exact)
-    solution = run(LBFGS(), problem, u0, 40)
-    again = problem.value_grad(solution.u).value
-    torch.testing.assert_close(solution.value, again, rtol=1e-4, atol=0)
-    assert float((solution.value / exact).max()) < 1e-3
-
-
-@pytest.mark.parametrize("budget", [1, 2, 3, 4, 5])
-def test_a_small_budget_of_mixed_precision_ends_exactly_too(budget):
-    problem = replace(sensing(2), mixed=True)
-    solution = run(LBFGS(), problem, torch.zeros(2, problem.size), budget)
-    assert max(solution.evaluations) <= budget
-    again = problem.value_grad(solution.u).value
-    torch.testing.assert_close(solution.value, again, rtol=1e-6, atol=0)
-
-
-def test_rows_that_are_rough_and_rows_that_are_not():
-    """Each gets what a batch of its own kind gives."""
-    problem = sensing(4)
-    u = 0.3 * torch.randn(4, problem.size, generator=torch.Generator().manual_seed(2))
-    rough = torch.tensor([True, False, False, True])
-    both = problem.value_grad(u, rough)
-    fine, coarse = problem.value_grad(u), problem.value_grad(u, torch.ones_like(rough))
-    for i in range(4):
-        expected = coarse if rough[i] else fine
-        assert torch.equal(both.grad[i], expected.grad[i])
-        assert float(both.value[i]) == float(expected.value[i])
-        assert not torch.equal(coarse.grad[i], fine.grad[i])
+    rough, fine = problem.value_grad(u0), exact.value_grad(u0)
+    assert torch.equal(rough.value, fine.value)
+    assert not torch.equal(rough.grad, fine.grad)
+    solution = run(solver, problem, u0, 40)
+    assert torch.equal(solution.value, exact.value_grad(solution.u).value)
+    assert float((solution.value / fine.value).max()) < 0.5
 
 
 @pytest.mark.parametrize(
@@ -185,7 +163,6 @@ def test_rows_that_are_rough_and_rows_that_are_not():
     [
         ({"prior": "dct"}, "decodes in mixed precision"),
         ({"prior": "glow-celeba", "space": "pixel"}, "in pixel space"),
-        ({"prior": "glow-celeba", "solver": "adam"}, "'lbfgs'"),
     ],
 )
 def test_mixed_precision_where_it_would_change_nothing(settings, said):
