@@ -1,13 +1,16 @@
-"""Least squares for a batch, with nothing but A and its adjoint."""
+"""Linear algebra for a batch: least squares by A and its adjoint, and products with matrices."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache, partial
 
 import torch
 from torch import Tensor
 
-__all__ = ["column", "energy", "in_blocks", "least_squares"]
+__all__ = ["column", "energy", "least_squares", "matvec", "rmatvec"]
+
+IMAGES = 8  # that a matrix is multiplied with at once
 
 
 def least_squares(
@@ -64,18 +67,44 @@ def energy(a: Tensor) -> Tensor:
     return size.flatten(1).double().square().sum(1)
 
 
-def in_blocks(product: Callable[[Tensor], Tensor], x: Tensor, images: int = 8) -> Tensor:
-    """A matrix product with a batch, (B, n) → (B, m), that rounds alike in every batch.
+def matvec(M: Tensor, x: Tensor) -> Tensor:
+    """M x per image, (B, n) → (B, m), with the same bits in every batch."""
+    return _in_blocks(partial(_times, M), x)
+
+
+def rmatvec(M: Tensor, y: Tensor) -> Tensor:
+    """Mᵀ y per image, (B, m) → (B, n), with the same bits in every batch."""
+    return _in_blocks(partial(torch.matmul, other=M), y)
+
+
+def _in_blocks(product: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """A matrix product with a batch that rounds alike in every batch.
 
     A library chooses its order of summation by the size of the product. Here every product
-    has so many ``images``, some of them zero, so that an image's numbers are the same to the
-    last bit alone and among 500.
+    has so many images, some of them zero, so that an image's numbers are the same to the last
+    bit alone and among 500. The matrix, not the images, is what takes the time to read.
     """
     b = len(x)
-    lacking = -b % images
+    lacking = -b % IMAGES
     if lacking:
         x = torch.cat([x, x.new_zeros(lacking, x.shape[1])])
-    return torch.cat([product(block) for block in x.split(images)])[:b]
+    return torch.cat([product(block) for block in x.split(IMAGES)])[:b]
+
+
+def _times(M: Tensor, x: Tensor) -> Tensor:
+    linear = _onednn() if x.device.type == "cpu" and x.dtype == torch.float32 else None
+    return x @ M.T if linear is None else linear(x, M, None, "none", [], "")
+
+
+@cache
+def _onednn() -> Callable[..., Tensor] | None:
+    """oneDNN's x Mᵀ, half as long as MKL's for few x, where this build of torch has it."""
+    try:
+        linear: Callable[..., Tensor] = torch.ops.mkldnn._linear_pointwise
+        linear(torch.zeros(1, 2), torch.zeros(3, 2), None, "none", [], "")
+    except (AttributeError, RuntimeError, TypeError):
+        return None
+    return linear
 
 
 def column(values: float | Tensor, like: Tensor) -> float | Tensor:

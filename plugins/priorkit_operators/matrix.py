@@ -17,7 +17,7 @@ from torch import Tensor
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Copies, MatrixOperator
 from priorkit.io.arrays import read_array
-from priorkit.linear import in_blocks
+from priorkit.linear import matvec, rmatvec
 
 __all__ = ["Matrix"]
 
@@ -78,9 +78,7 @@ class Matrix(MatrixOperator):
     def _product(self, v: Tensor, *, adjoint: bool) -> Tensor:
         if isinstance(self.matrix, Tensor):
             matrix = self._copies.like(v)
-            if adjoint:
-                return in_blocks(lambda y: y @ matrix, v)
-            return in_blocks(lambda x: x @ matrix.T, v, images=2)
+            return rmatvec(matrix, v) if adjoint else matvec(matrix, v)
         columns = v.detach().cpu().numpy().astype(np.float64).T
         if isinstance(self.matrix, ScipyOperator):
             out = self.matrix.rmatmat(columns) if adjoint else self.matrix.matmat(columns)

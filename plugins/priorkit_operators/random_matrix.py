@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterator
-from functools import partial
 from typing import Annotated, Any
 
 import torch
@@ -18,7 +17,7 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Level, MatrixOperator
-from priorkit.linear import in_blocks
+from priorkit.linear import matvec, rmatvec
 
 __all__ = ["RandomMatrix", "require_fewer"]
 
@@ -67,14 +66,12 @@ class RandomMatrix(MatrixOperator):
 
     def A(self, x: Tensor) -> Tensor:
         flat = x.flatten(1)
-        # Two images read a block in the time of one.
-        parts = [in_blocks(partial(_times, rows), flat, images=2) for _, rows in self._blocks(x)]
-        return torch.cat(parts, 1)
+        return torch.cat([matvec(rows, flat) for _, rows in self._blocks(x)], 1)
 
     def A_adjoint(self, y: Tensor) -> Tensor:
         total = y.new_zeros(len(y), self.n)
         for first, rows in self._blocks(y):
-            total += in_blocks(partial(torch.matmul, other=rows), y[:, first : first + len(rows)])
+            total += rmatvec(rows, y[:, first : first + len(rows)])
         return total.view(-1, *self.shape)
 
     def _blocks(self, like: Tensor) -> Iterator[tuple[int, Tensor]]:
@@ -96,7 +93,3 @@ def require_fewer(m: int, n: int) -> None:
             got=m,
             try_=f"m={min(500, n)}",
         )
-
-
-def _times(rows: Tensor, x: Tensor) -> Tensor:
-    return x @ rows.T

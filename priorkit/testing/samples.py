@@ -25,7 +25,7 @@ from priorkit.interfaces import (
     Space,
     ZeroPenalty,
 )
-from priorkit.linear import column, in_blocks
+from priorkit.linear import column, matvec, rmatvec
 from priorkit.streams import Streams
 from priorkit.testing.compare import draws
 
@@ -78,10 +78,10 @@ class SampleBasis(LinearDecoder, Encoder):
         return len(self.Q)
 
     def decode(self, z: Tensor) -> Tensor:
-        return in_blocks(lambda z: z @ self.Q.to(z).T, z).view(-1, *SHAPE) + 0.5
+        return matvec(self.Q.to(z), z).view(-1, *SHAPE) + 0.5
 
     def decode_adjoint(self, x: Tensor) -> Tensor:
-        return in_blocks(lambda x: x @ self.Q.to(x), x.flatten(1))
+        return rmatvec(self.Q.to(x), x.flatten(1))
 
     def encode(self, x: Tensor) -> Tensor:
         return self.decode_adjoint(x - 0.5)
@@ -102,10 +102,10 @@ class SampleMatrix(MatrixOperator):
         self.M = draws((2 * n, n), seed + 2) / math.sqrt(2 * n)
 
     def A(self, x: Tensor) -> Tensor:
-        return in_blocks(lambda x: x @ self.M.to(x).T, x.flatten(1))
+        return matvec(self.M.to(x), x.flatten(1))
 
     def A_adjoint(self, y: Tensor) -> Tensor:
-        return in_blocks(lambda y: y @ self.M.to(y), y).view(-1, *SHAPE)
+        return rmatvec(self.M.to(y), y).view(-1, *SHAPE)
 
     def rows(self, i: int, j: int) -> Tensor:
         return self.M[i:j]
