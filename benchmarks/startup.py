@@ -2,7 +2,7 @@
 
     python benchmarks/startup.py
 
-Medians of ten fresh processes. Limits: 150 ms for the import, 500 ms for the list.
+Medians of ten fresh processes. Limits: 100 ms for the import, 400 ms for the list.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import sys
 import time
 
 LIMITS = {
-    "import priorkit": (150, [sys.executable, "-c", "import priorkit"]),
-    "priorkit list": (500, [sys.executable, "-m", "priorkit.cli", "list"]),
+    "import priorkit": (100, [sys.executable, "-c", "import priorkit"]),
+    "priorkit list": (400, [sys.executable, "-m", "priorkit.cli", "list"]),
     "python -c pass": (None, [sys.executable, "-c", "pass"]),
 }
 

@@ -7,9 +7,11 @@ from skimage.metrics import structural_similarity
 from priorkit import metrics
 
 
-def test_ssim_agrees_with_scikit_image():
+@pytest.mark.parametrize("shape", [(3, 32, 32), (1, 11, 700), (1, 300, 900)])
+def test_ssim_agrees_with_scikit_image(shape):
+    """Also of pictures that are scored in bands."""
     generator = torch.Generator().manual_seed(0)
-    x = torch.rand(3, 3, 32, 32, generator=generator)
+    x = torch.rand(3, *shape, generator=generator)
     y = (x + 0.1 * torch.randn(x.shape, generator=generator)).clamp(0, 1)
     for i in range(3):
         expected = structural_similarity(

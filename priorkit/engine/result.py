@@ -48,9 +48,12 @@ def score(x: Tensor, truth: Tensor | None) -> Scores:
     if truth is None:
         return Scores()
     error = metrics.reconstruction_error(x, truth)
-    if x.ndim != 4:
-        return Scores(error)
-    return Scores(error, metrics.psnr(x, truth), metrics.ssim(x, truth))
+    return Scores(error, peak(x, truth), metrics.ssim(x, truth) if x.ndim == 4 else None)
+
+
+def peak(x: Tensor, truth: Tensor | None) -> Tensor | None:
+    """The PSNR of pictures, (B,), where the truth is known."""
+    return None if truth is None or x.ndim != 4 else metrics.psnr(x, truth)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from priorkit.engine.journal import Journal
 from priorkit.engine.loop import solve as run
 from priorkit.engine.memory import Plan
 from priorkit.engine.parts import Part, joined, lower
-from priorkit.engine.result import Attempt, Recovery, RunError, Trace, score
+from priorkit.engine.result import Attempt, Recovery, RunError, Trace, peak, score
 from priorkit.engine.setup import Setup
 from priorkit.errors import PriorkitError
 from priorkit.interfaces import Problem, Snapshot, Solution
@@ -167,9 +167,7 @@ def _recovery(
         misfit=found.misfit,
         seconds=seconds,
         trace=rows.traces,
-        attempts=[
-            Attempt(p.solution.value, p.solution.misfit, score(p.x, truth).psnr) for p in tries
-        ],
+        attempts=[Attempt(p.solution.value, p.solution.misfit, peak(p.x, truth)) for p in tries],
         start=setup.start.value if isinstance(setup.start, GivenStart) else None,
         record={},
         draws=found.draws,

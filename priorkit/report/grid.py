@@ -17,6 +17,7 @@ __all__ = ["columns", "error_map", "grid", "png", "summary", "tile"]
 MAX_ROWS = 32  # of a grid; the folder holds every image
 
 # Anchors of a dark-to-bright colour scale whose lightness grows evenly.
+LEVEL = 1  # of zlib: several times faster than the default, for files a sixth larger
 _SCALE = torch.tensor(
     [
         [0, 0, 4],
@@ -99,7 +100,7 @@ def error_map(size: Tensor, gain: float = 5.0) -> Image.Image:
 def png(picture: Image.Image) -> bytes:
     """A picture as the bytes of a PNG file."""
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG")
+    picture.save(buffer, format="PNG", compress_level=LEVEL)
     return buffer.getvalue()
 
 
