@@ -94,7 +94,9 @@ def _in_blocks(product: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 
 def _times(M: Tensor, x: Tensor) -> Tensor:
-    linear = _onednn() if x.device.type == "cpu" and x.dtype == torch.float32 else None
+    recorded = x.requires_grad and torch.is_grad_enabled()  # oneDNN's has no derivative
+    fast = x.device.type == "cpu" and x.dtype == torch.float32 and not recorded
+    linear = _onednn() if fast else None
     return x @ M.T if linear is None else linear(x, M, None, "none", [], "")
 
 

@@ -10,6 +10,7 @@ from priorkit_operators.matrix import Matrix
 from priorkit_operators.rademacher import Rademacher
 from priorkit_operators.srht import SRHT
 
+from priorkit.engine.components import resolve
 from priorkit.errors import BadInputError
 
 
@@ -80,6 +81,19 @@ def test_made_anew_is_stored_to_the_last_bit(kind, monkeypatch):
     assert torch.equal(anew.A_adjoint(y), stored.A_adjoint(y))
     assert torch.equal(anew.A(x[2:3]), y[2:3])
     assert not stored.rows(0, 20).equal(kind(m=20, seed=5).bind((3, 8, 8)).rows(0, 20))
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [Gaussian(m=9), Rademacher(m=9), SRHT(m=9), Matrix(matrix=np.eye(4, 192)), "identity", "mask"],
+)
+def test_autograd_goes_through_every_operator(operator):
+    """For who writes a loss of their own: the gradient of ½‖A x‖² is Aᵀ A x."""
+    bound = resolve("operator", operator).build(0).bind((3, 8, 8))
+    x = torch.rand(3, 3, 8, 8, requires_grad=True)
+    y = bound.A(x)
+    (gradient,) = torch.autograd.grad(0.5 * y.square().sum(), x)
+    torch.testing.assert_close(gradient, bound.A_adjoint(bound.A(x.detach())))
 
 
 def test_a_random_matrix_is_not_made_at_once(tmp_path):
