@@ -74,11 +74,16 @@ class Streams:
         ]
 
 
+def key(seed: int, purpose: str) -> tuple[int, int]:
+    """The key of Philox for all draws of a purpose, two 64-bit words."""
+    tag = int.from_bytes(hashlib.sha256(purpose.encode()).digest()[:8], "little")
+    return seed % 2**64, tag
+
+
 def _philox(seed: int, purpose: str, row: int, restart: int = 0, step: int = 0) -> np.random.Philox:
     """The generator of one row: the key is (seed, purpose), the rest is the counter."""
-    tag = int.from_bytes(hashlib.sha256(purpose.encode()).digest()[:8], "little")
-    key = np.array([seed % 2**64, tag], dtype=np.uint64)
-    return np.random.Philox(key=key, counter=np.array([0, row, restart, step], dtype=np.uint64))
+    words = np.array(key(seed, purpose), dtype=np.uint64)
+    return np.random.Philox(key=words, counter=np.array([0, row, restart, step], dtype=np.uint64))
 
 
 def normal(seed: int, purpose: str, rows: Sequence[int], columns: int) -> Tensor:

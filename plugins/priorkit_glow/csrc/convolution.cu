@@ -1,0 +1,188 @@
+// "Same" convolutions, 3×3 and 1×1, as products of matrices that are never made.
+//
+// Rows are the pixels of the batch, columns the output channels, and the depth runs over
+// (tap, input channel). A block computes 64 pixels × 64 channels; a tile of the depth is read
+// into shared memory with the picture's border as zeros. The order of summation depends on
+// nothing but the depth: an image's numbers are the same in every batch.
+//
+// What follows the product is part of the kernel: bias and ReLU with a bit per value that was
+// positive, the bits as a factor on the way back, or the sum into a gradient.
+
+#include "numbers.cuh"
+#include "tensor_core.cuh"
+
+constexpr int ROWS = 64, COLUMNS = 64, DEPTH = 32, THREADS = 128;
+
+enum Then { PLAIN, RELU, MASK, ADD };
+
+// A tile of operands. Rows of bfloat16 are 20 words apart, those of float32 33: either way a
+// warp's reads fall into different banks.
+template <typename T>
+struct Tile {
+    static constexpr int PITCH = sizeof(T) == 2 ? DEPTH + 8 : DEPTH + 1;
+    T rows[64 * PITCH];
+    __device__ T* row(int i) { return rows + i * PITCH; }
+};
+
+// Where each of the block's pixels lies; outside of the batch, the row is −SIZE.
+struct Pixels {
+    int row[ROWS], column[ROWS];
+};
+
+template <typename From, typename T, int SIZE>
+__device__ void read_pixels(Tile<T>& tile, const Pixels& at, const From* x, long first, int stride,
+                            int height, int width, int in, int k0) {
+    const int k = k0 + threadIdx.x % DEPTH;
+    const int tap = k / in, channel = k - tap * in;
+    const int dy = tap / SIZE - SIZE / 2, dx = tap % SIZE - SIZE / 2;
+    const bool inside_depth = k < SIZE * SIZE * in;
+    for (int i = threadIdx.x / DEPTH; i < ROWS; i += THREADS / DEPTH) {
+        const int y = at.row[i] + dy, z = at.column[i] + dx;
+        T value = 0;
+        if (inside_depth && at.row[i] >= 0 && 0 <= y && y < height && 0 <= z && z < width)
+            value = Stored<T>::of(widened(x[(first + i + dy * width + dx) * stride + channel]));
+        tile.row(i)[threadIdx.x % DEPTH] = value;
+    }
+}
+
+template <typename T>
+__device__ void read_weights(Tile<T>& tile, const T* w, int out, int depth, int n0, int k0) {
+    const int k = k0 + threadIdx.x % DEPTH;
+    for (int i = threadIdx.x / DEPTH; i < COLUMNS; i += THREADS / DEPTH) {
+        const bool inside = n0 + i < out && k < depth;
+        tile.row(i)[threadIdx.x % DEPTH] = inside ? w[(long)(n0 + i) * depth + k] : T(0);
+    }
+}
+
+// What a thread adds up: of float32 8 rows × 4 columns, of bfloat16 the fragments of 2 × 4
+// products of its warp. `put` lays it out for the epilogue.
+template <typename T>
+struct Sum;
+
+template <>
+struct Sum<float> {
+    float values[8][4] = {};
+
+    __device__ void add(Tile<float>& a, Tile<float>& b) {
+        const int row = threadIdx.x / 16 * 8, column = threadIdx.x % 16;
+        for (int k = 0; k < DEPTH; ++k)
+            for (int i = 0; i < 8; ++i)
+                for (int j = 0; j < 4; ++j)
+                    values[i][j] += a.row(row + i)[k] * b.row(column + 16 * j)[k];
+    }
+
+    __device__ void put(float (*c)[COLUMNS + 1]) const {
+        const int row = threadIdx.x / 16 * 8, column = threadIdx.x % 16;
+        for (int i = 0; i < 8; ++i)
+            for (int j = 0; j < 4; ++j) c[row + i][column + 16 * j] = values[i][j];
+    }
+};
+
+template <>
+struct Sum<bf16> {
+    float values[2][4][4] = {};
+
+    __device__ static int row() { return threadIdx.x / 64 * 32 + threadIdx.x % 32 / 4; }
+    __device__ static int column() { return threadIdx.x / 32 % 2 * 32; }
+    __device__ static unsigned pair(const bf16* p) { return *reinterpret_cast<const unsigned*>(p); }
+
+    __device__ void add(Tile<bf16>& a, Tile<bf16>& b) {
+        const int group = threadIdx.x % 32 / 4, two = threadIdx.x % 4 * 2;
+        for (int k = two; k < DEPTH; k += 16)
+            for (int i = 0; i < 2; ++i) {
+                bf16 *upper = a.row(row() + 16 * i) + k, *lower = a.row(row() + 16 * i + 8) + k;
+                const unsigned left[4] = {pair(upper), pair(lower), pair(upper + 8),
+                                          pair(lower + 8)};
+                for (int j = 0; j < 4; ++j) {
+                    const bf16* at = b.row(column() + 8 * j + group) + k;
+                    const unsigned right[2] = {pair(at), pair(at + 8)};
+                    multiply_add(values[i][j], left, right);
+                }
+            }
+    }
+
+    __device__ void put(float (*c)[COLUMNS + 1]) const {
+        const int two = threadIdx.x % 4 * 2;
+        for (int i = 0; i < 2; ++i)
+            for (int j = 0; j < 4; ++j)
+                for (int e = 0; e < 4; ++e)
+                    c[row() + 16 * i + e / 2 * 8][column() + 8 * j + two + e % 2] = values[i][j][e];
+    }
+};
+
+// x: pixels of `in` channels, `stride` apart; w: (out, taps × in); bits: a word per pixel and
+// 32 channels; y: pixels of channels `pitch` apart.
+template <typename From, typename T, typename To, int SIZE, Then THEN>
+__device__ void convolve(const From* x, int stride, const T* w, const float* bias, unsigned* bits,
+                         To* y, int pitch, int batch, int height, int width, int in, int out) {
+    __shared__ union Shared {
+        struct {
+            Tile<T> a, b;
+        } operands;
+        float c[ROWS][COLUMNS + 1];
+    } shared;
+    __shared__ Pixels at;
+    const long first = (long)blockIdx.x * ROWS, pixels = (long)batch * height * width;
+    const int n0 = blockIdx.y * COLUMNS, depth = SIZE * SIZE * in, words = (out + 31) / 32;
+    for (int i = threadIdx.x; i < ROWS; i += THREADS) {
+        const int within = (int)((first + i) % (height * width));
+        at.row[i] = first + i < pixels ? within / width : -SIZE;
+        at.column[i] = within % width;
+    }
+    __syncthreads();
+    Sum<T> sum;
+    for (int k0 = 0; k0 < depth; k0 += DEPTH) {
+        read_pixels<From, T, SIZE>(shared.operands.a, at, x, first, stride, height, width, in, k0);
+        read_weights<T>(shared.operands.b, w, out, depth, n0, k0);
+        __syncthreads();
+        sum.add(shared.operands.a, shared.operands.b);
+        __syncthreads();
+    }
+    sum.put(shared.c);
+    __syncthreads();
+    const int lane = threadIdx.x % 32;
+    for (int i = threadIdx.x / 32; i < ROWS && first + i < pixels; i += THREADS / 32)
+        for (int j = 0; j < COLUMNS && n0 + j < out; j += 32) {
+            const int n = n0 + j + lane;
+            const bool inside = n < out;
+            unsigned* word = bits + (first + i) * words + (n0 + j) / 32;
+            float value = shared.c[i][j + lane];
+            if ((THEN == RELU || THEN == PLAIN) && inside) value += bias[n];
+            if (THEN == RELU) {
+                const unsigned positive = __ballot_sync(0xffffffffu, inside && value > 0);
+                if (lane == 0 && bits) *word = positive;
+                value = value > 0 ? value : 0.0f;
+            }
+            if (THEN == MASK && !(*word >> lane & 1u)) value = 0;
+            To* to = y + (first + i) * pitch + n;
+            if (!inside) continue;
+            if (THEN == ADD) value += widened(*to);
+            *to = Stored<To>::of(value);
+        }
+}
+
+#define CONVOLUTION(NAME, FROM, T, TO, SIZE, THEN)                                              \
+    extern "C" __global__ void __launch_bounds__(THREADS)                                       \
+        NAME(const FROM* x, int stride, const T* w, const float* bias, unsigned* bits, TO* y,   \
+             int pitch, int batch, int height, int width, int in, int out) {                    \
+        convolve<FROM, T, TO, SIZE, THEN>(x, stride, w, bias, bits, y, pitch, batch, height,    \
+                                          width, in, out);                                      \
+    }
+
+// x = G(z): from the stream into the hidden layers, through them, and out of them; and the same
+// three, transposed, from the last to the first.
+CONVOLUTION(into_float32, float, float, float, 3, RELU)
+CONVOLUTION(through_float32, float, float, float, 1, RELU)
+CONVOLUTION(out_of_float32, float, float, float, 3, PLAIN)
+CONVOLUTION(back_into_float32, float, float, float, 3, MASK)
+CONVOLUTION(back_through_float32, float, float, float, 1, MASK)
+CONVOLUTION(back_out_of_float32, float, float, float, 3, ADD)
+
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800  // the tensor cores' bfloat16
+CONVOLUTION(into_bfloat16, float, bf16, bf16, 3, RELU)
+CONVOLUTION(through_bfloat16, bf16, bf16, bf16, 1, RELU)
+CONVOLUTION(out_of_bfloat16, bf16, bf16, float, 3, PLAIN)
+CONVOLUTION(back_into_bfloat16, float, bf16, bf16, 3, MASK)
+CONVOLUTION(back_through_bfloat16, bf16, bf16, bf16, 1, MASK)
+CONVOLUTION(back_out_of_bfloat16, bf16, bf16, float, 3, ADD)
+#endif

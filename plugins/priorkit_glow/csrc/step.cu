@@ -1,0 +1,104 @@
+// What a step of flow does beside its convolutions, and how a level hands over to the next.
+//
+// Pixels lie one after the other, each with its C channels: the halves a and b. A block takes
+// PIXELS of them. Squeezing, splitting and x + 1/2 are only other addresses.
+
+constexpr int PIXELS = 8, WIDEST = 512, THREADS = 128;
+
+// A picture at some place of the network: its size, and where pixel p, channel c lies
+// PLAIN: here; WIDE: in the next finer level, (c, 2i + dy, 2j + dx) ↔ 4c + 2dy + dx, in the
+// first half of its channels; PICTURE: as WIDE, in a batch (B, C, 2H, 2W).
+enum Place { PLAIN, WIDE, PICTURE };
+
+__device__ inline long address(int place, long p, int c, int height, int width, int channels) {
+    if (place == PLAIN) return p * channels + c;
+    const int i = (int)(p / width % height), j = (int)(p % width), q = c / 4, of = channels / 4;
+    const long image = p / ((long)height * width);
+    const int y = 2 * i + c / 2 % 2, x = 2 * j + c % 2;
+    if (place == WIDE) return ((image * 2 * height + y) * 2 * width + x) * 2 * of + q;
+    return ((image * of + q) * 2 * height + y) * 2 * width + x;
+}
+
+// a ← (a − t)/s, then (a, b) ← (a, b) M⁻ᵀ + offset; a and σ(s') are kept where asked for.
+// raw holds s' and t, or where the coupling is additive t alone.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    couple(const float* h, const float* raw, const float* inverse_t, const float* offset,
+           float* kept_a, float* kept_sigma, float* out, int place, int affine, float scale_offset,
+           int batch, int height, int width, int channels) {
+    __shared__ float v[PIXELS][WIDEST];
+    const int half = channels / 2, each = affine ? channels : half;
+    const long first = (long)blockIdx.x * PIXELS, pixels = (long)batch * height * width;
+    const int count = (int)(pixels - first < PIXELS ? pixels - first : PIXELS);
+    for (int k = threadIdx.x; k < count * channels; k += THREADS) {
+        const int i = k / channels, c = k % channels;
+        const long p = first + i;
+        float value = h[p * channels + c];
+        if (c < half) {
+            value -= raw[p * each + each - half + c];
+            if (affine) {
+                const float sigma = 1.0f / (1.0f + expf(-raw[p * each + c]));
+                value /= sigma + scale_offset;
+                if (kept_sigma) kept_sigma[p * half + c] = sigma;
+            }
+            if (kept_a) kept_a[p * half + c] = value;
+        }
+        v[i][c] = value;
+    }
+    __syncthreads();
+    for (int k = threadIdx.x; k < count * channels; k += THREADS) {
+        const int i = k / channels, c = k % channels;
+        float sum = offset[c];
+        for (int e = 0; e < channels; ++e) sum += v[i][e] * inverse_t[e * channels + c];
+        if (place == PICTURE) sum += 0.5f;
+        out[address(place, first + i, c, height, width, channels)] = sum;
+    }
+}
+
+// The pullback: (α, β) ← (α, β) M⁻¹, α ← α/s; what the network is given is (αaσ(1 − σ), α),
+// whose sign is in its weights. `g` may be the result where the place is PLAIN.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    uncouple(const float* g, const float* inverse, const float* kept_a, const float* kept_sigma,
+             float* result, float* outer, int place, int affine, float scale_offset, int batch,
+             int height, int width, int channels) {
+    __shared__ float v[PIXELS][WIDEST];
+    const int half = channels / 2, each = affine ? channels : half;
+    const long first = (long)blockIdx.x * PIXELS, pixels = (long)batch * height * width;
+    const int count = (int)(pixels - first < PIXELS ? pixels - first : PIXELS);
+    for (int k = threadIdx.x; k < count * channels; k += THREADS) {
+        const int i = k / channels, c = k % channels;
+        v[i][c] = g[address(place, first + i, c, height, width, channels)];
+    }
+    __syncthreads();
+    for (int k = threadIdx.x; k < count * channels; k += THREADS) {
+        const int i = k / channels, c = k % channels;
+        const long p = first + i;
+        float sum = 0;
+        for (int e = 0; e < channels; ++e) sum += v[i][e] * inverse[e * channels + c];
+        if (c < half) {
+            if (affine) {
+                const float sigma = kept_sigma[p * half + c];
+                sum /= sigma + scale_offset;
+                outer[p * each + c] = sum * kept_a[p * half + c] * sigma * (1.0f - sigma);
+            }
+            outer[p * each + each - half + c] = sum;
+        }
+        result[p * channels + c] = sum;
+    }
+}
+
+// The latents of a level, `count` channels of a batch (B, n) from `begin` on, to and from the
+// last channels of its pixels.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    bring_latents(float* z, float* h, int back, int n, int begin, int count, int batch, int height,
+                  int width, int channels) {
+    const long k = (long)blockIdx.x * THREADS + threadIdx.x, size = (long)height * width;
+    if (k >= (long)batch * size * count) return;
+    const long image = k / (size * count), within = k % (size * count);
+    const int c = (int)(within / size);
+    float* latent = z + image * n + begin + within;
+    float* pixel = h + (image * size + within % size) * channels + channels - count + c;
+    if (back)
+        *latent = *pixel;
+    else
+        *pixel = *latent;
+}

@@ -1,0 +1,311 @@
+"""x = G(z) and its pullback in kernels of our own, ``csrc/``, whoever executes them.
+
+The residual stream is float32, pixels one after the other with their channels; the couplings'
+hidden layers are float32 or bfloat16, each way. What the pullback needs of the steps lies in
+one block of memory: per step a, σ, and a bit per hidden value that was positive.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from priorkit.cuda import Argument, Launch
+from priorkit_glow.convolution import transposed
+from priorkit_glow.folded import FoldedGlow, FoldedStep
+from priorkit_glow.network import GlowConfig
+
+__all__ = ["SOURCES", "KernelGlow"]
+
+_FOLDER = Path(__file__).parent / "csrc"
+_NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
+_CONVOLUTIONS = ("into", "through", "out_of", "back_into", "back_through", "back_out_of")
+SOURCES = {
+    _FOLDER / "convolution.cu": tuple(f"{c}_{t}" for t in _NAMES.values() for c in _CONVOLUTIONS),
+    _FOLDER / "step.cu": ("couple", "uncouple", "bring_latents"),
+}
+WIDEST = 512  # channels of the stream that ``step.cu`` has room for
+_PLAIN, _WIDE, _PICTURE = range(3)  # Place, in step.cu
+_ROWS, _COLUMNS, _PIXELS, _THREADS = 64, 64, 8, 128
+
+
+@dataclass
+class _Way:
+    """The three convolutions of a coupling in one direction: weights (out, taps·in), biases."""
+
+    weights: list[Tensor]
+    biases: list[Tensor | None]
+
+    @property
+    def name(self) -> str:
+        """Of its dtype, in the names of kernels."""
+        return _NAMES[self.weights[0].dtype]
+
+    @classmethod
+    def of(
+        cls,
+        weights: list[Tensor],
+        biases: list[Tensor] | None,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> _Way:
+        rows = [w.permute(0, 2, 3, 1).flatten(1).to(device, dtype).contiguous() for w in weights]
+        moved = [b.to(device, torch.float32) for b in biases] if biases else [None] * 3
+        return cls(rows, list(moved))
+
+
+class _Step:
+    """One step's numbers as the kernels want them."""
+
+    def __init__(
+        self, step: FoldedStep, affine: bool, device: torch.device, forward: torch.dtype
+    ) -> None:
+        b3 = step.b3.clone()
+        if affine:
+            b3[: len(b3) // 2] += 2
+        self.forward = _Way.of([step.w1, step.w2, step.w3], [step.b1, step.b2, b3], device, forward)
+        self._turned = [transposed(-step.w3), transposed(step.w2), transposed(step.w1)]
+        self._back: dict[torch.dtype, _Way] = {}
+        self.inverse = step.inverse.to(device, torch.float32).contiguous()
+        self.inverse_t = step.inverse.T.to(device, torch.float32).contiguous()
+        self.offset = step.inverse_offset.to(device, torch.float32)
+
+    def back(self, dtype: torch.dtype) -> _Way:
+        """The transposed convolutions, made when they are first asked for."""
+        if dtype not in self._back:
+            self._back[dtype] = _Way.of(self._turned, None, self.offset.device, dtype)
+        return self._back[dtype]
+
+
+@dataclass(frozen=True)
+class _Level:
+    """The sizes of a level: channels, height, width, hidden width."""
+
+    channels: int
+    height: int
+    width: int
+    hidden: int
+    scale_offset: float
+    begin: int  # of its latents in z
+    latents: int  # channels that are latents
+
+    @property
+    def pixels(self) -> int:
+        return self.height * self.width
+
+    def kept(self, affine: bool) -> list[int]:
+        """4-byte words per image of a, of σ, and of the bits of both hidden layers."""
+        half, words = self.pixels * self.channels // 2, self.pixels * ((self.hidden + 31) // 32)
+        return [half, half if affine else 0, words, words]
+
+
+def levels_of(config: GlowConfig) -> list[_Level]:
+    """The levels from the finest."""
+    found, begin = [], 0
+    channels, (_, height, width) = config.shape[0], config.shape
+    for level, shape in enumerate(config.latent_shapes):
+        channels, height, width = 4 * channels, height // 2, width // 2
+        sizes = (config.width[level], config.scale_offset[level])
+        found.append(_Level(channels, height, width, *sizes, begin, shape[0]))
+        begin += math.prod(shape)
+        channels //= 2
+    return found
+
+
+class KernelGlow:
+    """x = G(z) and its pullback on one device.
+
+    Parameters
+    ----------
+    network : the folded network, exact
+    device : that the tensors lie on, and ``launch`` works on
+    launch : executes a kernel of :data:`SOURCES`
+    forward : dtype of the hidden layers, torch.float32 or torch.bfloat16
+
+    Raises ValueError for a network that the kernels have no room for.
+    """
+
+    def __init__(
+        self,
+        network: FoldedGlow,
+        device: torch.device,
+        launch: Launch,
+        *,
+        forward: torch.dtype = torch.float32,
+    ) -> None:
+        self.config, self.device, self._launch = network.config, device, launch
+        self.affine, self.levels = network.config.coupling == "affine", levels_of(network.config)
+        if self.levels[-1].channels > WIDEST:
+            raise ValueError(f"{self.levels[-1].channels} channels, and at most {WIDEST} fit")
+        self._steps = [
+            [_Step(step, self.affine, device, forward) for step in steps] for steps in network.steps
+        ]
+
+    def kept_words(self, batch: int) -> int:
+        """Size of the block that :meth:`decode` fills for :meth:`pull`, in int32."""
+        pairs = zip(self.levels, self._steps, strict=True)
+        return batch * sum(len(steps) * sum(level.kept(self.affine)) for level, steps in pairs)
+
+    def decode(self, z: Tensor, *, keep: bool) -> tuple[Tensor, Tensor]:
+        """x = G(z) (B, C, H, W) from z (B, n) float32, and what was kept, an int32 vector."""
+        z, batch = z.contiguous(), len(z)
+        x = z.new_empty(batch, *self.config.shape)
+        kept = torch.empty(
+            self.kept_words(batch) if keep else 0, dtype=torch.int32, device=z.device
+        )
+        parts = self._parts(kept, batch) if keep else {}
+        h = self._stream(batch, len(self.levels) - 1)
+        for number in reversed(range(len(self.levels))):
+            level, steps = self.levels[number], self._steps[number]
+            self._latents(z, h, level, back=False)
+            raw = self._stream(batch, number)
+            for k in reversed(range(len(steps))):
+                a, sigma, *bits = parts.get((number, k), [None] * 4)
+                self._net(steps[k].forward, h, raw, bits, level, batch)
+                place, out = _PLAIN, h
+                if k == 0:
+                    place = _WIDE if number else _PICTURE
+                    out = self._stream(batch, number - 1) if number else x
+                self._pixelwise(
+                    "couple",
+                    [h, raw, steps[k].inverse_t, steps[k].offset, a, sigma, out, place],
+                    level,
+                    batch,
+                )
+                h = out
+        return x, kept
+
+    def pull(self, kept: Tensor, r: Tensor, back: torch.dtype = torch.float32) -> Tensor:
+        """J(z)ᵀ r, (B, n), from what :meth:`decode` kept and r (B, C, H, W) float32.
+
+        The couplings' J is multiplied in dtype ``back``.
+        """
+        g, batch = r.contiguous(), len(r)
+        gz = g.new_empty(batch, self.config.n)
+        parts = self._parts(kept, batch)
+        for number, (level, steps) in enumerate(zip(self.levels, self._steps, strict=True)):
+            result, outer = self._stream(batch, number), self._stream(batch, number)
+            for k, step in enumerate(steps):
+                a, sigma, bits1, bits2 = parts[number, k]
+                place = _PLAIN if k else _WIDE if number else _PICTURE
+                self._pixelwise(
+                    "uncouple", [g, step.inverse, a, sigma, result, outer, place], level, batch
+                )
+                self._net_back(step.back(back), outer, result, [bits2, bits1], level, batch)
+                g = result
+            self._latents(gz, g, level, back=True)
+        return gz
+
+    def _stream(self, batch: int, number: int) -> Tensor:
+        level = self.levels[number]
+        shape = (batch, level.height, level.width, level.channels)
+        return torch.empty(shape, dtype=torch.float32, device=self.device)
+
+    def _parts(self, kept: Tensor, batch: int) -> dict[tuple[int, int], list[Tensor | None]]:
+        """The block by level and step: a, σ, and the bits of the hidden layers."""
+        parts, at = {}, 0
+        for number, (level, steps) in enumerate(zip(self.levels, self._steps, strict=True)):
+            for k in range(len(steps)):
+                sizes = [batch * size for size in level.kept(self.affine)]
+                own = kept[at : at + sum(sizes)].split(sizes)
+                parts[number, k] = [part if len(part) else None for part in own]
+                at += sum(sizes)
+        return parts
+
+    def _net(
+        self,
+        way: _Way,
+        h: Tensor,
+        raw: Tensor,
+        bits: list[Tensor | None],
+        level: _Level,
+        batch: int,
+    ) -> None:
+        """s' and t of the coupling, from the second half of the stream."""
+        half, hidden = level.channels // 2, level.hidden
+        h1, h2 = (self._hidden(way, level, batch) for _ in range(2))
+        bits1, bits2 = bits
+        run = self._convolve
+        sizes = (level, batch)
+        out = 2 * half if self.affine else half
+        name = way.name
+        run(f"into_{name}", h[..., half:], 2 * half, way, 0, bits1, h1, hidden, half, *sizes)
+        run(f"through_{name}", h1, hidden, way, 1, bits2, h2, hidden, hidden, *sizes)
+        run(f"out_of_{name}", h2, hidden, way, 2, None, raw, out, hidden, *sizes)
+
+    def _net_back(
+        self,
+        way: _Way,
+        outer: Tensor,
+        g: Tensor,
+        bits: list[Tensor | None],
+        level: _Level,
+        batch: int,
+    ) -> None:
+        """The pullback through the coupling's network, added to the second half of g."""
+        half, hidden = level.channels // 2, level.hidden
+        each = 2 * half if self.affine else half
+        g2, g1 = (self._hidden(way, level, batch) for _ in range(2))
+        bits2, bits1 = bits
+        run = self._convolve
+        sizes = (level, batch)
+        name = way.name
+        run(f"back_into_{name}", outer, each, way, 0, bits2, g2, hidden, each, *sizes)
+        run(f"back_through_{name}", g2, hidden, way, 1, bits1, g1, hidden, hidden, *sizes)
+        run(f"back_out_of_{name}", g1, hidden, way, 2, None, g[..., half:], half, hidden, *sizes)
+
+    def _hidden(self, way: _Way, level: _Level, batch: int) -> Tensor:
+        return way.weights[0].new_empty(batch * level.pixels * level.hidden)
+
+    def _convolve(
+        self,
+        name: str,
+        x: Tensor,
+        stride: int,
+        way: _Way,
+        layer: int,
+        bits: Tensor | None,
+        y: Tensor,
+        out: int,
+        channels: int,
+        level: _Level,
+        batch: int,
+    ) -> None:
+        pitch = level.channels if name.startswith("back_out") else out
+        grid = (-(-batch * level.pixels // _ROWS), -(-out // _COLUMNS))
+        arguments: list[Argument] = [
+            x,
+            stride,
+            way.weights[layer],
+            way.biases[layer],
+            bits,
+            y,
+            pitch,
+            batch,
+        ]
+        arguments += [level.height, level.width, channels, out]
+        self._launch(name, grid, _THREADS, arguments)
+
+    def _pixelwise(self, name: str, first: list[Argument], level: _Level, batch: int) -> None:
+        grid = (-(-batch * level.pixels // _PIXELS), 1)
+        last: list[Argument] = [int(self.affine), float(level.scale_offset), batch]
+        last += [level.height, level.width, level.channels]
+        self._launch(name, grid, _THREADS, first + last)
+
+    def _latents(self, z: Tensor, h: Tensor, level: _Level, *, back: bool) -> None:
+        grid = (-(-len(z) * level.pixels * level.latents // _THREADS), 1)
+        arguments: list[Argument] = [
+            z,
+            h,
+            int(back),
+            self.config.n,
+            level.begin,
+            level.latents,
+            len(z),
+        ]
+        arguments += [level.height, level.width, level.channels]
+        self._launch("bring_latents", grid, _THREADS, arguments)

@@ -1,0 +1,47 @@
+"""Products with a matrix of standard normals that is nowhere stored, ``csrc/gaussian.cu``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from priorkit.cuda import Argument, Launch, Word
+from priorkit.streams import key
+
+__all__ = ["SOURCES", "GaussianKernels"]
+
+SOURCES = {Path(__file__).parent / "csrc/gaussian.cu": ("gaussian_times", "gaussian_back")}
+_THREADS, _ROWS, _EACH, _IMAGES, _SEGMENT = 128, 4, 8, 8, 64  # as in gaussian.cu
+
+
+class GaussianKernels:
+    """A ∈ ℝ^{m×n} whose row i is ``streams.normal(seed, purpose, [i], n)`` times ``scale``."""
+
+    def __init__(
+        self, launch: Launch, seed: int, purpose: str, m: int, n: int, scale: float
+    ) -> None:
+        self._launch, self._m, self._n, self._scale = launch, m, n, scale
+        self._key = [Word(part) for part in key(seed, purpose)]
+
+    def times(self, x: Tensor) -> Tensor:
+        """A x per image, (B, n) → (B, m), float32."""
+        y = x.new_empty(len(x), self._m)
+        grid = (-(-self._m // _ROWS), -(-len(x) // _IMAGES))
+        self._run("gaussian_times", grid, x.contiguous(), y)
+        return y
+
+    def back(self, y: Tensor) -> Tensor:
+        """Aᵀ y per image, (B, m) → (B, n), float32."""
+        segments = -(-self._m // _SEGMENT)
+        part = y.new_empty(segments, len(y), self._n)
+        blocks = -(-self._n // _EACH)
+        grid = (-(-blocks // _THREADS), segments * -(-len(y) // _IMAGES))
+        self._run("gaussian_back", grid, y.contiguous(), part)
+        return torch.sum(part, 0)
+
+    def _run(self, name: str, grid: tuple[int, int], source: Tensor, result: Tensor) -> None:
+        arguments: list[Argument] = [source, result, *self._key, self._scale]
+        arguments += [self._m, self._n, len(source)]
+        self._launch(name, grid, _THREADS, arguments)

@@ -1,0 +1,139 @@
+"""Kernels of our own on a CUDA device: compiled at first use, checked, or done without.
+
+The sources are CUDA C++ beside their plugin; ``cuda.core`` (the extra ``cuda``) compiles them
+for the device at hand, once per machine. Whatever fails on the way, and a check that doesn't
+come out, costs one warning: PyTorch's own operations do the same.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["Argument", "Launch", "Sources", "Word", "kernels", "obstacle", "source", "state"]
+
+
+@dataclass(frozen=True)
+class Word:
+    """An unsigned number of 64 bits, for a kernel; a plain int is one of 32."""
+
+    value: int
+
+
+Argument = Tensor | None | int | float | Word
+# A kernel's name, its blocks in x and y, its threads, its arguments; a tensor goes as a pointer.
+Launch = Callable[[str, tuple[int, int], int, list[Argument]], None]
+Sources = Mapping[Path, tuple[str, ...]]  # files, and the names of the kernels in each
+
+_loaded: dict[tuple[tuple[Path, ...], int], Launch | None] = {}
+_said: dict[str, str] = {}  # per set of kernels: in use, or why not
+
+
+def obstacle() -> str | None:
+    """Why no kernel of our own can run here; None where one can."""
+    if not torch.cuda.is_available():
+        return "torch sees no CUDA device"
+    if importlib.util.find_spec("cuda") is None or importlib.util.find_spec("cuda.core") is None:
+        return "cuda.core is missing: pip install 'priorkit[cuda]'"
+    return None
+
+
+def state() -> dict[str, str]:
+    """Per set of kernels that was asked for in this process: in use, or why not."""
+    return dict(_said)
+
+
+def source(path: Path) -> str:
+    """The text of a kernel's file with our own headers in their places, each once."""
+    seen: set[str] = set()
+
+    def whole(text: str) -> str:
+        return re.sub(r'^#include "(.+)"$|^#pragma once$', included, text, flags=re.MULTILINE)
+
+    def included(line: re.Match[str]) -> str:
+        name = line[1]
+        if name is None or name in seen:
+            return ""
+        seen.add(name)
+        return whole((path.parent / name).read_text())
+
+    return whole(path.read_text())
+
+
+def kernels(
+    name: str, sources: Sources, check: Callable[[Launch], None], device: torch.device
+) -> Launch | None:
+    """What executes the kernels of some sources on a device, None where that can't be.
+
+    Parameters
+    ----------
+    name : what the kernels are for, in words
+    check : runs them once and raises where they don't agree with the reference
+    """
+    index = torch.cuda.current_device() if device.index is None else device.index
+    key = (tuple(sources), index)
+    if key not in _loaded:
+        _loaded[key] = _try(name, sources, check, index)
+    return _loaded[key]
+
+
+def _try(name: str, sources: Sources, check: Callable[[Launch], None], index: int) -> Launch | None:
+    reason = obstacle()
+    if reason is None:
+        try:
+            launch = _Device(sources, index)
+            check(launch)
+        except Exception as error:  # a driver, a compiler or a device can fail in any way
+            reason = f"{type(error).__name__}: {error}"[:300]
+        else:
+            _said[name] = f"in use on {torch.cuda.get_device_name(index)}"
+            return launch
+    _said[name] = reason
+    warnings.warn(f"No kernels of our own for {name}: {reason}. PyTorch does it.", stacklevel=4)
+    return None
+
+
+class _Device:
+    """Compiled kernels, launched on torch's current stream."""
+
+    def __init__(self, sources: Sources, index: int) -> None:
+        from cuda.core import Device, Program, ProgramOptions
+        from cuda.core.utils import FileStreamProgramCache
+
+        device = Device(index)
+        device.set_current()
+        major, minor = torch.cuda.get_device_capability(index)
+        options = ProgramOptions(arch=f"sm_{major}{minor}", std="c++17")
+        self._kernels: dict[str, Any] = {}
+        with FileStreamProgramCache() as cache:
+            for path, names in sources.items():
+                program = Program(source(path), "c++", options)
+                code = program.compile("cubin", cache=cache)
+                self._kernels |= {name: code.get_kernel(name) for name in names}
+
+    def __call__(
+        self, name: str, grid: tuple[int, int], threads: int, arguments: list[Argument]
+    ) -> None:
+        from cuda.core import LaunchConfig, Stream, launch
+
+        stream = Stream.from_handle(torch.cuda.current_stream().cuda_stream)
+        config = LaunchConfig(grid=grid, block=threads)
+        launch(stream, config, self._kernels[name], *map(_passed, arguments))
+
+
+def _passed(value: Argument) -> Any:
+    """As cuda.core takes it: a plain int is a pointer there."""
+    if value is None or isinstance(value, Tensor):
+        return 0 if value is None else value.data_ptr()
+    if isinstance(value, Word):
+        return ctypes.c_uint64(value.value)
+    return ctypes.c_int(value) if isinstance(value, int) else ctypes.c_float(value)

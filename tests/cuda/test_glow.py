@@ -1,0 +1,119 @@
+"""x = G(z) and its pullback in our own kernels, executed, beside float64."""
+
+import pytest
+import torch
+from priorkit_glow.folded import FoldedGlow
+from priorkit_glow.fused import FusedGlow
+from priorkit_glow.kernels import KernelGlow
+from priorkit_glow.network import Glow, GlowConfig
+from priorkit_glow.ops import generate, pull_back, registered
+
+CPU = torch.device("cpu")
+F32, BF16 = torch.float32, torch.bfloat16
+CONFIGS = {
+    "affine": GlowConfig(
+        shape=(3, 8, 8), steps=(2, 2), width=(6, 5), scale_offset=(0.0, 1.0), coupling="affine"
+    ),
+    "additive": GlowConfig(
+        shape=(1, 4, 12), steps=(1, 2), width=(33, 3), scale_offset=(0.0, 0.0), coupling="additive"
+    ),
+    "wider than a tile": GlowConfig(
+        shape=(3, 6, 10), steps=(2,), width=(70,), scale_offset=(0.5,), coupling="affine"
+    ),
+    "small": GlowConfig(
+        shape=(1, 4, 4), steps=(1, 1), width=(2, 2), scale_offset=(0.0, 0.0), coupling="affine"
+    ),
+    "many channels": GlowConfig(
+        shape=(20, 8, 4), steps=(1, 1), width=(4, 40), scale_offset=(0.0, 0.0), coupling="affine"
+    ),
+}
+
+
+def network(name):
+    """A folded Glow whose every parameter is random."""
+    torch.manual_seed(0)
+    whole = Glow(CONFIGS[name]).double()
+    with torch.no_grad():
+        for parameter in whole.parameters():
+            parameter += 0.05 * torch.randn_like(parameter)
+    return FoldedGlow.of(whole)
+
+
+def draws(config, batch):
+    generator = torch.Generator().manual_seed(batch)
+    z = 0.7 * torch.randn(batch, config.n, generator=generator)
+    return z, torch.randn(batch, *config.shape, generator=generator)
+
+
+def error(value, exact):
+    return float((value - exact).norm() / exact.norm())
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize(
+    ("forward", "back", "of_x", "of_g"),
+    [(F32, F32, 1e-5, 1e-5), (F32, BF16, 1e-5, 1e-2), (BF16, BF16, 1e-2, 4e-2)],
+    ids=["float32", "mixed", "bfloat16"],
+)
+def test_kernels_agree_with_float64(host, name, batch, forward, back, of_x, of_g):
+    folded = network(name)
+    z, r = draws(folded.config, batch)
+    x, pullback = FusedGlow(folded, CPU, torch.float64).decode_vjp(z.double(), torch.float64)
+    ours = KernelGlow(folded, CPU, host, forward=forward)
+    found, kept = ours.decode(z, keep=True)
+    assert error(found, x) < of_x
+    assert error(ours.pull(kept, r, back), pullback(r.double())) < of_g
+    assert torch.equal(ours.decode(z, keep=False)[0], found)
+
+
+@pytest.mark.parametrize("dtype", [F32, BF16])
+def test_no_order_of_threads_and_no_batch_changes_a_bit(host, dtype, monkeypatch):
+    folded = network("affine")
+    z, r = draws(folded.config, 3)
+    ours = KernelGlow(folded, CPU, host, forward=dtype)
+    results = []
+    for seed in range(4):
+        monkeypatch.setattr(host, "seed", seed)
+        x, kept = ours.decode(z, keep=True)
+        results.append((x, kept, ours.pull(kept, r, dtype)))
+    for other in results[1:]:
+        assert all(map(torch.equal, results[0], other))
+    alone, kept = ours.decode(z[1:2], keep=True)
+    assert torch.equal(alone, results[0][0][1:2])
+    assert torch.equal(ours.pull(kept, r[1:2], dtype), results[0][2][1:2])
+
+
+def test_operators_of_pytorch(host):
+    """Traced, batched and differentiated as PyTorch expects of an operator."""
+    folded = network("small")
+    ours = KernelGlow(folded, CPU, host)
+    number = registered(ours)
+    z, r = draws(folded.config, 2)
+    z.requires_grad_(True)
+    torch.library.opcheck(generate, (z, number, True))
+    _, kept = generate(z.detach(), number, True)
+    torch.library.opcheck(pull_back, (kept, r, number, False))
+
+    def few(values):
+        return generate(values, number, True)[0][:, :1, :2, :2]
+
+    # Differences of float32: coarse steps, and the tolerance that they leave.
+    assert torch.autograd.gradcheck(few, z, eps=1e-2, atol=2e-2, rtol=2e-2)
+
+
+def test_a_gradient_needs_what_is_kept(host):
+    folded = network("affine")
+    ours = KernelGlow(folded, CPU, host)
+    z = draws(folded.config, 1)[0].requires_grad_(True)
+    x, _ = generate(z, registered(ours), False)
+    with pytest.raises(RuntimeError, match="keep=True"):
+        x.sum().backward()
+
+
+def test_a_network_that_is_too_wide_is_refused(host):
+    config = GlowConfig(
+        shape=(256, 4, 4), steps=(1,), width=(2,), scale_offset=(0.0,), coupling="affine"
+    )
+    with pytest.raises(ValueError, match="1024 channels"):
+        KernelGlow(FoldedGlow.of(Glow(config)), CPU, host)

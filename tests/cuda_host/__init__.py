@@ -1,0 +1,75 @@
+"""CUDA sources, unmodified, compiled as C++ and executed on the processor."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from priorkit.cuda import Word
+
+__all__ = ["COMPILER", "HostError", "HostLibrary", "argument"]
+
+COMPILER = shutil.which("g++")
+_HERE = Path(__file__).parent
+
+
+class HostError(RuntimeError):
+    """What the execution of a kernel ran into."""
+
+
+class HostLibrary:
+    """The kernels of some sources; ``seed`` orders the threads and blocks.
+
+    A call executes one: its name, its blocks (x, y), its threads, and its arguments.
+    """
+
+    def __init__(
+        self, sources: dict[Path, tuple[str, ...]], folder: Path, flags: tuple[str, ...] = ()
+    ) -> None:
+        self.seed, self._of = 0, {}
+        folder.mkdir(parents=True, exist_ok=True)
+        for source, names in sources.items():
+            library = ctypes.CDLL(str(build(source, names, folder, flags)))
+            self._of |= dict.fromkeys(names, library)
+
+    def __call__(
+        self, name: str, grid: tuple[int, int], threads: int, arguments: list[Any]
+    ) -> None:
+        values = [argument(value) for value in arguments]
+        pointers = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
+        sizes = (ctypes.c_uint * 6)(*grid, 1, threads, 1, 1)
+        error = ctypes.create_string_buffer(400)
+        seed = ctypes.c_uint64(self.seed)
+        if self._of[name].host_launch(name.encode(), sizes, pointers, seed, error, len(error)):
+            raise HostError(error.value.decode())
+
+
+def argument(value: Any) -> Any:
+    """As the kernel takes it: a pointer, an int or a float."""
+    if value is None or isinstance(value, torch.Tensor):
+        return ctypes.c_void_p(None if value is None else value.data_ptr())
+    if isinstance(value, Word):
+        return ctypes.c_uint64(value.value)
+    return ctypes.c_int(value) if isinstance(value, int) else ctypes.c_float(value)
+
+
+def build(source: Path, names: tuple[str, ...], folder: Path, flags: tuple[str, ...]) -> Path:
+    """The shared library of a source."""
+    assert COMPILER is not None
+    kernels = " ".join(f"HOST_KERNEL({name})" for name in names)
+    wrapper, library = folder / f"{source.stem}.cpp", folder / f"{source.stem}.so"
+    wrapper.write_text(
+        f'#include "cuda_host.h"\n#include "{source.resolve()}"\nHOST_LIBRARY({kernels})\n'
+    )
+    command = [COMPILER, "-std=c++17", "-O1", "-g", "-fPIC", "-shared", "-w", "-I", str(_HERE)]
+    done = subprocess.run(
+        [*command, *flags, "-o", str(library), str(wrapper)], capture_output=True, text=True
+    )
+    if done.returncode:
+        raise HostError(done.stderr[:4000])
+    return library
