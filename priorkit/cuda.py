@@ -19,7 +19,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["Argument", "Launch", "Sources", "Word", "kernels", "obstacle", "source", "state"]
+__all__ = [
+    "Argument",
+    "Launch",
+    "Sources",
+    "Word",
+    "compiled",
+    "kernels",
+    "obstacle",
+    "source",
+    "state",
+]
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,7 @@ def obstacle() -> str | None:
 
 
 def state() -> dict[str, str]:
-    """Per set of kernels that was asked for in this process: in use, or why not."""
+    """Per set of kernels that was asked for in this process: where it is in use, or why not."""
     return dict(_said)
 
 
@@ -69,6 +79,17 @@ def source(path: Path) -> str:
     return whole(path.read_text())
 
 
+def compiled(path: Path, arch: str, cache: Any = None) -> Any:
+    """The ``cuda.core.ObjectCode`` of a source for an architecture such as "sm_90".
+
+    Needs no GPU. Raises what ``cuda.core`` raises, with the compiler's words.
+    """
+    from cuda.core import Program, ProgramOptions
+
+    program = Program(source(path), "c++", ProgramOptions(arch=arch, std="c++17"))
+    return program.compile("cubin", cache=cache)
+
+
 def kernels(
     name: str, sources: Sources, check: Callable[[Launch], None], device: torch.device
 ) -> Launch | None:
@@ -79,7 +100,9 @@ def kernels(
     name : what the kernels are for, in words
     check : runs them once and raises where they don't agree with the reference
     """
-    index = torch.cuda.current_device() if device.index is None else device.index
+    index = device.index
+    if index is None:
+        index = torch.cuda.current_device() if torch.cuda.is_available() else 0
     key = (tuple(sources), index)
     if key not in _loaded:
         _loaded[key] = _try(name, sources, check, index)
@@ -106,19 +129,18 @@ class _Device:
     """Compiled kernels, launched on torch's current stream."""
 
     def __init__(self, sources: Sources, index: int) -> None:
-        from cuda.core import Device, Program, ProgramOptions
+        from cuda.core import Device
         from cuda.core.utils import FileStreamProgramCache
 
         device = Device(index)
         device.set_current()
         major, minor = torch.cuda.get_device_capability(index)
-        options = ProgramOptions(arch=f"sm_{major}{minor}", std="c++17")
-        self._kernels: dict[str, Any] = {}
+        self._code: dict[str, Any] = {}
         with FileStreamProgramCache() as cache:
             for path, names in sources.items():
-                program = Program(source(path), "c++", options)
-                code = program.compile("cubin", cache=cache)
-                self._kernels |= {name: code.get_kernel(name) for name in names}
+                code = compiled(path, f"sm_{major}{minor}", cache)
+                self._code |= dict.fromkeys(names, code)
+        self._kernels: dict[str, Any] = {}
 
     def __call__(
         self, name: str, grid: tuple[int, int], threads: int, arguments: list[Argument]
@@ -127,6 +149,8 @@ class _Device:
 
         stream = Stream.from_handle(torch.cuda.current_stream().cuda_stream)
         config = LaunchConfig(grid=grid, block=threads)
+        if name not in self._kernels:  # an older device lacks those for its bfloat16
+            self._kernels[name] = self._code[name].get_kernel(name)
         launch(stream, config, self._kernels[name], *map(_passed, arguments))
 
 

@@ -37,6 +37,7 @@ KINDS = {
     "solver": "register_solvers",
     "start": "register_starts",
     "trainer": "register_trainers",
+    "kernels": "register_kernels",
 }
 
 

@@ -174,6 +174,7 @@ class FusedGlow:
     network : the folded network, exact
     device, dtype : where it is computed, and the dtype of z and x
     batch : 1, or more for any number of images: one image alone wants other kernels
+    reversible : keep nothing but x for the pullback, and undo the steps
     """
 
     def __init__(
@@ -183,7 +184,9 @@ class FusedGlow:
         dtype: torch.dtype,
         *,
         batch: int = SEVERAL,
+        reversible: bool = False,
     ) -> None:
+        self.reversible = reversible
         self.config, self.shapes = network.config, network.config.latent_shapes
         self.steps = [
             [FusedStep(step, self.config, level, device, dtype, batch) for step in steps]
@@ -197,19 +200,14 @@ class FusedGlow:
         return self._picture(h)
 
     @torch.no_grad()
-    def decode_vjp(
-        self, z: Tensor, back: torch.dtype, *, reversible: bool = False
-    ) -> tuple[Tensor, Pullback]:
-        """x = G(z), and r ↦ J(z)ᵀ r with the couplings' J in dtype ``back``.
-
-        ``reversible`` keeps nothing but x for it.
-        """
+    def decode_vjp(self, z: Tensor, back: torch.dtype) -> tuple[Tensor, Pullback]:
+        """x = G(z), and r ↦ J(z)ᵀ r with the couplings' J in dtype ``back``."""
         kept = []
-        for _, _, h, step in self._unwind(z, None if reversible else back):
+        for _, _, h, step in self._unwind(z, None if self.reversible else back):
             last = h
             if step is not None:
                 kept.append(step)
-        if reversible:
+        if self.reversible:
             return self._picture(last), lambda r: self._pull(r, self._undone(last, back))
         return self._picture(last), lambda r: self._pull(r, reversed(kept))
 

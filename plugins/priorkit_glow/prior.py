@@ -26,8 +26,9 @@ from priorkit.interfaces import (
     Sampler,
 )
 from priorkit.io.weights import Card, restore
+from priorkit_glow.device import DeviceGlow, generator
 from priorkit_glow.folded import FoldedGlow
-from priorkit_glow.fused import SEVERAL, FusedGlow
+from priorkit_glow.fused import FusedGlow
 from priorkit_glow.network import Glow, GlowConfig
 
 __all__ = ["GlowPrior"]
@@ -109,16 +110,15 @@ class GlowPrior(MixedDecoder, Encoder, Density, Sampler):
         self.shape = network.config.shape
         self._exact = FoldedGlow.of(network)
         self._copies = Copies(self._exact.to)
-        self._fused: dict[tuple[object, ...], FusedGlow] = {}
+        self._made: dict[tuple[torch.device, torch.dtype, bool], FusedGlow | DeviceGlow] = {}
 
-    def _generator(self, z: Tensor) -> FusedGlow:
+    def _generator(self, z: Tensor) -> FusedGlow | DeviceGlow:
         """G for z's device, dtype and number, made when it is first asked for."""
-        several = len(z) > 1
-        key = (z.device, z.dtype, several)
-        if key not in self._fused:
-            batch = SEVERAL if several else 1
-            self._fused[key] = FusedGlow(self._exact, z.device, z.dtype, batch=batch)
-        return self._fused[key]
+        key = (z.device, z.dtype, len(z) > 1)
+        if key not in self._made:
+            every, made = generator(self._exact, z, reversible=self.reversible)
+            self._made |= {(*key[:2], n): made for n in ((True, False) if every else key[2:])}
+        return self._made[key]
 
     @property
     def latent_size(self) -> int:
@@ -147,17 +147,15 @@ class GlowPrior(MixedDecoder, Encoder, Density, Sampler):
         return self._generator(z).decode(z)
 
     def decode_vjp(self, z: Tensor) -> tuple[Tensor, Pullback]:
-        return self._vjp(z, z.dtype)
+        return self._generator(z).decode_vjp(z, z.dtype)
 
     def decode_vjp_mixed(self, z: Tensor) -> tuple[Tensor, Pullback]:
-        return self._vjp(z, torch.bfloat16 if z.dtype == torch.float32 else z.dtype)
-
-    def _vjp(self, z: Tensor, back: torch.dtype) -> tuple[Tensor, Pullback]:
-        return self._generator(z).decode_vjp(z, back, reversible=self.reversible)
+        return self._generator(z).decode_vjp(z, _rough(z))
 
     def blame(self, z: Tensor) -> str:
         """Which step of G(z) is the first whose result isn't finite; levels from the finest, 1."""
-        for level, step, h in self._generator(z).steps_of(z):
+        steps = FusedGlow(self._exact, z.device, z.dtype, batch=1)
+        for level, step, h in steps.steps_of(z):
             if not bool(torch.isfinite(h).all()):
                 return f"not finite in level {level + 1}, step {step + 1}"
         return "D(z) is not finite"
@@ -204,6 +202,12 @@ class _Decoded(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, r: Tensor) -> tuple[Tensor, None]:
         return ctx.pullback(r), None
+
+
+def _rough(z: Tensor) -> torch.dtype:
+    """The dtype of rough products with z's: bfloat16, where the device has it."""
+    old = z.is_cuda and torch.cuda.get_device_capability(z.device) < (8, 0)
+    return z.dtype if old or z.dtype != torch.float32 else torch.bfloat16
 
 
 def _scale(config: GlowConfig, tilt: float) -> Tensor:

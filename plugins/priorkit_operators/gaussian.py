@@ -9,6 +9,7 @@ from torch import Tensor
 
 from priorkit.interfaces import Copies
 from priorkit.streams import normal
+from priorkit_operators.kernels import GaussianKernels, kernels
 from priorkit_operators.random_matrix import RandomMatrix
 
 __all__ = ["Gaussian"]
@@ -33,6 +34,23 @@ class Gaussian(RandomMatrix):
     def prepare(self) -> None:
         super().prepare()
         self._copies = self._made.setdefault(self.n, Copies(self._matrix))
+
+    def A(self, x: Tensor) -> Tensor:
+        own = self._kernels(x)
+        return super().A(x) if own is None else own.times(x.flatten(1))
+
+    def A_adjoint(self, y: Tensor) -> Tensor:
+        own = self._kernels(y)
+        return super().A_adjoint(y) if own is None else own.back(y).view(-1, *self.shape)
+
+    def _kernels(self, like: Tensor) -> GaussianKernels | None:
+        """Products without a matrix, where it isn't stored and our kernels run."""
+        fits = like.is_cuda and like.dtype == torch.float32 and not like.requires_grad
+        launch = kernels(like.device) if fits and not self._stored else None
+        if launch is None:
+            return None
+        scale = 1 / math.sqrt(self.m)
+        return GaussianKernels(launch, self.seed, "gaussian", self.m, self.n, scale)
 
     @property
     def bytes(self) -> int:

@@ -7,13 +7,37 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from priorkit import cuda
 from priorkit.cuda import Argument, Launch, Word
-from priorkit.streams import key
+from priorkit.streams import key, normal
 
-__all__ = ["SOURCES", "GaussianKernels"]
+__all__ = ["SOURCES", "GaussianKernels", "check", "kernels"]
+
+AGREEMENT = 1e-5  # relative, between our kernels and float64
 
 SOURCES = {Path(__file__).parent / "csrc/gaussian.cu": ("gaussian_times", "gaussian_back")}
 _THREADS, _ROWS, _EACH, _IMAGES, _SEGMENT = 128, 4, 8, 8, 64  # as in gaussian.cu
+
+
+def kernels(device: torch.device) -> Launch | None:
+    """Our kernels on a device, compiled and checked; None where they can't run there."""
+    return cuda.kernels("gaussian", SOURCES, lambda launch: check(launch, device), device)
+
+
+def check(launch: Launch, device: torch.device) -> None:
+    """Raise RuntimeError where a product isn't that of the matrix."""
+    m, n = 70, 300
+    A = normal(3, "check", range(m), n).double()
+    ours = GaussianKernels(launch, 3, "check", m, n, 1.0)
+    x, y = (normal(4, "check", range(9), size) for size in (n, m))
+    results = {
+        "A x": (ours.times(x.to(device)), x.double() @ A.T),
+        "Aᵀ y": (ours.back(y.to(device)), y.double() @ A),
+    }
+    for what, (value, expected) in results.items():
+        error = float((value.cpu() - expected).norm() / expected.norm())
+        if not error < AGREEMENT:
+            raise RuntimeError(f"{what} by our kernels is off by {error:.1e}")
 
 
 class GaussianKernels:

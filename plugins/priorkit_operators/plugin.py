@@ -12,3 +12,8 @@ def register_operators(register: Register) -> None:
     register("matrix", "priorkit_operators.matrix:Matrix")
     register("rademacher", "priorkit_operators.rademacher:Rademacher")
     register("srht", "priorkit_operators.srht:SRHT")
+
+
+@hookimpl
+def register_kernels(register: Register) -> None:
+    register("gaussian", "priorkit_operators.kernels:kernels")

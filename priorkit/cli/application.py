@@ -18,6 +18,7 @@ from typer.main import get_command, get_command_name
 from priorkit import __version__
 from priorkit.cli import streams
 from priorkit.cli.console import err, escape, out
+from priorkit.cli.doctor import doctor
 from priorkit.cli.inspect import list_, plugins, show
 from priorkit.cli.recover import compare, recover, replay
 from priorkit.cli.train import train
@@ -46,6 +47,7 @@ def application(*, markup: bool = True) -> typer.Typer:
     app.command(name="list")(list_)
     app.command()(show)
     app.command()(plugins)
+    app.command()(doctor)
     app.command(context_settings=_OPEN, options_metavar="NAME --data PATH --out FOLDER …")(train)
     app.callback(invoke_without_command=True)(_root)
     _add_plugins(app)

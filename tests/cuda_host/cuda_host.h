@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <numeric>
 #include <random>
@@ -30,7 +31,8 @@
 #define __host__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
-#define __shared__ static  // one block at a time: all its threads see the same
+// One block at a time, whose threads all see the same; what a block begins with is rubbish.
+#define __shared__ static __attribute__((section("cuda_shared")))
 #define __restrict__
 
 struct Dim {
@@ -112,17 +114,25 @@ inline bool release(size_t first, size_t last, bool whole) {
     return true;
 }
 
+// How many threads wait where, and the first of each.
 inline std::string standstill() {
-    std::string said = "threads wait for others that never come:";
+    std::map<std::string, std::vector<size_t>> places;
     for (size_t i = 0; i < block->fibers.size(); ++i) {
         const Fiber& fiber = block->fibers[i];
-        said += " " + std::to_string(i) + (fiber.done ? " ended" : std::string(" at ") + fiber.waits);
-        if (said.size() > 300) break;
+        places[fiber.done ? "ended" : std::string("at ") + fiber.waits].push_back(i);
     }
+    std::string said = "threads wait for others that never come:";
+    for (const auto& [place, threads] : places)
+        said += " " + std::to_string(threads.size()) + " " + place + " (thread " +
+                std::to_string(threads[0]) + ");";
     return said;
 }
 
+extern "C" char __start_cuda_shared[] __attribute__((weak));
+extern "C" char __stop_cuda_shared[] __attribute__((weak));
+
 inline void run_block() {
+    std::generate(__start_cuda_shared, __stop_cuda_shared, [&] { return char((*block->order)()); });
     const size_t count = block->fibers.size();
     size_t left = count;
     while (left) {

@@ -287,7 +287,7 @@ def test_the_pullback_is_that_of_autograd(coupling, offset, reversible):
     z.requires_grad_(True)
     x = network.decode(z)
     (expected,) = torch.autograd.grad(x, z, r)
-    ours, pullback = fused.decode_vjp(z.detach(), torch.float64, reversible=reversible)
+    ours, pullback = fused.decode_vjp(z.detach(), torch.float64)
     torch.testing.assert_close(ours, x.detach())
     torch.testing.assert_close(pullback(r), expected)
     torch.testing.assert_close(pullback(2 * r), 2 * expected)

@@ -1,0 +1,83 @@
+"""Which G a device computes: our own kernels where they run, PyTorch's operations elsewhere."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from priorkit import cuda
+from priorkit.interfaces import Pullback
+from priorkit_glow.folded import FoldedGlow
+from priorkit_glow.fused import SEVERAL, FusedGlow
+from priorkit_glow.kernels import SOURCES, KernelGlow
+from priorkit_glow.network import Glow, GlowConfig
+from priorkit_glow.ops import generate, pull_back, registered
+
+__all__ = ["DeviceGlow", "check", "generator", "kernels"]
+
+AGREEMENT = 1e-4  # relative, between our kernels and float64
+
+
+class DeviceGlow:
+    """x = G(z) and its pullback by our own kernels, as :class:`FusedGlow` gives them."""
+
+    def __init__(self, network: KernelGlow) -> None:
+        self._network, self._number = network, registered(network)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """x = G(z): (B, n) → (B, C, H, W)."""
+        return generate(z, self._number, False)[0]
+
+    def decode_vjp(self, z: Tensor, back: torch.dtype) -> tuple[Tensor, Pullback]:
+        """x = G(z), and r ↦ J(z)ᵀ r with the couplings' J in dtype ``back``."""
+        x, kept = generate(z, self._number, True)
+        return x, lambda r: pull_back(kept, r, self._number, back == torch.bfloat16)
+
+
+def generator(
+    network: FoldedGlow, like: Tensor, *, reversible: bool
+) -> tuple[bool, FusedGlow | DeviceGlow]:
+    """G for the device, dtype and number of z's like this one.
+
+    Also whether another number of them is served as well.
+    """
+    if like.is_cuda:
+        if like.dtype == torch.float32 and not reversible:
+            launch = kernels(like.device)
+            if launch is not None:
+                return True, DeviceGlow(KernelGlow(network, like.device, launch))
+        batch, any_number = SEVERAL, True
+    else:
+        batch, any_number = SEVERAL if len(like) > 1 else 1, False
+    fused = FusedGlow(network, like.device, like.dtype, batch=batch, reversible=reversible)
+    return any_number, fused
+
+
+def kernels(device: torch.device) -> cuda.Launch | None:
+    """Our kernels on a device, compiled and checked; None where they can't run there."""
+    return cuda.kernels("glow", SOURCES, lambda launch: check(launch, device), device)
+
+
+@torch.no_grad()
+def check(launch: cuda.Launch, device: torch.device) -> None:
+    """Raise RuntimeError where x = G(z) or its pullback isn't that of float64."""
+    config = GlowConfig(shape=(3, 8, 8), steps=(2, 1), width=(40, 8), scale_offset=(0.0, 1.0))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = Glow(config).double()
+        for parameter in network.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.05)
+        z, r = torch.randn(3, config.n), torch.randn(3, *config.shape)
+    folded = FoldedGlow.of(network)
+    exact = FusedGlow(folded, torch.device("cpu"), torch.float64)
+    x, pullback = exact.decode_vjp(z.double(), torch.float64)
+    ours = KernelGlow(folded, device, launch)
+    found, kept = ours.decode(z.to(device), keep=True)
+    results = {
+        "G(z)": (found, x),
+        "the pullback of G": (ours.pull(kept, r.to(device)), pullback(r.double())),
+    }
+    for what, (value, expected) in results.items():
+        error = float((value.cpu() - expected).norm() / expected.norm())
+        if not error < AGREEMENT:
+            raise RuntimeError(f"{what} by our kernels is off by {error:.1e}")

@@ -1,0 +1,76 @@
+"""``priorkit doctor``: what this machine has, and which kernels of our own it uses."""
+
+from __future__ import annotations
+
+import os
+import platform
+import warnings
+from importlib.metadata import PackageNotFoundError, version
+
+from rich.table import Table
+
+from priorkit import __version__
+from priorkit.cli.console import JsonFlag, escape, out, show_json
+from priorkit.registry import registry
+
+__all__ = ["doctor", "findings"]
+
+
+def doctor(as_json: JsonFlag = False) -> None:
+    """Show versions, devices, and which kernels of our own are in use, or why not."""
+    found = findings()
+    if as_json:
+        show_json(found)
+        return
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for what, said in found.items():
+        table.add_row(f"[bold]{escape(what)}[/bold]", escape(said))
+    out.print(table)
+
+
+def findings() -> dict[str, str]:
+    """What there is to say, by subject."""
+    import torch
+
+    from priorkit import cuda
+
+    cores = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads, {platform.machine()}"
+    bfloat16 = torch.ops.mkldnn._is_mkldnn_bf16_supported() if _onednn() else False
+    found = {
+        "priorkit": __version__,
+        "Python": platform.python_version(),
+        "torch": torch.__version__,
+        "processor": f"{cores}, bfloat16 products: {'yes' if bfloat16 else 'no'}",
+        "cuda.core": _version("cuda-core"),
+        "device": ", ".join(map(_device, range(torch.cuda.device_count()))) or "no CUDA device",
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the reason is in the table
+        for entry in registry().entries("kernels"):
+            label = f"kernels: {entry.name}"
+            try:
+                entry.load()(torch.device("cuda"))
+                found[label] = cuda.state().get(entry.name, "not said")
+            except Exception as error:
+                found[label] = f"{type(error).__name__}: {error}"
+    return found
+
+
+def _onednn() -> bool:
+    import torch
+
+    return hasattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported")
+
+
+def _device(index: int) -> str:
+    import torch
+
+    major, minor = torch.cuda.get_device_capability(index)
+    return f"{torch.cuda.get_device_name(index)} (sm_{major}{minor}, CUDA {torch.version.cuda})"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed: pip install 'priorkit[cuda]'"
