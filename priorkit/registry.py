@@ -24,7 +24,7 @@ from priorkit import hookspecs
 from priorkit.discovery import PluginStatus, describe, installed, isolated, label
 from priorkit.errors import PluginError, UnknownNameError, did_you_mean
 
-__all__ = ["KINDS", "Entry", "PluginStatus", "Registry", "registry"]
+__all__ = ["FUNCTIONS", "KINDS", "Entry", "PluginStatus", "Registry", "registry"]
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 log = logging.getLogger("priorkit")
@@ -39,6 +39,7 @@ KINDS = {
     "trainer": "register_trainers",
     "kernels": "register_kernels",
 }
+FUNCTIONS = ("trainer", "kernels")  # kinds whose targets are functions; the others' are classes
 
 
 @dataclass(frozen=True)

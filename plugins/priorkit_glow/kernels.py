@@ -30,7 +30,7 @@ SOURCES = {
 }
 WIDEST = 512  # channels of the stream that ``step.cu`` has room for
 _PLAIN, _WIDE, _PICTURE = range(3)  # Place, in step.cu
-_ROWS, _COLUMNS, _PIXELS, _THREADS = 64, 64, 8, 128
+_ROWS, _BROAD, _NARROW, _PIXELS, _THREADS = 64, 64, 16, 8, 128
 
 
 @dataclass
@@ -276,7 +276,8 @@ class KernelGlow:
         batch: int,
     ) -> None:
         pitch = level.channels if name.startswith("back_out") else out
-        grid = (-(-batch * level.pixels // _ROWS), -(-out // _COLUMNS))
+        columns = _NARROW if "out_of" in name else _BROAD
+        grid = (-(-batch * level.pixels // _ROWS), -(-out // columns))
         arguments: list[Argument] = [
             x,
             stride,

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from priorkit.cli.console import JsonFlag, err, escape, out, show_json
 from priorkit.errors import PriorkitError, UnknownNameError, did_you_mean
-from priorkit.registry import KINDS, Entry, registry
+from priorkit.registry import FUNCTIONS, KINDS, Entry, registry
 
 __all__ = ["describe", "list_", "plugins", "show"]
 
@@ -111,8 +111,8 @@ def _describe(entry: Entry) -> dict[str, Any]:
             card = weights.read(entry.preset["weights"]).card.model_dump(exclude={"training"})
         except PriorkitError as error:
             card = {"problem": str(error)}
-    if entry.kind == "trainer":
-        options = options_of(target)
+    if entry.kind in FUNCTIONS:
+        options = options_of(target) if entry.kind == "trainer" else []
     else:
         options = [
             {

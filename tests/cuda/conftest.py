@@ -1,8 +1,12 @@
 import pytest
+import torch
 from priorkit_glow import kernels as glow
 from priorkit_operators import kernels as operators
 
+from priorkit import cuda
 from tests.cuda_host import COMPILER, HostLibrary
+
+SOURCES = {**glow.SOURCES, **operators.SOURCES}
 
 
 @pytest.fixture(scope="session")
@@ -10,14 +14,26 @@ def host(tmp_path_factory):
     """Our kernels on the processor."""
     if COMPILER is None:
         pytest.skip("needs g++")
-    return HostLibrary({**glow.SOURCES, **operators.SOURCES}, tmp_path_factory.mktemp("cuda"))
+    return HostLibrary(SOURCES, tmp_path_factory.mktemp("cuda"))
+
+
+@pytest.fixture(params=["host", pytest.param("gpu", marks=pytest.mark.gpu)])
+def place(request):
+    """What executes our kernels, and the device that their tensors lie on."""
+    if request.param == "host":
+        return request.getfixturevalue("host"), torch.device("cpu")
+    reason = cuda.obstacle()
+    if reason:
+        pytest.skip(reason)
+    device = torch.device("cuda")
+    launch = cuda.kernels("tests", SOURCES, lambda launch: None, device)
+    assert launch is not None
+    return launch, device
 
 
 @pytest.fixture(autouse=True)
 def poisoned():
     """What nobody has written is NaN, or a large number."""
-    import torch
-
     torch.use_deterministic_algorithms(True)
     yield
     torch.use_deterministic_algorithms(False)

@@ -56,15 +56,16 @@ def error(value, exact):
     [(F32, F32, 1e-5, 1e-5), (F32, BF16, 1e-5, 1e-2), (BF16, BF16, 1e-2, 4e-2)],
     ids=["float32", "mixed", "bfloat16"],
 )
-def test_kernels_agree_with_float64(host, name, batch, forward, back, of_x, of_g):
+def test_kernels_agree_with_float64(place, name, batch, forward, back, of_x, of_g):
+    launch, device = place
     folded = network(name)
     z, r = draws(folded.config, batch)
     x, pullback = FusedGlow(folded, CPU, torch.float64).decode_vjp(z.double(), torch.float64)
-    ours = KernelGlow(folded, CPU, host, forward=forward)
-    found, kept = ours.decode(z, keep=True)
-    assert error(found, x) < of_x
-    assert error(ours.pull(kept, r, back), pullback(r.double())) < of_g
-    assert torch.equal(ours.decode(z, keep=False)[0], found)
+    ours = KernelGlow(folded, device, launch, forward=forward)
+    found, kept = ours.decode(z.to(device), keep=True)
+    assert error(found.cpu(), x) < of_x
+    assert error(ours.pull(kept, r.to(device), back).cpu(), pullback(r.double())) < of_g
+    assert torch.equal(ours.decode(z.to(device), keep=False)[0], found)
 
 
 @pytest.mark.parametrize("dtype", [F32, BF16])

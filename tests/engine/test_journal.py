@@ -53,7 +53,7 @@ RUNS = {
     "glow": {"prior": "glow-celeba", "op": "gaussian", "m": 500, "budget": 12},
     "dcgan": {"prior": "dcgan-celeba", "op": "gaussian", "m": 300, "budget": 9},
     "lasso": {"prior": "dct", "op": "gaussian", "m": 200},
-    "lbfgs": {"prior": "none", "m": 300, "penalty": "tv", "gamma": 0.02, "resize": True}
+    "lbfgs": {"prior": "none", "m": 300, "penalty": "tv", "gamma": 0.03, "resize": True}
     | {"shape": (3, 24, 24)},
     "start": {"prior": "glow-celeba", "op": "mask", "start": "filled", "budget": 4},
 }

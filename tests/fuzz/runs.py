@@ -20,7 +20,7 @@ from priorkit.discovery import installed
 from priorkit.engine.components import class_of
 from priorkit.engine.options import option_fields
 from priorkit.errors import PriorkitError
-from priorkit.registry import KINDS, Registry
+from priorkit.registry import FUNCTIONS, KINDS, Registry
 from tests.fuzz.case import SHAPE, a_run, stop
 from tests.fuzz.draws import NUMBERS, TEXTS, altered, mutated
 
@@ -145,7 +145,7 @@ def plugins(case):
             found = Registry(*installed([str(folder)]))
             for kind in KINDS:
                 for entry in found.entries(kind):
-                    if kind != "trainer":
+                    if kind not in FUNCTIONS:
                         try:
                             resolve_entry(entry)
                         except PriorkitError:
