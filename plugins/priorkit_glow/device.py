@@ -12,6 +12,7 @@ from priorkit_glow.fused import SEVERAL, FusedGlow
 from priorkit_glow.kernels import SOURCES, KernelGlow
 from priorkit_glow.network import Glow, GlowConfig
 from priorkit_glow.ops import generate, pull_back, registered
+from priorkit_glow.replay import ReplayedGlow
 
 __all__ = ["DeviceGlow", "check", "generator", "kernels"]
 
@@ -21,7 +22,7 @@ AGREEMENT = 1e-4  # relative, between our kernels and float64
 class DeviceGlow:
     """x = G(z) and its pullback by our own kernels, as :class:`FusedGlow` gives them."""
 
-    def __init__(self, network: KernelGlow) -> None:
+    def __init__(self, network: KernelGlow | ReplayedGlow) -> None:
         self._network, self._number = network, registered(network)
 
     def decode(self, z: Tensor) -> Tensor:
@@ -45,7 +46,8 @@ def generator(
         if like.dtype == torch.float32 and not reversible:
             launch = kernels(like.device)
             if launch is not None:
-                return True, DeviceGlow(KernelGlow(network, like.device, launch))
+                own = KernelGlow(network, like.device, launch)
+                return True, DeviceGlow(ReplayedGlow(own))
         batch, any_number = SEVERAL, True
     else:
         batch, any_number = SEVERAL if len(like) > 1 else 1, False

@@ -13,14 +13,15 @@ import torch
 from torch import Tensor
 
 from priorkit_glow.kernels import KernelGlow
+from priorkit_glow.replay import ReplayedGlow
 
 __all__ = ["generate", "pull_back", "registered"]
 
-_networks: WeakValueDictionary[int, KernelGlow] = WeakValueDictionary()
+_networks: WeakValueDictionary[int, KernelGlow | ReplayedGlow] = WeakValueDictionary()
 _numbers = itertools.count()
 
 
-def registered(network: KernelGlow) -> int:
+def registered(network: KernelGlow | ReplayedGlow) -> int:
     """The number of a network, for as long as it lives."""
     number = next(_numbers)
     _networks[number] = network
