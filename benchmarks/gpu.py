@@ -1,7 +1,7 @@
 """Our kernels on a CUDA device, beside PyTorch.
 
     python benchmarks/gpu.py                  # K = 48, width 512, batches 1, 6, 12, 64, 512
-    python benchmarks/gpu.py --batches 6 --repeats 3
+    python benchmarks/gpu.py --network small --batches 1 6
 
 Per batch, one value and gradient: the network as it was trained with its parameters frozen, the
 same compiled by torch.compile, the folded network by PyTorch's operations, and our kernels with
@@ -28,6 +28,7 @@ from speed import LARGE
 from torch import Tensor
 
 EVALUATIONS = 600
+NETWORKS = {"large": LARGE, "small": GlowConfig(width=(64, 96, 128, 192))}
 F32, BF16 = torch.float32, torch.bfloat16
 Call = Callable[[Tensor, Tensor], Tensor]
 
@@ -65,8 +66,14 @@ def calls(network: Glow, device: torch.device) -> dict[str, Call]:
     if launch is None:
         print("No kernels of our own here: priorkit doctor says why", flush=True)
         return found
-    for name, forward, back in (("float32", F32, F32), ("mixed", F32, BF16), ("bf16", BF16, BF16)):
-        own = ReplayedGlow(KernelGlow(folded, device, launch, forward=forward))
+    for name, forward, back, on_chip in (
+        ("float32", F32, F32, True),
+        ("mixed", F32, BF16, True),
+        ("bfloat16", BF16, BF16, True),
+        ("bfloat16, layer by layer", BF16, BF16, False),
+    ):
+        kernel = KernelGlow(folded, device, launch, forward=forward, on_chip=on_chip)
+        own = ReplayedGlow(kernel)
 
         def call(z: Tensor, r: Tensor, own: ReplayedGlow = own, back: torch.dtype = back) -> Tensor:
             return own.pull(own.decode(z, keep=True)[1], r, back)
@@ -99,19 +106,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 6, 12, 64, 512])
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--network", choices=NETWORKS, default="large")
     options = parser.parse_args()
     if not torch.cuda.is_available():
         parser.exit(1, "There is no CUDA device.\n")
     device = torch.device("cuda")
     torch.manual_seed(0)
-    ways = calls(Glow(LARGE), device)
-    rate, work = matrix_rate(device), operations(LARGE)
+    config = NETWORKS[options.network]
+    ways = calls(Glow(config), device)
+    rate, work = matrix_rate(device), operations(config)
     name = torch.cuda.get_device_name(device)
     print(f"{name}, torch {torch.__version__}, {rate / 1e12:.0f} TFLOP/s bfloat16, "
           f"{work / 1e9:.1f} GFLOP per image, value and gradient", flush=True)  # fmt: skip
     for batch in options.batches:
-        z = 0.7 * torch.randn(batch, LARGE.n, device=device)
-        r = torch.randn(batch, *LARGE.shape, device=device)
+        z = 0.7 * torch.randn(batch, config.n, device=device)
+        r = torch.randn(batch, *config.shape, device=device)
         for name, call in ways.items():
             torch.cuda.reset_peak_memory_stats()
             before = torch.cuda.memory_allocated()

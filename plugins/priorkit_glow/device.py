@@ -73,13 +73,14 @@ def check(launch: cuda.Launch, device: torch.device) -> None:
     folded = FoldedGlow.of(network)
     exact = FusedGlow(folded, torch.device("cpu"), torch.float64)
     x, pullback = exact.decode_vjp(z.double(), torch.float64)
-    ours = KernelGlow(folded, device, launch)
-    found, kept = ours.decode(z.to(device), keep=True)
-    results = {
-        "G(z)": (found, x),
-        "the pullback of G": (ours.pull(kept, r.to(device)), pullback(r.double())),
-    }
-    for what, (value, expected) in results.items():
-        error = float((value.cpu() - expected).norm() / expected.norm())
-        if not error < AGREEMENT:
-            raise RuntimeError(f"{what} by our kernels is off by {error:.1e}")
+    for on_chip in (True, False):
+        ours = KernelGlow(folded, device, launch, on_chip=on_chip)
+        found, kept = ours.decode(z.to(device), keep=True)
+        results = {
+            "G(z)": (found, x),
+            "the pullback of G": (ours.pull(kept, r.to(device)), pullback(r.double())),
+        }
+        for what, (value, expected) in results.items():
+            error = float((value.cpu() - expected).norm() / expected.norm())
+            if not error < AGREEMENT:
+                raise RuntimeError(f"{what} by our kernels is off by {error:.1e}")

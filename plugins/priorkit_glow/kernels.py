@@ -26,8 +26,12 @@ _NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 _CONVOLUTIONS = ("into", "through", "out_of", "back_into", "back_through", "back_out_of")
 SOURCES = {
     _FOLDER / "convolution.cu": tuple(f"{c}_{t}" for t in _NAMES.values() for c in _CONVOLUTIONS),
+    _FOLDER / "coupling.cu": tuple(
+        f"{way}on_chip_{t}" for t in _NAMES.values() for way in ("", "back_")
+    ),
     _FOLDER / "step.cu": ("couple", "uncouple", "bring_latents"),
 }
+ON_CHIP = {"float32": 96, "bfloat16": 256}  # hidden channels that ``coupling.cu`` holds
 WIDEST = 512  # channels of the stream that ``step.cu`` has room for
 _PLAIN, _WIDE, _PICTURE = range(3)  # Place, in step.cu
 _ROWS, _BROAD, _NARROW, _PIXELS, _THREADS = 64, 64, 16, 8, 128
@@ -44,6 +48,11 @@ class _Way:
     def name(self) -> str:
         """Of its dtype, in the names of kernels."""
         return _NAMES[self.weights[0].dtype]
+
+    @property
+    def prefix(self) -> str:
+        """Of its direction."""
+        return "" if self.biases[0] is not None else "back_"
 
     @classmethod
     def of(
@@ -125,6 +134,7 @@ class KernelGlow:
     device : that the tensors lie on, and ``launch`` works on
     launch : executes a kernel of :data:`SOURCES`
     forward : dtype of the hidden layers, torch.float32 or torch.bfloat16
+    on_chip : whether couplings whose hidden layers fit on the chip are one kernel
 
     Raises ValueError for a network that the kernels have no room for.
     """
@@ -136,7 +146,9 @@ class KernelGlow:
         launch: Launch,
         *,
         forward: torch.dtype = torch.float32,
+        on_chip: bool = True,
     ) -> None:
+        self.on_chip = on_chip
         self.config, self.device, self._launch = network.config, device, launch
         self.affine, self.levels = network.config.coupling == "affine", levels_of(network.config)
         if self.levels[-1].channels > WIDEST:
@@ -164,8 +176,11 @@ class KernelGlow:
             self._latents(z, h, level, back=False)
             raw = self._stream(batch, number)
             for k in reversed(range(len(steps))):
-                a, sigma, *bits = parts.get((number, k), [None] * 4)
-                self._net(steps[k].forward, h, raw, bits, level, batch)
+                a, sigma, *bits = parts.get((number, k), [None] * 4)  # none is written
+                half = level.channels // 2
+                sizes = (half, 2 * half, 2 * half if self.affine else half)
+                way = steps[k].forward
+                self._network(way, h[..., half:], raw, bits, (*sizes, sizes[2]), level, batch)
                 place, out = _PLAIN, h
                 if k == 0:
                     place = _WIDE if number else _PICTURE
@@ -195,7 +210,11 @@ class KernelGlow:
                 self._pixelwise(
                     "uncouple", [g, step.inverse, a, sigma, result, outer, place], level, batch
                 )
-                self._net_back(step.back(back), outer, result, [bits2, bits1], level, batch)
+                half = level.channels // 2
+                each, inner = 2 * half if self.affine else half, result[..., half:]
+                sizes = (each, each, half, 2 * half)
+                way = step.back(back)
+                self._network(way, outer, inner, [bits2, bits1], sizes, level, batch)
                 g = result
             self._latents(gz, g, level, back=True)
         return gz
@@ -216,80 +235,58 @@ class KernelGlow:
                 at += sum(sizes)
         return parts
 
-    def _net(
+    def _network(
         self,
         way: _Way,
-        h: Tensor,
-        raw: Tensor,
-        bits: list[Tensor | None],
-        level: _Level,
-        batch: int,
-    ) -> None:
-        """s' and t of the coupling, from the second half of the stream."""
-        half, hidden = level.channels // 2, level.hidden
-        h1, h2 = (self._hidden(way, level, batch) for _ in range(2))
-        bits1, bits2 = bits
-        run = self._convolve
-        sizes = (level, batch)
-        out = 2 * half if self.affine else half
-        name = way.name
-        run(f"into_{name}", h[..., half:], 2 * half, way, 0, bits1, h1, hidden, half, *sizes)
-        run(f"through_{name}", h1, hidden, way, 1, bits2, h2, hidden, hidden, *sizes)
-        run(f"out_of_{name}", h2, hidden, way, 2, None, raw, out, hidden, *sizes)
-
-    def _net_back(
-        self,
-        way: _Way,
-        outer: Tensor,
-        g: Tensor,
-        bits: list[Tensor | None],
-        level: _Level,
-        batch: int,
-    ) -> None:
-        """The pullback through the coupling's network, added to the second half of g."""
-        half, hidden = level.channels // 2, level.hidden
-        each = 2 * half if self.affine else half
-        g2, g1 = (self._hidden(way, level, batch) for _ in range(2))
-        bits2, bits1 = bits
-        run = self._convolve
-        sizes = (level, batch)
-        name = way.name
-        run(f"back_into_{name}", outer, each, way, 0, bits2, g2, hidden, each, *sizes)
-        run(f"back_through_{name}", g2, hidden, way, 1, bits1, g1, hidden, hidden, *sizes)
-        run(f"back_out_of_{name}", g1, hidden, way, 2, None, g[..., half:], half, hidden, *sizes)
-
-    def _hidden(self, way: _Way, level: _Level, batch: int) -> Tensor:
-        return way.weights[0].new_empty(batch * level.pixels * level.hidden)
-
-    def _convolve(
-        self,
-        name: str,
         x: Tensor,
-        stride: int,
-        way: _Way,
-        layer: int,
-        bits: Tensor | None,
         y: Tensor,
-        out: int,
-        channels: int,
+        bits: list[Tensor | None],
+        sizes: tuple[int, int, int, int],
         level: _Level,
         batch: int,
     ) -> None:
-        pitch = level.channels if name.startswith("back_out") else out
-        columns = _NARROW if "out_of" in name else _BROAD
-        grid = (-(-batch * level.pixels // _ROWS), -(-out // columns))
-        arguments: list[Argument] = [
-            x,
-            stride,
-            way.weights[layer],
-            way.biases[layer],
-            bits,
-            y,
-            pitch,
-            batch,
-        ]
-        arguments += [level.height, level.width, channels, out]
-        self._launch(name, grid, _THREADS, arguments)
+        """The coupling's three convolutions one way, from x into y.
+
+        ``bits`` are those of the hidden layers in the order of this way; ``sizes`` the channels
+        and stride of x's pixels, and of y's.
+        """
+        channels, stride, out, pitch = sizes
+        hidden, name = level.hidden, way.name
+        if self.on_chip and level.pixels <= _ROWS and hidden <= ON_CHIP[name]:
+            grid = (-(-batch // (_ROWS // level.pixels)), -(-out // _NARROW))
+            layers = [part for pair in zip(way.weights, way.biases, strict=True) for part in pair]
+            whole: list[Argument] = [x, stride, *layers, *bits, y, pitch, batch]
+            whole += [level.height, level.width, channels, hidden, out]
+            self._launch(f"{way.prefix}on_chip_{name}", grid, _THREADS, whole)
+            return
+        h1, h2 = (way.weights[0].new_empty(batch * level.pixels * hidden) for _ in range(2))
+
+        def convolve(
+            what: str,
+            columns: int,
+            layer: int,
+            source: tuple[Tensor, int, int],
+            bits: Tensor | None,
+            result: tuple[Tensor, int, int],
+        ) -> None:
+            (image, inner, apart), (to, outer, along) = source, result
+            grid = (-(-batch * level.pixels // _ROWS), -(-outer // columns))
+            arguments: list[Argument] = [
+                image,
+                apart,
+                way.weights[layer],
+                way.biases[layer],
+                bits,
+                to,
+                along,
+            ]
+            arguments += [batch, level.height, level.width, inner, outer]
+            self._launch(f"{way.prefix}{what}_{name}", grid, _THREADS, arguments)
+
+        first, second = (h1, hidden, hidden), (h2, hidden, hidden)
+        convolve("into", _BROAD, 0, (x, channels, stride), bits[0], first)
+        convolve("through", _BROAD, 1, first, bits[1], second)
+        convolve("out_of", _NARROW, 2, second, None, (y, out, pitch))
 
     def _pixelwise(self, name: str, first: list[Argument], level: _Level, batch: int) -> None:
         grid = (-(-batch * level.pixels // _PIXELS), 1)

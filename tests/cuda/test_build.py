@@ -44,6 +44,7 @@ def test_kernels_stay_within_their_resources(path, architecture):
     for kernel, taken in found.items():
         limits = allowed[kernel, architecture]
         assert all(t <= limit for t, limit in zip(taken, limits, strict=True)), (kernel, taken)
+        assert taken[1] == 0
         assert taken[2] <= 48 << 10
 
 

@@ -20,6 +20,9 @@ CONFIGS = {
     "wider than a tile": GlowConfig(
         shape=(3, 6, 10), steps=(2,), width=(70,), scale_offset=(0.5,), coupling="affine"
     ),
+    "fills the chip": GlowConfig(
+        shape=(6, 16, 16), steps=(1, 1), width=(96, 130), scale_offset=(0.0, 0.0), coupling="affine"
+    ),
     "small": GlowConfig(
         shape=(1, 4, 4), steps=(1, 1), width=(2, 2), scale_offset=(0.0, 0.0), coupling="affine"
     ),
@@ -83,6 +86,20 @@ def test_no_order_of_threads_and_no_batch_changes_a_bit(host, dtype, monkeypatch
     alone, kept = ours.decode(z[1:2], keep=True)
     assert torch.equal(alone, results[0][0][1:2])
     assert torch.equal(ours.pull(kept, r[1:2], dtype), results[0][2][1:2])
+
+
+@pytest.mark.parametrize("name", ["affine", "additive", "many channels", "fills the chip"])
+@pytest.mark.parametrize("dtype", [F32, BF16])
+def test_a_coupling_on_the_chip_gives_the_same_bits(place, name, dtype):
+    launch, device = place
+    folded = network(name)
+    z, r = (t.to(device) for t in draws(folded.config, 5))
+    results = []
+    for on_chip in (True, False):
+        ours = KernelGlow(folded, device, launch, forward=dtype, on_chip=on_chip)
+        x, kept = ours.decode(z, keep=True)
+        results.append((x, kept, ours.pull(kept, r, dtype)))
+    assert all(map(torch.equal, *results))
 
 
 def test_operators_of_pytorch(host):

@@ -34,6 +34,7 @@
 // One block at a time, whose threads all see the same; what a block begins with is rubbish.
 #define __shared__ static __attribute__((section("cuda_shared")))
 #define __restrict__
+#define __align__(n) __attribute__((aligned(n)))
 
 struct Dim {
     unsigned x = 1, y = 1, z = 1;
