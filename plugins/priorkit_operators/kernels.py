@@ -15,8 +15,15 @@ __all__ = ["SOURCES", "GaussianKernels", "check", "kernels"]
 
 AGREEMENT = 1e-5  # relative, between our kernels and float64
 
-SOURCES = {Path(__file__).parent / "csrc/gaussian.cu": ("gaussian_times", "gaussian_back")}
-_THREADS, _ROWS, _EACH, _IMAGES, _SEGMENT = 128, 4, 8, 8, 64  # as in gaussian.cu
+SOURCES = {
+    Path(__file__).parent / "csrc/gaussian.cu": (
+        "gaussian_times",
+        "gaussian_back",
+        "gaussian_sum",
+    )
+}
+_THREADS, _ROWS, _EACH, _IMAGES = 128, 4, 8, 8  # as in gaussian.cu
+_SEGMENTS = 64  # of the rows, at most, for Aᵀ y
 
 
 def kernels(device: torch.device) -> Launch | None:
@@ -58,14 +65,20 @@ class GaussianKernels:
 
     def back(self, y: Tensor) -> Tensor:
         """Aᵀ y per image, (B, m) → (B, n), float32."""
-        segments = -(-self._m // _SEGMENT)
+        each = -(-self._m // _SEGMENTS)
+        segments = -(-self._m // each)
         part = y.new_empty(segments, len(y), self._n)
         blocks = -(-self._n // _EACH)
         grid = (-(-blocks // _THREADS), segments * -(-len(y) // _IMAGES))
-        self._run("gaussian_back", grid, y.contiguous(), part)
-        return torch.sum(part, 0)
+        self._run("gaussian_back", grid, y.contiguous(), part, each)
+        x = y.new_empty(len(y), self._n)
+        grid = (-(-x.numel() // _THREADS), 1)
+        self._launch("gaussian_sum", grid, _THREADS, [part, x, segments, len(y), self._n])
+        return x
 
-    def _run(self, name: str, grid: tuple[int, int], source: Tensor, result: Tensor) -> None:
+    def _run(
+        self, name: str, grid: tuple[int, int], source: Tensor, result: Tensor, *more: int
+    ) -> None:
         arguments: list[Argument] = [source, result, *self._key, self._scale]
-        arguments += [self._m, self._n, len(source)]
+        arguments += [self._m, self._n, len(source), *more]
         self._launch(name, grid, _THREADS, arguments)

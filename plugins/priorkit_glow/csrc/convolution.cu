@@ -20,7 +20,7 @@ __device__ void convolve(const From* x, int stride, const T* w, const float* bia
         float c[ROWS][COLUMNS + 1];
     } shared;
     __shared__ Pixels at;
-    const long first = (long)blockIdx.x * ROWS, pixels = (long)batch * height * width;
+    const Index first = (Index)blockIdx.x * ROWS, pixels = (Index)batch * height * width;
     const int n0 = blockIdx.y * COLUMNS, depth = SIZE * SIZE * in, words = (out + 31) / 32;
     for (int i = threadIdx.x; i < ROWS; i += THREADS) {
         const int within = (int)((first + i) % (height * width));

@@ -35,7 +35,7 @@ __device__ void couple_on_chip(const float* x, int stride, const T* w1, const fl
     } b;
     __shared__ Pixels at;
     const int size = height * width, images = ROWS / size, words = (hidden + 31) / 32;
-    const long first = (long)blockIdx.x * images * size, left = (long)batch * size - first;
+    const Index first = (Index)blockIdx.x * images * size, left = (Index)batch * size - first;
     const int rows = left < images * size ? (int)left : images * size;
     const int n0 = blockIdx.y * NARROW, lane = threadIdx.x % 32;
     for (int i = threadIdx.x; i < ROWS; i += THREADS) {

@@ -2,6 +2,7 @@
 #pragma once
 
 typedef unsigned short bf16;
+typedef long long Index;  // `long` has 32 bits on some systems
 
 __device__ inline float widened(float value) { return value; }
 __device__ inline float widened(bf16 value) { return __uint_as_float((unsigned)value << 16); }

@@ -39,7 +39,7 @@ __device__ void read_pixels(Tile<T, ROWS>& tile, const Pixels& at, const From* x
         const int y = at.row[i] + dy, z = at.column[i] + dx;
         T value = 0;
         if (inside_depth && at.row[i] >= 0 && 0 <= y && y < height && 0 <= z && z < width)
-            value = Stored<T>::of(widened(x[(long)(i + dy * width + dx) * stride + channel]));
+            value = Stored<T>::of(widened(x[(Index)(i + dy * width + dx) * stride + channel]));
         tile.row(i)[threadIdx.x % DEPTH] = value;
     }
 }
@@ -50,7 +50,7 @@ __device__ void read_weights(Tile<T, COLUMNS>& tile, const T* w, int out, int de
     const int k = k0 + threadIdx.x % DEPTH;
     for (int i = threadIdx.x / DEPTH; i < COLUMNS; i += THREADS / DEPTH) {
         const bool inside = n0 + i < out && k < depth;
-        tile.row(i)[threadIdx.x % DEPTH] = inside ? w[(long)(n0 + i) * depth + k] : T(0);
+        tile.row(i)[threadIdx.x % DEPTH] = inside ? w[(Index)(n0 + i) * depth + k] : T(0);
     }
 }
 

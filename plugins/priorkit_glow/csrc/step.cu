@@ -3,6 +3,8 @@
 // Pixels lie one after the other, each with its C channels: the halves a and b. A block takes
 // PIXELS of them. Squeezing, splitting and x + 1/2 are only other addresses.
 
+#include "numbers.cuh"
+
 constexpr int PIXELS = 8, WIDEST = 512, THREADS = 128;
 
 // A picture at some place of the network: its size, and where pixel p, channel c lies
@@ -10,10 +12,10 @@ constexpr int PIXELS = 8, WIDEST = 512, THREADS = 128;
 // first half of its channels; PICTURE: as WIDE, in a batch (B, C, 2H, 2W).
 enum Place { PLAIN, WIDE, PICTURE };
 
-__device__ inline long address(int place, long p, int c, int height, int width, int channels) {
+__device__ inline Index address(int place, Index p, int c, int height, int width, int channels) {
     if (place == PLAIN) return p * channels + c;
     const int i = (int)(p / width % height), j = (int)(p % width), q = c / 4, of = channels / 4;
-    const long image = p / ((long)height * width);
+    const Index image = p / ((Index)height * width);
     const int y = 2 * i + c / 2 % 2, x = 2 * j + c % 2;
     if (place == WIDE) return ((image * 2 * height + y) * 2 * width + x) * 2 * of + q;
     return ((image * of + q) * 2 * height + y) * 2 * width + x;
@@ -27,11 +29,11 @@ extern "C" __global__ void __launch_bounds__(THREADS)
            int batch, int height, int width, int channels) {
     __shared__ float v[PIXELS][WIDEST];
     const int half = channels / 2, each = affine ? channels : half;
-    const long first = (long)blockIdx.x * PIXELS, pixels = (long)batch * height * width;
+    const Index first = (Index)blockIdx.x * PIXELS, pixels = (Index)batch * height * width;
     const int count = (int)(pixels - first < PIXELS ? pixels - first : PIXELS);
     for (int k = threadIdx.x; k < count * channels; k += THREADS) {
         const int i = k / channels, c = k % channels;
-        const long p = first + i;
+        const Index p = first + i;
         float value = h[p * channels + c];
         if (c < half) {
             value -= raw[p * each + each - half + c];
@@ -62,7 +64,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
              int height, int width, int channels) {
     __shared__ float v[PIXELS][WIDEST];
     const int half = channels / 2, each = affine ? channels : half;
-    const long first = (long)blockIdx.x * PIXELS, pixels = (long)batch * height * width;
+    const Index first = (Index)blockIdx.x * PIXELS, pixels = (Index)batch * height * width;
     const int count = (int)(pixels - first < PIXELS ? pixels - first : PIXELS);
     for (int k = threadIdx.x; k < count * channels; k += THREADS) {
         const int i = k / channels, c = k % channels;
@@ -71,7 +73,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     __syncthreads();
     for (int k = threadIdx.x; k < count * channels; k += THREADS) {
         const int i = k / channels, c = k % channels;
-        const long p = first + i;
+        const Index p = first + i;
         float sum = 0;
         for (int e = 0; e < channels; ++e) sum += v[i][e] * inverse[e * channels + c];
         if (c < half) {
@@ -91,9 +93,9 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 extern "C" __global__ void __launch_bounds__(THREADS)
     bring_latents(float* z, float* h, int back, int n, int begin, int count, int batch, int height,
                   int width, int channels) {
-    const long k = (long)blockIdx.x * THREADS + threadIdx.x, size = (long)height * width;
-    if (k >= (long)batch * size * count) return;
-    const long image = k / (size * count), within = k % (size * count);
+    const Index k = (Index)blockIdx.x * THREADS + threadIdx.x, size = (Index)height * width;
+    if (k >= (Index)batch * size * count) return;
+    const Index image = k / (size * count), within = k % (size * count);
     const int c = (int)(within / size);
     float* latent = z + image * n + begin + within;
     float* pixel = h + (image * size + within % size) * channels + channels - count + c;

@@ -6,8 +6,9 @@
 // that was made multiplies IMAGES pictures. Sums depend on the order of nothing but i and j.
 
 typedef unsigned long long word;
+typedef long long Index;  // `long` has 32 bits on some systems
 
-constexpr int THREADS = 128, WARP = 32, EACH = 8, IMAGES = 8, SEGMENT = 64;
+constexpr int THREADS = 128, WARP = 32, EACH = 8, IMAGES = 8;
 
 __device__ inline void philox(word key0, word key1, word c0, word row, word (&out)[4]) {
     word c1 = row, c2 = 0, c3 = 0;
@@ -48,40 +49,50 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     const int first = blockIdx.y * IMAGES, images = batch - first < IMAGES ? batch - first : IMAGES;
     if (row >= m) return;  // a whole warp
     float sum[IMAGES] = {};
-    for (long block = lane; block * EACH < n; block += WARP) {
+    for (Index block = lane; block * EACH < n; block += WARP) {
         float a[EACH];
         normals(key0, key1, row, block, a);
         for (int e = 0; e < EACH && block * EACH + e < n; ++e)
             for (int b = 0; b < images; ++b)
-                sum[b] += a[e] * x[(long)(first + b) * n + block * EACH + e];
+                sum[b] += a[e] * x[(Index)(first + b) * n + block * EACH + e];
     }
     for (int b = 0; b < images; ++b) {
         for (int by = WARP / 2; by; by /= 2) sum[b] += __shfl_xor_sync(0xffffffffu, sum[b], by);
-        if (lane == 0) y[(long)(first + b) * m + row] = scale * sum[b];
+        if (lane == 0) y[(Index)(first + b) * m + row] = scale * sum[b];
     }
 }
 
-// part (segments, B, n) = scale · Aᵀ y by SEGMENT rows: a thread per eight columns, the
-// segment in z.
+// part (segments, B, n) = scale · Aᵀ y by segments of `each` rows: a thread per eight columns,
+// segments and groups of IMAGES pictures in y.
 extern "C" __global__ void __launch_bounds__(THREADS)
     gaussian_back(const float* y, float* part, word key0, word key1, float scale, int m, int n,
-                  int batch) {
-    const long block = (long)blockIdx.x * THREADS + threadIdx.x;
-    const int segments = (m + SEGMENT - 1) / SEGMENT, segment = blockIdx.y % segments;
+                  int batch, int each) {
+    const Index block = (Index)blockIdx.x * THREADS + threadIdx.x;
+    const int segments = (m + each - 1) / each, segment = blockIdx.y % segments;
     const int first = blockIdx.y / segments * IMAGES;
     const int images = batch - first < IMAGES ? batch - first : IMAGES;
     if (block * EACH >= n) return;
     float sum[IMAGES][EACH] = {};
-    const int last = (segment + 1) * SEGMENT < m ? (segment + 1) * SEGMENT : m;
-    for (int row = segment * SEGMENT; row < last; ++row) {
+    const int begin = segment * each, last = begin + each < m ? begin + each : m;
+    for (int row = begin; row < last; ++row) {
         float a[EACH];
         normals(key0, key1, row, block, a);
         for (int b = 0; b < images; ++b) {
-            const float value = y[(long)(first + b) * m + row];
+            const float value = y[(Index)(first + b) * m + row];
             for (int e = 0; e < EACH; ++e) sum[b][e] += a[e] * value;
         }
     }
     for (int b = 0; b < images; ++b)
         for (int e = 0; e < EACH && block * EACH + e < n; ++e)
-            part[((long)segment * batch + first + b) * n + block * EACH + e] = scale * sum[b][e];
+            part[((Index)segment * batch + first + b) * n + block * EACH + e] = scale * sum[b][e];
+}
+
+// x (size) = the sum of the parts (segments, size), in their order.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    gaussian_sum(const float* part, float* x, int segments, int batch, int n) {
+    const Index i = (Index)blockIdx.x * THREADS + threadIdx.x, size = (Index)batch * n;
+    if (i >= size) return;
+    float sum = 0;
+    for (int segment = 0; segment < segments; ++segment) sum += part[segment * size + i];
+    x[i] = sum;
 }
