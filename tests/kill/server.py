@@ -41,6 +41,7 @@ def child(task):
     sys.argv = ["priorkit", *task["words"]]
     code = 70
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         application.run()
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 0
@@ -56,9 +57,12 @@ def child(task):
 
 def run(task):
     started = time.perf_counter()
+    # A command begins where it can end well: a Ctrl-C before that waits.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     pid = os.fork()
     if pid == 0:
         child(task)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     for when, number in task["signals"]:
         time.sleep(max(0.0, started + when - time.perf_counter()))
         try:
