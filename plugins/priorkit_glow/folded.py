@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from priorkit_glow.convolution import transposed
 from priorkit_glow.network import Glow, GlowConfig, Step, squeeze
 
 __all__ = ["FoldedGlow"]
@@ -68,6 +69,22 @@ class FoldedStep:
                 value = value.contiguous(memory_format=torch.channels_last)
             moved[item.name] = value
         return FoldedStep(**moved)
+
+    @property
+    def shifted_b3(self) -> Tensor:
+        """b₃ for an s' that σ takes as it is: with the 2 of σ(s' + 2), where there is an s'."""
+        b3 = self.b3.clone()
+        if len(b3) == len(self.matrix):  # else there is t alone
+            b3[: len(b3) // 2] += 2
+        return b3
+
+    @property
+    def turned(self) -> list[Tensor]:
+        """Weights of the three convolutions' adjoints, the last first.
+
+        ∂s' and ∂t are both negative in the pullback: the sign is in the first of these.
+        """
+        return [transposed(-self.w3), transposed(self.w2), transposed(self.w1)]
 
     def net(self, x: Tensor) -> Tensor:
         h = F.conv2d(x, self.w1, self.b1, padding=1).relu_()

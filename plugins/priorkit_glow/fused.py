@@ -29,7 +29,7 @@ import torch
 from torch import Tensor
 
 from priorkit.interfaces import Pullback
-from priorkit_glow.convolution import Convolution, transposed
+from priorkit_glow.convolution import Convolution
 from priorkit_glow.folded import FoldedGlow, FoldedStep
 from priorkit_glow.network import GlowConfig
 
@@ -81,22 +81,17 @@ class FusedStep:
         self.inverse_offset = step.inverse_offset.to(device, dtype)
         self.matrix_t = step.matrix.T.to(device, dtype).contiguous()
         self.matrix_offset = step.offset.to(device, dtype)
-        b3 = step.b3.clone()
-        if self.affine:
-            b3[: self.half] += 2
         layer = partial(Convolution, device=device, batch=batch, side=config.shape[1] >> level + 1)
         self.conv1 = layer(step.w1, step.b1, dtype=dtype, relu=True)
         self.conv2 = layer(step.w2, step.b2, dtype=dtype, relu=True)
-        self.conv3 = layer(step.w3, b3, dtype=dtype)
+        self.conv3 = layer(step.w3, step.shifted_b3, dtype=dtype)
         self._layer, self._exact = layer, step
         self._backs: dict[torch.dtype, _Back] = {}
 
     def back(self, dtype: torch.dtype) -> _Back:
         """The transposed convolutions, made when they are first asked for."""
         if dtype not in self._backs:
-            # ∂s' and ∂t are both negative: the sign is in the weights.
-            weights = (-self._exact.w3, self._exact.w2, self._exact.w1)
-            layers = (self._layer(transposed(w), None, dtype=dtype) for w in weights)
+            layers = (self._layer(w, None, dtype=dtype) for w in self._exact.turned)
             self._backs[dtype] = _Back(dtype, *layers)
         return self._backs[dtype]
 

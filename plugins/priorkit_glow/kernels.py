@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from priorkit.cuda import Argument, Launch
-from priorkit_glow.convolution import transposed
 from priorkit_glow.folded import FoldedGlow, FoldedStep
 from priorkit_glow.network import GlowConfig
 
@@ -70,14 +69,10 @@ class _Way:
 class _Step:
     """One step's numbers as the kernels want them."""
 
-    def __init__(
-        self, step: FoldedStep, affine: bool, device: torch.device, forward: torch.dtype
-    ) -> None:
-        b3 = step.b3.clone()
-        if affine:
-            b3[: len(b3) // 2] += 2
-        self.forward = _Way.of([step.w1, step.w2, step.w3], [step.b1, step.b2, b3], device, forward)
-        self._turned = [transposed(-step.w3), transposed(step.w2), transposed(step.w1)]
+    def __init__(self, step: FoldedStep, device: torch.device, forward: torch.dtype) -> None:
+        weights, biases = [step.w1, step.w2, step.w3], [step.b1, step.b2, step.shifted_b3]
+        self.forward = _Way.of(weights, biases, device, forward)
+        self._exact = step
         self._back: dict[torch.dtype, _Way] = {}
         self.inverse = step.inverse.to(device, torch.float32).contiguous()
         self.inverse_t = step.inverse.T.to(device, torch.float32).contiguous()
@@ -86,7 +81,7 @@ class _Step:
     def back(self, dtype: torch.dtype) -> _Way:
         """The transposed convolutions, made when they are first asked for."""
         if dtype not in self._back:
-            self._back[dtype] = _Way.of(self._turned, None, self.offset.device, dtype)
+            self._back[dtype] = _Way.of(self._exact.turned, None, self.offset.device, dtype)
         return self._back[dtype]
 
 
@@ -153,9 +148,7 @@ class KernelGlow:
         self.affine, self.levels = network.config.coupling == "affine", levels_of(network.config)
         if self.levels[-1].channels > WIDEST:
             raise ValueError(f"{self.levels[-1].channels} channels, and at most {WIDEST} fit")
-        self._steps = [
-            [_Step(step, self.affine, device, forward) for step in steps] for steps in network.steps
-        ]
+        self._steps = [[_Step(step, device, forward) for step in steps] for steps in network.steps]
 
     def kept_words(self, batch: int) -> int:
         """Size of the block that :meth:`decode` fills for :meth:`pull`, in int32."""
