@@ -19,13 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from calibrate_denoising import validation
-from priorkit_glow.prior import GlowPrior
 from quality import machine
-from speed import PRIOR, WEIGHTS
+from speed import PRIOR, ours
 from torch import Tensor
-
-import priorkit
-from priorkit.metrics import psnr
 
 FIRST = 25  # evaluations of the stage that others follow
 MARKS = (25, 50, 100, 200, 400)
@@ -74,20 +70,15 @@ def main() -> None:
 
 def follow(faces: Tensor, m: int, stages: list[Stage]) -> list[tuple[int, float]]:
     """Evaluations and mean PSNR at every iterate of the stages, one after the other."""
-    points: list[tuple[int, Tensor]] = []
+    points: list[tuple[int, float]] = []
     spent, start = 0, None
     for budget, settings in stages:
-        seen: list[tuple[int, Tensor]] = []
-
-        def note(snapshot: Any, _: int, seen: list[Any] = seen, spent: int = spent) -> None:
-            seen.append((spent + int(snapshot.evaluations.max()), snapshot.u.clone()))
-
-        chosen = {"prior": PRIOR, "start": start, **settings}
-        result = priorkit.recover(faces, op="gaussian", m=m, budget=budget, progress=note, **chosen)
-        points += seen
+        chosen = {"prior": PRIOR, "start": start, "budget": budget, **settings}
+        path, result = ours(faces, faces, op="gaussian", m=m, **chosen)
+        for evaluations, psnr in zip(path.evaluations, path.psnr.mean(1).tolist(), strict=True):
+            points.append((spent + evaluations, psnr))
         spent, start = spent + max(result.evaluations), result.z
-    decode = GlowPrior(weights=WEIGHTS).decode
-    return [(e, float(psnr(decode(u).clamp(0, 1), faces).mean())) for e, u in points]
+    return points
 
 
 def row(path: list[tuple[int, float]], goal: float) -> str:

@@ -21,9 +21,10 @@ import torch
 from priorkit_glow.device import kernels
 from priorkit_glow.folded import FoldedGlow
 from priorkit_glow.fused import FusedGlow
-from priorkit_glow.kernels import KernelGlow, levels_of
+from priorkit_glow.kernels import KernelGlow
 from priorkit_glow.network import Glow, GlowConfig
 from priorkit_glow.replay import ReplayedGlow
+from roofline import works
 from speed import LARGE
 from torch import Tensor
 
@@ -31,16 +32,6 @@ EVALUATIONS = 600
 NETWORKS = {"large": LARGE, "small": GlowConfig(width=(64, 96, 128, 192))}
 F32, BF16 = torch.float32, torch.bfloat16
 Call = Callable[[Tensor, Tensor], Tensor]
-
-
-def operations(config: GlowConfig) -> float:
-    """Of one value and gradient of an image: those of G twice, the gradient as many as G."""
-    total = 0.0
-    for level, steps in zip(levels_of(config), config.steps, strict=True):
-        half, hidden = level.channels // 2, level.hidden
-        products = 9 * half * hidden + hidden**2 + 9 * hidden * level.channels
-        total += steps * 2.0 * level.pixels * products
-    return 2 * total
 
 
 def calls(network: Glow, device: torch.device) -> dict[str, Call]:
@@ -114,7 +105,7 @@ def main() -> None:
     torch.manual_seed(0)
     config = NETWORKS[options.network]
     ways = calls(Glow(config), device)
-    rate, work = matrix_rate(device), operations(config)
+    rate, work = matrix_rate(device), sum(w.needed for w in works(config, 2).values())
     name = torch.cuda.get_device_name(device)
     print(f"{name}, torch {torch.__version__}, {rate / 1e12:.0f} TFLOP/s bfloat16, "
           f"{work / 1e9:.1f} GFLOP per image, value and gradient", flush=True)  # fmt: skip

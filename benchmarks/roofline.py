@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from priorkit_glow.kernels import levels_of
+from priorkit_glow.network import GlowConfig
 from speed import LARGE
 
 BFLOAT16, FLOAT32, MEMORY = 989e12, 67e12, 3.35e12
@@ -42,10 +43,7 @@ class Work:
 def main() -> None:
     """Print a row per kernel, for bfloat16 and for float32."""
     for name, rate, size in (("bfloat16", BFLOAT16, 2), ("float32", FLOAT32, 4)):
-        rows: dict[str, Work] = {}
-        for number, level in enumerate(levels_of(LARGE)):
-            for _ in range(LARGE.steps[number]):
-                step(rows, level, size)
+        rows = works(LARGE, size)
         print(f"K = 48, width 512, hidden layers in {name}, per image, batch {BATCH}")
         print("| kernel | needed GFLOP | issued GFLOP | MB | at least µs | share of the floor |")
         print("|---|---|---|---|---|---|")
@@ -58,6 +56,15 @@ def main() -> None:
             whole.add(work.needed, work.issued, work.bytes)
             line(kernel, work, seconds)
         line("all", whole, spent)
+
+
+def works(config: GlowConfig, size: int) -> dict[str, Work]:
+    """Per kernel, for one value and gradient of an image; a hidden number has ``size`` bytes."""
+    rows: dict[str, Work] = {}
+    for level, steps in zip(levels_of(config), config.steps, strict=True):
+        for _ in range(steps):
+            step(rows, level, size)
+    return rows
 
 
 def line(name: str, work: Work, seconds: float) -> None:

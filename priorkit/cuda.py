@@ -27,6 +27,8 @@ __all__ = [
     "compiled",
     "kernels",
     "obstacle",
+    "passed",
+    "require_agreement",
     "source",
     "state",
 ]
@@ -97,8 +99,8 @@ def kernels(
 
     Parameters
     ----------
-    name : what the kernels are for, in words
-    check : runs them once and raises where they don't agree with the reference
+    name : the one that they are registered under
+    check : runs them once and raises, with :func:`require_agreement`, where they are wrong
     """
     index = device.index
     if index is None:
@@ -125,13 +127,25 @@ def _try(name: str, sources: Sources, check: Callable[[Launch], None], index: in
     return None
 
 
+def require_agreement(results: Mapping[str, tuple[Tensor, Tensor]], within: float) -> None:
+    """Raise RuntimeError where a result is further from the exact one than ``within``, relatively.
+
+    ``results`` holds, by what it is called, what our kernels found and what is exact.
+    """
+    for what, (found, exact) in results.items():
+        error = float((found.cpu() - exact).norm() / exact.norm())
+        if not error < within:
+            raise RuntimeError(f"{what} by our kernels is off by {error:.1e}")
+
+
 class _Device:
     """Compiled kernels, launched on torch's current stream."""
 
     def __init__(self, sources: Sources, index: int) -> None:
-        from cuda.core import Device
+        from cuda.core import Device, LaunchConfig, Stream, launch
         from cuda.core.utils import FileStreamProgramCache
 
+        self._config, self._stream, self._launch = LaunchConfig, Stream.from_handle, launch
         device = Device(index)
         device.set_current()
         major, minor = torch.cuda.get_device_capability(index)
@@ -145,17 +159,15 @@ class _Device:
     def __call__(
         self, name: str, grid: tuple[int, int], threads: int, arguments: list[Argument]
     ) -> None:
-        from cuda.core import LaunchConfig, Stream, launch
-
-        stream = Stream.from_handle(torch.cuda.current_stream().cuda_stream)
-        config = LaunchConfig(grid=grid, block=threads)
+        stream = self._stream(torch.cuda.current_stream().cuda_stream)
+        config = self._config(grid=grid, block=threads)
         if name not in self._kernels:  # an older device lacks those for its bfloat16
             self._kernels[name] = self._code[name].get_kernel(name)
-        launch(stream, config, self._kernels[name], *map(_passed, arguments))
+        self._launch(stream, config, self._kernels[name], *map(passed, arguments))
 
 
-def _passed(value: Argument) -> Any:
-    """As cuda.core takes it: a plain int is a pointer there."""
+def passed(value: Argument) -> Any:
+    """As cuda.core takes it: a pointer as a plain int, numbers as those of ctypes."""
     if value is None or isinstance(value, Tensor):
         return 0 if value is None else value.data_ptr()
     if isinstance(value, Word):

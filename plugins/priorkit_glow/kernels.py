@@ -167,13 +167,12 @@ class KernelGlow:
         for number in reversed(range(len(self.levels))):
             level, steps = self.levels[number], self._steps[number]
             self._latents(z, h, level, back=False)
-            raw = self._stream(batch, number)
+            raw, half = self._stream(batch, number), level.channels // 2
+            each = level.channels if self.affine else half
+            sizes = (half, level.channels, each, each)
             for k in reversed(range(len(steps))):
                 a, sigma, *bits = parts.get((number, k), [None] * 4)  # none is written
-                half = level.channels // 2
-                sizes = (half, 2 * half, 2 * half if self.affine else half)
-                way = steps[k].forward
-                self._network(way, h[..., half:], raw, bits, (*sizes, sizes[2]), level, batch)
+                self._network(steps[k].forward, h[..., half:], raw, bits, sizes, level, batch)
                 place, out = _PLAIN, h
                 if k == 0:
                     place = _WIDE if number else _PICTURE
@@ -197,17 +196,16 @@ class KernelGlow:
         parts = self._parts(kept, batch)
         for number, (level, steps) in enumerate(zip(self.levels, self._steps, strict=True)):
             result, outer = self._stream(batch, number), self._stream(batch, number)
+            half = level.channels // 2
+            each, inner = level.channels if self.affine else half, result[..., half:]
+            sizes = (each, each, half, level.channels)
             for k, step in enumerate(steps):
                 a, sigma, bits1, bits2 = parts[number, k]
                 place = _PLAIN if k else _WIDE if number else _PICTURE
                 self._pixelwise(
                     "uncouple", [g, step.inverse, a, sigma, result, outer, place], level, batch
                 )
-                half = level.channels // 2
-                each, inner = 2 * half if self.affine else half, result[..., half:]
-                sizes = (each, each, half, 2 * half)
-                way = step.back(back)
-                self._network(way, outer, inner, [bits2, bits1], sizes, level, batch)
+                self._network(step.back(back), outer, inner, [bits2, bits1], sizes, level, batch)
                 g = result
             self._latents(gz, g, level, back=True)
         return gz

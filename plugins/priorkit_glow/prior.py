@@ -114,10 +114,10 @@ class GlowPrior(MixedDecoder, Encoder, Density, Sampler):
 
     def _generator(self, z: Tensor) -> FusedGlow | DeviceGlow:
         """G for z's device, dtype and number, made when it is first asked for."""
-        key = (z.device, z.dtype, len(z) > 1)
+        several = z.is_cuda or len(z) > 1  # a CUDA device computes one as it does many
+        key = (z.device, z.dtype, several)
         if key not in self._made:
-            every, made = generator(self._exact, z, reversible=self.reversible)
-            self._made |= {(*key[:2], n): made for n in ((True, False) if every else key[2:])}
+            self._made[key] = generator(self._exact, z, several=several, reversible=self.reversible)
         return self._made[key]
 
     @property

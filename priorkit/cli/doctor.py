@@ -35,7 +35,7 @@ def findings() -> dict[str, str]:
     from priorkit import cuda
 
     cores = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads, {platform.machine()}"
-    bfloat16 = torch.ops.mkldnn._is_mkldnn_bf16_supported() if _onednn() else False
+    bfloat16 = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)()
     found = {
         "priorkit": __version__,
         "Python": platform.python_version(),
@@ -54,12 +54,6 @@ def findings() -> dict[str, str]:
             except Exception as error:
                 found[label] = f"{type(error).__name__}: {error}"
     return found
-
-
-def _onednn() -> bool:
-    import torch
-
-    return hasattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported")
 
 
 def _device(index: int) -> str:

@@ -15,9 +15,9 @@ from priorkit.io.pictures import dimensions, to_pil
 __all__ = ["columns", "error_map", "grid", "png", "summary", "tile"]
 
 MAX_ROWS = 32  # of a grid; the folder holds every image
+LEVEL = 1  # of zlib: several times faster than the default, for files a sixth larger
 
 # Anchors of a dark-to-bright colour scale whose lightness grows evenly.
-LEVEL = 1  # of zlib: several times faster than the default, for files a sixth larger
 _SCALE = torch.tensor(
     [
         [0, 0, 4],

@@ -8,9 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from priorkit.cuda import Word
+from priorkit.cuda import passed
 
 __all__ = ["COMPILER", "HostError", "HostLibrary", "argument"]
 
@@ -51,11 +49,8 @@ class HostLibrary:
 
 def argument(value: Any) -> Any:
     """As the kernel takes it: a pointer, an int or a float."""
-    if value is None or isinstance(value, torch.Tensor):
-        return ctypes.c_void_p(None if value is None else value.data_ptr())
-    if isinstance(value, Word):
-        return ctypes.c_uint64(value.value)
-    return ctypes.c_int(value) if isinstance(value, int) else ctypes.c_float(value)
+    found = passed(value)
+    return ctypes.c_void_p(found) if isinstance(found, int) else found
 
 
 def build(source: Path, names: tuple[str, ...], folder: Path, flags: tuple[str, ...]) -> Path:
