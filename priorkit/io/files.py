@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,8 @@ def write_atomic(path: Path, data: bytes) -> None:
             os.chmod(partial, 0o644)
             os.replace(partial, path)
         except BaseException:
-            os.unlink(partial)
+            with suppress(FileNotFoundError):  # a Ctrl-C that came once it was moved
+                os.unlink(partial)
             raise
     except OSError as error:
         raise unwritable(path, error) from error

@@ -1,13 +1,15 @@
 """Names are data, and file names are made from them."""
 
 import json
+import os
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import priorkit
-from priorkit.io.files import file_names
+from priorkit.io.files import file_names, write_atomic
 
 
 @given(st.lists(st.text(), max_size=6))
@@ -34,3 +36,19 @@ def test_a_record_cannot_write_elsewhere(tmp_path):
         assert picture.suffix == ".png"
     left = {p.relative_to(tmp_path).parts[0] for p in tmp_path.rglob("*")}
     assert left == {"a", "b"}
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_a_file_that_is_written_as_ctrl_c_comes(monkeypatch, tmp_path, moved):
+    """It says Ctrl-C, before and after the file has its name, and leaves no part of one."""
+    move = os.replace
+
+    def cut(partial, path):
+        if moved:
+            move(partial, path)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("priorkit.io.files.os.replace", cut)
+    with pytest.raises(KeyboardInterrupt):
+        write_atomic(tmp_path / "a", b"whole")
+    assert [path.name for path in tmp_path.iterdir()] == (["a"] if moved else [])
