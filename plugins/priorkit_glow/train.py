@@ -52,6 +52,7 @@ class GlowTraining:
     warmup: int = option(500, "steps of linear warm-up")
     decay: float = option(0.4, "fraction of the run at the end in which the rate decays to 0")
     ema: float = option(0.999, "decay of the averaged weights")
+    init: str = option("", "weights to begin with, of the same architecture: a name or a path")
     precision: str = option("fp32", "fp32, or bf16 for the hidden layers")
     every: int = option(1000, "steps between validations, samples and checkpoints")
     minutes: float = option(0.0, "stop after so many minutes, to be continued; 0: never")
@@ -99,11 +100,10 @@ class _Run(MaximumLikelihood):
         network = Glow(self.config).to(self.device)
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def begin(self) -> None:
+    def initialize(self) -> None:
         o = self.options
         first = np.random.default_rng([o.seed, 0]).permutation(self.train_size)
         self.net.initialize(self._crops(first[: max(o.batch, 64)].tolist(), step=-1))
-        self.ema.load_state_dict(self.net.state_dict())
 
     def ready(self) -> None:
         half = torch.bfloat16 if self.options.precision == "bf16" else None

@@ -53,6 +53,7 @@ class RealNVPTraining:
     warmup: int = option(100, "steps of linear warm-up")
     decay: float = option(0.5, "fraction of the run at the end in which the rate decays to 0")
     ema: float = option(0.99, "decay of the averaged weights; 0: no average")
+    init: str = option("", "weights to begin with, of the same architecture: a name or a path")
     every: int = option(1000, "steps between validations, samples and checkpoints")
     minutes: float = option(0.0, "stop after so many minutes, to be continued; 0: never")
     seed: int = option(0, "seed of initialisation, order, augmentation and noise")
@@ -102,11 +103,10 @@ class _Run(MaximumLikelihood):
         networks = [RealNVP(self.config).to(self.device) for _ in range(2)]
         self.adopt(*networks)
 
-    def begin(self) -> None:
+    def initialize(self) -> None:
         rng = np.random.default_rng([self.options.seed, 0])
         first = rng.permutation(self.train_size)[:1024].tolist()
         self.net.initialize(self.data.plain(first, rng).to(self.device))
-        self.ema.load_state_dict(self.net.state_dict())
 
     def batch(self) -> Tensor:
         rng = np.random.default_rng([self.options.seed, self.step, 1])

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -23,6 +23,9 @@ from priorkit.io.files import write_atomic
 from priorkit.io.folders import locked
 from priorkit.training import output
 from priorkit.training.options import Progress, device_of, print_progress
+
+if TYPE_CHECKING:
+    from priorkit.io.weights import Weights
 
 __all__ = ["MaximumLikelihood", "Recipe", "average"]
 
@@ -95,6 +98,10 @@ class Recipe(ABC):
 
     def begin(self) -> None:  # noqa: B027  (optional)
         """Initialise from data, in a run that isn't resumed."""
+
+    def told(self, options: dict[str, Any]) -> dict[str, Any]:
+        """The options as a checkpoint and a card have them."""
+        return options
 
     def ready(self) -> None:  # noqa: B027  (optional)
         """Called once before the first step, in every run."""
@@ -187,7 +194,7 @@ class Recipe(ABC):
 
     def _settings(self) -> dict[str, Any]:
         """What a run that goes on must share with what it was, as JSON-able data."""
-        given = {k: v for k, v in asdict(self.options).items() if k not in FREE}
+        given = self.told({k: v for k, v in asdict(self.options).items() if k not in FREE})
         settings = {"architecture": self.architecture, "data": self.digest, **given}
         found: dict[str, Any] = json.loads(json.dumps(settings))
         return found
@@ -208,7 +215,8 @@ class Recipe(ABC):
     def _export(self) -> Path:
         o = self.options
         tensors, about = self.result()
-        options = {k: v for k, v in asdict(o).items() if k not in ("data", "out", "minutes")}
+        here = ("data", "out", "minutes")
+        options = self.told({k: v for k, v in asdict(o).items() if k not in here})
         return output.write_weights(
             self.out / f"{o.name}.safetensors",
             dict(tensors),
@@ -251,17 +259,51 @@ def _without_denormals() -> Iterator[None]:
 class MaximumLikelihood(Recipe):
     """Adam on a mean loss, with warm-up and linear decay, and an average of the weights.
 
-    Further options: rate, warmup, decay, ema. A step without a finite gradient is left out;
-    after 100 in a row the run stops with ValueError.
+    Further options: rate, warmup, decay, ema, and init, a path of weights to begin with. A step
+    without a finite gradient is left out; after 100 in a row the run stops with ValueError.
     """
 
     unit: str = "bits/dim"
 
     def adopt(self, net: nn.Module, ema: nn.Module) -> None:
-        """Take the network, and another one of its kind for the average."""
+        """Take the network, and another one of its kind for the average.
+
+        Raises WeightsError where the weights of ``options.init`` can't be read, ValueError where
+        they are of another architecture.
+        """
         self.net, self.ema = net, ema.requires_grad_(False)
         self.adam = torch.optim.Adam(net.parameters(), lr=self.options.rate, fused=True)
         self.barren = 0  # steps in a row without a finite gradient
+        self.origin = self._read(self.options.init) if self.options.init else None
+
+    def _read(self, path: str) -> Weights:
+        from priorkit.io.weights import read  # which a run without --init, on a bare machine, lacks
+
+        found = read(path)
+        theirs, ours = found.card.architecture, json.loads(json.dumps(self.architecture))
+        for name in ours if found.card.family == self.family else ["family"]:
+            mine = ours.get(name, self.family)
+            if theirs.get(name, found.card.family) != mine:
+                raise ValueError(
+                    f"--init has another {name}: {theirs.get(name, found.card.family)}, not "
+                    f"{mine}. Train with the architecture on the card {found.card.name}.json"
+                )
+        return found
+
+    def initialize(self) -> None:
+        """Initialise ``net`` from data, in a run that begins with no weights."""
+
+    def begin(self) -> None:
+        if self.origin is None:
+            self.initialize()
+        else:  # shipped convolutions are float16; a checkpoint's are float32
+            self.net.load_state_dict(self.origin.load())
+        self.ema.load_state_dict(self.net.state_dict())
+
+    def told(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Of weights to begin with, what they are and not where."""
+        card = None if self.origin is None else self.origin.card
+        return options | {"init": card and f"{card.name}, sha256 {card.sha256}"}
 
     @abstractmethod
     def batch(self) -> Tensor:

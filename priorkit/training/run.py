@@ -11,6 +11,7 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from priorkit.discovery import describe
+from priorkit.engine.components import resolve
 from priorkit.engine.options import describe_errors
 from priorkit.errors import (
     BadInputError,
@@ -62,6 +63,11 @@ def run_trainer(
             )
         except ValidationError as error:
             raise BadInputError(f"--{key}: {describe_errors(error)}") from error
+    if values.get("init"):  # of a name, the file
+        prior = resolve("prior", values["init"])
+        values["init"] = prior.preset.get("weights")
+        if not values["init"]:
+            raise BadInputError("--init is weights to begin with.", got=prior.name)
     require_writable(Path(values["out"]))
     try:  # a trainer says what it can't use with ValueError
         result: Path | None = train(options_class(**values), progress)

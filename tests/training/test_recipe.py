@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 from torch import nn
 
+from priorkit.errors import PriorkitError
 from priorkit.training.dataset import TrainingPictures
 from priorkit.training.options import check_options, option
 from priorkit.training.recipe import MaximumLikelihood
+from priorkit.training.run import run_trainer
 
 
 @dataclass
@@ -31,6 +34,7 @@ class Options:
     warmup: int = option(2, "steps")
     decay: float = option(0.5, "of the run")
     ema: float = option(0.5, "of the average")
+    init: str = option("", "weights")
     every: int = option(20, "steps")
     minutes: float = option(0.0, "time")
     seed: int = option(0, "seed")
@@ -84,6 +88,49 @@ def test_it_learns_logs_and_ships(tmp_path):
     assert log[-1]["validation"] < log[0]["validation"]
     card = json.loads(path.with_suffix(".json").read_text())
     assert (card["family"], card["licence"], card["training"]["batch"]) == ("normal", "none", 8)
+
+
+def test_it_begins_with_weights(tmp_path):
+    """Those of a run that ended are what the next one begins with, and its card says which."""
+    first = Fit(Options(out=tmp_path / "first"), quiet).run()
+    begun = Fit(Options(out=tmp_path / "second", init=str(first)), quiet)
+    begun.begin()
+    assert begun.ema.state_dict() == begun.net.state_dict() == load_file(first)
+    card = json.loads(begun.run().with_suffix(".json").read_text())
+    digest = json.loads(first.with_suffix(".json").read_text())["sha256"]
+    assert card["training"]["init"] == f"line, sha256 {digest}"
+    assert str(tmp_path) not in json.dumps(card)
+    with pytest.raises(ValueError, match=r"another init: line, sha256.*, not None"):
+        Fit(Options(out=tmp_path / "second", iterations=90), quiet).run()
+
+
+def test_it_begins_with_no_other_weights(tmp_path, monkeypatch):
+    path = Fit(Options(out=tmp_path / "first"), quiet).run()
+    options = Options(out=tmp_path / "second", init=str(path))
+    monkeypatch.setattr(Fit, "architecture", {"kind": "wide"})
+    with pytest.raises(ValueError, match=r"--init has another kind: normal, not wide.*line.json"):
+        Fit(options, quiet)
+    monkeypatch.setattr(Fit, "family", "cauchy")
+    with pytest.raises(ValueError, match="another family: normal, not cauchy"):
+        Fit(options, quiet)
+
+
+@pytest.mark.parametrize(
+    ("init", "said"),
+    [
+        ("dct", "--init is weights to begin with. Got dct"),
+        ("glow-celeb", "Did you mean 'glow-celeba'"),
+        ("nowhere/x.safetensors", "no weights file"),
+        ("glow-celeba", "another shape: [3, 64, 64], not [3, 16, 16]"),
+    ],
+)
+def test_weights_to_begin_with_are_named(init, said, tmp_path):
+    for i in range(40):
+        Image.new("RGB", (16, 16), (6 * i, 99, 7)).save(tmp_path / f"{i}.png")
+    given = {"data": str(tmp_path), "out": str(tmp_path.parent / "out"), "init": init, "size": 16}
+    with pytest.raises(PriorkitError) as caught:
+        run_trainer("glow", given | {"validation": 2})
+    assert said in str(caught.value)
 
 
 def test_an_epoch_has_every_example_once(tmp_path):
