@@ -18,7 +18,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from priorkit_glow.kernels import levels_of
+from priorkit_glow.kernels import OUT_OF_TILES, levels_of
 from priorkit_glow.network import GlowConfig
 from speed import LARGE
 
@@ -50,7 +50,7 @@ def main() -> None:
         whole = Work()
         spent = 0.0
         for kernel, work in rows.items():
-            own = rate if kernel not in ("couple", "uncouple") else FLOAT32
+            own = rate if kernel not in ("couple", "uncouple", "sum_tiles") else FLOAT32
             seconds = max(work.issued / own, work.bytes / MEMORY)
             spent += seconds
             whole.add(work.needed, work.issued, work.bytes)
@@ -78,6 +78,16 @@ def step(rows: dict[str, Work], level: Any, size: int) -> None:
     pixels, hidden, channels = level.pixels, level.hidden, level.channels
     half, bits = channels // 2, pixels * math.ceil(hidden / 32) * 4
 
+    def in_tiles(name: str, into: int, out: int, moved: float) -> None:
+        first, last = 9 * into * hidden, 9 * out * hidden
+        columns = 64 * next(count for count in (1, 2, 4) if 9 * out <= 64 * count)
+        needed, issued = (2.0 * pixels * (first + hidden**2 + n) for n in (last, hidden * columns))
+        parts = pixels * 100 / 64 * out * 4
+        weights = (first + hidden**2 + last) * size / BATCH
+        moved += 2 * bits + parts + weights
+        rows.setdefault(name, Work()).add(needed, issued, moved)
+        rows.setdefault("sum_tiles", Work()).add(0, 0, parts + stream * out)
+
     def product(name: str, depth: int, out: int, moved: float) -> None:
         needed = 2.0 * pixels * depth * out
         tile = 16 if "out_of" in name else 64
@@ -85,12 +95,18 @@ def step(rows: dict[str, Work], level: Any, size: int) -> None:
         rows.setdefault(name, Work()).add(needed, issued, moved + depth * out * size / BATCH)
 
     inner, stream = pixels * hidden * size, pixels * 4
-    product("into", 9 * half, hidden, stream * half + inner + bits)
-    product("through", hidden, hidden, 2 * inner + bits)
-    product("out_of", 9 * hidden, channels, inner + stream * channels)
-    product("back_into", 9 * channels, hidden, stream * channels + inner + bits)
-    product("back_through", hidden, hidden, 2 * inner + bits)
-    product("back_out_of", 9 * hidden, half, inner + 2 * stream * half)
+    if size == 2 and channels <= OUT_OF_TILES:
+        in_tiles("tiles", half, channels, stream * half)
+    else:
+        product("into", 9 * half, hidden, stream * half + inner + bits)
+        product("through", hidden, hidden, 2 * inner + bits)
+        product("out_of", 9 * hidden, channels, inner + stream * channels)
+    if size == 2 and half <= OUT_OF_TILES:
+        in_tiles("back_tiles", channels, half, stream * channels)
+    else:
+        product("back_into", 9 * channels, hidden, stream * channels + inner + bits)
+        product("back_through", hidden, hidden, 2 * inner + bits)
+        product("back_out_of", 9 * hidden, half, inner + 2 * stream * half)
     affine = 2.0 * pixels * channels**2
     rows.setdefault("couple", Work()).add(affine, affine, stream * 4 * channels)
     rows.setdefault("uncouple", Work()).add(affine, affine, stream * 4 * channels)

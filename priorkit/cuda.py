@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -42,10 +42,26 @@ class Word:
 
 
 Argument = Tensor | None | int | float | Word
-# A kernel's name, its blocks in x and y, its threads, its arguments; a tensor goes as a pointer.
-Launch = Callable[[str, tuple[int, int], int, list[Argument]], None]
+
+
+class Launch(Protocol):
+    """Executes kernels."""
+
+    def __call__(
+        self,
+        name: str,
+        grid: tuple[int, int],
+        threads: int,
+        arguments: list[Argument],
+        shared: int = 0,
+    ) -> None:
+        """One kernel: its name, its blocks in x and y, its threads, its arguments, of which a
+        tensor goes as a pointer, and the bytes of shared memory beyond those that it declares."""
+
+
 Sources = Mapping[Path, tuple[str, ...]]  # files, and the names of the kernels in each
 
+PORTABLE_SHARED = 48 << 10  # bytes of shared memory that a block has everywhere
 _loaded: dict[tuple[tuple[Path, ...], int], Launch | None] = {}
 _said: dict[str, str] = {}  # per set of kernels: in use, or why not
 
@@ -155,15 +171,35 @@ class _Device:
                 code = compiled(path, f"sm_{major}{minor}", cache)
                 self._code |= dict.fromkeys(names, code)
         self._kernels: dict[str, Any] = {}
+        self._allowed: dict[str, int] = {}  # bytes of shared memory, where more than every device's
+        self._index = index
 
     def __call__(
-        self, name: str, grid: tuple[int, int], threads: int, arguments: list[Argument]
+        self,
+        name: str,
+        grid: tuple[int, int],
+        threads: int,
+        arguments: list[Argument],
+        shared: int = 0,
     ) -> None:
         stream = self._stream(torch.cuda.current_stream().cuda_stream)
-        config = self._config(grid=grid, block=threads)
+        config = self._config(grid=grid, block=threads, shmem_size=shared)
         if name not in self._kernels:  # an older device lacks those for its bfloat16
             self._kernels[name] = self._code[name].get_kernel(name)
+        if shared > self._allowed.get(name, PORTABLE_SHARED):
+            self._allow(name, shared)
         self._launch(stream, config, self._kernels[name], *map(passed, arguments))
+
+    def _allow(self, name: str, shared: int) -> None:
+        """Let a kernel have more shared memory than every device grants."""
+        from cuda.bindings import driver
+
+        most = driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+        handle = self._kernels[name].handle
+        (error,) = driver.cuKernelSetAttribute(most, shared, handle, self._index)
+        if error != driver.CUresult.CUDA_SUCCESS:
+            raise RuntimeError(f"{name} can't have {shared} bytes of shared memory: {error}")
+        self._allowed[name] = shared
 
 
 def passed(value: Argument) -> Any:

@@ -16,7 +16,8 @@ from priorkit_glow.replay import ReplayedGlow
 
 __all__ = ["DeviceGlow", "check", "generator", "kernels"]
 
-AGREEMENT = 1e-4  # relative, between our kernels and float64
+# Relative, between our kernels and float64.
+AGREEMENT = {torch.float32: 1e-4, torch.bfloat16: 5e-2}
 
 
 class DeviceGlow:
@@ -55,22 +56,30 @@ def kernels(device: torch.device) -> cuda.Launch | None:
 
 @torch.no_grad()
 def check(launch: cuda.Launch, device: torch.device) -> None:
-    """Raise RuntimeError where x = G(z) or its pullback isn't that of float64."""
-    config = GlowConfig(shape=(3, 8, 8), steps=(2, 1), width=(40, 8), scale_offset=(0.0, 1.0))
+    """Raise RuntimeError where x = G(z) or its pullback isn't that of float64.
+
+    Every kernel runs, those for bfloat16 where the device has tensor cores for it.
+    """
+    old = device.type == "cuda" and torch.cuda.get_device_capability(device) < (8, 0)
+    for channels, on_chip in ((1, True), (3, True), (3, False), (6, True), (8, True)):
+        folded, z, r = _example(channels)
+        exact = FusedGlow(folded, torch.device("cpu"), torch.float64)
+        x, pullback = exact.decode_vjp(z.double(), torch.float64)
+        g = pullback(r.double())
+        for dtype in (torch.float32,) if old else AGREEMENT:
+            ours = KernelGlow(folded, device, launch, forward=dtype, on_chip=on_chip)
+            found, kept = ours.decode(z.to(device), keep=True)
+            pulled = ours.pull(kept, r.to(device), dtype)
+            results = {"G(z)": (found, x), "the pullback of G": (pulled, g)}
+            cuda.require_agreement(results, AGREEMENT[dtype])
+
+
+def _example(channels: int) -> tuple[FoldedGlow, Tensor, Tensor]:
+    """A network whose first level lies in tiles and whose last on the chip, z, and r."""
+    config = GlowConfig((channels, 24, 12), (1, 1), (40, 8), scale_offset=(0.0, 1.0))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = Glow(config).double()
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.05)
-        z, r = torch.randn(3, config.n), torch.randn(3, *config.shape)
-    folded = FoldedGlow.of(network)
-    exact = FusedGlow(folded, torch.device("cpu"), torch.float64)
-    x, pullback = exact.decode_vjp(z.double(), torch.float64)
-    for on_chip in (True, False):
-        ours = KernelGlow(folded, device, launch, on_chip=on_chip)
-        found, kept = ours.decode(z.to(device), keep=True)
-        results = {
-            "G(z)": (found, x),
-            "the pullback of G": (ours.pull(kept, r.to(device)), pullback(r.double())),
-        }
-        cuda.require_agreement(results, AGREEMENT)
+        return FoldedGlow.of(network), torch.randn(1, config.n), torch.randn(1, *config.shape)

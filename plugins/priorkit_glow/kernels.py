@@ -28,12 +28,18 @@ SOURCES = {
     _FOLDER / "coupling.cu": tuple(
         f"{way}on_chip_{t}" for t in _NAMES.values() for way in ("", "back_")
     ),
+    _FOLDER / "tiles.cu": (
+        *(f"{way}tiles_{count}_bfloat16" for way in ("", "back_") for count in (1, 2, 4)),
+        "sum_tiles",
+    ),
     _FOLDER / "step.cu": ("couple", "uncouple", "bring_latents"),
 }
 ON_CHIP = {"float32": 96, "bfloat16": 256}  # hidden channels that ``coupling.cu`` holds
+WIDEST_TILES, OUT_OF_TILES = 512, 28  # hidden and output channels of ``tiles.cu``
 WIDEST = 512  # channels of the stream that ``step.cu`` has room for
 _PLAIN, _WIDE, _PICTURE = range(3)  # Place, in step.cu
 _ROWS, _BROAD, _NARROW, _PIXELS, _THREADS = 64, 64, 16, 8, 128
+_SIDE, _TILE_PITCH = 8, 40
 
 
 @dataclass
@@ -250,6 +256,9 @@ class KernelGlow:
             whole += [level.height, level.width, channels, hidden, out]
             self._launch(f"{way.prefix}on_chip_{name}", grid, _THREADS, whole)
             return
+        if self.on_chip and name == "bfloat16" and hidden <= WIDEST_TILES and out <= OUT_OF_TILES:
+            self._in_tiles(way, x, y, bits, sizes, level, batch)
+            return
         h1, h2 = (way.weights[0].new_empty(batch * level.pixels * hidden) for _ in range(2))
 
         def convolve(
@@ -278,6 +287,32 @@ class KernelGlow:
         convolve("into", _BROAD, 0, (x, channels, stride), bits[0], first)
         convolve("through", _BROAD, 1, first, bits[1], second)
         convolve("out_of", _NARROW, 2, second, None, (y, out, pitch))
+
+    def _in_tiles(
+        self,
+        way: _Way,
+        x: Tensor,
+        y: Tensor,
+        bits: list[Tensor | None],
+        sizes: tuple[int, int, int, int],
+        level: _Level,
+        batch: int,
+    ) -> None:
+        """The same three, by tiles of 8×8 pixels and the parts that they give."""
+        channels, stride, out, pitch = sizes
+        (w1, w2, w3), (b1, b2, b3) = way.weights, way.biases
+        tiles = batch * -(-level.height // _SIDE) * -(-level.width // _SIDE)
+        parts = torch.empty(tiles * (_SIDE + 2) ** 2 * out, device=self.device)
+        apart = -(-level.hidden // _BROAD) * _BROAD + 8  # of pixels of the first hidden layer
+        held = 2 * (_ROWS * (apart + _BROAD + 8) + (_ROWS + _BROAD) * _TILE_PITCH)
+        count = next(count for count in (1, 2, 4) if 9 * out <= _BROAD * count)
+        arguments: list[Argument] = [x, stride, w1, b1, w2, b2, w3, *bits, parts]
+        arguments += [level.height, level.width, channels, level.hidden, out]
+        name, shared = f"{way.prefix}tiles_{count}_bfloat16", max(held, 4 * _ROWS * 9 * out)
+        self._launch(name, (tiles, 1), _THREADS, arguments, shared)
+        grid = (-(-batch * level.pixels * out // _THREADS), 1)
+        last: list[Argument] = [parts, b3, y, pitch, batch, level.height, level.width, out]
+        self._launch("sum_tiles", grid, _THREADS, last)
 
     def _pixelwise(self, name: str, first: list[Argument], level: _Level, batch: int) -> None:
         grid = (-(-batch * level.pixels // _PIXELS), 1)

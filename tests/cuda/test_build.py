@@ -25,12 +25,15 @@ def built(path, architecture):
     return resources(bytes(cuda.compiled(path, architecture).code))
 
 
-def bounds():
+def rows():
     with TABLE.open() as file:
-        rows = list(csv.DictReader(file))
+        return list(csv.DictReader(file))
+
+
+def bounds():
     return {
         (row["kernel"], row["architecture"]): tuple(int(row[c]) for c in COLUMNS[2:])
-        for row in rows
+        for row in rows()
     }
 
 

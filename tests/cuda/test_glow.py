@@ -8,6 +8,8 @@ from priorkit_glow.kernels import KernelGlow
 from priorkit_glow.network import Glow, GlowConfig
 from priorkit_glow.ops import generate, pull_back, registered
 
+from tests.cuda.test_build import rows
+
 CPU = torch.device("cpu")
 F32, BF16 = torch.float32, torch.bfloat16
 CONFIGS = {
@@ -22,6 +24,12 @@ CONFIGS = {
     ),
     "fills the chip": GlowConfig(
         shape=(6, 16, 16), steps=(1, 1), width=(96, 130), scale_offset=(0.0, 0.0), coupling="affine"
+    ),
+    "tiles": GlowConfig(
+        shape=(3, 20, 36), steps=(2,), width=(70,), scale_offset=(0.5,), coupling="affine"
+    ),
+    "wide tiles": GlowConfig(
+        shape=(6, 18, 20), steps=(1,), width=(40,), scale_offset=(0.0,), coupling="affine"
     ),
     "small": GlowConfig(
         shape=(1, 4, 4), steps=(1, 1), width=(2, 2), scale_offset=(0.0, 0.0), coupling="affine"
@@ -100,6 +108,50 @@ def test_a_coupling_on_the_chip_gives_the_same_bits(place, name, dtype):
         x, kept = ours.decode(z, keep=True)
         results.append((x, kept, ours.pull(kept, r, dtype)))
     assert all(map(torch.equal, *results))
+
+
+@pytest.mark.parametrize("back", [False, True])
+@pytest.mark.parametrize("name", ["tiles", "wide tiles"])
+def test_a_coupling_in_tiles_is_that_of_its_layers(place, name, back):
+    """Its bits are the same; of the last sum the order is another."""
+    launch, device = place
+    folded = network(name)
+    found = []
+    for on_chip in (True, False):
+        ours = KernelGlow(folded, device, launch, forward=BF16, on_chip=on_chip)
+        (level,), (step, *_) = ours.levels, ours._steps[0]
+        generator = torch.Generator().manual_seed(0)
+        h = torch.randn(2, level.height, level.width, level.channels, generator=generator)
+        words = [2 * size for size in level.kept(True)[2:]]
+        given = [torch.randint(-(2**31), 2**31, (k,), generator=generator).int() for k in words]
+        bits = [(g if back else torch.zeros_like(g)).to(device) for g in given]
+        y, half = torch.ones_like(h, device=device), level.channels // 2
+        inner, outer = (half, level.channels), (level.channels, level.channels)
+        x = h.to(device)
+        if back:
+            ours._network(step.back(BF16), x, y[..., half:], bits, outer + inner, level, 2)
+        else:
+            ours._network(step.forward, x[..., half:], y, bits, inner + outer, level, 2)
+        found.append((y, bits))
+    (tiled, bits), (layered, others) = found
+    assert error(tiled, layered) < 1e-6
+    assert not torch.equal(tiled, layered)
+    assert all(map(torch.equal, bits, others))
+
+
+def test_tiles_fit_into_every_device_that_has_tensor_cores_for_them():
+    """99 KiB of shared memory per block (CUDA C++ Programming Guide, compute capability 8.6)."""
+    config = GlowConfig((7, 24, 24), (1,), (512,), scale_offset=(0.0,))
+    taken = []
+
+    def launch(name, grid, threads, arguments, shared=0):
+        taken.append(shared)
+
+    ours = KernelGlow(FoldedGlow.of(Glow(config).double()), CPU, launch, forward=BF16)
+    _, kept = ours.decode(torch.zeros(1, config.n), keep=True)
+    ours.pull(kept, torch.zeros(1, *config.shape), BF16)
+    declared = max(int(row["shared"]) for row in rows() if "tiles" in row["kernel"])
+    assert 48 << 10 < max(taken) <= (99 << 10) - declared
 
 
 def test_operators_of_pytorch(host):

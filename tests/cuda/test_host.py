@@ -44,8 +44,8 @@ def test_threads_that_stay_away_are_found(name, said, tmp_path):
 def test_the_check_at_first_use(own, host):
     own.check(host, torch.device("cpu"))
 
-    def broken(name, grid, threads, arguments):
-        host(name, grid, threads, arguments)
+    def broken(name, grid, threads, arguments, shared=0):
+        host(name, grid, threads, arguments, shared)
         if name in ("couple", "gaussian_back"):
             next(a for a in reversed(arguments) if isinstance(a, torch.Tensor)).mul_(1.01)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ class HostError(RuntimeError):
 class HostLibrary:
     """The kernels of some sources; ``seed`` orders the threads and blocks.
 
-    A call executes one: its name, its blocks (x, y), its threads, and its arguments.
+    A call executes one: its name, its blocks (x, y), its threads, its arguments, and the bytes of
+    shared memory that it doesn't declare.
     """
 
     def __init__(
@@ -31,16 +33,22 @@ class HostLibrary:
     ) -> None:
         self.seed, self._of = 0, {}
         folder.mkdir(parents=True, exist_ok=True)
-        for source, names in sources.items():
-            library = ctypes.CDLL(str(build(source, names, folder, flags)))
-            self._of |= dict.fromkeys(names, library)
+        with ThreadPoolExecutor(2) as pool:  # of compilers
+            built = pool.map(lambda item: build(*item, folder, flags), sources.items())
+            for names, path in zip(sources.values(), built, strict=True):
+                self._of |= dict.fromkeys(names, ctypes.CDLL(str(path)))
 
     def __call__(
-        self, name: str, grid: tuple[int, int], threads: int, arguments: list[Any]
+        self,
+        name: str,
+        grid: tuple[int, int],
+        threads: int,
+        arguments: list[Any],
+        shared: int = 0,
     ) -> None:
         values = [argument(value) for value in arguments]
         pointers = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
-        sizes = (ctypes.c_uint * 6)(*grid, 1, threads, 1, 1)
+        sizes = (ctypes.c_uint * 7)(*grid, 1, threads, 1, 1, shared)
         error = ctypes.create_string_buffer(400)
         seed = ctypes.c_uint64(self.seed)
         if self._of[name].host_launch(name.encode(), sizes, pointers, seed, error, len(error)):

@@ -70,6 +70,8 @@ struct Block {
 };
 
 inline Block* block = nullptr;
+inline std::unique_ptr<unsigned char[]> dynamic;  // shared memory of the size that a launch names
+inline size_t dynamic_size = 0;
 
 inline void leave() {
     Fiber& fiber = block->fibers[block->now];
@@ -133,7 +135,9 @@ extern "C" char __start_cuda_shared[] __attribute__((weak));
 extern "C" char __stop_cuda_shared[] __attribute__((weak));
 
 inline void run_block() {
-    std::generate(__start_cuda_shared, __stop_cuda_shared, [&] { return char((*block->order)()); });
+    auto rubbish = [] { return char((*block->order)()); };
+    std::generate(__start_cuda_shared, __stop_cuda_shared, rubbish);
+    std::generate(dynamic.get(), dynamic.get() + dynamic_size, rubbish);
     const size_t count = block->fibers.size();
     size_t left = count;
     while (left) {
@@ -174,8 +178,11 @@ void call(void (*kernel)(A...), void** arguments, std::index_sequence<I...>) {
 }
 
 template <typename... A>
-void run(void (*kernel)(A...), Dim grid, Dim threads, void** arguments, uint64_t seed) {
+void run(void (*kernel)(A...), Dim grid, Dim threads, size_t shared, void** arguments,
+         uint64_t seed) {
     std::mt19937_64 order(seed);
+    dynamic.reset(new unsigned char[shared]);
+    dynamic_size = shared;
     std::vector<unsigned> blocks(grid.size());
     std::iota(blocks.begin(), blocks.end(), 0u);
     std::shuffle(blocks.begin(), blocks.end(), order);
@@ -284,6 +291,8 @@ inline void multiply_add(float (&d)[4], const unsigned (&a)[4], const unsigned (
 #define __shfl_xor_sync(mask, value, by) host::shuffle_xor(HOST_HERE, value, by)
 #define __shfl_down_sync(mask, value, by) host::shuffle_down(HOST_HERE, value, by)
 
+#define PRIORKIT_DYNAMIC_SHARED
+#define dynamic_shared host::dynamic.get()
 #define PRIORKIT_MULTIPLY_ADD
 using host::multiply_add;
 
@@ -307,7 +316,7 @@ inline uint64_t __umul64hi(uint64_t a, uint64_t b) {
 // The table of a library's kernels, and how Python starts one.
 #define HOST_KERNEL(NAME)                                              \
     if (!std::strcmp(name, #NAME)) {                                   \
-        host::run(NAME, grid, threads, arguments, seed);               \
+        host::run(NAME, grid, threads, sizes[6], arguments, seed);     \
         return 0;                                                      \
     }
 

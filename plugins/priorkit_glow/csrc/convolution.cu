@@ -24,8 +24,7 @@ __device__ void convolve(const From* x, int stride, const T* w, const float* bia
     const int n0 = blockIdx.y * COLUMNS, depth = SIZE * SIZE * in, words = (out + 31) / 32;
     for (int i = threadIdx.x; i < ROWS; i += THREADS) {
         const int within = (int)((first + i) % (height * width));
-        at.row[i] = first + i < pixels ? within / width : FAR_OUT;
-        at.column[i] = within % width;
+        at.set(i, first + i < pixels, within / width, within % width, i);
     }
     __syncthreads();
     Sum<T, COLUMNS> sum;
@@ -34,7 +33,7 @@ __device__ void convolve(const From* x, int stride, const T* w, const float* bia
                                    in, k0);
         read_weights<T, COLUMNS>(shared.operands.b, w, out, depth, n0, k0);
         __syncthreads();
-        sum.template add<Tile<T, ROWS>::PITCH>(shared.operands.a.rows, shared.operands.b);
+        sum.add(shared.operands.a.rows, Tile<T, ROWS>::PITCH, shared.operands.b);
         __syncthreads();
     }
     sum.each([&](int i, int j, float value) { shared.c[i][j] = value; });

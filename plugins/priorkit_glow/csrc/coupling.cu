@@ -38,10 +38,8 @@ __device__ void couple_on_chip(const float* x, int stride, const T* w1, const fl
     const Index first = (Index)blockIdx.x * images * size, left = (Index)batch * size - first;
     const int rows = left < images * size ? (int)left : images * size;
     const int n0 = blockIdx.y * NARROW, lane = threadIdx.x % 32;
-    for (int i = threadIdx.x; i < ROWS; i += THREADS) {
-        at.row[i] = i < rows ? i % size / width : FAR_OUT;
-        at.column[i] = i % width;
-    }
+    for (int i = threadIdx.x; i < ROWS; i += THREADS)
+        at.set(i, i < rows, i % size / width, i % width, i);
     // Sums of a hidden layer into h; channels that aren't there are zero, for the next product.
     auto keep = [&](const Sum<T, BROAD>& sum, int begin, const float* bias, const unsigned* bits) {
         sum.each([&](int i, int j, float value) {
@@ -74,7 +72,7 @@ __device__ void couple_on_chip(const float* x, int stride, const T* w1, const fl
             read_pixels<float, T, 3>(a, at, x + first * stride, stride, height, width, in, k0);
             read_weights<T, BROAD>(b.broad, w1, hidden, 9 * in, begin, k0);
             __syncthreads();
-            sum.template add<OPERANDS>(a.rows, b.broad);
+            sum.add(a.rows, OPERANDS, b.broad);
             __syncthreads();
         }
         keep(sum, begin, b1, bits1);
@@ -89,7 +87,7 @@ __device__ void couple_on_chip(const float* x, int stride, const T* w1, const fl
             if (t * BROAD >= hidden) continue;
             read_weights<T, BROAD>(b.broad, w2, hidden, hidden, t * BROAD, k0);
             __syncthreads();
-            sums[t].template add<PITCH>(h + k0, b.broad);
+            sums[t].add(h + k0, PITCH, b.broad);
             __syncthreads();
         }
     }
@@ -103,7 +101,7 @@ __device__ void couple_on_chip(const float* x, int stride, const T* w1, const fl
         read_pixels<T, T, 3>(a, at, h, PITCH, height, width, hidden, k0);
         read_weights<T, NARROW>(b.narrow, w3, out, 9 * hidden, n0, k0);
         __syncthreads();
-        sum.template add<OPERANDS>(a.rows, b.narrow);
+        sum.add(a.rows, OPERANDS, b.narrow);
         __syncthreads();
     }
     sum.each([&](int i, int j, float value) {

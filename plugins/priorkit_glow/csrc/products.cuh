@@ -22,12 +22,18 @@ struct Tile {
     __device__ const T* row(int i) const { return rows + i * PITCH; }
 };
 
-// Where each of the block's pixels lies; outside of the batch, the row is far out.
+// Where each of the block's pixels lies in its picture, and in memory; one that isn't there has a
+// row that is far out.
 struct Pixels {
-    int row[ROWS], column[ROWS];
+    int row[ROWS], column[ROWS], place[ROWS];
+    __device__ void set(int i, bool inside, int y, int x, int at) {
+        row[i] = inside ? y : FAR_OUT;
+        column[i] = x;
+        place[i] = at;
+    }
 };
 
-// The depth k0 … of the block's pixels, x pointing to the first of them.
+// The depth k0 … of the block's pixels, which lie at their places from x on.
 template <typename From, typename T, int SIZE>
 __device__ void read_pixels(Tile<T, ROWS>& tile, const Pixels& at, const From* x, int stride,
                             int height, int width, int in, int k0) {
@@ -39,7 +45,7 @@ __device__ void read_pixels(Tile<T, ROWS>& tile, const Pixels& at, const From* x
         const int y = at.row[i] + dy, z = at.column[i] + dx;
         T value = 0;
         if (inside_depth && at.row[i] >= 0 && 0 <= y && y < height && 0 <= z && z < width)
-            value = Stored<T>::of(widened(x[(Index)(i + dy * width + dx) * stride + channel]));
+            value = Stored<T>::of(widened(x[(Index)(at.place[i] + dy * width + dx) * stride + channel]));
         tile.row(i)[threadIdx.x % DEPTH] = value;
     }
 }
@@ -55,7 +61,7 @@ __device__ void read_weights(Tile<T, COLUMNS>& tile, const T* w, int out, int de
 }
 
 // What a thread adds up: of float32 8 rows and every 16th column, of bfloat16 the fragments of
-// its warp's products, 32 × 32 or 16 × 16 in all. `add` takes rows of a that are PITCH apart;
+// its warp's products, 32 × 32 or 16 × 16 in all. `add` takes rows of a that are `pitch` apart;
 // `each` calls f(row, column, value).
 template <typename T, int COLUMNS>
 struct Sum;
@@ -65,13 +71,12 @@ struct Sum<float, COLUMNS> {
     static constexpr int EACH = COLUMNS / 16;
     float values[8][EACH] = {};
 
-    template <int PITCH>
-    __device__ void add(const float* a, const Tile<float, COLUMNS>& b) {
+    __device__ void add(const float* a, int pitch, const Tile<float, COLUMNS>& b) {
         const int row = threadIdx.x / 16 * 8, column = threadIdx.x % 16;
         for (int k = 0; k < DEPTH; ++k)
             for (int i = 0; i < 8; ++i)
                 for (int j = 0; j < EACH; ++j)
-                    values[i][j] += a[(row + i) * PITCH + k] * b.row(column + 16 * j)[k];
+                    values[i][j] += a[(row + i) * pitch + k] * b.row(column + 16 * j)[k];
     }
 
     template <typename F>
@@ -97,13 +102,12 @@ struct Sum<bf16, COLUMNS> {
         return *reinterpret_cast<const unsigned*>(p);
     }
 
-    template <int PITCH>
-    __device__ void add(const bf16* a, const Tile<bf16, COLUMNS>& b) {
+    __device__ void add(const bf16* a, int pitch, const Tile<bf16, COLUMNS>& b) {
         const int group = threadIdx.x % 32 / 4, two = threadIdx.x % 4 * 2;
         for (int k = two; k < DEPTH; k += 16)
             for (int i = 0; i < DOWN; ++i) {
-                const bf16* upper = a + (row() + 16 * i) * PITCH + k;
-                const bf16* lower = upper + 8 * PITCH;
+                const bf16* upper = a + (row() + 16 * i) * pitch + k;
+                const bf16* lower = upper + 8 * pitch;
                 const unsigned left[4] = {pair(upper), pair(lower), pair(upper + 8),
                                           pair(lower + 8)};
                 for (int j = 0; j < ACROSS; ++j) {
@@ -117,8 +121,11 @@ struct Sum<bf16, COLUMNS> {
     template <typename F>
     __device__ void each(F f) const {
         const int two = threadIdx.x % 4 * 2;
+#pragma unroll  // or the sums aren't registers
         for (int i = 0; i < DOWN; ++i)
+#pragma unroll
             for (int j = 0; j < ACROSS; ++j)
+#pragma unroll
                 for (int e = 0; e < 4; ++e)
                     f(row() + 16 * i + e / 2 * 8, column() + 8 * j + two + e % 2, values[i][j][e]);
     }
