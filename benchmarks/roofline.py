@@ -18,7 +18,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from priorkit_glow.kernels import OUT_OF_TILES, levels_of
+from priorkit_glow.couplings import OUT_OF_TILES
+from priorkit_glow.levels import levels_of
 from priorkit_glow.network import GlowConfig
 from speed import LARGE
 

@@ -7,26 +7,24 @@ one block of memory: per step a, σ, and a bit per hidden value that was positiv
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from priorkit.cuda import Argument, Launch
+from priorkit_glow.couplings import NAMES, Pixels, Way
 from priorkit_glow.folded import FoldedGlow, FoldedStep
-from priorkit_glow.network import GlowConfig
+from priorkit_glow.levels import Level, levels_of
 
 __all__ = ["SOURCES", "KernelGlow"]
 
 _FOLDER = Path(__file__).parent / "csrc"
-_NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 _CONVOLUTIONS = ("into", "through", "out_of", "back_into", "back_through", "back_out_of")
 SOURCES = {
-    _FOLDER / "convolution.cu": tuple(f"{c}_{t}" for t in _NAMES.values() for c in _CONVOLUTIONS),
+    _FOLDER / "convolution.cu": tuple(f"{c}_{t}" for t in NAMES.values() for c in _CONVOLUTIONS),
     _FOLDER / "coupling.cu": tuple(
-        f"{way}on_chip_{t}" for t in _NAMES.values() for way in ("", "back_")
+        f"{way}on_chip_{t}" for t in NAMES.values() for way in ("", "back_")
     ),
     _FOLDER / "tiles.cu": (
         *(f"{way}tiles_{count}_bfloat16" for way in ("", "back_") for count in (1, 2, 4)),
@@ -34,42 +32,9 @@ SOURCES = {
     ),
     _FOLDER / "step.cu": ("couple", "uncouple", "bring_latents"),
 }
-ON_CHIP = {"float32": 96, "bfloat16": 256}  # hidden channels that ``coupling.cu`` holds
-WIDEST_TILES, OUT_OF_TILES = 512, 28  # hidden and output channels of ``tiles.cu``
 WIDEST = 512  # channels of the stream that ``step.cu`` has room for
 _PLAIN, _WIDE, _PICTURE = range(3)  # Place, in step.cu
-_ROWS, _BROAD, _NARROW, _PIXELS, _THREADS = 64, 64, 16, 8, 128
-_SIDE, _TILE_PITCH = 8, 40
-
-
-@dataclass
-class _Way:
-    """The three convolutions of a coupling in one direction: weights (out, taps·in), biases."""
-
-    weights: list[Tensor]
-    biases: list[Tensor | None]
-
-    @property
-    def name(self) -> str:
-        """Of its dtype, in the names of kernels."""
-        return _NAMES[self.weights[0].dtype]
-
-    @property
-    def prefix(self) -> str:
-        """Of its direction."""
-        return "" if self.biases[0] is not None else "back_"
-
-    @classmethod
-    def of(
-        cls,
-        weights: list[Tensor],
-        biases: list[Tensor] | None,
-        device: torch.device,
-        dtype: torch.dtype,
-    ) -> _Way:
-        rows = [w.permute(0, 2, 3, 1).flatten(1).to(device, dtype).contiguous() for w in weights]
-        moved = [b.to(device, torch.float32) for b in biases] if biases else [None] * 3
-        return cls(rows, list(moved))
+_PIXELS, _THREADS = 8, 128
 
 
 class _Step:
@@ -77,53 +42,18 @@ class _Step:
 
     def __init__(self, step: FoldedStep, device: torch.device, forward: torch.dtype) -> None:
         weights, biases = [step.w1, step.w2, step.w3], [step.b1, step.b2, step.shifted_b3]
-        self.forward = _Way.of(weights, biases, device, forward)
+        self.forward = Way.of(weights, biases, device, forward)
         self._exact = step
-        self._back: dict[torch.dtype, _Way] = {}
+        self._back: dict[torch.dtype, Way] = {}
         self.inverse = step.inverse.to(device, torch.float32).contiguous()
         self.inverse_t = step.inverse.T.to(device, torch.float32).contiguous()
         self.offset = step.inverse_offset.to(device, torch.float32)
 
-    def back(self, dtype: torch.dtype) -> _Way:
+    def back(self, dtype: torch.dtype) -> Way:
         """The transposed convolutions, made when they are first asked for."""
         if dtype not in self._back:
-            self._back[dtype] = _Way.of(self._exact.turned, None, self.offset.device, dtype)
+            self._back[dtype] = Way.of(self._exact.turned, None, self.offset.device, dtype)
         return self._back[dtype]
-
-
-@dataclass(frozen=True)
-class _Level:
-    """The sizes of a level: channels, height, width, hidden width."""
-
-    channels: int
-    height: int
-    width: int
-    hidden: int
-    scale_offset: float
-    begin: int  # of its latents in z
-    latents: int  # channels that are latents
-
-    @property
-    def pixels(self) -> int:
-        return self.height * self.width
-
-    def kept(self, affine: bool) -> list[int]:
-        """4-byte words per image of a, of σ, and of the bits of both hidden layers."""
-        half, words = self.pixels * self.channels // 2, self.pixels * ((self.hidden + 31) // 32)
-        return [half, half if affine else 0, words, words]
-
-
-def levels_of(config: GlowConfig) -> list[_Level]:
-    """The levels from the finest."""
-    found, begin = [], 0
-    channels, (_, height, width) = config.shape[0], config.shape
-    for level, shape in enumerate(config.latent_shapes):
-        channels, height, width = 4 * channels, height // 2, width // 2
-        sizes = (config.width[level], config.scale_offset[level])
-        found.append(_Level(channels, height, width, *sizes, begin, shape[0]))
-        begin += math.prod(shape)
-        channels //= 2
-    return found
 
 
 class KernelGlow:
@@ -175,10 +105,10 @@ class KernelGlow:
             self._latents(z, h, level, back=False)
             raw, half = self._stream(batch, number), level.channels // 2
             each = level.channels if self.affine else half
-            sizes = (half, level.channels, each, each)
             for k in reversed(range(len(steps))):
                 a, sigma, *bits = parts.get((number, k), [None] * 4)  # none is written
-                self._network(steps[k].forward, h[..., half:], raw, bits, sizes, level, batch)
+                second, way = Pixels(h[..., half:], half, level.channels), steps[k].forward
+                self._network(way, second, Pixels(raw, each, each), bits, level, batch)
                 place, out = _PLAIN, h
                 if k == 0:
                     place = _WIDE if number else _PICTURE
@@ -203,15 +133,16 @@ class KernelGlow:
         for number, (level, steps) in enumerate(zip(self.levels, self._steps, strict=True)):
             result, outer = self._stream(batch, number), self._stream(batch, number)
             half = level.channels // 2
-            each, inner = level.channels if self.affine else half, result[..., half:]
-            sizes = (each, each, half, level.channels)
+            each = level.channels if self.affine else half
+            second = Pixels(result[..., half:], half, level.channels)
             for k, step in enumerate(steps):
                 a, sigma, bits1, bits2 = parts[number, k]
                 place = _PLAIN if k else _WIDE if number else _PICTURE
                 self._pixelwise(
                     "uncouple", [g, step.inverse, a, sigma, result, outer, place], level, batch
                 )
-                self._network(step.back(back), outer, inner, [bits2, bits1], sizes, level, batch)
+                way, bits = step.back(back), [bits2, bits1]
+                self._network(way, Pixels(outer, each, each), second, bits, level, batch)
                 g = result
             self._latents(gz, g, level, back=True)
         return gz
@@ -233,94 +164,17 @@ class KernelGlow:
         return parts
 
     def _network(
-        self,
-        way: _Way,
-        x: Tensor,
-        y: Tensor,
-        bits: list[Tensor | None],
-        sizes: tuple[int, int, int, int],
-        level: _Level,
-        batch: int,
+        self, way: Way, x: Pixels, y: Pixels, bits: list[Tensor | None], level: Level, batch: int
     ) -> None:
-        """The coupling's three convolutions one way, from x into y.
+        way.run(self._launch, x, y, bits, level, batch, on_chip=self.on_chip)
 
-        ``bits`` are those of the hidden layers in the order of this way; ``sizes`` the channels
-        and stride of x's pixels, and of y's.
-        """
-        channels, stride, out, pitch = sizes
-        hidden, name = level.hidden, way.name
-        if self.on_chip and level.pixels <= _ROWS and hidden <= ON_CHIP[name]:
-            grid = (-(-batch // (_ROWS // level.pixels)), -(-out // _NARROW))
-            layers = [part for pair in zip(way.weights, way.biases, strict=True) for part in pair]
-            whole: list[Argument] = [x, stride, *layers, *bits, y, pitch, batch]
-            whole += [level.height, level.width, channels, hidden, out]
-            self._launch(f"{way.prefix}on_chip_{name}", grid, _THREADS, whole)
-            return
-        if self.on_chip and name == "bfloat16" and hidden <= WIDEST_TILES and out <= OUT_OF_TILES:
-            self._in_tiles(way, x, y, bits, sizes, level, batch)
-            return
-        h1, h2 = (way.weights[0].new_empty(batch * level.pixels * hidden) for _ in range(2))
-
-        def convolve(
-            what: str,
-            columns: int,
-            layer: int,
-            source: tuple[Tensor, int, int],
-            bits: Tensor | None,
-            result: tuple[Tensor, int, int],
-        ) -> None:
-            (image, inner, apart), (to, outer, along) = source, result
-            grid = (-(-batch * level.pixels // _ROWS), -(-outer // columns))
-            arguments: list[Argument] = [
-                image,
-                apart,
-                way.weights[layer],
-                way.biases[layer],
-                bits,
-                to,
-                along,
-            ]
-            arguments += [batch, level.height, level.width, inner, outer]
-            self._launch(f"{way.prefix}{what}_{name}", grid, _THREADS, arguments)
-
-        first, second = (h1, hidden, hidden), (h2, hidden, hidden)
-        convolve("into", _BROAD, 0, (x, channels, stride), bits[0], first)
-        convolve("through", _BROAD, 1, first, bits[1], second)
-        convolve("out_of", _NARROW, 2, second, None, (y, out, pitch))
-
-    def _in_tiles(
-        self,
-        way: _Way,
-        x: Tensor,
-        y: Tensor,
-        bits: list[Tensor | None],
-        sizes: tuple[int, int, int, int],
-        level: _Level,
-        batch: int,
-    ) -> None:
-        """The same three, by tiles of 8×8 pixels and the parts that they give."""
-        channels, stride, out, pitch = sizes
-        (w1, w2, w3), (b1, b2, b3) = way.weights, way.biases
-        tiles = batch * -(-level.height // _SIDE) * -(-level.width // _SIDE)
-        parts = torch.empty(tiles * (_SIDE + 2) ** 2 * out, device=self.device)
-        apart = -(-level.hidden // _BROAD) * _BROAD + 8  # of pixels of the first hidden layer
-        held = 2 * (_ROWS * (apart + _BROAD + 8) + (_ROWS + _BROAD) * _TILE_PITCH)
-        count = next(count for count in (1, 2, 4) if 9 * out <= _BROAD * count)
-        arguments: list[Argument] = [x, stride, w1, b1, w2, b2, w3, *bits, parts]
-        arguments += [level.height, level.width, channels, level.hidden, out]
-        name, shared = f"{way.prefix}tiles_{count}_bfloat16", max(held, 4 * _ROWS * 9 * out)
-        self._launch(name, (tiles, 1), _THREADS, arguments, shared)
-        grid = (-(-batch * level.pixels * out // _THREADS), 1)
-        last: list[Argument] = [parts, b3, y, pitch, batch, level.height, level.width, out]
-        self._launch("sum_tiles", grid, _THREADS, last)
-
-    def _pixelwise(self, name: str, first: list[Argument], level: _Level, batch: int) -> None:
+    def _pixelwise(self, name: str, first: list[Argument], level: Level, batch: int) -> None:
         grid = (-(-batch * level.pixels // _PIXELS), 1)
         last: list[Argument] = [int(self.affine), float(level.scale_offset), batch]
         last += [level.height, level.width, level.channels]
         self._launch(name, grid, _THREADS, first + last)
 
-    def _latents(self, z: Tensor, h: Tensor, level: _Level, *, back: bool) -> None:
+    def _latents(self, z: Tensor, h: Tensor, level: Level, *, back: bool) -> None:
         grid = (-(-len(z) * level.pixels * level.latents // _THREADS), 1)
         arguments: list[Argument] = [
             z,

@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from priorkit_glow.couplings import Pixels, Way
 from priorkit_glow.folded import FoldedGlow
 from priorkit_glow.fused import FusedGlow
 from priorkit_glow.kernels import KernelGlow
+from priorkit_glow.levels import levels_of
 from priorkit_glow.network import Glow, GlowConfig
 from priorkit_glow.ops import generate, pull_back, registered
 
@@ -118,20 +120,24 @@ def test_a_coupling_in_tiles_is_that_of_its_layers(place, name, back):
     folded = network(name)
     found = []
     for on_chip in (True, False):
-        ours = KernelGlow(folded, device, launch, forward=BF16, on_chip=on_chip)
-        (level,), (step, *_) = ours.levels, ours._steps[0]
+        (level,), step = levels_of(folded.config), folded.steps[0][0]
         generator = torch.Generator().manual_seed(0)
         h = torch.randn(2, level.height, level.width, level.channels, generator=generator)
         words = [2 * size for size in level.kept(True)[2:]]
         given = [torch.randint(-(2**31), 2**31, (k,), generator=generator).int() for k in words]
         bits = [(g if back else torch.zeros_like(g)).to(device) for g in given]
         y, half = torch.ones_like(h, device=device), level.channels // 2
-        inner, outer = (half, level.channels), (level.channels, level.channels)
         x = h.to(device)
-        if back:
-            ours._network(step.back(BF16), x, y[..., half:], bits, outer + inner, level, 2)
-        else:
-            ours._network(step.forward, x[..., half:], y, bits, inner + outer, level, 2)
+        weights, biases = (
+            (step.turned, None)
+            if back
+            else ([step.w1, step.w2, step.w3], [step.b1, step.b2, step.b3])
+        )
+        way = Way.of(weights, biases, device, BF16)
+        whole = [Pixels(t, level.channels, level.channels) for t in (x, y)]
+        second = [Pixels(t[..., half:], half, level.channels) for t in (x, y)]
+        pair = (whole[0], second[1]) if back else (second[0], whole[1])
+        way.run(launch, *pair, bits, level, 2, on_chip=on_chip)
         found.append((y, bits))
     (tiled, bits), (layered, others) = found
     assert error(tiled, layered) < 1e-6
