@@ -128,12 +128,8 @@ def test_a_coupling_in_tiles_is_that_of_its_layers(place, name, back):
         bits = [(g if back else torch.zeros_like(g)).to(device) for g in given]
         y, half = torch.ones_like(h, device=device), level.channels // 2
         x = h.to(device)
-        weights, biases = (
-            (step.turned, None)
-            if back
-            else ([step.w1, step.w2, step.w3], [step.b1, step.b2, step.b3])
-        )
-        way = Way.of(weights, biases, device, BF16)
+        weights = step.turned if back else [step.w1, step.w2, step.w3]
+        way = Way.of(weights, None if back else [step.b1, step.b2, step.b3], device, BF16)
         whole = [Pixels(t, level.channels, level.channels) for t in (x, y)]
         second = [Pixels(t[..., half:], half, level.channels) for t in (x, y)]
         pair = (whole[0], second[1]) if back else (second[0], whole[1])
