@@ -11,4 +11,6 @@ def register_solvers(register: Register) -> None:
     register("coordinate-descent", "priorkit_solvers.coordinate_descent:CoordinateDescent")
     register("fista", "priorkit_solvers.fista:FISTA")
     register("pnp-admm", "priorkit_solvers.pnp_admm:PnPADMM")
+    register("perturb", "priorkit_solvers.perturb:Perturb")
+    register("langevin", "priorkit_solvers.langevin:Langevin")
     register("denoise", "priorkit_solvers.denoise:Denoise")

@@ -11,6 +11,7 @@ from typing import Any
 from priorkit.engine.result import Attempt, Recovery
 from priorkit.engine.setup import Setup
 from priorkit.errors import BadInputError, WeightsError
+from priorkit.interfaces import Draws
 from priorkit.io.files import file_sha256
 from priorkit.io.records import FORMAT, Saved
 
@@ -44,9 +45,19 @@ def make(setup: Setup, recovery: Recovery) -> dict[str, Any]:
         if attempts > 1:
             image["restarts"] = [_attempt(attempt, i) for attempt in recovery.attempts]
         if recovery.draws is not None:
-            image["draws"] = int(recovery.draws.count[i])
+            image |= _drawn(recovery.draws.rows([i]), recovery, i)
         record["images"].append(image)
     return record
+
+
+def _drawn(draws: Draws, recovery: Recovery, i: int) -> dict[str, Any]:
+    """How many draws there are of image i, how far they spread, and whether they say too much."""
+    told = {"draws": int(draws.count[0]), "spread": number(draws.spread.mean())}
+    if recovery.truth is None:
+        return told
+    low, high = draws.interval(0.9)
+    truth = recovery.truth[i]
+    return told | {"within_90": float(((low[0] <= truth) & (truth <= high[0])).double().mean())}
 
 
 def provenance(setup: Setup) -> dict[str, dict[str, str]]:

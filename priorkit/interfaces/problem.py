@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, cast
+from typing import NamedTuple, Self, cast
 
 import torch
 from torch import Tensor
@@ -87,7 +87,7 @@ class Problem:
         )
         return replace(self, data=data)
 
-    def rows(self, index: Tensor) -> Problem:
+    def rows(self, index: Tensor) -> Self:
         """This problem for some images of the batch, in the order of ``index`` (b,)."""
         data = self._data
         truth = None if data.truth is None else data.truth[index]

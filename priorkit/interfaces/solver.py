@@ -15,6 +15,7 @@ from priorkit.interfaces.operator import Operator
 from priorkit.interfaces.penalty import Penalty
 from priorkit.interfaces.prior import Decoder, Prior
 from priorkit.interfaces.problem import Problem
+from priorkit.linear import column
 
 __all__ = ["Draws", "Requires", "Snapshot", "Solution", "Solver", "State", "shared"]
 
@@ -127,7 +128,7 @@ def _rows(value: Any, index: Tensor) -> Any:
         return value[index]
     if isinstance(value, list):
         return [value[i] for i in index.tolist()]
-    return value.rows(index)
+    return None if value is None else value.rows(index)
 
 
 class Snapshot(NamedTuple):
@@ -148,6 +149,20 @@ class Draws:
     mean: Tensor
     spread: Tensor
     samples: Tensor
+
+    def interval(self, level: float = 0.9) -> tuple[Tensor, Tensor]:
+        """The lower and upper bounds, (B, *shape), between which one more draw lies.
+
+        mean ± t·spread·√(1 + 1/count), t the quantile (1 + level)/2 of Student's distribution
+        with count − 1 degrees of freedom: exact for independent normal draws. If the draws are
+        of the posterior, the true image is one more, and lies within as often as ``level`` says.
+        """
+        from scipy.special import stdtrit
+
+        more = self.count.clamp_min(2).double().cpu()
+        wide = torch.from_numpy(stdtrit(more.numpy() - 1, (1 + level) / 2)) * (1 + 1 / more).sqrt()
+        half = column(wide.to(self.spread), self.spread) * self.spread
+        return self.mean - half, self.mean + half
 
     def rows(self, index: list[int]) -> Draws:
         """The draws of some images."""

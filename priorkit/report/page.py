@@ -111,11 +111,17 @@ def _thumbnail(picture: Image.Image) -> Image.Image:
 
 def _numbers(recovery: Recovery) -> str:
     images = recovery.record["images"]
-    heads = [k for k in ("name", "psnr", "ssim", "error", "misfit") if k in images[0]]
+    heads = [
+        k
+        for k in ("name", "psnr", "ssim", "error", "misfit", "spread", "within_90")
+        if k in images[0]
+    ]
     heads += ["evaluations", "status", "reason"]
     words = {"psnr": "PSNR (dB)", "ssim": "SSIM", "error": "error (1/n)‖x − x̂‖²"}
+    words |= {"spread": "std of draws", "within_90": "truth within their 90% interval"}
     words["evaluations"] = recovery.record["unit"]
     formats = {"psnr": ".2f", "ssim": ".4f", "error": ".2e", "misfit": ".3e"}
+    formats |= {"spread": ".4f", "within_90": ".0%"}
     rows = [
         ["—" if image[k] is None else format(image[k], formats.get(k, "")) for k in heads]
         for image in images

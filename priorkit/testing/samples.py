@@ -21,6 +21,7 @@ from priorkit.interfaces import (
     Prior,
     Problem,
     Requires,
+    Sampler,
     Shape,
     Space,
     ZeroPenalty,
@@ -64,8 +65,8 @@ def problem_for(
     return problem.at(y, truth)
 
 
-class SampleBasis(LinearDecoder, Encoder):
-    """x = ½ + Qz with an orthogonal Q."""
+class SampleBasis(LinearDecoder, Encoder, Sampler):
+    """x = ½ + Qz with an orthogonal Q, and of z ~ N(0, 1) where it draws."""
 
     shape: Shape | None = SHAPE
 
@@ -85,6 +86,12 @@ class SampleBasis(LinearDecoder, Encoder):
 
     def encode(self, x: Tensor) -> Tensor:
         return self.decode_adjoint(x - 0.5)
+
+    def sample(
+        self, n: int, *, temperature: float = 1.0, generator: torch.Generator | None = None
+    ) -> Tensor:
+        z = torch.randn(n, self.latent_size, dtype=self.Q.dtype, generator=generator)
+        return self.decode(temperature * z)
 
 
 class SampleDenoiser(Denoiser):

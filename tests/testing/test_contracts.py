@@ -31,7 +31,9 @@ from priorkit_solvers.adam import Adam
 from priorkit_solvers.coordinate_descent import CoordinateDescent
 from priorkit_solvers.denoise import Denoise
 from priorkit_solvers.fista import FISTA
+from priorkit_solvers.langevin import Langevin
 from priorkit_solvers.lbfgs import LBFGS
+from priorkit_solvers.perturb import Perturb
 from priorkit_solvers.pnp_admm import PnPADMM
 from priorkit_sparsity.bases import DCT, Wavelet
 from priorkit_starts.images import Filled, Noisy, NullSpace, PseudoInverse
@@ -139,6 +141,8 @@ SAMPLES = {
         "fista": [(FISTA(tolerance=1e-9), {"tolerance": 1e-6})],
         "coordinate-descent": [(CoordinateDescent(tolerance=1e-9), {"tolerance": 1e-6})],
         "pnp-admm": [(PnPADMM(), {})],
+        "perturb": [(Perturb(draws=4), {})],
+        "langevin": [(Langevin(), {})],
         "denoise": [(Denoise(), {})],
     },
     "start": {

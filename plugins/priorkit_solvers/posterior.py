@@ -1,0 +1,81 @@
+"""−log p(z | y) of a latent that is normal a priori, for the solvers that draw from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+
+import torch
+from torch import Tensor
+
+from priorkit.errors import BadInputError
+from priorkit.interfaces import (
+    Decoder,
+    Evaluation,
+    GaussianNoise,
+    Problem,
+    Requires,
+    Sampler,
+)
+from priorkit_solvers.history import dots
+
+__all__ = ["DRAWS_LATENTS", "Posterior", "check"]
+
+DRAWS_LATENTS = Requires(latent=(Decoder, Sampler), noise=(GaussianNoise,))
+
+
+def check(solver: str, problem: Problem) -> None:
+    """Raise BadInputError where a posterior of the latent isn't defined, or has another penalty."""
+    if problem.space != "latent" or not problem.noise.known or not problem.noise.std:
+        raise BadInputError(
+            f"{solver} draws latents, given how much noise there is.",
+            got=f"space={problem.space}, "
+            + (f"sigma={problem.noise.std:g}" if problem.noise.known else "no sigma"),
+            try_="sigma=0.01, or the noise that the measurement has",
+        )
+    if problem.gamma:
+        raise BadInputError(
+            f"{solver} has a penalty of its own, ‖z‖² weighted by the noise.",
+            got=f"gamma={problem.gamma:g}",
+            try_="gamma=0",
+        )
+
+
+@dataclass(frozen=True)
+class Posterior(Problem):
+    """ℓ(A(D(z)), y) + γ‖z − c‖², γ = (s/τ)²: 2s² times −log p(z | y) up to a constant.
+
+    For y = A(D(z)) + η with η ~ N(0, s²·1) and z ~ N(c, τ²·1); ``centre`` is c, (b, n).
+    """
+
+    centre: Tensor = field(default_factory=lambda: torch.empty(0))
+
+    @classmethod
+    def of(cls, problem: Problem, temperature: float, *, centre: Tensor, y: Tensor) -> Posterior:
+        """That of a problem given ``y`` in place of its own; ``temperature`` is τ."""
+        known = {item.name: getattr(problem, item.name) for item in fields(Problem)}
+        assert problem.data is not None
+        known["data"] = replace(problem.data, y=y)
+        known["gamma"] = (problem.noise.std / temperature) ** 2
+        return cls(**known, centre=centre)
+
+    @classmethod
+    def perturbed(cls, problem: Problem, temperature: float, number: int) -> Posterior:
+        """Of y + η' and the centre z', drawn as η and z are: its mode is a draw, if not exactly.
+
+        The draw of a ``number`` depends on the image and nothing beside it.
+        """
+        y, mask = problem.y, problem.operator.mask
+        moved = problem.noise.sample(y, problem.streams("perturb y", number))
+        moved = moved if mask is None else moved * mask.to(moved)
+        z = problem.streams("perturb z", number).normal(problem.size).to(y.device, y.real.dtype)
+        return cls.of(problem, temperature, centre=temperature * z, y=moved)
+
+    def rows(self, index: Tensor) -> Posterior:
+        return replace(super().rows(index), centre=self.centre[index])
+
+    def value_grad(self, u: Tensor) -> Evaluation:
+        value, gradient, misfit = self.smooth(u)
+        gap = u - self.centre
+        return Evaluation(
+            value + self.gamma * dots(gap, gap), gradient + 2 * self.gamma * gap, misfit
+        )
