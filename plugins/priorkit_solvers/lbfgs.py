@@ -64,6 +64,7 @@ class LBFGS(Solver[_Search]):
     """
 
     requires = Requires(smooth=True)
+    averages = True
 
     def __init__(
         self,

@@ -170,7 +170,7 @@ class _Watch:
     def __init__(self, row: Row, setup: Setup, truth: Tensor, progress: Progress | None) -> None:
         self.row, self.problem, self.truth = row, setup.problem, truth
         self.progress = progress
-        rows = setup.restarts * len(truth)
+        rows = setup.tries * len(truth)
         self.psnr, self.value = torch.zeros(rows), torch.full((rows,), math.inf)
         self.start()
 
@@ -182,7 +182,8 @@ class _Watch:
         if self.progress is not None:
             self.progress(self.row.label, now, done)
         elapsed = time.perf_counter() - self.started - self.lost
-        if elapsed < self.next or self.truth.ndim != 4:
+        # A mean of solves is there when all of them are.
+        if elapsed < self.next or self.truth.ndim != 4 or self.problem.averaged:
             return
         rows = torch.arange(done, done + len(now.u))
         with torch.no_grad():

@@ -40,6 +40,7 @@ class RunConfig(BaseModel):
     resize: bool = False
     space: Literal["latent", "pixel"] | None = None
     restarts: int | None = Field(default=None, ge=1, le=1000)
+    averaging: int = Field(default=1, ge=1, le=1000)
     sigma: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     noise_norm: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     gamma: float | None = Field(default=None, ge=0, allow_inf_nan=False)
@@ -52,6 +53,8 @@ class RunConfig(BaseModel):
     def _one_noise(self) -> RunConfig:
         if self.sigma is not None and self.noise_norm is not None:
             raise ValueError("say sigma or noise_norm, not both")
+        if self.averaging > 1 and (self.restarts or 1) > 1:
+            raise ValueError("say restarts, of which the best is kept, or averaging, not both")
         if self.shape is not None and (min(self.shape, default=0) < 1 or len(self.shape) > 3):
             raise ValueError(f"shape is (channels, height, width), got {self.shape}")
         if self.shape is not None and math.prod(self.shape) > MAX_NUMBERS:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
 from priorkit.engine.components import Selection, class_of, resolve
+from priorkit.engine.given import GivenStart
 from priorkit.errors import MismatchError, PriorkitError
 from priorkit.interfaces import (
     Decoder,
@@ -41,6 +42,20 @@ def check(selections: Selections, problem: Problem, solver: Solver, start: Start
         raise MismatchError(
             f"{label} makes no use of prior {selections['prior'].name!r}, which only denoises.",
             try_=f"solver={' or '.join(repr(s.name) for s in _using(problem)) or 'of a plugin'}",
+        )
+
+
+def check_averaging(selections: Mapping[str, Selection], solver: Solver[Any], start: Start) -> None:
+    """Raise MismatchError where solves of one problem can't be told apart, or turned round."""
+    name = selections["solver"].name
+    if not solver.averages:
+        raise MismatchError(
+            f"averaging repeats a search that depends on its start, and {name!r} isn't one.",
+            try_="solver=lbfgs; of draws, more of them",
+        )
+    if isinstance(start, GivenStart):
+        raise MismatchError(
+            "averaging makes starts of its own, and one was given.", try_="averaging=1"
         )
 
 

@@ -21,11 +21,11 @@ WORK = 12  # copies of an image that an evaluation holds besides what components
 
 @dataclass(frozen=True)
 class Plan:
-    """The images of a run, their restarts, how many rows are solved together, and the bytes
+    """The images of a run, the tries of each, how many rows are solved together, and the bytes
     that takes; a row is one restart of one image."""
 
     images: int
-    restarts: int
+    tries: int
     together: int
     fixed: int
     per_image: int
@@ -37,8 +37,8 @@ class Plan:
 
     def __str__(self) -> str:
         count = f"{self.images} image{'s' if self.images > 1 else ''}"
-        count += f", {self.restarts} restarts of each" if self.restarts > 1 else ""
-        split = self.together < self.images * self.restarts
+        count += f", {self.tries} tries of each" if self.tries > 1 else ""
+        split = self.together < self.images * self.tries
         count += f", {self.together} at a time" if split else ""
         return f"{count}: about {size(self.bytes)} of memory"
 
@@ -51,7 +51,7 @@ def plan(setup: Setup, images: int) -> Plan:
     fixed += wide * problem.operator.memory
     numbers = problem.size + math.prod(problem.shape) + math.prod(problem.operator.y_shape)
     per_image += wide * (4 * WORK * numbers + problem.prior.memory)
-    fixed += wide * 4 * KEPT * numbers * images * setup.restarts
+    fixed += wide * 4 * KEPT * numbers * images * setup.tries
     free = available(setup.device)
     if fixed + per_image > free:
         holds = f", {size(fixed)} of it matrices" if fixed > per_image else ""
@@ -62,8 +62,8 @@ def plan(setup: Setup, images: int) -> Plan:
             "or an operator that stores no matrix",
         )
     room = min(BATCH_BYTES, (free - fixed) // 2)
-    together = max(1, min(images * setup.restarts, room // max(per_image, 1)))
-    return Plan(images, setup.restarts, together, fixed, per_image)
+    together = max(1, min(images * setup.tries, room // max(per_image, 1)))
+    return Plan(images, setup.tries, together, fixed, per_image)
 
 
 def available(device: torch.device) -> int:

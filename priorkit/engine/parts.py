@@ -10,7 +10,10 @@ from torch import Tensor
 
 from priorkit.interfaces import Draws, Problem, Solution
 
-__all__ = ["Part", "joined", "lower", "shown"]
+__all__ = ["Part", "apart", "averaged", "joined", "lower", "shown"]
+
+# Standard deviation of what moves a start: of latents, whose own is 1, and of pixels.
+APART = {"latent": 0.2, "pixel": 0.02}
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,35 @@ class Part:
         never = ["never begun"] * b
         stopped = Solution(u0.clone(), infinite, infinite.clone(), ["stopped"] * b, never, [0] * b)
         return cls.of(problem, stopped)
+
+
+def averaged(problem: Problem, tries: Sequence[Part]) -> Part:
+    """Per image the mean of its tries, with its own misfit; of u the first try's."""
+    first = tries[0].solution
+    x = torch.stack([part.x for part in tries]).mean(0)
+    found = [part.solution for part in tries]
+    worst = [
+        next((k for k, s in enumerate(found) if s.status[i] != "converged"), 0)
+        for i in range(len(x))
+    ]
+    solution = Solution(
+        u=first.u,
+        value=torch.stack([s.value for s in found]).mean(0),
+        misfit=problem.noise.misfit(problem.operator.A(x), problem.y)[0],
+        status=[found[k].status[i] for i, k in enumerate(worst)],
+        reason=[found[k].reason[i] for i, k in enumerate(worst)],
+        evaluations=[sum(s.evaluations[i] for s in found) for i in range(len(x))],
+    )
+    return Part(solution, x)
+
+
+def apart(problem: Problem, u0: Tensor) -> Tensor:
+    """Starts of tries that are averaged: those that no mirror tells apart are moved apart."""
+    own = 2 if problem.has_mirror else 1
+    moved = torch.tensor([restart >= own for restart in problem.restarts], device=u0.device)
+    size = APART[problem.space]
+    noise = problem.streams("averaging").normal(problem.size).to(u0)
+    return torch.where(moved[:, None], u0 + size * noise, u0)
 
 
 def shown(x: Tensor) -> Tensor:

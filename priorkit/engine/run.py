@@ -1,5 +1,5 @@
-"""All rows of a run: restarts tile the images, chunks go through the loop, rows are kept as
-they end, and the best of each image's restarts is what came back."""
+"""All rows of a run: tries tile the images, chunks go through the loop, rows are kept as they
+end, and the best of each image's tries, or their mean, is what came back."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import reduce
 from types import TracebackType
 
 import torch
@@ -18,7 +19,7 @@ from priorkit.engine.given import GivenStart
 from priorkit.engine.journal import Journal
 from priorkit.engine.loop import solve as run
 from priorkit.engine.memory import Plan
-from priorkit.engine.parts import Part, joined, lower
+from priorkit.engine.parts import Part, apart, averaged, joined, lower
 from priorkit.engine.result import Attempt, Recovery, RunError, Trace, peak, score
 from priorkit.engine.setup import Setup
 from priorkit.errors import PriorkitError
@@ -40,14 +41,14 @@ def solve(
     planned: Plan,
     journal: Journal | None = None,
 ) -> Recovery:
-    """Recover from y (B, *y_shape): all restarts of all images in one batch, cut into chunks.
+    """Recover from y (B, *y_shape): all tries of all images in one batch, cut into chunks.
 
     Rows that a ``journal`` holds aren't solved again, and those that end are written to it.
     Raises RunError where a component failed meanwhile; what was done is its ``recovery``.
     """
     started = time.perf_counter()
     b = len(y)
-    images = torch.arange(b, device=y.device).repeat(setup.restarts)
+    images = torch.arange(b, device=y.device).repeat(setup.tries)
     restarts = [row // b for row in range(len(images))]
     tiled = None if truth is None else truth[images]
     if isinstance(setup.start, GivenStart):
@@ -113,6 +114,8 @@ def _solve(
         u0 = torch.cat(
             [setup.start.make(whole.rows(whole.paired(own)))[: len(own)] for own in chunks]
         )
+    if whole.averaged:
+        u0 = apart(whole.rows(index), u0)
     cut: BaseException | None = None
     for number, (chunk, begin) in enumerate(zip(chunks, u0.split(planned.together), strict=True)):
         own, first = chunk.tolist(), number * planned.together
@@ -142,19 +145,17 @@ def _recovery(
     cut: BaseException | None,
     seconds: float,
 ) -> Recovery:
-    """Per image the restart of the lowest objective, scored."""
+    """Per image the restart of the lowest objective, or the mean of all, scored."""
     b = len(y)
     lanes = joined([rows.parts[row] for row in range(len(rows.traces))])
-    tries = [lanes.rows(list(range(r * b, (r + 1) * b))) for r in range(setup.restarts)]
+    tries = [lanes.rows(list(range(r * b, (r + 1) * b))) for r in range(setup.tries)]
     if cut is not None:  # a restart that never began says nothing
         tries = [p for i, p in enumerate(tries) if not i or any(p.solution.evaluations)]
-    best = tries[0]
-    for other in tries[1:]:
-        best = lower(best, other)
+    best = averaged(setup.problem.at(y), tries) if setup.averaging > 1 else reduce(lower, tries)
     found = best.solution
     recovery = Recovery(
         x=best.x,
-        z=found.u if setup.problem.space == "latent" else None,
+        z=found.u if setup.problem.space == "latent" and setup.averaging == 1 else None,
         y=y,
         operator=setup.problem.operator,
         status=found.status,

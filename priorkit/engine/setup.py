@@ -47,8 +47,14 @@ class Setup:
     start: Start
     budget: int
     restarts: int
+    averaging: int
     device: torch.device
     dtype: torch.dtype
+
+    @property
+    def tries(self) -> int:
+        """How many rows an image has: its restarts, or the solves that are averaged."""
+        return self.restarts * self.averaging
 
     def record(self) -> dict[str, Any]:
         """The config with nothing left open: giving it back repeats the run."""
@@ -93,6 +99,7 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
     natural: Space = "latent" if isinstance(prior, Decoder) else "pixel"
     space = config.space or (choices.space if follows else None) or natural
     restarts = config.restarts or (choices.restarts if "start" not in selections else 1) or 1
+    restarts = 1 if config.averaging > 1 else restarts
     selections.setdefault("start", resolve("start", choices.start))
     zero: Penalty = resolve("penalty", None).build(seed)
     bare = Problem(operator, prior, noise, zero, 0.0, space, shape, not real, seed)
@@ -110,6 +117,9 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
     if config.precision == "mixed":
         fit.check_mixed(selections, problem)
         problem = replace(problem, mixed=True)
+    if config.averaging > 1:
+        fit.check_averaging(selections, solver, start)
+        problem = replace(problem, averaged=True)
     with blaming(f"solver {selections['solver'].name!r}"):
         solver.check(problem)
     with blaming(f"start {selections['start'].name!r}"):
@@ -122,6 +132,7 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
         start=start,
         budget=config.budget or choices.budget or solver.budget,
         restarts=restarts,
+        averaging=config.averaging,
         device=_device(config.device),
         dtype=torch.float64 if config.precision == "float64" else torch.float32,
     )

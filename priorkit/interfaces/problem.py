@@ -52,6 +52,8 @@ class Problem:
     In latent space u is a latent (B, k) and D decodes it; in pixel space u is a flattened
     image. ``simulated`` says that y was made from known images. ``seed`` is part of the
     address of every random draw. ``mixed`` asks the prior for gradients in mixed precision.
+    ``averaged`` says that the restarts of an image are averaged: the prior sees every second one
+    of a picture in a mirror, left and right exchanged.
     :meth:`at` adds the data; without them, as in ``check``, everything but what needs y works.
     ``dataclasses.replace(problem, gamma=…)`` gives a problem of its own.
     """
@@ -66,6 +68,7 @@ class Problem:
     simulated: bool = False
     seed: int = 0
     mixed: bool = False
+    averaged: bool = False
     data: Data | None = None
 
     # --- the data ---------------------------------------------------------------
@@ -117,6 +120,11 @@ class Problem:
         """The number of each image in the run, whatever batch it is solved in."""
         return self._data.images
 
+    @property
+    def restarts(self) -> tuple[int, ...]:
+        """Which restart of its image each row is."""
+        return self._data.restarts
+
     def paired(self, index: Tensor) -> Tensor:
         """Rows that can be solved together: one of a run of several is taken twice."""
         return index.repeat(2) if len(index) == 1 and not self._data.alone else index
@@ -147,7 +155,22 @@ class Problem:
 
     def image(self, u: Tensor) -> Tensor:
         """D(u), (B, n) → (B, *shape)."""
-        return self._decoder.decode(u) if self.space == "latent" else u.view(-1, *self.shape)
+        return self._turned(self._decoder.decode(u) if self.space == "latent" else self._pixels(u))
+
+    def _pixels(self, u: Tensor) -> Tensor:
+        return u.view(-1, *self.shape)
+
+    @property
+    def has_mirror(self) -> bool:
+        """Whether restarts can be told apart by a mirror: those of pictures."""
+        return self.averaged and len(self.shape) == 3
+
+    def _turned(self, x: Tensor) -> Tensor:
+        """Between what the prior sees and what is measured, (B, *shape), either way."""
+        if not self.has_mirror or self.data is None:
+            return x
+        odd = torch.tensor([restart % 2 == 1 for restart in self.restarts], device=x.device)
+        return torch.where(odd.view(-1, 1, 1, 1), x.flip(-1), x)
 
     def to_u(self, *, image: Tensor | None = None, latent: Tensor | None = None) -> Tensor:
         """The u of images (B, *shape), or of latents (B, k), whichever space u is in.
@@ -156,6 +179,7 @@ class Problem:
         prior decodes, and is the image's entries where it doesn't.
         """
         if image is not None:
+            image = self._turned(image)
             if self.space == "latent":
                 return cast(Encoder, self.prior).encode(image).detach()
             return image.flatten(1).clone()
@@ -180,8 +204,9 @@ class Problem:
 
     def _evaluate(self, u: Tensor, gamma: float) -> Evaluation:
         x, pullback = self._decode_vjp(u)
-        misfit, slope = self.noise.misfit(self.operator.A(x), self.y)
-        slope = self.operator.vjp(x, slope)
+        seen = self._turned(x)
+        misfit, slope = self.noise.misfit(self.operator.A(seen), self.y)
+        slope = self._turned(self.operator.vjp(seen, slope))
         value = misfit
         if gamma and self.penalty.acts_on == "x":
             penalty, grad = self.penalty.value_grad(x)
@@ -199,7 +224,7 @@ class Problem:
             if self.mixed:
                 return cast(MixedDecoder, self.prior).decode_vjp_mixed(u)
             return self._decoder.decode_vjp(u)
-        return self.image(u), lambda r: r.flatten(1)
+        return self._pixels(u), lambda r: r.flatten(1)
 
     @property
     def _decoder(self) -> Decoder:

@@ -205,13 +205,16 @@ class Solver(Component, ABC, Generic[S]):
     Budget, progress, trace, best iterate, values that aren't finite, Ctrl-C, rows that are
     done and draws are the loop's. S is the solver's own :class:`State`. ``unit`` is what a
     budget counts, ``budget`` how many where nobody says. Where ``descends``, the answer is
-    the iterate of the lowest value, else the last one.
+    the iterate of the lowest value, else the last one. One that ``averages`` knows the problem
+    through its objective and images alone, so that the picture can stand in a mirror meanwhile,
+    and ends elsewhere from another start.
     """
 
     requires: ClassVar[Requires] = Requires()
     unit: ClassVar[str] = "evaluations"
     budget: ClassVar[int] = 400
     descends: ClassVar[bool] = True
+    averages: ClassVar[bool] = False
 
     def check(self, problem: Problem) -> None:
         """Raise a PriorkitError, before any compute, where this solver can't serve.
