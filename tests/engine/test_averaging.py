@@ -23,7 +23,9 @@ def test_it_is_the_mean_of_the_solves(prior):
     two = priorkit.recover(FACES, prior=prior, averaging=2, **SETTINGS)
     mirrored = priorkit.recover(FACES, prior=_Mirrored(random_glow()), **SETTINGS)
     assert torch.allclose(two.x, (one.x + mirrored.x) / 2, atol=1e-4)
-    assert two.evaluations == [a + b for a, b in zip(one.evaluations, mirrored.evaluations)]
+    assert two.evaluations == [
+        a + b for a, b in zip(one.evaluations, mirrored.evaluations, strict=True)
+    ]
     assert len(two.attempts) == 2
     assert two.z is None
     A = two.operator
