@@ -1,9 +1,9 @@
-"""Choose γ for denoising on validation faces and write the table onto a weight card.
+"""Choose γ for denoising on validation pictures and write the table onto a weight card.
 
     python benchmarks/calibrate_denoising.py WEIGHTS.safetensors --data faces.zip
 
-For each σ the mean PSNR over validation pictures (the last by name, never trained on, never
-a test picture) is measured on a grid of γ, and the best is kept. ``prior.defaults`` then
+Which pictures were kept for validation, and how all are framed, is read from the card. For each
+σ their mean PSNR is measured on a grid of γ, and the best is kept. ``prior.defaults`` then
 interpolates between the σ.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -29,29 +30,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("weights", type=Path)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--box", type=float, nargs=4, default=[4.5, 18, 84.5, 98])
     parser.add_argument("--sigma", type=float, nargs="+", default=SIGMAS)
-    parser.add_argument("--faces", type=int, default=12)
+    parser.add_argument("--pictures", type=int, default=12)
     options = parser.parse_args()
-    faces = validation(options.data, options.box, options.faces)
     card_path = read(options.weights).path.with_suffix(".json")
     card = json.loads(card_path.read_text())
+    pictures = validation(options.data, card["training"], options.pictures)
     old = card.setdefault("defaults", {}).get("denoising", {"sigma": [], "gamma": []})
     table = dict(zip(old["sigma"], old["gamma"], strict=True))
     for sigma in options.sigma:
-        table[sigma] = float(f"{climb(faces, options.weights, sigma):.3g}")
+        table[sigma] = float(f"{climb(pictures, options.weights, sigma):.3g}")
     card["defaults"]["denoising"] = {
         "space": "pixel",
         "penalty": "nll",
         "sigma": sorted(table),
         "gamma": [table[sigma] for sigma in sorted(table)],
-        "chosen_on": f"{options.faces} validation pictures",
+        "chosen_on": f"{options.pictures} validation pictures",
     }
     write_atomic(card_path, (json.dumps(card, indent=2) + "\n").encode())
     print(f"Wrote {card_path}")
 
 
-def climb(faces: torch.Tensor, weights: Path, sigma: float) -> float:
+def climb(pictures: torch.Tensor, weights: Path, sigma: float) -> float:
     """The γ of highest mean PSNR: from 0.7σ² by factors of √2, until both neighbours are lower."""
     scores: dict[int, float] = {}
 
@@ -59,7 +59,7 @@ def climb(faces: torch.Tensor, weights: Path, sigma: float) -> float:
         if step not in scores:
             gamma = 0.7 * sigma**2 * FACTOR**step
             result = priorkit.recover(
-                faces,
+                pictures,
                 prior=str(weights),
                 op="identity",
                 sigma=sigma,
@@ -81,11 +81,12 @@ def climb(faces: torch.Tensor, weights: Path, sigma: float) -> float:
         best = nearby
 
 
-def validation(data: Path, box: list[float], count: int) -> torch.Tensor:
-    """``count`` pictures spread over the last 336 by name, framed as in training."""
-    pictures = TrainingPictures(data, (64, 64), box)
-    first = len(pictures) - 336
-    picked = [pictures.crop(first + i * (336 // count)) for i in range(count)]
+def validation(data: Path, training: dict[str, Any], count: int) -> torch.Tensor:
+    """``count`` pictures spread over those that were kept, framed as in training."""
+    pictures = TrainingPictures(data, (training["size"],) * 2, training["box"] or None)
+    kept = training["validation"]
+    first = len(pictures) - kept
+    picked = [pictures.crop(first + i * (kept // count)) for i in range(count)]
     return torch.stack(picked).float() / 255
 
 

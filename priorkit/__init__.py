@@ -13,6 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from priorkit.engine.audit import Audit, audit
     from priorkit.engine.compare import compare
     from priorkit.engine.comparison import Comparison
     from priorkit.engine.recover import recover, replay
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _WHERE = {
+    "Audit": "priorkit.engine.audit",
+    "audit": "priorkit.engine.audit",
     "compare": "priorkit.engine.compare",
     "Comparison": "priorkit.engine.comparison",
     "recover": "priorkit.engine.recover",
@@ -33,10 +36,12 @@ _WHERE = {
 }
 
 __all__ = [
+    "Audit",
     "Comparison",
     "PriorkitError",
     "Recovery",
     "__version__",
+    "audit",
     "compare",
     "hookimpl",
     "recover",

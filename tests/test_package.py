@@ -23,8 +23,9 @@ def test_the_wheel_is_complete(tmp_path):
         names = archive.namelist()
         meta = next(n for n in names if n.endswith("entry_points.txt"))
         points = archive.read(meta).decode()
-    assert "priorkit_glow/weights/glow-celeba.safetensors" in names
-    assert "priorkit_glow/weights/glow-celeba.json" in names
+    for weights in ("celeba", "birds", "flowers"):
+        assert f"priorkit_glow/weights/glow-{weights}.safetensors" in names
+        assert f"priorkit_glow/weights/glow-{weights}.json" in names
     assert "priorkit/assets/astronaut.png" in names
     for folder in sorted(p.parent.name for p in (ROOT / "plugins").glob("*/plugin.py")):
         assert f"{folder}/plugin.py" in names, f"{folder} isn't in the wheel"

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from priorkit.io.pictures import LUMA
 from priorkit.training.dataset import TrainingPictures
+from priorkit_realnvp.patches import coordinates
 
-__all__ = ["Pictures", "Points", "TrainingData", "read"]
+__all__ = ["Patches", "Pictures", "Points", "TrainingData", "read"]
 
 
 class TrainingData(Protocol):
@@ -105,9 +106,44 @@ class Pictures:
         return (pixels.int() * bins // 256 + noise) / bins
 
 
+class Patches:
+    """Patches of pictures as they are, each at a random place; as many as there are pixels / 64.
+
+    Of 8 bits, plus uniform noise of one quantum, in the coordinates of
+    :func:`priorkit_realnvp.patches.coordinates`.
+    """
+
+    def __init__(self, path: Path, side: int) -> None:
+        self.side = side
+        self.shape: tuple[int, ...] = (3 * side**2,)
+        whole = TrainingPictures(path, (side, side), None)
+        self.digest, self.skipped = whole.digest, whole.skipped
+        self.pictures = [whole.picture(i) for i in range(len(whole))]
+        self.ends = np.cumsum([p.shape[1] * p.shape[2] // 64 for p in self.pictures])
+
+    def __len__(self) -> int:
+        return int(self.ends[-1])
+
+    def batch(self, indices: Sequence[int], rng: np.random.Generator) -> Tensor:
+        numbers = np.searchsorted(self.ends, list(indices), side="right")
+        draws, found = rng.random((len(numbers), 3)), []
+        for number, (down, across, side) in zip(numbers, draws, strict=True):
+            picture = self.pictures[number]
+            top = int(down * (picture.shape[1] - self.side + 1))
+            left = int(across * (picture.shape[2] - self.side + 1))
+            patch = picture[:, top : top + self.side, left : left + self.side]
+            found.append(patch.flip(-1) if side > 0.5 else patch)
+        pixels = torch.stack(found).flatten(1)
+        noise = torch.from_numpy(rng.random(tuple(pixels.shape), dtype=np.float32))
+        return coordinates((pixels + noise) / 256, self.side)
+
+    plain = batch
+
+
 def read(
     path: Path,
     *,
+    patch: int,
     size: tuple[int, int],
     channels: int,
     box: Sequence[float],
@@ -117,5 +153,7 @@ def read(
     """Points of a .npy file, else pictures of a folder or zip. Raises ValueError."""
     if path.suffix == ".npy":
         return Points(path)
+    if patch:
+        return Patches(path, patch)
     pictures = TrainingPictures(path, size, box or None)
     return Pictures(pictures, channels=channels, n_bits=n_bits, shift=shift)

@@ -37,6 +37,7 @@ class RealNVPTraining:
     data: Path = option(Path(), "points.npy (N, d), or a folder or zip of pictures")
     out: Path = option(Path(), "folder for checkpoints, samples and the weights")
     name: str = option("realnvp", "name of the weights, family-dataset")
+    patch: int = option(0, "pictures: learn patches of so many pixels a side; 0: whole pictures")
     size: int = option(16, "pictures: side in pixels, a multiple of 2^levels")
     channels: int = option(3, "pictures: 3 for colour, 1 for grey")
     levels: int = option(2, "pictures: how often the sides are halved")
@@ -61,7 +62,8 @@ class RealNVPTraining:
     device: str = option("", "cpu or cuda; default: cuda where there is one")
 
     def __post_init__(self) -> None:
-        least = {"batch": 2, "every": 1, "iterations": 1, "warmup": 0, "validation": 0, "size": 2}
+        least = {"batch": 2, "every": 1, "iterations": 1, "warmup": 0, "validation": 0}
+        least |= {"size": 2, "patch": 0}
         check_options(self, least)
         if self.channels not in (1, 3):
             raise ValueError(f"channels is 3 for colour or 1 for grey, got {self.channels}")
@@ -145,10 +147,11 @@ class _Run(MaximumLikelihood):
 
 def _read(o: RealNVPTraining) -> tuple[data.TrainingData, RealNVPConfig]:
     """The examples, and the network for them; sizes are refused before any file is read."""
-    if o.data.suffix != ".npy":
+    if o.data.suffix != ".npy" and not o.patch:
         o.architecture((o.channels, o.size, o.size))
     examples = data.read(
         o.data,
+        patch=o.patch,
         size=(o.size, o.size),
         channels=o.channels,
         box=o.box,

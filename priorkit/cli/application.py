@@ -17,6 +17,7 @@ from typer.main import get_command, get_command_name
 
 from priorkit import __version__
 from priorkit.cli import streams
+from priorkit.cli.audit import audit
 from priorkit.cli.console import err, escape, out
 from priorkit.cli.doctor import doctor
 from priorkit.cli.inspect import list_, plugins, show
@@ -43,6 +44,9 @@ def application(*, markup: bool = True) -> typer.Typer:
     )
     app.command(context_settings=_OPEN, options_metavar=f"[IMAGE] {_NAMED}")(recover)
     app.command(context_settings=_OPEN, options_metavar=f"[IMAGE] --priors A,B … {_NAMED}")(compare)
+    app.command(context_settings=_OPEN, options_metavar=f"GROUP=FOLDER … --priors A,B … {_NAMED}")(
+        audit
+    )
     app.command()(replay)
     app.command(name="list")(list_)
     app.command()(show)

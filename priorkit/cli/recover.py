@@ -14,7 +14,7 @@ from priorkit.errors import BadInputError
 if TYPE_CHECKING:
     from priorkit.engine.result import Recovery
 
-__all__ = ["compare", "recover", "replay"]
+__all__ = ["OutOption", "compare", "new_folder", "recover", "replay"]
 
 OutOption = Annotated[
     Path | None, typer.Option("--out", help="folder for the results; by default a new one")
@@ -61,14 +61,19 @@ def recover(
     _exit_code(result, folder)
 
 
+def new_folder(save: Path | None) -> Path:
+    """Where results go: as said, else a folder of their own."""
+    from priorkit.io.folders import unused
+
+    return save or unused(DEFAULT)
+
+
 def _folder(save: Path | None, resume: bool) -> Path:
     """Where results go: as said, else a folder of their own, or that of the run to go on with."""
-    from priorkit.io.folders import unfinished, unused
+    from priorkit.io.folders import unfinished
 
-    if save is not None:
-        return save
-    if not resume:
-        return unused(DEFAULT)
+    if save is not None or not resume:
+        return new_folder(save)
     suffix = unfinished(DEFAULT).suffix
     found = sorted(Path().glob(f"{DEFAULT}*{suffix}"))
     if len(found) != 1:

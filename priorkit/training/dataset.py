@@ -109,6 +109,12 @@ class TrainingPictures:
             pixels = pixels[:, ::-1]
         return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
+    def picture(self, index: int) -> Tensor:
+        """Picture ``index`` whole and as it is, (3, height, width) uint8."""
+        with Image.open(io.BytesIO(self._files[self.names[index]])) as file:
+            pixels = np.asarray(ImageOps.exif_transpose(file).convert("RGB"))
+        return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+
     def batch(self, indices: Sequence[int], shift: float, rng: np.random.Generator) -> Tensor:
         """Crops with random mirroring and a random shift of up to ``shift`` source pixels."""
         draws = rng.uniform(-1, 1, (len(indices), 3))

@@ -24,8 +24,10 @@ from priorkit_operators.srht import SRHT
 from priorkit_penalties.likelihood import NLL
 from priorkit_penalties.norms import L1, L2, L2Squared, NoPenalty
 from priorkit_penalties.variation import TotalVariation
+from priorkit_pixels.deep_decoder import DeepDecoder
 from priorkit_pixels.prior import NoPrior
 from priorkit_realnvp.network import RealNVP, RealNVPConfig
+from priorkit_realnvp.patches import PatchFlow
 from priorkit_realnvp.prior import RealNVPPrior
 from priorkit_solvers.adam import Adam
 from priorkit_solvers.coordinate_descent import CoordinateDescent
@@ -131,6 +133,8 @@ SAMPLES = {
         "dct": [(DCT(), {"shape": SHAPE}), (DCT(), {"shape": (1, 9)})],
         "wavelet": [(Wavelet(), {"shape": SHAPE}), (Wavelet(), {"shape": (2, 16)})],
         "bm3d": [(BM3D(), {"shape": (1, 16, 16)})],
+        "patch-flow": [(PatchFlow(), {"shape": (3, 8, 9)})],
+        "deep-decoder": [(DeepDecoder(channels=4, layers=2), {"shape": (3, 6, 9)})],
         "none": [(NoPrior(), {"shape": SHAPE})],
     },
     "solver": {
@@ -159,7 +163,13 @@ SAMPLES = {
         "lasso": [(Lasso(), {"problem": holes(Mask())})],
     },
 }
-SHIPPED = {"glow-celeba": "glow", "dcgan-celeba": "dcgan", "realnvp-2d": "realnvp"}
+SHIPPED = {
+    "glow-celeba": "glow",
+    "glow-birds": "glow",
+    "glow-flowers": "glow",
+    "dcgan-celeba": "dcgan",
+    "realnvp-2d": "realnvp",
+}
 CASES = [
     pytest.param(kind, component, told, id=f"{kind} {name} {i}")
     for kind, names in SAMPLES.items()

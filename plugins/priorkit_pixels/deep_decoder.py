@@ -1,0 +1,106 @@
+"""The deep decoder: an untrained network whose weights are the latent."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from priorkit.errors import MismatchError
+from priorkit.interfaces import Choices, Decoder, Noise, Operator, Shape
+from priorkit.streams import normal
+
+__all__ = ["DeepDecoder"]
+
+SMALL = 1e-3  # of the variance of a channel
+
+
+class DeepDecoder(Decoder):
+    """x = D(z), z the weights of a small convolutional network whose input is fixed.
+
+    From random numbers of ``channels`` × h × w, each layer mixes the channels at every pixel,
+    doubles both sides by bilinear interpolation, cuts off at 0 and normalises each channel; the
+    last mixes them to colours, through a sigmoid. Nothing is trained: that pictures look like
+    pictures comes from the interpolation, and that noise isn't fitted from weights that are fewer
+    than pixels. z = 0 stands for random weights.
+
+    Parameters
+    ----------
+    channels : of every layer; more fit finer detail, and more noise
+    layers : how often the sides are doubled
+    seed : of the fixed input and the weights at z = 0
+
+    Reference: Heckel & Hand, "Deep decoder: concise image representations from untrained
+    non-convolutional networks", ICLR 2019.
+    """
+
+    _low: tuple[int, int]  # height and width of the input
+    _input: Tensor
+    _mixing: Tensor  # the weights at z = 0
+
+    def __init__(
+        self,
+        *,
+        channels: Annotated[int, Field(ge=1, le=1024)] = 64,
+        layers: Annotated[int, Field(ge=1, le=10)] = 5,
+        seed: int = 0,
+    ) -> None:
+        self.channels, self.layers, self.seed = channels, layers, seed
+
+    def bind(self, shape: Shape) -> DeepDecoder:
+        if len(shape) != 3:
+            raise MismatchError("deep-decoder is for pictures.", got=tuple(shape))
+        bound = copy.copy(self)
+        bound.shape = tuple(shape)
+        k, side = self.channels, 2**self.layers
+        bound._low = (-(-shape[1] // side), -(-shape[2] // side))
+        count = k * math.prod(bound._low)
+        draws = normal(self.seed, "deep decoder", [0], count + bound.latent_size)[0]
+        bound._input = 0.1 * draws[:count].view(1, k, *bound._low)
+        bound._mixing = draws[count:] / math.sqrt(k)
+        return bound
+
+    @property
+    def latent_size(self) -> int:
+        k, colours = self.channels, self._colours
+        return self.layers * (k * k + 2 * k) + colours * k + colours
+
+    @property
+    def memory(self) -> int:
+        return 4 * 8 * self.channels * math.prod(self._low) * 4**self.layers // 3 * 4
+
+    @property
+    def _colours(self) -> int:
+        assert self.shape is not None, "bind first"
+        return self.shape[0]
+
+    def decode(self, z: Tensor) -> Tensor:
+        assert self.shape is not None
+        k, b = self.channels, len(z)
+        sizes = [k * k, k, k] * self.layers + [self._colours * k, self._colours]
+        parts, first = z.split(sizes, 1), self._mixing.to(z).split(sizes)
+        h = self._input.to(z).expand(b, -1, -1, -1)
+        for layer in range(self.layers):
+            mixing, gain, shift = parts[3 * layer : 3 * layer + 3]
+            h = _mixed(h, mixing + first[3 * layer])
+            h = F.interpolate(h, scale_factor=2, mode="bilinear", align_corners=False).relu()
+            variance, mean = torch.var_mean(h, (2, 3), keepdim=True, correction=0)
+            scaled = (h - mean) * (variance + SMALL).rsqrt()
+            h = scaled * (1 + gain)[..., None, None] + shift[..., None, None]
+        x = _mixed(h, parts[-2] + first[-2]) + parts[-1][..., None, None]
+        return torch.sigmoid(x)[..., : self.shape[1], : self.shape[2]]
+
+    def defaults(self, operator: Operator, noise: Noise) -> Choices:
+        """No penalty: the network is one, and the search stops at the level of the noise."""
+        return Choices(space="latent", penalty="none", budget=1000)
+
+
+def _mixed(h: Tensor, weights: Tensor) -> Tensor:
+    """A matrix of weights of its own for each image, (B, out·in), at every pixel."""
+    matrix = weights.view(len(h), -1, h.shape[1])
+    return torch.bmm(matrix, h.flatten(2)).view(len(h), -1, *h.shape[2:])

@@ -1,0 +1,55 @@
+"""``priorkit audit``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from priorkit.cli.console import Bar, JsonFlag, escape, out, show_json, show_table
+from priorkit.cli.recover import OutOption, new_folder
+from priorkit.cli.words import split, value
+from priorkit.errors import BadInputError
+
+__all__ = ["audit"]
+
+
+def audit(
+    context: typer.Context,
+    priors: Annotated[str, typer.Option(help="names, separated by commas")],
+    op: Annotated[str | None, typer.Option(help="operator")] = None,
+    save: OutOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say where a prior's error comes from: representation, measurement or optimisation.
+
+    GROUP=FOLDER … are pictures, such as faces=data/faces others=data/others. Settings of the
+    measurement are options too: --m 500 --sigma 0.1 --seed 3 …
+    """
+    positional, settings = split(context.args)
+    groups = {}
+    for word in positional:
+        name, equals, place = word.partition("=")
+        if not equals or not name or not place:
+            raise BadInputError(
+                "A group is a name and its pictures.", got=word, try_="faces=FOLDER"
+            )
+        groups[name] = place
+    settings |= {"op": value(op)} if op is not None else {}
+    names = [name.strip() for name in priors.split(",") if name.strip()]
+    with Bar(quiet=as_json) as progress:
+        from priorkit.engine.audit import audit as run
+
+        folder = new_folder(save)
+        found = run(
+            groups,
+            priors=names,
+            progress=lambda label, now, done: progress(now, done, label),
+            **settings,
+        )
+        found.save(folder)
+    if as_json:
+        show_json(found.table())
+        return
+    show_table(*found.cells())
+    out.print(f"Wrote {escape(folder)}: report.html, audit.csv, audit.svg …", soft_wrap=True)

@@ -1,0 +1,114 @@
+"""An audit's three errors, where each of them is known."""
+
+import csv
+import json
+
+import pytest
+import torch
+
+import priorkit
+from priorkit.errors import PriorkitError
+from priorkit.interfaces import Choices, LinearDecoder
+from tests.helpers import SHAPE
+
+PICTURES = torch.rand(3, *SHAPE, generator=torch.Generator().manual_seed(0)).numpy()
+
+
+class Few(LinearDecoder):
+    """x = ½ + Φz with the first ``count`` columns of an orthogonal matrix."""
+
+    shape = SHAPE
+
+    def __init__(self, count):
+        torch.manual_seed(0)
+        self.basis = torch.linalg.qr(torch.randn(192, 192).double())[0][:, :count]
+
+    @property
+    def latent_size(self):
+        return self.basis.shape[1]
+
+    def decode(self, z):
+        return (z @ self.basis.T.to(z)).view(-1, *SHAPE) + 0.5
+
+    def decode_adjoint(self, x):
+        return x.flatten(1) @ self.basis.to(x)
+
+    def defaults(self, operator, noise):
+        return Choices(solver="lbfgs")
+
+
+def found(prior, **settings):
+    given = {"op": "gaussian", "noise_norm": 0.0, "seed": 1, **settings}
+    (finding,) = priorkit.audit({"some": PICTURES}, priors=[prior], **given).findings
+    total = finding.representation + finding.measurement + finding.optimisation
+    assert total == pytest.approx(finding.error, rel=1e-5)
+    return finding
+
+
+def test_too_few_latents_are_a_fault_of_representation():
+    finding = found(Few(20), m=150)
+    basis = Few(20).basis.float()
+    x = torch.from_numpy(PICTURES).flatten(1) - 0.5
+    outside = (x - x @ basis @ basis.T).square().mean()
+    assert finding.representation == pytest.approx(float(outside), rel=0.02)
+    assert finding.optimisation == 0
+    assert finding.measurement < 0.4 * finding.error  # what A mixes in from outside
+
+
+def test_too_few_measurements_are_a_fault_of_the_measurement():
+    finding = found(Few(192), m=60)
+    assert finding.measurement > 0.95 * finding.error
+    assert finding.pictures == 3
+
+
+def test_too_few_evaluations_are_a_fault_of_optimisation():
+    finding = found(Few(150), m=190, budget=3)
+    assert finding.optimisation > 0.4 * finding.error
+
+
+def test_it_is_saved_and_looked_at(tmp_path, command_line):
+    groups = {"some": PICTURES, "fewer & others": PICTURES[:1]}
+    whole = priorkit.audit(groups, priors=[{"prior": Few(20), "label": "few"}], op="mask")
+    folder = whole.save(tmp_path / "audit")
+    names = {path.name for path in folder.iterdir()}
+    assert names == {
+        "audit.csv",
+        "audit.json",
+        "audit.svg",
+        "grid.png",
+        "report.html",
+        "manifest.json",
+    }
+    rows = list(csv.DictReader((folder / "audit.csv").open()))
+    assert [row["group"] for row in rows] == list(groups)
+    assert json.loads((folder / "audit.json").read_text())[1]["standard_error"] is None
+    page = (folder / "report.html").read_text()
+    assert "few, fewer &amp; others" in page
+    assert "representation" in page
+
+
+@pytest.mark.parametrize(
+    ("groups", "priors", "said"),
+    [
+        ({}, ["glow-celeba"], "groups of pictures, and priors"),
+        ({"a": PICTURES}, ["none"], "latent"),
+    ],
+)
+def test_what_cannot_be_audited(groups, priors, said):
+    with pytest.raises(PriorkitError, match=said):
+        priorkit.audit(groups, priors=priors, op="identity")
+
+
+def test_the_command(command_line, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "faces").mkdir()
+    astronaut = priorkit.recover(prior="none", op="identity", budget=1, shape=(3, 64, 64))
+    astronaut.image().save(tmp_path / "faces/a.png")
+    words = ["audit", "faces=faces", "--priors", "glow-celeba", "--op", "gaussian"]
+    done = command_line(*words, "--m", "100", "--budget", "3", "--json")
+    (row,) = json.loads(done.out)
+    assert (row["prior"], row["group"]) == ("glow-celeba", "faces")
+    assert (tmp_path / "priorkit-out/report.html").exists()
+    said = command_line("audit", "faces", "--priors", "glow-celeba")
+    assert said.code == 2
+    assert "A group is a name and its pictures. Got faces" in said.err
