@@ -21,6 +21,7 @@ EXCEPTIONS = {
         "priorkit.report.page",
     },
     "priorkit.engine.comparison": {"priorkit.report.gallery", "priorkit.report"},
+    "priorkit.engine.audit": {"priorkit.report.audit", "priorkit.report"},
 }
 LIGHT = ["priorkit", "priorkit.hookspecs", "priorkit.registry", "priorkit.errors"]
 LIGHT += ["priorkit.engine.config", "priorkit.cli"]

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from priorkit.errors import MismatchError, WeightsError
-from priorkit.interfaces import Choices, Copies, Density, Noise, Operator, Shape
+from priorkit.interfaces import Choices, Copies, Density, Noise, Operator, Shape, Spec
 from priorkit.io.weights import restore
 from priorkit_realnvp.network import RealNVP, RealNVPConfig
 
@@ -24,6 +24,7 @@ __all__ = ["PatchFlow", "coordinates"]
 
 SHIPPED = Path(__file__).parent / "weights" / "patches" / "patch-photos.safetensors"
 CHUNK = 4096  # patches that are taken together
+LEAST = 1e-4  # γ below which a search doesn't come to its end
 
 
 class PatchFlow(Density):
@@ -81,10 +82,12 @@ class PatchFlow(Density):
         return F.pad(x, (0, more[0], 0, more[1]), mode="reflect") if any(more) else x
 
     def defaults(self, operator: Operator, noise: Noise) -> Choices:
-        """The maximum a posteriori estimate in pixel space: γ = 2σ², from the pseudo-inverse."""
-        gamma = 2 * noise.std**2 if noise.known and noise.std else None
-        start = None if operator.sees_image else "pseudo-inverse"
-        return Choices(space="pixel", penalty="nll", gamma=gamma, start=start)
+        """The maximum a posteriori estimate in pixel space, from the picture that y suggests."""
+        start: Spec = "lasso"
+        if operator.sees_image:
+            start = "noisy" if operator.sees_all else {"name": "filled", "fill": "neighbours"}
+        gamma = max(2 * noise.std**2, LEAST) if noise.known else LEAST
+        return Choices(space="pixel", penalty="nll", gamma=gamma, start=start, budget=300)
 
 
 def coordinates(patches: Tensor, side: int) -> Tensor:

@@ -59,8 +59,16 @@ def test_the_value_grows_with_the_picture():
 def test_it_denoises():
     x = photograph()
     noisy = priorkit.recover(x, prior="none", op="identity", sigma=0.1, seed=1)
-    found = priorkit.recover(x, prior="patch-flow", op="identity", sigma=0.1, seed=1)
+    found = priorkit.recover(x, prior="patch-flow", op="identity", sigma=0.1, seed=1, budget=60)
     assert float(found.psnr) > float(noisy.psnr) + 5
+
+
+def test_it_needs_fewer_measurements_than_a_basis():
+    settings = {"op": "srht", "m": 64 * 64 * 3 // 4, "seed": 1}
+    basis = priorkit.recover(photograph(), prior="dct", **settings)
+    found = priorkit.recover(photograph(), prior="patch-flow", budget=100, **settings)
+    assert found.record["config"]["start"]["name"] == "lasso"
+    assert float(found.psnr) > float(basis.psnr) + 2
 
 
 def test_patches_are_trained_on(tmp_path):
