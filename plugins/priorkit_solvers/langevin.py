@@ -13,7 +13,7 @@ from torch import Tensor
 from priorkit.interfaces import Problem, Solver, State, shared
 from priorkit_solvers.curvature import Curvature
 from priorkit_solvers.history import dots
-from priorkit_solvers.lbfgs import LBFGS, _Search
+from priorkit_solvers.lbfgs import LBFGS, Search
 from priorkit_solvers.posterior import DRAWS_LATENTS, Posterior, check
 
 __all__ = ["Langevin"]
@@ -32,7 +32,7 @@ class _Chain(State):
     g: Tensor  # (b, n) gradient of the misfit at u
     log_step: Tensor  # (b,) of ε
     hot: Tensor  # (b,) noise variance per entry at which the annealing begins
-    search: _Search | None = None  # of L-BFGS, on the way to the first state
+    search: Search | None = None  # of L-BFGS, on the way to the first state
     curvature: Curvature | None = None
     rounds: int = shared(default=0)  # how often the curvature was measured
     taken: int = shared(default=0)  # evaluations, the same for all
@@ -52,7 +52,7 @@ class Langevin(Solver[_Chain]):
     accepted with the probability of Metropolis and Hastings, so that its states are exactly those
     of the posterior in the long run. Meanwhile s² falls from what the first state misses the
     measurement by to the level of the noise, and ε is learned; then both stay, and 64 states of
-    the last half of the budget, evenly spaced, are the draws. Their mean is the answer.
+    the last two fifths of the budget, evenly spaced, are the draws. Their mean is the answer.
 
     Parameters
     ----------
@@ -90,8 +90,9 @@ class Langevin(Solver[_Chain]):
 
     def init(self, problem: Problem, u0: Tensor, budget: int) -> _Chain:
         zero = torch.zeros(len(u0), dtype=torch.float64, device=u0.device)
-        step = zero - torch.tensor(problem.size, dtype=torch.float64).log().to(zero) / 3
-        return _Chain.begin(u0, g=torch.zeros_like(u0), log_step=step, hot=zero, budget=budget)
+        return _Chain.begin(
+            u0, g=torch.zeros_like(u0), log_step=zero, hot=zero.clone(), budget=budget
+        )
 
     def step(self, problem: Problem, state: _Chain) -> _Chain:
         """One evaluation: towards the first state, of the curvature there, or of the chain."""

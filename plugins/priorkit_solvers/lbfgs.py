@@ -16,14 +16,14 @@ from torch import Tensor
 from priorkit.interfaces import Evaluation, Problem, Requires, Solver, State
 from priorkit_solvers.history import History, dots
 
-__all__ = ["LBFGS"]
+__all__ = ["LBFGS", "Search"]
 
 ARMIJO, WOLFE = 1e-4, 0.9  # Nocedal & Wright, section 3.1
 MAX_TRIALS = 25  # evaluations in one line search
 
 
 @dataclass(kw_only=True)
-class _Search(State):
+class Search(State):
     """A point accepted, u with value f, and a line search from it along d."""
 
     g: Tensor  # (b, n) gradient at u
@@ -39,7 +39,7 @@ class _Search(State):
     pairs: History
 
 
-class LBFGS(Solver[_Search]):
+class LBFGS(Solver[Search]):
     """Limited-memory BFGS with a weak Wolfe line search, per image.
 
     A trial point u + t·d is too long where the value isn't finite or exceeds
@@ -81,10 +81,10 @@ class LBFGS(Solver[_Search]):
         fixed, per_image = super().memory(problem)
         return fixed, per_image + 4 * 2 * self.history * problem.size
 
-    def init(self, problem: Problem, u0: Tensor, budget: int) -> _Search:
+    def init(self, problem: Problem, u0: Tensor, budget: int) -> Search:
         first = problem.value_grad(u0)
         b, zero = len(u0), torch.zeros_like(first.value)
-        state = _Search.begin(
+        state = Search.begin(
             u0,
             g=first.grad,
             d=torch.zeros_like(u0),
@@ -106,7 +106,7 @@ class LBFGS(Solver[_Search]):
         _aim(problem, state, torch.ones_like(finite))
         return state
 
-    def step(self, problem: Problem, state: _Search) -> _Search:
+    def step(self, problem: Problem, state: Search) -> Search:
         """One trial point of every line search, and what follows from it."""
         point = state.u + state.t.to(state.u.dtype)[:, None] * state.d
         now = problem.value_grad(point)
@@ -137,7 +137,7 @@ class LBFGS(Solver[_Search]):
         return state
 
     def _accept(
-        self, problem: Problem, state: _Search, rows: Tensor, point: Tensor, now: Evaluation
+        self, problem: Problem, state: Search, rows: Tensor, point: Tensor, now: Evaluation
     ) -> None:
         """Move the rows to their trial points, and end those that have converged."""
         column = rows[:, None]
@@ -170,7 +170,7 @@ def _scaled(problem: Problem, u: Tensor) -> Tensor:
     return u if problem.scale is None else problem.scale * u
 
 
-def _aim(problem: Problem, state: _Search, rows: Tensor) -> None:
+def _aim(problem: Problem, state: Search, rows: Tensor) -> None:
     """A new direction and line search for the rows."""
     if not bool(rows.any()):
         return
