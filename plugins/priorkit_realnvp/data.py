@@ -13,7 +13,7 @@ from torch import Tensor
 
 from priorkit.io.pictures import LUMA
 from priorkit.training.dataset import TrainingPictures
-from priorkit_realnvp.patches import coordinates
+from priorkit_realnvp.basis import coordinates
 
 __all__ = ["Patches", "Pictures", "Points", "TrainingData", "read"]
 
@@ -110,7 +110,7 @@ class Patches:
     """Patches of pictures as they are, each at a random place; as many as there are pixels / 64.
 
     Of 8 bits, plus uniform noise of one quantum, in the coordinates of
-    :func:`priorkit_realnvp.patches.coordinates`.
+    :func:`priorkit_realnvp.basis.coordinates`.
     """
 
     def __init__(self, path: Path, side: int) -> None:

@@ -8,19 +8,18 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import torch
 from pydantic import Field
-from scipy.fft import dctn
 from torch import Tensor
 from torch.nn import functional as F
 
 from priorkit.errors import MismatchError, WeightsError
 from priorkit.interfaces import Choices, Copies, Density, Noise, Operator, Shape, Spec
 from priorkit.io.weights import restore
+from priorkit_realnvp.basis import coordinates
 from priorkit_realnvp.network import RealNVP, RealNVPConfig
 
-__all__ = ["PatchFlow", "coordinates"]
+__all__ = ["PatchFlow"]
 
 SHIPPED = Path(__file__).parent / "weights" / "patches" / "patch-photos.safetensors"
 CHUNK = 4096  # patches that are taken together
@@ -88,19 +87,3 @@ class PatchFlow(Density):
             start = "noisy" if operator.sees_all else {"name": "filled", "fill": "neighbours"}
         gamma = max(2 * noise.std**2, LEAST) if noise.known else LEAST
         return Choices(space="pixel", penalty="nll", gamma=gamma, start=start, budget=300)
-
-
-def coordinates(patches: Tensor, side: int) -> Tensor:
-    """Patches (B, 3·side²) in a basis in which their numbers hardly depend on each other.
-
-    Cosines across the patch, and of the colours grey, red − blue and green − both; orthonormal,
-    so that a density is the same in either.
-    """
-    return patches @ _basis(side).to(patches)
-
-
-def _basis(side: int) -> Tensor:
-    colours = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / np.sqrt([[3], [2], [6]])
-    whole = np.eye(3 * side**2).reshape(-1, 3, side, side)
-    turned = np.einsum("kc,pcij->pkij", colours, dctn(whole, axes=(2, 3), norm="ortho"))
-    return torch.from_numpy(turned.reshape(len(whole), -1))

@@ -4,11 +4,13 @@ import math
 
 import numpy as np
 import pytest
+import scipy.fft
 import torch
 from PIL import Image
 from priorkit_pixels.deep_decoder import DeepDecoder
+from priorkit_realnvp.basis import coordinates
 from priorkit_realnvp.data import Patches
-from priorkit_realnvp.patches import PatchFlow, coordinates
+from priorkit_realnvp.patches import PatchFlow
 
 import priorkit
 from priorkit.errors import PriorkitError
@@ -24,6 +26,8 @@ def test_coordinates_are_another_basis():
     patches = torch.rand(5, 108, dtype=torch.float64)
     turned = coordinates(patches, 6)
     assert torch.allclose(turned @ turned.T, patches @ patches.T)
+    cosines = scipy.fft.dctn(patches[0].view(3, 6, 6).sum(0).numpy(), norm="ortho") / 3**0.5
+    assert np.allclose(turned[0, :36], cosines.flatten())
     grey = coordinates(torch.ones(1, 108, dtype=torch.float64), 6)
     assert torch.allclose(grey[0, 0], torch.tensor(math.sqrt(108.0), dtype=torch.float64))
     assert float(grey[0, 1:].abs().max()) < 1e-12
