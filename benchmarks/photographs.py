@@ -27,19 +27,14 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     "noise": {"op": "identity", "sigma": 0.1},
     "half": {"op": "mask", "mask": "random", "fraction": 0.5},
 }
-TV = {"srht-10": 1e-3, "srht-4": 1e-3, "noise": 0.2, "half": 1e-3}
-
-
-def priors(problem: str) -> dict[str, dict[str, Any]]:
-    """Settings by the name of a row."""
-    found: dict[str, dict[str, Any]] = {
-        "tv": {"prior": "none", "penalty": "tv", "gamma": TV[problem], "budget": 400},
-        "dct": {"prior": "dct"},
-        "bm3d": {"prior": "bm3d"},
-        "deep-decoder": {"prior": "deep-decoder"},
-        "patch-flow": {"prior": "patch-flow"},
-    }
-    return found
+TV = {"srht-10": 3e-3, "srht-4": 1e-3, "noise": 0.14, "half": 3e-4}
+PRIORS: dict[str, dict[str, Any]] = {
+    "tv": {"prior": "none", "penalty": "tv", "budget": 400},
+    "dct": {"prior": "dct"},
+    "bm3d": {"prior": "bm3d"},
+    "deep-decoder": {"prior": "deep-decoder"},
+    "patch-flow": {"prior": "patch-flow"},
+}
 
 
 def main() -> None:
@@ -48,7 +43,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--pictures", type=int, default=5)
     parser.add_argument("--problems", nargs="+", choices=PROBLEMS, default=list(PROBLEMS))
-    parser.add_argument("--priors", nargs="+", choices=priors("noise"), default=priors("noise"))
+    parser.add_argument("--priors", nargs="+", choices=PRIORS, default=list(PRIORS))
     options = parser.parse_args()
     x = load(options.folder, (3, SIDE, SIDE)).x[: options.pictures]
     print("| problem | prior | PSNR | ± | evaluations | seconds per picture |")
@@ -56,7 +51,8 @@ def main() -> None:
     for problem in options.problems:
         for name in options.priors:
             started = time.perf_counter()
-            settings = {**PROBLEMS[problem], **priors(problem)[name]}
+            settings = PROBLEMS[problem] | PRIORS[name]
+            settings |= {"gamma": TV[problem]} if name == "tv" else {}
             found = priorkit.recover(x.numpy(), seed=1, **settings)
             seconds = (time.perf_counter() - started) / len(x)
             assert found.psnr is not None

@@ -18,7 +18,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from priorkit_glow.couplings import OUT_OF_TILES
+from priorkit_glow.couplings import suits_tiles, tiles_of_sums
 from priorkit_glow.levels import levels_of
 from priorkit_glow.network import GlowConfig
 from speed import LARGE
@@ -81,7 +81,7 @@ def step(rows: dict[str, Work], level: Any, size: int) -> None:
 
     def in_tiles(name: str, into: int, out: int, moved: float) -> None:
         first, last = 9 * into * hidden, 9 * out * hidden
-        columns = 64 * next(count for count in (1, 2, 4) if 9 * out <= 64 * count)
+        columns = 64 * tiles_of_sums(out)
         needed, issued = (2.0 * pixels * (first + hidden**2 + n) for n in (last, hidden * columns))
         parts = pixels * 100 / 64 * out * 4
         weights = (first + hidden**2 + last) * size / BATCH
@@ -96,13 +96,13 @@ def step(rows: dict[str, Work], level: Any, size: int) -> None:
         rows.setdefault(name, Work()).add(needed, issued, moved + depth * out * size / BATCH)
 
     inner, stream = pixels * hidden * size, pixels * 4
-    if size == 2 and channels <= OUT_OF_TILES:
+    if size == 2 and suits_tiles(hidden, channels):
         in_tiles("tiles", half, channels, stream * half)
     else:
         product("into", 9 * half, hidden, stream * half + inner + bits)
         product("through", hidden, hidden, 2 * inner + bits)
         product("out_of", 9 * hidden, channels, inner + stream * channels)
-    if size == 2 and half <= OUT_OF_TILES:
+    if size == 2 and suits_tiles(hidden, half):
         in_tiles("back_tiles", channels, half, stream * channels)
     else:
         product("back_into", 9 * channels, hidden, stream * channels + inner + bits)

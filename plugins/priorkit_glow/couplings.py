@@ -11,7 +11,7 @@ from torch import Tensor
 from priorkit.cuda import Argument, Launch
 from priorkit_glow.levels import Level
 
-__all__ = ["NAMES", "OUT_OF_TILES", "Pixels", "Way"]
+__all__ = ["NAMES", "Pixels", "Way", "suits_tiles", "tiles_of_sums"]
 
 NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 ON_CHIP = {"float32": 96, "bfloat16": 256}  # hidden channels that ``coupling.cu`` holds
@@ -25,6 +25,16 @@ class Pixels(NamedTuple):
     values: Tensor
     channels: int
     pitch: int
+
+
+def suits_tiles(hidden: int, out: int) -> bool:
+    """Whether ``tiles.cu`` has room for a coupling of so many hidden and output channels."""
+    return hidden <= WIDEST_TILES and out <= OUT_OF_TILES
+
+
+def tiles_of_sums(out: int) -> int:
+    """How many times 64 columns ``tiles.cu`` adds up for so many output channels."""
+    return next(count for count in (1, 2, 4) if 9 * out <= _BROAD * count)
 
 
 @dataclass
@@ -74,15 +84,11 @@ class Way:
         hidden = level.hidden
         if on_chip and level.pixels <= _ROWS and hidden <= ON_CHIP[self.dtype]:
             run = self._whole
-        elif on_chip and self.dtype == "bfloat16" and self._suits_tiles(hidden, y.channels):
+        elif on_chip and self.dtype == "bfloat16" and suits_tiles(hidden, y.channels):
             run = self._in_tiles
         else:
             run = self._by_layers
         run(launch, x, y, bits, level, batch)
-
-    @staticmethod
-    def _suits_tiles(hidden: int, out: int) -> bool:
-        return hidden <= WIDEST_TILES and out <= OUT_OF_TILES
 
     def _named(self, name: str) -> str:
         """A kernel's name for this direction and dtype."""
@@ -107,7 +113,7 @@ class Way:
         parts = x.values.new_empty(tiles * (_SIDE + 2) ** 2 * out)
         apart = -(-level.hidden // _BROAD) * _BROAD + 8  # of pixels of the first hidden layer
         held = 2 * (_ROWS * (apart + _BROAD + 8) + (_ROWS + _BROAD) * _TILE_PITCH)
-        count = next(count for count in (1, 2, 4) if 9 * out <= _BROAD * count)
+        count = tiles_of_sums(out)
         arguments: list[Argument] = [x.values, x.pitch, w1, b1, w2, b2, w3, *bits, parts]
         arguments += [level.height, level.width, x.channels, level.hidden, out]
         shared = max(held, 4 * _ROWS * 9 * out)

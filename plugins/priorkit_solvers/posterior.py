@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 
-import torch
 from torch import Tensor
 
 from priorkit.errors import BadInputError
@@ -40,14 +39,14 @@ def check(solver: str, problem: Problem) -> None:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Posterior(Problem):
     """ℓ(A(D(z)), y) + γ‖z − c‖², γ = (s/τ)²: 2s² times −log p(z | y) up to a constant.
 
     For y = A(D(z)) + η with η ~ N(0, s²·1) and z ~ N(c, τ²·1); ``centre`` is c, (b, n).
     """
 
-    centre: Tensor = field(default_factory=lambda: torch.empty(0))
+    centre: Tensor
 
     @classmethod
     def of(cls, problem: Problem, temperature: float, *, centre: Tensor, y: Tensor) -> Posterior:

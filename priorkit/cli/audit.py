@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from priorkit.cli.console import Bar, JsonFlag, escape, out, show_json, show_table
-from priorkit.cli.recover import OutOption, new_folder
+from priorkit.cli.recover import OpOption, OutOption, PriorsOption, listed, new_folder
 from priorkit.cli.words import split, value
 from priorkit.errors import BadInputError
 
@@ -16,8 +14,8 @@ __all__ = ["audit"]
 
 def audit(
     context: typer.Context,
-    priors: Annotated[str, typer.Option(help="names, separated by commas")],
-    op: Annotated[str | None, typer.Option(help="operator")] = None,
+    priors: PriorsOption,
+    op: OpOption = None,
     save: OutOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -36,14 +34,13 @@ def audit(
             )
         groups[name] = place
     settings |= {"op": value(op)} if op is not None else {}
-    names = [name.strip() for name in priors.split(",") if name.strip()]
     with Bar(quiet=as_json) as progress:
         from priorkit.engine.audit import audit as run
 
         folder = new_folder(save)
         found = run(
             groups,
-            priors=names,
+            priors=listed(priors),
             progress=lambda label, now, done: progress(now, done, label),
             **settings,
         )

@@ -14,7 +14,16 @@ from priorkit.errors import BadInputError
 if TYPE_CHECKING:
     from priorkit.engine.result import Recovery
 
-__all__ = ["OutOption", "compare", "new_folder", "recover", "replay"]
+__all__ = [
+    "OpOption",
+    "OutOption",
+    "PriorsOption",
+    "compare",
+    "listed",
+    "new_folder",
+    "recover",
+    "replay",
+]
 
 OutOption = Annotated[
     Path | None, typer.Option("--out", help="folder for the results; by default a new one")
@@ -22,13 +31,15 @@ OutOption = Annotated[
 ResumeFlag = Annotated[
     bool, typer.Option("--resume", help="go on with a run that was cut short, by its --out")
 ]
+PriorsOption = Annotated[str, typer.Option(help="names, separated by commas")]
+OpOption = Annotated[str | None, typer.Option(help="operator")]
 DEFAULT = Path("priorkit-out")
 
 
 def recover(
     context: typer.Context,
     prior: Annotated[str | None, typer.Option(help="name, or path to weights")] = None,
-    op: Annotated[str | None, typer.Option(help="operator")] = None,
+    op: OpOption = None,
     y: Annotated[
         str | None, typer.Option("--y", help="real measurements: a .npy file, or a picture")
     ] = None,
@@ -61,6 +72,11 @@ def recover(
     _exit_code(result, folder)
 
 
+def listed(names: str) -> list[str]:
+    """Names that were separated by commas."""
+    return [name.strip() for name in names.split(",") if name.strip()]
+
+
 def new_folder(save: Path | None) -> Path:
     """Where results go: as said, else a folder of their own."""
     from priorkit.io.folders import unused
@@ -87,8 +103,8 @@ def _folder(save: Path | None, resume: bool) -> Path:
 
 def compare(
     context: typer.Context,
-    priors: Annotated[str, typer.Option(help="names, separated by commas")],
-    op: Annotated[str | None, typer.Option(help="operator")] = None,
+    priors: PriorsOption,
+    op: OpOption = None,
     save: OutOption = None,
     resume: ResumeFlag = False,
     as_json: JsonFlag = False,
@@ -103,7 +119,7 @@ def compare(
     settings |= {"op": value(op)} if op is not None else {}
     if isinstance(settings.get("ms"), int):
         settings["ms"] = [settings["ms"]]
-    names = [name.strip() for name in priors.split(",") if name.strip()]
+    names = listed(priors)
     with Bar(quiet=as_json) as progress:
         from priorkit.engine.compare import compare as run
         from priorkit.io.pictures import dimensions

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from priorkit.engine.components import resolve
+from priorkit.engine.components import Selection, resolve
 from priorkit.engine.contest import contestant
 from priorkit.engine.recover import recover
 from priorkit.engine.result import Recovery
@@ -109,10 +109,13 @@ def audit(
     if not groups or not priors:
         raise BadInputError("An audit needs groups of pictures, and priors.", try_='{"faces": …}')
     findings, recoveries = [], {}
+    tables = [contestant(prior) for prior in priors]
+    selections = [resolve("prior", table["prior"]) for table in tables]  # weights are read once
     for name, pictures in groups.items():
-        for prior in map(contestant, priors):
-            label = str(prior.pop("label"))
-            own = {"op": op, "space": "latent", "penalty": "none", "gamma": 0.0} | settings | prior
+        for table, prior in zip(tables, selections, strict=True):
+            label = str(table["label"])
+            more = {k: v for k, v in table.items() if k != "label"} | {"prior": prior}
+            own = {"op": op, "space": "latent", "penalty": "none", "gamma": 0.0} | settings | more
 
             def tell(now: Any, done: int, label: str = f"{label} on {name}") -> None:
                 if progress is not None:
@@ -163,7 +166,7 @@ def _noise_energy(found: Recovery) -> float:
 
 def _represented(found: Recovery, settings: dict[str, Any], tell: Any) -> Recovery:
     """The picture nearest to the truth that the prior can say, and its latent."""
-    prior = resolve("prior", settings["prior"])
+    prior: Selection = settings["prior"]
     encodes = issubclass(prior.target or type(prior.instance), Encoder)
     kept = ("prior", "seed", "device", "precision", "restarts", "space", "penalty", "gamma")
     own = {k: v for k, v in settings.items() if k in kept and not (encodes and k == "restarts")}

@@ -96,8 +96,7 @@ class TrainingPictures:
 
     def crop(self, index: int, dx: float = 0.0, dy: float = 0.0, mirror: bool = False) -> Tensor:
         """Picture ``index`` as (3, H, W) uint8, its box moved by (dx, dy) source pixels."""
-        with Image.open(io.BytesIO(self._files[self.names[index]])) as file:
-            image = ImageOps.exif_transpose(file).convert("RGB")
+        image = self._opened(index)
         left, top, right, bottom = self._box_of(image)
         dx = min(max(dx, -left), image.width - right)
         dy = min(max(dy, -top), image.height - bottom)
@@ -111,8 +110,7 @@ class TrainingPictures:
 
     def picture(self, index: int) -> Tensor:
         """Picture ``index`` whole and as it is, (3, height, width) uint8."""
-        with Image.open(io.BytesIO(self._files[self.names[index]])) as file:
-            pixels = np.asarray(ImageOps.exif_transpose(file).convert("RGB"))
+        pixels = np.asarray(self._opened(index))
         return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
     def batch(self, indices: Sequence[int], shift: float, rng: np.random.Generator) -> Tensor:
@@ -124,6 +122,10 @@ class TrainingPictures:
                 for i, (dx, dy, side) in zip(indices, draws, strict=True)
             ]
         )
+
+    def _opened(self, index: int) -> Image.Image:
+        with Image.open(io.BytesIO(self._files[self.names[index]])) as file:
+            return ImageOps.exif_transpose(file).convert("RGB")
 
     def _fault(self, name: str) -> str:
         """Why a picture can't be used; empty where it can."""

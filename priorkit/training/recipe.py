@@ -280,13 +280,13 @@ class MaximumLikelihood(Recipe):
         from priorkit.io.weights import read  # which a run without --init, on a bare machine, lacks
 
         found = read(path)
-        theirs, ours = found.card.architecture, json.loads(json.dumps(self.architecture))
-        for name in ours if found.card.family == self.family else ["family"]:
-            mine = ours.get(name, self.family)
-            if theirs.get(name, found.card.family) != mine:
+        theirs = {"family": found.card.family, **found.card.architecture}
+        ours = {"family": self.family, **json.loads(json.dumps(self.architecture))}
+        for name, mine in ours.items():
+            if theirs.get(name) != mine:
                 raise ValueError(
-                    f"--init has another {name}: {theirs.get(name, found.card.family)}, not "
-                    f"{mine}. Train with the architecture on the card {found.card.name}.json"
+                    f"--init has another {name}: {theirs.get(name)}, not {mine}. "
+                    f"Train with the architecture on the card {found.card.name}.json"
                 )
         return found
 

@@ -66,7 +66,7 @@ def test_too_few_evaluations_are_a_fault_of_optimisation():
     assert finding.optimisation > 0.4 * finding.error
 
 
-def test_it_is_saved_and_looked_at(tmp_path, command_line):
+def test_it_is_saved_and_looked_at(tmp_path):
     groups = {"some": PICTURES, "fewer & others": PICTURES[:1]}
     whole = priorkit.audit(groups, priors=[{"prior": Few(20), "label": "few"}], op="mask")
     folder = whole.save(tmp_path / "audit")

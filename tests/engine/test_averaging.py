@@ -1,5 +1,7 @@
 """The mean of several solves of one problem."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from priorkit_glow.prior import GlowPrior
@@ -48,8 +50,6 @@ def test_the_gradient_is_that_of_the_mirrored_objective(prior, space):
     operator = Mask(mask=mask).bind(SHAPE)
     y = operator.A(torch.from_numpy(FACES).double())
     problem = a_problem(operator, y, prior=prior, space=space)
-    from dataclasses import replace
-
     twice = replace(problem, averaged=True).at(y, None, [0, 1], [0, 1])
     u = 0.3 * torch.randn(2, 192, generator=torch.Generator().manual_seed(1)).double()
     now = twice.value_grad(u)
