@@ -1,7 +1,8 @@
 """Recovery quality beside the paper's, with default settings.
 
     python benchmarks/quality.py --data ../shared/data
-    python benchmarks/quality.py --data ../shared/data --all [--averaging 8] [--faces ffhq/test100]
+    python benchmarks/quality.py --data ../shared/data --all [--averaging 8]
+    python benchmarks/quality.py --data ../shared/data --all --faces ffhq/test100 --first 25
 
 Mean PSNR over the twelve CelebA test faces, solved as one batch on one seed, with
 evaluations and seconds per image. ``--all`` takes every m of the paper, four σ and the hole, each
@@ -60,7 +61,9 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="every m and σ, on three seeds")
     parser.add_argument("--averaging", type=int, default=1, help="with --all: solves averaged")
     parser.add_argument("--faces", default="celeba/test12", help="with --all: folder in --data")
-    parser.add_argument("--only", default="", help="rows whose name has this in it")
+    parser.add_argument("--seeds", type=int, default=3, help="with --all: seeds 0 to SEEDS - 1")
+    parser.add_argument("--first", type=int, help="with --all: so many of the faces, by name")
+    parser.add_argument("--only", default="", help="rows whose name ends with this: 'm = 500'")
     parser.add_argument("--out", type=Path, help="also save each run in this folder")
     parser.add_argument(
         "--alone", action="store_true", help="also solve each face alone and compare"
@@ -73,7 +76,7 @@ def main() -> None:
     print(f"{options.prior}, seed {options.seed}, {machine()}\n")
     print("| problem | PSNR | SSIM | goal | paper | evaluations | seconds per image |")
     print("|---|---|---|---|---|---|---|")
-    for case in [case for case in CASES if options.only in case.name]:
+    for case in [case for case in CASES if case.name.endswith(options.only)]:
         started = time.perf_counter()
         result = priorkit.recover(faces, prior=options.prior, seed=options.seed, **case.settings)
         seconds = (time.perf_counter() - started) / len(result.x)
@@ -102,14 +105,16 @@ def print_all(options: argparse.Namespace) -> None:
         for s, p in DENOISING.items()
     ]
     cases.append(CASES[-1])
-    print(f"{options.prior}, {options.faces}, averaging {options.averaging}, {machine()}\n")
+    faces = sorted((options.data / options.faces).iterdir())[: options.first]
+    print(f"{options.prior}, {len(faces)} of {options.faces}, seeds 0 to {options.seeds - 1}, "
+          f"averaging {options.averaging}, {machine()}\n")  # fmt: skip
     print("| problem | PSNR | ± | paper | evaluations | seconds per image |")
     print("|---|---|---|---|---|---|")
-    for case in [case for case in cases if options.only in case.name]:
+    for case in [case for case in cases if case.name.endswith(options.only)]:
         started, found, counts = time.perf_counter(), [], []
-        for seed in range(3):
+        for seed in range(options.seeds):
             result = priorkit.recover(
-                options.data / options.faces,
+                faces,
                 prior=options.prior,
                 seed=seed,
                 averaging=options.averaging,

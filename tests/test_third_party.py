@@ -66,7 +66,7 @@ def test_it_is_listed(installed):
     """The new names stand beside the first-party ones, and nothing failed."""
     listed = names(installed.run("-m", "priorkit.cli", "list", "--json"))
     assert listed["prior"]["smooth"] == "toy"
-    assert listed["operator"]["downsample"] == "toy"
+    assert listed["operator"]["binning"] == "toy"
     assert {"gaussian", "identity", "mask"} <= set(listed["operator"])
     plugins = installed.run("-m", "priorkit.cli", "plugins", "--json")
     (toy,) = [p for p in json.loads(plugins.stdout) if p["name"] == "toy"]
@@ -77,19 +77,19 @@ def test_an_empty_selection_hides_it(installed):
     """PRIORKIT_PLUGINS="" leaves the first-party plugins alone."""
     listed = names(installed.run("-m", "priorkit.cli", "list", "--json", PRIORKIT_PLUGINS=""))
     assert "smooth" not in listed["prior"]
-    assert "downsample" not in listed["operator"]
+    assert "binning" not in listed["operator"]
     assert "none" in listed["prior"]
 
 
 def test_it_recovers_a_picture(installed):
     """Superresolution under the smooth prior beats showing every coarse pixel enlarged."""
-    words = "recover --prior smooth --op superresolution --factor 2 --frequencies 16"
+    words = "recover --prior smooth --op binning --factor 2 --frequencies 16"
     words += " --shape 3 32 32 --out out --json"
     done = installed.run("-m", "priorkit.cli", *words.split())
     assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout)
     assert record["config"]["prior"] == {"name": "smooth", "frequencies": 16}
-    assert record["config"]["op"] == {"name": "downsample", "factor": 2}
+    assert record["config"]["op"] == {"name": "binning", "factor": 2}
     truth, y = (np.load(installed.root / "out" / f"{name}.npy")[0] for name in ("truth", "y"))
     assert y.shape == (3, 16, 16)
     enlarged = y.repeat(2, axis=1).repeat(2, axis=2)
@@ -104,7 +104,7 @@ def test_it_enlarges_a_small_picture(installed):
     ramp = np.linspace(0, 255, 16, dtype=np.uint8)
     small = np.stack([np.add.outer(ramp // 2, ramp // 2)] * 3, axis=2)
     Image.fromarray(small).save(installed.root / "small.png")
-    words = "recover --y small.png --prior smooth --op downsample --factor 2 --frequencies 16"
+    words = "recover --y small.png --prior smooth --op binning --factor 2 --frequencies 16"
     done = installed.run(
         "-m", "priorkit.cli", *words.split(), *["--shape", "3", "32", "32", "--out", "large"]
     )

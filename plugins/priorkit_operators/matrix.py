@@ -6,12 +6,13 @@ import math
 import os
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 import scipy.sparse as sparse
 import torch
 from scipy.sparse.linalg import LinearOperator as ScipyOperator
+from scipy.sparse.linalg import aslinearoperator
 from torch import Tensor
 
 from priorkit.errors import BadInputError
@@ -25,14 +26,26 @@ MAX_SIDE = 50_000_000
 MAX_FREE, MAX_RATIO = 100 << 20, 20  # of a .npz: bytes that are never too many, and their growth
 
 
+@runtime_checkable
+class Multiplies(Protocol):
+    """A linear operator of scipy, or with the interface of scipy's, as those of PyLops are."""
+
+    shape: tuple[int, int]
+
+    def matvec(self, x: Any) -> Any: ...
+    def rmatvec(self, x: Any) -> Any: ...
+
+
 class Matrix(MatrixOperator):
     """A x = M·vec(x), with vec in the order channel, row, column.
+
+    ``op=M`` is short for it. M may be complex; y then is, and x stays real.
 
     Parameters
     ----------
     path : a .npy file (never a pickle) or a scipy .npz of a sparse matrix
-    matrix : instead of a path, a numpy array, torch tensor, scipy sparse matrix, or scipy
-        LinearOperator, of shape (m, n)
+    matrix : instead of a path, a numpy array, torch tensor, scipy sparse matrix, or a linear
+        operator of scipy, PyLops or whoever has ``shape``, ``matvec`` and ``rmatvec``, (m, n)
 
     Raises BadInputError for a matrix that can't be read, has NaN, or other than C·H·W columns.
     """
@@ -47,6 +60,11 @@ class Matrix(MatrixOperator):
         if isinstance(self.matrix, Tensor):
             self._copies = Copies(self.matrix.to)
 
+    @classmethod
+    def adopt(cls, thing: object) -> Self | None:
+        known = isinstance(thing, (np.ndarray, Tensor, Multiplies)) or sparse.issparse(thing)
+        return cls(matrix=thing) if known else None
+
     def prepare(self) -> None:
         m, n = self.matrix.shape
         if n != math.prod(self.shape):
@@ -59,7 +77,9 @@ class Matrix(MatrixOperator):
     @property
     def memory(self) -> int:
         """Of the copy in the precision of the run; the user's own is there already."""
-        return 4 * self.matrix.numel() if isinstance(self.matrix, Tensor) else 0
+        if not isinstance(self.matrix, Tensor):
+            return 0
+        return (8 if self.matrix.is_complex() else 4) * self.matrix.numel()
 
     def A(self, x: Tensor) -> Tensor:
         return self._product(x.flatten(1), adjoint=False)
@@ -68,23 +88,33 @@ class Matrix(MatrixOperator):
         return self._product(y, adjoint=True).view(-1, *self.shape)
 
     def rows(self, i: int, j: int) -> Tensor:
-        if isinstance(self.matrix, ScipyOperator):
-            unit = np.eye(self.matrix.shape[0], dtype=np.float32)[:, i:j]
-            return torch.as_tensor(np.ascontiguousarray(self.matrix.rmatmat(unit).T)).float()
         if isinstance(self.matrix, Tensor):
             return self.matrix[i:j]
-        return torch.from_numpy(self.matrix[i:j].toarray()).float()
+        if isinstance(self.matrix, ScipyOperator):
+            unit = np.zeros((self.matrix.shape[0], j - i), dtype=np.float32)
+            unit[np.arange(i, j), np.arange(j - i)] = 1
+            block = self.matrix.rmatmat(unit).conj().T
+        else:
+            block = self.matrix[i:j].toarray()
+        rows = torch.as_tensor(np.ascontiguousarray(block))
+        return rows.to(torch.complex64 if rows.is_complex() else torch.float32)
 
     def _product(self, v: Tensor, *, adjoint: bool) -> Tensor:
         if isinstance(self.matrix, Tensor):
+            if self.matrix.is_complex():
+                v = v.to(v.dtype.to_complex())
             matrix = self._copies.like(v)
-            return rmatvec(matrix, v) if adjoint else matvec(matrix, v)
-        columns = v.detach().cpu().numpy().astype(np.float64).T
+            return rmatvec(matrix.conj(), v).real.contiguous() if adjoint else matvec(matrix, v)
+        columns = v.detach().cpu().numpy().T
+        columns = columns.astype(np.complex128 if v.is_complex() else np.float64)
         if isinstance(self.matrix, ScipyOperator):
             out = self.matrix.rmatmat(columns) if adjoint else self.matrix.matmat(columns)
         else:
-            out = (self.matrix.T if adjoint else self.matrix) @ columns
-        return torch.as_tensor(np.ascontiguousarray(out.T)).to(v)
+            out = (self.matrix.conj().T if adjoint else self.matrix) @ columns
+        product = torch.as_tensor(np.ascontiguousarray(out.real if adjoint else out.T))
+        product = product.T.contiguous() if adjoint else product
+        complex_too = v.dtype.to_complex() if product.is_complex() else v.dtype.to_real()
+        return product.to(v.device, complex_too)
 
 
 def _read(path: Path) -> Any:
@@ -115,9 +145,8 @@ def _require_small(path: Path) -> None:
 
 def _accept(matrix: Any) -> Any:
     """Check a matrix; dense ones become torch tensors."""
-    if isinstance(matrix, ScipyOperator):
-        if np.issubdtype(matrix.dtype, np.complexfloating):
-            raise BadInputError("The matrix must be real.", got=matrix.dtype)
+    if isinstance(matrix, Multiplies):
+        matrix = aslinearoperator(matrix)
         try:
             matrix.rmatvec(np.zeros(matrix.shape[0]))
         except (NotImplementedError, TypeError) as error:
@@ -132,23 +161,23 @@ def _accept(matrix: Any) -> Any:
             )
         _require_sound(matrix)
         matrix = sparse.csr_array(matrix)
-        finite, real = np.isfinite(matrix.data).all(), not np.iscomplexobj(matrix.data)
+        finite = np.isfinite(matrix.data).all()
     else:
         if not isinstance(matrix, (np.ndarray, Tensor)):
             raise BadInputError(
-                "A matrix is a numpy array, torch tensor, scipy sparse matrix or LinearOperator.",
+                "A matrix is a numpy array, a torch tensor, a sparse matrix of scipy, or a linear "
+                "operator.",
                 got=type(matrix).__name__,
             )
         try:
             matrix = torch.as_tensor(matrix)
         except (TypeError, ValueError) as error:  # letters, objects
-            raise BadInputError("A matrix holds real numbers.", got=matrix.dtype) from error
-        finite, real = bool(torch.isfinite(matrix).all()), not matrix.is_complex()
-        matrix = matrix if matrix.is_floating_point() or not real else matrix.float()
+            raise BadInputError("A matrix holds numbers.", got=matrix.dtype) from error
+        finite = bool(torch.isfinite(matrix).all())
+        fractions = matrix.is_floating_point() or matrix.is_complex()
+        matrix = matrix if fractions else matrix.float()
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise BadInputError("A matrix has two dimensions, (m, n).", got=tuple(matrix.shape))
-    if not real:
-        raise BadInputError("The matrix must be real.", try_="its real part stacked on the other")
     if not finite:
         raise BadInputError("The matrix has values that are NaN or infinite.")
     return matrix

@@ -9,7 +9,13 @@ def register_operators(register: Register) -> None:
     register("identity", "priorkit_operators.pointwise:Identity", aliases=("denoising",))
     register("mask", "priorkit_operators.pointwise:Mask", aliases=("inpainting",))
     register("gaussian", "priorkit_operators.gaussian:Gaussian", aliases=("cs",), fallback=True)
+    register("blur", "priorkit_operators.blur:Blur", aliases=("deblurring",))
+    register("downsample", "priorkit_operators.resampling:Downsample", aliases=("superresolution",))
+    register("fourier", "priorkit_operators.fourier:Fourier", aliases=("mri",))
+    register("gray", "priorkit_operators.pointwise:Gray", aliases=("colorization",))
     register("matrix", "priorkit_operators.matrix:Matrix")
+    register("phase", "priorkit_operators.phase:Phase")
+    register("radon", "priorkit_operators.radon:Radon", aliases=("tomography",))
     register("rademacher", "priorkit_operators.rademacher:Rademacher")
     register("srht", "priorkit_operators.srht:SRHT")
 

@@ -1,4 +1,4 @@
-"""Operators that act pixel by pixel: the identity and masks."""
+"""Operators that act pixel by pixel: the identity, masks, and what is left of colour in gray."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from priorkit.interfaces import IdentityOperator, Level, LinearOperator
 from priorkit.io.pictures import load
 from priorkit.streams import permutation
 
-__all__ = ["Identity", "Mask"]
+__all__ = ["Gray", "Identity", "Mask"]
 
 
 class Identity(IdentityOperator):
@@ -28,6 +28,35 @@ class Identity(IdentityOperator):
 
     def A_adjoint(self, y: Tensor) -> Tensor:
         return y
+
+
+class Gray(LinearOperator):
+    """A x = 0.299 R + 0.587 G + 0.114 B: the luma of a colour picture, (1, H, W).
+
+    Simulated noise has σ = 0.01 unless said otherwise. Reference: ITU-R BT.601, section 2.5.1.
+    """
+
+    default_noise = Level(sigma=0.01)
+
+    def prepare(self) -> None:
+        if len(self.shape) != 3 or self.shape[0] != 3:
+            raise BadInputError(
+                "Only colour pictures (3, H, W) can lose their colour.", got=self.shape
+            )
+        self.y_shape = (1, *self.shape[1:])
+
+    def A(self, x: Tensor) -> Tensor:
+        return (x * self._luma(x)).sum(1, keepdim=True)
+
+    def A_adjoint(self, y: Tensor) -> Tensor:
+        return y * self._luma(y)
+
+    def image(self, y: Tensor) -> Tensor:
+        return y
+
+    @staticmethod
+    def _luma(like: Tensor) -> Tensor:
+        return like.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
 
 
 class Mask(LinearOperator):

@@ -145,14 +145,9 @@ def resolve(kind: str, spec: Any) -> Selection:
             )
         spec = name
     if not isinstance(spec, (str, Path)):
-        base = getattr(interfaces, kind.capitalize())
-        if not isinstance(spec, base):
-            raise BadInputError(
-                f"The {kind} is a name, a table with one, or an object of class {base.__name__}.",
-                got=repr(spec)[:80],
-            )
         cls = type(spec)
-        return Selection(kind, f"<{cls.__module__}.{cls.__qualname__}>", instance=spec)
+        name = f"<{cls.__module__}.{cls.__qualname__}>"
+        return Selection(kind, name, instance=_component(kind, spec))
     name = str(spec)
     entry = registry().find(kind, name)
     if entry is None and kind == "prior":
@@ -161,6 +156,26 @@ def resolve(kind: str, spec: Any) -> Selection:
             return Selection(kind, name, class_of(found), options, dict(found.preset))
     entry = entry or registry().get(kind, name)
     return Selection(kind, entry.name, class_of(entry), options, dict(entry.preset))
+
+
+def _component(kind: str, thing: Any) -> Any:
+    """An object that is a component, or that a registered class of its kind adopts."""
+    base = getattr(interfaces, kind.capitalize())
+    if isinstance(thing, base):
+        return thing
+    for entry in registry().entries(kind):
+        try:
+            cls = class_of(entry)
+        except PriorkitError:  # what it lacks may be just what the user doesn't have
+            continue
+        with blaming(f"{kind} {entry.name!r}"):
+            adopted = cls.adopt(thing)
+        if adopted is not None:
+            return adopted
+    raise BadInputError(
+        f"The {kind} is a name, a table with one, or an object of class {base.__name__}.",
+        got=repr(thing)[:80],
+    )
 
 
 def from_weights(name: str) -> Entry | None:

@@ -16,6 +16,7 @@ from priorkit.interfaces.operator import (
     LinearOperator,
     MatrixOperator,
     Operator,
+    stack,
 )
 from priorkit.interfaces.penalty import (
     L1Penalty,
@@ -80,4 +81,5 @@ __all__ = [
     "Status",
     "ZeroPenalty",
     "shared",
+    "stack",
 ]

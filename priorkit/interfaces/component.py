@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -36,6 +36,14 @@ class Component:
     """
 
     provenance: Mapping[str, str] = MappingProxyType({})
+
+    @classmethod
+    def adopt(cls, thing: object) -> Self | None:
+        """The component that stands for an object of another library, or None if it can't.
+
+        A registered class that overrides this lets users write ``op=thing``.
+        """
+        return None
 
 
 class Copies(Generic[T]):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import ClassVar, Self
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 from priorkit.interfaces.component import Component, Shape
 from priorkit.interfaces.noise import Level
 
-__all__ = ["IdentityOperator", "LinearOperator", "MatrixOperator", "Operator"]
+__all__ = ["IdentityOperator", "LinearOperator", "MatrixOperator", "Operator", "stack"]
 
 
 class Operator(Component, ABC):
@@ -27,6 +28,13 @@ class Operator(Component, ABC):
 
     shape: Shape  # of one image, set by bind
     y_shape: Shape  # of one measurement, set by bind
+
+    def __matmul__(self, other: Operator) -> Operator:
+        """A ∘ B: ``blur @ mask`` measures with mask what is then blurred."""
+        if not isinstance(other, Operator):
+            return NotImplemented
+        linear = isinstance(self, LinearOperator) and isinstance(other, LinearOperator)
+        return (_LinearProduct if linear else _Product)(self, other)
 
     def bind(self, shape: Shape) -> Self:
         """A copy for images of ``shape``, such as (C, H, W), with ``y_shape`` known."""
@@ -118,3 +126,128 @@ class MatrixOperator(LinearOperator):
     @abstractmethod
     def rows(self, i: int, j: int) -> Tensor:
         """Rows i to j of the matrix of A, (j − i, n), n the number of entries of x."""
+
+
+def stack(*operators: Operator) -> Operator:
+    """(A₁ x, A₂ x, …): several measurements of one image as one, their entries in a row.
+
+    Linear where all are; complex where one is. Raises ValueError for less than one operator.
+
+    >>> from priorkit_operators.pointwise import Gray, Mask
+    >>> stack(Gray(), Mask()).bind((3, 8, 8)).y_shape
+    (256,)
+    """
+    if not operators:
+        raise ValueError("stack needs at least one operator")
+    linear = all(isinstance(operator, LinearOperator) for operator in operators)
+    return (_LinearStack if linear else _Stack)(operators)
+
+
+class _Product(Operator):
+    """A(B(x)), see :meth:`Operator.__matmul__`."""
+
+    def __init__(self, outer: Operator, inner: Operator) -> None:
+        self.outer, self.inner = outer, inner
+        self.provenance = {**outer.provenance, **inner.provenance}
+
+    def prepare(self) -> None:
+        self.inner = self.inner.bind(self.shape)
+        self.outer = self.outer.bind(self.inner.y_shape)
+        self.y_shape = self.outer.y_shape
+
+    @property
+    def default_noise(self) -> Level:  # type: ignore[override]  # of what is measured in the end
+        return self.outer.default_noise
+
+    def A(self, x: Tensor) -> Tensor:
+        return self.outer.A(self.inner.A(x))
+
+    def vjp(self, x: Tensor, r: Tensor) -> Tensor:
+        return self.inner.vjp(x, self.outer.vjp(self.inner.A(x), r))
+
+    @property
+    def mask(self) -> Tensor | None:
+        mask, under = self.outer.mask, self.inner.mask if self.sees_image else None
+        return mask if under is None else under if mask is None else mask * under
+
+    @property
+    def sees_image(self) -> bool:
+        return self.outer.sees_image and self.inner.sees_image
+
+    def image(self, y: Tensor) -> Tensor | None:
+        return self.outer.image(y)
+
+    @property
+    def memory(self) -> int:
+        return self.outer.memory + self.inner.memory
+
+
+class _LinearProduct(LinearOperator, _Product):
+    """A B x, with (A B)ᴴ = Bᴴ Aᴴ."""
+
+    outer: LinearOperator
+    inner: LinearOperator
+
+    def A_adjoint(self, y: Tensor) -> Tensor:
+        return self.inner.A_adjoint(self.outer.A_adjoint(y))
+
+
+class _Stack(Operator):
+    """(A₁ x, A₂ x, …), see :func:`stack`."""
+
+    def __init__(self, operators: Sequence[Operator]) -> None:
+        self.operators = list(operators)
+        self.provenance = {k: v for o in operators for k, v in o.provenance.items()}
+
+    def prepare(self) -> None:
+        self.operators = [operator.bind(self.shape) for operator in self.operators]
+        self.sizes = [math.prod(operator.y_shape) for operator in self.operators]
+        zero = torch.zeros(1, *self.shape)
+        self.real = [not operator.A(zero).is_complex() for operator in self.operators]
+        self.y_shape = (sum(self.sizes),)
+
+    @property
+    def default_noise(self) -> Level:  # type: ignore[override]  # of the first
+        return self.operators[0].default_noise
+
+    def A(self, x: Tensor) -> Tensor:
+        return torch.cat([operator.A(x).flatten(1) for operator in self.operators], 1)
+
+    def vjp(self, x: Tensor, r: Tensor) -> Tensor:
+        return self._sum(r, [partial(operator.vjp, x) for operator in self.operators])
+
+    def _sum(self, y: Tensor, pullbacks: Sequence[Callable[[Tensor], Tensor]]) -> Tensor:
+        """Each part of y through its own pullback; real where it was measured so."""
+        parts = [
+            (part.real if real and part.is_complex() else part).reshape(-1, *operator.y_shape)
+            for part, real, operator in zip(
+                y.split(self.sizes, 1), self.real, self.operators, strict=True
+            )
+        ]
+        pulled = [pull(part) for pull, part in zip(pullbacks, parts, strict=True)]
+        return torch.stack(pulled).sum(0)
+
+    @property
+    def mask(self) -> Tensor | None:
+        masks = [operator.mask for operator in self.operators]
+        if all(mask is None for mask in masks):
+            return None
+        return torch.cat(
+            [
+                torch.ones(size) if mask is None else mask.flatten()
+                for mask, size in zip(masks, self.sizes, strict=True)
+            ]
+        )
+
+    @property
+    def memory(self) -> int:
+        return sum(operator.memory for operator in self.operators)
+
+
+class _LinearStack(LinearOperator, _Stack):
+    """(A₁ x, A₂ x, …), with the sum of the adjoints."""
+
+    operators: list[LinearOperator]  # type: ignore[assignment]
+
+    def A_adjoint(self, y: Tensor) -> Tensor:
+        return self._sum(y, [operator.A_adjoint for operator in self.operators])

@@ -2,16 +2,29 @@
 
 import numpy as np
 import pytest
+import scipy.ndimage
 import scipy.sparse
+import scipy.sparse.linalg
 import torch
+from PIL import Image
 from priorkit_operators import random_matrix
+from priorkit_operators.blur import Blur
+from priorkit_operators.fourier import Fourier
 from priorkit_operators.gaussian import Gaussian
 from priorkit_operators.matrix import Matrix
+from priorkit_operators.phase import Phase
+from priorkit_operators.pointwise import Gray, Identity, Mask
 from priorkit_operators.rademacher import Rademacher
+from priorkit_operators.radon import Radon
+from priorkit_operators.resampling import Downsample
 from priorkit_operators.srht import SRHT
 
+import priorkit
 from priorkit.engine.components import resolve
 from priorkit.errors import BadInputError
+from priorkit.interfaces import LinearOperator, stack
+from priorkit.testing import check_operator
+from tests.helpers import SHAPE
 
 
 def npz(path, kind, **changes):
@@ -85,7 +98,19 @@ def test_made_anew_is_stored_to_the_last_bit(kind, monkeypatch):
 
 @pytest.mark.parametrize(
     "operator",
-    [Gaussian(m=9), Rademacher(m=9), SRHT(m=9), Matrix(matrix=np.eye(4, 192)), "identity", "mask"],
+    [
+        Gaussian(m=9),
+        Rademacher(m=9),
+        SRHT(m=9),
+        Matrix(matrix=np.eye(4, 192)),
+        "identity",
+        "mask",
+        Blur(width=0.8),
+        "downsample",
+        "gray",
+        Mask() @ Blur(width=0.8),
+        stack(Gaussian(m=9), Mask()),
+    ],
 )
 def test_autograd_goes_through_every_operator(operator):
     """For who writes a loss of their own: the gradient of ½‖A x‖² is Aᵀ A x."""
@@ -122,3 +147,181 @@ def test_srht_with_every_row_keeps_lengths():
 def test_more_measurements_than_numbers(kind):
     with pytest.raises(BadInputError, match="at most n = 192"):
         kind(m=193).bind((3, 8, 8))
+
+
+# --- operators beside the libraries that have them ------------------------------------
+
+
+@pytest.fixture(scope="module")
+def astronaut():
+    """A photograph, (1, 1, 60, 64) float64."""
+    skimage_data = pytest.importorskip("skimage.data")
+    picture = Image.fromarray(skimage_data.astronaut()).convert("L").resize((64, 60))
+    return torch.from_numpy(np.asarray(picture, dtype=np.float64) / 255)[None, None]
+
+
+@pytest.mark.parametrize(
+    ("boundary", "mode"),
+    [("reflect", "reflect"), ("edge", "nearest"), ("wrap", "wrap"), ("zero", "constant")],
+)
+def test_blur_is_the_convolution_of_scipy(boundary, mode, astronaut):
+    kernel = np.random.default_rng(0).uniform(size=(4, 7))
+    blurred = Blur(kernel=kernel, boundary=boundary).bind((1, 60, 64)).A(astronaut)[0, 0]
+    expected = scipy.ndimage.convolve(astronaut[0, 0].numpy(), kernel / kernel.sum(), mode=mode)
+    np.testing.assert_allclose(blurred.numpy(), expected, atol=1e-12)
+
+
+def test_a_gaussian_blur_is_that_of_scipy(astronaut):
+    blurred = Blur(width=2.0).bind((1, 60, 64)).A(astronaut)[0, 0].numpy()
+    expected = scipy.ndimage.gaussian_filter(astronaut[0, 0].numpy(), 2.0, truncate=3.0)
+    np.testing.assert_allclose(blurred, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("angle", [0, 45, 90, 30])
+def test_a_shake_is_a_line_of_its_length_and_angle(angle):
+    """Its spread along the line is that of a segment, across it little."""
+    kernel = Blur(kernel="motion", length=15, angle=angle).kernel.flip(0, 1)
+    rows, columns = (torch.arange(n) - (n - 1) / 2 for n in kernel.shape)
+    along = columns * np.cos(np.radians(angle)) - rows[:, None] * np.sin(np.radians(angle))
+    across = columns * np.sin(np.radians(angle)) + rows[:, None] * np.cos(np.radians(angle))
+    assert abs(float((kernel * along**2).sum()) ** 0.5 - 14 / 12**0.5) < 0.2
+    assert float((kernel * across**2).sum()) ** 0.5 < 0.5
+
+
+def test_downsampling_is_that_of_pillow(astronaut):
+    """Away from the edges; Pillow's weights are rounded to 8 bits, so floats are compared."""
+    small = Downsample(factor=4).bind((1, 60, 64)).A(astronaut)[0, 0].numpy()
+    picture = Image.fromarray(astronaut[0, 0].numpy().astype(np.float32), mode="F")
+    np.testing.assert_allclose(small, picture.resize((16, 15), Image.Resampling.BICUBIC), atol=1e-6)
+
+
+def test_every_coefficient_of_the_spectrum_gives_the_picture_back(astronaut):
+    whole = Fourier(acceleration=1, coils=4).bind((1, 60, 64))
+    assert whole.mask.all()
+    torch.testing.assert_close(whole.A_adjoint(whole.A(astronaut)), astronaut)
+
+
+@pytest.mark.parametrize("pattern", ["lines", "random", "radial"])
+def test_as_much_of_the_spectrum_is_measured_as_asked(pattern):
+    bound = Fourier(pattern=pattern, acceleration=4, seed=3).bind((1, 64, 64))
+    assert abs(float(bound.mask.mean()) - 0.25) < 0.02
+    assert bound.mask[0, 32, 32] == 1
+    other = Fourier(pattern=pattern, acceleration=4, seed=4).bind((1, 64, 64))
+    assert (pattern == "radial") == torch.equal(bound.mask, other.mask)
+
+
+def test_projections_are_those_of_scikit_image(astronaut):
+    """They turn the picture and add up, here each pixel is shared by two detectors: a blur of
+    less than a pixel apart. 57 pixels and 81 detectors have one middle."""
+    radon = pytest.importorskip("skimage.transform").radon
+    picture = astronaut[..., :57, :57]
+    angles = [0.0, 30.0, 60.0, 135.0]
+    ours = Radon(angles=angles, detectors=81).bind((1, 57, 57)).A(picture)[0, 0].numpy()
+    theirs = radon(picture[0, 0].numpy(), theta=angles, circle=False).T / 57
+    assert theirs.shape == (4, 81)
+    np.testing.assert_allclose(ours[0], theirs[0], atol=1e-6)  # columns, in either
+    smooth = [scipy.ndimage.gaussian_filter1d(rays, 2) for rays in (ours, theirs)]
+    assert np.abs(smooth[0] - smooth[1]).max() < 0.01 * theirs.max()
+
+
+def test_phases_are_lost_and_found():
+    """A picture and one shifted have one |F x|; four masks tell them apart, and give it back."""
+    x = torch.rand(1, 1, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    plain, coded = (Phase(masks=k).bind((1, 8, 8)) for k in (0, 4))
+    shifted = x.roll(3, -1)
+    torch.testing.assert_close(plain.A(x), plain.A(shifted))
+    assert (coded.A(x) - coded.A(shifted)).norm() > 0.1
+    result = priorkit.recover(x, prior="none", op=coded, sigma=0.0, start="normal", budget=400)
+    assert result.psnr > 30
+
+
+# --- algebra ----------------------------------------------------------------------------
+
+COMBINED = {
+    "blurred, with holes": Mask() @ Blur(width=0.8),
+    "small and gray": Gray() @ Downsample(factor=2),
+    "coefficients of what is blurred": Fourier(acceleration=2) @ Blur(width=0.8),
+    "holes in holes": Mask(mask="left") @ Mask(),
+    "not linear": Phase(masks=2) @ Blur(width=0.8),
+    "two": stack(Gaussian(m=9), Mask()),
+    "real and complex": stack(Gray(), Fourier(acceleration=2)),
+    "one that isn't linear": stack(Gaussian(m=9), Phase(masks=1)),
+}
+
+
+@pytest.mark.parametrize("name", COMBINED)
+def test_combined_operators_keep_the_contract(name):
+    check_operator(COMBINED[name], shape=SHAPE)
+    assert isinstance(COMBINED[name], LinearOperator) == ("linear" not in name)
+
+
+def test_a_product_measures_one_after_the_other():
+    x = torch.rand(2, *SHAPE)
+    blur, mask = Blur(width=0.8).bind(SHAPE), Mask().bind(SHAPE)
+    product = (mask @ blur).bind(SHAPE)
+    assert torch.equal(product.A(x), mask.A(blur.A(x)))
+    assert not product.sees_image
+    assert torch.equal(product.mask, mask.mask)
+    holes = (Mask(mask="left") @ mask).bind(SHAPE)
+    assert holes.sees_image
+    assert torch.equal(holes.mask, Mask(mask="left").bind(SHAPE).mask * mask.mask)
+    assert (Identity() @ Mask()).bind(SHAPE).mask is not None
+
+
+def test_a_stack_measures_all():
+    x = torch.rand(2, *SHAPE)
+    parts = [Gaussian(m=9).bind(SHAPE), Mask().bind(SHAPE)]
+    whole = stack(*parts).bind(SHAPE)
+    assert torch.equal(whole.A(x), torch.cat([part.A(x).flatten(1) for part in parts], 1))
+    assert whole.entries == 9 + int(parts[1].mask.sum())
+    with pytest.raises(ValueError, match="at least one"):
+        stack()
+
+
+@pytest.mark.parametrize("name", ["blur", "downsample", "fourier", "gray", "phase", "radon"])
+def test_an_image_is_measured_alike_in_every_batch(name):
+    """To the last bit, in float32."""
+    operator = resolve("operator", name).build(0).bind((3, 64, 64))
+    x = torch.rand(5, 3, 64, 64)
+    y = operator.A(x)
+    pulled = operator.vjp(x, y)
+    for rows in (slice(0, 2), slice(2, 5)):
+        assert torch.equal(operator.A(x[rows]), y[rows])
+        assert torch.equal(operator.vjp(x[rows], y[rows]), pulled[rows])
+
+
+# --- what others make ---------------------------------------------------------------------
+
+
+def test_a_matrix_is_an_operator_as_it_is():
+    """Of numpy, torch, scipy, and of PyLops: the same y, without glue."""
+    pylops = pytest.importorskip("pylops")
+    M = np.random.default_rng(0).normal(size=(40, 192)) / 40**0.5
+    x = torch.rand(2, *SHAPE, generator=torch.Generator().manual_seed(0))
+    given = [
+        M,
+        torch.from_numpy(M),
+        scipy.sparse.csr_array(M),
+        scipy.sparse.linalg.aslinearoperator(M),
+        pylops.MatrixMult(M),
+    ]
+    found = [priorkit.recover(x, prior="none", op=op, sigma=0.01, budget=20) for op in given]
+    for other in found[1:]:
+        torch.testing.assert_close(other.y, found[0].y)
+        torch.testing.assert_close(other.x, found[0].x, atol=1e-4, rtol=0)
+
+
+def test_operators_of_pylops_keep_the_contract():
+    pylops = pytest.importorskip("pylops")
+    for operator in (
+        pylops.FirstDerivative((12, 10), axis=0),
+        pylops.signalprocessing.FFT2D((12, 10), norm="ortho"),
+        pylops.VStack([pylops.Identity(120), pylops.Diagonal(np.arange(120.0))]),
+    ):
+        adopted = resolve("operator", operator).build(0)
+        check_operator(adopted, shape=(1, 12, 10))
+
+
+def test_what_nobody_knows_is_refused():
+    with pytest.raises(BadInputError, match="The operator is a name, a table"):
+        priorkit.recover(op=object())

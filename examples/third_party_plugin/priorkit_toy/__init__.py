@@ -11,4 +11,4 @@ def register_priors(register: Register) -> None:
 
 @hookimpl
 def register_operators(register: Register) -> None:
-    register("downsample", "priorkit_toy.operator:Downsample", aliases=("superresolution",))
+    register("binning", "priorkit_toy.operator:Binning")

@@ -10,7 +10,7 @@ from priorkit.errors import BadInputError
 from priorkit.interfaces import LinearOperator
 
 
-class Downsample(LinearOperator):
+class Binning(LinearOperator):
     """A x = the mean of every block of ``factor`` × ``factor`` pixels: superresolution."""
 
     def __init__(self, *, factor: Annotated[int, Field(ge=1)] = 4) -> None:

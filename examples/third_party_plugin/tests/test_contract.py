@@ -1,7 +1,7 @@
 """Both components keep the promises of the interfaces that they implement."""
 
 import pytest
-from priorkit_toy.operator import Downsample
+from priorkit_toy.operator import Binning
 from priorkit_toy.prior import Smooth
 
 import priorkit
@@ -15,11 +15,11 @@ def test_smooth(frequencies):
 
 
 @pytest.mark.parametrize("factor", [1, 2, 4])
-def test_downsample(factor):
-    check_operator(Downsample(factor=factor), shape=(3, 8, 12))
+def test_binning(factor):
+    check_operator(Binning(factor=factor), shape=(3, 8, 12))
 
 
 def test_sides_that_do_not_divide():
     """A picture that doesn't split into blocks is refused, with what was got."""
     with pytest.raises(priorkit.PriorkitError, match="multiples of factor = 3"):
-        Downsample(factor=3).bind((3, 8, 12))
+        Binning(factor=3).bind((3, 8, 12))

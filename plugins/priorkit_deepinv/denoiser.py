@@ -1,0 +1,84 @@
+"""D from deepinv: any of its denoisers is a prior."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import sys
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from priorkit.errors import BadInputError, MismatchError
+from priorkit.interfaces import Copies, Denoiser, Shape
+
+__all__ = ["DeepinvDenoiser"]
+
+
+class DeepinvDenoiser(Denoiser):
+    """Denoises with a network or filter of deepinv, model(x, σ); ``prior=model`` is enough.
+
+    Parameters
+    ----------
+    denoiser : an object of class deepinv.models.Denoiser, or the name of one that needs no
+        weights, such as "TVDenoiser"
+
+    Reference: Tachella et al., "DeepInverse: a Python package for solving imaging inverse
+    problems with deep learning", 2025.
+    """
+
+    def __init__(self, *, denoiser: Any = "TVDenoiser") -> None:
+        self.model = _named(denoiser) if isinstance(denoiser, str) else denoiser
+        if not isinstance(self.model, nn.Module):
+            raise BadInputError(
+                "The prior 'deepinv' needs an object of deepinv.models.",
+                got=type(denoiser).__name__,
+                try_="prior=deepinv.models.DRUNet()",
+            )
+        network = self.model.eval()
+        self._copies = Copies(lambda device, dtype: network.to(device, dtype))
+
+    @classmethod
+    def adopt(cls, thing: object) -> Self | None:
+        models = sys.modules.get("deepinv.models")
+        known = models is not None and isinstance(thing, models.Denoiser)
+        return cls(denoiser=thing) if known else None
+
+    def bind(self, shape: Shape) -> DeepinvDenoiser:
+        if len(shape) != 3:
+            raise BadInputError("Denoisers of deepinv are for pictures (C, H, W).", got=shape)
+        return self
+
+    def denoise(self, x: Tensor, sigma: float) -> Tensor:
+        """Each picture by itself; sigma = 0 gives x back."""
+        if sigma <= 0:
+            return x
+        model = self._copies.like(x)
+        filters = not any(True for _ in model.parameters())
+        with torch.no_grad():
+            # A filter may begin where its last call ended: of each image it is a new one.
+            each = [copy.deepcopy(model) if filters else model for _ in x]
+            images = zip(each, x.split(1), strict=True)
+            return torch.cat([denoise(image, sigma) for denoise, image in images])
+
+
+def _named(name: str) -> Any:
+    """A denoiser of deepinv by the name of its class. Raises MismatchError, BadInputError."""
+    try:
+        import deepinv
+    except ImportError as error:
+        raise MismatchError(
+            "The prior 'deepinv' needs the package deepinv.", try_="pip install 'priorkit[deepinv]'"
+        ) from error
+    cls = getattr(deepinv.models, name, None)
+    if not (isinstance(cls, type) and issubclass(cls, deepinv.models.Denoiser)):
+        raise BadInputError(
+            "A denoiser is named by its class in deepinv.models.", got=repr(name), try_="TVDenoiser"
+        )
+    if "pretrained" in inspect.signature(cls).parameters:
+        raise BadInputError(
+            f"{name} has weights to choose, which a name can't.",
+            try_=f"prior=deepinv.models.{name}(pretrained=…)",
+        )
+    return cls()

@@ -1,0 +1,167 @@
+"""Pictures out of focus or shaken: convolution with a kernel."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from priorkit.errors import BadInputError
+from priorkit.interfaces import Copies, Level, LinearOperator
+from priorkit.io.arrays import read_array
+from priorkit.io.pictures import load
+
+__all__ = ["Blur"]
+
+Boundary = Literal["valid", "reflect", "edge", "wrap", "zero"]
+
+
+class Blur(LinearOperator):
+    """A x = k ∗ x, every channel convolved with one kernel whose entries sum to 1.
+
+    Simulated noise has σ = 0.01 unless said otherwise.
+
+    Parameters
+    ----------
+    kernel : "gaussian", "motion" (a straight shake), a picture or .npy file, or an array (h, w)
+    width : standard deviation of "gaussian" in pixels
+    length, angle : of "motion": in pixels, and in degrees, anticlockwise from the right
+    boundary : what is beyond the edge: "reflect" (the picture mirrored), "edge" (its last
+        pixels), "wrap" (its other side, a circular convolution), "zero"; or "valid": nothing
+        is assumed, and y is smaller by the kernel less one pixel
+    """
+
+    default_noise = Level(sigma=0.01)
+
+    def __init__(
+        self,
+        *,
+        kernel: Any = "gaussian",
+        width: Annotated[float, Field(gt=0, le=100)] = 1.5,
+        length: Annotated[float, Field(ge=1, le=500)] = 9.0,
+        angle: float = 0.0,
+        boundary: Boundary = "reflect",
+    ) -> None:
+        self.kernel = _flipped(_kernel(kernel, width, length, angle))
+        self.boundary = boundary
+        self._kernels = Copies(self.kernel.to)
+
+    def prepare(self) -> None:
+        if len(self.shape) != 3:
+            raise BadInputError("A blur is for pictures (C, H, W).", got=self.shape)
+        channels, *sides = self.shape
+        self._indices = []
+        for side, extent in zip(sides, self.kernel.shape, strict=True):
+            if extent > side:
+                raise BadInputError(
+                    f"A kernel must fit into the picture, {sides[0]}×{sides[1]}.",
+                    got="×".join(map(str, self.kernel.shape)),
+                    try_="a smaller width or length, or another shape",
+                )
+            self._indices.append(_sources(side, extent, self.boundary))
+        smaller = [
+            len(index) - extent + 1
+            for index, extent in zip(self._indices, self.kernel.shape, strict=True)
+        ]
+        self.y_shape = (channels, *smaller)
+
+    def A(self, x: Tensor) -> Tensor:
+        return self._convolved(_extended(_extended(x, self._indices[0], 2), self._indices[1], 3))
+
+    def A_adjoint(self, y: Tensor) -> Tensor:
+        kernel = self._kernels.like(y)[None, None]
+        alone = y.reshape(-1, 1, *y.shape[2:])
+        wide = F.conv_transpose2d(alone, kernel).view(*y.shape[:2], *map(len, self._indices))
+        inner = _gathered(wide, self._indices[1], 3, self.shape[2])
+        return _gathered(inner, self._indices[0], 2, self.shape[1])
+
+    def image(self, y: Tensor) -> Tensor:
+        return y
+
+    def _convolved(self, wide: Tensor) -> Tensor:
+        kernel = self._kernels.like(wide)[None, None]
+        return F.conv2d(wide.reshape(-1, 1, *wide.shape[2:]), kernel).view(-1, *self.y_shape)
+
+
+def _sources(side: int, extent: int, boundary: Boundary) -> Tensor:
+    """Which pixel of a side each pixel of the extended one is; −1 where none is."""
+    before, after = (extent - 1) // 2, extent // 2
+    if boundary == "valid":
+        return torch.arange(side)
+    if boundary == "zero":
+        return torch.from_numpy(np.pad(np.arange(side), (before, after), constant_values=-1))
+    mode: Any = {"reflect": "symmetric"}.get(boundary, boundary)
+    return torch.from_numpy(np.pad(np.arange(side), (before, after), mode=mode))
+
+
+def _extended(x: Tensor, index: Tensor, axis: int) -> Tensor:
+    """x with pixels beyond its edges."""
+    index = index.to(x.device)
+    wide = x.index_select(axis, index.clamp_min(0))
+    return wide * _inside(index, x, axis) if int(index.min()) < 0 else wide
+
+
+def _gathered(wide: Tensor, index: Tensor, axis: int, side: int) -> Tensor:
+    """The adjoint of :func:`_extended`: every pixel gets the sum of those that it stood for."""
+    index = index.to(wide.device)
+    inside = wide * _inside(index, wide, axis)
+    shape = list(wide.shape)
+    shape[axis] = side
+    return wide.new_zeros(shape).index_add(axis, index.clamp_min(0), inside)
+
+
+def _inside(index: Tensor, like: Tensor, axis: int) -> Tensor:
+    """1 for pixels that stand for one of the picture, 0 for others, along an axis."""
+    return (index >= 0).to(like).view(*[-1 if i == axis else 1 for i in range(4)])
+
+
+def _flipped(kernel: Tensor) -> Tensor:
+    """PyTorch correlates: a convolution turns the kernel round."""
+    return kernel.flip(0, 1) / kernel.sum()
+
+
+def _kernel(asked: Any, width: float, length: float, angle: float) -> Tensor:
+    """The kernel (h, w) in float64. Raises BadInputError for one that can't be used."""
+    if isinstance(asked, str) and asked == "gaussian":
+        reach = torch.arange(-math.ceil(3 * width), math.ceil(3 * width) + 1).double()
+        bell = torch.exp(-0.5 * (reach / width) ** 2)
+        return bell[:, None] * bell
+    if isinstance(asked, str) and asked == "motion":
+        return _line(length, angle)
+    if isinstance(asked, (str, os.PathLike)):
+        if not os.path.exists(asked):
+            raise BadInputError(
+                "A kernel is gaussian, motion, a picture or .npy file, or an array.",
+                got=repr(str(asked)),
+            )
+        npy = str(asked).endswith(".npy")
+        asked = read_array(Path(asked)) if npy else load(asked).x[0].mean(0)
+    try:
+        kernel = torch.as_tensor(np.asarray(asked, dtype=np.float64))
+    except (TypeError, ValueError) as error:
+        raise BadInputError("A kernel is an array of numbers.", got=type(asked).__name__) from error
+    if kernel.ndim != 2 or 0 in kernel.shape:
+        raise BadInputError("A kernel has two dimensions, (h, w).", got=tuple(kernel.shape))
+    if not bool(torch.isfinite(kernel).all()) or abs(float(kernel.sum())) < 1e-12:
+        raise BadInputError("A kernel is of finite numbers whose sum isn't 0.")
+    return kernel
+
+
+def _line(length: float, angle: float) -> Tensor:
+    """A straight line of a width of one pixel, centred, its points shared among pixels."""
+    reach = math.ceil(length / 2)
+    along = (torch.arange(64 * math.ceil(length)) + 0.5) / (64 * math.ceil(length)) - 0.5
+    turned = math.radians(angle)
+    row = reach - along.double() * (length - 1) * math.sin(turned)
+    column = reach + along.double() * (length - 1) * math.cos(turned)
+    pixels = torch.arange(2 * reach + 1).double()
+    near = (1 - (row[:, None] - pixels).abs()).clamp_min(0)
+    beside = (1 - (column[:, None] - pixels).abs()).clamp_min(0)
+    return near.T @ beside
