@@ -15,6 +15,7 @@ TARGET = ROOT / "docs" / "images" / "floors.svg"
 WORDS = {
     "cli": "the command line, a thin skin",
     "testing": "the conformance kit",
+    "scaffold": "a new plugin",
     "linear": "least squares",
     "streams": "random numbers",
     "metrics": "PSNR, SSIM",

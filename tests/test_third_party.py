@@ -115,6 +115,32 @@ def test_it_enlarges_a_small_picture(installed):
     assert np.abs(again - small).max() <= 2  # grey levels
 
 
+def test_a_new_plugin_is_installed_tested_and_checked(installed):
+    """Every kind at once; then its adjoint is broken, and the check says so, with a hint."""
+    kinds = ["prior", "operator", "noise", "penalty", "solver", "start"]
+    done = installed.run("-m", "priorkit.cli", "new-plugin", "my-own", *kinds)
+    assert done.returncode == 0, done.stderr
+    folder = installed.root / "priorkit-my-own"
+    offline = ("--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check")
+    done = installed.run("-m", "pip", "install", *offline, "--editable", folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = installed.run("-m", "pytest", "-q", "-p", "no:cacheprovider", folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "6 passed" in done.stdout
+    done = installed.run("-m", "priorkit.cli", "check", "my-own", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = json.loads(done.stdout)
+    assert sorted(row["kind"] for row in rows) == sorted(kinds)
+    assert all(row["promises"][-1]["promise"].startswith("it recovers") for row in rows)
+    operator = folder / "priorkit_my_own" / "operator.py"
+    operator.write_text(operator.read_text().replace("] = y", "] = 2 * y"))
+    done = installed.run("-m", "priorkit.cli", "check", "my-own", "--kind", "operator")
+    assert done.returncode == 1
+    assert "broken  A_adjoint is the adjoint" in done.stdout
+    assert "hint: of a convolution, the one with the kernel turned round" in done.stdout
+    assert "broken  it recovers the sample photograph" in done.stdout
+
+
 def test_its_own_tests_pass(installed):
     """Its contract tests, away from its sources, so that the installed package is tested."""
     assert (installed.packages / "priorkit_toy" / "prior.py").exists()

@@ -21,6 +21,7 @@ from priorkit.cli.audit import audit
 from priorkit.cli.console import err, escape, out
 from priorkit.cli.doctor import doctor
 from priorkit.cli.inspect import list_, plugins, show
+from priorkit.cli.plugin import check, new_plugin
 from priorkit.cli.recover import compare, recover, replay
 from priorkit.cli.train import train
 from priorkit.errors import PluginError, PriorkitError
@@ -52,6 +53,8 @@ def application(*, markup: bool = True) -> typer.Typer:
     app.command()(show)
     app.command()(plugins)
     app.command()(doctor)
+    app.command(name="new-plugin")(new_plugin)
+    app.command(context_settings=_OPEN, options_metavar=f"[--kind KIND] {_NAMED}")(check)
     app.command(context_settings=_OPEN, options_metavar="NAME --data PATH --out FOLDER …")(train)
     app.callback(invoke_without_command=True)(_root)
     _add_plugins(app)

@@ -10,6 +10,7 @@ from priorkit.errors import BadInputError
 from priorkit.interfaces import GaussianNoise, Noise, Shape
 from priorkit.streams import Streams
 from priorkit.testing.compare import close, draws, untouched
+from priorkit.testing.promises import promise
 
 __all__ = ["check_noise"]
 
@@ -23,46 +24,69 @@ def check_noise(noise: Noise, *, shape: Shape = (1, 64, 64), seed: int = 0) -> N
     n = math.prod(shape)
     noise = noise.bind(n)
     Ax, y = (torch.sigmoid(draws((3, *shape), seed + i)) for i in (0, 1))
-    untouched(lambda a: noise.misfit(a, y), Ax, "misfit")
-    value, gradient = noise.misfit(Ax, y)
-    assert tuple(value.shape) == (3,), f"the misfit has shape {tuple(value.shape)}"
-    assert value.dtype == torch.float64, f"the misfit is {value.dtype}, not float64"
-    assert gradient.shape == Ax.shape, f"its gradient has shape {tuple(gradient.shape)}"
-    close(noise.misfit(Ax[1:2], y[1:2])[0], value[1:2], 1e-9, "the misfit depends on the batch")
-    direction, step = draws((3, *shape), seed + 2), 1e-6
-    up, down = noise.misfit(Ax + step * direction, y)[0], noise.misfit(Ax - step * direction, y)[0]
-    along = (gradient * direction).flatten(1).sum(1)
-    close((up - down) / (2 * step), along, 1e-4, "the gradient isn't that of the misfit")
-    assert bool((noise.misfit(y, y)[0].abs() < 1e-9).all()), "the misfit isn't 0 at A x = y"
-    one, h = torch.ones_like(y), 1e-4
-    squares = torch.full((3,), n * h**2, dtype=torch.float64)
-    near = noise.misfit(one + h, one)[0]
-    close(near, squares, 1e-2, "the misfit isn't ‖A x − y‖² to second order at y = 1")
+    with promise(
+        "misfit gives a number per image in float64, alike in every batch",
+        "sum over the entries of one image, in .double()",
+    ):
+        untouched(lambda a: noise.misfit(a, y), Ax, "misfit")
+        value, gradient = noise.misfit(Ax, y)
+        assert tuple(value.shape) == (3,), f"the misfit has shape {tuple(value.shape)}"
+        assert value.dtype == torch.float64, f"the misfit is {value.dtype}, not float64"
+        assert gradient.shape == Ax.shape, f"its gradient has shape {tuple(gradient.shape)}"
+        close(noise.misfit(Ax[1:2], y[1:2])[0], value[1:2], 1e-9, "the misfit depends on the batch")
+    with promise("its gradient is that of the misfit", "with respect to A x"):
+        direction, step = draws((3, *shape), seed + 2), 1e-6
+        up, down = (noise.misfit(Ax + sign * step * direction, y)[0] for sign in (1, -1))
+        along = (gradient * direction).flatten(1).sum(1)
+        close((up - down) / (2 * step), along, 1e-4, "the gradient isn't that of the misfit")
+    with promise(
+        "the misfit is 0 at A x = y, and near it ‖A x − y‖² where y = 1",
+        "−2σ² log p(y | A x), less its minimum",
+    ):
+        assert bool((noise.misfit(y, y)[0].abs() < 1e-9).all()), "the misfit isn't 0 at A x = y"
+        one, h = torch.ones_like(y), 1e-4
+        squares = torch.full((3,), n * h**2, dtype=torch.float64)
+        near = noise.misfit(one + h, one)[0]
+        close(near, squares, 1e-2, "the misfit isn't ‖A x − y‖² to second order at y = 1")
     if isinstance(noise, GaussianNoise):
-        squares = (Ax - y).square().flatten(1).sum(1)
-        close(value, squares, 1e-9, "the misfit isn't ‖A x − y‖²")
+        with promise("the misfit is ‖A x − y‖² exactly", "derive from Noise where it isn't"):
+            squares = (Ax - y).square().flatten(1).sum(1)
+            close(value, squares, 1e-9, "the misfit isn't ‖A x − y‖²")
     _check_samples(noise, shape, seed)
 
 
 def _check_samples(noise: Noise, shape: Shape, seed: int) -> None:
     Ax = torch.sigmoid(draws((4, *shape), seed))
     whole = Streams(seed, "noise", range(4))
-    y = noise.sample(Ax, whole)
-    assert y.shape == Ax.shape, f"sample gives shape {tuple(y.shape)}"
-    assert torch.equal(y, noise.sample(Ax, whole)), "sample doesn't follow its streams"
-    alone = noise.sample(Ax[2:3], Streams(seed, "noise", [2]))
-    close(alone, y[2:3], 1e-9, "the noise of an image depends on the batch")
+    with promise(
+        "the noise of an image follows its stream, in every batch",
+        "streams.normal(columns): row i is of image i",
+    ):
+        y = noise.sample(Ax, whole)
+        assert y.shape == Ax.shape, f"sample gives shape {tuple(y.shape)}"
+        assert torch.equal(y, noise.sample(Ax, whole)), "sample doesn't follow its streams"
+        alone = noise.sample(Ax[2:3], Streams(seed, "noise", [2]))
+        close(alone, y[2:3], 1e-9, "the noise of an image depends on the batch")
     if not (noise.known and noise.energy):
         return
-    same = noise.sample(Ax[:1].expand_as(Ax), whole)
-    assert not torch.equal(same[0], same[1]), "two images have the same noise"
+    with promise("two images have noise of their own"):
+        same = noise.sample(Ax[:1].expand_as(Ax), whole)
+        assert not torch.equal(same[0], same[1]), "two images have the same noise"
     # At A x = 1, where every misfit has the scale of its variance.
+    with promise("energy is the mean misfit of samples", "E ℓ(A x, y) at the true x"):
+        flat = torch.ones(64, *shape, dtype=torch.float64)
+        found = noise.sample(flat, Streams(seed, "noise", range(64)))
+        mean = float(noise.misfit(flat, found)[0].mean())
+        assert abs(mean / noise.energy - 1) < 0.05, (
+            f"the misfit of samples is {mean:.3g} on average, energy says {noise.energy:.3g}"
+        )
+    with promise("complex noise has half of its variance in either part, or is refused"):
+        _check_complex(noise, shape, seed)
+
+
+def _check_complex(noise: Noise, shape: Shape, seed: int) -> None:
     flat = torch.ones(64, *shape, dtype=torch.float64)
     found = noise.sample(flat, Streams(seed, "noise", range(64)))
-    mean = float(noise.misfit(flat, found)[0].mean())
-    assert abs(mean / noise.energy - 1) < 0.05, (
-        f"the misfit of samples is {mean:.3g} on average, energy says {noise.energy:.3g}"
-    )
     try:
         zero = torch.zeros(64, *shape, dtype=torch.complex128)
         complex_y = noise.sample(zero, Streams(seed, "noise", range(64)))

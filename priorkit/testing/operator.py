@@ -8,6 +8,7 @@ from torch import Tensor
 
 from priorkit.interfaces import IdentityOperator, LinearOperator, MatrixOperator, Operator, Shape
 from priorkit.testing.compare import Precision, close, draws, precision_of, untouched
+from priorkit.testing.promises import promise
 
 __all__ = ["check_operator"]
 
@@ -23,24 +24,32 @@ def check_operator(operator: Operator, *, shape: Shape, seed: int = 0) -> None:
     assert bound is not operator, "bind returns a copy"
     precision = precision_of(bound.A, draws((1, *shape), seed))
     x, x2 = draws((3, *shape), seed, precision.dtype), draws((3, *shape), seed + 1, precision.dtype)
-    untouched(bound.A, x, "A")
-    y = bound.A(x)
-    assert tuple(y.shape) == (3, *bound.y_shape), (
-        f"A(x) has shape {tuple(y.shape)}, y_shape says {bound.y_shape}"
-    )
-    alone = precision.exact(1e-10)
-    close(bound.A(x[1:2]), y[1:2], alone, "A of one image differs from A of a batch")
+    with promise(
+        "A has the shape that it says, and measures an image alike in every batch",
+        "act on each x[i] alone; y_shape is known after prepare()",
+    ):
+        untouched(bound.A, x, "A")
+        y = bound.A(x)
+        assert tuple(y.shape) == (3, *bound.y_shape), (
+            f"A(x) has shape {tuple(y.shape)}, y_shape says {bound.y_shape}"
+        )
+        alone = precision.exact(1e-10)
+        close(bound.A(x[1:2]), y[1:2], alone, "A of one image differs from A of a batch")
     r = draws(tuple(y.shape), seed + 2, y.dtype)
-    untouched(lambda r: bound.vjp(x, r), r, "vjp")
-    pulled = bound.vjp(x, r)
-    assert pulled.shape == x.shape, f"vjp has shape {tuple(pulled.shape)}"
-    assert not pulled.is_complex(), "vjp of a real x is complex: take the real part"
-    close(bound.vjp(x[1:2], r[1:2]), pulled[1:2], alone, "vjp of one differs from a batch's")
     step = precision.step
-    slope = (bound.A(x + step * x2) - bound.A(x - step * x2)) / (2 * step)
-    tolerance = precision.slope(1e-5)
-    close(_inner(slope, r), _inner(pulled, x2), tolerance, "vjp isn't the transposed Jacobian")
-    _check_sight(bound, y)
+    with promise(
+        "vjp is the transposed Jacobian of A", "without a vjp of yours, autograd finds it"
+    ):
+        untouched(lambda r: bound.vjp(x, r), r, "vjp")
+        pulled = bound.vjp(x, r)
+        assert pulled.shape == x.shape, f"vjp has shape {tuple(pulled.shape)}"
+        assert not pulled.is_complex(), "vjp of a real x is complex: take the real part"
+        close(bound.vjp(x[1:2], r[1:2]), pulled[1:2], alone, "vjp of one differs from a batch's")
+        slope = (bound.A(x + step * x2) - bound.A(x - step * x2)) / (2 * step)
+        tolerance = precision.slope(1e-5)
+        close(_inner(slope, r), _inner(pulled, x2), tolerance, "vjp isn't the transposed Jacobian")
+    with promise("mask and sees_image say what y is", "y is 0 where the mask is"):
+        _check_sight(bound, y)
     if isinstance(bound, IdentityOperator):
         close(y, x, 0, "A x isn't x")
     if isinstance(bound, LinearOperator):
@@ -65,23 +74,29 @@ def _check_linear(
     operator: LinearOperator, x: Tensor, x2: Tensor, y: Tensor, r: Tensor, precision: Precision
 ) -> None:
     tolerance = precision.exact(1e-8)
-    close(operator.A(2 * x - x2), 2 * y - operator.A(x2), tolerance, "A isn't linear")
-    adjoint = operator.A_adjoint(r)
-    assert adjoint.shape == x.shape, f"A_adjoint has shape {tuple(adjoint.shape)}"
-    left, right = _inner(y, r), _inner(x, adjoint)
-    size = y.flatten(1).norm(dim=1) * r.flatten(1).norm(dim=1)  # of what cancels in the sums
-    close(left / size, right / size, tolerance, "dot test: ⟨A x, y⟩ ≠ ⟨x, Aᵀ y⟩")
-    close(operator.T(r), adjoint, 0, ".T isn't A_adjoint")
+    with promise("A is linear", "an Operator that isn't LinearOperator needn't be"):
+        close(operator.A(2 * x - x2), 2 * y - operator.A(x2), tolerance, "A isn't linear")
+    with promise(
+        "A_adjoint is the adjoint: Re⟨A x, y⟩ = ⟨x, Aᴴ y⟩",
+        "of a convolution, the one with the kernel turned round; of complex y, the real part",
+    ):
+        adjoint = operator.A_adjoint(r)
+        assert adjoint.shape == x.shape, f"A_adjoint has shape {tuple(adjoint.shape)}"
+        left, right = _inner(y, r), _inner(x, adjoint)
+        size = y.flatten(1).norm(dim=1) * r.flatten(1).norm(dim=1)  # of what cancels in the sums
+        close(left / size, right / size, tolerance, "dot test: ⟨A x, y⟩ ≠ ⟨x, Aᵀ y⟩")
+        close(operator.T(r), adjoint, 0, ".T isn't A_adjoint")
 
 
 def _check_matrix(operator: MatrixOperator, x: Tensor, y: Tensor) -> None:
-    m = math.prod(operator.y_shape)
-    rows = operator.rows(0, m)
-    rows = rows.to(y.dtype if rows.is_complex() else x.dtype)
-    product = x.flatten(1).to(rows.dtype) @ rows.mT
-    close(product, y.flatten(1), 1e-5, "rows don't make up A")
-    part = operator.rows(m // 2, m).to(rows.dtype)
-    close(part, rows[m // 2 :], 0, "rows depend on the block")
+    with promise("rows make up A", "row i is Aᴴ of the i-th unit vector"):
+        m = math.prod(operator.y_shape)
+        rows = operator.rows(0, m)
+        rows = rows.to(y.dtype if rows.is_complex() else x.dtype)
+        product = x.flatten(1).to(rows.dtype) @ rows.mT
+        close(product, y.flatten(1), 1e-5, "rows don't make up A")
+        part = operator.rows(m // 2, m).to(rows.dtype)
+        close(part, rows[m // 2 :], 0, "rows depend on the block")
 
 
 def _inner(a: Tensor, b: Tensor) -> Tensor:

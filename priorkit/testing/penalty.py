@@ -15,6 +15,7 @@ from priorkit.interfaces import (
     ZeroPenalty,
 )
 from priorkit.testing.compare import Precision, close, draws, precision_of, untouched
+from priorkit.testing.promises import promise
 
 __all__ = ["check_penalty"]
 
@@ -31,18 +32,23 @@ def check_penalty(
     precision = precision_of(lambda u: penalty.value_grad(u)[1].detach(), x)
     u, direction = x.to(precision.dtype), draws((3, *shape), seed + 1, precision.dtype)
     value, gradient = penalty.value_grad(u)
-    assert tuple(value.shape) == (3,), f"the value has shape {tuple(value.shape)}"
-    assert gradient.shape == u.shape, f"the gradient has shape {tuple(gradient.shape)}"
-    untouched(penalty.value_grad, u, "value_grad")
-    alone, slope = penalty.value_grad(u[1:2])
-    tolerance = precision.exact(1e-9)
-    close(alone, value[1:2], tolerance, "the value of one image differs from that in a batch")
-    close(slope, gradient[1:2], tolerance, "the gradient of one image differs from a batch's")
-    step = precision.step
-    up, down = (penalty.value_grad(u + sign * step * direction)[0] for sign in (1, -1))
-    along = (gradient * direction).flatten(1).sum(1)
-    difference = ((up - down) / (2 * step)).to(along)
-    close(difference, along, precision.slope(1e-4), "the gradient isn't that of the value")
+    with promise(
+        "value_grad gives a number and a gradient per image, alike in every batch",
+        "sum over .flatten(1)",
+    ):
+        assert tuple(value.shape) == (3,), f"the value has shape {tuple(value.shape)}"
+        assert gradient.shape == u.shape, f"the gradient has shape {tuple(gradient.shape)}"
+        untouched(penalty.value_grad, u, "value_grad")
+        alone, slope = penalty.value_grad(u[1:2])
+        tolerance = precision.exact(1e-9)
+        close(alone, value[1:2], tolerance, "the value of one image differs from that in a batch")
+        close(slope, gradient[1:2], tolerance, "the gradient of one image differs from a batch's")
+    with promise("the gradient is that of the value"):
+        step = precision.step
+        up, down = (penalty.value_grad(u + sign * step * direction)[0] for sign in (1, -1))
+        along = (gradient * direction).flatten(1).sum(1)
+        difference = ((up - down) / (2 * step)).to(along)
+        close(difference, along, precision.slope(1e-4), "the gradient isn't that of the value")
     if isinstance(penalty, ZeroPenalty):
         assert not bool(value.any()), "a ZeroPenalty isn't zero"
     if isinstance(penalty, L1Penalty):
@@ -55,31 +61,33 @@ def check_penalty(
 
 def _check_prox(penalty: ProximalPenalty, u: Tensor, precision: Precision) -> None:
     t = 0.3
-    best = penalty.prox(u, t)
-    untouched(lambda u: penalty.prox(u, t), u, "prox")
+    with promise("prox is the minimiser of R(v) + ‖v − u‖²/2t", "a step for all, or one per image"):
+        best = penalty.prox(u, t)
+        untouched(lambda u: penalty.prox(u, t), u, "prox")
 
-    def objective(v: Tensor) -> Tensor:
-        return penalty.value_grad(v)[0] + (v - u).flatten(1).square().sum(1) / (2 * t)
+        def objective(v: Tensor) -> Tensor:
+            return penalty.value_grad(v)[0] + (v - u).flatten(1).square().sum(1) / (2 * t)
 
-    slack = 1e-9 if precision.double else 1e-3
-    lowest = objective(best)
-    # Towards u and away from it, along R's slope, and anywhere.
-    ways = [u - best, penalty.value_grad(best)[1], draws(tuple(u.shape), 0, u.dtype)]
-    for way in ways:
-        for scale in (1e-3, 1e-2, 1e-1, -1e-3, -1e-2, -1e-1):
-            other = objective(best + scale * way)
-            assert bool((lowest <= other + slack).all()), "prox isn't the minimiser"
-    steps = torch.tensor([0.1, 0.3, 0.7], dtype=u.dtype)
-    each = torch.cat([penalty.prox(u[i : i + 1], float(steps[i])) for i in range(3)])
-    close(penalty.prox(u, steps), each, 1e-6, "prox takes one step per image too")
+        slack = 1e-9 if precision.double else 1e-3
+        lowest = objective(best)
+        # Towards u and away from it, along R's slope, and anywhere.
+        ways = [u - best, penalty.value_grad(best)[1], draws(tuple(u.shape), 0, u.dtype)]
+        for way in ways:
+            for scale in (1e-3, 1e-2, 1e-1, -1e-3, -1e-2, -1e-1):
+                other = objective(best + scale * way)
+                assert bool((lowest <= other + slack).all()), "prox isn't the minimiser"
+        steps = torch.tensor([0.1, 0.3, 0.7], dtype=u.dtype)
+        each = torch.cat([penalty.prox(u[i : i + 1], float(steps[i])) for i in range(3)])
+        close(penalty.prox(u, steps), each, 1e-6, "prox takes one step per image too")
 
 
 def _check_dual(penalty: NormPenalty, u: Tensor, v: Tensor, precision: Precision) -> None:
     value, gradient = penalty.value_grad(u)
-    inner = (u * v).flatten(1).sum(1)
-    bound = value * penalty.dual_norm(v)
-    assert bool((inner <= bound * (1 + 1e-6) + 1e-6).all()), "⟨u, v⟩ is above R(u)·R*(v)"
-    one = torch.ones_like(value)
-    tolerance = precision.exact(1e-6)
-    close(penalty.dual_norm(gradient), one, tolerance, "the dual norm of R's gradient isn't 1")
-    close((u * gradient).flatten(1).sum(1), value, tolerance, "⟨u, ∇R(u)⟩ isn't R(u)")
+    with promise("dual_norm is that of R"):
+        inner = (u * v).flatten(1).sum(1)
+        bound = value * penalty.dual_norm(v)
+        assert bool((inner <= bound * (1 + 1e-6) + 1e-6).all()), "⟨u, v⟩ is above R(u)·R*(v)"
+        one = torch.ones_like(value)
+        tolerance = precision.exact(1e-6)
+        close(penalty.dual_norm(gradient), one, tolerance, "the dual norm of R's gradient isn't 1")
+        close((u * gradient).flatten(1).sum(1), value, tolerance, "⟨u, ∇R(u)⟩ isn't R(u)")

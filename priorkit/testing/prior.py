@@ -19,6 +19,7 @@ from priorkit.interfaces import (
     Shape,
 )
 from priorkit.testing.compare import Precision, close, draws, precision_of, untouched
+from priorkit.testing.promises import promise
 
 __all__ = ["check_prior"]
 
@@ -54,27 +55,36 @@ def _check_decoder(prior: Decoder, shape: Shape, seed: int) -> None:
     alone = precision.exact(1e-9)
     with torch.no_grad():
         untouched(prior.decode, z, "decode")
-    x, pullback = prior.decode_vjp(z)
-    assert tuple(x.shape) == (3, *shape), f"decode gives shape {tuple(x.shape)}, not {shape}"
-    with torch.no_grad():
-        close(prior.decode(z), x, alone, "decode_vjp and decode differ")
-        close(prior.decode(z[1:2]), x[1:2], alone, "decode of one latent differs from a batch")
-    r = draws((3, *shape), seed + 1, precision.dtype)
-    direction = draws((3, k), seed + 2, precision.dtype)
-    pulled = pullback(r)
-    assert pulled.shape == z.shape, f"the pullback gives shape {tuple(pulled.shape)}"
-    step = precision.step
-    with torch.no_grad():
-        ahead, behind = prior.decode(z + step * direction), prior.decode(z - step * direction)
-    slope = ((ahead - behind) / (2 * step) * r).flatten(1).sum(1)
-    along = (pulled * direction).sum(1)
-    close(slope, along, precision.slope(1e-4), "the pullback isn't the transposed Jacobian")
+    with promise(
+        "decode gives images of the shape it says, alike in every batch",
+        "act on each z[i] alone, in eval mode",
+    ):
+        x, pullback = prior.decode_vjp(z)
+        assert tuple(x.shape) == (3, *shape), f"decode gives shape {tuple(x.shape)}, not {shape}"
+        with torch.no_grad():
+            close(prior.decode(z), x, alone, "decode_vjp and decode differ")
+            close(prior.decode(z[1:2]), x[1:2], alone, "decode of one latent differs from a batch")
+    with promise(
+        "the pullback of decode_vjp is the transposed Jacobian",
+        "without a decode_vjp of yours, autograd finds it",
+    ):
+        r = draws((3, *shape), seed + 1, precision.dtype)
+        direction = draws((3, k), seed + 2, precision.dtype)
+        pulled = pullback(r)
+        assert pulled.shape == z.shape, f"the pullback gives shape {tuple(pulled.shape)}"
+        step = precision.step
+        with torch.no_grad():
+            ahead, behind = prior.decode(z + step * direction), prior.decode(z - step * direction)
+        slope = ((ahead - behind) / (2 * step) * r).flatten(1).sum(1)
+        along = (pulled * direction).sum(1)
+        close(slope, along, precision.slope(1e-4), "the pullback isn't the transposed Jacobian")
     if isinstance(prior, LinearDecoder):
-        left = ((x - prior.decode(torch.zeros_like(z))) * r).flatten(1).sum(1)
-        right = (z * prior.decode_adjoint(r)).sum(1)
-        size = x.flatten(1).norm(dim=1) * r.flatten(1).norm(dim=1)
-        tolerance = precision.exact(1e-8)
-        close(left / size, right / size, tolerance, "dot test of decode_adjoint")
+        with promise("decode_adjoint is the adjoint of decode", "Φᵀ x for D(z) = Φ z + D(0)"):
+            left = ((x - prior.decode(torch.zeros_like(z))) * r).flatten(1).sum(1)
+            right = (z * prior.decode_adjoint(r)).sum(1)
+            size = x.flatten(1).norm(dim=1) * r.flatten(1).norm(dim=1)
+            tolerance = precision.exact(1e-8)
+            close(left / size, right / size, tolerance, "dot test of decode_adjoint")
 
 
 def _check_encoder(prior: Encoder, image: Tensor) -> None:
@@ -82,31 +92,40 @@ def _check_encoder(prior: Encoder, image: Tensor) -> None:
     image = image.to(precision.dtype)
     untouched(prior.encode, image, "encode")
     z = prior.encode(image)
-    assert z.ndim == 2, f"encode must give (B, k), got {tuple(z.shape)}"
-    alone = precision.exact(1e-9)
-    close(prior.encode(image[1:2]), z[1:2], alone, "encode of one image differs from a batch")
+    with promise("encode gives a latent per image, alike in every batch", "(B, C, H, W) → (B, k)"):
+        assert z.ndim == 2, f"encode must give (B, k), got {tuple(z.shape)}"
+        alone = precision.exact(1e-9)
+        close(prior.encode(image[1:2]), z[1:2], alone, "encode of one image differs from a batch")
     if isinstance(prior, Decoder):
         tolerance = precision.exact(1e-6)
-        close(prior.decode(z), image, tolerance, "decode(encode(x)) isn't x")
+        with promise("decode(encode(x)) is x", "a prior that only nearly encodes isn't an Encoder"):
+            close(prior.decode(z), image, tolerance, "decode(encode(x)) isn't x")
 
 
 def _check_density(prior: Density, image: Tensor) -> None:
     precision = precision_of(lambda x: prior.log_prob(x).detach(), image)
     image = image.to(precision.dtype)
-    value, gradient = prior.log_prob_grad(image)
-    assert tuple(value.shape) == (2,), f"log_prob has shape {tuple(value.shape)}"
-    assert gradient.shape == image.shape, f"its gradient has shape {tuple(gradient.shape)}"
-    alone = precision.exact(1e-8)
-    close(prior.log_prob(image[1:2]).detach(), value[1:2], alone, "log_prob depends on the batch")
-    direction = draws(tuple(image.shape), 7, precision.dtype)
-    step = precision.step
-    up, down = prior.log_prob(image + step * direction), prior.log_prob(image - step * direction)
-    close(
-        ((up - down) / (2 * step)).detach(),
-        (gradient * direction).flatten(1).sum(1),
-        precision.slope(1e-4),
-        "log_prob_grad isn't the gradient of log_prob",
-    )
+    with promise(
+        "log_prob gives a number per image, alike in every batch",
+        "in nats, for x in [0, 1]ⁿ: (B, C, H, W) → (B,)",
+    ):
+        value, gradient = prior.log_prob_grad(image)
+        assert tuple(value.shape) == (2,), f"log_prob has shape {tuple(value.shape)}"
+        assert gradient.shape == image.shape, f"its gradient has shape {tuple(gradient.shape)}"
+        alone = precision.exact(1e-8)
+        close(
+            prior.log_prob(image[1:2]).detach(), value[1:2], alone, "log_prob depends on the batch"
+        )
+    with promise("log_prob_grad is the gradient of log_prob"):
+        direction = draws(tuple(image.shape), 7, precision.dtype)
+        step = precision.step
+        up, down = (prior.log_prob(image + sign * step * direction) for sign in (1, -1))
+        close(
+            ((up - down) / (2 * step)).detach(),
+            (gradient * direction).flatten(1).sum(1),
+            precision.slope(1e-4),
+            "log_prob_grad isn't the gradient of log_prob",
+        )
     if isinstance(prior, Encoder) and isinstance(prior, Decoder):
         _check_determinant(prior, image, value, precision)
 
@@ -117,11 +136,14 @@ def _check_determinant(prior: Decoder, image: Tensor, value: Tensor, precision: 
     z = prior.encode(image[:1])
     if n > 512 or z.shape[1] != n:
         return
-    J = torch.autograd.functional.jacobian(lambda u: prior.decode(u).flatten(1), z)
-    logdet = -torch.linalg.slogdet(J.view(n, n))[1]
-    gauss = -0.5 * (z.square().sum() + n * math.log(2 * math.pi))
-    tolerance = precision.exact(1e-6)
-    close(value[:1], (gauss + logdet)[None], tolerance, "log_prob ≠ log N(z) + log|det|")
+    with promise(
+        "log_prob is log N(z) + log|det ∂z/∂x|", "a change of range is in the determinant too"
+    ):
+        J = torch.autograd.functional.jacobian(lambda u: prior.decode(u).flatten(1), z)
+        logdet = -torch.linalg.slogdet(J.view(n, n))[1]
+        gauss = -0.5 * (z.square().sum() + n * math.log(2 * math.pi))
+        tolerance = precision.exact(1e-6)
+        close(value[:1], (gauss + logdet)[None], tolerance, "log_prob ≠ log N(z) + log|det|")
 
 
 def _check_sampler(prior: Sampler, shape: Shape, seed: int) -> None:
@@ -129,33 +151,41 @@ def _check_sampler(prior: Sampler, shape: Shape, seed: int) -> None:
         generator = torch.Generator().manual_seed(seed)
         return prior.sample(n, temperature=temperature, generator=generator)
 
-    drawn = sample()
-    assert tuple(drawn.shape) == (2, *shape), f"samples have shape {tuple(drawn.shape)}"
-    assert torch.equal(drawn, sample()), "sample doesn't follow its generator"
-    cold = sample(temperature=0.0)
-    close(cold[:1], cold[1:], 1e-5, "at temperature 0 all samples are the same")
+    with promise(
+        "sample follows its generator and temperature",
+        "torch.randn(…, generator=generator), times temperature",
+    ):
+        drawn = sample()
+        assert tuple(drawn.shape) == (2, *shape), f"samples have shape {tuple(drawn.shape)}"
+        assert torch.equal(drawn, sample()), "sample doesn't follow its generator"
+        cold = sample(temperature=0.0)
+        close(cold[:1], cold[1:], 1e-5, "at temperature 0 all samples are the same")
     assert not torch.equal(drawn[0], drawn[1]), "all samples are the same"
 
 
 def _check_denoiser(prior: Denoiser, shape: Shape, seed: int) -> None:
     """In float32: smooth images with noise of σ = 0.1 must come nearer to the clean ones."""
-    sigma = 0.1
-    generator = torch.Generator().manual_seed(seed)
-    size = (2, shape[0], *[4] * (len(shape) - 1))
-    coarse = torch.rand(size, generator=generator, dtype=torch.float64)
-    mode = "bilinear" if len(shape) == 3 else "linear"
-    clean = F.interpolate(coarse, size=shape[1:], mode=mode, align_corners=True).float()
-    noisy = clean + sigma * draws(tuple(clean.shape), seed + 1, torch.float32)
-    untouched(lambda x: prior.denoise(x, sigma), noisy, "denoise")
-    found = prior.denoise(noisy, sigma)
-    assert found.shape == noisy.shape, f"denoise gives shape {tuple(found.shape)}"
-    assert found.dtype == noisy.dtype, f"denoise gives {found.dtype} for {noisy.dtype}"
-    assert bool(torch.isfinite(found).all()), "denoise gives values that aren't finite"
-    before = (noisy - clean).square().flatten(1).mean(1)
-    after = (found - clean).square().flatten(1).mean(1)
-    assert bool((after < 0.8 * before).all()), (
-        f"denoise doesn't remove noise: mean square {float(after.max()):.2e} after "
-        f"{float(before.max()):.2e}"
-    )
-    alone = prior.denoise(noisy[1:2], sigma)
-    close(alone, found[1:2], 1e-5, "denoise of one image differs from a batch")
+    with promise(
+        "denoise removes noise of a known level, alike in every batch",
+        "sigma is in units of x in [0, 1], not of 255",
+    ):
+        sigma = 0.1
+        generator = torch.Generator().manual_seed(seed)
+        size = (2, shape[0], *[4] * (len(shape) - 1))
+        coarse = torch.rand(size, generator=generator, dtype=torch.float64)
+        mode = "bilinear" if len(shape) == 3 else "linear"
+        clean = F.interpolate(coarse, size=shape[1:], mode=mode, align_corners=True).float()
+        noisy = clean + sigma * draws(tuple(clean.shape), seed + 1, torch.float32)
+        untouched(lambda x: prior.denoise(x, sigma), noisy, "denoise")
+        found = prior.denoise(noisy, sigma)
+        assert found.shape == noisy.shape, f"denoise gives shape {tuple(found.shape)}"
+        assert found.dtype == noisy.dtype, f"denoise gives {found.dtype} for {noisy.dtype}"
+        assert bool(torch.isfinite(found).all()), "denoise gives values that aren't finite"
+        before = (noisy - clean).square().flatten(1).mean(1)
+        after = (found - clean).square().flatten(1).mean(1)
+        assert bool((after < 0.8 * before).all()), (
+            f"denoise doesn't remove noise: mean square {float(after.max()):.2e} after "
+            f"{float(before.max()):.2e}"
+        )
+        alone = prior.denoise(noisy[1:2], sigma)
+        close(alone, found[1:2], 1e-5, "denoise of one image differs from a batch")

@@ -12,6 +12,7 @@ from torch import Tensor
 from priorkit.engine.loop import iterate, solve
 from priorkit.interfaces import Problem, ProximalPenalty, Solution, Solver, ZeroPenalty
 from priorkit.testing.compare import close
+from priorkit.testing.promises import promise
 from priorkit.testing.samples import problem_for
 
 __all__ = ["check_solver"]
@@ -41,23 +42,32 @@ def check_solver(
     solver.check(replace(problem, data=None))
     u0 = torch.zeros(len(problem.y), problem.size, dtype=problem.y.real.dtype)
     y, start = problem.y.clone(), u0.clone()
-    found = _solved(solver, problem, u0, budget)
-    assert torch.equal(problem.y, y), "the solver changes y"
-    assert torch.equal(u0, start), "the solver changes u0"
-    assert found.u.shape == u0.shape, f"u has shape {tuple(found.u.shape)}"
-    assert bool(torch.isfinite(found.u).all()), "u has values that aren't finite"
-    assert max(found.evaluations) <= budget, "more evaluations than the budget"
-    assert min(found.evaluations) >= 1, "no evaluation was counted"
-    assert all(found.reason), "a status without its reason"
-    short = _solved(solver, problem, u0, 2)
-    assert max(short.evaluations) <= 2, "a budget of 2 isn't kept"
+    with promise(
+        "init and step solve, and change nothing of their inputs",
+        "count in state.evaluations; end images by state.end",
+    ):
+        found = _solved(solver, problem, u0, budget)
+        assert torch.equal(problem.y, y), "the solver changes y"
+        assert torch.equal(u0, start), "the solver changes u0"
+        assert found.u.shape == u0.shape, f"u has shape {tuple(found.u.shape)}"
+        assert bool(torch.isfinite(found.u).all()), "u has values that aren't finite"
+        assert max(found.evaluations) <= budget, "more evaluations than the budget"
+        assert min(found.evaluations) >= 1, "no evaluation was counted"
+        assert all(found.reason), "a status without its reason"
+    with promise("a small budget is kept", "at most one more evaluation per step"):
+        short = _solved(solver, problem, u0, 2)
+        assert max(short.evaluations) <= 2, "a budget of 2 isn't kept"
     if solver.descends:
-        _check_descent(solver, problem, u0, found, tolerance)
+        with promise("it comes to the minimum", "or set descends = False"):
+            _check_descent(solver, problem, u0, found, tolerance)
     if solver.unit == "evaluations":
-        _check_count(solver, problem, u0, budget)
-    _check_independence(solver, problem, u0, found, budget)
+        with promise("evaluations are what A is called for", "count each problem.value_grad"):
+            _check_count(solver, problem, u0, budget)
+    with promise("images don't influence each other", "no sum or step over the batch"):
+        _check_independence(solver, problem, u0, found, budget)
     if found.draws is not None:
-        _check_draws(solver, problem, u0, found, budget)
+        with promise("draws have an address", "problem.streams(name, step=number)"):
+            _check_draws(solver, problem, u0, found, budget)
 
 
 def _solved(solver: Solver[Any], problem: Problem, u0: Tensor, budget: int) -> Solution:

@@ -8,6 +8,7 @@ import torch
 
 from priorkit.interfaces import Problem, Start
 from priorkit.testing.compare import close
+from priorkit.testing.promises import promise
 from priorkit.testing.samples import problem_for
 
 __all__ = ["check_start"]
@@ -29,15 +30,19 @@ def check_start(start: Start, *, problem: Problem | None = None) -> None:
     for case in found:
         start.check(replace(case, data=None))
         y = case.y.clone()
-        u = start.make(case)
-        assert tuple(u.shape) == (len(y), case.size), f"u₀ has shape {tuple(u.shape)}"
-        assert u.dtype == y.real.dtype, f"u₀ is {u.dtype}, y is {y.dtype}"
-        assert bool(torch.isfinite(u).all()), "u₀ has values that aren't finite"
-        assert torch.equal(case.y, y), "the start changes y"
-        assert torch.equal(start.make(case), u), "a start is the same when made again"
-        for i in (1, 2):
-            alone = start.make(case.rows(torch.tensor([i])))
-            close(alone, u[i : i + 1], 1e-6, "an image's start depends on its batch")
+        with promise(
+            f"u₀ is finite, belongs to its image, and is the same again, in {case.space} space",
+            "of shape (B, problem.size), drawn from problem.streams('start')",
+        ):
+            u = start.make(case)
+            assert tuple(u.shape) == (len(y), case.size), f"u₀ has shape {tuple(u.shape)}"
+            assert u.dtype == y.real.dtype, f"u₀ is {u.dtype}, y is {y.dtype}"
+            assert bool(torch.isfinite(u).all()), "u₀ has values that aren't finite"
+            assert torch.equal(case.y, y), "the start changes y"
+            assert torch.equal(start.make(case), u), "a start is the same when made again"
+            for i in (1, 2):
+                alone = start.make(case.rows(torch.tensor([i])))
+                close(alone, u[i : i + 1], 1e-6, "an image's start depends on its batch")
         _check_restarts(start, case)
 
 
@@ -51,5 +56,6 @@ def _check_restarts(start: Start, problem: Problem) -> None:
     u = start.make(same)
     if torch.allclose(u[0], u[1]):
         return
-    again = start.make(same.at(same.y, same.truth, same.images, [1] * len(same.y)))
-    assert not torch.equal(u, again), "two restarts of a random start are the same"
+    with promise("two restarts of a random start differ", "streams know the restart"):
+        again = start.make(same.at(same.y, same.truth, same.images, [1] * len(same.y)))
+        assert not torch.equal(u, again), "two restarts of a random start are the same"

@@ -1,0 +1,90 @@
+"""priorkit new-plugin and check, as an author meets them."""
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from priorkit.errors import BadInputError, UnknownNameError
+from priorkit.interfaces import LinearOperator
+from priorkit.scaffold import TEMPLATES, write_plugin
+from priorkit.testing import check_operator, outcomes
+
+
+@pytest.mark.parametrize("kind", TEMPLATES)
+def test_a_template_keeps_its_own_contract(kind):
+    from priorkit import testing
+
+    example = importlib.import_module(f"priorkit.scaffold.{kind}").Example()
+    shaped = {"shape": (3, 8, 8)} if kind in ("prior", "operator", "penalty") else {}
+    getattr(testing, f"check_{kind}")(example, **shaped)
+
+
+def test_what_is_written_is_clean(tmp_path):
+    """By the rules that priorkit itself is held to."""
+    folder = tmp_path / "new"
+    written = write_plugin("my-own", TEMPLATES, folder)
+    assert sorted(written) == sorted(p for p in folder.rglob("*") if p.is_file())
+    assert "Example" not in "".join(p.read_text() for p in written)
+    for words in ("check --select E,F,W,I,UP,B", "format --check"):
+        ruff = [sys.executable, "-m", "ruff", *words.split(), "--line-length", "100", folder]
+        done = subprocess.run(ruff, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["My-Own", "1st", "a--b", "../x", "a_b", ""])
+def test_names_that_no_package_can_have(name, tmp_path):
+    with pytest.raises(BadInputError, match="small letters, digits and single hyphens"):
+        write_plugin(name, ["operator"], tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_is_refused_before_anything_is_written(tmp_path, command_line):
+    with pytest.raises(UnknownNameError, match="Did you mean 'operator'"):
+        write_plugin("my-own", ["prior", "operater"], tmp_path / "new")
+    with pytest.raises(BadInputError, match="is there already"):
+        write_plugin("my-own", ["prior"], tmp_path)
+    done = command_line("check", "blurr")
+    assert (done.code, "Did you mean 'blur'" in done.err) == (2, True)
+    done = command_line("check", "gaussian", "--kind", "colour")
+    assert (done.code, "A kind is one of" in done.err) == (2, True)
+
+
+def test_options_of_a_name_in_two_kinds(command_line):
+    """m is the operator's, sigma the noise's; one that is nobody's is refused."""
+    words = "check gaussian --m 20 --sigma 0.1 --shape 3 8 8"
+    done = command_line(*words.split())
+    assert done.code == 0, done.err
+    assert "operator gaussian" in done.out
+    assert "noise gaussian" in done.out
+    assert "broken" not in done.out
+    assert command_line("check", "gaussian", "--k", "20").code == 2
+
+
+class Careless(LinearOperator):
+    """Wrong in three ways: a sum over the batch, an adjoint of another size, and a mask."""
+
+    def A(self, x):
+        return x * x.mean()
+
+    def A_adjoint(self, y):
+        return y.flatten(1)
+
+    @property
+    def mask(self):
+        return torch.zeros(self.y_shape)
+
+
+def test_every_broken_promise_is_found():
+    """Not the first one alone, as by an assertion; what depends on another isn't blamed."""
+    found = {o.promise: o for o in outcomes(lambda: check_operator(Careless(), shape=(1, 4, 4)))}
+    broken = [promise for promise, outcome in found.items() if outcome.broken]
+    assert len(broken) >= 4
+    assert any("alike in every batch" in promise for promise in broken)
+    assert any("mask" in promise for promise in broken)
+    assert any("A is linear" in promise for promise in broken)
+    assert any(o.broken == "not reached" for o in found.values()) or "adjoint" in str(broken)
+    with pytest.raises(AssertionError, match="differs from A of a batch"):
+        check_operator(Careless(), shape=(1, 4, 4))
