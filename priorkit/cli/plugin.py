@@ -142,17 +142,19 @@ def _recovery(kind: str, component: Any) -> Outcome:
     if kind in ("operator", "noise"):
         del settings["sigma"]
     settings["op" if kind == "operator" else kind] = component
-    try:
-        try:  # a simple solver needs a simple problem: pixels of which nothing is known
-            plain: dict[str, Any] = {"prior": Prior(), "shape": (3, 64, 64)}
-            result = recover(**settings, **(plain if kind == "solver" else {}))
-        except PriorkitError:
-            if kind != "solver":
-                raise
-            result = recover(**settings)
-    except MismatchError as error:  # it asks for what the defaults haven't
-        return Outcome(f"a recovery with it wasn't tried: {error}")
-    except PriorkitError as error:
+    # A simple solver needs a simple problem, pixels of which nothing is known; another latents.
+    plain: dict[str, Any] = {"prior": Prior(), "shape": (3, 64, 64)}
+    ways = [plain, {}, {"space": "latent", "gamma": 0.0}] if kind == "solver" else [{}]
+    error: PriorkitError | None = None
+    for way in ways:
+        try:
+            result = recover(**settings, **way)
+            break
+        except PriorkitError as refused:
+            error = refused
+    else:
+        if isinstance(error, MismatchError):  # it asks for what the defaults haven't
+            return Outcome(f"a recovery with it wasn't tried: {error}")
         return Outcome("it recovers the sample photograph", str(error))
     psnr = "" if result.psnr is None else f" PSNR {float(result.psnr[0]):.1f} dB,"
     ended = f"{result.status[0]}: {result.reason[0]}"

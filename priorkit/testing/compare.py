@@ -27,6 +27,11 @@ class Precision:
         """Of finite differences."""
         return 1e-6 if self.double else 1e-2
 
+    def step_for(self, n: int) -> float:
+        """Of finite differences in n directions at once: networks of ReLUs have kinks on the way,
+        the more the longer it is."""
+        return self.step * min(1.0, 200 / n)
+
     def exact(self, tolerance: float) -> float:
         """A tolerance for what should be equal up to rounding."""
         return tolerance if self.double else max(tolerance, 1e-4)

@@ -44,7 +44,7 @@ def check_penalty(
         close(alone, value[1:2], tolerance, "the value of one image differs from that in a batch")
         close(slope, gradient[1:2], tolerance, "the gradient of one image differs from a batch's")
     with promise("the gradient is that of the value"):
-        step = precision.step
+        step = precision.step_for(u[0].numel())
         up, down = (penalty.value_grad(u + sign * step * direction)[0] for sign in (1, -1))
         along = (gradient * direction).flatten(1).sum(1)
         difference = ((up - down) / (2 * step)).to(along)

@@ -72,7 +72,7 @@ def _check_decoder(prior: Decoder, shape: Shape, seed: int) -> None:
         direction = draws((3, k), seed + 2, precision.dtype)
         pulled = pullback(r)
         assert pulled.shape == z.shape, f"the pullback gives shape {tuple(pulled.shape)}"
-        step = precision.step
+        step = precision.step_for(k)
         with torch.no_grad():
             ahead, behind = prior.decode(z + step * direction), prior.decode(z - step * direction)
         slope = ((ahead - behind) / (2 * step) * r).flatten(1).sum(1)
@@ -118,7 +118,7 @@ def _check_density(prior: Density, image: Tensor) -> None:
         )
     with promise("log_prob_grad is the gradient of log_prob"):
         direction = draws(tuple(image.shape), 7, precision.dtype)
-        step = precision.step
+        step = precision.step_for(image[0].numel())
         up, down = (prior.log_prob(image + sign * step * direction) for sign in (1, -1))
         close(
             ((up - down) / (2 * step)).detach(),
