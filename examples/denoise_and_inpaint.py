@@ -42,7 +42,7 @@ def main() -> None:
     print(f"inpainting  PSNR {float(filled.psnr[0]):.2f} dB")
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / "grid.png"
-    stacked([denoised.plot(), filled.plot()]).save(path)
+    stacked([denoised.grid(), filled.grid()]).save(path)
     print(f"See {path}: truth, measurement, recovery, error")
 
 

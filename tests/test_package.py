@@ -26,7 +26,7 @@ def test_the_wheel_is_complete(tmp_path):
     for weights in ("celeba", "birds", "flowers"):
         assert f"priorkit_glow/weights/glow-{weights}.safetensors" in names
         assert f"priorkit_glow/weights/glow-{weights}.json" in names
-    assert "priorkit/assets/astronaut.png" in names
+    assert {"priorkit/assets/astronaut.png", "priorkit/py.typed"} <= set(names)
     for folder in sorted(p.parent.name for p in (ROOT / "plugins").glob("*/plugin.py")):
         assert f"{folder}/plugin.py" in names, f"{folder} isn't in the wheel"
         assert f"{folder}.plugin" in points, f"{folder} has no entry point"

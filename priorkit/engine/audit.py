@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from priorkit.engine.components import Selection, resolve
 from priorkit.engine.contest import contestant
 from priorkit.engine.recover import recover
 from priorkit.engine.result import Recovery
+from priorkit.engine.settings import Shared
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Encoder, Level
 from priorkit.linear import energy
@@ -81,7 +82,7 @@ def audit(
     priors: Sequence[Any],
     op: Any = None,
     progress: Any = None,
-    **settings: Any,
+    **settings: Unpack[Shared],
 ) -> Audit:
     """How much of each prior's error is representation, measurement and optimisation.
 
@@ -115,7 +116,8 @@ def audit(
         for table, prior in zip(tables, selections, strict=True):
             label = str(table["label"])
             more = {k: v for k, v in table.items() if k != "label"} | {"prior": prior}
-            own = {"op": op, "space": "latent", "penalty": "none", "gamma": 0.0} | settings | more
+            own: dict[str, Any] = {"op": op, "space": "latent", "penalty": "none", "gamma": 0.0}
+            own |= {**settings, **more}
 
             def tell(now: Any, done: int, label: str = f"{label} on {name}") -> None:
                 if progress is not None:

@@ -6,7 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor
@@ -22,6 +22,7 @@ from priorkit.engine.parts import shown
 from priorkit.engine.recover import load_framed
 from priorkit.engine.result import Recovery, RunError
 from priorkit.engine.run import solve
+from priorkit.engine.settings import Shared
 from priorkit.engine.setup import Setup
 from priorkit.errors import BadInputError, PriorkitError
 from priorkit.interfaces import Snapshot
@@ -42,7 +43,7 @@ def compare(
     out: str | os.PathLike[str] | None = None,
     resume: bool = False,
     progress: Progress | None = None,
-    **settings: Any,
+    **settings: Unpack[Shared],
 ) -> Comparison:
     """Recover the same measurements with several priors.
 

@@ -56,7 +56,7 @@ class Row:
         return reached[-1] if reached else None
 
 
-@dataclass
+@dataclass(repr=False)
 class Comparison:
     """Rows in the order m, prior. All saw the same images, A and noise.
 
@@ -70,6 +70,10 @@ class Comparison:
     seconds: dict[int | None, float]
     interrupted: bool = False
     skipped: dict[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        priors = ", ".join(dict.fromkeys(row.label for row in self.rows))
+        return f"<Comparison: {priors} on {len(self.truth)} image(s), {len(self.rows)} rows>"
 
     def table(self) -> list[dict[str, Any]]:
         """A dict per row: means over the images, or the reason."""
@@ -103,11 +107,27 @@ class Comparison:
         text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
         return "\n".join([text, *(f"\n{reason}" for reason in self.reasons())])
 
-    def plot(self) -> Any:
+    def grid(self) -> Any:
         """A PIL image: the truth, then a row of images per prior and m."""
         from priorkit.report import gallery
 
         return gallery.pictures(self)
+
+    def plot(self) -> Any:
+        """The same as a matplotlib figure where that is installed, else as :meth:`grid`."""
+        from priorkit.report import gallery
+
+        return gallery.plotted(self)
+
+    def _repr_png_(self) -> bytes:
+        from priorkit.report.grid import png
+
+        return png(self.grid())
+
+    def _repr_html_(self) -> str:
+        from priorkit.report import gallery
+
+        return gallery.in_notebook(self)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write grid.png, curve.svg, report.html, results.json and each recovery's folder."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -120,7 +121,7 @@ def merge(*layers: dict[str, Any]) -> RunConfig:
         raise BadInputError(f"Setting {describe_errors(error)}") from error
 
 
-def split(*layers: dict[str, Any]) -> tuple[RunConfig, dict[str, Any]]:
+def split(*layers: Mapping[str, Any]) -> tuple[RunConfig, dict[str, Any]]:
     """The config of several layers, and the keywords in them that belong to components.
 
     Later layers go over earlier ones; None says nothing. Raises as :func:`merge`.

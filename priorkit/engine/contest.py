@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ def _refuse_other_measurement(own: dict[str, Any], shared: Sequence[str]) -> Non
             )
 
 
-def common_shape(entries: list[tuple[Row, Choice]], settings: dict[str, Any]) -> Shape | None:
+def common_shape(entries: list[tuple[Row, Choice]], settings: Mapping[str, Any]) -> Shape | None:
     """The shape asked for, or of the first prior that has one, so that all see the same."""
     if settings.get("shape") is not None:
         return tuple(settings["shape"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from priorkit.engine.measure import measurement, shape_of, simulate
 from priorkit.engine.memory import plan
 from priorkit.engine.result import Recovery, RunError
 from priorkit.engine.run import Progress, solve
+from priorkit.engine.settings import Settings
 from priorkit.engine.setup import Setup, set_up
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Prior, Shape
@@ -40,7 +41,7 @@ def recover(
     out: str | os.PathLike[str] | None = None,
     resume: bool = False,
     progress: Progress | None = None,
-    **settings: Any,
+    **settings: Unpack[Settings],
 ) -> Recovery:
     """Recover images from measurements: min over u of ℓ(A(D(u)), y) + γ·R(u).
 

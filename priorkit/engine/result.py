@@ -65,7 +65,7 @@ class Attempt:
     psnr: Tensor | None
 
 
-@dataclass
+@dataclass(repr=False)
 class Recovery:
     """What came back.
 
@@ -110,6 +110,12 @@ class Recovery:
     skipped: dict[str, str] = field(default_factory=dict)
     interrupted: bool = False
 
+    def __repr__(self) -> str:
+        shape, count = "×".join(map(str, self.x.shape[1:])), len(self.x)
+        psnr = "" if self.psnr is None else f", PSNR {float(self.psnr.mean()):.2f} dB"
+        ended = ", ".join(f"{self.status.count(s)} {s}" for s in sorted(set(self.status)))
+        return f"<Recovery: {count} image{'s' if count > 1 else ''} of {shape}{psnr}, {ended}>"
+
     @property
     def psnr(self) -> Tensor | None:
         """Peak signal-to-noise ratio per image in dB, (B,); None without a truth."""
@@ -137,11 +143,27 @@ class Recovery:
 
         return save(self, Path(folder))
 
-    def plot(self) -> Any:
+    def grid(self) -> Any:
         """A PIL image: one row per image with truth, measurement, recovery, error."""
-        from priorkit.report.grid import grid
+        from priorkit.report import grid
 
-        return grid(self)
+        return grid.grid(self)
+
+    def plot(self) -> Any:
+        """The same as a matplotlib figure where that is installed, else as :meth:`grid`."""
+        from priorkit.report import grid
+
+        return grid.plotted(self)
+
+    def _repr_png_(self) -> bytes:
+        from priorkit.report.grid import png
+
+        return png(self.grid())
+
+    def _repr_html_(self) -> str:
+        from priorkit.report import page
+
+        return page.in_notebook(self)
 
     def report(self, path: str | os.PathLike[str]) -> Path:
         """Write a self-contained HTML page."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -12,12 +13,13 @@ from priorkit.engine.comparison import Comparison
 from priorkit.io.files import write_atomic
 from priorkit.io.folders import replacing
 from priorkit.io.pictures import dimensions
+from priorkit.report.figure import figure
 from priorkit.report.folder import write
 from priorkit.report.grid import png, tile
 from priorkit.report.page import document, embedded, table
 from priorkit.report.svg import Line, plot, standalone
 
-__all__ = ["curve", "pictures", "save"]
+__all__ = ["curve", "in_notebook", "pictures", "plotted", "save"]
 
 MAX_COLUMNS = 12
 
@@ -46,6 +48,19 @@ def pictures(comparison: Comparison, side: int = 96) -> Image.Image:
             picture = tile(x).convert("RGB").resize((side, side), Image.Resampling.NEAREST)
             canvas.paste(picture, (margin + c * (side + gap), top))
     return canvas
+
+
+def plotted(comparison: Comparison) -> Any:
+    """The same as a figure of matplotlib, where that is installed."""
+    whole = pictures(comparison)
+    found = figure([[("", whole)]], side=8.0)
+    return whole if found is None else found
+
+
+def in_notebook(comparison: Comparison) -> str:
+    """What a notebook shows of a comparison: the table and the pictures."""
+    alt = "recoveries, one row per prior"
+    return table(*comparison.cells()) + embedded(pictures(comparison), alt, "max-width:100%")
 
 
 def curve(comparison: Comparison) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from typing import Any
 
 import torch
 from PIL import Image, ImageDraw, ImageFont
@@ -11,8 +12,9 @@ from torch import Tensor
 
 from priorkit.engine.result import Recovery
 from priorkit.io.pictures import dimensions, to_pil
+from priorkit.report.figure import figure
 
-__all__ = ["columns", "error_map", "grid", "png", "summary", "tile"]
+__all__ = ["columns", "error_map", "grid", "plotted", "png", "summary", "tile"]
 
 MAX_ROWS = 32  # of a grid; the folder holds every image
 LEVEL = 1  # of zlib: several times faster than the default, for files a sixth larger
@@ -84,6 +86,13 @@ def grid(recovery: Recovery, side: int = 160) -> Image.Image:
             draw.text((left, top), text, fill="#333333", font=font)
             canvas.paste(_fit(picture, side), (left, top + caption))
     return canvas
+
+
+def plotted(recovery: Recovery) -> Any:
+    """The same as a figure of matplotlib, where that is installed."""
+    rows = [columns(recovery, i) for i in range(min(len(recovery.x), MAX_ROWS))]
+    found = figure(rows)
+    return grid(recovery) if found is None else found
 
 
 def error_map(size: Tensor, gain: float = 5.0) -> Image.Image:

@@ -13,10 +13,10 @@ from PIL import Image
 from priorkit.engine.config import to_toml
 from priorkit.engine.result import Recovery
 from priorkit.io.files import write_atomic
-from priorkit.report.grid import MAX_ROWS, columns, png, summary
+from priorkit.report.grid import MAX_ROWS, columns, grid, png, summary
 from priorkit.report.svg import Line, plot
 
-__all__ = ["document", "embedded", "page", "table", "write"]
+__all__ = ["document", "embedded", "in_notebook", "page", "table", "write"]
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 60rem;
@@ -91,6 +91,12 @@ def page(recovery: Recovery) -> str:
         f"<pre>{html.escape(to_toml(config))}</pre>",
     ]
     return document(title, "".join(parts))
+
+
+def in_notebook(recovery: Recovery) -> str:
+    """What a notebook shows of a recovery: a sentence and the grid."""
+    alt = "truth, measurement, recovery, error"
+    return f"<p>{summary(recovery)}</p>{embedded(grid(recovery), alt, 'max-width:100%')}"
 
 
 def _row(recovery: Recovery, i: int) -> str:

@@ -45,12 +45,12 @@ def plot(
     ]
     for y in _ticks(low, high, powers):
         px, py = place(0, y)
-        label = f"1e{y:.0f}" if powers else f"{y:.1f}"
+        label = f"1e{y:.0f}" if powers else f"{y:.4g}"
         parts.append(f'<path d="M{px:.1f} {py:.1f}H{right}" stroke="#8884" fill="none"/>')
         parts.append(f'<text x="{px - 6:.1f}" y="{py + 4:.1f}" text-anchor="end">{label}</text>')
-    for k in range(5):
-        px, py = place(k * x_high / 4, low)
-        label = f"{k * x_high / 4:.4g}"
+    for x in round_ticks(0.0, x_high):
+        px, py = place(x, low)
+        label = f"{x:.4g}"
         parts.append(f'<text x="{px:.1f}" y="{py + 16:.1f}" text-anchor="middle">{label}</text>')
     middle = (LEFT + right) / 2
     parts.append(
@@ -90,4 +90,17 @@ def _range(values: Sequence[float], powers: bool) -> Point:
 def _ticks(low: float, high: float, powers: bool) -> list[float]:
     if powers:
         return [float(power) for power in range(int(low), int(high) + 1)]
-    return [low + k * (high - low) / 4 for k in range(5)]
+    return round_ticks(low, high)
+
+
+def round_ticks(low: float, high: float, most: int = 6) -> list[float]:
+    """Multiples of 1, 2 or 5 times a power of ten within [low, high], at most so many.
+
+    >>> round_ticks(0, 400)
+    [0.0, 100.0, 200.0, 300.0, 400.0]
+    """
+    rough = (high - low) / (most - 1) or 1.0
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
+    first = math.ceil(low / step - 1e-9)
+    return [k * step for k in range(first, math.floor(high / step + 1e-9) + 1)]

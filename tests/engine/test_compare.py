@@ -59,7 +59,7 @@ def test_saved(comparison, tmp_path):
     page = (folder / "report.html").read_text()
     assert "<svg" in page
     assert "data:image/png;base64," in page
-    assert comparison.plot().height > 9 * 96
+    assert comparison.grid().height > 9 * 96
     again = priorkit.replay(folder / "dct-m60")
     assert torch.equal(again.x, comparison.rows[1].recovery.x)
 

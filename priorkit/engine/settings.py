@@ -1,0 +1,89 @@
+"""The keywords of ``recover`` and its like, as types. Made by docs/settings.py, not by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, TypedDict
+
+__all__ = ["Settings", "Shared"]
+
+Component = object  # a name, a path to weights, a table {"name": …, options}, or the component
+
+
+class Shared(TypedDict, total=False):
+    """Keywords: what a run and its measurement can be told."""
+
+    shape: Sequence[int] | None
+    resize: bool
+    space: Literal["latent", "pixel"] | None
+    restarts: int | None
+    averaging: int
+    sigma: float | None
+    noise_norm: float | None
+    gamma: float | None
+    budget: int | None
+    seed: int
+    device: str
+    precision: Literal["float32", "float64", "mixed"]
+    noise: Component
+    penalty: Component
+    solver: Component
+    start: Component
+    acceleration: float
+    angle: float
+    angles: int | Sequence[float]
+    basis: Literal["dct", "wavelet"]
+    boundary: Literal["valid", "reflect", "edge", "wrap", "zero"]
+    centre: float
+    cg_steps: int
+    channels: int
+    coils: int
+    denoiser: Any
+    detectors: int | None
+    discrepancy: float
+    draws: int
+    epsilon: float
+    factor: int
+    fill: Literal["mean", "noise", "neighbours"]
+    fraction: float | None
+    gain: float
+    history: int
+    kernel: Any
+    layers: int
+    length: float
+    levels: int | None
+    m: int
+    maps: Any
+    mask: Any
+    masks: int
+    matrix: Any
+    norm: float
+    path: Any
+    patience: int
+    pattern: Literal["lines", "random", "radial"]
+    physics: Any
+    rate: float
+    reversible: bool
+    rho: float
+    sigma_end: float
+    sigma_start: float
+    squared: bool
+    std: float
+    steps: int
+    store: int | None
+    stride: int
+    temperature: float
+    tilt: float
+    tolerance: float
+    vectors: int
+    wavelet: str
+    weight: float
+    weights: Any
+    width: float
+
+
+class Settings(Shared, total=False):
+    """Keywords: the same, and the two that are compared or chosen."""
+
+    prior: Component
+    op: Component
