@@ -41,6 +41,8 @@ def make(setup: Setup, recovery: Recovery) -> dict[str, Any]:
             "objective": number(recovery.objective[i]),
             "misfit": number(recovery.misfit[i]),
         }
+        noise = setup.problem.noise
+        image |= {"noise": number(noise.energy)} if noise.known else {}
         image |= {k: number(v[i]) for k, v in scores.items() if v is not None}
         if attempts > 1:
             image["restarts"] = [_attempt(attempt, i) for attempt in recovery.attempts]

@@ -38,7 +38,7 @@ def write(recovery: Recovery, folder: Path, place: Path) -> None:
     for name, x in zip(file_names(recovery.names), recovery.x, strict=True):
         write_atomic(folder / "images" / f"{name}.png", png(tile(x)))
     write_atomic(folder / "grid.png", png(grid(recovery)))
-    page.write(recovery, folder / "report.html")
+    page.write(recovery, folder / "report.html", beside=True)
     arrays = {name: getattr(recovery, name) for name in ("y", "x", "z", "truth", "start")}
     if recovery.draws is not None:
         arrays |= {"spread": recovery.draws.spread, "samples": recovery.draws.samples}

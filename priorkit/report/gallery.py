@@ -9,19 +9,19 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from priorkit.engine.comparison import Comparison
+from priorkit.engine.comparison import Comparison, Row
 from priorkit.io.files import write_atomic
 from priorkit.io.folders import replacing
 from priorkit.io.pictures import dimensions
 from priorkit.report.figure import figure
 from priorkit.report.folder import write
-from priorkit.report.grid import png, tile
+from priorkit.report.grid import columns, png, tile
 from priorkit.report.page import document, embedded, table
 from priorkit.report.svg import Line, plot, standalone
 
 __all__ = ["curve", "in_notebook", "pictures", "plotted", "save"]
 
-MAX_COLUMNS = 12
+MAX_COLUMNS, THUMBNAIL = 12, 128
 
 
 def pictures(comparison: Comparison, side: int = 96) -> Image.Image:
@@ -105,7 +105,42 @@ def _write_page(comparison: Comparison, folder: Path) -> None:
     body = (
         f"<p>{len(comparison.truth)} image(s) of {shape}, one A and one noise for all priors. "
         "“PSNR at T” is what each had reached when the slowest was done, or at the time asked "
-        f"for.</p>{table(head, rows)}{reasons}{drawn}"
-        f"<p>{embedded(grid, 'recoveries, one row per prior', 'max-width:100%')}</p>"
+        f"for.</p>{table(head, rows)}{reasons}{drawn}<h2>Pictures</h2>{_matrix(comparison)}"
+        f"<h2>All</h2><p>{embedded(grid, 'recoveries, one row per prior', 'max-width:100%')}</p>"
     )
     write_atomic(folder / "report.html", document("Comparison", body).encode("utf-8", "replace"))
+
+
+def _matrix(comparison: Comparison) -> str:
+    """Priors down, m across: of the first image the recovery and its error, with numbers, each
+    with a link to the page of its run."""
+    ms = list(dict.fromkeys(row.m for row in comparison.rows))
+    cells: dict[str, dict[int | None, str]] = {}
+    for row, place in zip(comparison.rows, comparison.places(), strict=True):
+        cells.setdefault(row.label, {})[row.m] = _cell(row, place)
+    heads = ["", *("" if m is None else f"m = {m}" for m in ms)]
+    rows = [[html.escape(label), *(found.get(m, "") for m in ms)] for label, found in cells.items()]
+    head = "".join(f"<th>{cell}</th>" for cell in heads)
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    return f'<div class="numbers"><table class="matrix"><tr>{head}</tr>{body}</table></div>'
+
+
+def _cell(row: Row, place: str) -> str:
+    found = row.recovery
+    if found is None:
+        return "—"
+    pictures = "".join(
+        embedded(_small(shown.picture), f"{row.label}: {shown.what}")
+        for shown in columns(found, 0)
+        if shown.what in ("recovery", "error")
+    )
+    psnr, ssim = found.psnr, found.ssim
+    numbers = "" if psnr is None else f"{float(psnr.mean()):.2f} dB"
+    numbers += "" if ssim is None else f" · {float(ssim.mean()):.3f}"
+    return f'<a href="{html.escape(place)}/report.html">{pictures}<br>{numbers or "open"}</a>'
+
+
+def _small(picture: Image.Image) -> Image.Image:
+    small = picture.copy()
+    small.thumbnail((THUMBNAIL, THUMBNAIL))
+    return small

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from PIL import Image, ImageDraw, ImageFont
@@ -14,9 +14,22 @@ from priorkit.engine.result import Recovery
 from priorkit.io.pictures import dimensions, to_pil
 from priorkit.report.figure import figure
 
-__all__ = ["columns", "error_map", "grid", "plotted", "png", "summary", "tile"]
+__all__ = [
+    "GAIN",
+    "MAX_ROWS",
+    "Shown",
+    "columns",
+    "error_map",
+    "gradient",
+    "grid",
+    "plotted",
+    "png",
+    "summary",
+    "tile",
+]
 
 MAX_ROWS = 32  # of a grid; the folder holds every image
+GAIN = 5.0  # of error maps
 LEVEL = 1  # of zlib: several times faster than the default, for files a sixth larger
 
 # Anchors of a dark-to-bright colour scale whose lightness grows evenly.
@@ -33,27 +46,37 @@ _SCALE = torch.tensor(
 )
 
 
-def columns(recovery: Recovery, i: int) -> list[tuple[str, Image.Image]]:
-    """The pictures that tell of image ``i``, with captions."""
+class Shown(NamedTuple):
+    """A picture with its caption, and what it is: truth, measurement, recovery, error, spread."""
+
+    what: str
+    caption: str
+    picture: Image.Image
+
+
+def columns(recovery: Recovery, i: int) -> list[Shown]:
+    """The pictures that tell of image ``i``."""
     shown = []
     if recovery.truth is not None:
-        shown.append(("truth", tile(recovery.truth[i])))
+        shown.append(Shown("truth", "truth", tile(recovery.truth[i])))
     measured = recovery.operator.image(recovery.y[i : i + 1])
     if measured is not None:
-        shown.append(("measurement", tile(measured[0])))
+        shown.append(Shown("measurement", "measurement", tile(measured[0])))
     else:
-        count = recovery.y[i].numel()
-        shown.append((f"{count:,} numbers", _numbers(recovery.y[i])))
+        caption = f"{recovery.y[i].numel():,} numbers"
+        shown.append(Shown("measurement", caption, _numbers(recovery.y[i])))
     caption = "recovery"
-    psnr = recovery.psnr
+    psnr, ssim = recovery.psnr, recovery.ssim
     if psnr is not None:
         caption = f"{float(psnr[i]):.1f} dB"
-    shown.append((caption, tile(recovery.x[i])))
+        caption += f", SSIM {float(ssim[i]):.2f}" if ssim is not None else ""
+    shown.append(Shown("recovery", caption, tile(recovery.x[i])))
     if recovery.truth is not None and recovery.x.ndim == 4:
         error = (recovery.x[i] - recovery.truth[i]).abs()
-        shown.append(("5 · |error|", error_map(error)))
+        shown.append(Shown("error", f"{GAIN:g} · |error|", error_map(error)))
     if recovery.draws is not None and recovery.x.ndim == 4:
-        shown.append(("5 · std of draws", error_map(recovery.draws.spread[i])))
+        spread = error_map(recovery.draws.spread[i])
+        shown.append(Shown("spread", f"{GAIN:g} · std of draws", spread))
     return shown
 
 
@@ -81,7 +104,7 @@ def grid(recovery: Recovery, side: int = 160) -> Image.Image:
     font = ImageFont.load_default(size=14)
     for r, row in enumerate(rows):
         top = gap + r * (side + caption + gap)
-        for c, (text, picture) in enumerate(row):
+        for c, (_, text, picture) in enumerate(row):
             left = gap + c * (side + gap)
             draw.text((left, top), text, fill="#333333", font=font)
             canvas.paste(_fit(picture, side), (left, top + caption))
@@ -90,12 +113,12 @@ def grid(recovery: Recovery, side: int = 160) -> Image.Image:
 
 def plotted(recovery: Recovery) -> Any:
     """The same as a figure of matplotlib, where that is installed."""
-    rows = [columns(recovery, i) for i in range(min(len(recovery.x), MAX_ROWS))]
-    found = figure(rows)
+    count = min(len(recovery.x), MAX_ROWS)
+    found = figure([[shown[1:] for shown in columns(recovery, i)] for i in range(count)])
     return grid(recovery) if found is None else found
 
 
-def error_map(size: Tensor, gain: float = 5.0) -> Image.Image:
+def error_map(size: Tensor, gain: float = GAIN) -> Image.Image:
     """Sizes (C, H, W), the mean over channels times ``gain``, on a dark-to-bright scale."""
     error = (gain * size.mean(0)).nan_to_num(0.0).clamp(0, 1).cpu().float()
     place = error * (len(_SCALE) - 1)
@@ -104,6 +127,12 @@ def error_map(size: Tensor, gain: float = 5.0) -> Image.Image:
     scale = _SCALE.float()
     colour = scale[low] * (1 - part) + scale[low + 1] * part
     return Image.fromarray(colour.round().byte().numpy())
+
+
+def gradient() -> str:
+    """The colours of an error map as a CSS gradient."""
+    stops = ",".join(f"rgb({','.join(map(str, row))})" for row in _SCALE.tolist())
+    return f"linear-gradient(90deg,{stops})"
 
 
 def png(picture: Image.Image) -> bytes:

@@ -1,4 +1,4 @@
-"""Pages that can be mailed: no script, no other file."""
+"""Pages that can be mailed: they ask for no other file, and nothing of the network."""
 
 from __future__ import annotations
 
@@ -12,29 +12,12 @@ from PIL import Image
 
 from priorkit.engine.config import to_toml
 from priorkit.engine.result import Recovery
-from priorkit.io.files import write_atomic
-from priorkit.report.grid import MAX_ROWS, columns, grid, png, summary
-from priorkit.report.svg import Line, plot
+from priorkit.io.files import file_names, write_atomic
+from priorkit.report.grid import GAIN, MAX_ROWS, columns, gradient, grid, png, summary
+from priorkit.report.svg import COLOURS, Line, plot
+from priorkit.report.viewer import SCRIPT, STYLE
 
 __all__ = ["document", "embedded", "in_notebook", "page", "table", "write"]
-
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 60rem;
-       margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
-figure { display: inline-block; margin: 0 .5rem .75rem 0; vertical-align: top; }
-figure img { width: 11rem; image-rendering: pixelated; display: block; }
-figcaption { font-size: .85rem; color: #555; }
-.numbers { overflow-x: auto; } table { border-collapse: collapse; }
-td, th { padding: .2rem .9rem .2rem 0; text-align: right; font-variant-numeric: tabular-nums; }
-td:first-child, th:first-child { text-align: left; } th { border-bottom: 1px solid #bbb; }
-pre { background: #f5f5f5; padding: .8rem; overflow-x: auto; font-size: .85rem; }
-svg { max-width: 100%; height: auto; }
-@media (prefers-color-scheme: dark) {
-  body { background: #161616; color: #ddd; } pre { background: #222; }
-  figcaption { color: #aaa; } svg text { fill: #bbb; } }
-"""
-
 
 MAX_SIDE = 512  # of a picture in the page, in pixels
 
@@ -45,7 +28,8 @@ def document(title: str, body: str) -> str:
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>priorkit: {html.escape(title)}</title><style>{STYLE}</style>"
-        f"<body><h1>{html.escape(title)}</h1>{body}</body></html>\n"
+        f"<body><h1>{html.escape(title)}</h1>{body}<script>{SCRIPT}</script>"
+        "</body></html>\n"
     )
 
 
@@ -58,20 +42,21 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f'<div class="numbers"><table><tr>{cells}</tr>{body}</table></div>'
 
 
-def embedded(picture: Image.Image, alt: str, style: str = "") -> str:
-    """An image inside the page."""
+def embedded(picture: Image.Image, alt: str, style: str = "", what: str = "") -> str:
+    """An image inside the page; ``what`` it is, for a wipe."""
     data = base64.b64encode(png(picture)).decode()
     more = f' style="{style}"' if style else ""
+    more += f' data-is="{what}"' if what else ""
     return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{data}"{more}>'
 
 
-def write(recovery: Recovery, path: Path) -> Path:
-    """Write the page of a recovery."""
-    write_atomic(path, page(recovery).encode("utf-8", "replace"))
+def write(recovery: Recovery, path: Path, *, beside: bool = False) -> Path:
+    """Write the page of a recovery; ``beside`` says that its folder holds the pictures."""
+    write_atomic(path, page(recovery, beside=beside).encode("utf-8", "replace"))
     return path
 
 
-def page(recovery: Recovery) -> str:
+def page(recovery: Recovery, *, beside: bool = False) -> str:
     """A sentence, pictures, numbers, the convergence curve, the settings."""
     config = recovery.record["config"]
     prior, op = config["prior"]["name"], config["op"]["name"]
@@ -80,7 +65,7 @@ def page(recovery: Recovery) -> str:
     parts = [
         f"<p>{html.escape(summary(recovery))}</p>",
         "<h2>Pictures</h2>",
-        *(_row(recovery, i) for i in range(min(count, MAX_ROWS))),
+        *(_row(recovery, i, beside) for i in range(min(count, MAX_ROWS))),
         "<h2>Numbers</h2>",
         _numbers(recovery),
         "<h2>Convergence</h2>",
@@ -99,13 +84,30 @@ def in_notebook(recovery: Recovery) -> str:
     return f"<p>{summary(recovery)}</p>{embedded(grid(recovery), alt, 'max-width:100%')}"
 
 
-def _row(recovery: Recovery, i: int) -> str:
-    figures = [
-        f"<figure>{embedded(_thumbnail(picture), f'{recovery.names[i]}: {caption}')}"
-        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
-        for caption, picture in columns(recovery, i)
-    ]
-    return f"<div>{''.join(figures)}</div>"
+def _row(recovery: Recovery, i: int, beside: bool) -> str:
+    """The pictures of an image, large ones as files ``beside`` the page too."""
+    name, files = recovery.names[i], file_names(recovery.names)
+    figures = []
+    for what, caption, picture in columns(recovery, i):
+        shown = embedded(_thumbnail(picture), f"{name}: {caption}", what=what)
+        caption = html.escape(caption)
+        if beside and what == "recovery" and max(picture.size) > MAX_SIDE:
+            size = f"{picture.width}×{picture.height}"
+            caption += f', <a href="images/{html.escape(files[i])}.png">{size}</a>'
+        scale = _scale() if what in ("error", "spread") else ""
+        figures.append(f"<figure>{shown}<figcaption>{caption}</figcaption>{scale}</figure>")
+    if recovery.truth is not None and recovery.x.ndim == 4:
+        figures.append(
+            '<figure class="wipe"><div><img alt="truth"><img alt="recovery" class="over"></div>'
+            f'<input type="range" aria-label="{html.escape(name)}: truth or recovery" value="50">'
+            "<figcaption>truth | recovery</figcaption></figure>"
+        )
+    return f'<div class="row">{"".join(figures)}</div>'
+
+
+def _scale() -> str:
+    """The colours of an error map, from 0 to the largest that is told apart."""
+    return f'<div class="bar">0<i style="background:{gradient()}"></i>{1 / GAIN:g}</div>'
 
 
 def _thumbnail(picture: Image.Image) -> Image.Image:
@@ -119,14 +121,15 @@ def _numbers(recovery: Recovery) -> str:
     images = recovery.record["images"]
     heads = [
         k
-        for k in ("name", "psnr", "ssim", "error", "misfit", "spread", "within_90")
+        for k in ("name", "psnr", "ssim", "error", "misfit", "noise", "spread", "within_90")
         if k in images[0]
     ]
     heads += ["evaluations", "status", "reason"]
     words = {"psnr": "PSNR (dB)", "ssim": "SSIM", "error": "error (1/n)‖x − x̂‖²"}
+    words |= {"misfit": "misfit ℓ(A x̂, y)", "noise": "of noise alone, E ℓ(A x, y)"}
     words |= {"spread": "std of draws", "within_90": "truth within their 90% interval"}
     words["evaluations"] = recovery.record["unit"]
-    formats = {"psnr": ".2f", "ssim": ".4f", "error": ".2e", "misfit": ".3e"}
+    formats = {"psnr": ".2f", "ssim": ".4f", "error": ".2e", "misfit": ".3e", "noise": ".3e"}
     formats |= {"spread": ".4f", "within_90": ".0%"}
     rows = [
         ["—" if image[k] is None else format(image[k], formats.get(k, "")) for k in heads]
@@ -138,14 +141,17 @@ def _numbers(recovery: Recovery) -> str:
 def _curve(recovery: Recovery) -> str:
     """log₁₀ of the misfit against evaluations, a line per image."""
     lines: list[Line] = []
+    named = 1 < len(recovery.trace) <= len(COLOURS)
     for trace in recovery.trace:
         points = [
             (float(count), math.log10(max(misfit, 1e-12)))
             for count, misfit in zip(trace.evaluations, trace.misfit, strict=True)
             if math.isfinite(misfit)
         ]
+        name = recovery.names[trace.image] if named else ""
+        name += f", restart {trace.restart}" if named and trace.restart else ""
         if len(points) > 1:
-            lines.append(("", points[:: max(1, len(points) // 200)] + points[-1:]))
+            lines.append((name, points[:: max(1, len(points) // 200)] + points[-1:]))
     if not lines:
         return "<p>No iterations were traced.</p>"
     drawn = plot(lines, across=recovery.record["unit"], up="misfit ℓ(A x̂, y)", powers=True)

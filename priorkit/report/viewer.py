@@ -1,0 +1,67 @@
+"""How a page looks, and what it does: pictures to enlarge, and to wipe from one to the other."""
+
+from __future__ import annotations
+
+__all__ = ["SCRIPT", "STYLE"]
+
+STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 72rem;
+       margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
+.row { display: grid; grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); gap: .75rem;
+       max-width: 68rem; margin-bottom: 1.25rem; }
+figure { margin: 0; min-width: 0; }
+figure img { width: 100%; image-rendering: pixelated; display: block; }
+figure > img { cursor: zoom-in; }
+figcaption { font-size: .85rem; color: #555; }
+.bar { display: flex; gap: .4rem; align-items: center; font-size: .8rem; color: #555; }
+.bar i { flex: 1; height: .6rem; }
+.wipe div { position: relative; } .wipe .over { position: absolute; inset: 0; }
+.wipe .over { clip-path: inset(0 0 0 var(--cut, 50%)); } .wipe input { width: 100%; margin: 0; }
+dialog { border: 0; padding: 0; background: #111; color: #ddd; max-width: 98vw; }
+dialog::backdrop { background: #000c; } dialog p { margin: .4rem .8rem; }
+dialog img { width: min(94vw, 84vh); image-rendering: pixelated; display: block; }
+.numbers { overflow-x: auto; } table { border-collapse: collapse; }
+td, th { padding: .2rem .9rem .2rem 0; text-align: right; font-variant-numeric: tabular-nums; }
+td:first-child, th:first-child { text-align: left; } th { border-bottom: 1px solid #bbb; }
+.matrix td { vertical-align: bottom; white-space: nowrap; } .matrix img { width: 5.5rem; }
+.matrix img { image-rendering: pixelated; } a { color: inherit; }
+pre { background: #f5f5f5; padding: .8rem; overflow-x: auto; font-size: .85rem; }
+svg { max-width: 100%; height: auto; }
+@media (prefers-color-scheme: dark) {
+  body { background: #161616; color: #ddd; } pre { background: #222; }
+  figcaption, .bar { color: #aaa; } svg text { fill: #bbb; } }
+"""
+
+# A click enlarges a picture, the arrow keys go on to the next; the wipe shows the pictures of its
+# row, so that the page holds each once.
+SCRIPT = """
+const shown = [...document.querySelectorAll("figure > img")];
+const large = document.createElement("dialog");
+large.innerHTML = "<img><p></p>";
+document.body.append(large);
+let at = 0;
+function open(i) {
+  at = (i + shown.length) % shown.length;
+  large.firstChild.src = shown[at].src;
+  large.firstChild.alt = large.lastChild.textContent = shown[at].alt;
+  if (!large.open) large.showModal();
+}
+shown.forEach((picture, i) => {
+  picture.tabIndex = 0;
+  picture.onclick = () => open(i);
+  picture.onkeydown = (event) => { if (event.key === "Enter") open(i); };
+});
+large.onclick = () => large.close();
+large.onkeydown = (event) => {
+  if (event.key === "ArrowRight") open(at + 1);
+  if (event.key === "ArrowLeft") open(at - 1);
+};
+for (const wipe of document.querySelectorAll(".wipe")) {
+  const row = wipe.parentElement, [under, over] = wipe.querySelectorAll("img");
+  under.src = row.querySelector("[data-is=truth]").src;
+  over.src = row.querySelector("[data-is=recovery]").src;
+  wipe.querySelector("input").oninput = (event) =>
+    wipe.style.setProperty("--cut", event.target.value + "%");
+}
+"""
