@@ -9,19 +9,38 @@ and the evaluations to 0.1 dB below the end of the default.
 Variants: ``default``; ``tilt`` of other sizes; ``coarse`` (the first evaluations in a scale in
 which little but the coarsest latents moves, then the default from there); ``continuation``
 (the first evaluations with the penalty γ‖z‖², then without it); ``pseudo-inverse`` (from the
-latent of the least-squares image instead of z = 0).
+latent of the least-squares image instead of z = 0); ``chi`` (the negative log density of ‖z‖ for
+z ~ N(0, 1), which keeps ‖z‖ near √n, weighted by γ throughout).
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import Any
 
-from calibrate_denoising import validation
+from calibrate_denoising import training_of, validation
 from quality import machine
 from speed import PRIOR, ours
 from torch import Tensor
+
+from priorkit.interfaces import Penalty
+
+
+class ChiNorm(Penalty):
+    """R(z) = ½‖z‖² − (n − 1) log‖z‖ with its least value, at ‖z‖² = n − 1, taken off."""
+
+    def value_grad(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        n = u[0].numel() - 1
+        square = u.flatten(1).double().square().sum(1).clamp_min(1e-12)
+        value = 0.5 * square - 0.5 * n * square.log() - 0.5 * n * (1 - math.log(n))
+        return value, u * (1 - n / square).to(u)[:, None]
+
+
+def chi(gamma: float) -> dict[str, Any]:
+    return {"penalty": ChiNorm(), "gamma": gamma}
+
 
 FIRST = 25  # evaluations of the stage that others follow
 MARKS = (25, 50, 100, 200, 400)
@@ -44,6 +63,9 @@ VARIANTS: dict[str, list[Stage]] = {
     "coarsest": [(FIRST, tilted(4.0)), (400 - FIRST, {})],
     "continuation 0.1": [(FIRST, penalised(0.1)), (400 - FIRST, {})],
     "continuation 0.01": [(FIRST, penalised(0.01)), (400 - FIRST, {})],
+    "chi 0.0001": [(400, chi(1e-4) | {"start": {"name": "normal", "std": 0.1}})],
+    "chi 0.001": [(400, chi(1e-3) | {"start": {"name": "normal", "std": 0.1}})],
+    "chi 0.01": [(400, chi(1e-2) | {"start": {"name": "normal", "std": 0.1}})],
     "pseudo-inverse": [(400, {"start": "pseudo-inverse"})],
 }
 
@@ -53,11 +75,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("ms", nargs="*", type=int, default=[500, 2500])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--box", type=float, nargs=4, default=[4.5, 18, 84.5, 98])
     parser.add_argument("--faces", type=int, default=6)
     parser.add_argument("--only", default="", help="variants whose name has this in it")
     options = parser.parse_args()
-    faces = validation(options.data, options.box, options.faces)
+    faces = validation(options.data, training_of(PRIOR), options.faces)
     print(f"{PRIOR}, {options.faces} validation faces, {machine()}", flush=True)
     for m in options.ms:
         goal = None

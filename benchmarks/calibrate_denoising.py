@@ -19,6 +19,7 @@ import torch
 import priorkit
 from priorkit.io.files import write_atomic
 from priorkit.io.weights import read
+from priorkit.registry import registry
 from priorkit.training.dataset import TrainingPictures
 
 SIGMAS = [0.01, 0.05, 0.1, 0.2]
@@ -79,6 +80,11 @@ def climb(pictures: torch.Tensor, weights: Path, sigma: float) -> float:
         if nearby == best:
             return 0.7 * sigma**2 * FACTOR**best
         best = nearby
+
+
+def training_of(prior: str) -> dict[str, Any]:
+    """How the weights of that name were trained, from their card."""
+    return dict(read(registry().get("prior", prior).preset["weights"]).card.training)
 
 
 def validation(data: Path, training: dict[str, Any], count: int) -> torch.Tensor:

@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from calibrate_denoising import validation
+from calibrate_denoising import training_of, validation
 
 import priorkit
 
@@ -23,7 +23,6 @@ def main() -> None:
     """Print a row per basis, operator, share and γ; stop where PSNR has fallen for two γ."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--box", type=float, nargs=4, default=[4.5, 18, 84.5, 98])
     parser.add_argument("--priors", nargs="+", default=["dct", "wavelet"])
     parser.add_argument(
         "--ms", type=int, nargs="*", default=[500, 100, 2500, 50, 200, 1000, 5000, 10000]
@@ -31,7 +30,7 @@ def main() -> None:
     parser.add_argument("--missing", type=float, nargs="*", default=[0.5, 0.3, 0.9])
     parser.add_argument("--faces", type=int, default=6)
     options = parser.parse_args()
-    faces = validation(options.data, options.box, options.faces)
+    faces = validation(options.data, training_of("glow-celeba"), options.faces)
     n = faces[0].numel()
     problems: list[tuple[str, dict[str, Any]]] = [
         (f"m/n = {m / n:.4f}", {"op": "gaussian", "m": m}) for m in options.ms

@@ -39,7 +39,7 @@ def application(*, markup: bool = True) -> typer.Typer:
     app = typer.Typer(
         name="priorkit",
         help="Recover images from few, noisy or missing measurements.",
-        add_completion=False,
+        add_completion=True,
         pretty_exceptions_enable=False,
         rich_markup_mode="rich" if markup else None,
     )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import os
+import types
 from dataclasses import asdict
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
 from rich.table import Table
 
+from priorkit.cli.completion import names
 from priorkit.cli.console import JsonFlag, err, escape, out, show_json
 from priorkit.errors import PriorkitError, UnknownNameError, did_you_mean
 from priorkit.registry import FUNCTIONS, KINDS, Entry, registry
@@ -44,7 +48,10 @@ def list_(as_json: JsonFlag = False) -> None:
         err.print(f"Plugins with problems: {escape(', '.join(failed))}. Run: priorkit plugins")
 
 
-def show(name: str, as_json: JsonFlag = False) -> None:
+NameArgument = Annotated[str, typer.Argument(autocompletion=names(*KINDS))]
+
+
+def show(name: NameArgument, as_json: JsonFlag = False) -> None:
     """Explain a component: what it is, its options, and the card of its weights."""
     found = describe(name)
     if as_json:
@@ -53,12 +60,13 @@ def show(name: str, as_json: JsonFlag = False) -> None:
     for item in found:
         head = f"[bold]{item['kind']} {escape(item['name'])}[/bold]"
         out.print(f"{head}  from plugin {escape(item['plugin'])}")
-        out.print(escape(item["doc"]))
+        out.print(escape(item["doc"]), soft_wrap=True)
         for option in item["options"]:
-            out.print(
-                f"  --{escape(option['name'])}  {escape(option['type'])}  "
-                f"default: {escape(option['default'])}"
-            )
+            name = option["name"].replace("_", "-")
+            default = "" if option["default"] is None else f"  default: {option['default']}"
+            default = "  required" if option["default"] == "required" else default
+            said = f"  {option['help']}" if option.get("help") else ""
+            out.print(escape(f"  --{name} {option['type']}{default}{said}"), soft_wrap=True)
         for key, value in item["card"].items():
             out.print(f"  {escape(key)}: {escape(value)}")
         out.print()
@@ -72,12 +80,15 @@ def plugins(as_json: JsonFlag = False) -> None:
     else:
         for plugin in found:
             version = escape(f"{plugin.distribution} {plugin.version}")
-            names = ", ".join(plugin.names) or "—"
-            out.print(f"[bold]{escape(plugin.name)}[/bold]  {version}: {names}")
+            registered = ", ".join(plugin.names) or "—"
+            out.print(f"[bold]{escape(plugin.name)}[/bold]  {version}: {registered}")
             for failure in plugin.failures:
                 out.print(f"  [red]failed[/red] {escape(failure)}", soft_wrap=True)
     if any(p.failures for p in found):
         raise typer.Exit(1)
+
+
+_WORDS = {int: "INTEGER", float: "NUMBER", bool: "true|false", str: "TEXT"}
 
 
 def describe(name: str) -> list[dict[str, Any]]:
@@ -113,6 +124,7 @@ def _describe(entry: Entry) -> dict[str, Any]:
             card = {"problem": str(error)}
     if entry.kind in FUNCTIONS:
         options = options_of(target) if entry.kind == "trainer" else []
+        options = [{**option, "type": _type_name(option["type"])} for option in options]
     else:
         options = [
             {
@@ -135,4 +147,17 @@ def _describe(entry: Entry) -> dict[str, Any]:
 
 
 def _type_name(annotation: Any) -> str:
-    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    """What to write for a value: NUMBER, PATH, or the words to choose from."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type_name(inner[0])
+    if origin is Literal:
+        return "|".join(map(str, inner))
+    if origin in (Union, types.UnionType):
+        words = dict.fromkeys(_type_name(part) for part in inner if part is not type(None))
+        return "|".join(words)
+    if origin in (list, tuple):
+        return f"{_type_name(inner[0])} …" if inner else "VALUE …"
+    if origin is os.PathLike or annotation in (Path, os.PathLike):
+        return "PATH"
+    return _WORDS.get(annotation, "VALUE")

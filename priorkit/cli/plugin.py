@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from priorkit.cli.completion import components
 from priorkit.cli.console import Bar, JsonFlag, escape, out, show_json
 from priorkit.cli.words import split
 from priorkit.errors import BadInputError, PriorkitError
@@ -51,7 +52,7 @@ def new_plugin(
 
 def check(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="a registered name")],
+    name: Annotated[str, typer.Argument(help="a registered name", autocompletion=components)],
     kind: Annotated[str | None, typer.Option(help="where several kinds have the name")] = None,
     as_json: JsonFlag = False,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from priorkit.cli.completion import names
 from priorkit.cli.console import Bar, JsonFlag, err, escape, out, show_json, show_table
 from priorkit.cli.words import split, value
 from priorkit.errors import BadInputError
@@ -32,13 +33,16 @@ ResumeFlag = Annotated[
     bool, typer.Option("--resume", help="go on with a run that was cut short, by its --out")
 ]
 PriorsOption = Annotated[str, typer.Option(help="names, separated by commas")]
-OpOption = Annotated[str | None, typer.Option(help="operator")]
+OpOption = Annotated[str | None, typer.Option(help="operator", autocompletion=names("operator"))]
+PriorOption = Annotated[
+    str | None, typer.Option(help="name, or path to weights", autocompletion=names("prior"))
+]
 DEFAULT = Path("priorkit-out")
 
 
 def recover(
     context: typer.Context,
-    prior: Annotated[str | None, typer.Option(help="name, or path to weights")] = None,
+    prior: PriorOption = None,
     op: OpOption = None,
     y: Annotated[
         str | None, typer.Option("--y", help="real measurements: a .npy file, or a picture")
@@ -119,7 +123,7 @@ def compare(
     settings |= {"op": value(op)} if op is not None else {}
     if isinstance(settings.get("ms"), int):
         settings["ms"] = [settings["ms"]]
-    names = listed(priors)
+    contestants = listed(priors)
     with Bar(quiet=as_json) as progress:
         from priorkit.engine.compare import compare as run
         from priorkit.io.pictures import dimensions
@@ -127,7 +131,7 @@ def compare(
         folder = _folder(save, resume)
         result = run(
             image,
-            priors=names,
+            priors=contestants,
             out=folder,
             resume=resume,
             progress=lambda label, now, done: progress(now, done, label),

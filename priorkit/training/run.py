@@ -25,6 +25,8 @@ from priorkit.registry import registry
 
 __all__ = ["options_of", "run_trainer"]
 
+REQUIRED = ("data", "out")
+
 
 def run_trainer(
     name: str, given: dict[str, Any], progress: Callable[[int, int, str], None] | None = None
@@ -46,7 +48,7 @@ def run_trainer(
                 f"trainer {name!r} has no option {key!r}.{' ' + hint if hint else ''} "
                 f"Its options: {', '.join(known)}"
             )
-    for required in ("data", "out"):
+    for required in REQUIRED:
         if required not in given:
             raise BadInputError(f"trainer {name!r} needs --{required}.")
     if not Path(str(given["data"])).exists():
@@ -81,14 +83,15 @@ def run_trainer(
 
 
 def options_of(train: Any) -> list[dict[str, Any]]:
-    """Name, type, default and help of a trainer's options."""
+    """Name, annotation, default and help of a trainer's options."""
     cls = _options_class(train)
-    defaults = cls()
+    defaults, hints = cls(), get_type_hints(cls)
     return [
         {
             "name": f.name.replace("_", "-"),
-            "type": str(f.type),
-            "default": f"{getattr(defaults, f.name)}  {f.metadata.get('help', '')}",
+            "type": hints[f.name],
+            "default": "required" if f.name in REQUIRED else getattr(defaults, f.name),
+            "help": f.metadata.get("help", ""),
         }
         for f in fields(cls)
     ]
