@@ -99,6 +99,25 @@ def test_it_recovers_a_picture(installed):
     assert psnr > baseline + 3
 
 
+@pytest.mark.parametrize(
+    ("words", "least"),
+    [
+        ("--prior threshold --op spectrum --size 24", 13),
+        ("--prior smooth --op intensity --start normal --budget 100", 3),
+        ("--prior none --op spectrum --penalty roughness --gamma 0.01", 13),
+        ("--prior smooth --op binning --factor 2 --solver walker --sigma 0.01", 20),
+    ],
+)
+def test_every_kind_recovers(installed, words, least):
+    """A denoiser, complex and nonlinear measurements, a penalty, and a sampler with its draws."""
+    words = f"recover {words} --shape 3 32 32 --out {words.split()[5]}-{least} --json"
+    done = installed.run("-m", "priorkit.cli", *words.split())
+    assert done.returncode == 0, done.stderr
+    (image,) = json.loads(done.stdout)["images"]
+    assert image["psnr"] > least
+    assert ("draws" in image) == ("walker" in words)
+
+
 def test_it_enlarges_a_small_picture(installed):
     """A measurement that is a picture file has the size of y, not that of the recovery."""
     ramp = np.linspace(0, 255, 16, dtype=np.uint8)

@@ -7,8 +7,21 @@ from priorkit.hookspecs import Register
 @hookimpl
 def register_priors(register: Register) -> None:
     register("smooth", "priorkit_toy.prior:Smooth")
+    register("threshold", "priorkit_toy.denoiser:Threshold")
 
 
 @hookimpl
 def register_operators(register: Register) -> None:
     register("binning", "priorkit_toy.operator:Binning")
+    register("spectrum", "priorkit_toy.fourier:Spectrum")
+    register("intensity", "priorkit_toy.fourier:Intensity")
+
+
+@hookimpl
+def register_penalties(register: Register) -> None:
+    register("roughness", "priorkit_toy.penalty:Roughness")
+
+
+@hookimpl
+def register_solvers(register: Register) -> None:
+    register("walker", "priorkit_toy.sampler:Walker")

@@ -25,7 +25,7 @@ class Smooth(LinearDecoder):
     def bind(self, shape: Shape) -> "Smooth":
         bound = copy.copy(self)
         bound.shape = shape
-        bound.V, bound.W = (_cosines(side, self.frequencies) for side in shape[1:])
+        bound.V, bound.W = (cosines(side, self.frequencies) for side in shape[1:])
         return bound
 
     @property
@@ -40,7 +40,7 @@ class Smooth(LinearDecoder):
         return (self.V.to(x).T @ x @ self.W.to(x)).flatten(1)
 
 
-def _cosines(side: int, count: int) -> Tensor:
+def cosines(side: int, count: int) -> Tensor:
     """The first columns of the orthonormal inverse DCT-II, (side, min(count, side))."""
     place = torch.arange(side, dtype=torch.float64)[:, None] + 0.5
     waves = torch.cos(math.pi / side * place * torch.arange(min(count, side)))

@@ -1,11 +1,15 @@
-"""Both components keep the promises of the interfaces that they implement."""
+"""All components keep the promises of the interfaces that they implement."""
 
 import pytest
+from priorkit_toy.denoiser import Threshold
+from priorkit_toy.fourier import Intensity, Spectrum
 from priorkit_toy.operator import Binning
+from priorkit_toy.penalty import Roughness
 from priorkit_toy.prior import Smooth
+from priorkit_toy.sampler import Walker
 
 import priorkit
-from priorkit.testing import check_operator, check_prior
+from priorkit.testing import check_operator, check_penalty, check_prior, check_solver
 
 
 @pytest.mark.parametrize("frequencies", [1, 5, 99])
@@ -17,6 +21,14 @@ def test_smooth(frequencies):
 @pytest.mark.parametrize("factor", [1, 2, 4])
 def test_binning(factor):
     check_operator(Binning(factor=factor), shape=(3, 8, 12))
+
+
+def test_the_others():
+    check_operator(Spectrum(size=5), shape=(3, 8, 7))
+    check_operator(Intensity(), shape=(3, 8, 7))
+    check_prior(Threshold(), shape=(3, 24, 16))
+    check_penalty(Roughness(), shape=(3, 8, 7))
+    check_solver(Walker())
 
 
 def test_sides_that_do_not_divide():
