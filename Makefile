@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
 
-.PHONY: venv demo test lint fuzz kill bench clean
+.PHONY: venv demo test lint docs build fuzz kill bench clean
 
 venv: $(STAMP)
 
@@ -27,6 +27,20 @@ lint: venv
 test: lint
 	$(BIN)/python -m pytest
 
+docs: venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable '.[docs]'
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+	@echo "Open docs/_build/html/index.html"
+
+# The wheel, the sdist, and a bill of materials of what they were tested with, as CycloneDX.
+build: venv
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt cyclonedx-bom
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml \
+		--output-file dist/priorkit.cdx.json $(BIN)/python
+
 # 100,000 hostile cases, and twenty kills of every command by each signal: about 15 and 10 minutes.
 fuzz: venv
 	$(BIN)/python -m tests.fuzz.run --cases 100000
@@ -39,4 +53,4 @@ bench: venv
 	$(BIN)/python benchmarks/quality.py
 
 clean:
-	rm -rf .venv priorkit-out build *.egg-info
+	rm -rf .venv priorkit-out build dist docs/_build docs/components *.egg-info

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from priorkit.errors import PriorkitError
     from priorkit.hookspecs import hookimpl
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _WHERE = {
     "Audit": "priorkit.engine.audit",
