@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import os
+import subprocess
 import sys
 import textwrap
 from importlib.metadata import EntryPoint, distributions
@@ -448,3 +450,29 @@ def test_a_target_of_another_kind_is_refused(plugin, monkeypatch):
     importlib.invalidate_caches()
     with pytest.raises(PluginError, match=r"The options of good_target.Good can't be read"):
         resolve("prior", "good").build(0)
+
+
+def test_fifty_plugins_of_which_five_are_broken(tmp_path, monkeypatch):
+    """In a process of its own, as installed: 45 work, and each of the others is explained."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    crowd = importlib.import_module("startup").crowd(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "priorkit.cli", "plugins", "--json"],
+        env={**os.environ, "PYTHONPATH": str(crowd)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    found = [p for p in json.loads(done.stdout) if p["name"].startswith("crowd_")]
+    assert len(found) == 50
+    assert sum(p["names"] != [] and not p["failures"] for p in found) == 45
+    said = " ".join(failure for p in found for failure in p["failures"])
+    for explained in (
+        "SyntaxError",
+        "No module named 'a_package_that_is_not_there'",
+        "register_priors: ValueError: no",
+        "unknown hook 'register_prior'. Did you mean 'register_priors'",
+        "prior 'crowd-00' is already registered by plugin 'crowd_00'",
+    ):
+        assert explained in said
