@@ -93,7 +93,7 @@ class GlowPrior(MixedDecoder, Encoder, Density, Sampler):
         self.provenance = {card.name: card.sha256}
         try:
             self._hold(network, reversible, tilt)
-        except torch.linalg.LinAlgError as error:
+        except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
             raise WeightsError(f"{weights} has a 1×1 convolution without inverse.") from error
 
     @classmethod

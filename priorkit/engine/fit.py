@@ -26,7 +26,7 @@ __all__ = ["check", "suitable_solver"]
 Selections = dict[str, Selection]
 
 
-def check(selections: Selections, problem: Problem, solver: Solver, start: Start) -> None:
+def check(selections: Selections, problem: Problem, solver: Solver[Any], start: Start) -> None:
     """Refuse a mismatch, naming the missing piece and what would fit."""
     label = f"solver {selections['solver'].name!r}"
     _check_requires(label, solver.requires, selections, problem)

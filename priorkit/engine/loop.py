@@ -7,7 +7,7 @@ leaving the batch, draws being averaged, and Ctrl-C are here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -32,7 +32,7 @@ class Outcome(NamedTuple):
 
 
 def solve(
-    solver: Solver,
+    solver: Solver[Any],
     problem: Problem,
     u0: Tensor,
     budget: int,
@@ -87,7 +87,7 @@ def _cut(ledger: Ledger, cut: BaseException, reason: str) -> Outcome:
 
 
 def iterate(
-    solver: Solver, problem: Problem, u0: Tensor, budget: int, ledger: Ledger | None = None
+    solver: Solver[Any], problem: Problem, u0: Tensor, budget: int, ledger: Ledger | None = None
 ) -> Iterator[Ledger]:
     """The steps of a solver, one by one; the ledger is up to date at each.
 

@@ -43,7 +43,7 @@ class Setup:
     config: RunConfig
     selections: dict[str, Selection]
     problem: Problem
-    solver: Solver
+    solver: Solver[Any]
     start: Start
     budget: int
     restarts: int
@@ -108,7 +108,7 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
         selections["solver"] = resolve("solver", name) if name else fit.suitable_solver(bare)
     give_rest(chosen, selections)
     penalty: Penalty = selections["penalty"].build(seed)
-    solver: Solver = selections["solver"].build(seed)
+    solver: Solver[Any] = selections["solver"].build(seed)
     start: Start = selections["start"].build(seed)
     fit.check(selections, replace(bare, penalty=penalty), solver, start)
     gamma = _gamma(config, choices if follows else Choices(), asked.name, penalty, follows)

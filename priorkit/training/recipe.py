@@ -343,7 +343,7 @@ class MaximumLikelihood(Recipe):
     def _schedule(self) -> float:
         o = self.options
         left = (o.iterations - self.step) / max(1.0, o.decay * o.iterations)
-        return min((self.step + 1) / max(1, o.warmup), left, 1.0)
+        return float(min((self.step + 1) / max(1, o.warmup), left, 1.0))
 
     def message(self, losses: Losses) -> str:
         return f"{np.mean(losses):.3f} {self.unit}"
