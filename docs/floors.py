@@ -16,6 +16,7 @@ WORDS = {
     "cli": "the command line, a thin skin",
     "testing": "the conformance kit",
     "scaffold": "a new plugin",
+    "app": "a page to try",
     "linear": "least squares",
     "streams": "random numbers",
     "metrics": "PSNR, SSIM",

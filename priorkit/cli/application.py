@@ -17,6 +17,7 @@ from typer.main import get_command, get_command_name
 
 from priorkit import __version__
 from priorkit.cli import streams
+from priorkit.cli.app import app as app_command
 from priorkit.cli.audit import audit
 from priorkit.cli.console import err, escape, out
 from priorkit.cli.doctor import doctor
@@ -53,6 +54,7 @@ def application(*, markup: bool = True) -> typer.Typer:
     app.command()(show)
     app.command()(plugins)
     app.command()(doctor)
+    app.command(name="app")(app_command)
     app.command(name="new-plugin")(new_plugin)
     app.command(context_settings=_OPEN, options_metavar=f"[--kind KIND] {_NAMED}")(check)
     app.command(context_settings=_OPEN, options_metavar="NAME --data PATH --out FOLDER …")(train)

@@ -7,6 +7,7 @@ leaving the batch, draws being averaged, and Ctrl-C are here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -167,8 +168,18 @@ class Ledger:
 
     def snapshot(self) -> Snapshot:
         """The present, for whoever watches to keep."""
-        kept = (self.evaluations, self.value, self.misfit, self.u)
-        return Snapshot(*(tensor.clone() for tensor in kept))
+        u = self.u.clone()
+        return Snapshot(
+            self.evaluations.clone(),
+            self.value.clone(),
+            self.misfit.clone(),
+            u,
+            partial(self._image, u),
+        )
+
+    def _image(self, u: Tensor) -> Tensor:
+        with torch.no_grad():
+            return self.problem.image(u)
 
     def solution(self) -> Solution:
         """What was found; images that still run are said to be stopped."""

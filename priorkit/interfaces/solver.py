@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
@@ -132,12 +133,14 @@ def _rows(value: Any, index: Tensor) -> Any:
 
 
 class Snapshot(NamedTuple):
-    """Where a batch stands: evaluations so far and the values kept, each (B,), and u (B, n)."""
+    """Where a batch stands: evaluations so far and the values kept, each (B,), u (B, n), and
+    on demand its images (B, *shape), ``image()``."""
 
     evaluations: Tensor
     objective: Tensor
     misfit: Tensor
     u: Tensor
+    image: Callable[[], Tensor]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,92 @@
+"""A recovery in the background: what it has reached, how to stop it, and its folder as a zip."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import threading
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from priorkit.engine.recover import recover
+from priorkit.engine.result import Recovery
+from priorkit.errors import PriorkitError
+from priorkit.interfaces import Snapshot
+from priorkit.report.grid import png, tile
+
+__all__ = ["Job"]
+
+EVERY = 0.3  # seconds between two iterates that are shown
+
+
+class Job:
+    """One recovery of one picture, in a thread.
+
+    Parameters
+    ----------
+    picture : the bytes of a picture file, or None for the sample photograph
+    settings : those of :func:`priorkit.recover`
+    seconds : after which it is stopped, and the best so far kept
+
+    ``iterate`` is the latest image as a PNG, ``said`` one line about it, ``result`` the recovery
+    once it is ``done``, and ``error`` what was refused instead.
+    """
+
+    def __init__(self, picture: bytes | None, settings: dict[str, Any], *, seconds: float) -> None:
+        self.picture, self.settings, self.seconds = picture, settings, seconds
+        self.iterate: bytes | None = None
+        self.said = "setting up"
+        self.result: Recovery | None = None
+        self.error: str | None = None
+        self.done = False
+        self._stop = False
+        self._shown = 0.0
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._ends = time.monotonic() + self.seconds
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask it to end at its next step; what it has reached is kept."""
+        self._stop = True
+
+    def archive(self) -> bytes:
+        """The folder of the finished run as a zip file."""
+        assert self.result is not None, "there is no result yet"
+        with tempfile.TemporaryDirectory() as root:
+            folder = self.result.save(Path(root) / "priorkit-out")
+            buffer = io.BytesIO()
+            with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+                for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+                    archive.write(path, path.relative_to(root))
+        return buffer.getvalue()
+
+    def _run(self) -> None:
+        try:
+            with tempfile.TemporaryDirectory() as root:
+                source = None
+                if self.picture is not None:
+                    source = Path(root) / "picture"
+                    source.write_bytes(self.picture)
+                self.result = recover(source, progress=self._watch, **self.settings)
+            self.said = repr(self.result)[1:-1]
+        except PriorkitError as error:
+            self.error = str(error)
+        except Exception as error:
+            self.error = f"{type(error).__name__}: {error}"
+        finally:
+            self.done = True
+
+    def _watch(self, now: Snapshot, _: int) -> None:
+        """Note what is to be shown; ends the run as Ctrl-C does, which keeps the best so far."""
+        moment = time.monotonic()
+        if self._stop or moment > self._ends:
+            raise KeyboardInterrupt
+        self.said = f"{int(now.evaluations.max())} evaluations, misfit {float(now.misfit[0]):.3g}"
+        if moment - self._shown > EVERY:
+            self._shown = moment
+            self.iterate = png(tile(now.image()[0]))

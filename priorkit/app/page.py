@@ -1,0 +1,119 @@
+"""The page: choose a picture, a prior, an operator and m, watch it recover, take it home."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from nicegui import app, events, ui
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from priorkit.app.job import Job
+from priorkit.engine.components import class_of
+from priorkit.engine.options import option_fields
+from priorkit.errors import PriorkitError
+from priorkit.registry import Entry, registry
+from priorkit.report.grid import png
+
+__all__ = ["serve"]
+
+HOST = "127.0.0.1"
+LARGEST_M = 5000
+
+
+def serve(*, port: int, seconds: float, megabytes: float) -> None:
+    """Serve the page to this machine alone, until Ctrl-C.
+
+    Parameters
+    ----------
+    seconds : that a run may take; the best so far is kept
+    megabytes : that an uploaded picture may have
+    """
+    # A page of another site can't reach it under a name of its own.
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
+    ui.page("/", title="priorkit")(lambda: _Page(seconds, megabytes))
+    ui.run(host=HOST, port=port, show=False, reload=False, show_welcome_message=False)
+
+
+def _ready(kind: str) -> list[str]:
+    """Names that need no option but ``m``, whose components can be imported."""
+    return [entry.name for entry in registry().entries(kind) if _needs(entry) <= {"m"}]
+
+
+def _needs(entry: Entry) -> set[str]:
+    try:
+        options = option_fields(class_of(entry))
+    except PriorkitError:
+        return {"what it lacks"}
+    return {n for n, f in options.items() if f.is_required() and n not in entry.preset}
+
+
+def _with_m(operator: str) -> bool:
+    return "m" in option_fields(class_of(registry().get("operator", operator)))
+
+
+class _Page:
+    """What one visitor sees; one run at a time."""
+
+    def __init__(self, seconds: float, megabytes: float) -> None:
+        self.seconds = seconds
+        self.picture: bytes | None = None
+        self.job: Job | None = None
+        priors, operators = _ready("prior"), _ready("operator")
+        with ui.column().classes("w-full max-w-3xl mx-auto p-2"):
+            ui.label("priorkit").classes("text-2xl")
+            ui.upload(
+                label=f"A picture of at most {megabytes:g} MB; without one, the sample photograph",
+                max_file_size=int(megabytes * 2**20),
+                auto_upload=True,
+                on_upload=self._take,
+                on_rejected=lambda: ui.notify("That file is too large."),
+            ).props("accept=image/* flat bordered").classes("w-full")
+            with ui.row().classes("w-full"):
+                self.prior = ui.select(
+                    priors, label="prior", value=registry().fallback("prior").name
+                )
+                self.operator = ui.select(
+                    operators, label="operator", value=registry().fallback("operator").name
+                )
+                self.m = ui.number("m", value=500, min=1, max=LARGEST_M, precision=0)
+                self.m.bind_visibility_from(self.operator, "value", backward=_with_m)
+            with ui.row():
+                self.begin = ui.button("Recover", on_click=self._begin)
+                self.end = ui.button("Stop", on_click=self._stop).props("flat")
+                self.take = ui.button("Download", on_click=self._download).props("flat")
+            self.said = ui.label("").classes("break-words w-full")
+            self.shown = ui.image().classes("w-full").style("image-rendering: pixelated")
+        self.timer = ui.timer(0.3, self._refresh)
+        self._refresh()
+
+    async def _take(self, event: events.UploadEventArguments) -> None:
+        self.picture = await event.file.read()
+
+    def _begin(self) -> None:
+        settings: dict[str, Any] = {"prior": self.prior.value, "op": self.operator.value}
+        if _with_m(self.operator.value):
+            settings["m"] = int(self.m.value or 1)
+        self.job = Job(self.picture, settings, seconds=self.seconds)
+        self.job.start()
+
+    def _stop(self) -> None:
+        if self.job is not None:
+            self.job.stop()
+
+    def _download(self) -> None:
+        if self.job is not None and self.job.result is not None:
+            ui.download(self.job.archive(), "priorkit-out.zip")
+
+    def _refresh(self) -> None:
+        job = self.job
+        running = job is not None and not job.done
+        self.begin.set_enabled(not running)
+        self.end.set_visibility(running)
+        self.take.set_visibility(job is not None and job.result is not None)
+        if job is None:
+            return
+        self.said.set_text(job.error or job.said)
+        picture = job.iterate if job.result is None else png(job.result.grid())
+        if picture is not None:
+            self.shown.set_source(f"data:image/png;base64,{base64.b64encode(picture).decode()}")
