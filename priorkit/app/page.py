@@ -84,6 +84,7 @@ class _Page:
                 self.take = ui.button("Download", on_click=self._download).props("flat")
             self.said = ui.label("").classes("break-words w-full")
             self.shown = ui.image().classes("w-full").style("image-rendering: pixelated")
+            self.shown.style("max-width: 44rem")
         self.timer = ui.timer(0.3, self._refresh)
         self._refresh()
 
@@ -115,5 +116,6 @@ class _Page:
             return
         self.said.set_text(job.error or job.said)
         picture = job.iterate if job.result is None else png(job.result.grid())
+        self.shown.style(f"width: {'24rem' if job.result is None else '100%'}")
         if picture is not None:
             self.shown.set_source(f"data:image/png;base64,{base64.b64encode(picture).decode()}")
