@@ -15,6 +15,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 import components  # noqa: E402  (beside this file)
+import gallery  # noqa: E402
 
 import priorkit  # noqa: E402
 
@@ -37,4 +38,5 @@ def _inside(app, name, source):
 
 def setup(app):
     components.write(HERE / "components")
+    gallery.write(HERE / "gallery")
     app.connect("source-read", _inside)

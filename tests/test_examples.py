@@ -18,6 +18,7 @@ PICTURES = {
     "denoise_and_inpaint.py": "grid.png",
     "gradient_paths.py": "paths.png",
     "compare_priors.py": "grid.png",
+    "operators.py": "grid.png",
 }
 
 
