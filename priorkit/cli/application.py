@@ -21,7 +21,7 @@ from priorkit.cli.app import app as app_command
 from priorkit.cli.audit import audit
 from priorkit.cli.console import err, escape, out
 from priorkit.cli.doctor import doctor
-from priorkit.cli.inspect import list_, plugins, show
+from priorkit.cli.inspect import list_, plugins, settings_of_a_run, show
 from priorkit.cli.plugin import check, new_plugin
 from priorkit.cli.recover import compare, recover, replay
 from priorkit.cli.train import train
@@ -44,11 +44,16 @@ def application(*, markup: bool = True) -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode="rich" if markup else None,
     )
-    app.command(context_settings=_OPEN, options_metavar=f"[IMAGE] {_NAMED}")(recover)
-    app.command(context_settings=_OPEN, options_metavar=f"[IMAGE] --priors A,B … {_NAMED}")(compare)
-    app.command(context_settings=_OPEN, options_metavar=f"GROUP=FOLDER … --priors A,B … {_NAMED}")(
-        audit
-    )
+    for function, synopsis in (
+        (recover, "[IMAGE]"),
+        (compare, "[IMAGE] --priors A,B …"),
+        (audit, "GROUP=FOLDER … --priors A,B …"),
+    ):
+        app.command(
+            context_settings=_OPEN,
+            options_metavar=f"{synopsis} {_NAMED}",
+            epilog=settings_of_a_run(),
+        )(function)
     app.command()(replay)
     app.command(name="list")(list_)
     app.command()(show)

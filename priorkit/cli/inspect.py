@@ -14,6 +14,7 @@ from rich.table import Table
 
 from priorkit.cli.completion import names
 from priorkit.cli.console import JsonFlag, err, escape, out, show_json
+from priorkit.engine.config import RunConfig
 from priorkit.errors import PriorkitError, UnknownNameError, did_you_mean
 from priorkit.registry import FUNCTIONS, KINDS, Entry, registry
 
@@ -108,6 +109,18 @@ def describe(name: str) -> list[dict[str, Any]]:
             f"Unknown name {name!r}.{' ' + hint if hint else ''} Run: priorkit list"
         )
     return [_describe(entry) for entry in found]
+
+
+def settings_of_a_run() -> str:
+    """What ``recover`` and its like take besides their own options, for their help."""
+    given = {"image", "y", "prior", "op"}
+    told = [
+        f"--{name.replace('_', '-')} {_type_name(field.annotation)}"
+        for name, field in RunConfig.model_fields.items()
+        if name not in given
+    ]
+    components = "and the options of the chosen components: priorkit show NAME"
+    return f"Settings of a run: {', '.join(told)}; {components}"
 
 
 def _describe(entry: Entry) -> dict[str, Any]:
