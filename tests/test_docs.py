@@ -1,11 +1,12 @@
 """What the documentation shows is true: commands parse, code runs, quoted files are the files.
 
-A python block with ``<!-- run -->`` above it is executed; the others are compiled. A block with
-``<!-- file: PATH -->`` above it is the file PATH of the example plugin, word for word.
+A python block with ``<!-- run -->`` above it is executed. One with ``<!-- file: PATH -->`` above it
+is the file PATH of the example plugin, word for word; there are no others.
 """
 
 import re
 import shlex
+import shutil
 import tomllib
 from pathlib import Path
 from typing import NamedTuple
@@ -164,11 +165,40 @@ def test_python_compiles(block):
     compile(block.text, block.where, "exec")
 
 
+def given(block, folder):
+    """What the reader of a block has: a picture, weights that were trained, a package."""
+    from priorkit.io.pictures import astronaut
+    from priorkit.registry import registry
+
+    if "face.png" in block.text:
+        shutil.copy(astronaut(), folder / "face.png")
+    if "runs/faces" in block.text:
+        shipped = Path(registry().get("prior", "glow-celeba").preset["weights"])
+        (folder / "runs" / "faces").mkdir(parents=True)
+        for suffix in (".safetensors", ".json"):
+            copy = (folder / "runs" / "faces" / "glow-faces").with_suffix(suffix)
+            shutil.copy(shipped.with_suffix(suffix), copy)
+    if "my_package.network" in block.text:
+        (folder / "my_package").mkdir()
+        network = "class MyConfig:\n    pass\n\n\nclass MyNetwork:\n    pass\n"
+        (folder / "my_package" / "network.py").write_text(network)
+    if "deepinv" in block.text:
+        from tests.plugins import test_deepinv  # noqa: F401  (torchvision beside this torch)
+
+
+def test_every_python_block_runs():
+    """Or is a file of the example plugin, whose own tests run it."""
+    assert [block.where for block in PYTHON if not block.mark] == []
+
+
 @pytest.mark.parametrize("block", RUN, ids=[b.where for b in RUN])
-def test_python_runs(block, tmp_path, monkeypatch):
-    """It runs in an empty folder; recoveries that don't say a budget get a small one."""
+def test_python_runs(block, tmp_path, monkeypatch, names_known):
+    """In a folder of its own; recoveries that don't say a budget get a small one."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr("priorkit.interfaces.Solver.budget", 20)
+    monkeypatch.setattr("priorkit_solvers.perturb.Perturb.budget", 64)
+    given(block, tmp_path)
     exec(compile(block.text, block.where, "exec"), {"__name__": "__docs__"})
 
 
