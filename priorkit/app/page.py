@@ -67,7 +67,7 @@ class _Page:
                 max_file_size=int(megabytes * 2**20),
                 auto_upload=True,
                 on_upload=self._take,
-                on_rejected=lambda: ui.notify("That file is too large."),
+                on_rejected=self._refuse,
             ).props("accept=image/* flat bordered").classes("w-full")
             with ui.row().classes("w-full"):
                 self.prior = ui.select(
@@ -87,6 +87,9 @@ class _Page:
             self.shown.style("max-width: 44rem")
         self.timer = ui.timer(0.3, self._refresh)
         self._refresh()
+
+    def _refuse(self) -> None:
+        self.said.set_text("That file is too large.")
 
     async def _take(self, event: events.UploadEventArguments) -> None:
         self.picture = await event.file.read()

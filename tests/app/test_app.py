@@ -103,6 +103,7 @@ def test_a_visitor_recovers_watches_and_takes_home(address, tmp_path):
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         page = browser.new_page(viewport={"width": 390, "height": 900}, accept_downloads=True)
+        page.set_default_timeout(60_000)
         asked = []
         page.on("request", lambda request: asked.append(request.url))
         page.goto(address)
@@ -119,7 +120,7 @@ def test_a_visitor_recovers_watches_and_takes_home(address, tmp_path):
             page.get_by_role("option", name=name, exact=True).click()
         assert not page.get_by_label("m", exact=True).is_visible()
         page.get_by_text("Recover", exact=True).click()
-        page.get_by_text("Recovery: 1 image of 3×24×24").wait_for(timeout=60_000)
+        page.get_by_text("Recovery: 1 image of 3×24×24").wait_for()
         assert page.locator("img").last.evaluate("i => i.naturalWidth") > 300  # the grid
         with page.expect_download() as download:
             page.get_by_text("Download", exact=True).click()
