@@ -20,12 +20,16 @@ def plot(
 ) -> str:
     """An SVG of the lines, each of a name and of points (x, y) with x ≥ 0; "" without any.
 
+    Points that aren't finite, such as the PSNR of a perfect recovery, have no place on it.
+
     Parameters
     ----------
     across, up : what the axes show
     powers : whether y is a power of ten, to be labelled so
     marks : a circle at every point
     """
+    lines = [(name, [p for p in line if all(map(math.isfinite, p))]) for name, line in lines]
+    lines = [(name, line) for name, line in lines if line]
     points = [point for _, line in lines for point in line]
     if not points:
         return ""

@@ -45,6 +45,17 @@ def test_a_plot_has_its_lines_and_names():
     assert b"xmlns" in standalone(drawn)
 
 
+def test_what_is_not_finite_has_no_place_on_a_plot():
+    """A perfect recovery has an infinite PSNR, and the others are still drawn."""
+    infinite, nothing = float("inf"), float("nan")
+    lines = [("perfect", [(1, infinite)]), ("fair", [(1, 20.0), (2, nothing), (3, 25.0)])]
+    drawn = plot(lines, across="m", up="dB", marks=True)
+    assert drawn.count("<circle") == 2
+    assert "inf" not in drawn
+    assert "nan" not in drawn
+    assert plot([("perfect", [(1, infinite)])], across="m", up="dB") == ""
+
+
 def test_powers_are_labelled_as_such():
     drawn = plot([("", [(0, 0.5), (3, -2.2)])], across="sweeps", up="misfit", powers=True)
     for power in ("1e-3", "1e-2", "1e-1", "1e0", "1e1"):
