@@ -22,7 +22,7 @@ import torch
 DECLARE = """
 import torch
 library = torch.library.Library("torchvision", "FRAGMENT")
-for name in ("nms", "qnms"):
+for name in ("nms", "qnms") if torch.version.cuda is None else ():
     library.define(name + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 """
 

@@ -19,7 +19,10 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 def _declare_operators_of_torchvision():
     """PyPI's torchvision, whose compiled part is for CUDA, beside a torch for processors: it
-    imports once its operators are declared, and deepinv asks no more of it."""
+    imports once its operators are declared, and deepinv asks no more of it. Beside a torch for
+    CUDA it declares them itself."""
+    if torch.version.cuda is not None:
+        return None
     signature = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
     library = torch.library.Library("torchvision", "FRAGMENT")
     for name in ("nms", "qnms"):
