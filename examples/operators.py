@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from denoise_and_inpaint import stacked  # beside this file
 
 import priorkit
 
@@ -41,13 +41,8 @@ def main() -> None:
         result = priorkit.recover(**{"prior": args.prior, "budget": args.budget, **problem})
         print(f"{name:26} {float(result.psnr[0]):.2f} dB")
         rows.append(result.grid())
-    whole = Image.new("RGB", (rows[0].width, sum(row.height for row in rows)), "white")
-    top = 0
-    for row in rows:
-        whole.paste(row, (0, top))
-        top += row.height
     args.out.mkdir(parents=True, exist_ok=True)
-    whole.save(args.out / "grid.png")
+    stacked(rows).save(args.out / "grid.png")
     print(f"See {args.out / 'grid.png'}: truth, measurement, recovery, error")
 
 

@@ -36,8 +36,11 @@ class DeepinvDenoiser(Denoiser):
                 got=type(denoiser).__name__,
                 try_="prior=deepinv.models.DRUNet()",
             )
-        network = self.model.eval()
-        self._copies = Copies(lambda device, dtype: network.to(device, dtype))
+        self._copies = Copies(self._copy)
+
+    def _copy(self, device: torch.device, dtype: torch.dtype) -> nn.Module:
+        """The user's own is neither moved nor taken out of training."""
+        return copy.deepcopy(self.model).eval().to(device, dtype)
 
     @classmethod
     def adopt(cls, thing: object) -> Self | None:

@@ -17,6 +17,7 @@ from priorkit.errors import BadInputError
 from priorkit.interfaces import Copies, Level, LinearOperator
 from priorkit.io.arrays import read_array
 from priorkit.io.pictures import load
+from priorkit_operators.checks import array_of, require_picture
 
 __all__ = ["Blur"]
 
@@ -54,8 +55,7 @@ class Blur(LinearOperator):
         self._kernels = Copies(self.kernel.to)
 
     def prepare(self) -> None:
-        if len(self.shape) != 3:
-            raise BadInputError("A blur is for pictures (C, H, W).", got=self.shape)
+        require_picture("A blur", self.shape)
         channels, *sides = self.shape
         self._indices = []
         for side, extent in zip(sides, self.kernel.shape, strict=True):
@@ -143,10 +143,7 @@ def _kernel(asked: Any, width: float, length: float, angle: float) -> Tensor:
             )
         npy = str(asked).endswith(".npy")
         asked = read_array(Path(asked)) if npy else load(asked).x[0].mean(0)
-    try:
-        kernel = torch.as_tensor(np.asarray(asked, dtype=np.float64))
-    except (TypeError, ValueError) as error:
-        raise BadInputError("A kernel is an array of numbers.", got=type(asked).__name__) from error
+    kernel = array_of(np.float64, asked, "A kernel is an array of numbers.")
     if kernel.ndim != 2 or 0 in kernel.shape:
         raise BadInputError("A kernel has two dimensions, (h, w).", got=tuple(kernel.shape))
     if not bool(torch.isfinite(kernel).all()) or abs(float(kernel.sum())) < 1e-12:

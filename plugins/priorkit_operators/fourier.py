@@ -16,6 +16,7 @@ from priorkit.errors import BadInputError
 from priorkit.interfaces import Copies, Level, LinearOperator
 from priorkit.io.arrays import read_array
 from priorkit.streams import Streams
+from priorkit_operators.checks import array_of, require_picture
 
 __all__ = ["Fourier"]
 
@@ -60,8 +61,7 @@ class Fourier(LinearOperator):
         self._given = None if maps is None else _read_maps(maps)
 
     def prepare(self) -> None:
-        if len(self.shape) != 3:
-            raise BadInputError("The operator 'fourier' is for pictures (C, H, W).", got=self.shape)
+        require_picture("The operator 'fourier'", self.shape)
         channels, height, width = self.shape
         maps = self._sensitivities(height, width)
         self._maps = None if maps is None else Copies(maps.to)
@@ -171,12 +171,7 @@ def _around(coils: int, height: int, width: int) -> Tensor:
 
 def _read_maps(maps: Any) -> Tensor:
     array = read_array(Path(maps)) if isinstance(maps, (str, os.PathLike)) else maps
-    try:
-        found = torch.as_tensor(np.asarray(array, dtype=np.complex128))
-    except (TypeError, ValueError) as error:
-        raise BadInputError(
-            "Sensitivity maps are a complex array.", got=type(array).__name__
-        ) from error
+    found = array_of(np.complex128, array, "Sensitivity maps are a complex array.")
     if found.ndim != 3 or 0 in found.shape:
         raise BadInputError("Sensitivity maps are (coils, H, W).", got=tuple(found.shape))
     if not bool(torch.isfinite(torch.view_as_real(found)).all()):

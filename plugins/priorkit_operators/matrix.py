@@ -111,10 +111,10 @@ class Matrix(MatrixOperator):
             out = self.matrix.rmatmat(columns) if adjoint else self.matrix.matmat(columns)
         else:
             out = (self.matrix.conj().T if adjoint else self.matrix) @ columns
-        product = torch.as_tensor(np.ascontiguousarray(out.real if adjoint else out.T))
-        product = product.T.contiguous() if adjoint else product
-        complex_too = v.dtype.to_complex() if product.is_complex() else v.dtype.to_real()
-        return product.to(v.device, complex_too)
+        out = out.real if adjoint else out  # x is real
+        product = torch.as_tensor(np.ascontiguousarray(out.T))
+        like = v.dtype.to_complex() if product.is_complex() else v.dtype.to_real()
+        return product.to(v.device, like)
 
 
 def _read(path: Path) -> Any:

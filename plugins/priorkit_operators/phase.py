@@ -9,9 +9,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from priorkit.errors import BadInputError
 from priorkit.interfaces import Copies, Level, Operator
 from priorkit.streams import Streams
+from priorkit_operators.checks import require_picture
 
 __all__ = ["Phase"]
 
@@ -45,8 +45,7 @@ class Phase(Operator):
         self.masks, self.squared, self.seed = masks, squared, seed or 0
 
     def prepare(self) -> None:
-        if len(self.shape) != 3:
-            raise BadInputError("The operator 'phase' is for pictures (C, H, W).", got=self.shape)
+        require_picture("The operator 'phase'", self.shape)
         channels, height, width = self.shape
         self.y_shape = (channels, max(self.masks, 1), height, width)
         angles = torch.zeros(1, height * width, dtype=torch.float64)

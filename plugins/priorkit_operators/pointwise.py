@@ -14,6 +14,7 @@ from priorkit.errors import BadInputError
 from priorkit.interfaces import IdentityOperator, Level, LinearOperator
 from priorkit.io.pictures import load
 from priorkit.streams import permutation
+from priorkit_operators.checks import array_of, require_picture
 
 __all__ = ["Gray", "Identity", "Mask"]
 
@@ -105,8 +106,7 @@ class Mask(LinearOperator):
         return self._mask
 
     def _make(self) -> Tensor:
-        if len(self.shape) != 3:
-            raise BadInputError("A mask is for pictures (C, H, W).", got=self.shape)
+        require_picture("A mask", self.shape)
         _, height, width = self.shape
         seen = torch.ones(height, width)
         fraction = self.fraction
@@ -136,12 +136,7 @@ class Mask(LinearOperator):
                     got=repr(str(source)),
                 )
             source = load(source, (1, *self.shape[1:])).x[0]
-        try:
-            array = torch.as_tensor(np.asarray(source, dtype=np.float32))
-        except (TypeError, ValueError) as error:
-            raise BadInputError(
-                "A mask is an array of numbers.", got=type(source).__name__
-            ) from error
+        array = array_of(np.float32, source, "A mask is an array of numbers.")
         if array.ndim == 2:
             array = array[None]
         if array.ndim != 3 or array.shape[1:] != self.shape[1:]:

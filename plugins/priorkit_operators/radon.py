@@ -13,6 +13,7 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Level, MatrixOperator
+from priorkit_operators.checks import require_picture
 from priorkit_operators.matrix import Matrix
 
 __all__ = ["Radon"]
@@ -48,8 +49,7 @@ class Radon(MatrixOperator):
         self.angles, self.detectors = angles, detectors
 
     def prepare(self) -> None:
-        if len(self.shape) != 3:
-            raise BadInputError("The operator 'radon' is for pictures (C, H, W).", got=self.shape)
+        require_picture("The operator 'radon'", self.shape)
         channels, height, width = self.shape
         detectors = self.detectors or math.ceil(math.hypot(height, width)) + 1
         angles = self._degrees()

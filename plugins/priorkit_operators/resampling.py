@@ -10,6 +10,7 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Copies, Level, LinearOperator
+from priorkit_operators.checks import require_picture
 
 __all__ = ["Downsample"]
 
@@ -34,8 +35,7 @@ class Downsample(LinearOperator):
         self.factor = factor
 
     def prepare(self) -> None:
-        if len(self.shape) != 3:
-            raise BadInputError("Downsampling is for pictures (C, H, W).", got=self.shape)
+        require_picture("Downsampling", self.shape)
         channels, height, width = self.shape
         if height % self.factor or width % self.factor:
             raise BadInputError(

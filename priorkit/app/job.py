@@ -30,19 +30,19 @@ class Job:
     settings : those of :func:`priorkit.recover`
     seconds : after which it is stopped, and the best so far kept
 
-    ``iterate`` is the latest image as a PNG, ``said`` one line about it, ``result`` the recovery
-    once it is ``done``, and ``error`` what was refused instead.
+    ``shown`` is the latest iterate as a PNG, at the end the grid of the result; ``said`` is one
+    line about it, ``result`` the recovery once it is ``done``, ``error`` what was refused.
     """
 
     def __init__(self, picture: bytes | None, settings: dict[str, Any], *, seconds: float) -> None:
         self.picture, self.settings, self.seconds = picture, settings, seconds
-        self.iterate: bytes | None = None
+        self.shown: bytes | None = None
         self.said = "setting up"
         self.result: Recovery | None = None
         self.error: str | None = None
         self.done = False
         self._stop = False
-        self._shown = 0.0
+        self._last = 0.0  # when an iterate was drawn
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
@@ -73,6 +73,7 @@ class Job:
                     source = Path(root) / "picture"
                     source.write_bytes(self.picture)
                 self.result = recover(source, progress=self._watch, **self.settings)
+            self.shown = png(self.result.grid())
             self.said = repr(self.result)[1:-1]
         except PriorkitError as error:
             self.error = str(error)
@@ -87,6 +88,6 @@ class Job:
         if self._stop or moment > self._ends:
             raise KeyboardInterrupt
         self.said = f"{int(now.evaluations.max())} evaluations, misfit {float(now.misfit[0]):.3g}"
-        if moment - self._shown > EVERY:
-            self._shown = moment
-            self.iterate = png(tile(now.image()[0]))
+        if moment - self._last > EVERY:
+            self._last = moment
+            self.shown = png(tile(now.image()[0]))

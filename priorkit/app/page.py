@@ -13,7 +13,6 @@ from priorkit.engine.components import class_of
 from priorkit.engine.options import option_fields
 from priorkit.errors import PriorkitError
 from priorkit.registry import Entry, registry
-from priorkit.report.grid import png
 
 __all__ = ["serve"]
 
@@ -59,6 +58,7 @@ class _Page:
         self.seconds = seconds
         self.picture: bytes | None = None
         self.job: Job | None = None
+        self.sent: bytes | None = None  # the picture that the browser has
         priors, operators = _ready("prior"), _ready("operator")
         with ui.column().classes("w-full max-w-3xl mx-auto p-2"):
             ui.label("priorkit").classes("text-2xl")
@@ -118,7 +118,8 @@ class _Page:
         if job is None:
             return
         self.said.set_text(job.error or job.said)
-        picture = job.iterate if job.result is None else png(job.result.grid())
-        self.shown.style(f"width: {'24rem' if job.result is None else '100%'}")
-        if picture is not None:
-            self.shown.set_source(f"data:image/png;base64,{base64.b64encode(picture).decode()}")
+        if job.shown is not None and job.shown is not self.sent:
+            self.sent = job.shown
+            self.shown.style(f"width: {'24rem' if job.result is None else '100%'}")
+            data = base64.b64encode(job.shown).decode()
+            self.shown.set_source(f"data:image/png;base64,{data}")

@@ -8,10 +8,11 @@ Ctrl-C.
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.errors import MarkupError
+from typer.core import TyperCommand
 from typer.exceptions import TyperException
 from typer.main import get_command, get_command_name
 
@@ -52,7 +53,7 @@ def application(*, markup: bool = True) -> typer.Typer:
         app.command(
             context_settings=_OPEN,
             options_metavar=f"{synopsis} {_NAMED}",
-            epilog=settings_of_a_run(),
+            cls=_WithSettings,
         )(function)
     app.command()(replay)
     app.command(name="list")(list_)
@@ -66,6 +67,14 @@ def application(*, markup: bool = True) -> typer.Typer:
     app.callback(invoke_without_command=True)(_root)
     _add_plugins(app)
     return app
+
+
+class _WithSettings(TyperCommand):
+    """A command whose help ends with the settings of a run, read when help is asked for."""
+
+    def format_help(self, *args: Any) -> None:
+        self.epilog = settings_of_a_run()
+        super().format_help(*args)
 
 
 def _root(

@@ -14,7 +14,6 @@ from rich.table import Table
 
 from priorkit.cli.completion import names
 from priorkit.cli.console import JsonFlag, err, escape, out, show_json
-from priorkit.engine.config import RunConfig
 from priorkit.errors import PriorkitError, UnknownNameError, did_you_mean
 from priorkit.registry import FUNCTIONS, KINDS, Entry, registry
 
@@ -113,6 +112,8 @@ def describe(name: str) -> list[dict[str, Any]]:
 
 def settings_of_a_run() -> str:
     """What ``recover`` and its like take besides their own options, for their help."""
+    from priorkit.engine.config import RunConfig
+
     given = {"image", "y", "prior", "op"}
     told = [
         f"--{name.replace('_', '-')} {_type_name(field.annotation)}"

@@ -16,7 +16,7 @@ from priorkit.io.pictures import dimensions
 from priorkit.report.figure import figure
 from priorkit.report.folder import write
 from priorkit.report.grid import columns, png, tile
-from priorkit.report.page import document, embedded, table
+from priorkit.report.page import document, embedded, table, thumbnail
 from priorkit.report.svg import Line, plot, standalone
 
 __all__ = ["curve", "in_notebook", "pictures", "plotted", "save"]
@@ -130,7 +130,7 @@ def _cell(row: Row, place: str) -> str:
     if found is None:
         return "—"
     pictures = "".join(
-        embedded(_small(shown.picture), f"{row.label}: {shown.what}")
+        embedded(thumbnail(shown.picture, THUMBNAIL), f"{row.label}: {shown.what}")
         for shown in columns(found, 0)
         if shown.what in ("recovery", "error")
     )
@@ -138,9 +138,3 @@ def _cell(row: Row, place: str) -> str:
     numbers = "" if psnr is None else f"{float(psnr.mean()):.2f} dB"
     numbers += "" if ssim is None else f" · {float(ssim.mean()):.3f}"
     return f'<a href="{html.escape(place)}/report.html">{pictures}<br>{numbers or "open"}</a>'
-
-
-def _small(picture: Image.Image) -> Image.Image:
-    small = picture.copy()
-    small.thumbnail((THUMBNAIL, THUMBNAIL))
-    return small

@@ -17,7 +17,7 @@ from priorkit.report.grid import GAIN, MAX_ROWS, columns, gradient, grid, png, s
 from priorkit.report.svg import COLOURS, Line, plot
 from priorkit.report.viewer import SCRIPT, STYLE
 
-__all__ = ["document", "embedded", "in_notebook", "page", "table", "write"]
+__all__ = ["document", "embedded", "in_notebook", "page", "table", "thumbnail", "write"]
 
 MAX_SIDE = 512  # of a picture in the page, in pixels
 
@@ -89,7 +89,7 @@ def _row(recovery: Recovery, i: int, beside: bool) -> str:
     name, files = recovery.names[i], file_names(recovery.names)
     figures = []
     for what, caption, picture in columns(recovery, i):
-        shown = embedded(_thumbnail(picture), f"{name}: {caption}", what=what)
+        shown = embedded(thumbnail(picture), f"{name}: {caption}", what=what)
         caption = html.escape(caption)
         if beside and what == "recovery" and max(picture.size) > MAX_SIDE:
             size = f"{picture.width}×{picture.height}"
@@ -110,10 +110,10 @@ def _scale() -> str:
     return f'<div class="bar">0<i style="background:{gradient()}"></i>{1 / GAIN:g}</div>'
 
 
-def _thumbnail(picture: Image.Image) -> Image.Image:
+def thumbnail(picture: Image.Image, side: int = MAX_SIDE) -> Image.Image:
     """A picture of a size to look at; the folder holds it as it is."""
     small = picture.copy()
-    small.thumbnail((MAX_SIDE, MAX_SIDE))
+    small.thumbnail((side, side))
     return small
 
 

@@ -40,7 +40,7 @@ def test_a_job_recovers_a_picture_and_gives_its_folder():
     job = finished(Job(picture(), SMALL, seconds=60))
     assert job.error is None
     assert job.said.startswith("Recovery: 1 image of 3×16×16")
-    assert job.iterate.startswith(b"\x89PNG")
+    assert job.shown.startswith(b"\x89PNG")
     names = zipfile.ZipFile(io.BytesIO(job.archive())).namelist()
     assert {"priorkit-out/report.html", "priorkit-out/record.json"} <= set(names)
 
