@@ -1,5 +1,6 @@
 # make demo and make test do everything on a fresh machine, the set-up included.
 PYTHON ?= python3
+JOBS ?= 2
 BIN := .venv/bin
 STAMP := .venv/.ready
 
@@ -10,7 +11,7 @@ venv: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check \
-		--constraint constraints.txt --editable '.[test,bm3d,cuda,deepinv,app]'
+		--constraint constraints.txt --editable '.[test,bm3d,cuda,deepinv,app,studies]'
 	touch $@
 
 demo: venv
@@ -24,8 +25,9 @@ lint: venv
 	$(BIN)/lint-imports
 	$(BIN)/python -c "import sys, priorkit.cli; sys.exit('torch' in sys.modules)"
 
+# A process per core, each with one thread.
 test: lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 docs: venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \

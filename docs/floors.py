@@ -21,6 +21,7 @@ WORDS = {
     "streams": "random numbers",
     "metrics": "PSNR, SSIM",
     "training": "one loop for every recipe",
+    "studies": "grids of runs",
     "report": "what people look at",
     "engine": "config → setup → problem → loop → recovery",
     "io": "files, weights",
@@ -58,7 +59,9 @@ def drawn() -> str:
             parts.append(_text(x + 10, y + 19, name, bold=True))
             if name in WORDS:
                 parts.append(_text(x + 10, y + 36, WORDS[name], size=12))
-    top = floors.index("training") * (FLOOR + GAP) + GAP  # what plugins stand on at most
+    top = (
+        next(i for i, floor in enumerate(floors) if "training" in floor) * (FLOOR + GAP) + GAP
+    )  # what plugins stand on at most
     parts.append(_box(WIDTH + GAP, top, ROOMS - 2 * GAP, height - top - GAP, "#f6ece4", "#c8553d"))
     parts.append(_text(WIDTH + 2 * GAP, top + 19, "plugins, a room each", bold=True))
     for k, room in enumerate(sorted(rooms)):

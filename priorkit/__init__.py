@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from priorkit.engine.result import Recovery
     from priorkit.errors import PriorkitError
     from priorkit.hookspecs import hookimpl
+    from priorkit.studies.results import Results
+    from priorkit.studies.study import Study
+    from priorkit.studies.sweep import sweep
 
 __version__ = "0.2.0"
 
@@ -33,6 +36,9 @@ _WHERE = {
     "Recovery": "priorkit.engine.result",
     "hookimpl": "priorkit.hookspecs",
     "PriorkitError": "priorkit.errors",
+    "Results": "priorkit.studies.results",
+    "Study": "priorkit.studies.study",
+    "sweep": "priorkit.studies.sweep",
 }
 
 __all__ = [
@@ -40,12 +46,15 @@ __all__ = [
     "Comparison",
     "PriorkitError",
     "Recovery",
+    "Results",
+    "Study",
     "__version__",
     "audit",
     "compare",
     "hookimpl",
     "recover",
     "replay",
+    "sweep",
 ]
 
 

@@ -10,6 +10,16 @@ from torch.nn import functional as F
 from tests.bad_files import files, no_compute  # noqa: F401  (fixtures)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    """Reports travel between processes, which bytes that are no text can't."""
+    report = yield
+    report.sections = [
+        (name, text.encode("utf-8", "replace").decode()) for name, text in report.sections
+    ]
+    return report
+
+
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory):
     """The path of a small Glow for pictures of shape (3, 8, 8), untrained, with its card."""

@@ -110,17 +110,19 @@ class _Run(MaximumLikelihood):
         self.net.set_hidden_dtype(half)
 
     def batch(self) -> Tensor:
-        return self._crops(self.indices(), self.step)
+        return self._crops(self.indices(), self.step, self.share)
 
-    def _crops(self, indices: list[int], step: int) -> Tensor:
+    def _crops(self, indices: list[int], step: int, share: slice = slice(None)) -> Tensor:
         rng = np.random.default_rng([self.options.seed, step + 1, 1])
-        return self._quantised(self.pictures.batch(indices, self.options.shift, rng), step)
+        pixels = self.pictures.batch(indices, self.options.shift, rng, share)
+        return self._quantised(pixels, step, len(indices), share)
 
-    def _quantised(self, pixels: Tensor, key: int) -> Tensor:
-        """uint8 pictures → ``n_bits`` bits plus uniform noise, in [0, 1)."""
+    def _quantised(self, pixels: Tensor, key: int, count: int, share: slice) -> Tensor:
+        """uint8 pictures → ``n_bits`` bits plus uniform noise, in [0, 1); the pictures are a
+        ``share`` of ``count``."""
         generator = torch.Generator().manual_seed(self.options.seed * 1_000_003 + key + 1)
         bins = 2**self.config.n_bits
-        noise = torch.rand(pixels.shape, generator=generator)
+        noise = torch.rand(count, *pixels.shape[1:], generator=generator)[share]
         x = ((pixels.int() * bins // 256) + noise) / bins
         return x.to(self.device, memory_format=torch.channels_last)
 
@@ -135,7 +137,8 @@ class _Run(MaximumLikelihood):
         for start in range(0, count, 48):
             stop = min(start + 48, count)
             crops = [self.pictures.crop(self.train_size + i) for i in range(start, stop)]
-            losses.append(self.loss(self.ema, self._quantised(torch.stack(crops), start)))
+            x = self._quantised(torch.stack(crops), start, len(crops), slice(None))
+            losses.append(self.loss(self.ema, x))
         return float(torch.cat(losses).mean()) if losses else math.nan
 
     @torch.no_grad()

@@ -112,7 +112,7 @@ class _Run(MaximumLikelihood):
 
     def batch(self) -> Tensor:
         rng = np.random.default_rng([self.options.seed, self.step, 1])
-        return self.data.batch(self.indices(), rng).to(self.device)
+        return self.data.batch(self.indices(), rng)[self.share].to(self.device)
 
     def loss(self, net: RealNVP, x: Tensor) -> Tensor:
         nats = -net.log_prob(x)

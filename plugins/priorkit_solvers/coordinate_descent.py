@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -44,7 +43,7 @@ class CoordinateDescent(Solver[_Sweeps]):
     Scikit-learn minimises ‖AΦz − y‖²/2m + α‖z‖₁; it is given α = γ/2m, so that γ means here
     what it means everywhere. An evaluation is one sweep over all coordinates; an image has
     converged when the duality gap is below ``tolerance``·‖y‖². A step solves as many images
-    as there are cores, each to its end.
+    as torch has threads, each to its end.
 
     Parameters
     ----------
@@ -87,13 +86,13 @@ class CoordinateDescent(Solver[_Sweeps]):
         return _Sweeps.begin(u0, matrix=matrix, budget=budget)
 
     def step(self, problem: Problem, state: _Sweeps) -> _Sweeps:
-        cores = os.cpu_count() or 1
-        index = torch.arange(min(cores, len(state.u)), device=state.u.device)
+        together = min(torch.get_num_threads(), len(state.u))
+        index = torch.arange(together, device=state.u.device)
         ys = problem.stacked(problem.y[index] - problem.offset()).double().cpu().numpy()
         starts = state.u[index].double().cpu().numpy()
         with warnings.catch_warnings():  # that an image used its budget is in its status
             warnings.simplefilter("ignore")
-            found = Parallel(n_jobs=cores, prefer="threads")(
+            found = Parallel(n_jobs=together, require="sharedmem")(  # also inside a cluster's
                 delayed(self._one)(state.matrix, y, z0, problem.gamma, state.budget)
                 for y, z0 in zip(ys, starts, strict=True)
             )

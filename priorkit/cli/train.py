@@ -18,6 +18,7 @@ def train(context: typer.Context) -> None:
     --data FOLDER_OR_ZIP and --out FOLDER are required; [bold]priorkit show NAME[/bold] lists
     the other options.
     """
+    from priorkit.training.parallel import Team
     from priorkit.training.run import run_trainer
 
     positional, options = split(context.args)
@@ -31,6 +32,8 @@ def train(context: typer.Context) -> None:
     except KeyboardInterrupt:
         err.print("Interrupted; the same command continues.")
         raise typer.Exit(130) from None
+    if not Team.here().leads:
+        return
     if path is None:
         out.print("Stopped before the end; the same command continues.")
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,7 @@ def make(setup: Setup, recovery: Recovery) -> dict[str, Any]:
         "format": FORMAT,
         "config": setup.record(),
         **provenance(setup),
-        "versions": {name: version(name) for name in ("priorkit", "torch", "numpy")}
-        | {"python": platform.python_version()},
+        "versions": _versions(),
         "seconds": round(recovery.seconds, 3),
         "unit": setup.solver.unit,
         "images": [],
@@ -50,6 +50,12 @@ def make(setup: Setup, recovery: Recovery) -> dict[str, Any]:
             image |= _drawn(recovery.draws.rows([i]), recovery, i)
         record["images"].append(image)
     return record
+
+
+@cache
+def _versions() -> dict[str, str]:
+    found = {name: version(name) for name in ("priorkit", "torch", "numpy")}
+    return found | {"python": platform.python_version()}
 
 
 def _drawn(draws: Draws, recovery: Recovery, i: int) -> dict[str, Any]:

@@ -113,13 +113,20 @@ class TrainingPictures:
         pixels = np.asarray(self._opened(index))
         return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
-    def batch(self, indices: Sequence[int], shift: float, rng: np.random.Generator) -> Tensor:
-        """Crops with random mirroring and a random shift of up to ``shift`` source pixels."""
-        draws = rng.uniform(-1, 1, (len(indices), 3))
+    def batch(
+        self,
+        indices: Sequence[int],
+        shift: float,
+        rng: np.random.Generator,
+        share: slice = slice(None),
+    ) -> Tensor:
+        """Crops with random mirroring and a random shift of up to ``shift`` source pixels; of
+        the batch only a ``share``, which is what it is in the whole."""
+        draws = rng.uniform(-1, 1, (len(indices), 3))[share]
         return torch.stack(
             [
                 self.crop(i, shift * dx, shift * dy, mirror=bool(side > 0))
-                for i, (dx, dy, side) in zip(indices, draws, strict=True)
+                for i, (dx, dy, side) in zip(indices[share], draws, strict=True)
             ]
         )
 

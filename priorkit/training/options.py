@@ -48,10 +48,12 @@ def check_options(options: Any, least: Mapping[str, int]) -> None:
         raise ValueError("rate > 0, 0 ≤ ema < 1 and 0 ≤ decay ≤ 1 are needed")
 
 
-def device_of(name: str) -> torch.device:
-    """The named device, by default cuda where there is one. Raises ValueError."""
+def device_of(name: str, number: int = 0) -> torch.device:
+    """The named device, by default cuda where there is one, and its ``number`` where several
+    processes have one each. Raises ValueError."""
     try:
         wanted = name or ("cuda" if torch.cuda.is_available() else "cpu")
+        wanted = f"cuda:{number}" if wanted == "cuda" else wanted
         return torch.zeros(1, device=wanted).device
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"the device {name!r} isn't available") from error

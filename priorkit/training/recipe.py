@@ -9,7 +9,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +23,7 @@ from priorkit.io.files import write_atomic
 from priorkit.io.folders import locked
 from priorkit.training import output
 from priorkit.training.options import Progress, device_of, print_progress
+from priorkit.training.parallel import Team
 
 if TYPE_CHECKING:
     from priorkit.io.weights import Weights
@@ -52,10 +53,11 @@ class Recipe(ABC):
 
     Ctrl-C waits for the end of a step, saves and stops; a second one, like any other end, leaves
     the last checkpoint. Raises ValueError where less than one batch is left, the device isn't
-    there, or ``out`` isn't a folder for it.
+    there, ``out`` isn't a folder for it, or several processes can't share the work.
     """
 
     family: ClassVar[str]
+    parallel: ClassVar[bool] = False  # whether several processes may train it together
 
     def __init__(
         self,
@@ -66,8 +68,13 @@ class Recipe(ABC):
         digest: str = "",
         skipped: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        self.options, self.progress = options, progress or print_progress
-        self.device = device_of(options.device)
+        self.team = Team.here()
+        if self.team.size > 1 and not self.parallel:
+            raise ValueError(f"{self.family} is trained by one process, without torchrun")
+        self.options = options
+        self.progress = (progress or print_progress) if self.team.leads else _silent
+        self.device = device_of(options.device, self.team.local_rank)
+        self.share = self.team.share(options.batch)  # of every batch, what is this process's
         self.train_size = examples - options.validation
         if self.train_size < options.batch:
             raise ValueError(
@@ -75,7 +82,8 @@ class Recipe(ABC):
                 f"one batch of {options.batch}: try a smaller --validation or --batch"
             )
         self.out, self.digest, self.skipped = Path(options.out), digest, skipped
-        output.claim(self.out, Path(options.data))
+        if self.team.leads:
+            output.claim(self.out, Path(options.data))
         torch.manual_seed(options.seed)
         self.step = 0
         self.seconds = 0.0
@@ -130,14 +138,25 @@ class Recipe(ABC):
 
     def run(self) -> Path | None:
         """Train; the weights file, or None if ``options.minutes`` ran out first."""
-        with locked(self.out), _held() as asked, _without_denormals():
-            self._tell_skipped()
-            if not self._resume():
-                self.begin()
-                self._save()
+        with self.team.together(self.device), self._alone(), _held() as asked, _without_denormals():
+            if self.team.leads:
+                self._tell_skipped()
+                if not self._resume():
+                    self.begin()
+                    self._save()
+            self.team.wait()
+            if not self.team.leads and not self._resume():
+                raise ValueError(f"{self.out} must be one folder for all processes")
             self.ready()
             self._train(asked)
-            return self._export() if self.step >= self.options.iterations else None
+            done = self.step >= self.options.iterations
+            path = self._export() if done and self.team.leads else None
+            self.team.wait()
+            return path
+
+    def _alone(self) -> AbstractContextManager[None]:
+        """The folder is the first process's while it writes."""
+        return locked(self.out) if self.team.leads else nullcontext()
 
     def _train(self, asked: Callable[[], bool]) -> None:
         o = self.options
@@ -148,14 +167,16 @@ class Recipe(ABC):
             self.seconds = before + time.monotonic() - started
             if self.step % 20 == 0:
                 self.progress(self.step, o.iterations, self.message(losses[-20:]))
-            over = bool(o.minutes) and time.monotonic() - started > 60 * o.minutes
-            if self.step % o.every == 0 or self.step == o.iterations:
-                self._validate(losses)
-                losses.clear()
-                self._save()
-            elif over or asked():  # what was learned is kept
-                self._save()
-            if asked():
+            late = bool(o.minutes) and time.monotonic() - started > 60 * o.minutes
+            over, stop = self.team.any(late, self.device), self.team.any(asked(), self.device)
+            if self.team.leads:
+                if self.step % o.every == 0 or self.step == o.iterations:
+                    self._validate(losses)
+                    losses.clear()
+                    self._save()
+                elif over or stop:  # what was learned is kept
+                    self._save()
+            if stop:
                 raise KeyboardInterrupt
             if over:
                 break
@@ -226,6 +247,22 @@ class Recipe(ABC):
         )
 
 
+def _silent(step: int, total: int, message: str) -> None:
+    """The progress of a process that another one reports for."""
+
+
+class _MeanLoss(nn.Module):
+    """The mean loss of a batch as a module, which is what can be spread over processes."""
+
+    def __init__(self, net: nn.Module, loss: Callable[[Any, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.net, self.loss = net, loss
+
+    def forward(self, x: Tensor) -> Tensor:
+        """−log p, its mean over the examples x (B, …)."""
+        return self.loss(self.net, x).mean()
+
+
 @contextmanager
 def _held() -> Iterator[Callable[[], bool]]:
     """Let the first Ctrl-C wait; a function says whether it came. The second one interrupts."""
@@ -264,6 +301,8 @@ class MaximumLikelihood(Recipe):
     """
 
     unit: str = "bits/dim"
+    parallel = True
+    _spread: nn.Module | None = None
 
     def adopt(self, net: nn.Module, ema: nn.Module) -> None:
         """Take the network, and another one of its kind for the average.
@@ -307,7 +346,7 @@ class MaximumLikelihood(Recipe):
 
     @abstractmethod
     def batch(self) -> Tensor:
-        """The examples of the present step, on the device."""
+        """This process's ``share`` of the examples of the present step, on the device."""
 
     @abstractmethod
     def loss(self, net: Any, x: Tensor) -> Tensor:
@@ -328,7 +367,9 @@ class MaximumLikelihood(Recipe):
         for group in self.adam.param_groups:
             group["lr"] = o.rate * self._schedule()
         self.adam.zero_grad(set_to_none=True)
-        loss = self.loss(self.net, x).mean()
+        if self._spread is None:
+            self._spread = self.team.spread(_MeanLoss(self.net, self.loss), self.device)
+        loss = self._spread(x)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
         self.step += 1
@@ -338,7 +379,7 @@ class MaximumLikelihood(Recipe):
         if not self.barren:  # one bad batch costs one step, not the run
             self.adam.step()
             average(self.ema, self.net, o.ema, self.step)
-        return (float(loss.detach()),)
+        return (float(self.team.average(loss.detach())),)
 
     def _schedule(self) -> float:
         o = self.options

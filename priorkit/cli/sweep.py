@@ -1,0 +1,142 @@
+"""``priorkit sweep``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+from rich.progress import TimeRemainingColumn as Remaining
+from rich.table import Table
+
+from priorkit.cli.console import JsonFlag, err, escape, out, show_json, show_table
+from priorkit.errors import BadInputError
+
+if TYPE_CHECKING:
+    from priorkit.studies.results import Results
+
+__all__ = ["sweep"]
+
+LINES = 30.0  # seconds between lines where there is no terminal to draw on
+
+
+def sweep(
+    study: Annotated[Path, typer.Argument(help="a study, or with --summary its results")],
+    save: Annotated[
+        Path | None, typer.Option("--out", help="Parquet file; by default the study's name")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option(help="processes; by default one per core")] = None,
+    engine: Annotated[str, typer.Option(help="local, or dask")] = "local",
+    scheduler: Annotated[str | None, typer.Option(help="address of Dask's scheduler")] = None,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="run nothing: tables and plots of what is there")
+    ] = False,
+    across: Annotated[str | None, typer.Option(help="setting of the horizontal axis")] = None,
+    by: Annotated[str | None, typer.Option(help="settings of a line, by commas")] = None,
+    value: Annotated[str, typer.Option(help="column that is shown")] = "psnr",
+    as_json: JsonFlag = False,
+) -> None:
+    """Run a study: a grid over priors, operators, m, gamma, sigma, seeds, pictures …
+
+    STUDY is a TOML file with the tables [settings], [grid] and [[variants]].
+    Every run is kept as it ends: the same command goes on with a study that was cut short,
+    and does what was added to it since.
+    """
+    from priorkit.studies.results import Results
+    from priorkit.studies.study import Study
+    from priorkit.studies.sweep import sweep as run
+
+    place = save or Path(f"{study.stem}.parquet")
+    if not summary:
+        plan = Study.read(study)
+        with _Live(quiet=as_json) as live:
+            found = run(
+                plan,
+                out=place,
+                jobs=jobs,
+                engine=engine,  # type: ignore[arg-type]  # it is checked there
+                scheduler=scheduler,
+                progress=live,
+            )
+    elif study.suffix == ".parquet":
+        found = Results.read(study)
+        place = save or study
+    else:
+        if not place.exists():
+            raise BadInputError(
+                f"There are no results {place} yet.", try_=f"priorkit sweep {study}"
+            )
+        found = Results.read(place).of(Study.read(study).cells())
+    if as_json:
+        show_json([{k: v for k, v in row.items() if k != "png"} for row in found.rows])
+    else:
+        _show(found, place, across, by, value, draw=summary)
+    if found.interrupted:
+        err.print("Interrupted: the same command goes on.")
+        raise typer.Exit(130)
+    if found.failed:
+        raise typer.Exit(1)
+
+
+def _show(
+    found: Results, place: Path, across: str | None, by: str | None, value: str, *, draw: bool
+) -> None:
+    from priorkit.studies import report
+
+    view = report.view(found.rows, across=across, by=by and by.split(","), value=value)
+    show_table(*report.cells(found, view))
+    for row in found.failed:
+        out.print(f"{escape(row['label'])}: {escape(row['reason'])}", soft_wrap=True)
+    out.print("Mean and 95% interval over pictures, or over the runs of a single one.")
+    written = [place]
+    if draw:
+        written = report.save(found, view, place)
+    out.print(f"Wrote {', '.join(escape(path) for path in written)}", soft_wrap=True)
+
+
+class _Live:
+    """A table that fills while a study runs; callable as the ``progress`` of ``sweep``."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.quiet, self.drawn = quiet, err.is_terminal and not quiet
+        columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), Remaining())
+        self.bar = Progress(*columns, console=err)
+        self.task = self.bar.add_task("", total=None)
+        self.live = Live(console=err, refresh_per_second=4, transient=True)
+        self.runs: dict[str, list[list[dict[str, Any]]]] = {}
+        self.said = time.monotonic()
+
+    def __enter__(self) -> _Live:
+        if self.drawn:
+            self.live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.live.stop()
+
+    def __call__(self, rows: list[dict[str, Any]], done: int, total: int) -> None:
+        self.runs.setdefault(rows[0]["label"], []).append(rows)
+        if self.drawn:
+            self.bar.update(self.task, completed=done, total=total)
+            self.live.update(Group(self._table(), self.bar))
+        elif not self.quiet and time.monotonic() - self.said > LINES:
+            self.said = time.monotonic()
+            err.print(f"{done} of {total} runs")
+
+    def _table(self) -> Table:
+        table = Table("", "runs", "failed", "mean PSNR (dB)", "seconds per run", box=None)
+        for label, runs in self.runs.items():
+            psnrs = [row["psnr"] for rows in runs for row in rows if row.get("psnr") is not None]
+            seconds = [sum(row.get("seconds", 0.0) for row in rows) for rows in runs]
+            table.add_row(
+                escape(label),
+                str(len(runs)),
+                str(sum(rows[0]["status"] == "failed" for rows in runs)),
+                f"{sum(psnrs) / len(psnrs):.2f}" if psnrs else "—",
+                f"{sum(seconds) / len(seconds):.2f}",
+            )
+        return table

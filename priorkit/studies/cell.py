@@ -1,0 +1,79 @@
+"""One run of a study, wherever it takes place, as rows of its table."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import threading
+from typing import Any
+
+from priorkit import __version__
+from priorkit.discovery import describe
+from priorkit.engine.record import number
+from priorkit.engine.recover import recover
+from priorkit.engine.result import Recovery
+from priorkit.errors import PriorkitError
+from priorkit.report.grid import png
+from priorkit.studies.study import Cell
+
+__all__ = ["FAILED", "Row", "run"]
+
+Row = dict[str, Any]
+FAILED = "failed"
+
+
+def run(cell: Cell, *, pictures: bool, driver: int) -> list[Row]:
+    """The rows of a cell, one per image: its settings, and what came back.
+
+    A run that fails has one row, with the status "failed" and the reason. ``driver`` is the
+    process that waits for it: elsewhere Ctrl-C is left to it.
+
+    Raises KeyboardInterrupt where Ctrl-C cut the run short.
+    """
+    if os.getpid() != driver:
+        _leave_interrupts()
+        logging.getLogger("priorkit").setLevel(logging.ERROR)
+    head = {"cell": cell.key, "label": cell.label}
+    head |= {name: _plain(value) for name, value in cell.settings.items()}
+    head["version"] = __version__
+    try:
+        found = recover(config=cell.settings)
+    except Exception as error:  # of whatever kind: the other cells go on
+        reason = str(error) if isinstance(error, PriorkitError) else describe(error)
+        return [{**head, "status": FAILED, "reason": reason}]
+    if found.interrupted:
+        raise KeyboardInterrupt
+    return [{**head, **_result(found, i, pictures)} for i in range(len(found.x))]
+
+
+def _result(found: Recovery, i: int, pictures: bool) -> Row:
+    u = found.x if found.z is None else found.z
+    scores = {name: getattr(found, name) for name in ("psnr", "ssim", "error")}
+    row: Row = {
+        "name": found.names[i],
+        "status": found.status[i],
+        "reason": found.reason[i],
+        **{name: None if v is None else number(v[i]) for name, v in scores.items()},
+        "misfit": number(found.misfit[i]),
+        "objective": number(found.objective[i]),
+        "u_norm": number(u[i].norm()),
+        "evaluations": found.evaluations[i],
+        "seconds": found.seconds / len(found.x),
+    }
+    return row | ({"png": png(found.image(i))} if pictures else {})
+
+
+def _leave_interrupts() -> None:
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _plain(value: Any) -> Any:
+    """A setting as a value of a table: a component by its name alone where it has no options."""
+    if isinstance(value, dict) and list(value) == ["name"]:
+        return value["name"]
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)

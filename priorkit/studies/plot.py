@@ -1,0 +1,97 @@
+"""Lines with bands, drawn by matplotlib."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from priorkit.errors import MismatchError
+from priorkit.studies.summary import Mean
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["blank", "lines", "svg"]
+
+WORDS = {
+    "psnr": "PSNR (dB)",
+    "ssim": "SSIM",
+    "error": "(1/n)‖x − x̂‖²",
+    "misfit": "misfit",
+    "m": "number of measurements m",
+    "gamma": "γ",
+    "sigma": "σ",
+    "seconds": "seconds per image",
+    "u_norm": "‖u‖ at the end",
+}
+
+
+def blank(
+    across: int = 1, down: int = 1, *, side: float = 4.0, **kwargs: Any
+) -> tuple[Figure, Any]:
+    """An empty figure and its axes, (down, across). Raises MismatchError without matplotlib."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MismatchError(
+            "Plots need the package matplotlib.", try_="pip install 'priorkit[studies]'"
+        ) from error
+    size = (1.35 * side * across, side * down)
+    whole = Figure(figsize=size, layout="constrained")
+    return whole, whole.subplots(down, across, squeeze=False, **kwargs)
+
+
+def lines(
+    means: Sequence[Mean],
+    *,
+    across: str = "",
+    value: str = "psnr",
+    log: bool = False,
+    axis: Any = None,
+    title: str = "",
+) -> Figure:
+    """A line per group over the axis, its 95% interval as a band.
+
+    Parameters
+    ----------
+    across, value : what the axes show: the name of a column, or words
+    log : whether the horizontal axis is logarithmic; 0 has a place on it too
+    axis : an axis of matplotlib to draw on; default: of a new figure
+    """
+    if axis is None:
+        axis = blank()[1][0, 0]
+    groups: dict[tuple[Any, ...], list[Mean]] = {}
+    for point in means:
+        groups.setdefault(point.group, []).append(point)
+    for group, points in groups.items():
+        numbers = all(isinstance(p.at, (int, float)) for p in points)
+        points = sorted(points, key=lambda p: p.at) if numbers else points
+        label = ", ".join(str(part) for part in group)
+        where = [p.at if numbers else str(p.at) for p in points]
+        drawn = axis.plot(where, [p.value for p in points], marker="o", markersize=3, label=label)
+        if not all(math.isnan(p.low) for p in points):
+            low, high = [p.low for p in points], [p.high for p in points]
+            axis.fill_between(where, low, high, color=drawn[0].get_color(), alpha=0.15, lw=0)
+    if log:
+        positive = [p.at for p in means if p.at]
+        axis.set_xscale("symlog", linthresh=min(positive, default=1.0))
+    axis.set_xlabel(WORDS.get(across, across))
+    axis.set_ylabel(WORDS.get(value, value))
+    axis.set_title(title, fontsize=10)
+    axis.grid(alpha=0.25)
+    if len(groups) > 1:
+        axis.legend(fontsize=8)
+    figure: Figure = axis.figure
+    return figure
+
+
+def svg(figure: Figure) -> bytes:
+    """A figure as an SVG file, the same bytes every time."""
+    from matplotlib import rc_context
+
+    buffer = io.BytesIO()
+    with rc_context({"svg.hashsalt": "priorkit", "svg.fonttype": "none"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()

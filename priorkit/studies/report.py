@@ -1,0 +1,102 @@
+"""What a study found, as a table, a CSV file and a plot."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from priorkit.io.files import write_atomic
+from priorkit.studies.cell import Row
+from priorkit.studies.plot import lines, svg
+from priorkit.studies.results import Results
+from priorkit.studies.summary import Mean, axes
+
+__all__ = ["View", "cells", "comma_separated", "save", "view"]
+
+REPEATS = ("seed", "image")  # what is averaged over unless it is asked for
+
+
+@dataclass(frozen=True)
+class View:
+    """How a study is looked at: a line per ``by``, ``across`` an axis, showing ``value``."""
+
+    by: tuple[str, ...]
+    across: str | None
+    value: str
+
+
+def view(
+    rows: Sequence[Row],
+    *,
+    across: str | None = None,
+    by: Sequence[str] | None = None,
+    value: str = "psnr",
+) -> View:
+    """The view asked for; else across the numeric setting of most values, a line per label and
+    per setting that differs within one."""
+    inside = [name for name in axes(rows) if name not in REPEATS and _differs(rows, name)]
+    if across is None:
+        numeric = [name for name in inside if _numeric(rows, name) and name not in (by or ())]
+        across = numeric[0] if numeric else None
+    lines_by = by or ["label", *(name for name in inside if name != across)]
+    return View(tuple(lines_by), across, value)
+
+
+def cells(found: Results, view: View) -> tuple[list[str], list[list[str]]]:
+    """The table as text: a row per line, a column per value of the axis."""
+    means = found.summary(by=view.by, across=view.across, value=view.value)
+    groups = list(dict.fromkeys(mean.group for mean in means))
+    places = list(dict.fromkeys(mean.at for mean in means))
+    if all(isinstance(at, (int, float)) for at in places):
+        places.sort()
+    heads = [view.value if view.across is None else f"{view.across} = {_said(p)}" for p in places]
+    table = {(mean.group, mean.at): mean for mean in means}
+    rows = [
+        [*map(_said, group), *(str(table.get((group, at), "—")) for at in places)]
+        for group in groups
+    ]
+    return [*view.by, *heads], rows
+
+
+def save(found: Results, view: View, place: Path) -> list[Path]:
+    """Write the means as NAME.csv and their plot as NAME.svg beside the results."""
+    means = found.summary(by=view.by, across=view.across, value=view.value)
+    table, plot = place.with_suffix(".csv"), place.with_suffix(".svg")
+    write_atomic(table, comma_separated(means, view).encode())
+    positive = [m.at for m in means if isinstance(m.at, (int, float)) and m.at > 0]
+    log = bool(positive) and max(positive) > 20 * min(positive)
+    figure = lines(means, across=view.across or "", value=view.value, log=log)
+    write_atomic(plot, svg(figure))
+    return [table, plot]
+
+
+def comma_separated(means: Sequence[Mean], view: View) -> str:
+    """The means as the text of a CSV file: group, axis, mean, interval, count."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow([*view.by, view.across or "all", view.value, "low", "high", "count"])
+    for m in means:
+        numbers = ["" if math.isnan(v) else f"{v:.6g}" for v in (m.value, m.low, m.high)]
+        writer.writerow([*m.group, "" if m.at is None else m.at, *numbers, m.count])
+    return buffer.getvalue()
+
+
+def _differs(rows: Sequence[Row], name: str) -> bool:
+    """Whether a setting has several values under one label."""
+    values: dict[Any, set[str]] = {}
+    for row in rows:
+        values.setdefault(row["label"], set()).add(str(row.get(name)))
+    return any(len(found) > 1 for found in values.values())
+
+
+def _numeric(rows: Sequence[Row], name: str) -> bool:
+    return all(isinstance(row.get(name), (int, float, type(None))) for row in rows)
+
+
+def _said(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else "—" if value is None else str(value)

@@ -1,0 +1,196 @@
+"""The rows of studies in one Parquet file, which is whole at every moment."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from priorkit.errors import BadInputError, MismatchError
+from priorkit.io.files import require_writable, write_atomic
+from priorkit.io.folders import locked
+from priorkit.studies.cell import FAILED, Row
+from priorkit.studies.study import Cell
+from priorkit.studies.summary import Mean, summary
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Results", "Store"]
+
+MARK = {"priorkit": "study 1"}
+SHARE = 20  # of the time goes to writing at most one part in so many
+
+
+@dataclass(repr=False)
+class Results:
+    """The rows of a study: a dict per image of each run, its settings and its result.
+
+    The columns of a result are ``name``, ``psnr`` in dB, ``ssim``, ``error``, ``misfit``,
+    ``objective``, ``u_norm`` = ‖u‖, ``evaluations``, ``seconds``, ``status``, ``reason`` and,
+    where pictures are kept, ``png``; all others are settings, with ``cell``, the key of the run,
+    and its ``label``.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    interrupted: bool = False
+
+    def __repr__(self) -> str:
+        cells = len({row["cell"] for row in self.rows})
+        failed = len(self.failed)
+        more = f", {failed} failed" if failed else ""
+        return f"<Results: {cells} runs, {len(self.rows)} rows{more}>"
+
+    @property
+    def failed(self) -> list[Row]:
+        """The rows of runs that failed, with their reason."""
+        return [row for row in self.rows if row["status"] == FAILED]
+
+    def of(self, cells: Iterable[Cell]) -> Results:
+        """The rows of these cells, in their order and under their labels."""
+        own: dict[str, list[Row]] = {}
+        for row in self.rows:
+            own.setdefault(row["cell"], []).append(row)
+        return Results(
+            [{**row, "label": cell.label} for cell in cells for row in own.get(cell.key, [])],
+            self.interrupted,
+        )
+
+    def where(self, **settings: Any) -> Results:
+        """The rows that have these values."""
+        kept = [row for row in self.rows if all(row.get(k) == v for k, v in settings.items())]
+        return Results(kept, self.interrupted)
+
+    def summary(
+        self, *, by: Sequence[str] = ("label",), across: str | None = None, value: str = "psnr"
+    ) -> list[Mean]:
+        """Mean and 95% interval per group, see :func:`priorkit.studies.summary.summary`."""
+        return summary(self.rows, by=by, across=across, value=value)
+
+    def plot(self, *, across: str, value: str = "psnr", by: str = "label", **axes: Any) -> Figure:
+        """Lines over a setting with their 95% bands, as a figure of matplotlib."""
+        from priorkit.studies.plot import lines
+
+        return lines(self.summary(by=(by,), across=across, value=value), value=value, **axes)
+
+    def save(self, path: Path) -> None:
+        """Write the rows as a Parquet file, in one step."""
+        write_atomic(path, _parquet(self.rows))
+
+    @classmethod
+    def read(cls, path: Path) -> Results:
+        """The rows of a file that :meth:`save` wrote. Raises BadInputError."""
+        pa, pq = _pyarrow()
+        try:
+            data = path.read_bytes()  # at once: another process may replace the file meanwhile
+            table = pq.read_table(pa.BufferReader(data))
+            marked = (table.schema.metadata or {}).get(b"priorkit")
+            rows = table.to_pylist() if marked == MARK["priorkit"].encode() else None
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise BadInputError(
+                f"{path} is no Parquet file that can be read.", got=str(error).splitlines()[0]
+            ) from error
+        if rows is None or not all(row.get("cell") and row.get("status") for row in rows):
+            raise BadInputError(f"{path} holds no results of priorkit.", try_="another --out")
+        return cls([{k: v for k, v in row.items() if v is not None} for row in rows])
+
+
+class Store:
+    """The file of a study while it runs: rows go in by cell, so that none is there twice."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.cells: dict[str, list[Row]] = {}
+        if path.exists():
+            for row in Results.read(path).rows:
+                self.cells.setdefault(row["cell"], []).append(row)
+        self._written, self._took, self._new = time.monotonic(), 0.0, False
+
+    @classmethod
+    @contextmanager
+    def opened(cls, path: Path) -> Iterator[Store]:
+        """A store that this process alone writes, complete on the disk when the block ends.
+
+        Raises BadInputError where the place can't be written, holds something else, or is
+        another process's.
+        """
+        _pyarrow()
+        if path.is_dir():
+            raise BadInputError(f"{path} is a folder.", try_="--out FILE.parquet")
+        require_writable(path.parent)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.with_name(f".{path.name}.lock")
+        lock.touch()
+        try:
+            with locked(lock):
+                store = cls(path)
+                try:
+                    yield store
+                finally:
+                    store.flush()
+                lock.unlink(missing_ok=True)
+        except OSError as error:
+            raise BadInputError(f"{path} can't be written.", got=str(error)) from error
+
+    def done(self, cell: Cell) -> bool:
+        """Whether a cell has a result; one that failed hasn't."""
+        rows = self.cells.get(cell.key)
+        return rows is not None and rows[0]["status"] != FAILED
+
+    def add(self, rows: list[Row]) -> None:
+        """Take the rows of one cell; write all now, or soon where writing takes long."""
+        self.cells[rows[0]["cell"]] = rows
+        self._new = True
+        if time.monotonic() - self._written >= SHARE * self._took:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what isn't on the disk yet."""
+        if not self._new:
+            return
+        started = time.monotonic()
+        self.results.save(self.path)
+        self._written = time.monotonic()
+        self._took, self._new = self._written - started, False
+
+    @property
+    def results(self) -> Results:
+        """All rows."""
+        return Results([row for rows in self.cells.values() for row in rows])
+
+
+def _parquet(rows: list[Row]) -> bytes:
+    pa, pq = _pyarrow()
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    columns = {name: _column([row.get(name) for row in rows]) for name in names}
+    table = pa.table(columns).replace_schema_metadata(MARK)
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    return buffer.getvalue()
+
+
+def _column(values: list[Any]) -> list[Any]:
+    """Values of one kind: whole numbers beside fractions are fractions, all else that is mixed
+    is text."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds <= {int, float} and len(kinds) == 2:
+        return [None if value is None else float(value) for value in values]
+    if len(kinds) <= 1:
+        return values
+    return [v if v is None or isinstance(v, str) else json.dumps(v) for v in values]
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise MismatchError(
+            "Studies need the package pyarrow.", try_="pip install 'priorkit[studies]'"
+        ) from error
+    return pa, pq

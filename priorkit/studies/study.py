@@ -1,0 +1,205 @@
+"""What a study consists of: a grid of settings becomes cells, each a run of its own."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from priorkit.engine.choose import choose
+from priorkit.engine.config import from_file, split
+from priorkit.engine.options import describe_errors
+from priorkit.errors import BadInputError, PriorkitError
+from priorkit.io.files import file_sha256, json_sha256
+from priorkit.io.pictures import SUFFIXES
+
+__all__ = ["MAX_CELLS", "Cell", "Study"]
+
+MAX_CELLS = 1_000_000
+Settings = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a study: the settings of :func:`priorkit.recover`, ``image`` among them.
+
+    ``key`` is the sha256 of the settings and of the files that they name: two cells that have it
+    in common have the same result, whatever study they belong to.
+    """
+
+    key: str
+    label: str
+    settings: Settings
+
+
+class _Variant(BaseModel):
+    """Settings that go together, and axes that only they have."""
+
+    model_config = ConfigDict(extra="allow")
+
+    label: str | None = None
+    grid: dict[str, list[Any]] = Field(default_factory=dict)
+
+
+class Study(BaseModel):
+    """A grid of runs, as a TOML file or a dict has it.
+
+    Attributes
+    ----------
+    settings : of every run, those of :func:`priorkit.recover`, and ``image``: a picture or a
+        folder of them, which are then solved together
+    grid : for each of its names a list of values; every combination of them is a run. A pattern
+        such as ``image = ["faces/*.png"]`` stands for the files that it matches
+    variants : tables of settings that go together, with a ``label``, and a ``grid`` of their own
+        where not all have the same axes; each is run at every point of the grid
+    pictures : whether the recovered pictures are kept too, as PNG
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    settings: Settings = Field(default_factory=dict)
+    grid: dict[str, list[Any]] = Field(default_factory=dict)
+    variants: list[_Variant] = Field(default_factory=lambda: [_Variant()])
+    pictures: bool = False
+
+    @classmethod
+    def read(cls, source: str | os.PathLike[str] | Mapping[str, Any] | Study) -> Study:
+        """A study from a TOML or JSON file, a dict, or itself. Raises BadInputError."""
+        if isinstance(source, Study):
+            return source
+        values = source if isinstance(source, Mapping) else from_file(Path(source))
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise BadInputError(
+                f"The study: {describe_errors(error)}",
+                try_="tables [settings], [grid] and [[variants]], see docs/studies.md",
+            ) from error
+
+    def cells(self) -> list[Cell]:
+        """Every run, its settings checked as far as they can be without computing anything.
+
+        Raises BadInputError for a study without an end, without a run, of two runs that are the
+        same, or of a setting in two places, and what :func:`priorkit.recover` raises for names
+        and options that don't exist.
+        """
+        if self._count() > MAX_CELLS:
+            raise BadInputError(f"A study has at most {MAX_CELLS:,} runs.", got=self._count())
+        digests: dict[str, str] = {}
+        found: dict[str, Cell] = {}
+        for label, settings in self._points():
+            try:
+                config, extra = split(settings)
+                choose(config, extra)
+            except PriorkitError as error:
+                raise type(error)(f"The run {_short(settings)}: {error}") from error
+            key = json_sha256(_identity(settings, digests))[:20]
+            if key in found:
+                raise BadInputError(
+                    f"Two runs of the study are the same: {found[key].label!r} and {label!r}.",
+                    got=_short(settings),
+                )
+            found[key] = Cell(key, label, settings)
+        if not found:
+            raise BadInputError("The study has no run: an axis of its grid is empty.")
+        return list(found.values())
+
+    def _count(self) -> int:
+        """How many runs there are, the patterns of pictures not yet expanded."""
+        shared = prod(len(values) for values in self.grid.values())
+        return sum(shared * prod(map(len, v.grid.values())) for v in self.variants)
+
+    def _points(self) -> Iterator[tuple[str, Settings]]:
+        for variant in self.variants:
+            own = dict(variant.model_extra or {})
+            axes = {name: _expanded(name, values) for name, values in self.grid.items()}
+            further = {name: _expanded(name, values) for name, values in variant.grid.items()}
+            for name in (*own, *further):
+                if name in axes or (name in own and name in further):
+                    raise BadInputError(
+                        f"The setting {name!r} of the variant {variant.label or own} is on the "
+                        "grid too.",
+                        try_="one of the two",
+                    )
+            axes |= further
+            for values in itertools.product(*axes.values()):
+                settings = {**self.settings, **own, **dict(zip(axes, values, strict=True))}
+                settings = {name: _placed(value) for name, value in settings.items()}
+                yield variant.label or _name(settings.get("prior")), settings
+
+    def to_toml(self) -> str:
+        """The study as the text of a file."""
+        import tomli_w
+
+        return tomli_w.dumps(json.loads(self.model_dump_json(exclude_none=True)))
+
+
+def _expanded(name: str, values: list[Any]) -> list[Any]:
+    """The values of an axis; of pictures, the files that a pattern stands for."""
+    if name != "image":
+        return values
+    found: list[Any] = []
+    for value in values:
+        if not isinstance(value, str) or "*" not in value:
+            found.append(value)
+            continue
+        place = Path(value)
+        matching = sorted(p for p in place.parent.glob(place.name) if p.suffix.lower() in SUFFIXES)
+        if not matching:
+            raise BadInputError(f"No picture matches {value}.")
+        found += [str(path) for path in matching]
+    return found
+
+
+def _placed(value: Any) -> Any:
+    """A value in which the paths of files are absolute, for processes that are elsewhere."""
+    if isinstance(value, dict):
+        return {name: _placed(v) for name, v in value.items()}
+    return os.path.abspath(value) if _is_path(value) else value
+
+
+def _identity(value: Any, digests: dict[str, str]) -> Any:
+    """A value in which files are what is in them."""
+    if isinstance(value, dict):
+        return {name: _identity(v, digests) for name, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_identity(v, digests) for v in value]
+    if not _is_path(value):
+        return value
+    if value not in digests:
+        digests[value] = _digest(Path(value))
+    return f"sha256 {digests[value]}"
+
+
+def _digest(path: Path) -> str:
+    if path.is_file():
+        return file_sha256(path)
+    files = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+    return json_sha256([[p.name, file_sha256(p)] for p in files])
+
+
+def _is_path(value: Any) -> bool:
+    """Whether a setting names something on the disk; a bare word names a component."""
+    if not isinstance(value, str) or not ("." in value or os.sep in value):
+        return False
+    try:
+        return Path(value).exists()
+    except (OSError, ValueError):  # no name of a file
+        return False
+
+
+def _name(prior: Any) -> str:
+    name = prior.get("name") if isinstance(prior, dict) else prior
+    return Path(str(name)).stem if name else "default prior"
+
+
+def _short(settings: Settings) -> str:
+    text = ", ".join(f"{name} = {value}" for name, value in settings.items())
+    return text if len(text) < 120 else f"{text[:117]}…"

@@ -1,0 +1,120 @@
+"""Means of a study's rows with intervals that can be trusted, and paired differences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from priorkit.errors import UnknownNameError, did_you_mean
+
+__all__ = ["CONFIDENCE", "Mean", "axes", "difference", "mean", "summary"]
+
+CONFIDENCE = 0.95
+Rows = Sequence[Mapping[str, Any]]
+_NUMBERS = {"psnr", "ssim", "error", "misfit", "objective", "u_norm", "evaluations", "seconds"}
+_RESULT = _NUMBERS | {"cell", "label", "version", "name", "status", "reason", "png", "image"}
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean with the ends of its 95% interval, NaN where one value says nothing of the spread.
+
+    ``group`` are the values of the settings that its rows share, ``at`` that of the axis,
+    ``count`` the number of independent values.
+    """
+
+    group: tuple[Any, ...]
+    at: Any
+    value: float
+    low: float
+    high: float
+    count: int
+
+    @property
+    def half(self) -> float:
+        """Half the width of the interval."""
+        return (self.high - self.low) / 2
+
+    def __str__(self) -> str:
+        return f"{self.value:.2f}" + ("" if math.isnan(self.half) else f" ± {self.half:.2f}")
+
+
+def summary(
+    rows: Rows, *, by: Sequence[str] = ("label",), across: str | None = None, value: str = "psnr"
+) -> list[Mean]:
+    """The mean of a column per group and value of the axis, in the order of the rows.
+
+    Rows of one image are averaged first, over seeds say, and the images are then the
+    independent values: v̄ ± t·s/√B, with Student's t of B − 1 degrees of freedom. Of a single
+    image, its rows are the independent values.
+
+    Raises UnknownNameError for a column that there isn't.
+    """
+    for name in (*by, across, value):
+        _require(rows, name)
+    groups: dict[tuple[Any, Any], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        if row.get(value) is not None:
+            key = (tuple(row.get(name) for name in by), row.get(across) if across else None)
+            groups.setdefault(key, []).append(row)
+    return [mean(_independent(own, value), group, at) for (group, at), own in groups.items()]
+
+
+def difference(rows: Rows, others: Rows, *, value: str = "psnr") -> Mean:
+    """The mean of row − other over the images that both have, and its interval.
+
+    Rows are paired by image, so that how hard an image is takes no part in the interval.
+    """
+    ours, theirs = _per_image(rows, value), _per_image(others, value)
+    both = [name for name in ours if name in theirs]
+    return mean([np.mean(ours[name]) - np.mean(theirs[name]) for name in both])
+
+
+def mean(values: Sequence[Any], group: tuple[Any, ...] = (), at: Any = None) -> Mean:
+    """v̄ ± t·s/√B of independent values (B,)."""
+    found = np.asarray(values, float)
+    count = len(found)
+    if not count:
+        return Mean(group, at, math.nan, math.nan, math.nan, 0)
+    middle, half = float(found.mean()), math.nan
+    if count > 1:
+        t = float(stats.t.ppf(0.5 + CONFIDENCE / 2, count - 1))
+        half = t * float(found.std(ddof=1)) / math.sqrt(count)
+    return Mean(group, at, middle, middle - half, middle + half, count)
+
+
+def axes(rows: Rows) -> list[str]:
+    """The settings that differ between the rows, those of most values first."""
+    names = dict.fromkeys(name for row in rows for name in row if name not in _RESULT)
+    counts = {name: len({str(row.get(name)) for row in rows}) for name in names}
+    return sorted((n for n, count in counts.items() if count > 1), key=lambda n: -counts[n])
+
+
+def _independent(rows: Rows, value: str) -> list[float]:
+    images = _per_image(rows, value)
+    if len(images) == 1:
+        return next(iter(images.values()))
+    return [float(np.mean(values)) for values in images.values()]
+
+
+def _per_image(rows: Rows, value: str) -> dict[tuple[Any, Any], list[float]]:
+    found: dict[tuple[Any, Any], list[float]] = {}
+    for row in rows:
+        if row.get(value) is not None:
+            found.setdefault((row.get("image"), row.get("name")), []).append(row[value])
+    return found
+
+
+def _require(rows: Rows, name: str | None) -> None:
+    known = {column for row in rows for column in row}
+    if name is not None and known and name not in known:
+        hint = did_you_mean(name, known)
+        raise UnknownNameError(
+            f"The study has no column {name!r}.{' ' + hint if hint else ''} "
+            f"Its columns: {', '.join(sorted(known))}"
+        )

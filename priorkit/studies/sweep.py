@@ -1,0 +1,120 @@
+"""Running a study: what isn't there yet, on one machine or on a cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from joblib import Parallel, cpu_count, delayed, parallel_config
+
+from priorkit.errors import BadInputError, MismatchError
+from priorkit.studies.cell import Row, run
+from priorkit.studies.results import Results, Store
+from priorkit.studies.study import Cell, Study
+
+__all__ = ["Engine", "Progress", "sweep"]
+
+Engine = Literal["local", "dask"]
+Progress = Callable[[list[Row], int, int], None]
+
+
+def sweep(
+    study: str | os.PathLike[str] | Mapping[str, Any] | Study,
+    *,
+    out: str | os.PathLike[str],
+    jobs: int | None = None,
+    engine: Engine = "local",
+    scheduler: str | None = None,
+    progress: Progress | None = None,
+) -> Results:
+    """Run a study: one :func:`priorkit.recover` per cell, those left out that ``out`` has.
+
+    Rows go to ``out`` as their cells end, the whole file replaced in one step each time, so
+    that the study can be killed at any moment and the same call goes on. A cell that failed
+    has a row with the reason, and is tried again by the next call. Ctrl-C ends it, with
+    what is done.
+
+    Parameters
+    ----------
+    study : a TOML file, a dict or a :class:`~priorkit.studies.study.Study`
+    out : a Parquet file, which may hold other studies too
+    jobs : processes on this machine, default: as many as it has cores, one where a run is on a
+        GPU; each takes its share of the cores
+    engine : "local", or "dask": the processes of a Dask cluster, which must have priorkit and
+        see the files that the study names
+    scheduler : address of the cluster's scheduler, such as tcp://10.0.0.1:8786; without one, a
+        cluster on this machine
+    progress : called with the rows of each cell as it ends, the number of cells that are done
+        and of all
+
+    Raises a :class:`~priorkit.errors.PriorkitError` before any compute for a study that can't be
+    run as it is said, see :meth:`Study.cells`, for an ``out`` that can't be written or is
+    something else, and for a cluster that can't be reached.
+    """
+    plan = Study.read(study)
+    cells = plan.cells()
+    if engine not in ("local", "dask"):
+        raise BadInputError("The engine is 'local' or 'dask'.", got=repr(engine))
+    if scheduler is not None and engine != "dask":
+        raise BadInputError("A scheduler is Dask's.", try_="engine='dask'")
+    if jobs is not None and jobs < 1:
+        raise BadInputError("jobs must be at least 1.", got=jobs)
+    with Store.opened(Path(out)) as store:
+        left = [cell for cell in cells if not store.done(cell)]
+        done = len(cells) - len(left)
+        interrupted = False
+        with ExitStack() as stack:
+            if left:
+                count = stack.enter_context(_engine(engine, scheduler, jobs, left))
+                found = stack.enter_context(closing(_outcomes(left, count, plan.pictures)))
+            try:
+                for rows in found if left else ():
+                    store.add(rows)
+                    done += 1
+                    if progress is not None:
+                        progress(rows, done, len(cells))
+            except KeyboardInterrupt:
+                interrupted = True
+        results = store.results.of(cells)
+        results.interrupted = interrupted
+        return results
+
+
+def _outcomes(cells: list[Cell], jobs: int, pictures: bool) -> Generator[list[Row]]:
+    """The rows of each cell, in the order in which they end."""
+    driver = os.getpid()
+    work = Parallel(n_jobs=jobs, return_as="generator_unordered")
+    found = work(delayed(run)(cell, pictures=pictures, driver=driver) for cell in cells)
+    yield from found
+
+
+@contextmanager
+def _engine(
+    engine: Engine, scheduler: str | None, jobs: int | None, cells: list[Cell]
+) -> Iterator[int]:
+    """Where joblib finds its processes, and how many there are."""
+    if engine == "local":
+        on_gpu = any(str(cell.settings.get("device", "cpu")) != "cpu" for cell in cells)
+        count = min(jobs or (1 if on_gpu else cpu_count()), len(cells))
+        share = max(1, cpu_count() // count)
+        with parallel_config(backend="loky", inner_max_num_threads=share):
+            yield count
+        return
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise MismatchError(
+            "The engine 'dask' needs the package distributed.",
+            try_="pip install 'priorkit[studies]'",
+        ) from error
+    try:
+        client = Client(scheduler, timeout=10)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError, TimeoutError) as error:
+        raise BadInputError(
+            "The scheduler can't be reached.", got=scheduler, try_="tcp://HOST:8786"
+        ) from error
+    with client, parallel_config(backend="dask", client=client):
+        yield jobs or -1

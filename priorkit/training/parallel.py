@@ -1,0 +1,87 @@
+"""Processes that train one network together, as ``torchrun`` starts them.
+
+    torchrun --nproc-per-node 2 -m priorkit.cli train glow --data faces.zip --out run
+
+Each takes its share of every batch, gradients are averaged, and the first process alone writes:
+the same options give the same run, whatever the number of processes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+from torch import Tensor, distributed, nn
+
+__all__ = ["Team"]
+
+PATIENCE = timedelta(hours=1)  # while the first process validates
+
+
+@dataclass(frozen=True)
+class Team:
+    """The processes of a run: this one's number among all of them, and among this machine's."""
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+
+    @classmethod
+    def here(cls) -> Team:
+        """The team that torchrun made this process a member of; else a team of one."""
+        names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
+        return cls(*(int(os.environ.get(n, d)) for n, d in zip(names, (0, 1, 0), strict=True)))
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process is the one that writes and reports."""
+        return self.rank == 0
+
+    def share(self, batch: int) -> slice:
+        """The examples of a batch that are this process's. Raises ValueError."""
+        if batch % self.size:
+            raise ValueError(
+                f"--batch is of all processes together, a multiple of {self.size} here; got {batch}"
+            )
+        each = batch // self.size
+        return slice(self.rank * each, (self.rank + 1) * each)
+
+    @contextmanager
+    def together(self, device: torch.device) -> Iterator[None]:
+        """Be connected meanwhile: by NCCL on GPUs, by Gloo else."""
+        if self.size == 1:
+            yield
+            return
+        backend = "nccl" if device.type == "cuda" else "gloo"
+        distributed.init_process_group(backend, timeout=PATIENCE)
+        try:
+            yield
+        finally:
+            distributed.destroy_process_group()
+
+    def wait(self) -> None:
+        """Until all are here."""
+        if self.size > 1:
+            distributed.barrier()
+
+    def average(self, value: Tensor) -> Tensor:
+        """The mean of a tensor over all processes."""
+        if self.size > 1:
+            distributed.all_reduce(value)
+            value = value / self.size
+        return value
+
+    def any(self, flag: bool, device: torch.device) -> bool:
+        """Whether it is so in any process."""
+        return bool(self.average(torch.tensor(float(flag), device=device)) > 0)
+
+    def spread(self, module: nn.Module, device: torch.device) -> nn.Module:
+        """A module whose gradients are the means over all processes, its weights the first's."""
+        if self.size == 1:
+            return module
+        devices = [device] if device.type == "cuda" else None
+        return nn.parallel.DistributedDataParallel(module, devices, broadcast_buffers=False)

@@ -1,0 +1,135 @@
+"""Studies as data: cells, their keys, what is refused, and means that can be trusted."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+import priorkit
+from priorkit.errors import BadInputError, PriorkitError, UnknownNameError
+from priorkit.studies.results import Results, Store
+from priorkit.studies.study import Study
+from priorkit.studies.summary import difference, mean, summary
+
+TINY = {"prior": "none", "op": "mask", "shape": [3, 8, 8], "budget": 2}
+
+
+def test_cells_are_every_combination():
+    study = Study(
+        settings={"shape": [3, 8, 8]},
+        grid={"m": [10, 20], "seed": [0, 1, 2]},
+        variants=[{"prior": "dct"}, {"label": "TV", "prior": "none", "grid": {"gamma": [1, 2]}}],
+    )
+    cells = study.cells()
+    assert len(cells) == len({cell.key for cell in cells}) == 2 * 3 * (1 + 2)
+    assert [cell.label for cell in cells].count("dct") == 6
+    assert {"gamma", "m", "seed", "prior", "shape"} == set(cells[-1].settings)
+
+
+def test_a_key_is_of_what_is_in_the_files(tmp_path):
+    """The same picture under another name is the same run, another picture isn't."""
+    for name, colour in (("a", "gray"), ("b", "gray"), ("c", "red")):
+        Image.new("RGB", (8, 8), colour).save(tmp_path / f"{name}.png")
+    a, b, c = (
+        Study(settings={**TINY, "image": str(tmp_path / f"{name}.png")}).cells()[0].key
+        for name in "abc"
+    )
+    assert a == b != c
+    pattern = Study(settings=TINY, grid={"image": [str(tmp_path / "[ac]*.png")]})
+    assert [cell.key for cell in pattern.cells()] == [a, c]
+    folder = Study(settings={**TINY, "image": str(tmp_path)})
+    before = folder.cells()[0].key
+    Image.new("RGB", (8, 8), "blue").save(tmp_path / "c.png")
+    assert folder.cells()[0].key != before
+
+
+@pytest.mark.parametrize(
+    ("study", "message"),
+    [
+        ({"settings": {"priro": "dct"}}, "The run priro = dct: Unknown option 'priro'"),
+        ({"settings": {"prior": "dctt"}}, "Unknown prior 'dctt'. Did you mean 'dct'"),
+        ({"grid": {"m": 500}}, "The study: grid.m"),
+        ({"grids": {}}, "grids"),
+        ({"grid": {"m": []}}, "The study has no run"),
+        ({"grid": {"seed": [1, 1]}}, "Two runs of the study are the same"),
+        ({"grid": {"m": [1]}, "variants": [{"m": 2}]}, "'m' of the variant .* is on the grid too"),
+        ({"grid": {"image": ["nowhere/*.png"]}}, "No picture matches nowhere"),
+        ({"settings": {"sigma": -1}}, "sigma"),
+        ({"grid": {"seed": list(range(1100)), "m": list(range(1, 1000))}}, "at most 1,000,000"),
+    ],
+)
+def test_what_is_refused(study, message):
+    with pytest.raises(PriorkitError, match=message):
+        Study.read(study).cells()
+
+
+def test_files_of_others_are_left_alone(tmp_path):
+    place = tmp_path / "x.parquet"
+    place.write_bytes(b"not a table")
+    with pytest.raises(BadInputError, match="no Parquet file"):
+        priorkit.sweep({"settings": TINY}, out=place)
+    assert place.read_bytes() == b"not a table"
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    pq.write_table(pa.table({"cell": ["1"], "status": ["done"]}), place)
+    before = place.read_bytes()
+    with pytest.raises(BadInputError, match="no results of priorkit"):
+        priorkit.sweep({"settings": TINY}, out=place)
+    assert place.read_bytes() == before
+    with pytest.raises(BadInputError, match="is a folder"):
+        priorkit.sweep({"settings": TINY}, out=tmp_path)
+    with Store.opened(tmp_path / "y.parquet"), pytest.raises(BadInputError, match="Another proc"):
+        priorkit.sweep({"settings": TINY}, out=tmp_path / "y.parquet")
+
+
+VALUES = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False)
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("abc"), VALUES | TEXT | st.binary(), max_size=3)))
+def test_rows_come_back(tmp_path_factory, rows):
+    """A column of one kind comes back as it was; where kinds are mixed, as text."""
+    place = tmp_path_factory.mktemp("rows") / "x.parquet"
+    rows = [{"cell": str(i), "status": "stopped", **row} for i, row in enumerate(rows)]
+    mixed = {n for n in "abc" if any(isinstance(r.get(n), bytes) for r in rows)}
+    rows = [{k: v for k, v in row.items() if k not in mixed} for row in rows]
+    Results(rows).save(place)
+    found = Results.read(place).rows
+    kinds = {n: {type(row[n]) for row in rows if row.get(n) is not None} for n in "abc"}
+    for row, back in zip(rows, found, strict=True):
+        assert back["cell"] == row["cell"]
+        for name in "abc":
+            if row.get(name) is None:
+                assert name not in back
+            elif len(kinds[name]) == 1 or kinds[name] == {int, float}:
+                assert back[name] == row[name]
+            else:
+                assert isinstance(back[name], str)
+
+
+def test_an_interval_holds_the_mean_that_often():
+    """Of 2,000 samples of five normal values, 95% intervals hold the mean in 95 of 100."""
+    rng = np.random.default_rng(0)
+    found = [mean(rng.normal(3, 2, 5)) for _ in range(2000)]
+    held = np.mean([m.low <= 3 <= m.high for m in found])
+    assert abs(held - 0.95) < 0.015
+    assert math.isnan(mean([1.0]).low)
+
+
+def test_seeds_of_an_image_are_not_images():
+    rows = [
+        {"label": "x", "name": name, "psnr": psnr + seed, "m": 5}
+        for name, psnr in (("a", 10.0), ("b", 20.0))
+        for seed in (0, 2)
+    ]
+    (found,) = summary(rows)
+    assert (found.value, found.count) == (16.0, 2)
+    (alone,) = summary([row for row in rows if row["name"] == "a"])
+    assert (alone.value, alone.count) == (11.0, 2)  # its seeds, for want of images
+    better = [{**row, "psnr": row["psnr"] + 1} for row in rows]
+    gap = difference(better, rows)
+    assert (gap.low, gap.high) == pytest.approx((1, 1))  # however unlike the images are
+    with pytest.raises(UnknownNameError, match=r"no column 'psnrr'\. Did you mean 'psnr'"):
+        summary(rows, value="psnrr")

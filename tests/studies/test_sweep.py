@@ -1,0 +1,231 @@
+"""Running studies: in processes, on a real Dask cluster, and killed in the middle."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import priorkit
+from priorkit.errors import BadInputError
+from priorkit.studies.results import Results
+
+STUDY = """
+[settings]
+op = "gaussian"
+shape = [3, 8, 8]
+budget = 20
+
+[grid]
+m = [20, 40]
+seed = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+
+[[variants]]
+prior = "dct"
+
+[[variants]]
+label = "TV"
+prior = "none"
+penalty = "tv"
+gamma = 0.01
+"""
+CELLS = 40
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    path = tmp_path_factory.mktemp("study") / "tiny.toml"
+    path.write_text(STUDY)
+    return path
+
+
+@pytest.fixture(scope="module")
+def serial(study):
+    """What the study gives in this process, one cell after the other."""
+    found = priorkit.sweep(study, out=study.with_name("serial.parquet"), jobs=1)
+    assert len(found.rows) == CELLS
+    return found
+
+
+def same(found, serial):
+    """Every cell once, with the serial result."""
+    assert Counter(row["cell"] for row in found.rows) == Counter(r["cell"] for r in serial.rows)
+    ours = {row["cell"]: row for row in found.rows}
+    for row in serial.rows:
+        assert ours[row["cell"]]["psnr"] == pytest.approx(row["psnr"], abs=1e-3)
+        assert ours[row["cell"]]["evaluations"] == row["evaluations"]
+
+
+def test_processes_give_the_serial_result(study, serial, tmp_path):
+    told = []
+    found = priorkit.sweep(
+        study, out=tmp_path / "x.parquet", jobs=2, progress=lambda *now: told.append(now[1:])
+    )
+    same(found, serial)
+    assert told == [(i + 1, CELLS) for i in range(CELLS)]
+    assert [row["cell"] for row in found.rows] == [row["cell"] for row in serial.rows]
+
+
+def test_only_what_is_new_is_run(study, serial, tmp_path):
+    """A study that grew runs its new cells alone; other studies in the file stay."""
+    out = tmp_path / "x.parquet"
+    small = {"settings": {"op": "mask", "shape": [3, 8, 8], "prior": "none", "budget": 2}}
+    told = []
+    priorkit.sweep(small, out=out, progress=lambda *now: told.append(now[1:]))
+    grown = {**small, "grid": {"seed": [0, 1]}}  # 0 is the default, and was said by nobody
+    priorkit.sweep(grown, out=out, progress=lambda *now: told.append(now[1:]), jobs=1)
+    priorkit.sweep(grown, out=out, progress=lambda *now: told.append(now[1:]), jobs=1)
+    assert told == [(1, 1), (1, 2), (2, 2)]
+    assert len(Results.read(out).rows) == 3
+
+
+def test_a_failure_is_a_row_and_is_tried_again(tmp_path):
+    out, told = tmp_path / "x.parquet", []
+    study = {
+        "settings": {"prior": "bm3d", "shape": [3, 16, 16], "budget": 2},
+        "grid": {"op": ["phase", "mask"]},
+    }
+    for _ in range(2):
+        found = priorkit.sweep(study, out=out, jobs=1, progress=lambda *now: told.append(now[1]))
+        failed = found.where(op="phase")
+        assert [row["status"] for row in failed.rows] == ["failed"]
+        assert failed.rows[0]["reason"].startswith("solver 'pnp-admm' requires")
+        assert found.where(op="mask").rows[0]["psnr"] > 0
+    assert told == [1, 2, 2]
+
+
+def test_pictures_are_kept(tmp_path):
+    import io
+
+    from PIL import Image
+
+    study = {"settings": {"prior": "none", "op": "identity", "sigma": 0.1, "shape": [3, 8, 8],
+                          "penalty": "tv", "gamma": 0.1}, "pictures": True}  # fmt: skip
+    priorkit.sweep(study, out=tmp_path / "x.parquet")
+    (row,) = Results.read(tmp_path / "x.parquet").rows
+    assert Image.open(io.BytesIO(row["png"])).size == (8, 8)
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """A Dask scheduler and two workers, each a process of its own; one thread each."""
+    place = tmp_path / "scheduler.json"
+    started = []
+
+    def start(*words):
+        command = [sys.executable, "-m", *words, "--scheduler-file", str(place)]
+        with open(tmp_path / f"{len(started)}.log", "w") as log:
+            started.append(subprocess.Popen(command, stdout=log, stderr=log, cwd=tmp_path))
+        return started[-1]
+
+    start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0",
+          "--no-dashboard")  # fmt: skip
+    quiet = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(tmp_path))
+    workers = [start("distributed.cli.dask_worker", *quiet) for _ in range(2)]
+    try:
+        deadline = time.monotonic() + 60
+        while not place.exists():
+            assert time.monotonic() < deadline, (tmp_path / "0.log").read_text()
+            time.sleep(0.1)
+        from distributed import Client
+
+        with Client(scheduler_file=str(place), timeout=60) as client:
+            client.wait_for_workers(2, timeout=60)
+            address = client.scheduler.address
+        yield address, workers
+    finally:
+        for process in started:
+            process.kill()
+        for process in started:
+            process.wait()
+
+
+def test_a_cluster_that_loses_a_worker(study, serial, cluster, tmp_path):
+    address, workers = cluster
+
+    def progress(rows, done, total):
+        if done == 8:
+            workers[0].send_signal(signal.SIGKILL)
+
+    found = priorkit.sweep(
+        study, out=tmp_path / "x.parquet", engine="dask", scheduler=address, progress=progress
+    )
+    assert workers[0].wait(5) == -signal.SIGKILL
+    same(found, serial)
+    same(Results.read(tmp_path / "x.parquet"), serial)
+
+
+def test_a_driver_that_is_killed(study, serial, tmp_path):
+    out = tmp_path / "x.parquet"
+    command = [sys.executable, "-m", "priorkit.cli", "sweep", str(study), "--out", str(out),
+               "--jobs", "2"]  # fmt: skip
+    driver = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not out.exists() or len(Results.read(out).rows) < 5:
+        assert driver.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(driver.pid, signal.SIGKILL)
+    driver.wait()
+    before = len(Results.read(out).rows)
+    assert 5 <= before < CELLS
+    told = []
+    found = priorkit.sweep(study, out=out, jobs=1, progress=lambda *now: told.append(now[1]))
+    assert told[0] == before + 1  # what was there isn't run again
+    same(found, serial)
+    same(Results.read(out), serial)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["x.parquet"]
+
+
+def test_ctrl_c(study, serial, tmp_path):
+    out = tmp_path / "x.parquet"
+    command = [sys.executable, "-m", "priorkit.cli", "sweep", str(study), "--out", str(out),
+               "--jobs", "2"]  # fmt: skip
+    driver = subprocess.Popen(
+        command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while not out.exists():
+        assert driver.poll() is None
+        time.sleep(0.01)
+    os.killpg(driver.pid, signal.SIGINT)  # as a terminal does: to the workers too
+    _, err = driver.communicate(timeout=60)
+    assert driver.returncode == 130, err
+    assert "Interrupted: the same command goes on." in err
+    assert "Traceback" not in err
+    assert all(row["status"] != "failed" for row in Results.read(out).rows)
+    same(priorkit.sweep(study, out=out, jobs=1), serial)
+
+
+def test_a_cluster_that_is_not_there(study, tmp_path):
+    with pytest.raises(BadInputError, match=r"scheduler can't be reached\. Got nowhere:1"):
+        priorkit.sweep(study, out=tmp_path / "x", engine="dask", scheduler="nowhere:1")
+    with pytest.raises(BadInputError, match="'local' or 'dask'"):
+        priorkit.sweep(study, out=tmp_path / "x", engine="ray")
+    with pytest.raises(BadInputError, match="A scheduler is Dask's"):
+        priorkit.sweep(study, out=tmp_path / "x", scheduler="127.0.0.1:1")
+
+
+def test_the_command_line(study, serial, command_line, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    serial.save(tmp_path / "tiny.parquet")
+    done = command_line("sweep", study)
+    assert done.code == 0, done.err
+    assert "m = 20" in done.out
+    assert "TV" in done.out
+    assert "Wrote tiny.parquet" in done.out
+    done = command_line("sweep", study, "--summary", "--across", "m", "--value", "misfit")
+    assert "Wrote tiny.csv, tiny.svg" in done.out
+    table = list(csv.reader(Path("tiny.csv").read_text().splitlines()))
+    assert table[0] == ["label", "m", "misfit", "low", "high", "count"]
+    assert len(table) == 5
+    assert "<svg" in Path("tiny.svg").read_text()
+    done = command_line("sweep", "nothing.parquet", "--summary")
+    assert done.code == 2
+    assert "no Parquet file" in done.err
+    done = command_line("sweep", tmp_path / "nothing.toml")
+    assert (done.code, "can't be read" in done.err) == (2, True)

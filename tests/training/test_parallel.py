@@ -1,0 +1,98 @@
+"""Training by several processes, which torchrun starts, gives the run of one."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.torch import load_file
+
+GLOW = ["--size", "8", "--steps-per-level", "2", "2", "--width", "8", "8", "--batch", "8",
+        "--iterations", "12", "--every", "4", "--validation", "4", "--warmup", "0",
+        "--shift", "1", "--device", "cpu"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    for i in range(40):
+        coarse = Image.fromarray(rng.integers(0, 256, (3, 3, 3), dtype=np.uint8))
+        coarse.resize((12, 12), Image.Resampling.BILINEAR).save(folder / f"{i:02d}.png")
+    return folder
+
+
+def command(processes, *words):
+    module = ["-m", "priorkit.cli", "train", *map(str, words)]
+    if processes == 1:
+        return [sys.executable, *module]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    return [sys.executable, *torchrun, *module]
+
+
+def run(processes, *words):
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        command(processes, *words), capture_output=True, text=True, timeout=300, env=environment
+    )
+
+
+def curve(folder):
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [(line["step"], line["train"], line["validation"]) for line in lines]
+
+
+def test_two_processes_give_the_run_of_one(pictures, tmp_path):
+    """A batch of 8 in one process, or 4 in each of two: the same losses and the same weights."""
+    for processes in (1, 2):
+        out = tmp_path / str(processes)
+        done = run(processes, "glow", "--data", pictures, "--out", out, *GLOW)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("Wrote") == 1
+    one, two = curve(tmp_path / "1"), curve(tmp_path / "2")
+    assert [step for step, *_ in two] == [4, 8, 12]
+    np.testing.assert_allclose(two, one, atol=2e-3)
+    assert one[0][1] - one[-1][1] > 0.1  # it learns, so that agreeing says something
+    ours, theirs = (load_file(tmp_path / n / "glow.safetensors") for n in "21")
+    for name, value in theirs.items():
+        np.testing.assert_allclose(ours[name].float(), value.float(), atol=3e-3, err_msg=name)
+
+
+def test_what_two_began_one_ends(pictures, tmp_path):
+    """Ctrl-C at two processes saves; one goes on with the checkpoint, to the same losses."""
+    words = ["glow", "--data", pictures, *GLOW]
+    words[words.index("--iterations") + 1] = "400"
+    two = subprocess.Popen(
+        command(2, *words, "--out", tmp_path / "run"), stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    log = tmp_path / "run" / "log.jsonl"
+    deadline = time.monotonic() + 120
+    while not log.exists():
+        assert two.poll() is None, two.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.killpg(two.pid, signal.SIGINT)
+    two.communicate(timeout=120)
+    steps = len(curve(tmp_path / "run"))
+    assert 0 < steps < 100
+    done = run(1, *words, "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    assert len(curve(tmp_path / "run")) == 100
+
+
+def test_what_several_processes_refuse(pictures, tmp_path):
+    words = ["--data", pictures, "--out", tmp_path / "run"]
+    odd = [*GLOW[:-2], "--device", "cpu", "--batch", "9"]
+    done = run(2, "glow", *words, *odd)
+    assert done.returncode != 0
+    assert "--batch is of all processes together, a multiple of 2 here; got 9" in done.stderr
+    done = run(2, "dcgan", *words, "--size", "16", "--device", "cpu")
+    assert "dcgan is trained by one process, without torchrun" in done.stderr
+    assert not (tmp_path / "run").exists()
