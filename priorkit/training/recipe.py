@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-import signal
-import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
@@ -24,6 +22,7 @@ from priorkit.io.folders import locked
 from priorkit.training import output
 from priorkit.training.options import Progress, device_of, print_progress
 from priorkit.training.parallel import Team
+from priorkit.training.process import held, without_denormals
 
 if TYPE_CHECKING:
     from priorkit.io.weights import Weights
@@ -138,7 +137,7 @@ class Recipe(ABC):
 
     def run(self) -> Path | None:
         """Train; the weights file, or None if ``options.minutes`` ran out first."""
-        with self.team.together(self.device), self._alone(), _held() as asked, _without_denormals():
+        with self.team.together(self.device), self._alone(), held() as asked, without_denormals():
             if self.team.leads:
                 self._tell_skipped()
                 if not self._resume():
@@ -261,36 +260,6 @@ class _MeanLoss(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """−log p, its mean over the examples x (B, …)."""
         return self.loss(self.net, x).mean()
-
-
-@contextmanager
-def _held() -> Iterator[Callable[[], bool]]:
-    """Let the first Ctrl-C wait; a function says whether it came. The second one interrupts."""
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    came: list[int] = []
-
-    def note(number: int, frame: Any) -> None:
-        came.append(number)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield lambda: bool(came)
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _without_denormals() -> Iterator[None]:
-    """Take numbers near the least that there are, which are slow, for zero meanwhile."""
-    already = float(torch.tensor([5e-324], dtype=torch.float64).mul(1)) == 0
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(already)
 
 
 class MaximumLikelihood(Recipe):
