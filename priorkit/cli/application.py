@@ -25,6 +25,7 @@ from priorkit.cli.doctor import doctor
 from priorkit.cli.inspect import list_, plugins, settings_of_a_run, show
 from priorkit.cli.plugin import check, new_plugin
 from priorkit.cli.recover import compare, recover, replay
+from priorkit.cli.reproduce import reproduce
 from priorkit.cli.sweep import sweep
 from priorkit.cli.train import train
 from priorkit.errors import PluginError, PriorkitError
@@ -58,6 +59,7 @@ def application(*, markup: bool = True) -> typer.Typer:
         )(function)
     app.command()(replay)
     app.command()(sweep)
+    app.command()(reproduce)
     app.command(name="list")(list_)
     app.command()(show)
     app.command()(plugins)

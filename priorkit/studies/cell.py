@@ -39,7 +39,8 @@ def run(cell: Cell, *, pictures: bool, driver: int) -> list[Row]:
     head |= {name: _plain(value) for name, value in cell.settings.items()}
     head["version"] = __version__
     try:
-        found = recover(config=cell.settings)
+        settings = dict(cell.settings)
+        found = recover(settings.pop("image", None), config=settings)
     except Exception as error:  # of whatever kind: the other cells go on
         reason = str(error) if isinstance(error, PriorkitError) else describe(error)
         return [{**head, "status": FAILED, "reason": reason}]

@@ -53,8 +53,8 @@ class Study(BaseModel):
 
     Attributes
     ----------
-    settings : of every run, those of :func:`priorkit.recover`, and ``image``: a picture or a
-        folder of them, which are then solved together
+    settings : of every run, those of :func:`priorkit.recover`, and ``image``: a picture, or a
+        folder or list of them, which are then solved together
     grid : for each of its names a list of values; every combination of them is a run. A pattern
         such as ``image = ["faces/*.png"]`` stands for the files that it matches
     variants : tables of settings that go together, with a ``label``, and a ``grid`` of their own
@@ -96,7 +96,7 @@ class Study(BaseModel):
         found: dict[str, Cell] = {}
         for label, settings in self._points():
             try:
-                config, extra = split(settings)
+                config, extra = split({k: v for k, v in settings.items() if k != "image"})
                 choose(config, extra)
             except PriorkitError as error:
                 raise type(error)(f"The run {_short(settings)}: {error}") from error
@@ -162,6 +162,8 @@ def _placed(value: Any) -> Any:
     """A value in which the paths of files are absolute, for processes that are elsewhere."""
     if isinstance(value, dict):
         return {name: _placed(v) for name, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_placed(v) for v in value]
     return os.path.abspath(value) if _is_path(value) else value
 
 

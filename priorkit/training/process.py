@@ -1,0 +1,43 @@
+"""What a training run changes of its process while it goes on: Ctrl-C, and the least numbers."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+__all__ = ["held", "without_denormals"]
+
+
+@contextmanager
+def held() -> Iterator[Callable[[], bool]]:
+    """Let the first Ctrl-C wait; a function says whether it came. The second one interrupts."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    came: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        came.append(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: bool(came)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def without_denormals() -> Iterator[None]:
+    """Take numbers near the least that there are, which are slow, for zero meanwhile."""
+    already = float(torch.tensor([5e-324], dtype=torch.float64).mul(1)) == 0
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(already)
