@@ -28,9 +28,9 @@ what priorkit's weights give.
 
 {machine}. A quick run takes three to six pictures and few settings, and m = 2,500 where the paper
 has 5,000; `--full` takes the paper's. A difference is the mean over pictures of one recovery's PSNR
-less the other's of the same picture, with its 95% interval (Student's t). It *holds* where the whole
-interval is on the paper's side, *fails* where it is on the other, and is *undecided* else. "Above"
-and its like stand where the authors published no numbers.
+less the other's of the same picture, with its 95% interval (Student's t). It *holds* where all of
+the interval is on the paper's side, *fails* where it is on the other, and is *undecided* else.
+"Above" and its like stand where the authors published no numbers.
 
 The paper's Glow has 48 steps per level and 512 channels; `glow-celeba` has 8 steps, 64 to 192
 channels and 9,500 training faces, `glow-birds` and `glow-flowers` have 5,732 and 7,865 training

@@ -1,0 +1,74 @@
+"""The scripts of the paper's figures: every figure has one, and they run without its data."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from priorkit.cli.reproduce import scripts
+
+NAMES = {script.name: script for script in scripts()}
+# What the paper shows of denoising, measurements, starts, strange pictures, solvers, norms, birds
+# and flowers, inpainting, lengths, directions, landscapes, points and formulations.
+FIGURES = {*range(2, 9), *range(10, 62)} - {9}
+
+
+def run(name, out, *words):
+    command = [sys.executable, str(NAMES[name].path), "--out", str(out), "--data", "nowhere",
+               "--paper", "nowhere", *words]  # fmt: skip
+    environment = os.environ | {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "2")}
+    return subprocess.run(command, capture_output=True, text=True, timeout=500, env=environment)
+
+
+def test_every_figure_has_a_script():
+    assert set().union(*(script.figures for script in NAMES.values())) >= FIGURES
+
+
+@pytest.mark.parametrize("name", ["latent_noise", "norms"])
+def test_a_script_runs_on_the_sample_photograph(name, tmp_path):
+    """Data, plot, pictures and claims; again, nothing that is there is computed."""
+    done = run(name, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "the sample photograph instead" in done.stdout
+    claims = json.loads((tmp_path / f"{name}.json").read_text())["claims"]
+    assert claims
+    assert {claim["verdict"] for claim in claims} <= {"holds", "fails", "undecided"}
+    assert "<svg" in (tmp_path / f"{name}.svg").read_text()
+    rows = list(csv.reader((tmp_path / f"{name}.csv").read_text().splitlines()))
+    assert len(rows) > 4
+    for path in tmp_path.glob("*.png"):
+        Image.open(path).load()
+    if name == "norms":
+        again = run(name, tmp_path)
+        assert "1/4" in done.stdout
+        assert "/4 " not in again.stdout
+
+
+def test_reproduce_knows_its_figures(command_line, tmp_path):
+    listed = command_line("reproduce")
+    assert all(name in listed.out for name in NAMES)
+    done = command_line("reproduce", "fig400")
+    assert done.code == 2
+    assert "No script makes 'fig400'. Try: priorkit reproduce, which lists them" in done.err
+    done = command_line("reproduce", "fig50", "--data", "nowhere", "--out", tmp_path)
+    assert done.code == 0, done.err
+    assert (tmp_path / "latent_noise.json").exists()
+    assert not list(tmp_path.glob("norms*"))
+
+
+@pytest.mark.parametrize(
+    ("word", "names"),
+    [
+        ("fig4", {"measurements", "starts"}),
+        ("Figure 8", {"two_dimensional"}),
+        ("59", {"iterations"}),
+    ],
+)
+def test_a_figure_by_its_number(word, names):
+    from priorkit.cli.reproduce import _chosen
+
+    assert {script.name for script in _chosen([word], scripts())} == names
