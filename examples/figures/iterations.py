@@ -14,7 +14,7 @@ from priorkit.metrics import psnr
 FIGURES = "59"
 
 run = Run(__doc__)
-m, budget = 2500, run.pick(300, 600)
+m, budget = 2500, run.pick(240, 600)
 points, ends = [], {}
 truth = run.images(few=3)
 for norm in run.pick([0.1, 5.0], [0.1, 1.0, 2.5, 5.0, 10.0]):

@@ -21,9 +21,9 @@ run = Run(__doc__)
 m = run.pick(2500, 5000)
 found = run.study(
     settings={"op": "gaussian", "m": m, "image": run.pictures(few=3), "penalty": "l2",
-              "prior": {"name": "glow-celeba", "tilt": 0}, "budget": run.pick(300, 600),
+              "prior": {"name": "glow-celeba", "tilt": 0}, "budget": run.pick(200, 600),
               "solver": FAITHFUL},
-    grid={"gamma": run.pick([0, 0.1, 1], list(GAMMAS))},
+    grid={"gamma": run.pick([0, 1], list(GAMMAS))},
     variants=[
         {"label": STARTS["0"], "start": "zero"},
         {"label": STARTS["0.1"], "start": {"name": "normal", "std": 0.1}},
@@ -51,8 +51,8 @@ known = paper.get((zero, 0.0), 0) - paper.get((zero, 1.0), 0)
 ahead = difference(at(found, label=zero, gamma=0), at(found, label=zero, gamma=1))
 run.claim("4 right", "From z₀ = 0, γ = 0 is above γ = 1", paper=f"{known:+.2f} dB",
           ours=ahead)  # fmt: skip
-little = difference(at(found, label=zero, gamma=0), at(found, label=zero, gamma=0.1))
-known = paper.get((zero, 0.0), 0) - paper.get((zero, 0.1), 0)
-run.claim("4 right", "From z₀ = 0, no γ of those tried is above γ = 0 by half a dB",
-          paper=f"{known:+.2f} dB", ours=little, holds=little.low > -0.5)  # fmt: skip
+other = difference(at(found, label=zero, gamma=1), at(found, label=STARTS["0.7"], gamma=1))
+known = paper.get((zero, 1.0), 0) - paper.get((STARTS["0.7"], 1.0), 0)
+run.claim("4 right", "At γ = 1, the start matters little: less than 1 dB for z₀ ~ N(0, 0.7²)",
+          paper=f"{known:+.2f} dB", ours=other, holds=max(-other.low, other.high) < 1)  # fmt: skip
 run.end()
