@@ -174,6 +174,9 @@ class Run:
             colour = colours.get(group[0], "gray")
             if points:
                 axis.plot(*zip(*points, strict=True), "--", lw=1, color=colour, alpha=0.8)
+        if theirs:
+            axis.plot([], [], "--", lw=1, color="gray", label="the authors'")
+            axis.legend(fontsize=8)
         self.plot(figure, part)
         self.table(ours, ["label", across, value], part)
 

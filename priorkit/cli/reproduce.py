@@ -77,7 +77,15 @@ def reproduce(
         show_table(["script", "figures", "shows"], [[s.name, s.said, s.title] for s in known])
         out.print("Run: priorkit reproduce fig4, or priorkit reproduce --all --quick")
         return
-    words: list[object] = ["--full" if full else "--quick", "--data", data, "--paper", paper, "--out", folder]
+    words: list[object] = [
+        "--full" if full else "--quick",
+        "--data",
+        data,
+        "--paper",
+        paper,
+        "--out",
+        folder,
+    ]
     words += ["--jobs", jobs] if jobs is not None else []
     wanted = known if everything else _chosen(figures or [], known)
     failed = []

@@ -76,7 +76,10 @@ def lines(
             axis.fill_between(where, low, high, color=drawn[0].get_color(), alpha=0.15, lw=0)
     if log:
         positive = [p.at for p in means if p.at]
-        axis.set_xscale("symlog", linthresh=min(positive, default=1.0))
+        if len(positive) < len(means):
+            axis.set_xscale("symlog", linthresh=min(positive, default=1.0))
+        else:
+            axis.set_xscale("log")
     axis.set_xlabel(WORDS.get(across, across))
     axis.set_ylabel(WORDS.get(value, value))
     axis.set_title(title, fontsize=10)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Results", "Store"]
 
 MARK = {"priorkit": "study 1"}
+MAX_FILE, MAX_UNPACKED = 1 << 30, 8 << 30  # bytes of a file of results
 SHARE = 20  # of the time goes to writing at most one part in so many
 
 
@@ -87,10 +88,15 @@ class Results:
         """The rows of a file that :meth:`save` wrote. Raises BadInputError."""
         pa, pq = _pyarrow()
         try:
+            if path.stat().st_size > MAX_FILE:
+                raise BadInputError(f"{path} is larger than {MAX_FILE >> 30} GiB.")
             data = path.read_bytes()  # at once: another process may replace the file meanwhile
-            table = pq.read_table(pa.BufferReader(data))
-            marked = (table.schema.metadata or {}).get(b"priorkit")
-            rows = table.to_pylist() if marked == MARK["priorkit"].encode() else None
+            file = pq.ParquetFile(pa.BufferReader(data))
+            groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+            if sum(group.total_byte_size for group in groups) > MAX_UNPACKED:
+                raise BadInputError(f"{path} unpacks to more than {MAX_UNPACKED >> 30} GiB.")
+            marked = (file.schema_arrow.metadata or {}).get(b"priorkit")
+            rows = file.read().to_pylist() if marked == MARK["priorkit"].encode() else None
         except (OSError, ValueError, pa.ArrowException) as error:
             raise BadInputError(
                 f"{path} is no Parquet file that can be read.", got=str(error).splitlines()[0]

@@ -109,6 +109,27 @@ def test_rows_come_back(tmp_path_factory, rows):
                 assert isinstance(back[name], str)
 
 
+def test_a_damaged_file_is_refused_or_right(tmp_path):
+    """Bytes changed, cut off or added at random: an error of our own, or rows."""
+    place, rng = tmp_path / "x.parquet", np.random.default_rng(0)
+    Results([{"cell": str(i), "status": "stopped", "m": i, "psnr": 0.5} for i in range(9)]).save(
+        place
+    )
+    whole = place.read_bytes()
+    refused = 0
+    for _ in range(300):
+        data = bytearray(whole)
+        for at in rng.integers(0, len(data), rng.integers(1, 4)):
+            data[at] = rng.integers(256)
+        cut = rng.integers(0, len(data)) if rng.random() < 0.2 else len(data)
+        place.write_bytes(bytes(data[:cut]))
+        try:
+            assert all(row["cell"] for row in Results.read(place).rows)
+        except BadInputError:
+            refused += 1
+    assert refused > 100
+
+
 def test_an_interval_holds_the_mean_that_often():
     """Of 2,000 samples of five normal values, 95% intervals hold the mean in 95 of 100."""
     rng = np.random.default_rng(0)
