@@ -51,6 +51,9 @@ def main() -> None:
         found = json.loads(path.read_text(encoding="utf-8"))
         parts.append(f"## {script.title}\n\nFigures {script.said.replace(' ', ', ')}: "
                      f"`priorkit reproduce {script.name} --{found['level']}`\n")  # fmt: skip
+        parts += [f"{note}\n" for note in found.get("notes", [])]
+        if not found["claims"]:
+            continue
         parts.append("| claim | figure | paper | here | |\n|---|---|---|---|---|")
         for claim in found["claims"]:
             verdicts.append(claim["verdict"])

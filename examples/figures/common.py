@@ -61,6 +61,7 @@ class Run:
         )  # fmt: skip
         self.name = Path(sys.argv[0]).stem
         self.claims: list[dict[str, Any]] = []
+        self.notes: list[str] = []
         print(f"{self.name}: {(doc or '').splitlines()[0]}", flush=True)
 
     def pick(self, quick: Any, full: Any) -> Any:
@@ -229,9 +230,15 @@ class Run:
         )
         print(f"  {verdict}: {words}; paper {paper}; here {said}")
 
+    def note(self, words: str) -> None:
+        """Something beside the claims of the paper that its reader should know."""
+        self.notes.append(words)
+        print(f"  {words}")
+
     def end(self) -> None:
-        """Write the claims, which docs/reproduction.py gathers."""
-        found = {"level": "full" if self.full else "quick", "claims": self.claims}
+        """Write claims and notes, which docs/reproduction.py gathers."""
+        level = "full" if self.full else "quick"
+        found = {"level": level, "claims": self.claims, "notes": self.notes}
         self._write(f"{self.name}.json", json.dumps(found, indent=1, ensure_ascii=False).encode())
 
     def _write(self, name: str, data: bytes) -> None:
