@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from priorkit.errors import BadInputError, MismatchError
-from priorkit.io.files import require_writable, write_atomic
+from priorkit.io.files import require_writable, unwritable, write_atomic
 from priorkit.io.folders import locked
 from priorkit.studies.cell import FAILED, Row
 from priorkit.studies.study import Cell
@@ -129,19 +129,21 @@ class Store:
         if path.is_dir():
             raise BadInputError(f"{path} is a folder.", try_="--out FILE.parquet")
         require_writable(path.parent)
-        path.parent.mkdir(parents=True, exist_ok=True)
         lock = path.with_name(f".{path.name}.lock")
-        lock.touch()
         try:
-            with locked(lock):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock.touch()
+        except OSError as error:
+            raise unwritable(path, error) from error
+        with locked(lock):
+            try:
                 store = cls(path)
                 try:
                     yield store
                 finally:
                     store.flush()
+            finally:
                 lock.unlink(missing_ok=True)
-        except OSError as error:
-            raise BadInputError(f"{path} can't be written.", got=str(error)) from error
 
     def done(self, cell: Cell) -> bool:
         """Whether a cell has a result; one that failed hasn't."""
