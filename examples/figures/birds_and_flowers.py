@@ -8,14 +8,14 @@ from __future__ import annotations
 from common import Run, at, difference
 
 FIGURES = "31-41"
-LASSO = {"penalty": "l1", "gamma": 0.01, "solver": "fista"}
 PAPER = (20, 30, 50, 100, 200, 300, 400, 500, 750, 1000, 2500, 5000, 7500, 10000, 12288)
 
 run = Run(__doc__)
+LASSO = {"penalty": "l1", "gamma": 0.01, "solver": "fista", "budget": run.pick(300, 2000)}
 ms = run.pick([500, 2500], list(PAPER))
 labels = {"glow-main": "Glow", "lasso-dct": "Lasso-DCT", "lasso-wavelet": "Lasso-wavelet"}
 for kind in ("birds", "flowers"):
-    pictures = run.pictures(f"{kind}/test12", few=4)
+    pictures = run.pictures(f"{kind}/test12", few=3)
     found = run.study(
         kind,
         settings={"op": "gaussian", "image": pictures},

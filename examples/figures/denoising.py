@@ -15,7 +15,7 @@ SQUARED = (0, 0.001, 0.0025, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25,
 GLOW = {"space": "latent", "start": "zero", "solver": FAITHFUL}
 
 LIKELY = "Glow, −log p(x)"  # priorkit's default, with its γ of validation faces
-QUICK = {0.05: [0.1, 0.25, 0.5], 0.1: [0, 0.5, 1, 2.5], 0.2: [1, 2.5, 5]}
+QUICK = {0.05: [0.1, 0.25], 0.1: [0, 0.5, 1], 0.2: [1, 2.5, 5]}
 
 run = Run(__doc__)
 sigmas = run.pick(list(QUICK), [0.01, 0.05, 0.1, 0.2])

@@ -14,7 +14,7 @@ run = Run(__doc__)
 pictures = run.pictures(few=3)
 prior = {"name": "glow-celeba", "tilt": 0}
 settings = {"image": pictures, "prior": prior, "solver": FAITHFUL, "start": "zero",
-            "budget": run.pick(200, 1000)}  # fmt: skip
+            "budget": run.pick(160, 1000)}  # fmt: skip
 gammas = run.pick([1e-4, 1e-3], [1e-5, 1e-4, 1e-3, 1e-2])
 variants = [
     {"label": LATENT, "space": "latent", "penalty": "l2",

@@ -20,7 +20,7 @@ x = run.images(few=3)
 z = prior.encode(x)
 truth, centre = x[:1], z[:1]
 y = operator.A(truth)
-side = run.pick(21, 61)
+side = run.pick(15, 61)
 reach = torch.linspace(-1, 1, side)
 
 

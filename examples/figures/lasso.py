@@ -26,7 +26,7 @@ BASES = {"dct": "lasso-dct", "wavelet": "lasso-wavelet"}
 
 run = Run(__doc__)
 x = run.images(few=12)
-ms = run.pick([500, 1000], [500, 1000, 2500, 5000, 7500, 10000])
+ms = run.pick([500], [500, 1000, 2500, 5000, 7500, 10000])
 theirs = run.authors("cs_results.csv", "m", {v: k for k, v in BASES.items()}, dataset="celeba")
 paper = {(p.group[0], p.at): p.value for p in theirs}
 rows, gaps = [], {}

@@ -12,10 +12,10 @@ from common import Run, at, crossing, difference
 FIGURES = "4 15 16 21-30"
 LABELS = {"glow-main": "Glow", "dcgan": "DCGAN", "lasso-dct": "Lasso-DCT",
           "lasso-wavelet": "Lasso-wavelet"}  # fmt: skip
-LASSO = {"penalty": "l1", "gamma": 0.01, "solver": "fista"}
 PAPER = (20, 30, 50, 100, 200, 300, 400, 500, 750, 1000, 2500, 5000, 7500, 10000, 12288)
 
 run = Run(__doc__)
+LASSO = {"penalty": "l1", "gamma": 0.01, "solver": "fista", "budget": run.pick(300, 2000)}
 ms = run.pick([100, 500, 2500], list(PAPER))
 found = run.study(
     settings={"op": "gaussian", "image": run.pictures()},

@@ -21,7 +21,7 @@ found = run.study(
     variants=[
         {"label": "L-BFGS", "solver": "lbfgs"},
         {"label": "Adam", "solver": {"name": "adam", "rate": 0.01},
-         "budget": run.pick(400, 2000)},
+         "budget": run.pick(300, 2000)},
     ],
 )  # fmt: skip
 theirs = run.authors("cs_results.csv", "m", {"glow-main": "L-BFGS", "glow-adam": "Adam"},
@@ -37,11 +37,16 @@ for m in (500, 2500):
     run.claim("17", words, paper=f"{known:+.2f} dB", ours=ahead)
 
 rows, points = [], []
-budget = run.pick(400, 2000)
+budget = run.pick(300, 2000)
 for label, solver in (("L-BFGS", {"name": "lbfgs", "discrepancy": 0.0}),
                       ("Adam", {"name": "adam", "rate": 0.01})):  # fmt: skip
     result = priorkit.recover(
-        pictures, prior="glow-celeba", op="gaussian", m=2500, solver=solver, budget=budget
+        pictures[: run.pick(2, 12)],
+        prior="glow-celeba",
+        op="gaussian",
+        m=2500,
+        solver=solver,
+        budget=budget,
     )
     for count in range(20, budget + 1, 20):
         reached = [

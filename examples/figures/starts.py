@@ -19,25 +19,26 @@ STARTS = {
 
 run = Run(__doc__)
 m = run.pick(2500, 5000)
+one = {"gamma": run.pick([0], list(GAMMAS))}
+both = {"gamma": run.pick([0, 1], list(GAMMAS))}
 found = run.study(
     settings={"op": "gaussian", "m": m, "image": run.pictures(few=3), "penalty": "l2",
               "prior": {"name": "glow-celeba", "tilt": 0}, "budget": run.pick(200, 600),
               "solver": FAITHFUL},
-    grid={"gamma": run.pick([0, 1], list(GAMMAS))},
     variants=[
-        {"label": STARTS["0"], "start": "zero"},
-        {"label": STARTS["0.1"], "start": {"name": "normal", "std": 0.1}},
-        {"label": STARTS["0.7"], "start": {"name": "normal", "std": 0.7}},
-        {"label": STARTS["lasso-wavelet"],
+        {"label": STARTS["0"], "start": "zero", "grid": both},
+        {"label": STARTS["0.1"], "start": {"name": "normal", "std": 0.1}, "grid": one},
+        {"label": STARTS["0.7"], "start": {"name": "normal", "std": 0.7}, "grid": both},
+        {"label": STARTS["lasso-wavelet"], "grid": one,
          "start": {"name": "lasso", "basis": "wavelet", "steps": 300}},
-        {"label": STARTS["null-space-pertnorm-5"], "start": {"name": "null-space", "norm": 5}},
+        {"label": STARTS["null-space-pertnorm-5"], "grid": one,
+         "start": {"name": "null-space", "norm": 5}},
     ],
 )  # fmt: skip
 ours, theirs = found.summary(across="gamma"), []
 for std, label in STARTS.items():
-    one = run.authors("cs_results.csv", "gamma", {"glow-ablation-gamma": label}, m=5000,
-                      z_init_std=std)  # fmt: skip
-    theirs += one
+    theirs += run.authors("cs_results.csv", "gamma", {"glow-ablation-gamma": label}, m=5000,
+                          z_init_std=std)  # fmt: skip
 run.lines(ours, theirs, across="gamma", log=True, title=f"m = {m}")
 if m == 5000:
     run.beside(ours, theirs)

@@ -20,7 +20,7 @@ LATENT, POINT = "moving z, ‖z‖", "moving x, −log p(x)"
 
 run = Run(__doc__)
 prior = resolve("prior", "realnvp-2d").build(0)
-count = run.pick(7, 15)
+count = run.pick(5, 15)
 starts = np.stack(
     np.meshgrid(np.linspace(-4, 4, count), np.linspace(-3, 3, count)), -1
 ).reshape(-1, 2)  # fmt: skip
@@ -44,7 +44,7 @@ for column, gamma in enumerate(gammas):
         found = priorkit.recover(
             y=np.full((len(starts), 1), Y), prior=prior, space=space, penalty=penalty, gamma=gamma,
             op={"name": "matrix", "matrix": np.array([[0.0, 1.0]])}, start=starts,
-            solver={"name": "adam", "rate": 0.02}, budget=run.pick(300, 2000), precision="float64",
+            solver={"name": "adam", "rate": 0.02}, budget=run.pick(250, 2000), precision="float64",
         )  # fmt: skip
         log_p = prior.log_prob(found.x).detach()
         likely[label, gamma] = log_p
