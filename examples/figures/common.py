@@ -210,18 +210,22 @@ class Run:
         ours: Mean | str,
         holds: bool | None = None,
         unit: str = "dB",
+        above: float = 0.0,
+        below: float = math.inf,
     ) -> None:
         """A claim of the paper, and whether it holds here.
 
-        Of a difference that the paper says is positive, it holds where the whole 95% interval
-        is above 0, fails where it is below, and is undecided else.
+        Of a difference that the paper says is between ``above`` and ``below``, it holds where the
+        whole 95% interval is, fails where the interval is outside, and is undecided else.
         """
         if isinstance(ours, Mean):
             said = (
                 f"{ours.value:+.2f} {unit} [{ours.low:+.2f}, {ours.high:+.2f}], {ours.count} images"
             )
             if holds is None and not math.isnan(ours.low):
-                holds = True if ours.low > 0 else False if ours.high < 0 else None
+                inside = above < ours.low and ours.high < below
+                outside = ours.high < above or below < ours.low
+                holds = True if inside else False if outside else None
         else:
             said = ours
         verdict = {True: "holds", False: "fails", None: "undecided"}[holds]

@@ -11,9 +11,9 @@ FIGURES = "5 42-46"
 PAPER = (500, 1000, 2500, 5000, 7500, 10000, 12288)
 
 run = Run(__doc__)
-LASSO = {"penalty": "l1", "gamma": 0.01, "solver": "fista", "budget": run.pick(300, 2000)}
+LASSO = {"penalty": "l1", "gamma": 0.01, "solver": "fista", "budget": run.pick(150, 2000)}
 ms = run.pick([500, 2500], list(PAPER))
-pictures = run.pictures("ood/test28", few=5)
+pictures = run.pictures("ood/test28", few=4)
 found = run.study(
     settings={"op": "gaussian", "image": pictures},
     grid={"m": ms},
@@ -34,7 +34,7 @@ for m in (500, 2500):
         run.claim("5, 42-46", words, paper="above", ours=ahead)
 faces = run.study(
     "ffhq",
-    settings={"op": "gaussian", "image": run.pictures("ffhq/test100", few=5), "m": 2500},
+    settings={"op": "gaussian", "image": run.pictures("ffhq/test100", few=4), "m": 2500},
     variants=[
         {"label": "Glow", "prior": "glow-celeba"},
         {"label": "DCGAN", "prior": "dcgan-celeba"},

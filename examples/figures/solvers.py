@@ -37,7 +37,7 @@ for m in (500, 2500):
     run.claim("17", words, paper=f"{known:+.2f} dB", ours=ahead)
 
 rows, points = [], []
-budget = run.pick(300, 2000)
+budget = run.pick(160, 2000)
 for label, solver in (("L-BFGS", {"name": "lbfgs", "discrepancy": 0.0}),
                       ("Adam", {"name": "adam", "rate": 0.01})):  # fmt: skip
     result = priorkit.recover(

@@ -44,7 +44,7 @@ for column, gamma in enumerate(gammas):
         found = priorkit.recover(
             y=np.full((len(starts), 1), Y), prior=prior, space=space, penalty=penalty, gamma=gamma,
             op={"name": "matrix", "matrix": np.array([[0.0, 1.0]])}, start=starts,
-            solver={"name": "adam", "rate": 0.02}, budget=run.pick(250, 2000), precision="float64",
+            solver={"name": "adam", "rate": 0.02}, budget=run.pick(1000, 3000), precision="float64",
         )  # fmt: skip
         log_p = prior.log_prob(found.x).detach()
         likely[label, gamma] = log_p
