@@ -255,12 +255,14 @@ def at(found: priorkit.Results, **settings: Any) -> list[dict[str, Any]]:
 
 
 def crossing(means: Sequence[Mean], label: str, value: float) -> float:
-    """The m, between those measured, at which a line reaches a value, log-linearly; NaN where
-    it doesn't."""
+    """The m, between those measured, at which a line reaches a value, log-linearly; the least
+    where it is above it already, NaN where it never is."""
     points = sorted((m.at, m.value) for m in means if m.group == (label,))
+    if points and value <= points[0][1]:
+        return float(points[0][0])
     for (m0, v0), (m1, v1) in pairwise(points):
         if v0 <= value <= v1:
-            share = (value - v0) / (v1 - v0) if v1 > v0 else 0.0
+            share = (value - v0) / (v1 - v0)
             return math.exp(math.log(m0) + share * (math.log(m1) - math.log(m0)))
     return math.nan
 

@@ -15,7 +15,7 @@ LABELS = {"glow-main": "Glow", "dcgan": "DCGAN", "lasso-dct": "Lasso-DCT",
 PAPER = (20, 30, 50, 100, 200, 300, 400, 500, 750, 1000, 2500, 5000, 7500, 10000, 12288)
 
 run = Run(__doc__)
-LASSO = {"penalty": "l1", "gamma": 0.01, "solver": "fista", "budget": run.pick(150, 2000)}
+LASSO = {"penalty": "l1", "gamma": 0.01, "solver": "fista"}
 ms = run.pick([100, 500, 2500], list(PAPER))
 found = run.study(
     settings={"op": "gaussian", "image": run.pictures()},

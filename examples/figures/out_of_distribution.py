@@ -11,7 +11,7 @@ FIGURES = "5 42-46"
 PAPER = (500, 1000, 2500, 5000, 7500, 10000, 12288)
 
 run = Run(__doc__)
-LASSO = {"penalty": "l1", "gamma": 0.01, "solver": "fista", "budget": run.pick(150, 2000)}
+LASSO = {"penalty": "l1", "gamma": 0.01, "solver": "fista"}
 ms = run.pick([500, 2500], list(PAPER))
 pictures = run.pictures("ood/test28", few=4)
 found = run.study(
