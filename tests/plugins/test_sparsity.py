@@ -242,3 +242,10 @@ def test_the_lasso_of_complex_measurements():
     b = run(FISTA(tolerance=1e-8), problem, zero, 20000)
     assert torch.allclose(a.value, b.value, rtol=1e-4)
     assert a.status == b.status == ["converged"] * 2
+
+
+def test_one_thread_ends_what_is_taken_twice(monkeypatch):
+    """The last row of a run is solved beside a copy of itself: both must end."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    found = run(CoordinateDescent(), lasso(images=3), torch.zeros(3, 64).double(), budget=2000)
+    assert found.status == ["converged"] * 3
