@@ -63,7 +63,7 @@ def test_reproduce_knows_its_figures(command_line, tmp_path):
 @pytest.mark.parametrize(
     ("word", "names"),
     [
-        ("fig4", {"measurements", "starts"}),
+        ("fig4", {"lasso", "measurements", "starts"}),
         ("Figure 8", {"two_dimensional"}),
         ("59", {"iterations"}),
     ],
