@@ -43,7 +43,7 @@ class CoordinateDescent(Solver[_Sweeps]):
     Scikit-learn minimises ‖AΦz − y‖²/2m + α‖z‖₁; it is given α = γ/2m, so that γ means here
     what it means everywhere. An evaluation is one sweep over all coordinates; an image has
     converged when the duality gap is below ``tolerance``·‖y‖². A step solves as many images
-    as torch has threads, two at least, each to its end.
+    as torch has threads, each to its end.
 
     Parameters
     ----------
@@ -86,15 +86,13 @@ class CoordinateDescent(Solver[_Sweeps]):
         return _Sweeps.begin(u0, matrix=matrix, budget=budget)
 
     def step(self, problem: Problem, state: _Sweeps) -> _Sweeps:
-        # Two at least: a row that is taken twice ends in both places, or it would never end.
-        threads = torch.get_num_threads()
-        together = min(max(2, threads), len(state.u))
+        together = min(torch.get_num_threads(), len(state.u))
         index = torch.arange(together, device=state.u.device)
         ys = problem.stacked(problem.y[index] - problem.offset()).double().cpu().numpy()
         starts = state.u[index].double().cpu().numpy()
         with warnings.catch_warnings():  # that an image used its budget is in its status
             warnings.simplefilter("ignore")
-            found = Parallel(n_jobs=min(threads, together), require="sharedmem")(
+            found = Parallel(n_jobs=together, require="sharedmem")(
                 delayed(self._one)(state.matrix, y, z0, problem.gamma, state.budget)
                 for y, z0 in zip(ys, starts, strict=True)
             )

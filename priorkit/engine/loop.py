@@ -106,7 +106,9 @@ def iterate(
         state.end(state.evaluations >= budget, "stopped", "budget")
         ledger.take(index, state)
         total = int(ledger.evaluations.sum())
-        running = torch.tensor(state.running, device=u0.device)
+        # By image, not by row: of one that is taken twice, either copy may be the first to end.
+        left = [ledger.status[i] is None for i in index.tolist()]
+        running = torch.tensor(left, device=u0.device)
         if not bool(running.all()):
             keep = problem.paired(running.nonzero()[:, 0])
             index, state = index[keep], state.rows(keep)
@@ -149,7 +151,7 @@ class Ledger:
         rows = index[better]
         self.u[rows] = state.u[better]
         self.value[rows], self.misfit[rows] = state.value[better], state.misfit[better]
-        self.evaluations[index] = state.evaluations
+        self.evaluations.scatter_reduce_(0, index, state.evaluations, "amax")
         for i, status, reason in zip(index.tolist(), state.status, state.reason, strict=True):
             if status is not None:
                 self.status[i], self.reason[i] = status, reason

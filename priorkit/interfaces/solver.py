@@ -118,11 +118,6 @@ class State:
                 self.status[i] = "diverged"
                 self.reason[i] = problem.rows(row).blame(points[row])
 
-    @property
-    def running(self) -> list[bool]:
-        """Per image whether it has no status yet."""
-        return [status is None for status in self.status]
-
 
 def _rows(value: Any, index: Tensor) -> Any:
     if isinstance(value, Tensor):

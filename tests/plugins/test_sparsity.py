@@ -245,7 +245,8 @@ def test_the_lasso_of_complex_measurements():
 
 
 def test_one_thread_ends_what_is_taken_twice(monkeypatch):
-    """The last row of a run is solved beside a copy of itself: both must end."""
+    """The last row of a run is solved beside a copy of itself: the run ends with either."""
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     found = run(CoordinateDescent(), lasso(images=3), torch.zeros(3, 64).double(), budget=2000)
     assert found.status == ["converged"] * 3
+    assert min(found.evaluations) > 0
