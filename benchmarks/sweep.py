@@ -3,8 +3,8 @@
     python benchmarks/sweep.py [--cells 1000]
 
 Prints, per cell: the time of a plain loop over ``priorkit.recover``, of ``sweep`` in this process
-and in two, and the difference; how often the file was written; and what is left after `kill -9`
-of a driver in the middle, and after the next call.
+and in two, and the difference; and what is left after `kill -9` of a driver in the middle, and
+after the next call.
 """
 
 from __future__ import annotations

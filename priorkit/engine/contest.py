@@ -16,7 +16,7 @@ from priorkit.errors import BadInputError, PriorkitError
 from priorkit.interfaces import Prior, Shape
 from priorkit.io.pictures import Pictures
 
-__all__ = ["Choice", "choices", "common_shape", "contestant", "set_up_all"]
+__all__ = ["Choice", "choices", "common_shape", "contestant", "label_of", "set_up_all"]
 
 MEASUREMENT = ("op", "noise", "sigma", "noise_norm", "seed", "shape")
 
@@ -98,10 +98,11 @@ def set_up_all(
 def contestant(prior: Any) -> dict[str, Any]:
     """What a user may write for one: a table with its prior and a label."""
     if isinstance(prior, dict) and "prior" in prior:
-        return {"label": _label(prior["prior"]), **prior}
-    return {"prior": prior, "label": _label(prior)}
+        return {"label": label_of(prior["prior"]), **prior}
+    return {"prior": prior, "label": label_of(prior)}
 
 
-def _label(prior: Any) -> str:
+def label_of(prior: Any) -> str:
+    """What a prior is called where the user gave it no label."""
     name = prior.get("name") if isinstance(prior, dict) else prior
     return Path(name).stem if isinstance(name, (str, Path)) else type(prior).__name__

@@ -28,9 +28,7 @@ WORDS = {
 }
 
 
-def blank(
-    across: int = 1, down: int = 1, *, side: float = 4.0, **kwargs: Any
-) -> tuple[Figure, Any]:
+def blank(across: int = 1, down: int = 1, *, side: float = 4.0) -> tuple[Figure, Any]:
     """An empty figure and its axes, (down, across). Raises MismatchError without matplotlib."""
     try:
         from matplotlib.figure import Figure
@@ -40,7 +38,7 @@ def blank(
         ) from error
     size = (1.35 * side * across, side * down)
     whole = Figure(figsize=size, layout="constrained")
-    return whole, whole.subplots(down, across, squeeze=False, **kwargs)
+    return whole, whole.subplots(down, across, squeeze=False)
 
 
 def lines(
@@ -49,7 +47,6 @@ def lines(
     across: str = "",
     value: str = "psnr",
     log: bool = False,
-    axis: Any = None,
     title: str = "",
 ) -> Figure:
     """A line per group over the axis, its 95% interval as a band.
@@ -58,10 +55,9 @@ def lines(
     ----------
     across, value : what the axes show: the name of a column, or words
     log : whether the horizontal axis is logarithmic; 0 has a place on it too
-    axis : an axis of matplotlib to draw on; default: of a new figure
     """
-    if axis is None:
-        axis = blank()[1][0, 0]
+    figure, axes = blank()
+    axis = axes[0, 0]
     groups: dict[tuple[Any, ...], list[Mean]] = {}
     for point in means:
         groups.setdefault(point.group, []).append(point)
@@ -86,7 +82,6 @@ def lines(
     axis.grid(alpha=0.25)
     if len(groups) > 1:
         axis.legend(fontsize=8)
-    figure: Figure = axis.figure
     return figure
 
 

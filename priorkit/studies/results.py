@@ -42,21 +42,25 @@ class Results:
     interrupted: bool = False
 
     def __repr__(self) -> str:
-        cells = len({row["cell"] for row in self.rows})
         failed = len(self.failed)
         more = f", {failed} failed" if failed else ""
-        return f"<Results: {cells} runs, {len(self.rows)} rows{more}>"
+        return f"<Results: {len(self.by_cell())} runs, {len(self.rows)} rows{more}>"
 
     @property
     def failed(self) -> list[Row]:
         """The rows of runs that failed, with their reason."""
         return [row for row in self.rows if row["status"] == FAILED]
 
+    def by_cell(self) -> dict[str, list[Row]]:
+        """The rows of each run, under its key."""
+        found: dict[str, list[Row]] = {}
+        for row in self.rows:
+            found.setdefault(row["cell"], []).append(row)
+        return found
+
     def of(self, cells: Iterable[Cell]) -> Results:
         """The rows of these cells, in their order and under their labels."""
-        own: dict[str, list[Row]] = {}
-        for row in self.rows:
-            own.setdefault(row["cell"], []).append(row)
+        own = self.by_cell()
         return Results(
             [{**row, "label": cell.label} for cell in cells for row in own.get(cell.key, [])],
             self.interrupted,
@@ -77,7 +81,8 @@ class Results:
         """Lines over a setting with their 95% bands, as a figure of matplotlib."""
         from priorkit.studies.plot import lines
 
-        return lines(self.summary(by=(by,), across=across, value=value), value=value, **axes)
+        means = self.summary(by=(by,), across=across, value=value)
+        return lines(means, across=across, value=value, **axes)
 
     def save(self, path: Path) -> None:
         """Write the rows as a Parquet file, in one step."""
@@ -111,10 +116,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.cells: dict[str, list[Row]] = {}
-        if path.exists():
-            for row in Results.read(path).rows:
-                self.cells.setdefault(row["cell"], []).append(row)
+        self.cells = Results.read(path).by_cell() if path.exists() else {}
         self._written, self._took, self._new = time.monotonic(), 0.0, False
 
     @classmethod

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from priorkit.engine.choose import choose
 from priorkit.engine.config import from_file, split
+from priorkit.engine.contest import label_of
 from priorkit.engine.options import describe_errors
 from priorkit.errors import BadInputError, PriorkitError
 from priorkit.io.files import file_sha256, json_sha256
@@ -132,13 +132,8 @@ class Study(BaseModel):
             for values in itertools.product(*axes.values()):
                 settings = {**self.settings, **own, **dict(zip(axes, values, strict=True))}
                 settings = {name: _placed(value) for name, value in settings.items()}
-                yield variant.label or _name(settings.get("prior")), settings
-
-    def to_toml(self) -> str:
-        """The study as the text of a file."""
-        import tomli_w
-
-        return tomli_w.dumps(json.loads(self.model_dump_json(exclude_none=True)))
+                prior = settings.get("prior", "default prior")
+                yield variant.label or label_of(prior), settings
 
 
 def _expanded(name: str, values: list[Any]) -> list[Any]:
@@ -195,11 +190,6 @@ def _is_path(value: Any) -> bool:
         return Path(value).exists()
     except (OSError, ValueError):  # no name of a file
         return False
-
-
-def _name(prior: Any) -> str:
-    name = prior.get("name") if isinstance(prior, dict) else prior
-    return Path(str(name)).stem if name else "default prior"
 
 
 def _short(settings: Settings) -> str:

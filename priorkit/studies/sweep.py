@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -66,12 +66,9 @@ def sweep(
         left = [cell for cell in cells if not store.done(cell)]
         done = len(cells) - len(left)
         interrupted = False
-        with ExitStack() as stack:
-            if left:
-                count = stack.enter_context(_engine(engine, scheduler, jobs, left))
-                found = stack.enter_context(closing(_outcomes(left, count, plan.pictures)))
+        with closing(_outcomes(left, jobs, engine, scheduler, plan.pictures)) as found:
             try:
-                for rows in found if left else ():
+                for rows in found:
                     store.add(rows)
                     done += 1
                     if progress is not None:
@@ -83,12 +80,16 @@ def sweep(
         return results
 
 
-def _outcomes(cells: list[Cell], jobs: int, pictures: bool) -> Generator[list[Row]]:
+def _outcomes(
+    cells: list[Cell], jobs: int | None, engine: Engine, scheduler: str | None, pictures: bool
+) -> Generator[list[Row]]:
     """The rows of each cell, in the order in which they end."""
-    driver = os.getpid()
-    work = Parallel(n_jobs=jobs, return_as="generator_unordered")
-    found = work(delayed(run)(cell, pictures=pictures, driver=driver) for cell in cells)
-    yield from found
+    if not cells:
+        return
+    with _engine(engine, scheduler, jobs, cells) as count:
+        work = Parallel(n_jobs=count, return_as="generator_unordered")
+        driver = os.getpid()
+        yield from work(delayed(run)(cell, pictures=pictures, driver=driver) for cell in cells)
 
 
 @contextmanager

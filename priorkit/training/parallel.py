@@ -77,6 +77,8 @@ class Team:
 
     def any(self, flag: bool, device: torch.device) -> bool:
         """Whether it is so in any process."""
+        if self.size == 1:
+            return flag
         return bool(self.average(torch.tensor(float(flag), device=device)) > 0)
 
     def spread(self, module: nn.Module, device: torch.device) -> nn.Module:
