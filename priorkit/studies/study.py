@@ -23,6 +23,7 @@ from priorkit.io.pictures import SUFFIXES
 __all__ = ["MAX_CELLS", "Cell", "Study"]
 
 MAX_CELLS = 1_000_000
+FILES = ("image", "y")  # settings that are paths, even where they look like the name of something
 Settings = dict[str, Any]
 
 
@@ -131,7 +132,7 @@ class Study(BaseModel):
             axes |= further
             for values in itertools.product(*axes.values()):
                 settings = {**self.settings, **own, **dict(zip(axes, values, strict=True))}
-                settings = {name: _placed(value) for name, value in settings.items()}
+                settings = {name: _placed(v, name in FILES) for name, v in settings.items()}
                 prior = settings.get("prior", "default prior")
                 yield variant.label or label_of(prior), settings
 
@@ -153,13 +154,17 @@ def _expanded(name: str, values: list[Any]) -> list[Any]:
     return found
 
 
-def _placed(value: Any) -> Any:
-    """A value in which the paths of files are absolute, for processes that are elsewhere."""
+def _placed(value: Any, file: bool) -> Any:
+    """A value in which the paths of files are absolute, for processes that are elsewhere;
+    ``file`` says that it is one, whatever it looks like. Raises BadInputError."""
     if isinstance(value, dict):
-        return {name: _placed(v) for name, v in value.items()}
+        return {name: _placed(v, file) for name, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_placed(v) for v in value]
-    return os.path.abspath(value) if _is_path(value) else value
+        return [_placed(v, file) for v in value]
+    named = file and isinstance(value, str)
+    if named and not os.path.exists(value):
+        raise BadInputError(f"There is no file {value}.")
+    return os.path.abspath(value) if named or _is_path(value) else value
 
 
 def _identity(value: Any, digests: dict[str, str]) -> Any:

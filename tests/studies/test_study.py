@@ -46,9 +46,23 @@ def test_a_key_is_of_what_is_in_the_files(tmp_path):
     assert folder.cells()[0].key != before
 
 
+def test_a_bare_name_of_a_folder_is_a_folder(tmp_path, monkeypatch):
+    """``image = "faces"``: found from anywhere, and known by what is in it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "faces").mkdir()
+    keys = set()
+    for colour in ("gray", "red"):
+        Image.new("RGB", (8, 8), colour).save(tmp_path / "faces" / "a.png")
+        (cell,) = Study(settings={**TINY, "image": "faces"}).cells()
+        assert cell.settings["image"] == str(tmp_path / "faces")
+        keys.add(cell.key)
+    assert len(keys) == 2
+
+
 @pytest.mark.parametrize(
     ("study", "message"),
     [
+        ({"settings": {"image": "nothing"}}, "There is no file .*nothing"),
         ({"settings": {"priro": "dct"}}, "The run priro = dct: Unknown option 'priro'"),
         ({"settings": {"prior": "dctt"}}, "Unknown prior 'dctt'. Did you mean 'dct'"),
         ({"grid": {"m": 500}}, "The study: grid.m"),
