@@ -1,6 +1,8 @@
 """What several test files share: small networks, and problems of one's own."""
 
+import numpy as np
 import torch
+from PIL import Image
 from priorkit_glow.network import Glow, GlowConfig
 from priorkit_noises.gaussian import Gaussian
 from priorkit_operators.gaussian import Gaussian as Sensing
@@ -11,6 +13,15 @@ from priorkit.engine.loop import solve
 from priorkit.interfaces import Level, LinearOperator, MatrixOperator, Operator, Problem
 
 SHAPE = (3, 8, 8)
+
+
+def smooth_pictures(folder, count, side):
+    """So many small smooth pictures, 0.png and on, written into a folder."""
+    rng = np.random.default_rng(0)
+    for i in range(count):
+        coarse = Image.fromarray(rng.integers(0, 256, (4, 4, 3), dtype=np.uint8))
+        coarse.resize((side, side), Image.Resampling.BICUBIC).save(folder / f"{i}.png")
+    return folder
 
 
 def random_glow(seed=0, coupling="affine", offset=0.0, shape=SHAPE):

@@ -14,7 +14,7 @@ from priorkit.cli.reproduce import scripts
 NAMES = {script.name: script for script in scripts()}
 # What the paper shows of denoising, measurements, starts, strange pictures, solvers, norms, birds
 # and flowers, inpainting, lengths, directions, landscapes, points and formulations.
-FIGURES = {*range(2, 9), *range(10, 62)} - {9}
+FIGURES = {*range(2, 9), *range(10, 62)}
 
 
 def run(name, out, *words):

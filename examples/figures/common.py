@@ -14,7 +14,7 @@ import io
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,26 @@ from PIL import Image, ImageDraw, ImageFont
 import priorkit
 from priorkit.io.files import write_atomic
 from priorkit.io.pictures import astronaut, load, to_pil
-from priorkit.report.grid import png
+from priorkit.report.grid import fit, png
 from priorkit.studies import plot
+from priorkit.studies.report import View, comma_separated
 from priorkit.studies.summary import Mean, difference, mean
 
-__all__ = ["SHAPE", "Run", "difference", "mean"]
+__all__ = ["FOUR", "LASSOS", "SHAPE", "Run", "at", "crossing", "difference", "gap", "mean"]
 
 SHAPE = (3, 64, 64)
+MS = [20, 30, 50, 100, 200, 300, 400, 500, 750, 1000, 2500, 5000, 7500, 10000, 12288]
+GAMMAS = [0, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 30, 40, 50]
+GLOW = {"name": "glow-celeba", "tilt": 0}  # its latents in one scale, so that ‖z‖ is the paper's
+LASSOS = [
+    {"label": f"Lasso-{words}", "prior": name, "penalty": "l1", "gamma": 0.01, "solver": "fista"}
+    for words, name in (("DCT", "dct"), ("wavelet", "wavelet"))
+]
+FOUR = [
+    {"label": "Glow", "prior": "glow-celeba"},
+    {"label": "DCGAN", "prior": "dcgan-celeba"},
+    *LASSOS,
+]
 FAITHFUL = {"name": "lbfgs", "discrepancy": 0.0}  # goes on below the noise, as the paper's does
 FEW = 4  # pictures of a quick run
 SIDE = 96  # of a picture in a grid, in pixels
@@ -134,16 +147,6 @@ class Run:
 
     # --- what is left -------------------------------------------------------------------
 
-    def table(self, means: Iterable[Mean], heads: Sequence[str], part: str = "") -> None:
-        """Write means as NAME.csv: the group, the axis, the mean, its interval, the count."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([*heads, "low", "high", "count"])
-        for m in means:
-            ends = ["" if math.isnan(v) else f"{v:.6g}" for v in (m.low, m.high)]
-            writer.writerow([*m.group, m.at, f"{m.value:.6g}", *ends, m.count])
-        self._write(f"{self.place(part)}.csv", text.getvalue().encode())
-
     def numbers(self, rows: Sequence[dict[str, Any]], part: str = "") -> None:
         """Write rows of numbers as NAME.csv."""
         text = io.StringIO()
@@ -179,7 +182,8 @@ class Run:
             axis.plot([], [], "--", lw=1, color="gray", label="the authors'")
             axis.legend(fontsize=8)
         self.plot(figure, part)
-        self.table(ours, ["label", across, value], part)
+        table = comma_separated(ours, View(("label",), across, value))
+        self._write(f"{self.place(part)}.csv", table.encode())
 
     def plot(self, figure: Any, part: str = "") -> None:
         """Write a figure of matplotlib as NAME.svg."""
@@ -254,6 +258,15 @@ def at(found: priorkit.Results, **settings: Any) -> list[dict[str, Any]]:
     return found.where(**settings).rows
 
 
+def gap(
+    theirs: Sequence[Mean], one: tuple[str, float], two: tuple[str, float], unknown: str = "above"
+) -> str:
+    """How far the authors have one (label, setting) above another; ``unknown`` without both."""
+    table = {(m.group[0], m.at): m.value for m in theirs}
+    known = one in table and two in table
+    return f"{table[one] - table[two]:+.2f} dB" if known else unknown
+
+
 def crossing(means: Sequence[Mean], label: str, value: float) -> float:
     """The m, between those measured, at which a line reaches a value, log-linearly; the least
     where it is above it already, NaN where it never is."""
@@ -280,13 +293,10 @@ def _laid_out(rows: Sequence[tuple[str, Sequence[tuple[Image.Image, str]]]]) -> 
     size = (left + across * (SIDE + gap), len(rows) * (SIDE + line + gap))
     canvas = Image.new("RGB", size, "white")
     draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(size=12)
-    fit: Callable[[Image.Image], Image.Image] = lambda p: p.convert("RGB").resize(  # noqa: E731
-        (SIDE, SIDE), Image.Resampling.NEAREST
-    )
     for r, (name, shown) in enumerate(rows):
         top = r * (SIDE + line + gap)
         draw.text((4, top + SIDE // 2), name, fill="#333", font=font)
         for c, (picture, caption) in enumerate(shown):
-            canvas.paste(fit(picture), (left + c * (SIDE + gap), top))
+            canvas.paste(fit(picture, SIDE), (left + c * (SIDE + gap), top))
             draw.text((left + c * (SIDE + gap), top + SIDE), caption, fill="#333", font=font)
     return canvas

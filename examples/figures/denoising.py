@@ -5,32 +5,29 @@ Figures 2 and 10; figure 11 puts ‖z‖ beside ‖z‖², 14 is of flowers, 3, 
 
 from __future__ import annotations
 
-from common import FAITHFUL, Run, at, difference
+from common import FAITHFUL, GAMMAS, GLOW, Run, at, difference
 
 import priorkit
 
 FIGURES = "2 3 10-14"
-GAMMAS = (0, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 30, 40, 50)
-SQUARED = (0, 0.001, 0.0025, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1)
-GLOW = {"space": "latent", "start": "zero", "solver": FAITHFUL}
-
+SQUARED = [0, 0.001, 0.0025, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1]
 LIKELY = "Glow, −log p(x)"  # priorkit's default, with its γ of validation faces
 QUICK = {0.05: [0.1, 0.25], 0.1: [0, 0.5, 1], 0.2: [1, 2.5, 5]}
 
 run = Run(__doc__)
 sigmas = run.pick(list(QUICK), [0.01, 0.05, 0.1, 0.2])
-glow = {"prior": {"name": "glow-celeba", "tilt": 0}, **GLOW}
+glow = {"prior": GLOW, "space": "latent", "start": "zero", "solver": FAITHFUL}
 settings = {"op": "identity", "image": run.pictures(), "budget": run.pick(200, 400)}
 found = priorkit.Results()
 for sigma in sigmas:
-    gammas = run.pick(QUICK.get(sigma), list(GAMMAS))
+    gammas = run.pick(QUICK.get(sigma), GAMMAS)
     found.rows += run.study(
         settings={**settings, "sigma": sigma},
         variants=[
             {"label": "Glow", **glow, "penalty": "l2", "grid": {"gamma": gammas}},
             {"label": LIKELY, "prior": "glow-celeba"},
             {"label": "DCGAN", "prior": "dcgan-celeba", "penalty": "l2", "restarts": 1,
-             "grid": {"gamma": run.pick([0, 1], list(GAMMAS))}},
+             "grid": {"gamma": run.pick([0, 1], GAMMAS)}},
             {"label": "BM3D", "prior": "bm3d"},
         ],
     ).rows  # fmt: skip
@@ -79,9 +76,8 @@ squares = run.study(
     "squared",
     settings={**settings, "sigma": 0.1},
     variants=[{"label": "‖z‖²", **glow, "penalty": "l2-squared",
-               "grid": {"gamma": run.pick([0.0025, 0.01, 0.025], list(SQUARED))}}],
+               "grid": {"gamma": run.pick([0.0025, 0.01, 0.025], SQUARED)}}],
 )  # fmt: skip
-norms = found.where(label="Glow", sigma=0.1).summary(by=(), across="gamma")
 ours = squares.summary(across="gamma")
 theirs = run.authors("denoising_results.csv", "gamma", {"glow-z-squared": "‖z‖²"}, noise_std=0.1)
 run.lines(ours, theirs, across="gamma", log=True, part="squared")
@@ -95,7 +91,7 @@ flowers = run.study(
     "flowers",
     settings={**settings, "sigma": 0.1, "image": run.pictures("flowers/test12")},
     variants=[
-        {"label": "Glow", **glow, "prior": {"name": "glow-flowers", "tilt": 0}, "penalty": "l2",
+        {"label": "Glow", **glow, "prior": {**GLOW, "name": "glow-flowers"}, "penalty": "l2",
          "grid": {"gamma": run.pick([0.5, 1], [0.25, 0.5, 0.75, 1, 2.5])}},
         {"label": "BM3D", "prior": "bm3d"},
     ],

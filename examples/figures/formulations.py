@@ -5,15 +5,14 @@ Figures 58, 60 and 61.
 
 from __future__ import annotations
 
-from common import FAITHFUL, Run, at, difference
+from common import FAITHFUL, GLOW, Run, at, difference
 
 FIGURES = "58 60 61"
 LATENT, IMAGE = "latent, ‖z‖", "image, −log p(x)"
 
 run = Run(__doc__)
 pictures = run.pictures(few=3)
-prior = {"name": "glow-celeba", "tilt": 0}
-settings = {"image": pictures, "prior": prior, "solver": FAITHFUL, "start": "zero",
+settings = {"image": pictures, "prior": GLOW, "solver": FAITHFUL, "start": "zero",
             "budget": run.pick(160, 1000)}  # fmt: skip
 gammas = run.pick([1e-4, 1e-3], [1e-5, 1e-4, 1e-3, 1e-2])
 variants = [

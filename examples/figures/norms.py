@@ -5,7 +5,7 @@ Figures 19 and 20.
 
 from __future__ import annotations
 
-from common import FAITHFUL, Run, at, difference
+from common import FAITHFUL, GLOW, Run, at, difference
 
 FIGURES = "19 20"
 
@@ -13,7 +13,7 @@ run = Run(__doc__)
 norms = run.pick([0, 40, 80, 120], list(range(0, 130, 10)))
 found = run.study(
     settings={"op": "gaussian", "m": run.pick(2500, 5000), "image": run.pictures(few=3),
-              "prior": {"name": "glow-celeba", "tilt": 0}, "solver": FAITHFUL,
+              "prior": GLOW, "solver": FAITHFUL,
               "budget": run.pick(200, 600), "start": "fixed-norm"},
     grid={"norm": norms},
     variants=[{"label": "Glow"}],

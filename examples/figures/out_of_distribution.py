@@ -5,24 +5,18 @@ Figure 5; figures 42 to 46 are its pictures.
 
 from __future__ import annotations
 
-from common import Run, at, difference
+from common import FOUR, Run, at, difference
 
 FIGURES = "5 42-46"
 PAPER = (500, 1000, 2500, 5000, 7500, 10000, 12288)
 
 run = Run(__doc__)
-LASSO = {"penalty": "l1", "gamma": 0.01, "solver": "fista"}
 ms = run.pick([500, 2500], list(PAPER))
 pictures = run.pictures("ood/test28", few=4)
 found = run.study(
     settings={"op": "gaussian", "image": pictures},
     grid={"m": ms},
-    variants=[
-        {"label": "Glow", "prior": "glow-celeba"},
-        {"label": "DCGAN", "prior": "dcgan-celeba"},
-        {"label": "Lasso-DCT", "prior": "dct", **LASSO},
-        {"label": "Lasso-wavelet", "prior": "wavelet", **LASSO},
-    ],
+    variants=FOUR,
 )
 run.lines(found.summary(across="m"), across="m", log=True)
 for m in ms:
@@ -35,11 +29,7 @@ for m in (500, 2500):
 faces = run.study(
     "ffhq",
     settings={"op": "gaussian", "image": run.pictures("ffhq/test100", few=4), "m": 2500},
-    variants=[
-        {"label": "Glow", "prior": "glow-celeba"},
-        {"label": "DCGAN", "prior": "dcgan-celeba"},
-        {"label": "Lasso-DCT", "prior": "dct", **LASSO},
-    ],
+    variants=FOUR[:3],
 )
 for other in ("DCGAN", "Lasso-DCT"):
     ahead = difference(at(faces, label="Glow"), at(faces, label=other))

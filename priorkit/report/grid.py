@@ -20,6 +20,7 @@ __all__ = [
     "Shown",
     "columns",
     "error_map",
+    "fit",
     "gradient",
     "grid",
     "plotted",
@@ -107,7 +108,7 @@ def grid(recovery: Recovery, side: int = 160) -> Image.Image:
         for c, (_, text, picture) in enumerate(row):
             left = gap + c * (side + gap)
             draw.text((left, top), text, fill="#333333", font=font)
-            canvas.paste(_fit(picture, side), (left, top + caption))
+            canvas.paste(fit(picture, side), (left, top + caption))
     return canvas
 
 
@@ -147,7 +148,7 @@ def tile(x: Tensor) -> Image.Image:
     return to_pil(x) if x.ndim == 3 else _numbers(x)
 
 
-def _fit(picture: Image.Image, side: int) -> Image.Image:
+def fit(picture: Image.Image, side: int) -> Image.Image:
     """Scale to a square tile: pixels stay squares when enlarged."""
     scale = side / max(picture.size)
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))

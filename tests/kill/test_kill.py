@@ -16,11 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Queue
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from priorkit.io.folders import unfinished
+from tests.helpers import smooth_pictures
 
 MOMENTS = int(os.environ.get("PRIORKIT_KILLS", "7"))
 ROOT = Path(__file__).parents[2]
@@ -69,12 +68,7 @@ def servers():
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
     """Ten small pictures."""
-    folder = tmp_path_factory.mktemp("pictures")
-    rng = np.random.default_rng(0)
-    for i in range(10):
-        coarse = Image.fromarray(rng.integers(0, 256, (4, 4, 3), dtype=np.uint8))
-        coarse.resize((16, 16), Image.Resampling.BICUBIC).save(folder / f"{i}.png")
-    return folder
+    return smooth_pictures(tmp_path_factory.mktemp("pictures"), 10, 16)
 
 
 def results(folder):

@@ -9,8 +9,9 @@ import time
 
 import numpy as np
 import pytest
-from PIL import Image
 from safetensors.torch import load_file
+
+from tests.helpers import smooth_pictures
 
 GLOW = ["--size", "8", "--steps-per-level", "2", "2", "--width", "8", "8", "--batch", "8",
         "--iterations", "12", "--every", "4", "--validation", "4", "--warmup", "0",
@@ -19,12 +20,7 @@ GLOW = ["--size", "8", "--steps-per-level", "2", "2", "--width", "8", "8", "--ba
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pictures")
-    rng = np.random.default_rng(0)
-    for i in range(40):
-        coarse = Image.fromarray(rng.integers(0, 256, (3, 3, 3), dtype=np.uint8))
-        coarse.resize((12, 12), Image.Resampling.BILINEAR).save(folder / f"{i:02d}.png")
-    return folder
+    return smooth_pictures(tmp_path_factory.mktemp("pictures"), 40, 12)
 
 
 def command(processes, *words):
