@@ -26,11 +26,12 @@ what priorkit's weights give.
 
     priorkit reproduce --all --quick    # then: python docs/reproduction.py priorkit-figures
 
-{machine}. A quick run takes three or four pictures and few settings, and m = 2,500 where the paper
+{machine}. A quick run takes three to six pictures and few settings, and m = 2,500 where the paper
 has 5,000; `--full` takes the paper's. A difference is the mean over pictures of one recovery's PSNR
 less the other's of the same picture, with its 95% interval (Student's t). It *holds* where all of
 the interval is on the paper's side, *fails* where it is on the other, and is *undecided* else.
-"Above" and its like stand where the authors published no numbers.
+"Above" and its like stand where the authors published no numbers. The Lasso has priorkit's γ, the
+best on validation faces; the authors' is in a section of its own.
 
 The paper's Glow has 48 steps per level and 512 channels; `glow-celeba` has 8 steps, 64 to 192
 channels and 9,500 training faces, `glow-birds` and `glow-flowers` have 5,732 and 7,865 training

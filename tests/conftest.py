@@ -5,9 +5,14 @@ from typing import NamedTuple
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 from torch.nn import functional as F
 
 from tests.bad_files import files, no_compute  # noqa: F401  (fixtures)
+
+# Slow is not wrong: hypothesis makes its tables of characters once per clone, in seconds.
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("here")
 
 
 @pytest.hookimpl(wrapper=True)

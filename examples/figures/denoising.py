@@ -12,12 +12,12 @@ import priorkit
 FIGURES = "2 3 10-14"
 SQUARED = [0, 0.001, 0.0025, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1]
 LIKELY = "Glow, −log p(x)"  # priorkit's default, with its γ of validation faces
-QUICK = {0.05: [0.1, 0.25], 0.1: [0, 0.5, 1], 0.2: [1, 2.5, 5]}
+QUICK = {0.05: [0.1, 0.25, 0.5], 0.1: [0, 1, 1.5, 2.5], 0.2: [2.5, 5, 7.5]}  # around the best
 
 run = Run(__doc__)
 sigmas = run.pick(list(QUICK), [0.01, 0.05, 0.1, 0.2])
 glow = {"prior": GLOW, "space": "latent", "start": "zero", "solver": FAITHFUL}
-settings = {"op": "identity", "image": run.pictures(), "budget": run.pick(200, 400)}
+settings = {"op": "identity", "image": run.pictures(), "budget": run.pick(120, 400)}
 found = priorkit.Results()
 for sigma in sigmas:
     gammas = run.pick(QUICK.get(sigma), GAMMAS)
@@ -76,7 +76,7 @@ squares = run.study(
     "squared",
     settings={**settings, "sigma": 0.1},
     variants=[{"label": "‖z‖²", **glow, "penalty": "l2-squared",
-               "grid": {"gamma": run.pick([0.0025, 0.01, 0.025], SQUARED)}}],
+               "grid": {"gamma": run.pick([0.025, 0.05, 0.075], SQUARED)}}],
 )  # fmt: skip
 ours = squares.summary(across="gamma")
 theirs = run.authors("denoising_results.csv", "gamma", {"glow-z-squared": "‖z‖²"}, noise_std=0.1)
