@@ -12,7 +12,7 @@ LABELS = {"glow-main": "Glow, z₀ = 0", "glow-ablation": "Glow, z₀ ~ N(0, 0.7
 
 run = Run(__doc__)
 glow = {"prior": GLOW, "solver": FAITHFUL, "penalty": "l2"}
-settings = {"op": "mask", "image": run.pictures(), "budget": run.pick(200, 400)}
+settings = {"op": "mask", "image": run.pictures(), "budget": run.pick(150, 400)}
 found = run.study(
     settings=settings,
     grid={"gamma": run.pick([0, 1], GAMMAS)},

@@ -5,7 +5,7 @@ Figures 4 (left), 15 and 16; figures 21 to 30 are its pictures.
 
 from __future__ import annotations
 
-from common import FOUR, MS, Run, at, crossing, difference, gap
+from common import MS, Run, at, crossing, difference, gap
 
 FIGURES = "4 15 16 21-30"
 LABELS = {"glow-main": "Glow", "dcgan": "DCGAN", "lasso-dct": "Lasso-DCT",
@@ -16,7 +16,7 @@ ms = run.pick([100, 500, 2500], MS)
 found = run.study(
     settings={"op": "gaussian", "image": run.pictures()},
     grid={"m": ms},
-    variants=FOUR,
+    variants=run.four(),
 )
 ours, theirs = {}, {}
 for value, column, part in (("psnr", "psnr", ""), ("error", "recon_error", "error")):

@@ -14,7 +14,7 @@ norms = run.pick([0, 40, 80, 120], list(range(0, 130, 10)))
 found = run.study(
     settings={"op": "gaussian", "m": run.pick(2500, 5000), "image": run.pictures(few=3),
               "prior": GLOW, "solver": FAITHFUL,
-              "budget": run.pick(200, 600), "start": "fixed-norm"},
+              "budget": run.pick(150, 600), "start": "fixed-norm"},
     grid={"norm": norms},
     variants=[{"label": "Glow"}],
 )  # fmt: skip

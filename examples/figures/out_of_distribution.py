@@ -5,7 +5,7 @@ Figure 5; figures 42 to 46 are its pictures.
 
 from __future__ import annotations
 
-from common import FOUR, Run, at, difference
+from common import Run, at, difference
 
 FIGURES = "5 42-46"
 PAPER = (500, 1000, 2500, 5000, 7500, 10000, 12288)
@@ -16,7 +16,7 @@ pictures = run.pictures("ood/test28", few=4)
 found = run.study(
     settings={"op": "gaussian", "image": pictures},
     grid={"m": ms},
-    variants=FOUR,
+    variants=run.four(),
 )
 run.lines(found.summary(across="m"), across="m", log=True)
 for m in ms:
@@ -29,7 +29,7 @@ for m in (500, 2500):
 faces = run.study(
     "ffhq",
     settings={"op": "gaussian", "image": run.pictures("ffhq/test100", few=4), "m": 2500},
-    variants=FOUR[:3],
+    variants=run.four()[:3],
 )
 for other in ("DCGAN", "Lasso-DCT"):
     ahead = difference(at(faces, label="Glow"), at(faces, label=other))

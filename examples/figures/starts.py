@@ -23,7 +23,7 @@ one = {"gamma": run.pick([0], list(GAMMAS))}
 both = {"gamma": run.pick([0, 1], list(GAMMAS))}
 found = run.study(
     settings={"op": "gaussian", "m": m, "image": run.pictures(few=3), "penalty": "l2",
-              "prior": GLOW, "budget": run.pick(200, 600),
+              "prior": GLOW, "budget": run.pick(150, 600),
               "solver": FAITHFUL},
     variants=[
         {"label": STARTS["0"], "start": "zero", "grid": both},

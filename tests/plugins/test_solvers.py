@@ -153,7 +153,7 @@ def test_mixed_precision_rounds_the_gradient_alone(solver):
     rough, fine = problem.value_grad(u0), exact.value_grad(u0)
     assert torch.equal(rough.value, fine.value)
     assert not torch.equal(rough.grad, fine.grad)
-    solution = run(solver, problem, u0, 40)
+    solution = run(solver, problem, u0, 16)
     assert torch.equal(solution.value, exact.value_grad(solution.u).value)
     assert float((solution.value / fine.value).max()) < 0.5
 
