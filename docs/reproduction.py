@@ -26,7 +26,7 @@ what priorkit's weights give.
 
     priorkit reproduce --all --quick    # then: python docs/reproduction.py priorkit-figures
 
-{machine}. A quick run takes three to five pictures and few settings, and m = 2,500 where the paper
+{machine}. A quick run takes three to six pictures and few settings, and m = 2,500 where the paper
 has 5,000; `--full` takes the paper's. A difference is the mean over pictures of one recovery's PSNR
 less the other's of the same picture, with its 95% interval (Student's t). It *holds* where all of
 the interval is on the paper's side, *fails* where it is on the other, and is *undecided* else.

@@ -13,7 +13,7 @@ run = Run(__doc__)
 ms = run.pick([500, 2500], MS)
 labels = {"glow-main": "Glow", "lasso-dct": "Lasso-DCT", "lasso-wavelet": "Lasso-wavelet"}
 for kind in ("birds", "flowers"):
-    pictures = run.pictures(f"{kind}/test12", few=5)
+    pictures = run.pictures(f"{kind}/test12", few=6)
     found = run.study(
         kind,
         settings={"op": "gaussian", "image": pictures},
