@@ -87,8 +87,11 @@ class Run:
 
     def four(self) -> list[dict[str, Any]]:
         """The priors of faces; DCGAN from three starts, as in the paper."""
-        dcgan = {"label": "DCGAN", "prior": "dcgan-celeba", "budget": self.pick(120, 400)}
-        return [{"label": "Glow", "prior": "glow-celeba"}, dcgan, *LASSOS]
+        return [
+            {"label": "Glow", "prior": "glow-celeba", "budget": self.pick(240, 400)},
+            {"label": "DCGAN", "prior": "dcgan-celeba", "budget": self.pick(120, 400)},
+            *LASSOS,
+        ]
 
     def images(self, folder: str = "celeba/test12", few: int = FEW) -> torch.Tensor:
         """The same as a tensor (B, 3, 64, 64)."""

@@ -18,9 +18,9 @@ found = run.study(
     settings={"op": "gaussian", "image": pictures, "prior": "glow-celeba", "start": "zero"},
     grid={"m": ms},
     variants=[
-        {"label": "L-BFGS", "solver": "lbfgs"},
+        {"label": "L-BFGS", "solver": "lbfgs", "budget": run.pick(200, 400)},
         {"label": "Adam", "solver": {"name": "adam", "rate": 0.01},
-         "budget": run.pick(300, 2000)},
+         "budget": run.pick(200, 2000)},
     ],
 )  # fmt: skip
 theirs = run.authors("cs_results.csv", "m", {"glow-main": "L-BFGS", "glow-adam": "Adam"},
