@@ -12,7 +12,7 @@ import priorkit
 FIGURES = "2 3 10-14"
 SQUARED = [0, 0.001, 0.0025, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1]
 LIKELY = "Glow, −log p(x)"  # priorkit's default, with its γ of validation faces
-QUICK = {0.05: [0.1, 0.25, 0.5], 0.1: [0, 1, 1.5, 2.5], 0.2: [2.5, 5, 7.5]}  # around the best
+QUICK = {0.05: [0.1, 0.25, 0.5], 0.1: [0, 1, 1.5, 2.5], 0.2: [2.5, 5, 7.5]}  # about the best
 
 run = Run(__doc__)
 sigmas = run.pick(list(QUICK), [0.01, 0.05, 0.1, 0.2])
