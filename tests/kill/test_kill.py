@@ -21,7 +21,7 @@ import pytest
 from priorkit.io.folders import unfinished
 from tests.helpers import smooth_pictures
 
-MOMENTS = int(os.environ.get("PRIORKIT_KILLS", "4"))
+MOMENTS = int(os.environ.get("PRIORKIT_KILLS", "3"))
 ROOT = Path(__file__).parents[2]
 KINDS = {"SIGKILL": (signal.SIGKILL,), "SIGINT": (signal.SIGINT,), "twice": (signal.SIGINT,) * 2}
 

@@ -38,8 +38,8 @@ def covered(draws, truth, level=0.9):
 def test_the_posterior_of_a_linear_prior(solver, budget, within):
     """Mean and standard deviation are those of the formula, and nine of ten truths lie within."""
     prior, sigma = SampleBasis(0), 0.1
-    case, truth = problem(prior, 24, m=10, sigma=sigma)
-    found = run(solver, case, torch.zeros(24, 16).double(), budget).draws
+    case, truth = problem(prior, 12, m=10, sigma=sigma)
+    found = run(solver, case, torch.zeros(12, 16).double(), budget).draws
     M = case.matrix() / sigma
     covariance = torch.linalg.inv(M.T @ M + torch.eye(16).double())
     mean = (case.y - case.offset()) / sigma @ M @ covariance
