@@ -13,7 +13,7 @@ from priorkit.streams import Streams, normal, permutation
     rows=st.integers(1, 5),
     columns=st.integers(1, 40),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_an_entry_has_an_address(seed, start, rows, columns):
     """Any block of rows, and any shorter row, is a part of the same matrix."""
     whole = normal(seed, "matrix", range(60), 41)
@@ -45,7 +45,7 @@ def test_permutation():
     restart=st.integers(0, 5),
     step=st.integers(0, 10**6),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_part_of_an_address_counts(seed, image, restart, step):
     """The same address gives the same draws in any batch; another in any part, other ones."""
 

@@ -67,9 +67,10 @@ found = run.authors("cs_results.csv", "m", labels, dataset="celeba")
 paper = {(p.group[0], p.at): p.value for p in found}
 rows: list[dict[str, Any]] = []
 means: dict[tuple[str, str], list[float]] = {}
+authors: dict[str, list[float]] = {}
 for name in BASES:
     basis = resolve("prior", name).build(0).bind(SHAPE)
-    known = [paper.get((name, m), math.nan) for m in ms]
+    known = authors[name] = [paper.get((name, m), math.nan) for m in ms]
     for way, order, first in (
         (AUTHORS, coarse_to_fine(name), ms),
         (CHANNELS, np.arange(x[0].numel()), ms[: run.pick(0, 1)]),
@@ -100,7 +101,7 @@ run.numbers(rows)
 figure, axes = plot.blank(2, 1)
 for axis, name in zip(axes[0], BASES, strict=True):
     axis.plot(ms, means[name, AUTHORS], label="here")
-    axis.plot(ms, [paper.get((name, m), math.nan) for m in ms], "k--", label="the authors'")
+    axis.plot(ms, authors[name], "k--", label="the authors'")
     axis.set(title=name, xlabel="m", ylabel="PSNR (dB)")
 axes[0, 1].legend(fontsize=8)
 run.plot(figure)

@@ -97,9 +97,7 @@ def test_a_hub_that_sends_something_else(toy, cache, hub, monkeypatch):
 
 
 @given(data=st.data())
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damaged_files_give_priorkit_errors(toy, tmp_path, data):
     """Truncated and flipped bytes, in weights or card, never anything but a PriorkitError."""
     path = tmp_path / "glow-toy.safetensors"

@@ -42,7 +42,7 @@ def test_rosenbrock_in_about_as_many_evaluations_as_scipy():
 
 
 @given(pairs=st.integers(1, 12), memory=st.integers(1, 8), seed=st.integers(0, 1000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_history_is_the_two_loop_recursion(pairs, memory, seed):
     """The compact form gives what the recursion of the textbooks gives, wrapped ring or not."""
     generator = torch.Generator().manual_seed(seed)
