@@ -55,6 +55,10 @@ class Phase(Operator):
         coded = torch.polar(torch.ones_like(angles), angles).view(-1, height, width)
         self._coded = Copies(coded.to)
 
+    @property
+    def even(self) -> bool:
+        return True
+
     def A(self, x: Tensor) -> Tensor:
         y = self._diffracted(x)
         return y.real.square() + y.imag.square() if self.squared else y.abs()

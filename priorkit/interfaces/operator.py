@@ -78,6 +78,11 @@ class Operator(Component, ABC):
         """Whether y is the whole image, with nothing but noise between them: denoising."""
         return self.sees_image and self.mask is None
 
+    @property
+    def even(self) -> bool:
+        """Whether A(−x) = A(x) for every x, so that no measurement tells the sign of x."""
+        return False
+
     def image(self, y: Tensor) -> Tensor | None:
         """y as an image batch to show to people, of any size, or None where it isn't one."""
         return y if self.sees_image else None
@@ -174,6 +179,11 @@ class _Product(Operator):
     def sees_image(self) -> bool:
         return self.outer.sees_image and self.inner.sees_image
 
+    @property
+    def even(self) -> bool:
+        """Of A(B(x)): where B is, or where A is and B turns the sign with x, being linear."""
+        return self.inner.even or (self.outer.even and isinstance(self.inner, LinearOperator))
+
     def image(self, y: Tensor) -> Tensor | None:
         return self.outer.image(y)
 
@@ -238,6 +248,10 @@ class _Stack(Operator):
                 for mask, size in zip(masks, self.sizes, strict=True)
             ]
         )
+
+    @property
+    def even(self) -> bool:
+        return all(operator.even for operator in self.operators)
 
     @property
     def memory(self) -> int:
