@@ -1,5 +1,6 @@
 """The terminal: what is said on which stream, and words that plugins give their meaning."""
 
+import inspect
 import json
 import os
 import signal
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from typer.main import get_command
 
+from priorkit.cli.application import application
 from priorkit.cli.words import split
 from priorkit.errors import BadInputError
 
@@ -183,3 +186,22 @@ def test_names_are_data(command_line, tmp_path, monkeypatch):
     alone = command_line("recover", os.fsdecode(os.fsencode(images) + b"/\xff\xfe.png"), *words)
     assert alone.code == 0, alone.err
     assert command_line("recover", "--config", "out/config.toml", "--out", "again").code == 0
+
+
+COMMANDS = get_command(application()).commands
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_shows_every_word_that_was_written(name, command_line):
+    """Of the command and its options: what stands in [brackets] is a word, and no markup."""
+    command = COMMANDS[name]
+    said = [inspect.getdoc(command.callback), *(option_help(p) for p in command.params)]
+    words = [word for text in said for word in text.split()]
+    shown = command_line(name, "--help").out
+    assert len(words) > 3
+    assert [word for word in words if word not in shown] == []
+
+
+def option_help(parameter):
+    """As it was written: escaped once, for the terminal."""
+    return (getattr(parameter, "help", "") or "").replace("\\[", "[")
