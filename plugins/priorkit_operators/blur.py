@@ -48,7 +48,7 @@ class Blur(LinearOperator):
         kernel: Any = "gaussian",
         width: Annotated[float, Field(gt=0, le=100)] = 1.5,
         length: Annotated[float, Field(ge=1, le=500)] = 9.0,
-        angle: float = 0.0,
+        angle: Annotated[float, Field(allow_inf_nan=False)] = 0.0,
         boundary: Boundary = "reflect",
     ) -> None:
         self.kernel = _flipped(_kernel(kernel, width, length, angle))

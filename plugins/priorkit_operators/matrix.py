@@ -118,7 +118,7 @@ class Matrix(MatrixOperator):
 
 
 def _read(path: Path) -> Any:
-    if not path.exists():
+    if not os.path.exists(path):
         raise BadInputError(f"There is no matrix file {path}.")
     try:
         if path.suffix == ".npz":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,11 +69,7 @@ def _is_text(path: str) -> bool:
 def read(folder: Path) -> Saved:
     """A run from the folder that :meth:`Recovery.save` wrote. Raises BadInputError."""
     path = folder / "record.json"
-    try:
-        there = path.exists()
-    except OSError:  # a name that is too long
-        there = False
-    if not there:
+    if not os.path.exists(path):
         raise BadInputError(
             f"{str(folder)[:200]} holds no run.", try_="a folder written by --out or save()"
         )

@@ -95,7 +95,7 @@ def _rescaling(low: float, high: float) -> str:
         return "x.clip(0, 1)"
     for bits in (8, 10, 12, 14, 16):
         if high <= (white := 2**bits - 1):
-            return f"x / {white}" + (f" of {bits} bits, or x / x.max()" if bits > 8 else "")
+            return f"x / {white}" + (f" ({bits} bits), or x / x.max()" if bits > 8 else "")
     return "x / x.max()"
 
 
