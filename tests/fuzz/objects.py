@@ -105,7 +105,7 @@ def made(make, otherwise):
         warnings.simplefilter("ignore")
         try:
             return make()
-        except (RuntimeError, NotImplementedError, ValueError, TypeError):
+        except (RuntimeError, NotImplementedError, ValueError, TypeError, IndexError):
             return otherwise
 
 
