@@ -7,16 +7,15 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Copies, Level, LinearOperator
-from priorkit.io.arrays import read_array
+from priorkit.io.arrays import numbers, read_array
 from priorkit.streams import Streams
-from priorkit_operators.checks import array_of, require_picture
+from priorkit_operators.checks import require_picture
 
 __all__ = ["Fourier"]
 
@@ -195,7 +194,7 @@ def _around(coils: int, height: int, width: int) -> Tensor:
 
 def _read_maps(maps: Any) -> Tensor:
     array = read_array(Path(maps)) if isinstance(maps, (str, os.PathLike)) else maps
-    found = array_of(np.complex128, array, "Sensitivity maps are a complex array.")
+    found = numbers(array, "What sensitivity maps are read from").to(torch.complex128)
     if found.ndim != 3 or 0 in found.shape:
         raise BadInputError("Sensitivity maps are (coils, H, W).", got=tuple(found.shape))
     if not bool(torch.isfinite(torch.view_as_real(found)).all()):

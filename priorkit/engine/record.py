@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import platform
 from functools import cache
 from importlib.metadata import version
@@ -112,6 +113,6 @@ def _files(setup: Setup) -> dict[str, str]:
     found = {}
     for selection in setup.selections.values():
         for value in selection.record().values():
-            if isinstance(value, str) and "." in value and Path(value).is_file():
+            if isinstance(value, str) and "." in value and os.path.isfile(value):
                 found[value] = file_sha256(Path(value))
     return found

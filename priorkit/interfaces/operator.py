@@ -87,6 +87,15 @@ class Operator(Component, ABC):
         """y as an image batch to show to people, of any size, or None where it isn't one."""
         return y if self.sees_image else None
 
+    def shape_from(self, y_shape: Shape) -> Shape | None:
+        """The shape of the image of which a picture ``y_shape`` is the measurement.
+
+        None where y isn't itself a picture, or doesn't tell. Where it is one, whole numbers of 8
+        and 16 bits in y are brightness; all others are taken as they are. It can be asked
+        before :meth:`bind`.
+        """
+        return y_shape if self.sees_image else None
+
     @property
     def entries(self) -> int:
         """How many numbers of one measurement are really measured."""
@@ -186,6 +195,10 @@ class _Product(Operator):
 
     def image(self, y: Tensor) -> Tensor | None:
         return self.outer.image(y)
+
+    def shape_from(self, y_shape: Shape) -> Shape | None:
+        between = self.outer.shape_from(y_shape)
+        return None if between is None else self.inner.shape_from(between)
 
     @property
     def memory(self) -> int:
