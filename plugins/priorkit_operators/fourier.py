@@ -58,7 +58,7 @@ class Fourier(LinearOperator):
         seed: int | None = None,
     ) -> None:
         self.pattern, self.acceleration, self.centre = pattern, acceleration, centre
-        self.coils, self.seed = coils, seed or 0
+        self.coils, self.seed = coils, seed
         self._given = None if maps is None else _read_maps(maps)
 
     def prepare(self) -> None:
@@ -113,7 +113,7 @@ class Fourier(LinearOperator):
         """The middle, and at random others, up to the share that is measured."""
         count = max(1, round(len(away) / self.acceleration))
         middle = self._middle(away, count)
-        order = Streams(self.seed, f"fourier {purpose}", [0]).uniform(len(away))[0]
+        order = Streams(self.seed or 0, f"fourier {purpose}", [0]).uniform(len(away))[0]
         chosen = torch.zeros(len(away))
         chosen[torch.argsort(torch.where(middle, -1.0, order))[:count]] = 1
         return chosen

@@ -164,6 +164,11 @@ class _Product(Operator):
         self.outer, self.inner = outer, inner
         self.provenance = {**outer.provenance, **inner.provenance}
 
+    def seeded(self, seed: int) -> Self:
+        own = copy.copy(self)
+        own.outer, own.inner = self.outer.seeded(seed), self.inner.seeded(seed)
+        return own
+
     def prepare(self) -> None:
         self.inner = self.inner.bind(self.shape)
         self.outer = self.outer.bind(self.inner.y_shape)
@@ -221,6 +226,11 @@ class _Stack(Operator):
     def __init__(self, operators: Sequence[Operator]) -> None:
         self.operators = list(operators)
         self.provenance = {k: v for o in operators for k, v in o.provenance.items()}
+
+    def seeded(self, seed: int) -> Self:
+        own = copy.copy(self)
+        own.operators = [operator.seeded(seed) for operator in self.operators]
+        return own
 
     def prepare(self) -> None:
         self.operators = [operator.bind(self.shape) for operator in self.operators]

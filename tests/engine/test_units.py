@@ -87,7 +87,7 @@ def test_what_is_even_after_what():
 
 
 def test_a_search_that_cannot_begin_is_refused(no_compute):
-    with pytest.raises(MismatchError, match="can't begin at x = 0.*start='normal'"):
+    with pytest.raises(MismatchError, match=r"can't begin at x = 0.*start='normal'"):
         priorkit.recover(op="phase", prior="none", start="zero")
 
 
