@@ -19,7 +19,6 @@ from priorkit.errors import BadInputError
 from priorkit.interfaces import Copies, MatrixOperator
 from priorkit.io.arrays import numbers, read_array
 from priorkit.linear import matvec, rmatvec
-from priorkit_operators.checks import array_of
 
 __all__ = ["Matrix"]
 
@@ -165,9 +164,7 @@ def _accept(matrix: Any) -> Any:
         matrix = sparse.csr_array(matrix)
         finite = np.isfinite(matrix.data).all()
     else:
-        if isinstance(matrix, list):  # a small one, as a file has it
-            matrix = array_of(np.float64, matrix, "A matrix as lists has rows of as many numbers.")
-        if not isinstance(matrix, (np.ndarray, Tensor)):
+        if not isinstance(matrix, (np.ndarray, Tensor, list)):  # a list is how a file has it
             raise BadInputError(
                 "A matrix is a numpy array, a torch tensor, a sparse matrix of scipy, a list of "
                 "rows, or a linear operator.",
