@@ -15,7 +15,7 @@ from priorkit.engine.choose import choose
 from priorkit.engine.config import RunConfig, from_file, merge, split
 from priorkit.engine.given import GivenStart
 from priorkit.engine.journal import digest, opened
-from priorkit.engine.measure import measurement, shape_of, simulate
+from priorkit.engine.measure import measurement, question_sigma, shape_of, simulate
 from priorkit.engine.memory import plan
 from priorkit.engine.result import Recovery, RunError
 from priorkit.engine.run import Progress, solve
@@ -156,7 +156,9 @@ def prepare(
         operator: Operator = chosen.selections["operator"].build(config.seed)
         return set_up(chosen, fixed or shape_of(y, operator), real=real), None
     pictures = load_framed(x, fixed, resize=config.resize)
-    return set_up(chosen, tuple(pictures.x.shape[1:]), real=False), pictures
+    setup = set_up(chosen, tuple(pictures.x.shape[1:]), real=False)
+    question_sigma(setup, refuse=True)
+    return setup, pictures
 
 
 def load_framed(x: Any, shape: Shape | None, *, resize: bool = False) -> Pictures:
