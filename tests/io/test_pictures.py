@@ -84,6 +84,9 @@ def test_nothing_is_lost_of_16_bits(tmp_path):
         x = pictures.load(source).x
         assert np.allclose(x[0, 0].numpy() * 65535, values, atol=1e-2)
     assert pictures.load(tmp_path / "deep.png", (3, 4, 4)).x.shape == (1, 3, 4, 4)
+    (tmp_path / "deep.pgm").write_bytes(b"P5\n8 8\n65535\n" + values.astype(">u2").tobytes())
+    for source in (tmp_path / "deep.pgm", Image.open(tmp_path / "deep.pgm")):  # of mode I
+        assert np.allclose(pictures.load(source).x[0, 0].numpy() * 65535, values, atol=1e-2)
     assert set(pictures.load(np.eye(4, dtype=bool)).x.flatten().tolist()) == {0.0, 1.0}
 
 
