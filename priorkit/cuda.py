@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import re
+import threading
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -63,6 +64,7 @@ Sources = Mapping[Path, tuple[str, ...]]  # files, and the names of the kernels 
 
 PORTABLE_SHARED = 48 << 10  # bytes of shared memory that a block has everywhere
 _loaded: dict[tuple[tuple[Path, ...], int], Launch | None] = {}
+_loading = threading.Lock()  # they are compiled once for all threads
 _said: dict[str, str] = {}  # per set of kernels: in use, or why not
 
 
@@ -122,8 +124,9 @@ def kernels(
     if index is None:
         index = torch.cuda.current_device() if torch.cuda.is_available() else 0
     key = (tuple(sources), index)
-    if key not in _loaded:
-        _loaded[key] = _try(name, sources, check, index)
+    with _loading:
+        if key not in _loaded:
+            _loaded[key] = _try(name, sources, check, index)
     return _loaded[key]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 __all__ = ["PluginStatus", "describe", "installed", "isolated", "label"]
+
+_one_at_a_time = threading.RLock()  # reentrant: a plugin may load another's component
 
 
 @dataclass
@@ -61,21 +64,30 @@ def label(dist: Distribution | None) -> tuple[str, str]:
 @contextmanager
 def isolated(tell: Callable[[str], object]) -> Iterator[None]:
     """Run a plugin's code: what it prints goes to stderr, and what it changes of torch's defaults
-    is set back, and told."""
-    before = _torch_defaults()
-    try:
-        with redirect_stdout(sys.stderr):
-            yield
-    finally:
-        after = _torch_defaults()
-        if after != before and after is not None:
-            torch: Any = sys.modules["torch"]
-            device, dtype, grad = before or (torch.device("cpu"), torch.float32, True)
-            if after != (device, dtype, grad):
-                torch.set_default_device(None if device.type == "cpu" else device)
-                torch.set_default_dtype(dtype)
-                torch.set_grad_enabled(grad)
+    is set back, and told. One thread at a time: stdout and the defaults are everyone's."""
+    with _one_at_a_time:
+        before = _torch_defaults()
+        try:
+            with redirect_stdout(sys.stderr):
+                yield
+        finally:
+            if _set_back(before):
                 tell("changed the defaults of torch for everyone: they were set back")
+
+
+def _set_back(before: tuple[Any, Any, bool] | None) -> bool:
+    """Give torch the defaults that it had; whether they were others."""
+    after = _torch_defaults()
+    if after == before or after is None:
+        return False
+    torch: Any = sys.modules["torch"]
+    device, dtype, grad = before or (torch.device("cpu"), torch.float32, True)
+    if after == (device, dtype, grad):
+        return False
+    torch.set_default_device(None if device.type == "cpu" else device)
+    torch.set_default_dtype(dtype)
+    torch.set_grad_enabled(grad)
+    return True
 
 
 def _torch_defaults() -> tuple[Any, Any, bool] | None:

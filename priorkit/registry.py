@@ -11,6 +11,7 @@ import importlib
 import logging
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -62,6 +63,8 @@ class Entry:
             return self.target
         module, _, attribute = self.target.partition(":")
         try:
+            if module in sys.modules:  # nothing of it runs any more
+                return getattr(importlib.import_module(module), attribute)
             with isolated(lambda what: log.warning("Plugin %r %s.", self.plugin, what)):
                 return getattr(importlib.import_module(module), attribute)
         except KeyboardInterrupt:

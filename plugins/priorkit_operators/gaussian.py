@@ -33,7 +33,7 @@ class Gaussian(RandomMatrix):
 
     def prepare(self) -> None:
         super().prepare()
-        self._copies = self._made.setdefault(self.n, Copies(self._matrix))
+        self._copies = self._made.setdefault((self.seed, self.n), Copies(self._matrix))
 
     def A(self, x: Tensor) -> Tensor:
         own = self._kernels(x)
@@ -50,14 +50,14 @@ class Gaussian(RandomMatrix):
         if launch is None:
             return None
         scale = 1 / math.sqrt(self.m)
-        return GaussianKernels(launch, self.seed, "gaussian", self.m, self.n, scale)
+        return GaussianKernels(launch, self.seed or 0, "gaussian", self.m, self.n, scale)
 
     @property
     def bytes(self) -> int:
         return 4 * self.m * self.n
 
     def rows(self, i: int, j: int) -> Tensor:
-        return normal(self.seed, "gaussian", range(i, j), self.n).div_(math.sqrt(self.m))
+        return normal(self.seed or 0, "gaussian", range(i, j), self.n).div_(math.sqrt(self.m))
 
     def _stored_rows(self, i: int, j: int, like: Tensor) -> Tensor:
         copy: Tensor = self._copies.like(like)

@@ -44,8 +44,9 @@ class Matrix(MatrixOperator):
     Parameters
     ----------
     path : a .npy file (never a pickle) or a scipy .npz of a sparse matrix
-    matrix : instead of a path, a numpy array, torch tensor, scipy sparse matrix, or a linear
-        operator of scipy, PyLops or whoever has ``shape``, ``matvec`` and ``rmatvec``, (m, n)
+    matrix : instead of a path, a numpy array, torch tensor, list of rows, scipy sparse matrix, or
+        linear operator of scipy, PyLops or whoever has ``shape``, ``matvec`` and ``rmatvec``,
+        (m, n)
 
     Raises BadInputError for a matrix that can't be read, has NaN, or other than C·H·W columns.
     """
@@ -163,10 +164,10 @@ def _accept(matrix: Any) -> Any:
         matrix = sparse.csr_array(matrix)
         finite = np.isfinite(matrix.data).all()
     else:
-        if not isinstance(matrix, (np.ndarray, Tensor)):
+        if not isinstance(matrix, (np.ndarray, Tensor, list)):  # a list is how a file has it
             raise BadInputError(
-                "A matrix is a numpy array, a torch tensor, a sparse matrix of scipy, or a linear "
-                "operator.",
+                "A matrix is a numpy array, a torch tensor, a sparse matrix of scipy, a list of "
+                "rows, or a linear operator.",
                 got=type(matrix).__name__,
             )
         matrix = numbers(matrix, "A matrix", copy=False)

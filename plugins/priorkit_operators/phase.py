@@ -42,7 +42,7 @@ class Phase(Operator):
         squared: bool = False,
         seed: int | None = None,
     ) -> None:
-        self.masks, self.squared, self.seed = masks, squared, seed or 0
+        self.masks, self.squared, self.seed = masks, squared, seed
 
     def prepare(self) -> None:
         require_picture("The operator 'phase'", self.shape)
@@ -50,10 +50,14 @@ class Phase(Operator):
         self.y_shape = (channels, max(self.masks, 1), height, width)
         angles = torch.zeros(1, height * width, dtype=torch.float64)
         if self.masks:
-            streams = Streams(self.seed, "phase masks", range(self.masks))
+            streams = Streams(self.seed or 0, "phase masks", range(self.masks))
             angles = 2 * math.pi * streams.uniform(height * width)
         coded = torch.polar(torch.ones_like(angles), angles).view(-1, height, width)
         self._coded = Copies(coded.to)
+
+    @property
+    def even(self) -> bool:
+        return True
 
     def A(self, x: Tensor) -> Tensor:
         y = self._diffracted(x)

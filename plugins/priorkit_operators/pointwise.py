@@ -87,7 +87,7 @@ class Mask(LinearOperator):
         fraction: Annotated[float, Field(gt=0, lt=1)] | None = None,
         seed: int | None = None,
     ) -> None:
-        self._asked, self.fraction, self.seed = mask, fraction, seed or 0
+        self._asked, self.fraction, self.seed = mask, fraction, seed
 
     def prepare(self) -> None:
         self._mask = self._make()
@@ -123,7 +123,7 @@ class Mask(LinearOperator):
             seen[top:bottom, left:right] = 0
         elif kind == "random":
             missing = round((0.5 if fraction is None else fraction) * height * width)
-            seen.view(-1)[permutation(self.seed, "mask", height * width)[:missing]] = 0
+            seen.view(-1)[permutation(self.seed or 0, "mask", height * width)[:missing]] = 0
         elif kind == "left":
             seen[:, : round((0.5 if fraction is None else fraction) * width)] = 0
         elif kind == "bottom":

@@ -37,13 +37,14 @@ class Rademacher(RandomMatrix):
         return self._unpacked(self._bits(i, j))
 
     def _stored_rows(self, i: int, j: int, like: Tensor) -> Tensor:
-        if self.n not in self._made:
-            self._made[self.n] = self._bits(0, self.m)
-        return self._unpacked(self._made[self.n][i:j]).to(like)
+        key = (self.seed, self.n)
+        if key not in self._made:
+            self._made[key] = self._bits(0, self.m)
+        return self._unpacked(self._made[key][i:j]).to(like)
 
     def _bits(self, i: int, j: int) -> np.ndarray:
         """Rows i to j, 8 signs in a byte."""
-        words = Streams(self.seed, "rademacher", range(i, j)).words(math.ceil(self.n / 64))
+        words = Streams(self.seed or 0, "rademacher", range(i, j)).words(math.ceil(self.n / 64))
         return words.astype("<u8", copy=False).view(np.uint8)
 
     def _unpacked(self, bits: np.ndarray) -> Tensor:

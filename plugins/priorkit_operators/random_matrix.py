@@ -39,8 +39,9 @@ class RandomMatrix(MatrixOperator):
         seed: int | None = None,
         store: Annotated[int, Field(ge=0)] | None = None,
     ) -> None:
-        self.m, self.seed, self.store = m, seed or 0, store
-        self._made: dict[int, Any] = {}  # by n: all bindings of a size share a matrix
+        self.m, self.seed, self.store = m, seed, store
+        # By seed and n: all bindings of a size share a matrix.
+        self._made: dict[tuple[int | None, int], Any] = {}
 
     def prepare(self) -> None:
         self.n = math.prod(self.shape)

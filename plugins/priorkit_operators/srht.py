@@ -37,15 +37,17 @@ class SRHT(MatrixOperator):
     default_noise = Level(noise_norm=0.1)
 
     def __init__(self, *, m: Annotated[int, Field(ge=1)], seed: int | None = None) -> None:
-        self.m, self.seed = m, seed or 0
+        self.m, self.seed = m, seed
 
     def prepare(self) -> None:
         self.n = math.prod(self.shape)
         require_fewer(self.m, self.n)
         self.y_shape = (self.m,)
         self._size = 1 << (self.n - 1).bit_length()
-        self._signs = 1.0 - 2.0 * (Streams(self.seed, "srht", [0]).uniform(self.n)[0] < 0.5).float()
-        self._taken = permutation(self.seed, "srht", self._size)[: self.m]
+        self._signs = (
+            1.0 - 2.0 * (Streams(self.seed or 0, "srht", [0]).uniform(self.n)[0] < 0.5).float()
+        )
+        self._taken = permutation(self.seed or 0, "srht", self._size)[: self.m]
 
     def A(self, x: Tensor) -> Tensor:
         signed = F.pad(x.flatten(1) * self._signs.to(x), (0, self._size - self.n))

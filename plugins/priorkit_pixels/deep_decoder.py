@@ -33,7 +33,7 @@ class DeepDecoder(Decoder):
     ----------
     channels : of every layer; more fit finer detail, and more noise
     layers : how often the sides are doubled
-    seed : of the fixed input and the weights at z = 0
+    seed : of the fixed input and the weights at z = 0; default: the run's
 
     Reference: Heckel & Hand, "Deep decoder: concise image representations from untrained
     non-convolutional networks", ICLR 2019.
@@ -48,7 +48,7 @@ class DeepDecoder(Decoder):
         *,
         channels: Annotated[int, Field(ge=1, le=1024)] = 64,
         layers: Annotated[int, Field(ge=1, le=10)] = 5,
-        seed: int = 0,
+        seed: int | None = None,
     ) -> None:
         self.channels, self.layers, self.seed = channels, layers, seed
 
@@ -60,7 +60,7 @@ class DeepDecoder(Decoder):
         k, side = self.channels, 2**self.layers
         bound._low = (-(-shape[1] // side), -(-shape[2] // side))
         count = k * math.prod(bound._low)
-        draws = normal(self.seed, "deep decoder", [0], count + bound.latent_size)[0]
+        draws = normal(self.seed or 0, "deep decoder", [0], count + bound.latent_size)[0]
         bound._input = 0.1 * draws[:count].view(1, k, *bound._low)
         bound._mixing = draws[count:] / math.sqrt(k)
         return bound

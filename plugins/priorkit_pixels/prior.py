@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from priorkit.interfaces import Prior
+from priorkit.interfaces import Choices, Noise, Operator, Prior
 
 __all__ = ["NoPrior"]
 
@@ -12,3 +12,8 @@ class NoPrior(Prior):
 
     Takes images of any shape and needs no weights.
     """
+
+    def defaults(self, operator: Operator, noise: Noise) -> Choices:
+        """From x = 0, the shortest solution; from random pixels where A(−x) = A(x), whose slope
+        is 0 at 0."""
+        return Choices(start="normal" if operator.even else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -27,6 +28,8 @@ from priorkit.interfaces import (
 )
 
 __all__ = ["CoordinateDescent"]
+
+_QUIET = threading.Lock()
 
 MAX_BYTES = 2 << 30  # of the matrix in float64; above it, FISTA needs no matrix
 
@@ -90,7 +93,9 @@ class CoordinateDescent(Solver[_Sweeps]):
         index = torch.arange(together, device=state.u.device)
         ys = problem.stacked(problem.y[index] - problem.offset()).double().cpu().numpy()
         starts = state.u[index].double().cpu().numpy()
-        with warnings.catch_warnings():  # that an image used its budget is in its status
+        # That an image used its budget is in its status. Warnings are everyone's: two threads
+        # that hold them back at once would leave them held back.
+        with _QUIET, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found = Parallel(n_jobs=together, require="sharedmem")(
                 delayed(self._one)(state.matrix, y, z0, problem.gamma, state.budget)

@@ -18,6 +18,7 @@ from priorkit.engine.contest import Choice, choices, common_shape, contestant, s
 from priorkit.engine.journal import Journal, digest, opened
 from priorkit.engine.measure import simulate
 from priorkit.engine.memory import Plan
+from priorkit.engine.options import plain
 from priorkit.engine.parts import shown
 from priorkit.engine.recover import load_framed
 from priorkit.engine.result import Recovery, RunError
@@ -71,9 +72,10 @@ def compare(
     """
     if not priors:
         raise BadInputError("Name the priors to compare.", try_='priors=["glow-celeba", "dct"]')
-    if ms is not None and not len(ms):
-        raise BadInputError("ms is a list of numbers of measurements.", got="an empty list")
-    counts: list[int | None] = list(ms) if ms is not None else [None]
+    ms, seconds = plain(ms), plain(seconds)
+    if ms is not None and not (isinstance(ms, list) and ms):
+        raise BadInputError("ms is a list of numbers of measurements.", got=ms)
+    counts: list[int | None] = [None] if ms is None else list(ms)
     contestants = [contestant(prior) for prior in priors]
     labels = [str(contestant["label"]) for contestant in contestants]
     if len(set(labels)) < len(labels):
@@ -188,7 +190,7 @@ class _Watch:
             return
         rows = torch.arange(done, done + len(now.u))
         with torch.no_grad():
-            x = shown(self.problem.image(now.u))
+            x = shown(self.problem.image(now.u), clip=True)
         psnr = metrics.psnr(x, self.truth[rows % len(self.truth)])
         self.psnr[rows], self.value[rows] = psnr.cpu().float(), now.objective.cpu().float()
         value, best = self.value.view(-1, len(self.truth)).min(0)  # of the restarts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from priorkit import interfaces
 from priorkit.discovery import describe
-from priorkit.engine.options import describe_errors, option_fields, options_model
+from priorkit.engine.options import describe_errors, option_fields, options_model, plain
 from priorkit.errors import (
     BadInputError,
     PluginError,
@@ -63,6 +63,7 @@ class Selection:
     options: dict[str, Any] = field(default_factory=dict)
     preset: dict[str, Any] = field(default_factory=dict)
     instance: Any = None
+    _built: Any = None
 
     @property
     def fields(self) -> set[str]:
@@ -72,14 +73,16 @@ class Selection:
         return set(option_fields(self.target)) - set(self.preset) - {"seed"}
 
     def build(self, seed: int, **more: Any) -> Any:
-        """The component, its options validated; one that takes a ``seed`` gets the run's.
+        """The component, its options validated; one without a ``seed`` of its own gets the run's.
 
         It is built once: priors read and verify their weights here. ``more`` are options that
         the record of a run has in another place.
         """
-        if self.instance is None:
-            self.instance = self._build(seed, more)
-        return self.instance
+        if self._built is None:
+            with blaming(f"{self.kind} {self.name!r}"):
+                made = self._build(seed, more) if self.instance is None else self.instance
+                self._built = made.seeded(seed)
+        return self._built
 
     def _build(self, seed: int, more: dict[str, Any]) -> Any:
         options = {**self.preset, **self.options, **more}
@@ -101,8 +104,7 @@ class Selection:
                 f"{self.kind} {self.name!r}: {describe_errors(error)}",
                 try_=f"priorkit show {self.name}",
             ) from error
-        with blaming(f"{self.kind} {self.name!r}"):
-            return self.target(**{name: getattr(checked, name) for name in model.model_fields})
+        return self.target(**{name: getattr(checked, name) for name in model.model_fields})
 
     def record(self) -> dict[str, Any]:
         """The component as a table for a config file.
@@ -113,9 +115,9 @@ class Selection:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, dict):
+        return {name: _plain(v) for name, v in value.items()}
+    if isinstance(value, list):
         return [_plain(v) for v in value]
     if isinstance(value, str) and "." in value and os.path.isfile(value):
         return os.path.abspath(value)  # so that a record can be replayed from anywhere
@@ -136,8 +138,8 @@ def resolve(kind: str, spec: Any) -> Selection:
     if spec is None:
         spec = registry().fallback(kind).name
     options: dict[str, Any] = {}
-    if isinstance(spec, dict):
-        options = dict(spec)
+    if isinstance(spec, Mapping):
+        options = dict(plain(spec))
         name = options.pop("name", None)
         if not isinstance(name, str):
             raise BadInputError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from priorkit.engine.options import describe_errors
+from priorkit.engine.options import describe_errors, plain
 from priorkit.errors import BadInputError, UnknownNameError, did_you_mean
 
 __all__ = ["COMPONENTS", "RUN_LEVEL", "RunConfig", "from_file", "merge", "split", "to_toml"]
@@ -99,14 +100,24 @@ def from_file(path: str | Path) -> dict[str, Any]:
     return values
 
 
-def merge(*layers: dict[str, Any]) -> RunConfig:
+def _layer(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a layer of settings says, in plain words; an array as a component, such as a matrix
+    or a start, is the component itself."""
+    return {
+        name: v if name in COMPONENTS and not isinstance(v, (Mapping, os.PathLike)) else plain(v)
+        for name, v in values.items()
+        if v is not None
+    }
+
+
+def merge(*layers: Mapping[str, Any]) -> RunConfig:
     """One config from several, later layers over earlier ones.
 
     Raises UnknownNameError for a key that doesn't exist, BadInputError for a bad value.
     """
     values: dict[str, Any] = {}
     for layer in layers:
-        given = {k: v for k, v in layer.items() if v is not None}
+        given = _layer(layer)
         if "sigma" in given or "noise_norm" in given:  # a later layer says which of the two
             values.pop("sigma", None)
             values.pop("noise_norm", None)
@@ -126,7 +137,7 @@ def split(*layers: Mapping[str, Any]) -> tuple[RunConfig, dict[str, Any]]:
 
     Later layers go over earlier ones; None says nothing. Raises as :func:`merge`.
     """
-    given = [{k: v for k, v in layer.items() if v is not None} for layer in layers]
+    given = [_layer(layer) for layer in layers]
     config = merge(*({k: v for k, v in g.items() if k in RunConfig.model_fields} for g in given))
     both = {k: v for g in given for k, v in g.items()}
     return config, {k: v for k, v in both.items() if k not in RunConfig.model_fields}

@@ -1,9 +1,15 @@
-"""The options of a constructor as a pydantic model, and pydantic's complaints in one line."""
+"""Options: what a user writes for them in plain words, those of a constructor as a pydantic
+model, and pydantic's complaints in one line."""
 
 from __future__ import annotations
 
 import inspect
+import os
+import sys
+from collections.abc import Mapping
+from decimal import Decimal
 from functools import cache
+from numbers import Integral, Real
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -11,7 +17,46 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from priorkit.discovery import describe
 from priorkit.errors import PluginError
 
-__all__ = ["describe_errors", "option_fields", "options_model"]
+__all__ = ["describe_errors", "option_fields", "options_model", "plain"]
+
+MAX_LISTED = 4096  # numbers of an array that is an option; a larger one stays an object
+
+
+def plain(value: Any) -> Any:
+    """A setting in the words of JSON and TOML, whatever it was said in: numbers of numpy and
+    torch, paths, ranges and small arrays become what a record holds and a file can say.
+
+    What those have no word for, such as a component or a large array, stays as it is.
+
+    >>> from pathlib import PurePath
+    >>> plain({"angles": range(3), "path": PurePath("A.npy")})
+    {'angles': [0, 1, 2], 'path': 'A.npy'}
+    """
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    if isinstance(value, Mapping):
+        return {name: plain(v) for name, v in value.items()}
+    if isinstance(value, (list, tuple, range)):
+        return [plain(v) for v in value]
+    if isinstance(value, os.PathLike):
+        return os.fsdecode(value)
+    if isinstance(value, (Real, Decimal)):
+        return int(value) if isinstance(value, Integral) else float(value)
+    return _listed(value)
+
+
+def _listed(value: Any) -> Any:
+    """A small array of real numbers as lists, one of no dimensions as a number."""
+    np, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+    if np is not None and type(value) in (np.bool_, np.ndarray):
+        small = value.size <= MAX_LISTED and value.dtype.kind in "biuf"
+    elif torch is not None and type(value) is torch.Tensor:
+        dense = value.layout == torch.strided and not value.is_meta and not value.is_quantized
+        small = dense and value.numel() <= MAX_LISTED and not value.is_complex()
+        value = value.detach() if small else value
+    else:
+        return value
+    return plain(value.tolist()) if small else value
 
 
 @cache

@@ -41,6 +41,7 @@ def make(setup: Setup, recovery: Recovery) -> dict[str, Any]:
             "evaluations": recovery.evaluations[i],
             "objective": number(recovery.objective[i]),
             "misfit": number(recovery.misfit[i]),
+            "outside": recovery.outside[i],
         }
         noise = setup.problem.noise
         image |= {"noise": number(noise.energy)} if noise.known else {}

@@ -166,6 +166,7 @@ def _recovery(
         evaluations=found.evaluations,
         objective=found.value,
         misfit=found.misfit,
+        outside=best.outside.tolist(),
         seconds=seconds,
         trace=rows.traces,
         attempts=[Attempt(p.solution.value, p.solution.misfit, peak(p.x, truth)) for p in tries],

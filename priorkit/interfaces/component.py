@@ -10,6 +10,7 @@ annotations are checked by pydantic, and ``Annotated[int, Field(ge=1)]`` adds a 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Generic, Literal, Self, TypeVar
@@ -32,10 +33,20 @@ class Component:
     """A prior, operator, noise, penalty, solver or start.
 
     ``provenance`` maps the names of the weights and files that it uses to their sha256, for
-    the record of a run.
+    the record of a run. ``seed`` is that of what is random in it; None stands for the run's, or
+    outside of a run for 0.
     """
 
     provenance: Mapping[str, str] = MappingProxyType({})
+    seed: int | None = 0
+
+    def seeded(self, seed: int) -> Self:
+        """This component, or where it has no seed of its own a copy that has the run's."""
+        if self.seed is not None:
+            return self
+        own = copy.copy(self)
+        own.seed = seed
+        return own
 
     @classmethod
     def adopt(cls, thing: object) -> Self | None:

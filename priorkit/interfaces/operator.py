@@ -78,6 +78,11 @@ class Operator(Component, ABC):
         """Whether y is the whole image, with nothing but noise between them: denoising."""
         return self.sees_image and self.mask is None
 
+    @property
+    def even(self) -> bool:
+        """Whether A(−x) = A(x) for every x, so that no measurement tells the sign of x."""
+        return False
+
     def image(self, y: Tensor) -> Tensor | None:
         """y as an image batch to show to people, of any size, or None where it isn't one."""
         return y if self.sees_image else None
@@ -158,6 +163,11 @@ class _Product(Operator):
         self.outer, self.inner = outer, inner
         self.provenance = {**outer.provenance, **inner.provenance}
 
+    def seeded(self, seed: int) -> Self:
+        own = copy.copy(self)
+        own.outer, own.inner = self.outer.seeded(seed), self.inner.seeded(seed)
+        return own
+
     def prepare(self) -> None:
         self.inner = self.inner.bind(self.shape)
         self.outer = self.outer.bind(self.inner.y_shape)
@@ -181,6 +191,11 @@ class _Product(Operator):
     @property
     def sees_image(self) -> bool:
         return self.outer.sees_image and self.inner.sees_image
+
+    @property
+    def even(self) -> bool:
+        """Of A(B(x)): where B is, or where A is and B turns the sign with x, being linear."""
+        return self.inner.even or (self.outer.even and isinstance(self.inner, LinearOperator))
 
     def image(self, y: Tensor) -> Tensor | None:
         return self.outer.image(y)
@@ -210,6 +225,11 @@ class _Stack(Operator):
     def __init__(self, operators: Sequence[Operator]) -> None:
         self.operators = list(operators)
         self.provenance = {k: v for o in operators for k, v in o.provenance.items()}
+
+    def seeded(self, seed: int) -> Self:
+        own = copy.copy(self)
+        own.operators = [operator.seeded(seed) for operator in self.operators]
+        return own
 
     def prepare(self) -> None:
         self.operators = [operator.bind(self.shape) for operator in self.operators]
@@ -250,6 +270,10 @@ class _Stack(Operator):
                 for mask, size in zip(masks, self.sizes, strict=True)
             ]
         )
+
+    @property
+    def even(self) -> bool:
+        return all(operator.even for operator in self.operators)
 
     @property
     def memory(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -168,12 +169,25 @@ def require_signal(given: tuple[int, ...], shape: tuple[int, ...]) -> None:
 
 
 def to_pil(x: Tensor) -> Image.Image:
-    """One image (C, H, W) in [0, 1], C = 1 or 3 → PIL, rounded to 8 bits."""
+    """One image (C, H, W) in [0, 1] → PIL, rounded to 8 bits.
+
+    One channel is gray and three are colour. Of any other number each is a gray picture, in
+    order from the left and in as many rows as columns or one less, white where there are no more.
+    """
     values = (x.detach().float().cpu().clamp(0, 1) * 255).round().byte()
-    if values.shape[0] not in (1, 3):
-        values = values[:1]
-    array = values.permute(1, 2, 0).numpy()
+    array = (values if len(values) in (1, 3) else _mosaic(values)).permute(1, 2, 0).numpy()
     return Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
+
+
+def _mosaic(channels: Tensor) -> Tensor:
+    """Pictures of 8 bits (C, H, W) side by side as one, (1, rows · H, columns · W)."""
+    count, height, width = channels.shape
+    columns = math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    whole = channels.new_full((rows * columns, height, width), 255)
+    whole[:count] = channels
+    whole = whole.view(rows, columns, height, width).transpose(1, 2)
+    return whole.reshape(1, rows * height, columns * width)
 
 
 def _no_picture(source: Any) -> BadInputError:

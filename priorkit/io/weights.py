@@ -13,8 +13,7 @@ import os
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -31,6 +30,7 @@ __all__ = ["Card", "Weights", "cache_dir", "find", "read", "restore"]
 
 MAX_CARD = 1 << 20
 MAX_WEIGHTS = 4 << 30
+MAX_MADE = 4  # tensors that a network makes for each of its file; ours make two
 
 
 class Card(BaseModel):
@@ -120,7 +120,7 @@ def restore(
 
     The network is ``network(config.from_dict(card.architecture))``, its tensors in float32 on
     the CPU and frozen; nothing is allocated before the shapes agree with the file, and no network
-    is built further than the file has tensors for. Whole-number
+    is built much further than the file has tensors for. Whole-number
     buffers that a file leaves out, such as the counters of batch norms, are zero.
 
     Raises WeightsError for a file that is missing, damaged, of another family or range, or
@@ -151,24 +151,28 @@ def restore(
     return found.card, made.requires_grad_(False)
 
 
-@contextmanager
-def _at_most(count: int) -> Iterator[None]:
-    """Refuse a network of more parameters than ``count`` while it is being built."""
-    from torch.nn.modules.module import register_module_parameter_registration_hook
+def _at_most(count: int) -> AbstractContextManager[Any]:
+    """Refuse a network of more parameters than ``count`` while it is being built, here alone:
+    a mode of torch belongs to its thread, where a hook would count the networks of all."""
+    from torch import Tensor
+    from torch.overrides import TorchFunctionMode
 
-    made = 0
+    class Counting(TorchFunctionMode):
+        made = 0  # tensors that aren't computed from others: parameters, and what fills them
 
-    def counted(*_: object) -> None:
-        nonlocal made
-        made += 1
-        if made > count:
-            raise ValueError(f"the network has more parameters than the file's {count} tensors")
+        def __torch_function__(
+            self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            found = function(*args, **(kwargs or {}))
+            if isinstance(found, Tensor) and not any(isinstance(a, Tensor) for a in args):
+                self.made += 1
+                if self.made > MAX_MADE * (count + 1):
+                    raise ValueError(
+                        f"the network has more parameters than the file's {count} tensors"
+                    )
+            return found
 
-    hook = register_module_parameter_registration_hook(counted)
-    try:
-        yield
-    finally:
-        hook.remove()
+    return Counting()
 
 
 def find(name: str) -> Weights | None:

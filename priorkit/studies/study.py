@@ -10,12 +10,12 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from priorkit.engine.choose import choose
 from priorkit.engine.config import from_file, split
 from priorkit.engine.contest import label_of
-from priorkit.engine.options import describe_errors
+from priorkit.engine.options import describe_errors, plain
 from priorkit.errors import BadInputError, PriorkitError
 from priorkit.io.files import file_sha256, json_sha256
 from priorkit.io.pictures import SUFFIXES
@@ -70,6 +70,11 @@ class Study(BaseModel):
     variants: list[_Variant] = Field(default_factory=lambda: [_Variant()])
     pictures: bool = False
 
+    @model_validator(mode="before")
+    @classmethod
+    def _in_plain_words(cls, values: Any) -> Any:
+        return plain(values)
+
     @classmethod
     def read(cls, source: str | os.PathLike[str] | Mapping[str, Any] | Study) -> Study:
         """A study from a TOML or JSON file, a dict, or itself. Raises BadInputError."""
@@ -101,7 +106,14 @@ class Study(BaseModel):
                 choose(config, extra)
             except PriorkitError as error:
                 raise type(error)(f"The run {_short(settings)}: {error}") from error
-            key = json_sha256(_identity(settings, digests))[:20]
+            try:
+                key = json_sha256(_identity(settings, digests))[:20]
+            except TypeError as error:  # what JSON has no word for
+                raise BadInputError(
+                    "A run of a study is told in words that a file can hold, not by objects.",
+                    got=_short(settings),
+                    try_="a registered name, or the path of a .npy file",
+                ) from error
             if key in found:
                 raise BadInputError(
                     f"Two runs of the study are the same: {found[key].label!r} and {label!r}.",

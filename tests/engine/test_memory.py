@@ -36,8 +36,9 @@ def test_it_is_said_before_it_starts(caplog):
     assert "each 3×16×16" in record.getMessage()
 
 
-def test_what_cannot_fit_is_refused():
-    """A 72 GB matrix, at once; its regenerated form is a choice of the user's."""
+def test_what_cannot_fit_is_refused(monkeypatch):
+    """A 72 GB matrix on a machine of 8, at once; its regenerated form is a choice of the user's."""
+    monkeypatch.setattr("priorkit.engine.memory.available", lambda device: 8 << 30)
     x = torch.full((3, 256, 256), 0.5)
     with pytest.raises(BadInputError, match=r"doesn't fit.*GiB for one image.*matrices.*free"):
         priorkit.recover(x, prior="none", op="gaussian", m=98304, budget=1)
