@@ -15,7 +15,7 @@ from priorkit.engine.choose import choose
 from priorkit.engine.config import RunConfig, from_file, merge, split
 from priorkit.engine.given import GivenStart
 from priorkit.engine.journal import digest, opened
-from priorkit.engine.measure import measurement, shape_of, simulate
+from priorkit.engine.measure import measurement, question_sigma, shape_of, simulate
 from priorkit.engine.memory import plan
 from priorkit.engine.result import Recovery, RunError
 from priorkit.engine.run import Progress, solve
@@ -56,7 +56,8 @@ def recover(
         PIL image, an array or a tensor in [0, 1] (see :func:`priorkit.io.pictures.load`).
         Without x and y, the sample photograph.
     y : real measurements instead, an array or a .npy file, (m,) or (B, m), or pictures for
-        operators whose y is a picture
+        operators whose y is a picture; of these alone are whole numbers of 8 and 16 bits
+        brightness, all other y are numbers as they are
     config : settings from a TOML file or a dict; keywords given here go over it
     out : folder to save the results to, see :meth:`Recovery.save`. Until then every image is
         kept as it is finished in ``OUT.unfinished`` beside it, so that a run that is cut
@@ -163,7 +164,9 @@ def prepare(
         operator: Operator = chosen.selections["operator"].build(config.seed)
         return set_up(chosen, fixed or shape_of(y, operator), real=real), None
     pictures = load_framed(x, fixed, resize=config.resize)
-    return set_up(chosen, tuple(pictures.x.shape[1:]), real=False), pictures
+    setup = set_up(chosen, tuple(pictures.x.shape[1:]), real=False)
+    question_sigma(setup, refuse=True)
+    return setup, pictures
 
 
 def load_framed(x: Any, shape: Shape | None, *, resize: bool = False) -> Pictures:

@@ -88,11 +88,10 @@ class Operator(Component, ABC):
         return y if self.sees_image else None
 
     def shape_from(self, y_shape: Shape) -> Shape | None:
-        """The shape of the image of which a picture ``y_shape`` is the measurement.
+        """The shape of the image whose measurement is a picture (C, H, W) of that shape.
 
-        None where y isn't itself a picture, or doesn't tell. Where it is one, whole numbers of 8
-        and 16 bits in y are brightness; all others are taken as they are. It can be asked
-        before :meth:`bind`.
+        None where y isn't itself a picture. Of one that is, whole numbers of 8 and 16 bits are
+        brightness; in all other y they are numbers as they are. Asked before :meth:`bind` too.
         """
         return y_shape if self.sees_image else None
 
