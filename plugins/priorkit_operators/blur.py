@@ -21,6 +21,7 @@ from priorkit_operators.checks import array_of, require_picture
 
 __all__ = ["Blur"]
 
+POINTS = 4096  # of a line that are shared out at once
 Boundary = Literal["valid", "reflect", "edge", "wrap", "zero"]
 
 
@@ -47,7 +48,7 @@ class Blur(LinearOperator):
         kernel: Any = "gaussian",
         width: Annotated[float, Field(gt=0, le=100)] = 1.5,
         length: Annotated[float, Field(ge=1, le=500)] = 9.0,
-        angle: float = 0.0,
+        angle: Annotated[float, Field(allow_inf_nan=False)] = 0.0,
         boundary: Boundary = "reflect",
     ) -> None:
         self.kernel = _flipped(_kernel(kernel, width, length, angle))
@@ -159,6 +160,9 @@ def _line(length: float, angle: float) -> Tensor:
     row = reach - along.double() * (length - 1) * math.sin(turned)
     column = reach + along.double() * (length - 1) * math.cos(turned)
     pixels = torch.arange(2 * reach + 1).double()
-    near = (1 - (row[:, None] - pixels).abs()).clamp_min(0)
-    beside = (1 - (column[:, None] - pixels).abs()).clamp_min(0)
-    return near.T @ beside
+    kernel = torch.zeros(len(pixels), len(pixels), dtype=torch.float64)
+    for rows, columns in zip(row.split(POINTS), column.split(POINTS), strict=True):
+        near = (1 - (rows[:, None] - pixels).abs()).clamp_min(0)
+        beside = (1 - (columns[:, None] - pixels).abs()).clamp_min(0)
+        kernel += near.T @ beside
+    return kernel

@@ -150,9 +150,12 @@ def prepare(
     prior: Prior = chosen.selections["prior"].build(config.seed)
     fixed = prior.shape or config.shape
     if y is not None:
-        return set_up(chosen, fixed or shape_of(y), real=real), None
-    pictures = load_framed(x, fixed, resize=config.resize)
-    return set_up(chosen, tuple(pictures.x.shape[1:]), real=False), pictures
+        setup, pictures = set_up(chosen, fixed or shape_of(y), real=real), None
+    else:
+        pictures = load_framed(x, fixed, resize=config.resize)
+        setup = set_up(chosen, tuple(pictures.x.shape[1:]), real=False)
+    plan(setup, 1)  # refused before the operator makes what it needs
+    return setup, pictures
 
 
 def load_framed(x: Any, shape: Shape | None, *, resize: bool = False) -> Pictures:
