@@ -162,10 +162,12 @@ def prepare(
     fixed = prior.shape or config.shape
     if y is not None:
         operator: Operator = chosen.selections["operator"].build(config.seed)
-        return set_up(chosen, fixed or shape_of(y, operator), real=real), None
-    pictures = load_framed(x, fixed, resize=config.resize)
-    setup = set_up(chosen, tuple(pictures.x.shape[1:]), real=False)
-    question_sigma(setup, refuse=True)
+        setup, pictures = set_up(chosen, fixed or shape_of(y, operator), real=real), None
+    else:
+        pictures = load_framed(x, fixed, resize=config.resize)
+        setup = set_up(chosen, tuple(pictures.x.shape[1:]), real=False)
+        question_sigma(setup, refuse=True)
+    plan(setup, 1)  # refused before the operator makes what it needs
     return setup, pictures
 
 

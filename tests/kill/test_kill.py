@@ -30,7 +30,7 @@ class Server:
     """Runs commands in forks of a process that has imported everything; one at a time."""
 
     def __init__(self):
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'plugins'}"}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.kill.server"],
             stdin=subprocess.PIPE,
@@ -188,6 +188,15 @@ def recovered(servers, pictures, tmp_path_factory):
 def test_recover(servers, recovered, tmp_path):
     words, whole = recovered
     assert len({t["evaluations"][-1] for t in whole["results"]["trace.json"]}) > 1
+    each_moment(servers, tmp_path, words, whole, resumed)
+
+
+@pytest.mark.parametrize("solver", ["perturb", "langevin"])
+def test_a_sampler(solver, servers, pictures, tiny_weights, tmp_path):
+    """The draws that were done aren't drawn again, and those that follow are the same."""
+    words = ["recover", pictures, "--prior", tiny_weights, "--m", "60", "--sigma", "0.05"]
+    words += ["--solver", solver, "--budget", "320"]
+    whole = undisturbed(servers, tmp_path / "whole", words)
     each_moment(servers, tmp_path, words, whole, resumed)
 
 
