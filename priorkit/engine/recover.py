@@ -156,8 +156,8 @@ def prepare(
     """Everything that can be refused before compute; images come back framed."""
     chosen = choose(config, extra)
     if y is None and config.prior is None and config.op is None:  # x alone
-        operator = chosen.selections["operator"]
-        operator.options = registry().fallback("operator").usual | operator.options
+        usual, own = registry().fallback("operator").usual, chosen.selections["operator"]
+        own.options = usual | own.options
     prior: Prior = chosen.selections["prior"].build(config.seed)
     fixed = prior.shape or config.shape
     if y is not None:
