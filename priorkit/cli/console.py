@@ -107,7 +107,7 @@ class Bar(logging.Handler):
         return self
 
     def __exit__(self, *_: object) -> None:
-        if not self.bar.disable:  # rich before 14.2 ends a line that was never drawn
+        if not self.bar.disable:  # an older rich ends a line that was never drawn
             self.bar.stop()
         self.printed.__exit__(None, None, None)
         log = logging.getLogger("priorkit")
