@@ -99,15 +99,17 @@ def test_it_recovers_a_picture(installed):
     assert psnr > baseline + 3
 
 
-@pytest.mark.parametrize(
-    ("words", "least"),
-    [
-        ("--prior threshold --op spectrum --size 24", 13),
-        ("--prior smooth --op intensity --start normal --budget 100", 3),
-        ("--prior none --op spectrum --penalty roughness --gamma 0.01", 13),
-        ("--prior smooth --op binning --factor 2 --solver walker --sigma 0.01", 20),
-    ],
-)
+KINDS = {
+    "--prior threshold --op spectrum --size 24": 13,
+    "--prior smooth --op intensity --start normal --budget 100": 3,
+    "--prior none --op spectrum --penalty roughness --gamma 0.01": 13,
+    "--prior smooth --op binning --factor 2 --solver walker --sigma 0.01": 20,
+}
+
+
+# Its own tests hold each of them to the contract of its kind.
+@pytest.mark.slow
+@pytest.mark.parametrize(("words", "least"), KINDS.items())
 def test_every_kind_recovers(installed, words, least):
     """A denoiser, complex and nonlinear measurements, a penalty, and a sampler with its draws."""
     words = f"recover {words} --shape 3 32 32 --out {words.split()[5]}-{least} --json"

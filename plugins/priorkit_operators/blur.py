@@ -22,6 +22,7 @@ from priorkit_operators.checks import real_array, require_picture
 
 __all__ = ["Blur"]
 
+POINTS = 4096  # of a line that are shared out at once
 Boundary = Literal["valid", "reflect", "edge", "wrap", "zero"]
 
 
@@ -168,6 +169,9 @@ def _line(length: float, angle: float) -> Tensor:
     row = reach - along.double() * (length - 1) * math.sin(turned)
     column = reach + along.double() * (length - 1) * math.cos(turned)
     pixels = torch.arange(2 * reach + 1).double()
-    near = (1 - (row[:, None] - pixels).abs()).clamp_min(0)
-    beside = (1 - (column[:, None] - pixels).abs()).clamp_min(0)
-    return near.T @ beside
+    kernel = torch.zeros(len(pixels), len(pixels), dtype=torch.float64)
+    for rows, columns in zip(row.split(POINTS), column.split(POINTS), strict=True):
+        near = (1 - (rows[:, None] - pixels).abs()).clamp_min(0)
+        beside = (1 - (columns[:, None] - pixels).abs()).clamp_min(0)
+        kernel += near.T @ beside
+    return kernel

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -64,9 +65,10 @@ class Fourier(LinearOperator):
     def prepare(self) -> None:
         require_picture("The operator 'fourier'", self.shape)
         channels, height, width = self.shape
-        maps = self._sensitivities(height, width)
-        self._maps = None if maps is None else Copies(maps.to)
-        coils = () if maps is None else (len(maps),)
+        coils = self._coils(height, width)
+        self._maps = (
+            Copies(partial(_maps, self._given, self.coils, height, width)) if coils else None
+        )
         self.y_shape = (channels, *coils, height, width)
         seen = _PATTERNS[self.pattern](self, height, width)
         self._mask = seen.expand(self.y_shape)
@@ -91,15 +93,21 @@ class Fourier(LinearOperator):
         """The picture that has zeros for all coefficients that weren't measured."""
         return self.A_adjoint(y)
 
-    def _sensitivities(self, height: int, width: int) -> Tensor | None:
+    @property
+    def memory(self) -> int:
+        """Of the maps, and of those that are computed in float64 while they are."""
+        return 0 if self._maps is None else 40 * math.prod(self.y_shape[1:])
+
+    def _coils(self, height: int, width: int) -> tuple[int, ...]:
+        """How many coils there are, or nothing where y has no axis for them."""
         if self._given is None:
-            return None if self.coils == 1 else _around(self.coils, height, width)
+            return () if self.coils == 1 else (self.coils,)
         if tuple(self._given.shape[1:]) != (height, width):
             raise BadInputError(
                 f"Sensitivity maps must be (coils, {height}, {width}).",
                 got=tuple(self._given.shape),
             )
-        return self._given
+        return (len(self._given),)
 
     def _lines(self, height: int, width: int) -> Tensor:
         away = _distance(width).abs() / width
@@ -139,6 +147,8 @@ class Fourier(LinearOperator):
     def _spokes(self, height: int, width: int) -> Tensor:
         """As many spokes, a golden angle apart, as measure the share that is asked."""
         wanted = height * width / self.acceleration
+        if wanted >= height * width:  # spokes get there too, after a long time
+            return torch.ones(height, width)
         seen = self._middle(_away(height, width), max(1, round(wanted))).float()
         steps = torch.linspace(-0.5, 0.5, 2 * max(height, width) + 1, dtype=torch.float64)
         for spoke in range(4 * (height + width)):
@@ -177,19 +187,29 @@ def _as_complex(x: Tensor) -> Tensor:
     return torch.empty(0, dtype=x.dtype.to_complex(), device=x.device)
 
 
+def _maps(
+    given: Tensor | None,
+    coils: int,
+    height: int,
+    width: int,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Tensor:
+    """The sensitivities that were given, or those of coils around the picture."""
+    return (_around(coils, height, width) if given is None else given).to(device, dtype)
+
+
 def _around(coils: int, height: int, width: int) -> Tensor:
     """Coils on a circle: bells that fall off with the distance, each with a phase of its own."""
     rows = torch.linspace(-1, 1, height, dtype=torch.float64)[:, None]
     columns = torch.linspace(-1, 1, width, dtype=torch.float64)
     angles = [2 * math.pi * k / coils for k in range(coils)]
-    bells = torch.stack(
-        [
-            torch.exp(-((rows - math.sin(a)) ** 2 + (columns - math.cos(a)) ** 2) / 2)
-            * torch.exp(1j * (a + rows * math.cos(a) - columns * math.sin(a)))
-            for a in angles
-        ]
-    )
-    return bells / bells.abs().square().sum(0).sqrt()
+    bells = torch.empty(coils, height, width, dtype=torch.complex128)
+    for bell, a in zip(bells, angles, strict=True):
+        away = (rows - math.sin(a)) ** 2 + (columns - math.cos(a)) ** 2
+        phase = torch.exp(1j * (a + rows * math.cos(a) - columns * math.sin(a)))
+        bell[:] = torch.exp(-away / 2) * phase
+    return bells.div_(bells.abs().square().sum(0).sqrt())
 
 
 def _read_maps(maps: Any) -> Tensor:

@@ -111,7 +111,7 @@ class Matrix(MatrixOperator):
         if isinstance(self.matrix, ScipyOperator):
             out = self.matrix.rmatmat(columns) if adjoint else self.matrix.matmat(columns)
         else:
-            out = (self.matrix.conj().T if adjoint else self.matrix) @ columns
+            out = (self.matrix.conj(copy=False).T if adjoint else self.matrix) @ columns
         out = out.real if adjoint else out  # x is real
         product = torch.as_tensor(np.ascontiguousarray(out.T))
         like = v.dtype.to_complex() if product.is_complex() else v.dtype.to_real()

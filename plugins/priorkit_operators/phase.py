@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Annotated
 
 import torch
@@ -48,12 +49,11 @@ class Phase(Operator):
         require_picture("The operator 'phase'", self.shape)
         channels, height, width = self.shape
         self.y_shape = (channels, max(self.masks, 1), height, width)
-        angles = torch.zeros(1, height * width, dtype=torch.float64)
-        if self.masks:
-            streams = Streams(self.seed or 0, "phase masks", range(self.masks))
-            angles = 2 * math.pi * streams.uniform(height * width)
-        coded = torch.polar(torch.ones_like(angles), angles).view(-1, height, width)
-        self._coded = Copies(coded.to)
+        self._coded = Copies(partial(_coding, self.masks, self.seed or 0, height, width))
+
+    @property
+    def memory(self) -> int:
+        return 8 * math.prod(self.y_shape[1:])
 
     @property
     def even(self) -> bool:
@@ -73,3 +73,14 @@ class Phase(Operator):
     def _diffracted(self, x: Tensor) -> Tensor:
         coded = self._coded.like(x.new_empty(0, dtype=x.dtype.to_complex()))
         return torch.fft.fft2(x[:, :, None] * coded, norm="ortho")
+
+
+def _coding(
+    masks: int, seed: int, height: int, width: int, device: torch.device, dtype: torch.dtype
+) -> Tensor:
+    """All φ_k, (masks, H, W), one after the other; ones for none."""
+    coded = torch.ones(max(masks, 1), height, width, dtype=dtype, device=device)
+    for k in range(masks):
+        angles = 2 * math.pi * Streams(seed, "phase masks", [k]).uniform(height * width)
+        coded[k] = torch.polar(torch.ones_like(angles), angles).view(height, width)
+    return coded

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from functools import cached_property
 from typing import Annotated, Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from priorkit_operators.matrix import Matrix
 __all__ = ["Radon"]
 
 log = logging.getLogger("priorkit")
+
+MOST = 100_000  # angles, and detectors
 
 
 class Radon(MatrixOperator):
@@ -47,25 +50,34 @@ class Radon(MatrixOperator):
     def __init__(
         self,
         *,
-        angles: Annotated[int, Field(ge=1)] | list[float] = 30,
-        detectors: Annotated[int, Field(ge=1)] | None = None,
+        angles: Annotated[int, Field(ge=1, le=MOST)]
+        | Annotated[list[float], Field(max_length=MOST)] = 30,
+        detectors: Annotated[int, Field(ge=1, le=MOST)] | None = None,
     ) -> None:
         if not isinstance(angles, int) and not angles:
             raise BadInputError("A tomography needs at least one angle.", got=angles)
+        if not isinstance(angles, int) and not all(map(math.isfinite, angles)):
+            raise BadInputError("Angles are finite numbers of degrees.", got=str(angles)[:80])
         self.angles, self.detectors = angles, detectors
 
     def prepare(self) -> None:
         require_picture("The operator 'radon'", self.shape)
         channels, height, width = self.shape
-        detectors = self._count(height, width)
-        angles = self._degrees()
-        rays = _rays(height, width, angles, detectors)
-        self._rays = Matrix(matrix=rays).bind((1, height, width))
-        self.y_shape = (channels, len(angles), detectors)
+        angles = self.angles if isinstance(self.angles, int) else len(self.angles)
+        self.y_shape = (channels, angles, self._count(height, width))
+        vars(self).pop("_rays", None)  # of an earlier binding
+
+    @cached_property
+    def _rays(self) -> Matrix:
+        """The operator of one channel, made when it is first used."""
+        _, height, width = self.shape
+        rays = _rays(height, width, self._degrees(), self.y_shape[2])
+        return Matrix(matrix=rays).bind((1, height, width))
 
     @property
     def memory(self) -> int:
-        return 16 * self._rays.matrix.nnz
+        rays, pixels = math.prod(self.y_shape[1:]), math.prod(self.shape[1:])
+        return _bytes(rays, 2 * self.y_shape[1] * pixels)
 
     def A(self, x: Tensor) -> Tensor:
         return self._rays.A(x.reshape(-1, 1, *self.shape[1:])).view(-1, *self.y_shape)
@@ -110,19 +122,37 @@ class Radon(MatrixOperator):
         return list(self.angles)
 
 
+def _index(rays: int, entries: int) -> type[np.signedinteger]:
+    """The smallest integers that count so many, as scipy chooses them."""
+    return np.int32 if max(rays, entries) < 2**31 else np.int64
+
+
+def _bytes(rays: int, entries: int) -> int:
+    """What a matrix of so many entries takes: their weights, columns, and where rows begin."""
+    size = np.dtype(_index(rays, entries)).itemsize
+    return entries * (8 + size) + rays * size
+
+
 def _rays(height: int, width: int, degrees: list[float], detectors: int) -> Any:
-    """The matrix of one channel, (angles · detectors, H · W)."""
+    """The matrix of one channel, (angles · detectors, H · W), written angle by angle in place."""
     rows = (np.arange(height) - (height - 1) / 2)[:, None]
     columns = np.arange(width) - (width - 1) / 2
     shape = (len(degrees) * detectors, height * width)
-    weights, which, pixels = [], [], []
+    most = 2 * len(degrees) * height * width
+    index = _index(shape[0], most)
+    weights, pixels = np.empty(most), np.empty(most, dtype=index)
+    begins, filled = np.zeros(shape[0] + 1, dtype=index), 0
     for k, angle in enumerate(np.radians(degrees)):
         place = (columns * np.cos(angle) - rows * np.sin(angle)).ravel() + (detectors - 1) / 2
         below = np.floor(place).astype(np.int64)
+        entries = []
         for detector, weight in ((below, below + 1 - place), (below + 1, place - below)):
             inside = (detector >= 0) & (detector < detectors) & (weight > 0)
-            weights.append(weight[inside] / width)
-            which.append(k * detectors + detector[inside])
-            pixels.append(np.flatnonzero(inside))
-    entries = tuple(map(np.concatenate, (weights, which, pixels)))
-    return sparse.csr_array((entries[0], entries[1:]), shape=shape)
+            entries.append((weight[inside] / width, detector[inside], np.flatnonzero(inside)))
+        weight, detector, pixel = map(np.concatenate, zip(*entries, strict=True))
+        own = sparse.csr_array((weight, (detector, pixel)), shape=(detectors, shape[1]))
+        part = slice(filled, filled + own.nnz)
+        weights[part], pixels[part] = own.data, own.indices
+        begins[k * detectors + 1 : (k + 1) * detectors + 1] = filled + own.indptr[1:]
+        filled += own.nnz
+    return sparse.csr_array((weights[:filled], pixels[:filled], begins), shape=shape)

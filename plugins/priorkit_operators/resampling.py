@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import torch
@@ -13,6 +14,8 @@ from priorkit.interfaces import Copies, Level, LinearOperator, Shape
 from priorkit_operators.checks import require_picture
 
 __all__ = ["Downsample"]
+
+ROWS = 64  # of R that are worked out at once
 
 
 class Downsample(LinearOperator):
@@ -44,7 +47,13 @@ class Downsample(LinearOperator):
                 try_="factor=2, or another shape",
             )
         self.y_shape = (channels, height // self.factor, width // self.factor)
-        self._rows, self._columns = (Copies(_weights(n, self.factor).to) for n in (height, width))
+        self._rows, self._columns = (
+            Copies(partial(_weights, side, self.factor)) for side in (height, width)
+        )
+
+    @property
+    def memory(self) -> int:
+        return 4 * sum(side * side // self.factor for side in self.shape[1:])
 
     def A(self, x: Tensor) -> Tensor:
         return self._rows.like(x) @ x @ self._columns.like(x).T
@@ -60,11 +69,14 @@ class Downsample(LinearOperator):
         return (channels, height * self.factor, width * self.factor)
 
 
-def _weights(side: int, factor: int) -> Tensor:
-    """R, (side / factor, side) in float64."""
+def _weights(side: int, factor: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """R, (side / factor, side), worked out in float64, a few rows at a time."""
+    whole = torch.empty(side // factor, side, dtype=dtype, device=device)
     centres = (torch.arange(side // factor).double() + 0.5) * factor - 0.5
-    weights = _keys((torch.arange(side) - centres[:, None]) / factor)
-    return weights / weights.sum(1, keepdim=True)
+    for rows, own in zip(whole.split(ROWS), centres.split(ROWS), strict=True):
+        weights = _keys((torch.arange(side) - own[:, None]) / factor)
+        rows[:] = weights / weights.sum(1, keepdim=True)
+    return whole
 
 
 def _keys(t: Tensor) -> Tensor:

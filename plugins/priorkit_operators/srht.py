@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Annotated
 
 import torch
@@ -10,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from priorkit.interfaces import Level, MatrixOperator
+from priorkit.interfaces import Copies, Level, MatrixOperator
 from priorkit.streams import Streams, permutation
 from priorkit_operators.random_matrix import require_fewer
 
@@ -44,26 +45,40 @@ class SRHT(MatrixOperator):
         require_fewer(self.m, self.n)
         self.y_shape = (self.m,)
         self._size = 1 << (self.n - 1).bit_length()
-        self._signs = (
-            1.0 - 2.0 * (Streams(self.seed or 0, "srht", [0]).uniform(self.n)[0] < 0.5).float()
-        )
-        self._taken = permutation(self.seed or 0, "srht", self._size)[: self.m]
+        self._drawn = Copies(partial(_draw, self.seed or 0, self.m, self.n, self._size))
+
+    @property
+    def memory(self) -> int:
+        """Of the signs, and of the permutation of all rows while it is made."""
+        return 4 * self.n + 24 * self._size
 
     def A(self, x: Tensor) -> Tensor:
-        signed = F.pad(x.flatten(1) * self._signs.to(x), (0, self._size - self.n))
-        return _hadamard(signed)[:, self._taken.to(x.device)] / math.sqrt(self.m)
+        signs, taken = self._drawn.like(x)
+        signed = F.pad(x.flatten(1) * signs, (0, self._size - self.n))
+        return _hadamard(signed)[:, taken] / math.sqrt(self.m)
 
     def A_adjoint(self, y: Tensor) -> Tensor:
+        signs, taken = self._drawn.like(y)
         spread = y.new_zeros(len(y), self._size)
-        spread[:, self._taken.to(y.device)] = y
-        flat = _hadamard(spread)[:, : self.n] * self._signs.to(y)
+        spread[:, taken] = y
+        flat = _hadamard(spread)[:, : self.n] * signs
         return (flat / math.sqrt(self.m)).view(-1, *self.shape)
 
     def rows(self, i: int, j: int) -> Tensor:
-        bits = self._taken[i:j, None] & torch.arange(self.n)
+        signs, taken = self._drawn.like(torch.empty(0))
+        bits = taken[i:j, None] & torch.arange(self.n)
         for shift in (32, 16, 8, 4, 2, 1):  # the parity of the bits, by folding
             bits = bits ^ (bits >> shift)
-        return (1 - 2 * (bits & 1)) * self._signs / math.sqrt(self.m)
+        return (1 - 2 * (bits & 1)) * signs / math.sqrt(self.m)
+
+
+def _draw(
+    seed: int, m: int, n: int, size: int, device: torch.device, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """The signs (n,), and which m of ``size`` rows are taken."""
+    signs = 1.0 - 2.0 * (Streams(seed, "srht", [0]).uniform(n)[0] < 0.5).float()
+    taken = permutation(seed, "srht", size)[:m].clone()
+    return signs.to(device, dtype), taken.to(device)
 
 
 def _hadamard(x: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from functools import partial
 from typing import Annotated
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from priorkit.errors import MismatchError
-from priorkit.interfaces import Choices, Decoder, Noise, Operator, Shape
+from priorkit.interfaces import Choices, Copies, Decoder, Noise, Operator, Shape
 from priorkit.streams import normal
 
 __all__ = ["DeepDecoder"]
@@ -40,8 +41,7 @@ class DeepDecoder(Decoder):
     """
 
     _low: tuple[int, int]  # height and width of the input
-    _input: Tensor
-    _mixing: Tensor  # the weights at z = 0
+    _drawn: Copies[tuple[Tensor, Tensor]]  # the input, and the weights at z = 0
 
     def __init__(
         self,
@@ -59,10 +59,7 @@ class DeepDecoder(Decoder):
         bound.shape = tuple(shape)
         k, side = self.channels, 2**self.layers
         bound._low = (-(-shape[1] // side), -(-shape[2] // side))
-        count = k * math.prod(bound._low)
-        draws = normal(self.seed or 0, "deep decoder", [0], count + bound.latent_size)[0]
-        bound._input = 0.1 * draws[:count].view(1, k, *bound._low)
-        bound._mixing = draws[count:] / math.sqrt(k)
+        bound._drawn = Copies(partial(_draw, self.seed or 0, k, bound._low, bound.latent_size))
         return bound
 
     @property
@@ -83,8 +80,9 @@ class DeepDecoder(Decoder):
         assert self.shape is not None
         k, b = self.channels, len(z)
         sizes = [k * k, k, k] * self.layers + [self._colours * k, self._colours]
-        parts, first = z.split(sizes, 1), self._mixing.to(z).split(sizes)
-        h = self._input.to(z).expand(b, -1, -1, -1)
+        given, mixing_at_0 = self._drawn.like(z)
+        parts, first = z.split(sizes, 1), mixing_at_0.split(sizes)
+        h = given.expand(b, -1, -1, -1)
         for layer in range(self.layers):
             mixing, gain, shift = parts[3 * layer : 3 * layer + 3]
             h = _mixed(h, mixing + first[3 * layer])
@@ -98,6 +96,21 @@ class DeepDecoder(Decoder):
     def defaults(self, operator: Operator, noise: Noise) -> Choices:
         """No penalty: the network is one, and the search stops at the level of the noise."""
         return Choices(space="latent", penalty="none", budget=1000)
+
+
+def _draw(
+    seed: int,
+    channels: int,
+    low: tuple[int, int],
+    weights: int,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> tuple[Tensor, Tensor]:
+    """The input (1, channels, h, w), and the weights at z = 0."""
+    count = channels * math.prod(low)
+    draws = normal(seed, "deep decoder", [0], count + weights)[0]
+    given = 0.1 * draws[:count].view(1, channels, *low)
+    return given.to(device, dtype), (draws[count:] / math.sqrt(channels)).to(device, dtype)
 
 
 def _mixed(h: Tensor, weights: Tensor) -> Tensor:

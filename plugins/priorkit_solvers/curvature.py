@@ -37,6 +37,7 @@ class Curvature:
         for Q, row in zip(self._Q, first, strict=True):
             Q[0] = row
         self._inverse: list[tuple[Tensor, Tensor]] = []
+        self._variance = 0.0
 
     @property
     def complete(self) -> bool:
@@ -48,9 +49,30 @@ class Curvature:
         kept = Curvature.__new__(Curvature)
         kept.count, taken = self.count, index.tolist()
         kept._u, kept._gradient = self._u[index], self._gradient[index]
-        kept._Q, kept._T = ([own[i] for i in taken] for own in (self._Q, self._T))
+        kept._Q = [self._Q[i] for i in taken]
+        kept._T = [self._T[i] for i in taken] if self._T else []
         kept._inverse = [self._inverse[i] for i in taken] if self._inverse else []
+        kept._variance = self._variance
         return kept
+
+    def kept(self) -> dict[str, Tensor]:
+        """What :meth:`again` needs of one that is closed."""
+        values, vectors = zip(*self._inverse, strict=True)
+        return {
+            "Q": torch.stack(self._Q),
+            "values": torch.stack(values),
+            "vectors": torch.stack(vectors),
+        }
+
+    @classmethod
+    def again(cls, kept: dict[str, Tensor], temperature: float) -> Curvature:
+        """The closed one that was kept, each image with arrays of its own as before."""
+        made = cls.__new__(cls)
+        Q, values, vectors = ([row.clone() for row in kept[k]] for k in ("Q", "values", "vectors"))
+        made._Q, made._T, made._inverse = Q, [], list(zip(values, vectors, strict=True))
+        made._u = made._gradient = kept["Q"][:, 0]  # of no use any more
+        made.count, made._variance = len(Q[0]), temperature**2
+        return made
 
     def extend(self, problem: Problem) -> None:
         """The product with one more vector, which takes an evaluation."""

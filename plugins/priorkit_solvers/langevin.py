@@ -94,6 +94,24 @@ class Langevin(Solver[_Chain]):
             u0, g=torch.zeros_like(u0), log_step=zero, hot=zero.clone(), budget=budget
         )
 
+    def keep(self, state: _Chain) -> dict[str, Tensor] | None:
+        """Once the chain goes; what comes before is begun anew."""
+        if state.curvature is None or not state.curvature.complete:
+            return None
+        counts = torch.tensor([state.rounds, state.taken, state.began])
+        kept = {name: getattr(state, name) for name in ("g", "log_step", "hot")}
+        parts = zip(("rounds", "taken", "began"), counts, strict=True)
+        return kept | dict(parts) | state.curvature.kept()
+
+    def again(self, problem: Problem, u0: Tensor, budget: int, kept: dict[str, Tensor]) -> _Chain:
+        state = self.init(problem, u0, budget)
+        state.g, state.log_step, state.hot = kept["g"], kept["log_step"], kept["hot"]
+        state.rounds, state.taken, state.began = (
+            int(kept[name]) for name in ("rounds", "taken", "began")
+        )
+        state.curvature = Curvature.again(kept, self.temperature)
+        return state
+
     def step(self, problem: Problem, state: _Chain) -> _Chain:
         """One evaluation: towards the first state, of the curvature there, or of the chain."""
         state.evaluations = state.evaluations + 1

@@ -75,6 +75,17 @@ class Perturb(Solver[_Drawing]):
             u0, spent=torch.zeros(len(u0), dtype=torch.long, device=u0.device), each=each
         )
 
+    def keep(self, state: _Drawing) -> dict[str, Tensor] | None:
+        """Between two draws."""
+        if state.solve is not None:
+            return None
+        return {"spent": state.spent, "number": torch.tensor(state.number)}
+
+    def again(self, problem: Problem, u0: Tensor, budget: int, kept: dict[str, Tensor]) -> _Drawing:
+        state = self.init(problem, u0, budget)
+        state.spent, state.number = kept["spent"], int(kept["number"])
+        return state
+
     def step(self, problem: Problem, state: _Drawing) -> _Drawing:
         if state.solve is None:
             state.spent = state.evaluations

@@ -1,7 +1,8 @@
 """What is finished of a run that isn't over: a file for each row, written as it ends.
 
-A run that is killed loses only the rows that it was working on; the next one takes the others
-from here. The folder goes when the results are saved.
+A run that is killed loses only the rows that it was working on, and of a sampler's the last
+seconds, see :mod:`priorkit.engine.bookmark`; the next one takes the others from here. The folder
+goes when the results are saved.
 """
 
 from __future__ import annotations
@@ -56,8 +57,7 @@ class Journal:
             tensors |= {f"draws.{name}": tensor for name, tensor in vars(found.draws).items()}
         told = {"status": found.status, "reason": found.reason, "evaluations": found.evaluations}
         words = {"row": json.dumps(told), "trace": json.dumps(asdict(trace))}
-        data = save({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, words)
-        self._write(self._path(row), data)
+        self._save(self._path(row), tensors, words)
 
     def row(self, row: int, problem: Problem) -> tuple[Part, Trace] | None:
         """A finished row of a problem; None where it isn't finished, or its file is damaged."""
@@ -65,15 +65,32 @@ class Journal:
         if not path.exists():
             return None
         try:
-            with safe_open(path, "pt") as file:
-                words = file.metadata()
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            tensors, words = _load(path)
             return _part(tensors, json.loads(words["row"]), problem), Trace(
                 **json.loads(words["trace"])
             )
         except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
             log.warning("A finished row is damaged and is solved again: %s", error)
             return None
+
+    def mark(self, tensors: Mapping[str, Tensor], words: Mapping[str, Any]) -> None:
+        """Write where the rows stand that are being solved, over what was written before."""
+        self._save(self._mark, tensors, {"words": json.dumps(words)})
+
+    def marked(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """What :meth:`mark` wrote; None where there is nothing, or it is damaged."""
+        if not self._mark.exists():
+            return None
+        try:
+            tensors, words = _load(self._mark)
+            return tensors, dict(json.loads(words["words"]))
+        except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+            log.warning("The rows that were being solved begin anew: %s", error)
+            return None
+
+    def unmark(self) -> None:
+        """Forget it: its rows are finished."""
+        self._mark.unlink(missing_ok=True)
 
     def note(self, name: str, values: Mapping[str, Any]) -> None:
         """Write a table that belongs to the run."""
@@ -118,8 +135,24 @@ class Journal:
         """How many rows are finished."""
         return sum(1 for _ in self.folder.rglob("*.safetensors"))
 
+    @property
+    def holds(self) -> str:
+        """What there is to go on with, in words; nothing where there is nothing."""
+        if self.count or not self._mark.exists():
+            return f"{self.count} finished rows" if self.count else ""
+        return "the draws so far"
+
+    @property
+    def _mark(self) -> Path:
+        return self.folder / "unfinished.mark"
+
     def _path(self, row: int) -> Path:
         return self.folder / f"{row:06d}.safetensors"
+
+    def _save(self, path: Path, tensors: Mapping[str, Tensor], words: dict[str, str]) -> None:
+        self._write(
+            path, save({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, words)
+        )
 
     def _write(self, path: Path, data: bytes) -> None:
         try:
@@ -159,9 +192,9 @@ def opened(
         raise BadInputError(
             f"There is no unfinished run of {out}.", try_="the same without --resume"
         )
-    if not resume and journal.count:
+    if not resume and journal.holds:
         raise BadInputError(
-            f"{place} holds {journal.count} finished rows of a run that was cut short.",
+            f"{place} holds {journal.holds} of a run that was cut short.",
             try_=f"--resume, another --out, or remove {place.name}",
         )
     try:
@@ -175,7 +208,7 @@ def opened(
         try:
             yield journal
         finally:
-            if not journal.count:
+            if not journal.holds:
                 journal.clear()
 
 
@@ -191,6 +224,11 @@ def _paths(value: Any) -> list[Path]:
         return [Path(value)] if Path(value).exists() else []
     except (OSError, ValueError):  # no name of a file
         return []
+
+
+def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    with safe_open(path, "pt") as file:
+        return {key: file.get_tensor(key) for key in file.keys()}, file.metadata()  # noqa: SIM118
 
 
 def digest(tensor: Tensor | None) -> str | None:

@@ -17,11 +17,23 @@ from priorkit.errors import PluginError
 from priorkit.interfaces import Draws, Problem, Snapshot, Solution, Solver, State, Status
 from priorkit.linear import column
 
-__all__ = ["Ledger", "Outcome", "iterate", "solve"]
+__all__ = ["Average", "Begun", "Ledger", "Mark", "Outcome", "iterate", "solve"]
 
 SAMPLES = 8  # draws that are kept, besides their mean
 
 Ended = Callable[[list[int], Solution], None]
+
+
+class Begun(NamedTuple):
+    """A batch that was cut short, to go on with: what was kept of its images, and the state, whose
+    rows are the images ``which``."""
+
+    ledger: Ledger
+    which: Tensor
+    state: State
+
+
+Mark = Callable[["Ledger"], None]
 
 
 class Outcome(NamedTuple):
@@ -40,6 +52,8 @@ def solve(
     *,
     watch: Callable[[Snapshot], None] | None = None,
     ended: Ended | None = None,
+    mark: Mark | None = None,
+    begun: Begun | None = None,
 ) -> Outcome:
     """Run a solver to its end.
 
@@ -50,10 +64,12 @@ def solve(
     budget : evaluations per image at most, in the solver's unit
     watch : called after each step; what it raises, other than Ctrl-C, goes through
     ended : called with the rows that have come to their end, and their solution, as they do
+    mark : called after each step with all that is needed to go on from there
+    begun : where it begins, instead of u0
     """
     u0 = u0.to(problem.y.device, problem.y.real.dtype)
-    ledger = Ledger(problem, u0, solver.descends)
-    steps = iterate(solver, problem, u0, budget, ledger)
+    ledger = Ledger(problem, u0, solver.descends) if begun is None else begun.ledger
+    steps = iterate(solver, problem, u0, budget, ledger, begun=begun)
     told: set[int] = set()
     try:
         while (now := _next(steps)) is not None:
@@ -61,12 +77,12 @@ def solve(
                 return _cut(ledger, now, f"{type(now).__name__}: {now}"[:200])
             if watch is not None:
                 watch(now.snapshot())
-            if ended is None:
-                continue
             rows = [i for i, status in enumerate(ledger.status) if status and i not in told]
-            if rows:
+            if ended is not None and rows:
                 told.update(rows)
                 ended(rows, ledger.solution().rows(rows))
+            if mark is not None:
+                mark(ledger)
     except KeyboardInterrupt as stop:
         return _cut(ledger, stop, "interrupted")
     return Outcome(ledger.solution(), None)
@@ -88,7 +104,13 @@ def _cut(ledger: Ledger, cut: BaseException, reason: str) -> Outcome:
 
 
 def iterate(
-    solver: Solver[Any], problem: Problem, u0: Tensor, budget: int, ledger: Ledger | None = None
+    solver: Solver[Any],
+    problem: Problem,
+    u0: Tensor,
+    budget: int,
+    ledger: Ledger | None = None,
+    *,
+    begun: Begun | None = None,
 ) -> Iterator[Ledger]:
     """The steps of a solver, one by one; the ledger is up to date at each.
 
@@ -97,10 +119,10 @@ def iterate(
     """
     ledger = ledger or Ledger(problem, u0, solver.descends)
     index = torch.arange(len(u0), device=u0.device)  # which images the rows of the state are
-    pair = problem.paired(index)
-    if len(pair) > len(index):
+    pair = problem.paired(index) if begun is None else begun.which
+    if len(pair) != len(index) or begun is not None:
         index, problem, u0 = pair, problem.rows(pair), u0[pair]
-    state = solver.init(problem, u0, budget)
+    state = solver.init(problem, u0, budget) if begun is None else begun.state
     before = -1  # evaluations of all images
     while True:
         state.end(state.evaluations >= budget, "stopped", "budget")
@@ -139,10 +161,12 @@ class Ledger:
         self.evaluations = torch.zeros(b, dtype=torch.long, device=u0.device)
         self.status: list[Status | None] = [None] * b
         self.reason = [""] * b
-        self.draws: _Average | None = None
+        self.draws: Average | None = None
+        self.which, self.state = torch.arange(b, device=u0.device), State.begin(u0)  # as taken last
 
     def take(self, index: Tensor, state: State) -> None:
         """Note a state whose rows are the images ``index``."""
+        self.which, self.state = index, state
         finite = torch.isfinite(state.u).all(1)
         if self.descends:
             better = finite & (state.value < self.value[index])
@@ -159,7 +183,7 @@ class Ledger:
         if bool(drawn.any()):
             with torch.no_grad():
                 x = self.problem.image(state.u[drawn])
-            self.draws = self.draws or _Average(len(self.u), x)
+            self.draws = self.draws or Average(len(self.u), x)
             self.draws.add(index[drawn], x)
 
     def close(self, status: Status, reason: str) -> None:
@@ -196,7 +220,7 @@ class Ledger:
         )
 
 
-class _Average:
+class Average:
     """Mean and spread of draws per image, by Welford's updates, and a few of the draws.
 
     Reference: Welford, "Note on a method for calculating corrected sums of squares and

@@ -20,6 +20,7 @@ from priorkit.errors import PluginError
 __all__ = ["describe_errors", "option_fields", "options_model", "plain"]
 
 MAX_LISTED = 4096  # numbers of an array that is an option; a larger one stays an object
+MAX_RANGE = 1_000_000  # as much of a range
 
 
 def plain(value: Any) -> Any:
@@ -36,8 +37,10 @@ def plain(value: Any) -> Any:
         return value
     if isinstance(value, Mapping):
         return {name: plain(v) for name, v in value.items()}
-    if isinstance(value, (list, tuple, range)):
+    if isinstance(value, (list, tuple)):
         return [plain(v) for v in value]
+    if isinstance(value, range):
+        return list(value) if len(value) <= MAX_RANGE else value
     if isinstance(value, os.PathLike):
         return os.fsdecode(value)
     if isinstance(value, (Real, Decimal)):
@@ -82,7 +85,7 @@ def _model(target: Any) -> type[BaseModel]:
             continue
         default = ... if parameter.default is parameter.empty else parameter.default
         definition[parameter.name] = (hints.get(parameter.name, Any), default)
-    config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+    config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
     return create_model(f"{target.__name__}Options", __config__=config, **definition)
 
 
@@ -93,10 +96,11 @@ def option_fields(target: Any) -> dict[str, Any]:
 
 def describe_errors(error: ValidationError) -> str:
     """The first complaint of pydantic, in one line, with what was got."""
-    first = error.errors()[0]
+    # Of a union, what came nearest: of the right type, or wrong further inside.
+    first = max(error.errors(), key=lambda e: (len(e["loc"]), not e["type"].endswith("_type")))
     if not first["loc"]:  # about several at once: pydantic repeats them all as input
         return f"{first['msg'].removeprefix('Value error, ')}."
-    where = ".".join(str(part) for part in first["loc"])
+    where = ".".join(p for p in map(str, first["loc"]) if p.isidentifier() or p.isdigit())
     if first["type"] == "missing":
         return f"the option {where!r} is required."
     return f"{where}: {first['msg']}. Got {str(first.get('input'))[:80]!r}."

@@ -26,6 +26,7 @@ from priorkit.interfaces import Operator, Prior, Shape
 from priorkit.io import records
 from priorkit.io.arrays import numbers
 from priorkit.io.pictures import Pictures, astronaut, load, raw
+from priorkit.registry import registry
 
 __all__ = ["Progress", "load_framed", "path_of", "prepare", "recover", "replay"]
 
@@ -45,6 +46,9 @@ def recover(
     **settings: Unpack[Settings],
 ) -> Recovery:
     """Recover images from measurements: min over u of ℓ(A(D(u)), y) + γ·R(u).
+
+    With x alone, or nothing at all, defaults are taken: by what priorkit ships, a Glow of faces
+    and 500 random measurements. ``recovery.record["config"]`` says what was chosen.
 
     Parameters
     ----------
@@ -151,14 +155,19 @@ def prepare(
 ) -> tuple[Setup, Pictures | None]:
     """Everything that can be refused before compute; images come back framed."""
     chosen = choose(config, extra)
+    if y is None and config.prior is None and config.op is None:  # x alone
+        usual, own = registry().fallback("operator").usual, chosen.selections["operator"]
+        own.options = usual | own.options
     prior: Prior = chosen.selections["prior"].build(config.seed)
     fixed = prior.shape or config.shape
     if y is not None:
         operator: Operator = chosen.selections["operator"].build(config.seed)
-        return set_up(chosen, fixed or shape_of(y, operator), real=real), None
-    pictures = load_framed(x, fixed, resize=config.resize)
-    setup = set_up(chosen, tuple(pictures.x.shape[1:]), real=False)
-    question_sigma(setup, refuse=True)
+        setup, pictures = set_up(chosen, fixed or shape_of(y, operator), real=real), None
+    else:
+        pictures = load_framed(x, fixed, resize=config.resize)
+        setup = set_up(chosen, tuple(pictures.x.shape[1:]), real=False)
+        question_sigma(setup, refuse=True)
+    plan(setup, 1)  # refused before the operator makes what it needs
     return setup, pictures
 
 

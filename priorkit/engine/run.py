@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from priorkit.engine import record
+from priorkit.engine.bookmark import Bookmark, Keeper
 from priorkit.engine.components import blaming
 from priorkit.engine.given import GivenStart
 from priorkit.engine.journal import Journal
@@ -72,6 +73,7 @@ class _Rows:
     problem: Problem
     traces: list[Trace]
     parts: dict[int, Part] = field(default_factory=dict)
+    bookmark: Bookmark | None = None
 
     def load(self, journal: Journal) -> float:
         """Take what is finished from a journal; the seconds that it took, at least."""
@@ -81,7 +83,17 @@ class _Rows:
                 self.parts[row], self.traces[row] = found
         if self.parts:
             log.info("%d of %d rows were finished before.", len(self.parts), len(self.traces))
-        return max([0.0, *(s for row in self.parts for s in self.traces[row].seconds[-1:])])
+        self.bookmark = Bookmark.found(journal, self.pending)
+        if self.bookmark is not None:
+            log.info("%d rows go on from where they stood.", len(self.bookmark.rows))
+            for row, trace in zip(self.bookmark.rows, self.bookmark.traces, strict=True):
+                self.traces[row] = trace
+        return max([0.0, *(s for trace in self.traces for s in trace.seconds[-1:])])
+
+    @property
+    def pending(self) -> list[int]:
+        """The rows that aren't finished."""
+        return [row for row in range(len(self.traces)) if row not in self.parts]
 
     def take(self, rows: list[int], solution: Solution, journal: Journal | None = None) -> None:
         """The solution of some rows, written where there is a journal."""
@@ -104,12 +116,16 @@ def _solve(
     started: float,
 ) -> BaseException | None:
     """Solve the rows that aren't finished; what cut it short, or None."""
-    pending = [row for row in range(len(rows.traces)) if row not in rows.parts]
+    pending = rows.pending
     if not pending:
         return None
     log.info("Solving %s, each %s.", planned, dimensions(setup.problem.shape))
+    place = rows.bookmark
+    ahead = [] if place is None else place.rows
+    pending = [*ahead, *(row for row in pending if row not in ahead)]
     index = torch.tensor(pending, device=whole.y.device)
-    chunks = index.split(planned.together)
+    chunks = [part for part in (index[: len(ahead)], *index[len(ahead) :].split(planned.together))]
+    chunks = [chunk for chunk in chunks if len(chunk)]
     with blaming(f"start {setup.selections['start'].name!r}"):
         u0 = torch.cat(
             [setup.start.make(whole.rows(whole.paired(own)))[: len(own)] for own in chunks]
@@ -117,8 +133,9 @@ def _solve(
     if whole.averaged:
         u0 = apart(whole.rows(index), u0)
     cut: BaseException | None = None
-    for number, (chunk, begin) in enumerate(zip(chunks, u0.split(planned.together), strict=True)):
-        own, first = chunk.tolist(), number * planned.together
+    first = 0  # rows of the chunks before
+    for chunk, begin in zip(chunks, u0.split([len(chunk) for chunk in chunks]), strict=True):
+        own = chunk.tolist()
         if cut is not None:  # what follows is left at its start
             unsolved = Part.unsolved(whole.rows(chunk), begin)
             rows.parts |= {row: unsolved.rows([i]) for i, row in enumerate(own)}
@@ -128,11 +145,18 @@ def _solve(
         def ended(which: list[int], solution: Solution, own: list[int] = own) -> None:
             rows.take([own[i] for i in which], solution, journal)
 
-        problem = whole.rows(chunk)
-        found, cut = run(setup.solver, problem, begin, setup.budget, watch=watch, ended=ended)
+        problem, solver = whole.rows(chunk), setup.solver
+        mark = None if journal is None else Keeper(journal, solver, own, watch.traces)
+        begun = place.begin(solver, problem, begin, setup.budget) if place and not first else None
+        found, cut = run(
+            solver, problem, begin, setup.budget, watch=watch, ended=ended, mark=mark, begun=begun
+        )
         left = [i for i, row in enumerate(own) if row not in rows.parts]
         if left:
             rows.take([own[i] for i in left], found.rows(left))
+        elif journal is not None:
+            journal.unmark()
+        first += len(own)
     return cut
 
 
@@ -220,7 +244,7 @@ class _Watch:
         self, traces: list[Trace], first: int, started: float, progress: Progress | None
     ) -> None:
         self.traces, self.first, self.started, self.progress = traces, first, started, progress
-        self.noted = [0] * len(traces)
+        self.noted = [max(trace.evaluations, default=0) for trace in traces]
 
     def __call__(self, now: Snapshot) -> None:
         seconds = time.perf_counter() - self.started

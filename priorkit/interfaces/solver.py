@@ -232,6 +232,17 @@ class Solver(Component, ABC, Generic[S]):
         and return it. It counts its evaluations, and ends images by :meth:`State.end`.
         """
 
+    def keep(self, state: S) -> dict[str, Tensor] | None:
+        """What :meth:`again` needs to go on from here, beside the fields of every State: tensors
+        with a row per image, or of no dimension. None where the solve can't be left now; solvers
+        whose solves are short say so always.
+        """
+        return None
+
+    def again(self, problem: Problem, u0: Tensor, budget: int, kept: dict[str, Tensor]) -> S:
+        """The state that :meth:`keep` was called with; the loop sets the fields of every State."""
+        return self.init(problem, u0, budget)
+
     def memory(self, problem: Problem) -> tuple[int, int]:
         """Bytes that the state takes: one for all images, and per image."""
         return 0, 4 * 8 * problem.size

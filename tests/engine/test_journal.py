@@ -325,3 +325,67 @@ def test_a_comparison_lists_what_it_could_not_read(tmp_path, command_line):
     assert done.code == 1
     assert "1 file(s) could not be read" in done.err
     assert "b.png is not a picture" in (tmp_path / "out" / "report.html").read_text()
+
+
+# --- samplers ----------------------------------------------------------------------------
+
+SAMPLERS = {
+    "perturb": {"solver": {"name": "perturb", "draws": 6}, "budget": 48},
+    "langevin": {"solver": {"name": "langevin", "vectors": 5}, "budget": 120},
+}
+
+
+@pytest.mark.parametrize("images", [1, 3])
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_draws_are_kept_as_they_come(name, images, tiny_weights, monkeypatch, tmp_path):
+    """Cut in the middle of its draws, a run goes on with those that were done, bit for bit."""
+    out, generator = tmp_path / "out", torch.Generator().manual_seed(0)
+    x = torch.rand(images, 3, 8, 8, generator=generator)
+    settings = {"prior": str(tiny_weights), "m": 40, "sigma": 0.05, **SAMPLERS[name]}
+    whole = priorkit.recover(x, **settings)
+    monkeypatch.setattr("priorkit.engine.bookmark.EVERY", 0.0)
+    monkeypatch.setattr("priorkit.engine.bookmark.SHARE", 0)
+    mark = Journal.mark
+
+    def cut(self, tensors, words):
+        mark(self, tensors, words)
+        if "draws.count" in tensors and int(tensors["draws.count"].min()) == 4:
+            raise Killed
+
+    begun = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "mark", cut)
+        with pytest.raises(Killed):
+            priorkit.recover(x, **settings, out=out)
+    with pytest.raises(BadInputError, match=r"holds the draws so far .*Try: --resume"):
+        priorkit.recover(x, **settings, out=out)
+    again = priorkit.recover(
+        x, **settings, out=out, resume=True, progress=lambda now, _: begun.append(now.evaluations)
+    )
+    same(again, whole)
+    for one, other in zip(vars(again.draws).values(), vars(whole.draws).values(), strict=True):
+        assert torch.equal(one, other)
+    assert int(begun[0].min()) > max(whole.evaluations) / 3  # none of them was drawn again
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_damaged_bookmark_costs_only_the_time(tiny_weights, face, monkeypatch, tmp_path, caplog):
+    settings = {"prior": str(tiny_weights), "m": 40, "sigma": 0.05, **SAMPLERS["perturb"]}
+    whole = priorkit.recover(face, **settings)
+    monkeypatch.setattr("priorkit.engine.bookmark.EVERY", 0.0)
+    monkeypatch.setattr("priorkit.engine.bookmark.SHARE", 0)
+    marks = []
+
+    def stop(now, done):
+        if len(marks) == 3:
+            raise KeyboardInterrupt
+
+    mark = Journal.mark
+    monkeypatch.setattr(Journal, "mark", lambda self, *kept: marks.append(mark(self, *kept)))
+    out = tmp_path / "out"
+    cut = priorkit.recover(face, **settings, out=out, progress=stop)
+    assert cut.interrupted  # what Ctrl-C saved is there, and what the run goes on from too
+    place = unfinished(out) / "unfinished.mark"
+    place.write_bytes(place.read_bytes()[:-9])
+    same(priorkit.recover(face, **settings, out=out, resume=True), whole)
+    assert "begin anew" in caplog.text

@@ -1,6 +1,10 @@
 """How much memory a run takes: said before it starts, kept to, and refused where it can't fit."""
 
+import json
 import logging
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -54,3 +58,102 @@ def test_a_container_s_limit_counts(monkeypatch):
 
 def test_sizes_in_words():
     assert [size(n) for n in (5, 2048, 5 << 20)] == ["5 B", "2.0 KiB", "5.0 MiB"]
+
+
+# --- absurd settings --------------------------------------------------------------------
+
+ABSURD = """
+import json, resource, sys, time
+import torch
+from priorkit.engine.components import class_of
+from priorkit.engine.config import split
+from priorkit.engine.options import option_fields
+from priorkit.engine.recover import prepare
+from priorkit.errors import PriorkitError
+from priorkit.registry import registry
+
+def largest(field):
+    return next((m.le for m in field.metadata if hasattr(m, "le")), 10**12)
+
+def told(kind, entry):
+    for name, field in option_fields(class_of(entry)).items():
+        if "int" in str(field.annotation) and name != "seed":
+            yield name, 10**12
+            yield name, largest(field)
+        elif "float" in str(field.annotation):
+            yield name, 1e300
+            yield name, float("nan")
+            yield name, largest(field)
+
+more = {"radon": [("angles", range(10**9)), ("angles", [float("nan")]), ("angles", 180)]}
+more["fourier"] = [("pattern", "radial")]
+x = torch.zeros(1, 1, 2048, 2048)
+prepare(x, None, *split({"prior": "none", "op": "mask"}))
+space = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+cases = []
+for kind, key in (("operator", "op"), ("prior", "prior")):
+    for entry in registry().entries(kind):
+        if entry.name in ("gray", "deepinv") or entry.preset.get("weights"):
+            continue
+        class_of(entry)
+        cases += [(key, entry.name, *option) for option in told(kind, entry)]
+        cases += [(key, entry.name, *option) for option in more.get(entry.name, ())]
+resource.setrlimit(resource.RLIMIT_AS, (space + (400 << 20),) * 2)
+for key, name, option, value in cases:
+    base = {"prior": "none", "op": "mask"} | ({"m": 100} if name == "srht" else {})
+    settings = base | {key: name, option: value, "penalty": "none"}
+    settings |= {"kernel": "motion"} if option in ("length", "angle") else {}
+    started = time.process_time()
+    try:
+        prepare(x, None, *split(settings))
+        said = "planned"
+    except PriorkitError as error:
+        said = f"{type(error).__name__}: {error}"
+    print(json.dumps([name, option, str(value), said, time.process_time() - started]), flush=True)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits memory as Linux does")
+def test_absurd_settings_are_refused_before_they_take_memory():
+    """Every number of every operator, at a picture of 2048×2048, within seconds and 400 MB of
+    addresses: what is too much is refused, and what isn't is made when it is used."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", ABSURD], capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {"radon", "phase", "fourier", "gaussian", "deep-decoder"} <= {row[0] for row in found}
+    for name, option, value, said, seconds in found:
+        case = f"{name} {option}={value}: {said}"
+        assert not said.startswith("PluginError"), case  # a MemoryError of its own
+        assert said == "planned" or said.startswith(("BadInput", "Mismatch", "UnknownName")), case
+        assert seconds < 5, case
+        assert said != "planned" or value not in ("nan", "[nan]"), case
+
+
+def test_what_is_made_late_is_what_was_planned():
+    """The bytes that an operator says, beside those that it holds once it was used."""
+    for name, options in (
+        ("radon", {"angles": 7, "detectors": 20}),
+        ("phase", {"masks": 3}),
+        ("fourier", {"coils": 3}),
+        ("downsample", {"factor": 2}),
+    ):
+        operator = prepare(
+            torch.zeros(1, 1, 32, 32), None, *split({"prior": "none", "op": name} | options)
+        )[0].problem.operator
+        operator.A(torch.zeros(1, 1, 32, 32))
+        held = {
+            "radon": lambda A: sum(
+                part.nbytes
+                for part in (A._rays.matrix.data, A._rays.matrix.indices, A._rays.matrix.indptr)
+            ),
+            "phase": lambda A: A._coded.like(torch.zeros(1, dtype=torch.complex64)).nbytes,
+            "fourier": lambda A: A._maps.like(torch.zeros(1, dtype=torch.complex64)).nbytes,
+            "downsample": lambda A: sum(
+                c.like(torch.zeros(1)).nbytes for c in (A._rows, A._columns)
+            ),
+        }[name](operator)
+        assert 0.5 * operator.memory / (5 if name == "fourier" else 1) <= held
+        assert held <= operator.memory + 8

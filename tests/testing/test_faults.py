@@ -241,7 +241,7 @@ class Contagious(FISTA):
 
     def init(self, problem, u0, budget):
         state = super().init(problem, u0, budget)
-        state.curvature *= 1 + float(problem.y[0].abs().max())
+        state.L = state.L * (1 + float(problem.y[0].abs().max()))
         return state
 
 
