@@ -28,7 +28,8 @@ def least_squares(
 
     Conjugate gradients on the normal equations, which never form AᴴA and converge whether or
     not y is in the range of A. An image stops when its residual is orthogonal to the range to
-    rounding, or when ‖A x − y‖² is at most ``enough``, the noise in y: what follows fits noise.
+    rounding, or where ρ = 0 when ‖A x − y‖² is at most ``enough``, the noise in y: what follows
+    fits noise.
 
     Parameters
     ----------
@@ -47,7 +48,9 @@ def least_squares(
     p, size = s.clone(), energy(s)
     rounding = (10 * torch.finfo(x.dtype).eps) ** 2 * energy(adjoint(y) + rho * centre)
     for _ in range(steps):
-        running = (size > rounding) & (energy(r) > enough)
+        running = size > rounding
+        if not rho:
+            running &= energy(r) > enough
         if not bool(running.any()):
             break
         q = A(p)

@@ -55,7 +55,7 @@ def _pictures(folder):
     (folder / "notes.png").write_text("not a picture")
     whole = (folder / "face.png").read_bytes()
     (folder / "truncated.png").write_bytes(whole[: len(whole) // 2])
-    Image.fromarray(np.full((8, 8), 0.5, dtype=np.float32)).save(folder / "deep.tiff")
+    Image.fromarray(np.full((8, 8), 70_000, dtype=np.int32)).save(folder / "deep.tiff")
     (folder / "empty").mkdir()
     (folder / "sizes").mkdir()
     for side in (8, 12):

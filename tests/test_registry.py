@@ -407,7 +407,7 @@ COMMANDS = """
         def odd(x: int | str): pass
 
         @app.command()
-        def new(): "Help with [/b]bad markup."; print("new")
+        def new(): "Help with [/b]bad markup, and [grid]."; print("new")
 
         app.callback()(lambda: print("everything"))
 """
@@ -421,7 +421,9 @@ def test_commands_of_others_stay(plugin, command_line, monkeypatch):
     helped = command_line("recover", "--help")
     assert (helped.code, "Recover pictures" in helped.out) == (0, True)
     assert command_line("new").out == "new\n"
-    assert command_line("--help").code == 0
+    for words in (("--help",), ("new", "--help")):  # as it is written
+        helped = command_line(*words)
+        assert (helped.code, "Help with [/b]bad markup, and [grid]." in helped.out) == (0, True)
     shown = command_line("plugins")
     assert "the command 'recover' is already there" in shown.out
     assert "Union types" in shown.out

@@ -1,13 +1,16 @@
 """What an editor and mypy know of priorkit, as its users install it."""
 
 import importlib
+import io
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import priorkit
+from priorkit.studies.results import Results
 
 ROOT = Path(__file__).parents[1]
 SAID = """
@@ -59,9 +62,16 @@ def test_a_recovery_shows_itself(monkeypatch):
     figure = pytest.importorskip("matplotlib.figure")
     assert isinstance(found.plot(), figure.Figure)
     assert len(found.plot().axes) == 4
+    compared = priorkit.compare(priors=["dct", "none"], op="mask", shape=(3, 16, 16), budget=3)
+    study = Results([{"label": "a", "m": m, "psnr": 20.0 + m} for m in (1, 2, 3)])
+    for drawn in (found.plot(), compared.plot(), study.plot(across="m")):
+        # what IPython asks of the last value of a cell: a plain Figure has no answer
+        with Image.open(io.BytesIO(drawn._repr_png_())) as picture:
+            assert picture.format == "PNG"
+            assert len(picture.convert("RGB").getcolors(1 << 24)) > 10, "an empty picture"
+    monkeypatch.delitem(sys.modules, "priorkit.report.shown")
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert found.plot().size == found.grid().size
-    compared = priorkit.compare(priors=["dct", "none"], op="mask", shape=(3, 16, 16), budget=3)
     assert repr(compared) == "<Comparison: dct, none on 1 image(s), 2 rows>"
     assert "<table>" in compared._repr_html_()
     assert compared.plot().size == compared.grid().size

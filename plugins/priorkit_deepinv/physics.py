@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import Copies, Level, LinearOperator, Operator
+from priorkit.interfaces import Copies, Level, LinearOperator, Operator, Shape
 
 __all__ = ["LinearPhysics", "Physics"]
 
@@ -74,6 +74,9 @@ class Physics(Operator):
     @property
     def sees_image(self) -> bool:
         return self.y_shape == self.shape and _is(self.physics, "Inpainting", "Denoising")
+
+    def shape_from(self, y_shape: Shape) -> Shape | None:
+        return y_shape if _is(self.physics, "Inpainting", "Denoising") else None
 
     def image(self, y: Tensor) -> Tensor | None:
         return y if y.ndim == 4 and y.shape[1] in (1, 3) else None

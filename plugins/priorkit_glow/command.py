@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +30,7 @@ def import_glow(
             "Weights are .safetensors files.", got=save, try_="--out NAME.safetensors"
         )
     for path in (save, save.with_suffix(".json")):
-        if path.exists():
+        if os.path.exists(path):
             raise BadInputError(f"{path} is there already.", try_="another --out")
     require_writable(save.parent)
     network = import_checkpoint(

@@ -34,7 +34,7 @@ class Poisson(Noise):
     coupled-device camera", JOSA A 1993.
     """
 
-    def __init__(self, *, gain: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.01) -> None:
+    def __init__(self, *, gain: Annotated[float, Field(ge=1e-15, le=1e15)] = 0.01) -> None:
         self.gain = gain
 
     @property

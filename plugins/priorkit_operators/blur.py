@@ -9,15 +9,16 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
+from PIL import Image
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import Copies, Level, LinearOperator
+from priorkit.interfaces import Copies, Level, LinearOperator, Shape
 from priorkit.io.arrays import read_array
 from priorkit.io.pictures import load
-from priorkit_operators.checks import array_of, require_picture
+from priorkit_operators.checks import real_array, require_picture
 
 __all__ = ["Blur"]
 
@@ -86,6 +87,12 @@ class Blur(LinearOperator):
     def image(self, y: Tensor) -> Tensor:
         return y
 
+    def shape_from(self, y_shape: Shape) -> Shape | None:
+        channels, *sides = y_shape
+        if self.boundary == "valid":
+            sides = [s + k - 1 for s, k in zip(sides, self.kernel.shape, strict=True)]
+        return (channels, *sides)
+
     def _convolved(self, wide: Tensor) -> Tensor:
         kernel = self._kernels.like(wide)[None, None]
         return F.conv2d(wide.reshape(-1, 1, *wide.shape[2:]), kernel).view(-1, *self.y_shape)
@@ -142,9 +149,11 @@ def _kernel(asked: Any, width: float, length: float, angle: float) -> Tensor:
                 "A kernel is gaussian, motion, a picture or .npy file, or an array.",
                 got=repr(str(asked)),
             )
-        npy = str(asked).endswith(".npy")
-        asked = read_array(Path(asked)) if npy else load(asked).x[0].mean(0)
-    kernel = array_of(np.float64, asked, "A kernel is an array of numbers.")
+        if str(asked).endswith(".npy"):
+            asked = read_array(Path(asked))
+    if isinstance(asked, (str, os.PathLike, Image.Image)):
+        asked = load(asked).x[0].mean(0)
+    kernel = real_array(asked, "A kernel")
     if kernel.ndim != 2 or 0 in kernel.shape:
         raise BadInputError("A kernel has two dimensions, (h, w).", got=tuple(kernel.shape))
     if not bool(torch.isfinite(kernel).all()) or abs(float(kernel.sum())) < 1e-12:

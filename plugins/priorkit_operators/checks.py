@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Shape
+from priorkit.io.arrays import numbers
 
-__all__ = ["array_of", "require_picture"]
+__all__ = ["real_array", "require_picture"]
 
 
 def require_picture(who: str, shape: Shape) -> None:
@@ -20,9 +20,9 @@ def require_picture(who: str, shape: Shape) -> None:
         raise BadInputError(f"{who} is for pictures (C, H, W).", got=shape)
 
 
-def array_of(dtype: type[np.generic], thing: Any, refusal: str) -> Tensor:
-    """What a user gave as an array, as a tensor. Raises BadInputError with ``refusal``."""
-    try:
-        return torch.as_tensor(np.asarray(thing, dtype=dtype))
-    except (TypeError, ValueError) as error:
-        raise BadInputError(refusal, got=type(thing).__name__) from error
+def real_array(thing: Any, what: str) -> Tensor:
+    """What a user gave as an array, in float64. Raises BadInputError, of complex numbers too."""
+    array = numbers(thing, what)
+    if array.is_complex():
+        raise BadInputError(f"{what} is an array of real numbers.", got="complex ones")
+    return array.to(torch.float64)

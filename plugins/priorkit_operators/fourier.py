@@ -8,16 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Copies, Level, LinearOperator
-from priorkit.io.arrays import read_array
+from priorkit.io.arrays import numbers, read_array
 from priorkit.streams import Streams
-from priorkit_operators.checks import array_of, require_picture
+from priorkit_operators.checks import require_picture
 
 __all__ = ["Fourier"]
 
@@ -34,8 +33,10 @@ class Fourier(LinearOperator):
     ----------
     pattern : "lines" (whole columns of the spectrum, those nearest to the middle and others at
         random), "random" (single coefficients, likewise), or "radial" (spokes through the middle)
-    acceleration : how many times fewer coefficients are measured than there are
-    centre : part of the columns, or of the side, that is measured in the middle in any case
+    acceleration : how many times fewer coefficients are measured than there are, the middle
+        among them
+    centre : part of the columns, or of either side, that is measured in the middle in any case;
+        an acceleration that leaves less than that is refused
     coils : how many; above 1 with smooth sensitivities around the picture, |S₁|² + … = 1
     maps : measured sensitivities instead, a complex .npy file or array (coils, H, W)
     seed : of the pattern; default: the run's
@@ -109,29 +110,46 @@ class Fourier(LinearOperator):
         return (len(self._given),)
 
     def _lines(self, height: int, width: int) -> Tensor:
-        chosen = self._chosen(_distance(width).abs(), 0.5 * self.centre * width, "lines")
-        return chosen.expand(height, width)
+        away = _distance(width).abs() / width
+        return self._chosen(away, "lines").expand(height, width)
 
     def _points(self, height: int, width: int) -> Tensor:
-        away = torch.maximum(
-            _distance(height).abs()[:, None] / height, _distance(width).abs() / width
-        )
-        return self._chosen(away.flatten(), 0.5 * self.centre, "points").view(height, width)
+        away = _away(height, width)
+        return self._chosen(away.flatten(), "points").view(height, width)
 
-    def _chosen(self, away: Tensor, always: float, purpose: str) -> Tensor:
-        """Those within a distance, and at random others, up to the share that is measured."""
+    def _chosen(self, away: Tensor, purpose: str) -> Tensor:
+        """The middle, and at random others, up to the share that is measured."""
         count = max(1, round(len(away) / self.acceleration))
+        middle = self._middle(away, count)
         order = Streams(self.seed or 0, f"fourier {purpose}", [0]).uniform(len(away))[0]
-        order = torch.where(away <= always, away - away.max() - 1, order)  # the nearest first
         chosen = torch.zeros(len(away))
-        chosen[torch.argsort(order)[:count]] = 1
+        chosen[torch.argsort(torch.where(middle, -1.0, order))[:count]] = 1
         return chosen
+
+    def _middle(self, away: Tensor, count: int) -> Tensor:
+        """Those that are measured in any case, by their distance in parts of the side.
+
+        Raises BadInputError where they are more than ``count``, all that is measured.
+        """
+        middle = away <= 0.5 * self.centre
+        if (asked := int(middle.sum())) > count:
+            beyond = float(away.flatten().sort().values[count])
+            fits = float(away[away < beyond].max()) + beyond  # between two distances, twice
+            what = "columns" if self.pattern == "lines" else "coefficients"
+            raise BadInputError(
+                f"acceleration={self.acceleration:g} leaves {count} of {away.numel()} {what}, "
+                f"fewer than the {asked} in the middle.",
+                got=f"centre={self.centre:g}",
+                try_=f"centre={fits:.4g}, or acceleration={away.numel() // asked}",
+            )
+        return middle
 
     def _spokes(self, height: int, width: int) -> Tensor:
         """As many spokes, a golden angle apart, as measure the share that is asked."""
-        seen, wanted = torch.zeros(height, width), height * width / self.acceleration
+        wanted = height * width / self.acceleration
         if wanted >= height * width:  # spokes get there too, after a long time
-            return torch.ones_like(seen)
+            return torch.ones(height, width)
+        seen = self._middle(_away(height, width), max(1, round(wanted))).float()
         steps = torch.linspace(-0.5, 0.5, 2 * max(height, width) + 1, dtype=torch.float64)
         for spoke in range(4 * (height + width)):
             angle = spoke * math.pi * (math.sqrt(5) - 1) / 2
@@ -150,6 +168,11 @@ _PATTERNS = {"lines": Fourier._lines, "random": Fourier._points, "radial": Fouri
 def _distance(side: int) -> Tensor:
     """From the slowest wave, in coefficients, (side,)."""
     return torch.arange(side).double() - side // 2
+
+
+def _away(height: int, width: int) -> Tensor:
+    """From the slowest waves, in parts of the sides, (height, width): squares around them."""
+    return torch.maximum(_distance(height).abs()[:, None] / height, _distance(width).abs() / width)
 
 
 def _spectrum(x: Tensor) -> Tensor:
@@ -191,7 +214,7 @@ def _around(coils: int, height: int, width: int) -> Tensor:
 
 def _read_maps(maps: Any) -> Tensor:
     array = read_array(Path(maps)) if isinstance(maps, (str, os.PathLike)) else maps
-    found = array_of(np.complex128, array, "Sensitivity maps are a complex array.")
+    found = numbers(array, "What sensitivity maps are read from").to(torch.complex128)
     if found.ndim != 3 or 0 in found.shape:
         raise BadInputError("Sensitivity maps are (coils, H, W).", got=tuple(found.shape))
     if not bool(torch.isfinite(torch.view_as_real(found)).all()):

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Copies, MatrixOperator
-from priorkit.io.arrays import read_array
+from priorkit.io.arrays import numbers, read_array
 from priorkit.linear import matvec, rmatvec
-from priorkit_operators.checks import array_of
+from priorkit_operators.checks import real_array
 
 __all__ = ["Matrix"]
 
@@ -120,7 +120,7 @@ class Matrix(MatrixOperator):
 
 
 def _read(path: Path) -> Any:
-    if not path.exists():
+    if not os.path.exists(path):
         raise BadInputError(f"There is no matrix file {path}.")
     try:
         if path.suffix == ".npz":
@@ -166,20 +166,17 @@ def _accept(matrix: Any) -> Any:
         finite = np.isfinite(matrix.data).all()
     else:
         if isinstance(matrix, list):  # a small one, as a file has it
-            matrix = array_of(np.float64, matrix, "A matrix as lists has rows of as many numbers.")
+            matrix = real_array(matrix, "A matrix")
         if not isinstance(matrix, (np.ndarray, Tensor)):
             raise BadInputError(
                 "A matrix is a numpy array, a torch tensor, a sparse matrix of scipy, a list of "
                 "rows, or a linear operator.",
                 got=type(matrix).__name__,
             )
-        try:
-            matrix = torch.as_tensor(matrix)
-        except (TypeError, ValueError) as error:  # letters, objects
-            raise BadInputError("A matrix holds numbers.", got=matrix.dtype) from error
+        matrix = numbers(matrix, "A matrix", copy=False)
+        if not (matrix.is_floating_point() or matrix.is_complex()):
+            matrix = matrix.double() if matrix.itemsize > 2 else matrix.float()
         finite = bool(torch.isfinite(matrix).all())
-        fractions = matrix.is_floating_point() or matrix.is_complex()
-        matrix = matrix if fractions else matrix.float()
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise BadInputError("A matrix has two dimensions, (m, n).", got=tuple(matrix.shape))
     if not finite:

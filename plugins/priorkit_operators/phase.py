@@ -55,6 +55,10 @@ class Phase(Operator):
     def memory(self) -> int:
         return 8 * math.prod(self.y_shape[1:])
 
+    @property
+    def even(self) -> bool:
+        return True
+
     def A(self, x: Tensor) -> Tensor:
         y = self._diffracted(x)
         return y.real.square() + y.imag.square() if self.squared else y.abs()

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import torch
+from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import IdentityOperator, Level, LinearOperator
+from priorkit.interfaces import IdentityOperator, Level, LinearOperator, Shape
+from priorkit.io.arrays import read_array
 from priorkit.io.pictures import load
 from priorkit.streams import permutation
-from priorkit_operators.checks import array_of, require_picture
+from priorkit_operators.checks import real_array, require_picture
 
 __all__ = ["Gray", "Identity", "Mask"]
 
@@ -54,6 +56,9 @@ class Gray(LinearOperator):
 
     def image(self, y: Tensor) -> Tensor:
         return y
+
+    def shape_from(self, y_shape: Shape) -> Shape | None:
+        return (3, *y_shape[1:]) if y_shape[0] == 1 else None
 
     @staticmethod
     def _luma(like: Tensor) -> Tensor:
@@ -135,8 +140,11 @@ class Mask(LinearOperator):
                     "A mask is center, random, left, bottom, a picture file or an array.",
                     got=repr(str(source)),
                 )
+            if str(source).endswith(".npy"):
+                source = read_array(Path(source))
+        if isinstance(source, (str, os.PathLike, Image.Image)):
             source = load(source, (1, *self.shape[1:])).x[0]
-        array = array_of(np.float32, source, "A mask is an array of numbers.")
+        array = real_array(source, "A mask")
         if array.ndim == 2:
             array = array[None]
         if array.ndim != 3 or array.shape[1:] != self.shape[1:]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from functools import cached_property
 from typing import Annotated, Any
@@ -20,6 +21,7 @@ from priorkit_operators.matrix import Matrix
 __all__ = ["Radon"]
 
 MOST = 100_000  # angles, and detectors
+log = logging.getLogger("priorkit")
 
 
 class Radon(MatrixOperator):
@@ -33,7 +35,10 @@ class Radon(MatrixOperator):
     ----------
     angles : how many, evenly in [0°, 180°); or a list of them in degrees, anticlockwise, where
         rays at 0° are the columns
-    detectors : how many, a pixel apart; default: as many as the diagonal needs
+    detectors : how many, a pixel apart; default: as many as the diagonal needs, even where the
+        width is even and odd where it is odd, so that each column is met by one detector at 0°.
+        A number of the other parity measures 0° half a pixel blurred, as a detector that stands
+        so does, and that is said
 
     Reference: Kak & Slaney, "Principles of computerized tomographic imaging", IEEE Press 1988,
     section 3.1.
@@ -57,9 +62,8 @@ class Radon(MatrixOperator):
     def prepare(self) -> None:
         require_picture("The operator 'radon'", self.shape)
         channels, height, width = self.shape
-        detectors = self.detectors or math.ceil(math.hypot(height, width)) + 1
         angles = self.angles if isinstance(self.angles, int) else len(self.angles)
-        self.y_shape = (channels, angles, detectors)
+        self.y_shape = (channels, angles, self._count(height, width))
         vars(self).pop("_rays", None)  # of an earlier binding
 
     @cached_property
@@ -95,6 +99,21 @@ class Radon(MatrixOperator):
     def image(self, y: Tensor) -> Tensor:
         """The sinogram, a row per angle."""
         return y
+
+    def _count(self, height: int, width: int) -> int:
+        """How many detectors there are; said where those of 0° lie between the columns."""
+        if self.detectors is None:
+            least = math.ceil(math.hypot(height, width)) + 1
+            return least + (least - width) % 2
+        if (self.detectors - width) % 2 and any(angle % 180 == 0 for angle in self._degrees()):
+            log.warning(
+                "radon: the middles of %d detectors and %d columns are half a pixel apart: at 0° "
+                "each column is shared by two detectors, which is a blur. Try: detectors=%d",
+                self.detectors,
+                width,
+                self.detectors + 1,
+            )
+        return self.detectors
 
     def _degrees(self) -> list[float]:
         if isinstance(self.angles, int):

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import Copies, Level, LinearOperator
+from priorkit.interfaces import Copies, Level, LinearOperator, Shape
 from priorkit_operators.checks import require_picture
 
 __all__ = ["Downsample"]
@@ -63,6 +63,10 @@ class Downsample(LinearOperator):
 
     def image(self, y: Tensor) -> Tensor:
         return y
+
+    def shape_from(self, y_shape: Shape) -> Shape | None:
+        channels, height, width = y_shape
+        return (channels, height * self.factor, width * self.factor)
 
 
 def _weights(side: int, factor: int, device: torch.device, dtype: torch.dtype) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated
 
 import torch
@@ -13,17 +14,22 @@ from priorkit.interfaces import Penalty, Prior, Shape
 
 __all__ = ["TotalVariation"]
 
+log = logging.getLogger("priorkit")
+
 
 class TotalVariation(Penalty):
     """R(x) = Σ √(|∂x|² + ε²) − ε, the isotropic total variation, rounded off at ε.
 
-    ∂ are forward differences along height and width (of a signal along its length), zero past
-    the border; the sum runs over channels and pixels. Rounding makes it smooth, so that L-BFGS
-    applies.
+    ∂ are forward differences along height and width, of a signal along its length, of a volume
+    (C, D, H, W) along all three, zero past the border; the sum runs over channels and pixels.
+    Rounding makes it smooth, so that L-BFGS applies.
 
     Parameters
     ----------
     epsilon : size of the gradient below which it counts quadratically, in pixel values
+    depth : whether the channels are the slices of a volume, (D, H, W), which are neighbours as
+        pixels are: ∂ then goes through them too. Without it, every channel stands for itself,
+        which is said where there are more than 3
 
     Reference: Rudin, Osher & Fatemi, "Nonlinear total variation based noise removal
     algorithms", Physica D 1992.
@@ -31,8 +37,10 @@ class TotalVariation(Penalty):
 
     acts_on = "x"
 
-    def __init__(self, *, epsilon: Annotated[float, Field(gt=0)] = 1e-2) -> None:
-        self.epsilon = epsilon
+    def __init__(
+        self, *, epsilon: Annotated[float, Field(gt=0)] = 1e-2, depth: bool | None = None
+    ) -> None:
+        self.epsilon, self.depth = epsilon, depth
 
     def bind(self, prior: Prior, shape: Shape) -> TotalVariation:
         """Raises BadInputError for vectors, whose entries have no neighbours."""
@@ -42,10 +50,20 @@ class TotalVariation(Penalty):
                 got=f"shape {shape}",
                 try_="shape=(1, 100) for a signal of 100 numbers",
             )
+        if self.depth and len(shape) != 3:
+            raise BadInputError(
+                "depth=True is for a volume given as its slices, (D, H, W).", got=f"shape {shape}"
+            )
+        if self.depth is None and len(shape) == 3 and shape[0] > 3:
+            log.warning(
+                "tv takes each of %d channels by itself. Try: depth=True where they are the slices "
+                "of a volume, depth=False where they aren't",
+                shape[0],
+            )
         return self
 
     def value_grad(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        axes = range(2, u.ndim)
+        axes = range(1 if self.depth else 2, u.ndim)
         steps = [_forward(u, axis) for axis in axes]
         size = (torch.stack(steps).square().sum(0) + self.epsilon**2).sqrt()
         value = (size - self.epsilon).flatten(1).double().sum(1)

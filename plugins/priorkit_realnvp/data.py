@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from priorkit.io.pictures import LUMA
+from priorkit.io.values import LUMA
 from priorkit.training.dataset import TrainingPictures
 from priorkit_realnvp.basis import coordinates
 

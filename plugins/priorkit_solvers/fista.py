@@ -19,10 +19,13 @@ from priorkit.interfaces import (
     Requires,
     Solver,
     State,
-    shared,
 )
+from priorkit.linear import energy
 
 __all__ = ["FISTA"]
+
+MARGIN = 1.05  # of a curvature above the largest that was met
+APART = 1e-3  # of ‖w‖ between two points whose gradients differ by more than rounding
 
 
 @dataclass(kw_only=True)
@@ -31,7 +34,9 @@ class _Momentum(State):
     v: Tensor  # the last proximal point
     theta: Tensor  # (b,) of Nesterov's sequence
     energy: Tensor  # (b,) ‖y − A D(0)‖²
-    curvature: float = shared()
+    L: Tensor  # (b,)
+    before: Tensor  # the last w, and the gradient there
+    slope: Tensor
 
 
 class FISTA(Solver[_Momentum]):
@@ -39,7 +44,8 @@ class FISTA(Solver[_Momentum]):
 
     v = prox_{γ/L R}(w − ∇f(w)/L) with momentum w = v + β(v − v₋), restarted in an image
     whenever its momentum points uphill. L, the curvature 2‖AΦ‖², is found by power iteration,
-    which no y enters and the count of evaluations leaves out.
+    which no y enters and the count of evaluations leaves out, and raised in an image where two
+    of its gradients differ by more than L allows: power iteration approaches from below.
     For a norm R with dual R* an image has converged when the duality gap
 
         γR(u) + ‖r‖² + s²‖r‖² + 2s⟨r, y⟩,   r = AΦu − y,  s = min(1, γ/R*(2(AΦ)ᵀr)),
@@ -75,18 +81,21 @@ class FISTA(Solver[_Momentum]):
             v=u0.clone(),
             theta=torch.ones(len(u0), dtype=u0.dtype, device=u0.device),
             energy=problem.noise.misfit(problem.y, offset)[0],
-            curvature=_curvature(problem, offset),
+            L=torch.full((len(u0),), _curvature(problem, offset)).to(u0),
+            before=u0.clone(),
+            slope=torch.zeros_like(u0),
         )
 
     def step(self, problem: Problem, state: _Momentum) -> _Momentum:
-        penalty, gamma, L = cast(ProximalPenalty, problem.penalty), problem.gamma, state.curvature
-        w = state.w
+        penalty, gamma, w = cast(ProximalPenalty, problem.penalty), problem.gamma, state.w
         _, grad, state.misfit = problem.smooth(w)
         state.evaluations = state.evaluations + 1
         # The objective and the gap at w cost nothing more; the best w is what is kept.
         size = penalty.value_grad(w)[0].double()
         state.u, state.value = w, state.misfit + gamma * size
-        after = penalty.prox(w - grad / L, gamma / L)
+        state.L = _raised(state, w, grad)
+        state.before, state.slope = w, grad
+        after = penalty.prox(w - grad / state.L[:, None], gamma / state.L)
         lost = ~torch.isfinite(state.value) | ~torch.isfinite(after).all(1)
         state.diverge(lost, problem, w)
         if isinstance(penalty, NormPenalty) and gamma:
@@ -113,11 +122,22 @@ def _gap(
     return gamma * size + misfit + s.square() * misfit + s * (along - 2 * misfit)
 
 
+def _raised(state: _Momentum, w: Tensor, grad: Tensor) -> Tensor:
+    """L where the gradients at the last two w differ by at most L‖Δw‖, else what they show.
+
+    Steps that are too long grow along the largest eigenvector, so that it is soon met.
+    """
+    moved, met = energy(w - state.before).sqrt(), energy(grad - state.slope).sqrt()
+    apart = moved > APART * energy(w).sqrt()
+    known = apart & (state.evaluations > 1) & (met > moved * state.L)
+    return torch.where(known, (MARGIN * met / moved).to(state.L), state.L)
+
+
 def _curvature(problem: Problem, offset: Tensor, steps: int = 20) -> float:
-    """An upper estimate of the largest eigenvalue of 2(AΦ)ᵀAΦ.
+    """The largest eigenvalue of 2(AΦ)ᵀAΦ by power iteration from below, and a margin.
 
     With y = A(D(0)) the gradient of the misfit at u is 2(AΦ)ᵀAΦu exactly, whatever the
-    measurements are. Power iteration approaches from below, hence the margin.
+    measurements are.
     """
     homogeneous = problem.at(offset)
     fixed = torch.Generator().manual_seed(0)
@@ -127,4 +147,4 @@ def _curvature(problem: Problem, offset: Tensor, steps: int = 20) -> float:
         u = u / u.norm().clamp_min(torch.finfo(u.dtype).tiny)
         u = homogeneous.smooth(u).grad
         value = float(u.norm())
-    return 1.05 * max(value, torch.finfo(u.dtype).tiny)
+    return MARGIN * max(value, torch.finfo(u.dtype).tiny)

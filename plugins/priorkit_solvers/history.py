@@ -24,7 +24,7 @@ from torch import Tensor
 
 __all__ = ["History", "dots"]
 
-CURVATURE = 1e-10  # a pair with sᵀy below this times yᵀy says nothing and is dropped
+CURVATURE = 1e-10  # a pair with sᵀy below this times ‖s‖‖y‖ says nothing and is dropped
 
 
 class History:
@@ -66,10 +66,17 @@ class History:
 
 
 class _Ring:
-    """The pairs of one image, in slots that are overwritten in turn, and a gradient."""
+    """The pairs of one image, in slots that are overwritten in turn, and a gradient.
+
+    Gradients are held times a power of two that brings the first one near 1: their products
+    leave float32 otherwise, where A or y is in units of its own. H g is the same, to the bit.
+    """
 
     def __init__(self, memory: int, g: Tensor) -> None:
-        self.memory, self.g = memory, g.clone()
+        self.memory = memory
+        largest = torch.frexp(g.abs().amax().nan_to_num(0.0, 0.0))
+        self.unit = 2.0 ** -int(largest.exponent.clamp(-1000, 1000))
+        self.g = g * self.unit
         self.forget()
 
     def forget(self) -> None:
@@ -80,12 +87,13 @@ class _Ring:
         self.Sg = self.Yg = empty[0:0, 0:0].flatten()
 
     def move(self, s: Tensor, g: Tensor) -> None:
+        g = g * self.unit
         y = g - self.g
-        self.g = g.clone()
+        self.g = g
         before = (self.Sg, self.Yg)
         self.Sg, self.Yg = self._products(g)
         sy, yy = float(dots(s, y)), float(dots(y, y))
-        if not (sy > CURVATURE * yy and yy > 0):
+        if not sy > CURVATURE * (float(dots(s, s)) * yy) ** 0.5:
             return
         across = (self.Sg - before[0], self.Yg - before[1])  # Sᵀy and Yᵀy
         full = self.count == self.memory
@@ -101,7 +109,7 @@ class _Ring:
 
     def direction(self) -> Tensor:
         if not self.count:
-            return self.g
+            return self.g / self.unit
         theta = self.SY[-1, -1] / self.YY[-1, -1]
         R = self.SY.triu()
         p = torch.linalg.solve_triangular(R, self.Sg[:, None], upper=True)[:, 0]

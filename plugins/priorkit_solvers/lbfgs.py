@@ -20,6 +20,7 @@ __all__ = ["LBFGS", "Search"]
 
 ARMIJO, WOLFE = 1e-4, 0.9  # Nocedal & Wright, section 3.1
 MAX_TRIALS = 25  # evaluations in one line search
+FAR = 1e5  # times a first step's guess within which a line search finds its length
 
 
 @dataclass(kw_only=True)
@@ -182,7 +183,7 @@ def _aim(problem: Problem, state: Search, rows: Tensor) -> None:
     slope = torch.where(bad, dots(steepest, state.g), slope)
     state.pairs.forget(bad & rows)
     fresh = state.pairs.empty()
-    first = torch.clamp(1 / (-dots(steepest, state.g)).sqrt(), max=1.0)
+    first = _first(state, -dots(steepest, state.g))
     state.d = torch.where(rows[:, None], d, state.d)
     state.slope = torch.where(rows, slope, state.slope)
     state.fresh = torch.where(rows, fresh, state.fresh)
@@ -190,3 +191,18 @@ def _aim(problem: Problem, state: Search, rows: Tensor) -> None:
     state.low = torch.where(rows, 0.0, state.low)
     state.high = torch.where(rows, torch.inf, state.high)
     state.trials = torch.where(rows, 0, state.trials)
+
+
+def _first(state: Search, steep: Tensor) -> Tensor:
+    """The first trial along the gradient, whose squared length is ``steep``: a step of length 1,
+    the scale of latents and pixels.
+
+    At the start it isn't left far from ℓ/‖∇‖², which for linear measurements without noise is
+    at most half of the way to a solution, in whatever units A, y and u are.
+
+    Reference: Polyak, "Minimization of unsmooth functionals", USSR Comput. Math. 1969 (the step).
+    """
+    length = torch.clamp(1 / steep.sqrt(), max=1.0)
+    known = (state.evaluations == 1) & (state.misfit > 0)
+    way = state.misfit / steep
+    return torch.where(known, length.clamp(way / FAR, way * FAR), length)

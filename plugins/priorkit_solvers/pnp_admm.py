@@ -13,14 +13,16 @@ from priorkit.interfaces import (
     Denoiser,
     GaussianNoise,
     LinearOperator,
+    Operator,
     Problem,
     Requires,
     Solver,
     State,
     shared,
 )
+from priorkit.linear import energy
 
-__all__ = ["PnPADMM"]
+__all__ = ["PnPADMM", "mean_eigenvalue"]
 
 
 @dataclass(kw_only=True)
@@ -29,22 +31,24 @@ class _Split(State):
 
     v: Tensor
     w: Tensor
+    rho: float = shared()  # in the scale of A
     budget: int = shared()
 
 
 class PnPADMM(Solver[_Split]):
     """Alternates the data and the denoiser, with a running dual w, in pixel space:
 
-        x = argmin ‖A x − y‖² + ρ‖x − (v − w)‖²,   v = denoise(x + w, σₖ),   w = w + x − v.
+        x = argmin ‖A x − y‖² + ρa‖x − (v − w)‖²,   v = denoise(x + w, σₖ),   w = w + x − v,
 
-    The data step is solved by conjugate gradients. σₖ falls from ``sigma_start`` to
-    ``sigma_end`` in equal ratios over the budget, so that coarse structure comes first. An
-    evaluation is one call of the denoiser; an image has converged when x moves by less than
-    ``tolerance`` of its norm once σₖ is at its end. There is no objective: the last x counts.
+    where a, the mean eigenvalue of AᴴA, lets ρ mean the same in whatever units y is. The data
+    step is solved by conjugate gradients. σₖ falls from ``sigma_start`` to ``sigma_end`` in equal
+    ratios over the budget, so that coarse structure comes first. An evaluation is one call of the
+    denoiser; an image has converged when x moves by less than ``tolerance`` of its norm once σₖ
+    is at its end. There is no objective: the last x counts.
 
     Parameters
     ----------
-    rho : weight of the denoiser's estimate in the data step
+    rho : ρ, the weight of the denoiser's estimate in the data step
     sigma_start, sigma_end : noise levels that the denoiser is told, in pixel values
     cg_steps : of conjugate gradients at most, per data step
     tolerance : relative change of x
@@ -75,13 +79,14 @@ class PnPADMM(Solver[_Split]):
 
     def init(self, problem: Problem, u0: Tensor, budget: int) -> _Split:
         x = problem.image(u0).clone()
-        return _Split.begin(u0, v=x, w=torch.zeros_like(x), budget=budget)
+        rho = self.rho * mean_eigenvalue(problem.operator, x)
+        return _Split.begin(u0, v=x, w=torch.zeros_like(x), rho=rho, budget=budget)
 
     def step(self, problem: Problem, state: _Split) -> _Split:
         old = problem.image(state.u)
         part = min(1.0, int(state.evaluations[0]) / max(1, state.budget - 1))
         sigma = self.sigma_start ** (1 - part) * self.sigma_end**part
-        x = problem.prox_data(state.v - state.w, self.rho, start=old, steps=self.cg_steps)
+        x = problem.prox_data(state.v - state.w, state.rho, start=old, steps=self.cg_steps)
         v = cast(Denoiser, problem.prior).denoise(x + state.w, sigma)
         state.evaluations = state.evaluations + 1
         finite = x.flatten(1).isfinite().all(1) & v.flatten(1).isfinite().all(1)
@@ -93,3 +98,14 @@ class PnPADMM(Solver[_Split]):
         state.misfit = problem.noise.misfit(problem.operator.A(x), problem.y)[0]
         state.value = state.misfit
         return state
+
+
+def mean_eigenvalue(operator: Operator, like: Tensor) -> float:
+    """tr(AᴴA)/n of a linear A, by the quotient ‖A v‖²/‖v‖² of one v of independent normals.
+
+    Reference: Hutchinson, "A stochastic estimator of the trace of the influence matrix for
+    Laplacian smoothing splines", Commun. Stat. Simul. Comput. 1990.
+    """
+    fixed = torch.Generator().manual_seed(0)
+    v = torch.randn(1, *operator.shape, generator=fixed).to(like)
+    return float(energy(operator.A(v)) / energy(v))

@@ -8,13 +8,26 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from priorkit.errors import MismatchError
 from priorkit.interfaces import Decoder, Problem, Start
 
 __all__ = ["FixedNorm", "Normal", "Zero"]
 
 
 class Zero(Start):
-    """u₀ = 0 in latent space; in pixel space the image of the zero latent, or 0."""
+    """u₀ = 0 in latent space; in pixel space the image of the zero latent, or 0.
+
+    Refused where A(−x) = A(x) and u₀ would be x = 0: A has no slope there, and no search begins.
+    """
+
+    def check(self, problem: Problem) -> None:
+        black = problem.space == "pixel" and not isinstance(problem.prior, Decoder)
+        if black and problem.operator.even:
+            raise MismatchError(
+                "The search can't begin at x = 0: this operator measures x and −x alike, and its "
+                "gradient is 0 there.",
+                try_="start='normal'",
+            )
 
     def make(self, problem: Problem) -> Tensor:
         y = problem.y

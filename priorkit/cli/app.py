@@ -19,7 +19,7 @@ def app(
 ) -> None:
     """Try recoveries in the browser of this machine, and watch them iterate.
 
-    Nobody else can reach the page. Needs the extra [bold]app[/bold].
+    Nobody else can reach the page. Needs the extra app.
     """
     try:
         from priorkit.app.page import serve

@@ -11,8 +11,8 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from rich.errors import MarkupError
-from typer.core import TyperCommand
+from rich.markup import escape as unmarked
+from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 from typer.main import get_command, get_command_name
 
@@ -38,14 +38,14 @@ _OPEN = {"allow_extra_args": True, "ignore_unknown_options": True}
 _NAMED = "[--NAME VALUE …]"
 
 
-def application(*, markup: bool = True) -> typer.Typer:
+def application() -> typer.Typer:
     """All commands: ours, and those of plugins that neither fail nor take a name that is taken."""
     app = typer.Typer(
         name="priorkit",
         help="Recover images from few, noisy or missing measurements.",
         add_completion=True,
         pretty_exceptions_enable=False,
-        rich_markup_mode="rich" if markup else None,
+        cls=_Group,
     )
     for function, synopsis in (
         (recover, "[IMAGE]"),
@@ -73,11 +73,25 @@ def application(*, markup: bool = True) -> typer.Typer:
     return app
 
 
+class _Group(TyperGroup):
+    """Commands whose help is shown as it is written: ``[grid]`` is a word, not markup."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        if self.rich_markup_mode != "rich":
+            return
+        for command in self.commands.values():
+            for told in (command, *command.params):
+                for name in ("help", "short_help", "epilog"):
+                    if text := getattr(told, name, None):
+                        setattr(told, name, unmarked(text))
+
+
 class _WithSettings(TyperCommand):
     """A command whose help ends with the settings of a run, read when help is asked for."""
 
     def format_help(self, *args: Any) -> None:
-        self.epilog = settings_of_a_run()
+        self.epilog = unmarked(settings_of_a_run())
         super().format_help(*args)
 
 
@@ -130,7 +144,7 @@ def run() -> None:
 
 def _code() -> int:
     try:
-        code = _run_application()
+        code: object = application()(standalone_mode=False)
     except PriorkitError as error:
         err.print(f"[red]error:[/red] {escape(error)}", soft_wrap=True)
         return error.exit_code
@@ -144,10 +158,3 @@ def _code() -> int:
         err.print(f"[red]error:[/red] {escape(error)}", soft_wrap=True)
         return 2
     return code if isinstance(code, int) else 0
-
-
-def _run_application() -> object:
-    try:
-        return application()(standalone_mode=False)
-    except MarkupError:  # in the help of a plugin's command
-        return application(markup=False)(standalone_mode=False)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, JustifyMethod
 from rich.markup import escape as _escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.progress import TimeElapsedColumn as Elapsed
@@ -21,6 +23,10 @@ __all__ = ["Bar", "JsonFlag", "TrainingBar", "err", "escape", "out", "show_json"
 
 out = Console()
 err = Console(stderr=True)
+
+GAP = 2  # between the columns of a table
+WORD = 12  # the length beyond which a word may be folded
+NUMBER = re.compile(r"(?:[-+]?\d[\d.,e+-]*(?: ± [\d.e+-]+)?|nan|inf|—)?")
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="machine-readable output")]
 
@@ -36,13 +42,37 @@ def show_json(found: Any) -> None:
 
 
 def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table of plain text, numbers to the right of the first column."""
-    table = Table(box=None, pad_edge=False)
-    for i, name in enumerate(head):
-        table.add_column(name, justify="right" if i else "left", overflow="fold")
+    """A table of plain text, numbers to the right of the first column.
+
+    Where the terminal is too narrow for it, heads and words are folded, and no number is; where
+    that isn't enough, each row is a line of "head cell, head cell …".
+    """
+    columns = [list(column) for column in zip(head, *rows, strict=True)]
+    widths = [_narrowest(column) for column in columns]
+    spare = out.width - sum(widths) - GAP * (len(widths) - 1)
+    if spare < 0:
+        for row in rows:
+            told = (f"{name} {cell}" for name, cell in zip(head, row, strict=True) if cell)
+            out.print(escape(", ".join(told)))
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
+    for i, column in enumerate(columns):
+        more = min(max(map(cell_len, column)) - widths[i], spare)
+        spare -= more
+        justify: JustifyMethod = "right" if i else "left"
+        table.add_column(head[i], justify=justify, overflow="fold", width=widths[i] + more)
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     out.print(table)
+
+
+def _narrowest(column: Sequence[str]) -> int:
+    """The least width of a column, its head first: of words that of the longest, or ``WORD``."""
+    head, *cells = column
+    if all(NUMBER.fullmatch(cell) for cell in cells):
+        return max(map(cell_len, [*head.split(), *cells]), default=1)
+    words = [word for text in column for word in text.split()]
+    return min(max(map(cell_len, words)), WORD)
 
 
 class Bar(logging.Handler):

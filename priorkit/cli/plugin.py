@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from priorkit.cli.completion import components
+from priorkit.cli.completion import components, names
 from priorkit.cli.console import Bar, JsonFlag, escape, out, show_json
-from priorkit.cli.words import split
+from priorkit.cli.words import split, value
 from priorkit.errors import BadInputError, PriorkitError
 from priorkit.registry import FUNCTIONS, KINDS, registry
 
@@ -25,8 +25,9 @@ __all__ = ["check", "new_plugin"]
 KindsArgument = Annotated[
     list[str] | None, typer.Argument(help="prior, operator, noise, penalty, solver, start")
 ]
-SHAPE = [3, 16, 16]
+SHAPE = (3, 16, 16)
 BUDGET = 20
+RECOVERS = "it recovers the sample photograph"
 
 
 def new_plugin(
@@ -54,19 +55,31 @@ def check(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="a registered name", autocompletion=components)],
     kind: Annotated[str | None, typer.Option(help="where several kinds have the name")] = None,
+    prior: Annotated[
+        str | None,
+        typer.Option(help="of the recovery, and for penalties", autocompletion=names("prior")),
+    ] = None,
+    space: Annotated[str | None, typer.Option(help="of the recovery: latent or pixel")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Check every promise of a component, and recover the sample photograph with it.
 
     Its options are options here: --m 20 …; --shape C H W is that of the images, 3 16 16 where
-    nothing is said. Exits with 1 where a promise is broken.
+    nothing is said. A promise is kept, broken, or wasn't tried, for a reason that is said; exits
+    with 1 where one is broken.
     """
     _, options = split(context.args)
-    shape = options.pop("shape", SHAPE)
+    shape = options.pop("shape", None)
+    said = {
+        "shape": None if shape is None else _shape(shape),
+        "prior": None if prior is None else value(prior),
+        "space": space,
+    }
+    said = {k: v for k, v in said.items() if v is not None}
     rows, kept = [], True
     for each, component in _components(name, kind, options):
         with Bar(quiet=True):  # what components print is no result
-            found = _outcomes(each, component, tuple(shape))
+            found = _outcomes(each, component, said)
         rows.append({"kind": each, "name": name, "promises": [asdict(o) for o in found]})
         kept = kept and not any(outcome.broken for outcome in found)
         if not as_json:
@@ -75,6 +88,14 @@ def check(
         show_json(rows)
     if not kept:
         raise typer.Exit(1)
+
+
+def _shape(said: Any) -> tuple[int, ...]:
+    """The shape that was said; one number is a vector's."""
+    found = tuple(said) if isinstance(said, list) else (said,)
+    if not all(isinstance(side, int) and side > 0 for side in found):
+        raise BadInputError("A shape is whole numbers.", got=said, try_="--shape 3 16 16")
+    return found
 
 
 def _components(name: str, kind: str | None, options: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -110,66 +131,87 @@ def _kinds(name: str, kind: str | None) -> list[str]:
     return found
 
 
-def _outcomes(kind: str, component: Any, shape: tuple[int, ...]) -> list[Outcome]:
-    """What the conformance kit says, and what a recovery does."""
+def _outcomes(kind: str, component: Any, said: dict[str, Any]) -> list[Outcome]:
+    """What the conformance kit says, and what a recovery does; ``said`` are the shape of the
+    images, the prior and the space where the user named them."""
     from priorkit import testing
     from priorkit.engine.components import resolve
     from priorkit.testing import Outcome, outcomes
 
     check = getattr(testing, f"check_{kind}")
+    shape = said.get("shape", SHAPE)
     told: dict[str, Any] = {}
     if "shape" in inspect.signature(check).parameters and kind != "noise":
         told["shape"] = shape
-    if kind == "penalty" and component.requires:  # of the prior that nobody chose
-        prior = resolve("prior", None).build(0)
+    if kind == "penalty" and (component.requires or "prior" in said):
+        prior = resolve("prior", said.get("prior")).build(0)
         told["shape"] = prior.shape or shape
         told["prior"] = prior.bind(told["shape"])
     found = outcomes(partial(check, component, **told))
     if any(outcome.broken for outcome in found):
-        return [*found, Outcome("it recovers the sample photograph", "not tried")]
-    return [*found, _recovery(kind, component)]
+        return [*found, Outcome(RECOVERS, untried="a promise is broken")]
+    return [*found, _recovery(kind, component, said)]
 
 
-def _recovery(kind: str, component: Any) -> Outcome:
+def _recovery(kind: str, component: Any, said: dict[str, Any]) -> Outcome:
     """The sample photograph, with what is chosen where nobody says."""
     from priorkit.engine.recover import recover
     from priorkit.errors import MismatchError
-    from priorkit.interfaces import Prior
     from priorkit.testing import Outcome
-    from priorkit.testing.samples import SampleIdentity
+    from priorkit.testing.samples import SampleIdentity, photograph
 
-    settings: dict[str, Any] = {"op": SampleIdentity(), "sigma": 0.1, "budget": BUDGET}
+    settings: dict[str, Any] = {"op": SampleIdentity(), "sigma": 0.1, "budget": BUDGET, **said}
     settings |= {"gamma": 0.01} if kind == "penalty" else {}
     if kind in ("operator", "noise"):
         del settings["sigma"]
     settings["op" if kind == "operator" else kind] = component
-    # A simple solver needs a simple problem, pixels of which nothing is known; another latents.
-    plain: dict[str, Any] = {"prior": Prior(), "shape": (3, 64, 64)}
-    ways = [plain, {}, {"space": "latent", "gamma": 0.0}] if kind == "solver" else [{}]
-    error: PriorkitError | None = None
-    for way in ways:
+    x = photograph(said["shape"]) if "shape" in said else None
+    errors: list[PriorkitError] = []
+    for way in _ways(kind, settings):
         try:
-            result = recover(**settings, **way)
+            result = recover(x, **way)
             break
         except PriorkitError as refused:
-            error = refused
+            errors.append(refused)
     else:
-        if isinstance(error, MismatchError):  # it asks for what the defaults haven't
-            return Outcome(f"a recovery with it wasn't tried: {error}")
-        return Outcome("it recovers the sample photograph", str(error))
+        if isinstance(errors[0], MismatchError):  # it asks for what the defaults haven't
+            hint = "--prior, --space and --shape choose another recovery"
+            return Outcome(RECOVERS, untried=str(errors[0]), hint=hint)
+        return Outcome(RECOVERS, str(errors[0]))
     psnr = "" if result.psnr is None else f" PSNR {float(result.psnr[0]):.1f} dB,"
     ended = f"{result.status[0]}: {result.reason[0]}"
     if result.status[0] == "diverged":
-        return Outcome("it recovers the sample photograph", ended)
-    return Outcome(f"it recovers the sample photograph:{psnr} {ended}")
+        return Outcome(RECOVERS, ended)
+    return Outcome(f"{RECOVERS}:{psnr} {ended}")
+
+
+def _ways(kind: str, settings: dict[str, Any]) -> list[dict[str, Any]]:
+    """Settings to be tried one after the other: what is said, else what is simple.
+
+    A simple solver needs a simple problem, pixels of which nothing is known; another latents.
+    Images of a shape that the prior nobody chose hasn't are pixels too.
+    """
+    from priorkit.engine.components import resolve
+    from priorkit.interfaces import Prior
+
+    if "prior" in settings:
+        return [settings]
+    plain = {"shape": (3, 64, 64), **settings, "prior": Prior()}
+    if kind == "solver":
+        return [plain, settings, {"space": "latent", "gamma": 0.0, **settings}]
+    fixed = resolve("prior", None).build(0).shape
+    return [settings if settings.get("shape", fixed) == fixed or fixed is None else plain]
 
 
 def _show(title: str, found: list[Outcome]) -> None:
     out.print(f"[bold]{escape(title)}[/bold]")
     for outcome in found:
-        mark = "[red]broken[/red]" if outcome.broken else "[green]kept  [/green]"
+        mark = "[green]kept     [/green]"
+        mark = "[red]broken   [/red]" if outcome.broken else mark
+        mark = "[yellow]not tried[/yellow]" if outcome.untried else mark
         out.print(f"  {mark}  {escape(outcome.promise)}", soft_wrap=True)
-        if outcome.broken:
-            out.print(f"          {escape(outcome.broken)}", soft_wrap=True)
+        for said in (outcome.broken, outcome.untried):
+            if said:
+                out.print(f"             {escape(said)}", soft_wrap=True)
         if outcome.hint:
-            out.print(f"          hint: {escape(outcome.hint)}", soft_wrap=True)
+            out.print(f"             hint: {escape(outcome.hint)}", soft_wrap=True)

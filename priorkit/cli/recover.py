@@ -55,9 +55,9 @@ def recover(
     """Recover pictures, from simulated measurements of them or from real ones.
 
     IMAGE is a picture file or a folder of them; without it, the sample photograph.
-    Every setting of [bold]priorkit.recover[/bold] is an option too: --m 500 --gamma 0.1
+    Every setting of priorkit.recover is an option too: --m 500 --gamma 0.1
     --penalty l2 --noise poisson --space pixel --sigma 0.1 --seed 3 --budget 200 …
-    See [bold]priorkit show NAME[/bold] for the options of a component.
+    See priorkit show NAME for the options of a component.
     """
     image, settings = _image(context.args)
     tables = {"prior": prior, "op": op}  # a name, or a table as JSON

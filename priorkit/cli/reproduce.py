@@ -70,7 +70,7 @@ def reproduce(
     """Reproduce figures of the paper: its data, its plot, and what of its claims holds.
 
     Without a figure, lists them. What was computed is kept: the same command goes on, and
-    [bold]--full[/bold] adds to what [bold]--quick[/bold] left.
+    --full adds to what --quick left.
     """
     known = scripts()
     if not figures and not everything:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -66,7 +67,7 @@ def sweep(
         found = Results.read(study)
         place = save or study
     else:
-        if not place.exists():
+        if not os.path.exists(place):
             raise BadInputError(
                 f"There are no results {place} yet.", try_=f"priorkit sweep {study}"
             )

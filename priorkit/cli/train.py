@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from priorkit.cli.console import TrainingBar, err, out
+from priorkit.cli.console import TrainingBar, err, escape, out
 from priorkit.cli.words import split
 from priorkit.errors import BadInputError
 
@@ -14,8 +14,8 @@ __all__ = ["train"]
 def train(context: typer.Context) -> None:
     """Train the weights of a prior. Continues where it stopped when given again.
 
-    NAME is a trainer, see [bold]priorkit list[/bold].
-    --data FOLDER_OR_ZIP and --out FOLDER are required; [bold]priorkit show NAME[/bold] lists
+    NAME is a trainer, see priorkit list.
+    --data FOLDER_OR_ZIP and --out FOLDER are required; priorkit show NAME lists
     the other options.
     """
     from priorkit.training.parallel import Team
@@ -37,4 +37,4 @@ def train(context: typer.Context) -> None:
     if path is None:
         out.print("Stopped before the end; the same command continues.")
     else:
-        out.print(f"Wrote {path} and its card.")
+        out.print(f"Wrote {escape(path)} and its card.")

@@ -190,7 +190,7 @@ class _Watch:
             return
         rows = torch.arange(done, done + len(now.u))
         with torch.no_grad():
-            x = shown(self.problem.image(now.u))
+            x = shown(self.problem.image(now.u), clip=True)
         psnr = metrics.psnr(x, self.truth[rows % len(self.truth)])
         self.psnr[rows], self.value[rows] = psnr.cpu().float(), now.objective.cpu().float()
         value, best = self.value.view(-1, len(self.truth)).min(0)  # of the restarts

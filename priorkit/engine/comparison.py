@@ -80,16 +80,21 @@ class Comparison:
         return [_summary(row, self.seconds.get(row.m, math.nan)) for row in self.rows]
 
     def cells(self) -> tuple[list[str], list[list[str]]]:
-        """The table as text: a head, and a row of as many cells per prior and m."""
-        rows = []
-        for row in self.table():
+        """The table as text: a head, and a row of as many cells per prior and m.
+
+        The mean PSNR of restarts is shown where there are any.
+        """
+        rows, table = [], self.table()
+        several = any(row.get("mean_psnr") != row.get("psnr") for row in table)
+        columns = [column for column in COLUMNS if several or column[1] != "mean_psnr"]
+        for row in table:
             label = row["prior"] + (" (interrupted)" if row["status"] == "interrupted" else "")
-            values = [(row.get(key), form) for _, key, form in COLUMNS]
+            values = [(row.get(key), form) for _, key, form in columns]
             cells = ["—" if value is None else format(value, form) for value, form in values]
             if "reason" in row:
                 cells = ["—", *[""] * (len(cells) - 1)]
             rows.append([label, "" if row["m"] is None else str(row["m"]), *cells])
-        return ["prior", "m", *(head for head, _, _ in COLUMNS)], rows
+        return ["prior", "m", *(head for head, _, _ in columns)], rows
 
     def reasons(self) -> list[str]:
         """A line for each row that has no result."""

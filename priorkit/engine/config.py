@@ -84,7 +84,7 @@ def from_file(path: str | Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_CONFIG:
             raise BadInputError(f"The config file {path} is larger than {MAX_CONFIG >> 20} MiB.")
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors put a mark in front
         values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except OSError as error:
         raise BadInputError(

@@ -24,6 +24,7 @@ from priorkit.registry import registry
 __all__ = ["check", "suitable_solver"]
 
 Selections = dict[str, Selection]
+KNOWING = (Decoder, Denoiser, Density)  # priors that there is something to ask of
 
 
 def check(selections: Selections, problem: Problem, solver: Solver[Any], start: Start) -> None:
@@ -43,6 +44,25 @@ def check(selections: Selections, problem: Problem, solver: Solver[Any], start: 
             f"{label} makes no use of prior {selections['prior'].name!r}, which only denoises.",
             try_=f"solver={' or '.join(repr(s.name) for s in _using(problem)) or 'of a plugin'}",
         )
+
+
+def check_called(selections: Selections, problem: Problem, solver: Solver[Any]) -> None:
+    """Refuse a prior that nothing but the start would call: the result wouldn't be its own."""
+    prior, penalty = problem.prior, problem.penalty
+    if problem.space == "latent" or solver.requires.prior or not isinstance(prior, KNOWING):
+        return
+    if penalty.requires and problem.gamma:
+        return
+    tries = ["space='latent'"] if isinstance(prior, Decoder) else []
+    if isinstance(prior, Density):
+        tries.append("penalty='nll' with a gamma above 0")
+    raise MismatchError(
+        f"Nothing in this run would call the prior {selections['prior'].name!r}: the search is "
+        f"over pixels, and neither the penalty nor the solver asks it.",
+        got=f"penalty {selections['penalty'].name!r}, gamma={problem.gamma:g}, "
+        f"solver {selections['solver'].name!r}",
+        try_=" or ".join([*tries, "prior='none'"]),
+    )
 
 
 def check_averaging(selections: Mapping[str, Selection], solver: Solver[Any], start: Start) -> None:

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from priorkit.errors import BadInputError, MismatchError
 from priorkit.interfaces import Decoder, Encoder, Problem, Shape, Start
-from priorkit.io.arrays import read_array
-from priorkit.io.pictures import SUFFIXES, load
+from priorkit.io.pictures import SUFFIXES, raw
+from priorkit.io.values import layout
 
 __all__ = ["GivenStart", "given_start"]
 
@@ -23,6 +24,7 @@ class GivenStart(Start):
     """A start u₀ given as latents (B, k), as images (B, C, H, W), or as one of them for all.
 
     Images are encoded where the solver moves a latent, latents decoded where it moves pixels.
+    Whole numbers of 8 and 16 bits are brightness where they are images.
     """
 
     def __init__(self, value: Tensor) -> None:
@@ -32,49 +34,56 @@ class GivenStart(Start):
         """Raise BadInputError for a wrong shape or values, MismatchError without an encoder."""
         prior, shape = problem.prior, problem.shape
         size = prior.latent_size if isinstance(prior, Decoder) else math.prod(shape)
-        if not bool(torch.isfinite(self.value).all()):
+        if self.value.is_floating_point() and not bool(torch.isfinite(self.value).all()):
             raise BadInputError("The start has values that are NaN or infinite.")
-        if self._is_image(shape):
+        if self._images(shape) is not None:
             if problem.space == "latent" and not isinstance(prior, Encoder):
                 raise MismatchError(
                     "A start given as images needs a prior that encodes.", try_="a latent (B, k)"
                 )
-        elif self.value.ndim not in (1, 2) or self.value.shape[-1] != size:
+        elif self.value.ndim not in (1, 2) or self.value.shape[-1] != size or not len(self.value):
             raise BadInputError(
                 f"The start must be (B, {size}), or images of shape {shape}.",
                 got=tuple(self.value.shape),
             )
 
     def make(self, problem: Problem) -> Tensor:
-        value = self.value.to(problem.y.device, problem.y.real.dtype)
-        image = self._is_image(problem.shape)
-        value = value.view(-1, *(problem.shape if image else value.shape[-1:]))
+        images = self._images(problem.shape)
+        value = self.value.view(-1, self.value.shape[-1]) if images is None else images
+        value = value.to(problem.y.device, problem.y.real.dtype)
         if len(value) > 1:
             value = value[list(problem.images)]
-        u = problem.to_u(image=value) if image else problem.to_u(latent=value)
+        u = problem.to_u(latent=value) if images is None else problem.to_u(image=value)
         return u.detach().expand(len(problem.images), -1).clone()
 
     def require(self, images: int, shape: Shape) -> None:
         """Raise BadInputError unless there is one start for all images, or one for each."""
-        one = 1 if self.value.ndim == (len(shape) if self._is_image(shape) else 1) else None
-        count = one or len(self.value)
+        given = self._images(shape)
+        count = len(given) if given is not None else len(self.value) if self.value.ndim > 1 else 1
         if count not in (1, images):
             raise BadInputError(f"There must be 1 start or {images}.", got=count)
 
-    def _is_image(self, shape: Shape) -> bool:
-        return self.value.ndim > 1 and tuple(self.value.shape[-len(shape) :]) == tuple(shape)
+    def _images(self, shape: Shape) -> Tensor | None:
+        """The start as images (B, *shape); None where it is of latents."""
+        value, axes = self.value, len(shape)
+        if value.ndim not in (axes, axes + 1) or value.ndim < 2 or not value.numel():
+            return None
+        if axes == 3:
+            value = layout(value, shape)
+        return value.view(-1, *shape) if tuple(value.shape[-axes:]) == tuple(shape) else None
 
 
 def given_start(value: Any) -> GivenStart | None:
-    """A start from an array, a tensor, a .npy file or a picture file; None for other things."""
+    """A start from an array, a tensor, lists, a .npy file or a picture; None for other things.
+
+    Raises BadInputError for what holds no real numbers.
+    """
     if isinstance(value, (str, os.PathLike)):
-        path = Path(value)
-        if path.suffix == ".npy":
-            value = read_array(path)
-        elif path.suffix.lower() in SUFFIXES:
-            value = load(path).x
-    if isinstance(value, np.ndarray):
-        if value.dtype.kind not in "fiu":
-            raise BadInputError("A start holds real numbers.", got=value.dtype)
-        value = torch.from_numpy(value.astype(value.dtype.newbyteorder("="), copy=True))
-    return GivenStart(value.detach()) if isinstance(value, Tensor) else None
+        if Path(value).suffix.lower() not in (".npy", *SUFFIXES):
+            return None
+    elif not isinstance(value, (np.ndarray, Tensor, Image.Image, list, tuple)):
+        return None
+    start = raw(value, "A start")
+    if start.is_complex():
+        raise BadInputError("A start holds real numbers.", got="complex ones")
+    return GivenStart(start)

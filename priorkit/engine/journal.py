@@ -52,6 +52,7 @@ class Journal:
         """Write a finished row. A disk that is full is said once, and the run goes on."""
         found = part.solution
         tensors = {"u": found.u, "value": found.value, "misfit": found.misfit, "x": part.x}
+        tensors["outside"] = part.outside
         if found.draws is not None:
             tensors |= {f"draws.{name}": tensor for name, tensor in vars(found.draws).items()}
         told = {"status": found.status, "reason": found.reason, "evaluations": found.evaluations}
@@ -239,7 +240,7 @@ def digest(tensor: Tensor | None) -> str | None:
 
 def _part(tensors: dict[str, Tensor], told: dict[str, Any], problem: Problem) -> Part:
     """One row from a file. Raises KeyError, ValueError or TypeError."""
-    shapes = {"u": (problem.size,), "value": (), "misfit": (), "x": problem.shape}
+    shapes = {"u": (problem.size,), "value": (), "misfit": (), "x": problem.shape, "outside": ()}
     draws = {key: value for key, value in tensors.items() if key.startswith("draws.")}
     shapes |= {key: () if key == "draws.count" else problem.shape for key in draws}
     moved = {}
@@ -260,7 +261,7 @@ def _part(tensors: dict[str, Tensor], told: dict[str, Any], problem: Problem) ->
         evaluations=[int(counts[0])],
         draws=Draws(**{k.removeprefix("draws."): moved[k] for k in draws}) if draws else None,
     )
-    return Part(solution, moved["x"])
+    return Part(solution, moved["x"], moved["outside"])
 
 
 def _short(value: Any) -> str:

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import Any
+import logging
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from priorkit.engine.components import blaming
 from priorkit.engine.setup import Setup
 from priorkit.errors import BadInputError
-from priorkit.interfaces import Shape
-from priorkit.io.arrays import read_array
-from priorkit.io.pictures import layout, load
+from priorkit.interfaces import Operator, Shape
+from priorkit.io.pictures import require_signal
+from priorkit.io.values import layout
 from priorkit.streams import Streams
 
 __all__ = ["measurement", "shape_of", "simulate"]
 
+log = logging.getLogger("priorkit")
+
 
 def simulate(setup: Setup, x: Tensor) -> Tensor:
-    """y ~ p(· | A x); the noise of image i depends on the seed and i alone, never on the batch."""
+    """y ~ p(· | A x); the noise of image i depends on the seed and i alone, never on the batch.
+
+    Raises BadInputError for noise as of pictures from 0 to 255.
+    """
     operator = setup.problem.operator
+    _question_sigma(setup, refuse=operator.sees_image)
     streams = Streams(setup.config.seed, "noise", range(len(x)))
     with blaming(f"operator {setup.selections['operator'].name!r}"):
         clean = operator.A(x)
@@ -33,26 +35,24 @@ def simulate(setup: Setup, x: Tensor) -> Tensor:
     return y if operator.mask is None else y * operator.mask.to(y)
 
 
-def shape_of(y: Any) -> Shape | None:
-    """The image's shape where the measurement is itself a picture."""
-    values = _values(y)
-    return tuple(values.shape[-3:]) if values.ndim >= 3 else None
+def shape_of(y: Tensor, operator: Operator) -> Shape | None:
+    """The image's shape where the measurement is itself a picture that tells it; else None."""
+    if y.ndim not in (2, 3, 4) or 0 in y.shape or y.is_complex():
+        return None
+    picture = torch.empty(y.shape, device="meta")
+    with blaming("operator"):
+        return operator.shape_from(tuple(layout(picture).shape[1:]))
 
 
-def measurement(y: Any, setup: Setup) -> Tensor:
-    """y as (B, *y_shape), checked. Raises BadInputError for another shape or values."""
+def measurement(y: Tensor, setup: Setup) -> Tensor:
+    """y, the numbers as they were given, as (B, *y_shape), checked.
+
+    Where the operator's y is a picture, whole numbers of 8 and 16 bits are brightness and
+    channels may be last; all other numbers are as they are, whatever their type.
+    Raises BadInputError for another shape or values.
+    """
     operator = setup.problem.operator
-    shape = operator.y_shape
-    values = _values(y)
-    given = tuple(values.shape)
-    if values.ndim == len(shape):
-        values = values[None]
-    if tuple(values.shape[1:]) != shape or not len(values):
-        raise BadInputError(
-            f"The measurement y must be {shape}, or a batch of these.",
-            got=given,
-            try_="the operator's own m, and shape=… of the picture to recover",
-        )
+    values = _batch(y, setup)
     dtype = setup.dtype
     probe = operator.A(torch.zeros(1, *setup.problem.shape, device=setup.device))
     if values.is_complex() and not probe.is_complex():
@@ -65,29 +65,54 @@ def measurement(y: Any, setup: Setup) -> Tensor:
     if not bool(torch.isfinite(values).all()):
         raise BadInputError("The measurement y has values that are NaN or infinite.")
     setup.problem.noise.check(values)
+    if _is_picture(setup) and not values.is_complex() and float(values.max()) <= 2:
+        _question_sigma(setup, refuse=False)
     return values if operator.mask is None else values * operator.mask.to(values)
 
 
-def _values(y: Any) -> Tensor:
-    """Numbers as they are; pictures (files, PIL, uint8, channels last) as NCHW in [0, 1].
+def _is_picture(setup: Setup) -> bool:
+    """Whether y is itself a picture, so that its numbers are brightness."""
+    operator, shape = setup.problem.operator, setup.problem.shape
+    if len(shape) != 3 or len(operator.y_shape) != 3:
+        return False
+    with blaming(f"operator {setup.selections['operator'].name!r}"):
+        return operator.shape_from(operator.y_shape) is not None
 
-    A measured picture is never resized: that would be another measurement.
+
+def _batch(values: Tensor, setup: Setup) -> Tensor:
+    """(B, *y_shape). Raises BadInputError for another shape.
+
+    One channel needs no axis of its own, and one measurement no batch.
     """
-    if isinstance(y, (str, os.PathLike)) and str(y).endswith(".npy"):
-        y = read_array(Path(y))
-    if isinstance(y, (str, os.PathLike, Image.Image)):
-        return load(y).x
-    try:
-        values = torch.as_tensor(np.array(y) if isinstance(y, np.ndarray) else y)
-    except (TypeError, ValueError, RuntimeError) as error:
+    shape, given = setup.problem.operator.y_shape, tuple(values.shape)
+    if _is_picture(setup) and not values.is_complex():
+        if values.ndim in (2, 3, 4) and 0 not in given:
+            values = layout(values, shape)
+    elif len(setup.problem.shape) == 2 and setup.problem.operator.sees_image:
+        require_signal(given, shape)
+    if values.ndim == len(shape) - 1 and shape[0] == 1:
+        values = values[None]
+    if values.ndim == len(shape):
+        values = values[None]
+    if tuple(values.shape[1:]) != shape or not len(values):
         raise BadInputError(
-            "The measurement y is an array, a .npy file or a picture.", got=type(y).__name__
-        ) from error
-    whole = (torch.uint8, torch.uint16, torch.bool)
-    if values.ndim in (3, 4) and not values.is_complex():
-        return layout(values) if values.dtype in whole or _is_hwc(values) else values
+            f"The measurement y must be {shape}, or a batch of these.",
+            got=given,
+            try_="the operator's own m, and shape=… of the picture to recover",
+        )
     return values
 
 
-def _is_hwc(values: Tensor) -> bool:
-    return values.shape[-3] not in (1, 3) and values.shape[-1] in (1, 3)
+def _question_sigma(setup: Setup, *, refuse: bool) -> None:
+    """Refuse, or warn of, noise on the scale of 0 to 255 for pictures in [0, 1]."""
+    sigma = setup.problem.noise.level.sigma
+    if sigma is None or sigma <= 1 or not _is_picture(setup):
+        return
+    error = BadInputError(
+        "Pictures are in [0, 1] here, and sigma is that of their noise.",
+        got=f"sigma={sigma:g}, which hides them",
+        try_=f"sigma={sigma / 255:.3g}, which is {sigma:g}/255",
+    )
+    if refuse:
+        raise error
+    log.warning("%s", error)

@@ -18,29 +18,42 @@ APART = {"latent": 0.2, "pixel": 0.02}
 
 @dataclass(frozen=True)
 class Part:
-    """A solution, and its images (B, *shape): pictures within [0, 1], others anywhere."""
+    """A solution, and its images (B, *shape): of measured pictures within [0, 1], else anywhere.
+
+    ``outside`` (B,) counts the values of a picture that left [0, 1]. The misfit of the solution
+    is that of ``x``, whatever the solver's last was.
+    """
 
     solution: Solution
     x: Tensor
+    outside: Tensor
 
     @classmethod
     def of(cls, problem: Problem, solution: Solution) -> Part:
         """The images of a solution: D(û), or of a sampler the mean of its draws.
 
-        The misfit of a mean is not the mean of the misfits: it is worked out here.
+        Where the measurement doesn't tell x from −x, it is the one that is the more positive, as
+        pictures are.
         """
         with torch.no_grad():
+            if problem.operator.even and problem.space == "pixel" and len(problem.shape) == 3:
+                dark = solution.u.double().sum(1, keepdim=True) < 0
+                solution.u = torch.where(dark, -solution.u, solution.u)
             x = problem.image(solution.u)
             draws = solution.draws
             if draws is not None:
                 drawn = (draws.count > 0).view(-1, *[1] * (x.ndim - 1))
                 x = torch.where(drawn, draws.mean, x)
-                solution.misfit = problem.noise.misfit(problem.operator.A(x), problem.y)[0]
-        return cls(solution, shown(x))
+            outside = torch.zeros(len(x), dtype=torch.long, device=x.device)
+            if x.ndim == 4:
+                outside = ((x < 0) | (x > 1)).flatten(1).sum(1)
+            x = shown(x, clip=problem.simulated)
+            solution.misfit = problem.noise.misfit(problem.operator.A(x), problem.y)[0]
+        return cls(solution, x, outside)
 
     def rows(self, index: list[int]) -> Part:
         """Some of its images."""
-        return Part(self.solution.rows(index), self.x[index])
+        return Part(self.solution.rows(index), self.x[index], self.outside[index])
 
     @classmethod
     def unsolved(cls, problem: Problem, u0: Tensor) -> Part:
@@ -69,7 +82,8 @@ def averaged(problem: Problem, tries: Sequence[Part]) -> Part:
         reason=[found[k].reason[i] for i, k in enumerate(worst)],
         evaluations=[sum(s.evaluations[i] for s in found) for i in range(len(x))],
     )
-    return Part(solution, x)
+    outside = torch.stack([part.outside for part in tries]).amax(0)
+    return Part(solution, x, outside)
 
 
 def apart(problem: Problem, u0: Tensor) -> Tensor:
@@ -81,9 +95,13 @@ def apart(problem: Problem, u0: Tensor) -> Tensor:
     return torch.where(moved[:, None], u0 + size * noise, u0)
 
 
-def shown(x: Tensor) -> Tensor:
-    """Images as they are reported: pictures within [0, 1], nothing that isn't a number."""
-    return x.nan_to_num(0.5).clamp(0, 1) if x.ndim == 4 else x.nan_to_num(0.0)
+def shown(x: Tensor, *, clip: bool) -> Tensor:
+    """Images as they are reported: nothing that isn't a number, and pictures within [0, 1] where
+    it is known that the measured ones are: what an instrument measured has units of its own."""
+    if x.ndim != 4:
+        return x.nan_to_num(0.0)
+    x = x.nan_to_num(0.5)
+    return x.clamp(0, 1) if clip else x
 
 
 def joined(parts: Sequence[Part]) -> Part:
@@ -98,7 +116,8 @@ def joined(parts: Sequence[Part]) -> Part:
         evaluations=[count for s in found for count in s.evaluations],
         draws=_joined_draws(parts) if any(s.draws is not None for s in found) else None,
     )
-    return Part(solution, torch.cat([part.x for part in parts]))
+    x, outside = (torch.cat([getattr(part, name) for part in parts]) for name in ("x", "outside"))
+    return Part(solution, x, outside)
 
 
 def _joined_draws(parts: Sequence[Part]) -> Draws:
@@ -149,4 +168,4 @@ def lower(a: Part, b: Part) -> Part:
         evaluations=[i + j for i, j in zip(first.evaluations, second.evaluations, strict=True)],
         draws=draws,
     )
-    return Part(solution, pick(a.x, b.x))
+    return Part(solution, pick(a.x, b.x), pick(a.outside, b.outside))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import platform
 from functools import cache
 from importlib.metadata import version
@@ -40,6 +41,7 @@ def make(setup: Setup, recovery: Recovery) -> dict[str, Any]:
             "evaluations": recovery.evaluations[i],
             "objective": number(recovery.objective[i]),
             "misfit": number(recovery.misfit[i]),
+            "outside": recovery.outside[i],
         }
         noise = setup.problem.noise
         image |= {"noise": number(noise.energy)} if noise.known else {}
@@ -111,6 +113,6 @@ def _files(setup: Setup) -> dict[str, str]:
     found = {}
     for selection in setup.selections.values():
         for value in selection.record().values():
-            if isinstance(value, str) and "." in value and Path(value).is_file():
+            if isinstance(value, str) and "." in value and os.path.isfile(value):
                 found[value] = file_sha256(Path(value))
     return found

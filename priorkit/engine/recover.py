@@ -22,9 +22,10 @@ from priorkit.engine.run import Progress, solve
 from priorkit.engine.settings import Settings
 from priorkit.engine.setup import Setup, set_up
 from priorkit.errors import BadInputError
-from priorkit.interfaces import Prior, Shape
+from priorkit.interfaces import Operator, Prior, Shape
 from priorkit.io import records
-from priorkit.io.pictures import Pictures, astronaut, load
+from priorkit.io.arrays import numbers
+from priorkit.io.pictures import Pictures, astronaut, load, raw
 
 __all__ = ["Progress", "load_framed", "path_of", "prepare", "recover", "replay"]
 
@@ -89,6 +90,7 @@ def recover(
             "Give pictures x to simulate measurements of, or measurements y, not both."
         )
     with opened(out, resume=resume, inputs=[x, y, config, layer, settings]) as journal:
+        y = None if y is None else raw(y, "The measurement y")
         setup, pictures = prepare(x, y, both, extra)
         if pictures is not None:
             planned = plan(setup, len(pictures.x))
@@ -133,24 +135,26 @@ def replay(folder: str | os.PathLike[str], *, progress: Progress | None = None) 
     """
     saved = records.read(Path(folder))
     config = merge(saved.config)
-    setup, _ = prepare(None, saved.y, config, {}, real=saved.truth is None)
+    measured = numbers(saved.y, "The saved measurement")
+    setup, _ = prepare(None, measured, config, {}, real=saved.truth is None)
     record.check_inputs(saved, setup)
     truth = (
         None if saved.truth is None else torch.from_numpy(saved.truth).to(setup.device, setup.dtype)
     )
-    y = measurement(saved.y, setup)
+    y = measurement(measured, setup)
     return solve(setup, y, truth, saved.names, progress, plan(setup, len(y)))
 
 
 def prepare(
-    x: Any, y: Any, config: RunConfig, extra: dict[str, Any], *, real: bool = True
+    x: Any, y: Tensor | None, config: RunConfig, extra: dict[str, Any], *, real: bool = True
 ) -> tuple[Setup, Pictures | None]:
     """Everything that can be refused before compute; images come back framed."""
     chosen = choose(config, extra)
     prior: Prior = chosen.selections["prior"].build(config.seed)
     fixed = prior.shape or config.shape
     if y is not None:
-        setup, pictures = set_up(chosen, fixed or shape_of(y), real=real), None
+        operator: Operator = chosen.selections["operator"].build(config.seed)
+        setup, pictures = set_up(chosen, fixed or shape_of(y, operator), real=real), None
     else:
         pictures = load_framed(x, fixed, resize=config.resize)
         setup = set_up(chosen, tuple(pictures.x.shape[1:]), real=False)

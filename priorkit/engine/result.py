@@ -71,7 +71,8 @@ class Recovery:
 
     Attributes
     ----------
-    x : images (B, C, H, W) in [0, 1]; of a sampler the mean of its draws
+    x : images (B, C, H, W), clipped to [0, 1] where the measurements were simulated from
+        pictures; of a sampler the mean of its draws
     z : latents (B, k) in latent space, else None
     y : measurements (B, …)
     operator : the operator, bound to the shape of the images
@@ -80,7 +81,10 @@ class Recovery:
     truth : the images that were measured, where they are known
     scores : psnr, ssim, error per image, computed once; the first two for pictures only
     evaluations : per image, in the solver's unit
-    objective, misfit : per image at the end (misfit = ℓ(A x̂, y) before x̂ is clipped)
+    objective : per image at the end, of the solver's u
+    misfit : ℓ(A x̂, y) per image, x̂ the image that is returned
+    outside : per image, how many values of the picture lay outside [0, 1]; they were clipped
+        where the measurements were simulated, and are as they were where y was given
     draws : of a sampler, their count, mean, standard deviation and a few of them
     attempts : an :class:`Attempt` per restart; x is, per image, that of the lowest objective
     start : the user's own start, where one was given
@@ -101,6 +105,7 @@ class Recovery:
     evaluations: list[int]
     objective: Tensor
     misfit: Tensor
+    outside: list[int]
     seconds: float
     trace: list[Trace]
     attempts: list[Attempt]

@@ -39,6 +39,7 @@ class Shared(TypedDict, total=False):
     channels: int
     coils: int
     denoiser: Any
+    depth: bool | None
     detectors: int | None
     discrepancy: float
     draws: int

@@ -124,6 +124,7 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
         solver.check(problem)
     with blaming(f"start {selections['start'].name!r}"):
         start.check(problem)
+    fit.check_called(selections, problem, solver)
     return Setup(
         config=config,
         selections=selections,

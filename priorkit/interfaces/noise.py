@@ -10,16 +10,21 @@ from typing import Self
 
 from torch import Tensor
 
+from priorkit.errors import BadInputError
 from priorkit.interfaces.component import Component
 from priorkit.linear import energy
 from priorkit.streams import Streams
 
 __all__ = ["GaussianNoise", "Level", "Noise"]
 
+MOST = 1e15  # its square, for as many entries as there may be, is a number in float32
+
 
 @dataclass(frozen=True)
 class Level:
     """How much noise: ``sigma`` per entry, or ``noise_norm`` = √E‖η‖² over all entries.
+
+    Raises BadInputError for what no noise can have.
 
     >>> Level(noise_norm=0.1).std(entries=100)
     0.01
@@ -27,6 +32,12 @@ class Level:
 
     sigma: float | None = None
     noise_norm: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("sigma", "noise_norm"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= MOST:
+                raise BadInputError(f"{name} is from 0 to {MOST:g}.", got=value)
 
     @property
     def known(self) -> bool:

@@ -78,9 +78,23 @@ class Operator(Component, ABC):
         """Whether y is the whole image, with nothing but noise between them: denoising."""
         return self.sees_image and self.mask is None
 
+    @property
+    def even(self) -> bool:
+        """Whether A(−x) = A(x) for every x, so that no measurement tells the sign of x."""
+        return False
+
     def image(self, y: Tensor) -> Tensor | None:
         """y as an image batch to show to people, of any size, or None where it isn't one."""
         return y if self.sees_image else None
+
+    def shape_from(self, y_shape: Shape) -> Shape | None:
+        """The shape of the image of which a picture ``y_shape`` is the measurement.
+
+        None where y isn't itself a picture, or doesn't tell. Where it is one, whole numbers of 8
+        and 16 bits in y are brightness; all others are taken as they are. It can be asked
+        before :meth:`bind`.
+        """
+        return y_shape if self.sees_image else None
 
     @property
     def entries(self) -> int:
@@ -179,8 +193,17 @@ class _Product(Operator):
     def sees_image(self) -> bool:
         return self.outer.sees_image and self.inner.sees_image
 
+    @property
+    def even(self) -> bool:
+        """Of A(B(x)): where B is, or where A is and B turns the sign with x, being linear."""
+        return self.inner.even or (self.outer.even and isinstance(self.inner, LinearOperator))
+
     def image(self, y: Tensor) -> Tensor | None:
         return self.outer.image(y)
+
+    def shape_from(self, y_shape: Shape) -> Shape | None:
+        between = self.outer.shape_from(y_shape)
+        return None if between is None else self.inner.shape_from(between)
 
     @property
     def memory(self) -> int:
@@ -248,6 +271,10 @@ class _Stack(Operator):
                 for mask, size in zip(masks, self.sizes, strict=True)
             ]
         )
+
+    @property
+    def even(self) -> bool:
+        return all(operator.even for operator in self.operators)
 
     @property
     def memory(self) -> int:

@@ -1,22 +1,134 @@
-"""Arrays of numbers in .npy files: never a pickle, whole or not there."""
+"""Arrays of numbers: from any container in memory, and in .npy files, which are never a pickle."""
 
 from __future__ import annotations
 
 import io
 import math
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
+import torch
+from torch import Tensor
+from torch.masked import MaskedTensor
 
 from priorkit.errors import BadInputError
 from priorkit.io.files import write_atomic
 
-__all__ = ["read_array", "write_array"]
+__all__ = ["numbers", "read_array", "write_array"]
+
+MAX_DEPTH = 32  # of lists in lists
+PLAIN = {
+    *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
+    *(torch.uint16, torch.uint32, torch.uint64),
+    *(torch.float32, torch.float64, torch.complex64, torch.complex128),
+}
+
+
+def numbers(thing: Any, what: str, *, copy: bool = True) -> Tensor:
+    """The numbers in any container, as a plain dense tensor of the same type and shape.
+
+    Parameters
+    ----------
+    thing : a numpy array of any byte order and strides, a torch tensor, a list or tuple of
+        numbers, of lists or of these, or whatever numpy takes for an array
+    what : what it is to the user, for errors: "The measurement y"
+    copy : a tensor that shares no memory with ``thing``; else it shares it where it can
+
+    Numbers of 8 and 16 bits stay what they are, since they may mean brightness. Floats that torch
+    hardly computes with become float32 (half) or float64 (long).
+
+    Raises BadInputError for letters and objects, lists of unequal lengths, masked arrays with
+    masked entries, and tensors that are sparse, nested, quantised or without data.
+    """
+    if isinstance(thing, Tensor):
+        return _from_tensor(thing, what, copy)
+    if isinstance(thing, (list, tuple)) and _hold_arrays(thing, what):
+        parts = [numbers(item, what) for item in thing]
+        kinds = {(part.dtype, tuple(part.shape)) for part in parts}
+        if len(kinds) > 1:
+            raise BadInputError(
+                f"{what} is a list of arrays, which need one shape and one type.",
+                got=" and ".join(sorted(f"{dtype} {shape}" for dtype, shape in kinds)[:3]),
+            )
+        return torch.stack(parts)
+    return _from_numpy(thing, what, copy)
+
+
+def _hold_arrays(thing: Any, what: str, depth: int = 0) -> bool:
+    """Whether lists hold arrays or tensors, which numpy would take without their masks."""
+    if depth > MAX_DEPTH:
+        raise BadInputError(f"{what} is an array of numbers.", got="lists in lists without an end")
+    return any(
+        isinstance(item, (np.ndarray, Tensor))
+        or (isinstance(item, (list, tuple)) and _hold_arrays(item, what, depth + 1))
+        for item in thing
+    )
+
+
+def _from_tensor(thing: Tensor, what: str, copy: bool) -> Tensor:
+    masked = isinstance(thing, MaskedTensor)
+    kind, try_ = None, None
+    if masked or thing.is_nested:
+        kind = "masked" if masked else "nested"
+    elif thing.is_quantized:
+        kind, try_ = "quantised", "its .dequantize()"
+    elif thing.layout is not torch.strided:
+        kind, try_ = "sparse", "its .to_dense()"
+    elif thing.is_meta:
+        kind, try_ = "on the device 'meta', without data", "the tensor itself"
+    if kind is not None:
+        raise BadInputError(f"{what} is a dense array.", got=f"a tensor that is {kind}", try_=try_)
+    x = thing.detach().resolve_conj().resolve_neg()
+    if x.dtype not in PLAIN:
+        try:
+            x = x.to(torch.complex64 if x.is_complex() else torch.float32)
+        except (RuntimeError, NotImplementedError) as error:  # torch has types without numbers
+            raise _no_numbers(what, f"{thing.dtype}") from error
+    return x.clone(memory_format=torch.contiguous_format) if copy else x
+
+
+def _from_numpy(thing: Any, what: str, copy: bool) -> Tensor:
+    if isinstance(thing, np.ma.MaskedArray):
+        if thing.dtype.kind in "fiucb" and np.ma.is_masked(thing):
+            raise BadInputError(
+                f"{what} is a masked array, and what is masked would be taken for measured.",
+                got=f"{int(np.ma.getmaskarray(thing).sum()):,} masked of {thing.size:,} numbers",
+                try_='op="mask", mask=~numpy.ma.getmaskarray(a), and a.filled(0)',
+            )
+        thing = thing.data
+    try:
+        array = np.asarray(thing)
+    except Exception as error:  # of ragged lists, and whatever an object's own __array__ raises
+        raise _no_numbers(what, f"{type(thing).__name__}: {str(error)[:100]}") from error
+    if array.dtype.kind not in "fiucb":
+        known = isinstance(thing, (np.ndarray, list, tuple))
+        told = f"{array.dtype} of shape {array.shape}" if known else type(thing).__name__
+        raise _no_numbers(what, told)
+    array = _native(array)
+    try:
+        array = np.array(array) if copy else np.require(array, requirements=["C", "A", "W"])
+        return _from_tensor(torch.from_numpy(array), what, False)
+    except TypeError as error:  # types that others add to numpy
+        raise _no_numbers(what, f"{array.dtype} of shape {array.shape}") from error
+
+
+def _no_numbers(what: str, got: str) -> BadInputError:
+    return BadInputError(f"{what} is an array of numbers.", got=got)
+
+
+def _native(array: np.ndarray) -> np.ndarray:
+    """In the byte order of this machine, and at most 64 bits a number."""
+    dtype = array.dtype.newbyteorder("=")
+    if dtype.kind in "fc" and dtype.itemsize > (16 if dtype.kind == "c" else 8):
+        dtype = np.dtype(np.complex128 if dtype.kind == "c" else np.float64)
+    with np.errstate(over="ignore"):
+        return array.astype(dtype, copy=False)
 
 
 def read_array(path: Path) -> np.ndarray:
-    """A .npy file, never a pickle. Raises BadInputError where it can't be read."""
+    """A .npy file, never a pickle, in this machine's byte order. Raises BadInputError where it
+    can't be read."""
     try:
         with open(path, "rb") as file:
             _require_whole(file, path.stat().st_size)
@@ -29,7 +141,7 @@ def read_array(path: Path) -> np.ndarray:
         ) from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiucb":
         raise BadInputError(f"{path} must hold one array of numbers.")
-    return array
+    return _native(array)
 
 
 def _require_whole(file: BinaryIO, size: int) -> None:

@@ -49,7 +49,7 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 def require_writable(folder: Path) -> None:
     """Prove, before any compute, that files can be written in the folder; leave no trace."""
-    missing = [p for p in (folder, *folder.parents) if not p.exists()]
+    missing = [p for p in (folder, *folder.parents) if not os.path.exists(p)]
     try:
         if folder.exists() and not folder.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))

@@ -75,6 +75,7 @@ def require_place(folder: Path, inputs: Iterable[str | os.PathLike[str]] = ()) -
                     f"{folder} holds an input of this run, {Path(given).name}.",
                     try_="another --out folder",
                 )
+        unfinished(place).exists()  # raises of a name that is too long
     except (OSError, ValueError, RuntimeError) as error:  # of names that no file can have
         raise unwritable(folder, error) from error
     require_writable(place.parent)
@@ -283,7 +284,8 @@ def _sweep(place: Path) -> None:
 
 
 def _prefix(place: Path) -> str:
-    return f".{place.name.removesuffix(UNFINISHED)[:100]}.saving-"
+    short = os.fsdecode(os.fsencode(place.name.removesuffix(UNFINISHED))[:100])
+    return f".{short}.saving-"
 
 
 def _glob(text: str) -> str:

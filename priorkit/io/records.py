@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,8 +69,10 @@ def _is_text(path: str) -> bool:
 def read(folder: Path) -> Saved:
     """A run from the folder that :meth:`Recovery.save` wrote. Raises BadInputError."""
     path = folder / "record.json"
-    if not path.exists():
-        raise BadInputError(f"{folder} holds no run.", try_="a folder written by --out or save()")
+    if not os.path.exists(path):
+        raise BadInputError(
+            f"{str(folder)[:200]} holds no run.", try_="a folder written by --out or save()"
+        )
     try:
         if path.stat().st_size > MAX_RECORD:
             raise BadInputError(f"{path} is larger than {MAX_RECORD >> 20} MiB.")
@@ -100,4 +103,24 @@ def read(folder: Path) -> Saved:
     if start is not None:
         config["start"] = start
     y, x = read_array(folder / "y.npy"), read_array(folder / "x.npy")
+    _require_agreement(folder, names, y, x, truth)
     return Saved(config, weights, files, names, y, x, truth)
+
+
+def _require_agreement(
+    folder: Path, names: list[str], y: np.ndarray, x: np.ndarray, truth: np.ndarray | None
+) -> None:
+    """Raise BadInputError unless the arrays are of as many images as there are names."""
+    if not names or y.ndim < 2 or x.ndim < 2 or not len(names) == len(y) == len(x):
+        shapes = f"{len(names)} images, and shapes {y.shape} and {x.shape}"
+        raise BadInputError(
+            f"The record, y.npy and x.npy of {folder} are not of the same images.", got=shapes
+        )
+    for name, array in {"x": x, "truth": truth}.items():
+        if array is None:
+            continue
+        if array.shape != x.shape or array.dtype.kind != "f":
+            raise BadInputError(
+                f"{name}.npy of {folder} must hold real images of shape {x.shape}.",
+                got=f"{array.dtype} of shape {array.shape}",
+            )

@@ -65,7 +65,7 @@ class Weights:
         """
         from safetensors.torch import load
 
-        if not self.path.is_file():
+        if not os.path.isfile(self.path):
             raise WeightsError(f"There is no weights file {self.path}.")
         if self.path.stat().st_size > MAX_WEIGHTS:
             raise WeightsError(f"{self.path} is larger than {MAX_WEIGHTS >> 30} GiB.")
@@ -91,7 +91,7 @@ def read(path: str | os.PathLike[str]) -> Weights:
     The tensors themselves are read, and verified, by :meth:`Weights.load`.
     """
     path = Path(path)
-    if not path.exists():
+    if not os.path.exists(path):
         raise WeightsError(f"There is no weights file {path}.")
     if path.suffix != ".safetensors":
         raise WeightsError(
@@ -100,7 +100,7 @@ def read(path: str | os.PathLike[str]) -> Weights:
             try_="a plugin's importer for other checkpoints: see priorkit --help",
         )
     card_path = path.with_suffix(".json")
-    if not card_path.is_file():
+    if not os.path.isfile(card_path):
         raise WeightsError(f"{path} has no card.", try_=f"the file {card_path} beside it")
     return Weights(path, _read_card(card_path))
 
@@ -180,7 +180,7 @@ def find(name: str) -> Weights | None:
     if not _is_plain(name):
         return None
     cached = cache_dir() / "weights" / f"{name}.safetensors"
-    if not cached.exists():
+    if not os.path.exists(cached):
         hub = os.environ.get("PRIORKIT_HUB", "").rstrip("/")
         if not hub or os.environ.get("PRIORKIT_OFFLINE", "") not in ("", "0"):
             return None

@@ -14,7 +14,7 @@ from PIL import Image
 from priorkit.engine.audit import PARTS, Audit
 from priorkit.io.files import write_atomic
 from priorkit.io.folders import replacing
-from priorkit.report.grid import png, tile
+from priorkit.report.grid import fit, png, tile
 from priorkit.report.page import document, embedded, table
 from priorkit.report.svg import COLOURS, standalone
 
@@ -84,6 +84,5 @@ def _grid(audit: Audit) -> Image.Image:
     for r, recovery in enumerate(audit.recoveries.values()):
         for k, images in enumerate((recovery.truth, recovery.x)):
             for c, x in enumerate([] if images is None else images[:MAX_COLUMNS]):
-                picture = tile(x).convert("RGB").resize((SIDE, SIDE), Image.Resampling.NEAREST)
-                canvas.paste(picture, (c * step, (2 * r + k) * step))
+                canvas.paste(fit(tile(x), SIDE), (c * step, (2 * r + k) * step))
     return canvas

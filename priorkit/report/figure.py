@@ -12,13 +12,13 @@ __all__ = ["figure"]
 
 
 def figure(rows: Sequence[Sequence[tuple[str, Image.Image]]], side: float = 2.2) -> Any | None:
-    """A matplotlib Figure of rows of pictures, ``side`` inches each; None without matplotlib."""
+    """A matplotlib figure of rows of pictures, ``side`` inches each; None without matplotlib."""
     try:
-        from matplotlib.figure import Figure
+        from priorkit.report.shown import ShownFigure
     except ImportError:
         return None
     across = max(len(row) for row in rows)
-    whole = Figure(figsize=(side * across, (side + 0.25) * len(rows)), layout="constrained")
+    whole = ShownFigure(figsize=(side * across, (side + 0.25) * len(rows)), layout="constrained")
     axes = whole.subplots(len(rows), across, squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()

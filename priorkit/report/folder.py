@@ -20,7 +20,8 @@ __all__ = ["save", "write"]
 def save(recovery: Recovery, folder: Path) -> Path:
     """Write everything that a run is into ``folder``, all of it or nothing.
 
-    ``images/NAME.png`` the recoveries (NAME as a file can have it), ``grid.png``,
+    ``images/NAME.png`` the recoveries (NAME as a file can have it), channels that are neither one
+    nor three side by side in gray and in ``x.npy`` as they are, ``grid.png``,
     ``report.html``, ``config.toml`` (which starts a run with the same inputs and settings),
     ``trace.json``, ``y.npy``, ``x.npy``, where there are any ``z.npy``, ``truth.npy``,
     ``start.npy`` and of draws ``spread.npy`` and ``samples.npy``, ``record.json``, and

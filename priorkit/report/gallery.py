@@ -15,7 +15,7 @@ from priorkit.io.folders import replacing
 from priorkit.io.pictures import dimensions
 from priorkit.report.figure import figure
 from priorkit.report.folder import write
-from priorkit.report.grid import columns, png, tile
+from priorkit.report.grid import columns, fit, png, tile
 from priorkit.report.page import document, embedded, table, thumbnail
 from priorkit.report.svg import Line, plot, standalone
 
@@ -45,8 +45,7 @@ def pictures(comparison: Comparison, side: int = 96) -> Image.Image:
         draw.multiline_text((gap, top + 4), "\n".join(lines), fill="#333333", font=font)
         images = comparison.truth if row is None else recovery.x if recovery is not None else None
         for c, x in enumerate([] if images is None else images[:count]):
-            picture = tile(x).convert("RGB").resize((side, side), Image.Resampling.NEAREST)
-            canvas.paste(picture, (margin + c * (side + gap), top))
+            canvas.paste(fit(tile(x), side), (margin + c * (side + gap), top))
     return canvas
 
 

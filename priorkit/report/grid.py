@@ -90,6 +90,9 @@ def summary(recovery: Recovery) -> str:
     words.append(f"{recovery.seconds:.1f} s")
     each = sum(recovery.evaluations) / len(recovery.evaluations)
     words.append(f"{each:.0f} {recovery.record['unit']} per image")
+    if outside := sum(recovery.outside):
+        kept = "clipped to" if recovery.truth is not None else "as they are, outside"
+        words.append(f"{outside:,} of {recovery.x.numel():,} values {kept} [0, 1]")
     if recovery.interrupted:
         words.append("interrupted: images without evaluations are only starts")
     return ", ".join(words) + "."

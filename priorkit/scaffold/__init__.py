@@ -6,6 +6,7 @@ renamed on the way.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from importlib.resources import files
@@ -90,7 +91,7 @@ def write_plugin(name: str, kinds: Sequence[str], folder: Path) -> list[Path]:
         if kind not in TEMPLATES:
             hint = did_you_mean(kind, TEMPLATES)
             raise UnknownNameError(f"There is no kind {kind!r}. {hint or ', '.join(TEMPLATES)}")
-    if folder.exists():
+    if os.path.exists(folder):
         raise BadInputError(f"{folder} is there already.", try_="--out another folder")
     texts = _texts(name, list(dict.fromkeys(kinds)))
     for path, text in texts.items():

@@ -31,13 +31,13 @@ WORDS = {
 def blank(across: int = 1, down: int = 1, *, side: float = 4.0) -> tuple[Figure, Any]:
     """An empty figure and its axes, (down, across). Raises MismatchError without matplotlib."""
     try:
-        from matplotlib.figure import Figure
+        from priorkit.report.shown import ShownFigure
     except ImportError as error:
         raise MismatchError(
             "Plots need the package matplotlib.", try_="pip install 'priorkit[studies]'"
         ) from error
     size = (1.35 * side * across, side * down)
-    whole = Figure(figsize=size, layout="constrained")
+    whole = ShownFigure(figsize=size, layout="constrained")
     return whole, whole.subplots(down, across, squeeze=False)
 
 

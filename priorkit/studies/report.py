@@ -14,11 +14,9 @@ from priorkit.io.files import write_atomic
 from priorkit.studies.cell import Row
 from priorkit.studies.plot import lines, svg
 from priorkit.studies.results import Results
-from priorkit.studies.summary import Mean, axes
+from priorkit.studies.summary import REPEATS, Mean, axes, mixed
 
 __all__ = ["View", "cells", "comma_separated", "save", "view"]
-
-REPEATS = ("seed", "image")  # what is averaged over unless it is asked for
 
 
 @dataclass(frozen=True)
@@ -37,14 +35,16 @@ def view(
     by: Sequence[str] | None = None,
     value: str = "psnr",
 ) -> View:
-    """The view asked for; else across the numeric setting of most values, a line per label and
-    per setting that differs within one."""
+    """The view asked for, else across the numeric setting of most values and a line per label.
+
+    A setting that differs within a line makes several of it, so that no mean is over different γ.
+    """
     inside = [name for name in axes(rows) if name not in REPEATS and _differs(rows, name)]
     if across is None:
         numeric = [name for name in inside if _numeric(rows, name) and name not in (by or ())]
         across = numeric[0] if numeric else None
-    lines_by = by or ["label", *(name for name in inside if name != across)]
-    return View(tuple(lines_by), across, value)
+    by = by or ["label"]
+    return View((*by, *mixed(rows, by=by, across=across)), across, value)
 
 
 def cells(found: Results, view: View) -> tuple[list[str], list[list[str]]]:

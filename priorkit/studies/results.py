@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -116,7 +117,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.cells = Results.read(path).by_cell() if path.exists() else {}
+        self.cells = Results.read(path).by_cell() if os.path.exists(path) else {}
         self._written, self._took, self._new = time.monotonic(), 0.0, False
 
     @classmethod
@@ -128,7 +129,7 @@ class Store:
         another process's.
         """
         _pyarrow()
-        if path.is_dir():
+        if os.path.isdir(path):
             raise BadInputError(f"{path} is a folder.", try_="--out FILE.parquet")
         require_writable(path.parent)
         lock = path.with_name(f".{path.name}.lock")

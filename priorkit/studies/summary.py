@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +13,15 @@ from scipy import stats
 
 from priorkit.errors import UnknownNameError, did_you_mean
 
-__all__ = ["CONFIDENCE", "Mean", "axes", "difference", "mean", "summary"]
+__all__ = ["CONFIDENCE", "Mean", "axes", "difference", "mean", "mixed", "summary"]
+
+log = logging.getLogger("priorkit")
 
 CONFIDENCE = 0.95
 Rows = Sequence[Mapping[str, Any]]
 _NUMBERS = {"psnr", "ssim", "error", "misfit", "objective", "u_norm", "evaluations", "seconds"}
 _RESULT = _NUMBERS | {"cell", "label", "version", "name", "status", "reason", "png", "image"}
+REPEATS = ("seed", "image")  # settings that means are taken over
 
 
 @dataclass(frozen=True)
@@ -51,12 +55,17 @@ def summary(
 
     Rows of one image are averaged first, over seeds say, and the images are then the
     independent values: v̄ ± t·s/√B, with Student's t of B − 1 degrees of freedom. Of a single
-    image, its rows are the independent values.
+    image, its rows are the independent values. A mean over rows of other settings than seeds and
+    images, of several γ say, is said: where they differ, see :func:`mixed`.
 
     Raises UnknownNameError for a column that there isn't.
     """
     for name in (*by, across, value):
         _require(rows, name)
+    if over := mixed(rows, by=by, across=across):
+        log.warning(
+            "A mean is taken over different %s. Try: by=%s", " and ".join(over), (*by, *over)
+        )
     groups: dict[tuple[Any, Any], list[Mapping[str, Any]]] = {}
     for row in rows:
         if row.get(value) is not None:
@@ -93,6 +102,22 @@ def axes(rows: Rows) -> list[str]:
     names = dict.fromkeys(name for row in rows for name in row if name not in _RESULT)
     counts = {name: len({str(row.get(name)) for row in rows}) for name in names}
     return sorted((n for n, count in counts.items() if count > 1), key=lambda n: -counts[n])
+
+
+def mixed(rows: Rows, *, by: Sequence[str], across: str | None = None) -> list[str]:
+    """What has to be added to ``by`` so that rows of one mean differ in nothing but seeds and
+    images: the label, and settings, those of most values first."""
+    found: list[str] = []
+    candidates = [n for n in ("label", *axes(rows)) if n not in (*REPEATS, *by, across)]
+    for name in candidates:
+        keys = (*by, *found, *([across] if across else []))
+        groups: dict[tuple[str, ...], set[str]] = {}
+        for row in rows:
+            own = tuple(str(row.get(key)) for key in keys)
+            groups.setdefault(own, set()).add(str(row.get(name)))
+        if any(len(values) > 1 for values in groups.values()):
+            found.append(name)
+    return found
 
 
 def _independent(rows: Rows, value: str) -> list[float]:

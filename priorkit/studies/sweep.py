@@ -28,6 +28,7 @@ def sweep(
     jobs: int | None = None,
     engine: Engine = "local",
     scheduler: str | None = None,
+    wait: float = 10.0,
     progress: Progress | None = None,
 ) -> Results:
     """Run a study: one :func:`priorkit.recover` per cell, those left out that ``out`` has.
@@ -47,6 +48,7 @@ def sweep(
         see the files that the study names
     scheduler : address of the cluster's scheduler, such as tcp://10.0.0.1:8786; without one, a
         cluster on this machine
+    wait : seconds until a scheduler that doesn't answer is taken for one that isn't there
     progress : called with the rows of each cell as it ends, the number of cells that are done
         and of all
 
@@ -66,7 +68,7 @@ def sweep(
         left = [cell for cell in cells if not store.done(cell)]
         done = len(cells) - len(left)
         interrupted = False
-        with closing(_outcomes(left, jobs, engine, scheduler, plan.pictures)) as found:
+        with closing(_outcomes(left, jobs, engine, scheduler, wait, plan.pictures)) as found:
             try:
                 for rows in found:
                     store.add(rows)
@@ -81,12 +83,17 @@ def sweep(
 
 
 def _outcomes(
-    cells: list[Cell], jobs: int | None, engine: Engine, scheduler: str | None, pictures: bool
+    cells: list[Cell],
+    jobs: int | None,
+    engine: Engine,
+    scheduler: str | None,
+    wait: float,
+    pictures: bool,
 ) -> Generator[list[Row]]:
     """The rows of each cell, in the order in which they end."""
     if not cells:
         return
-    with _engine(engine, scheduler, jobs, cells) as count:
+    with _engine(engine, scheduler, wait, jobs, cells) as count:
         work = Parallel(n_jobs=count, return_as="generator_unordered")
         driver = os.getpid()
         yield from work(delayed(run)(cell, pictures=pictures, driver=driver) for cell in cells)
@@ -94,7 +101,7 @@ def _outcomes(
 
 @contextmanager
 def _engine(
-    engine: Engine, scheduler: str | None, jobs: int | None, cells: list[Cell]
+    engine: Engine, scheduler: str | None, wait: float, jobs: int | None, cells: list[Cell]
 ) -> Iterator[int]:
     """Where joblib finds its processes, and how many there are."""
     if engine == "local":
@@ -112,7 +119,7 @@ def _engine(
             try_="pip install 'priorkit[studies]'",
         ) from error
     try:
-        client = Client(scheduler, timeout=10)  # type: ignore[no-untyped-call]
+        client = Client(scheduler, timeout=wait)  # type: ignore[no-untyped-call]
     except (OSError, ValueError, TimeoutError) as error:
         raise BadInputError(
             "The scheduler can't be reached.", got=scheduler, try_="tcp://HOST:8786"

@@ -1,4 +1,4 @@
-"""Promises, kept or broken one by one."""
+"""Promises, kept, broken or untried one by one."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ __all__ = ["Outcome", "outcomes", "promise"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a component promises, what breaks it (None where it is kept), and a hint."""
+    """What a component promises, what breaks it, a hint, and why it wasn't tried.
+
+    Kept is what is neither broken nor untried.
+    """
 
     promise: str
     broken: str | None = None
     hint: str = ""
+    untried: str | None = None
 
 
 _collected: ContextVar[list[Outcome] | None] = ContextVar("collected", default=None)
@@ -38,7 +42,7 @@ def promise(what: str, hint: str = "") -> Iterator[None]:
         yield
     except Exception as error:
         if _follows(error, gathered):
-            gathered.append(Outcome(what, "not reached"))
+            gathered.append(Outcome(what, untried="what it needs is broken"))
         else:
             gathered.append(Outcome(what, _said(error), hint))
     else:
@@ -46,7 +50,7 @@ def promise(what: str, hint: str = "") -> Iterator[None]:
 
 
 def outcomes(check: Callable[[], None]) -> list[Outcome]:
-    """Every promise that a check looks at, in its order, kept or broken."""
+    """Every promise that a check looks at, in its order: kept, broken or untried."""
     gathered: list[Outcome] = []
     token = _collected.set(gathered)
     try:

@@ -26,11 +26,12 @@ from priorkit.interfaces import (
     Space,
     ZeroPenalty,
 )
+from priorkit.io.pictures import astronaut, load
 from priorkit.linear import column, matvec, rmatvec
 from priorkit.streams import Streams
 from priorkit.testing.compare import draws
 
-__all__ = ["problem_for"]
+__all__ = ["photograph", "problem_for"]
 
 SHAPE = (1, 4, 4)
 
@@ -63,6 +64,16 @@ def problem_for(
             assert isinstance(have, cls), f"no sample is a {cls.__name__}: say problem=…"
     y = level.sample(operator.A(truth), Streams(seed, "noise", range(images)))
     return problem.at(y, truth)
+
+
+def photograph(shape: Shape) -> Tensor:
+    """The sample photograph as one image (1, *shape) of any kind: beyond its three colours they
+    come again, and a vector or a signal is one row of its gray pixels, or as many as channels."""
+    if len(shape) == 3:
+        colours = load(astronaut(), (3, *shape[1:])).x
+        return colours[:, [k % 3 for k in range(shape[0])]]
+    rows = shape[0] if len(shape) == 2 else 1
+    return load(astronaut(), (1, rows, shape[-1])).x.view(1, *shape)
 
 
 class SampleBasis(LinearDecoder, Encoder, Sampler):

@@ -21,7 +21,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from priorkit.io.pictures import MAX_PIXELS
+from priorkit.io.frames import MAX_PIXELS
 
 __all__ = ["TrainingPictures"]
 

@@ -65,6 +65,24 @@ def test_what_is_no_picture_is_said():
 def address():
     """A running app that takes pictures of at most 0.02 MB, and its address."""
     pytest.importorskip("nicegui")
+    ends = time.monotonic() + 120
+    server, url = started()
+    while True:
+        try:
+            urllib.request.urlopen(url, timeout=5).read()
+            break
+        except OSError:
+            assert time.monotonic() < ends, "the app doesn't answer"
+            time.sleep(0.2)
+        if server.poll() is not None:  # another process was faster to take the port
+            server, url = started()
+    yield url
+    server.terminate()
+    server.wait(60)
+
+
+def started():
+    """An app on a port that was free just now, as a process, and its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -76,18 +94,7 @@ def address():
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    url = f"http://127.0.0.1:{port}"
-    ends = time.monotonic() + 60
-    while True:
-        try:
-            urllib.request.urlopen(url, timeout=5).read()
-            break
-        except OSError:
-            assert time.monotonic() < ends, "the app doesn't answer"
-            time.sleep(0.2)
-    yield url
-    server.terminate()
-    server.wait(20)
+    return server, f"http://127.0.0.1:{port}"
 
 
 def test_only_this_machine_reaches_it(address):

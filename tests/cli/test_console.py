@@ -1,5 +1,6 @@
 """The terminal: what is said on which stream, and words that plugins give their meaning."""
 
+import inspect
 import json
 import os
 import signal
@@ -10,7 +11,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from typer.main import get_command
 
+from priorkit.cli import console
+from priorkit.cli.application import application
 from priorkit.cli.words import split
 from priorkit.errors import BadInputError
 
@@ -183,3 +187,55 @@ def test_names_are_data(command_line, tmp_path, monkeypatch):
     alone = command_line("recover", os.fsdecode(os.fsencode(images) + b"/\xff\xfe.png"), *words)
     assert alone.code == 0, alone.err
     assert command_line("recover", "--config", "out/config.toml", "--out", "again").code == 0
+
+
+HEADS = ["prior", "m", "PSNR", "SSIM", "error", "evaluations", "seconds", "PSNR at T", "T"]
+ROWS = [["glow-celeba", "500", "14.41", "0.160", "3.63e-02", "1230", "1.1", "14.43", "1.4"],
+        ["my-prior-with-a-long-name", "2500", "15.45", "0.326", "2.85e-01", "37", "10.2", "9.25",
+         "—"]]  # fmt: skip
+
+
+@pytest.mark.parametrize(("width", "is_table"), [(200, 1), (90, 1), (80, 1), (60, 0), (30, 0)])
+def test_no_number_of_a_table_is_broken(width, is_table, capsys, monkeypatch):
+    """Heads and names are, and where that isn't enough each row is a line of its own."""
+    monkeypatch.setattr(console.out, "width", width)
+    console.show_table(HEADS, ROWS)
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= width
+    words = shown.replace(",", " ").split()
+    assert [cell for row in ROWS for cell in row[1:] if cell not in words] == []
+    assert words.count("evaluations") == (1 if is_table else 2)
+    assert ("my-prior-with-a-long-name" in words) == (width != 80)
+
+
+def test_a_comparison_fits_80_columns(command_line, tmp_path):
+    """As it is run; what restarts had is a column where there are any."""
+    settings = "--op mask --shape 3 16 16 --budget 30"
+    words = ["compare", "--priors", "none,dct", *settings.split()]
+    rows = json.loads(command_line(*words, "--out", tmp_path / "a", "--json").out)
+    shown = command_line(*words, "--out", tmp_path / "b").out
+    for row in rows:
+        cells = [row["prior"], f"{row['psnr']:.2f}", f"{row['error']:.2e}"]
+        assert [cell for cell in cells if cell not in shown.split()] == []
+    assert "restarts" not in shown
+    words = [*words, "--start", "normal", "--restarts", "2", "--out", tmp_path / "c"]
+    assert "restarts" in command_line(*words).out
+
+
+COMMANDS = get_command(application()).commands
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_shows_every_word_that_was_written(name, command_line):
+    """Of the command and its options: what stands in [brackets] is a word, and no markup."""
+    command = COMMANDS[name]
+    said = [inspect.getdoc(command.callback), *(option_help(p) for p in command.params)]
+    words = [word for text in said for word in text.split()]
+    shown = command_line(name, "--help").out
+    assert len(words) > 3
+    assert [word for word in words if word not in shown] == []
+
+
+def option_help(parameter):
+    """As it was written: escaped once, for the terminal."""
+    return (getattr(parameter, "help", "") or "").replace("\\[", "[")

@@ -79,7 +79,7 @@ CASES = {
         BadInputError,
         "truncated.png is not a picture that can be read",
     ),
-    "numbers": ({"x": lambda f: f.folder / "deep.tiff"}, BadInputError, "8 or 16", "Got mode F"),
+    "numbers": ({"x": lambda f: f.folder / "deep.tiff"}, BadInputError, "8 or 16", "Got mode I"),
     "empty folder": ({"x": lambda f: f.folder / "empty"}, BadInputError, "No pictures in the"),
     "pictures of several sizes": (
         {"x": lambda f: f.folder / "sizes"},
@@ -113,7 +113,11 @@ CASES = {
         "int64",
     ),
     "complex": ({"x": np.zeros((8, 8), dtype=complex)}, BadInputError, "uint16, or float"),
-    "letters": ({"x": np.array([["a", "b"]])}, BadInputError, "uint16, or float"),
+    "letters": (
+        {"x": np.array([["a", "b"]])},
+        BadInputError,
+        "A picture is an array of numbers. Got <U1 of shape (1, 2)",
+    ),
     "not a picture at all": ({"x": 5}, BadInputError, "A picture is a path", "Got int"),
     "wrong size": (
         {"x": np.zeros((3, 16, 16)), "prior": lambda f: f.weights},
@@ -164,7 +168,7 @@ CASES = {
     "y of words": (
         {"x": None, "y": np.array(["a"]), "shape": (3, 8, 8)},
         BadInputError,
-        "y is an array, a .npy file or a picture",
+        "The measurement y is an array of numbers. Got <U1 of shape (1,)",
     ),
     "no file of y": (
         {"x": None, "y": "nowhere.npy", "shape": (3, 8, 8)},
@@ -198,7 +202,7 @@ CASES = {
     "matrix of letters": (
         {"op": {"name": "matrix", "matrix": np.array([["a"]])}},
         BadInputError,
-        "holds numbers",
+        "A matrix is an array of numbers",
         "Got <U1",
     ),
     **{

@@ -140,7 +140,7 @@ def test_a_sampler_in_recover(tmp_path):
     result = priorkit.recover(x, solver=Langevin(burn=10), budget=200, **settings)
     assert torch.allclose(result.x, result.draws.mean.clamp(0, 1))
     assert result.draws.count.tolist() == [190, 190]
-    misfit = (result.draws.mean - result.y).square().flatten(1).sum(1)
+    misfit = (result.x - result.y).square().flatten(1).sum(1)
     assert torch.allclose(result.misfit, misfit.double(), rtol=1e-4)
     folder = result.save(tmp_path)
     assert np.load(folder / "spread.npy").shape == (2, 1, 8, 8)

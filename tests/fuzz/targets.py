@@ -3,7 +3,7 @@
 Inputs are written to the folder first; then, in ``guarded``, only ``out`` in it may be written to.
 """
 
-from tests.fuzz import files, runs
+from tests.fuzz import files, objects, runs
 
 __all__ = ["TARGETS"]
 
@@ -20,4 +20,7 @@ TARGETS = {
     "matrices": (files.matrices, 10),
     "plugins": (runs.plugins, 8),
     "commands": (runs.commands, 4),
+    "objects": (objects.objects, 20),
+    "names": (objects.names, 8),
+    "edited": (objects.edited, 8),
 }

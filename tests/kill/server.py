@@ -18,7 +18,7 @@ import priorkit.engine.bookmark
 import priorkit.engine.compare
 import priorkit.engine.recover
 import priorkit.report.gallery
-import priorkit.training.run  # noqa: F401
+import priorkit.training.run
 from priorkit.cli import application
 from priorkit.registry import KINDS, registry
 

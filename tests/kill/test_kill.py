@@ -30,7 +30,10 @@ class Server:
     """Runs commands in forks of a process that has imported everything; one at a time."""
 
     def __init__(self):
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'plugins'}"}
+        environment = os.environ | {
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'plugins'}",
+        }
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.kill.server"],
             stdin=subprocess.PIPE,

@@ -7,7 +7,7 @@ import pytest
 import torch
 from priorkit_bm3d.prior import BM3D
 from priorkit_operators.gaussian import Gaussian
-from priorkit_solvers.pnp_admm import PnPADMM
+from priorkit_solvers.pnp_admm import PnPADMM, mean_eigenvalue
 
 import priorkit
 from priorkit.errors import BadInputError, MismatchError
@@ -73,13 +73,14 @@ def exact_solver(**options):
 
 
 def test_plug_and_play_solves_what_the_denoiser_stands_for():
-    """The fixed point minimises ‖A x − y‖² + ρσ²‖x‖², here with ρσ² = 1/8."""
+    """The fixed point minimises ‖A x − y‖² + ρaσ²‖x‖², here with ρσ² = 1/8, a the scale of A."""
     problem = ridge()
     zero = torch.zeros(3, 16, dtype=torch.float64)
     found = run(exact_solver(tolerance=1e-12), problem, zero, 500)
     A = problem.operator.rows(0, 12).double()
     eye = torch.eye(16, dtype=torch.float64)
-    expected = torch.linalg.solve(A.T @ A + 0.125 * eye, (problem.y @ A).T).T
+    weight = 0.125 * mean_eigenvalue(problem.operator, zero)
+    expected = torch.linalg.solve(A.T @ A + weight * eye, (problem.y @ A).T).T
     assert found.status == ["converged"] * 3
     assert torch.allclose(found.u, expected, atol=1e-5)
     assert torch.allclose(found.misfit, (found.u @ A.T - problem.y).square().sum(1))

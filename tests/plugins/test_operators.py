@@ -1,5 +1,7 @@
 """Operators beyond their contract: random matrices, and files that lie."""
 
+import math
+
 import numpy as np
 import pytest
 import scipy.ndimage
@@ -222,6 +224,62 @@ def test_projections_are_those_of_scikit_image(astronaut):
     np.testing.assert_allclose(ours[0], theirs[0], atol=1e-6)  # columns, in either
     smooth = [scipy.ndimage.gaussian_filter1d(rays, 2) for rays in (ours, theirs)]
     assert np.abs(smooth[0] - smooth[1]).max() < 0.01 * theirs.max()
+
+
+@pytest.mark.parametrize("pattern", ["lines", "random", "radial"])
+def test_the_middle_of_the_spectrum_is_measured_in_any_case(pattern):
+    """Every coefficient within a tenth of the side from zero frequency, whatever is left out."""
+    mask = Fourier(pattern=pattern, acceleration=4, centre=0.2).bind((1, 40, 50)).mask[0]
+    rows, columns = (
+        np.abs(np.fft.fftshift(np.fft.fftfreq(side))) <= 0.1 + 1e-9 for side in (40, 50)
+    )
+    middle = (
+        columns[None] | np.zeros((40, 1), bool) if pattern == "lines" else (rows[:, None] & columns)
+    )
+    assert mask.numpy()[middle].all()
+    assert float(mask.mean()) == pytest.approx(0.25, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [
+        ("lines", r"leaves 4 of 64 columns, fewer than the 7 in the middle. Got centre=0.1. "),
+        ("random", r"leaves 256 of 4096 coefficients, fewer than the 841 in .* Got centre=0.45. "),
+        ("radial", r"leaves 256 of 4096 coefficients, fewer than the 841 in .* Got centre=0.45. "),
+    ],
+)
+def test_less_than_the_middle_is_refused(pattern, words):
+    """7 columns are within 3.2 of the middle one, and 29 × 29 coefficients within 14.4."""
+    centre = 0.1 if pattern == "lines" else 0.45
+    settings = {"pattern": pattern, "acceleration": 16, "centre": centre}
+    with pytest.raises(BadInputError, match=words + "Try: ") as refused:
+        Fourier(**settings).bind((1, 64, 64))
+    hints = refused.value.try_.split(", or ")
+    assert len(hints) == 2
+    for hint in hints:  # what is tried works
+        name, value = hint.split("=")
+        Fourier(**settings | {name: float(value)}).bind((1, 64, 64))
+
+
+@pytest.mark.parametrize("sides", [(8, 9), (9, 9), (9, 8), (8, 8), (57, 57), (64, 64)])
+def test_at_0_degrees_a_column_is_one_detector(sides):
+    """Sums along the columns, whatever the parity of the sides."""
+    x = torch.rand(1, 1, *sides, generator=torch.Generator().manual_seed(1))
+    y = Radon(angles=[0.0]).bind((1, *sides)).A(x)[0, 0, 0]
+    assert len(y) >= math.hypot(*sides)
+    sums, before = x[0, 0].sum(0) / sides[1], (len(y) - sides[1]) // 2
+    torch.testing.assert_close(y[before : before + sides[1]], sums)
+    assert float(y.abs().sum()) == pytest.approx(float(sums.sum()), rel=1e-5)
+
+
+def test_detectors_between_the_columns_are_said(caplog):
+    for detectors, angles in ((11, 4), (10, [30.0])):
+        Radon(angles=angles, detectors=detectors).bind((1, 9, 9))
+    assert not caplog.messages
+    Radon(angles=4, detectors=10).bind((1, 9, 9))
+    (said,) = caplog.messages
+    assert "10 detectors and 9 columns are half a pixel apart" in said
+    assert said.endswith("Try: detectors=11")
 
 
 def test_phases_are_lost_and_found():

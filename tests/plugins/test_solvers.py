@@ -77,7 +77,7 @@ def test_batch_of_twelve_is_twelve_runs_of_one():
     together = priorkit.recover(x, **common)
     for i in range(12):
         alone = priorkit.recover(y=together.y[i], **common)
-        assert float((alone.x - together.x[i : i + 1]).abs().max()) < 1e-6
+        assert float((alone.x.clamp(0, 1) - together.x[i : i + 1]).abs().max()) < 1e-6
         assert alone.evaluations[0] == together.evaluations[i]
 
 

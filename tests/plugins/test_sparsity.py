@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import pywt
 import torch
 from priorkit_noises.gaussian import Gaussian as GaussianNoise
 from priorkit_operators.gaussian import Gaussian
@@ -37,6 +38,23 @@ def test_basis(name):
     energy = (bound.decode(z) - 0.5).square().flatten(1).sum(1)
     assert torch.allclose(energy, z.square().sum(1)), "the basis isn't orthonormal"
     assert torch.allclose(bound.encode(bound.decode(z)), z)
+
+
+@pytest.mark.filterwarnings("ignore:Level value")
+@pytest.mark.parametrize("name", pywt.wavelist(kind="discrete"))
+def test_a_wavelet_is_taken_where_its_transform_keeps_lengths(name):
+    """Against one level of PyWavelets' transform of the unit vectors: WᵀW = 1, or it is refused,
+    as dmey is, whose filter is cut off though PyWavelets calls it orthogonal."""
+    low, high = pywt.dwt(np.eye(128), name, "periodization", axis=0)
+    w = np.concatenate([low, high])
+    orthogonal = np.abs(w.T @ w - np.eye(128)).max() < 1e-6
+    if orthogonal:
+        bound = Wavelet(wavelet=name, levels=1).bind((1, 128, 2))
+        z = torch.randn(1, 256, dtype=torch.float64)
+        assert float((bound.decode(z) - 0.5).norm()) == pytest.approx(float(z.norm()), rel=1e-6)
+    else:
+        with pytest.raises(BadInputError, match=r"orthogonal wavelet.*identity. Try: db1"):
+            Wavelet(wavelet=name)
 
 
 def lasso(seed=0, penalty=None, gamma=0.3, images=2, m=30):

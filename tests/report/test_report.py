@@ -1,9 +1,13 @@
 """What people look at: scored once, drawn on one kind of axes, the size of the problem said."""
 
+import numpy as np
 import torch
+from PIL import Image
 
 import priorkit
 from priorkit import metrics
+from priorkit.io.pictures import to_pil
+from priorkit.report.grid import fit
 from priorkit.report.svg import plot, standalone
 
 
@@ -34,6 +38,19 @@ def test_the_size_that_was_solved_is_said(command_line, tmp_path):
     done = command_line("compare", "--priors", "dct,none", "--op", "mask", *words)
     assert "1 image(s) of 3×16×16" in done.out
     assert "1 image(s) of 3×16×16" in (out / "report.html").read_text()
+
+
+def test_a_picture_of_two_channels_is_saved_whole(tmp_path):
+    """Both as gray pictures side by side, in the folder's PNG and in its grid; as .npy as it is."""
+    x = torch.rand(1, 2, 16, 16, generator=torch.Generator().manual_seed(0))
+    result = priorkit.recover(x, prior="none", op="mask", budget=3)
+    result.save(tmp_path / "out")
+    shown = np.asarray(Image.open(tmp_path / "out" / "images" / "image.png"))
+    expected = np.hstack(list(np.load(tmp_path / "out" / "x.npy")[0]))
+    assert np.abs(shown / 255 - expected).max() <= 0.5 / 255 + 1e-6
+    grid = result.grid()  # the truth is in the first tile, twice as wide as it is high
+    left = np.asarray(fit(to_pil(x[0]), 160))
+    assert np.array_equal(np.asarray(grid)[30 : 30 + 80, 8 : 8 + 160], left)
 
 
 def test_a_plot_has_its_lines_and_names():

@@ -10,6 +10,7 @@ from PIL import Image
 
 import priorkit
 from priorkit.errors import BadInputError, PriorkitError, UnknownNameError
+from priorkit.studies.report import cells, view
 from priorkit.studies.results import Results, Store
 from priorkit.studies.study import Study
 from priorkit.studies.summary import difference, mean, summary
@@ -168,3 +169,35 @@ def test_seeds_of_an_image_are_not_images():
     assert (gap.low, gap.high) == pytest.approx((1, 1))  # however unlike the images are
     with pytest.raises(UnknownNameError, match=r"no column 'psnrr'\. Did you mean 'psnr'"):
         summary(rows, value="psnrr")
+
+
+def test_different_settings_are_not_averaged_together(caplog):
+    """Of γ = 1 and 10, 20 dB apart, the means by label are those of either, not 20 between."""
+    rows = [
+        {"label": label, "gamma": gamma, "m": m, "seed": seed, "name": "a", "psnr": psnr + seed}
+        for label in ("x", "y")
+        for m in (100, 200, 300)
+        for gamma, psnr in ((1.0, 10.0), (10.0, 30.0))
+        for seed in (0, 2)
+    ]
+    found = Results(rows)
+    seen = view(rows, by=["label"])
+    assert (seen.by, seen.across) == (("label", "gamma"), "m")
+    head, table = cells(found, seen)
+    assert head == ["label", "gamma", "m = 100", "m = 200", "m = 300"]
+    assert [[*row[:2], row[2].split(" ±")[0]] for row in table] == [
+        ["x", "1", "11.00"], ["x", "10", "31.00"], ["y", "1", "11.00"], ["y", "10", "31.00"]
+    ]  # fmt: skip
+    assert view(rows, by=["gamma"]).by == ("gamma", "label")
+    assert not caplog.messages
+    assert {mean.value for mean in summary(rows, across="m")} == {21.0}  # as asked, and said
+    assert caplog.messages == ["A mean is taken over different gamma. Try: by=('label', 'gamma')"]
+
+
+def test_what_goes_together_needs_no_line_of_its_own():
+    """γ follows from σ here: along σ there is one line."""
+    rows = [
+        {"label": "x", "sigma": sigma, "gamma": 5 * sigma, "name": "a", "psnr": 20.0}
+        for sigma in (0.1, 0.2, 0.4)
+    ]
+    assert view(rows, across="sigma").by == ("label",)

@@ -1,0 +1,132 @@
+"""What the numbers of a picture mean: layout, range, and whole numbers as brightness."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from priorkit.errors import BadInputError
+
+__all__ = ["LUMA", "centre_box", "check_range", "dimensions", "layout", "resized", "scaled"]
+
+log = logging.getLogger("priorkit")
+
+Box = tuple[int, int, int, int]  # left, top, right, bottom
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in Pillow's convert("L")
+WHITE = {torch.bool: 1, torch.uint8: 255, torch.uint16: 65535}  # what 1.0 is called
+
+
+def scaled(x: Tensor) -> Tensor:
+    """Brightness as floats: bool, uint8 and uint16 from 0 … 1, 255 and 65535 to [0, 1]; floats as
+    they are. The one place that decides so. Raises BadInputError for other types.
+
+    >>> scaled(torch.tensor([0, 51, 255], dtype=torch.uint8)).tolist()
+    [0.0, 0.20000000298023224, 1.0]
+    """
+    if x.dtype in WHITE:
+        return x.float() / WHITE[x.dtype]
+    if not x.is_floating_point():
+        whole = not x.is_complex()
+        raise BadInputError(
+            "Pictures are bool, uint8, uint16, or float in [0, 1].",
+            got=f"{x.dtype}".removeprefix("torch."),
+            try_="uint8 where values end at 255, or floats in [0, 1]" if whole else None,
+        )
+    return x
+
+
+def layout(x: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
+    """(H, W), (H, W, C), (C, H, W) or a batch of them → (B, C, H, W), whole numbers as brightness.
+
+    What has the ``shape`` (C, H, W) already is left in its order; else channels are last where
+    they can't be first. Four channels that are last are colour over white.
+
+    Raises BadInputError for other shapes, and as :func:`scaled`.
+    """
+    given = tuple(x.shape)
+    if x.ndim == 2:
+        x = x[None, None]
+    elif x.ndim == 3:
+        x = x[None]
+    if x.ndim != 4 or 0 in given:
+        raise BadInputError(
+            "Pictures have 2, 3 or 4 dimensions.",
+            got=f"shape {given}",
+            try_=f"shape=(1, {given[0]}) for a signal" if len(given) == 1 else None,
+        )
+    last = x.shape[3] in (1, 3, 4) and x.shape[1] not in (1, 3)
+    if shape is not None:  # told, not guessed
+        fits = tuple(x.shape[1:]) == tuple(shape)
+        last = not fits and (last or tuple(x.shape[1:]) == (*shape[1:], shape[0]))
+    x = scaled(x.permute(0, 3, 1, 2) if last else x)
+    if last and x.shape[1] == 4 and (shape is None or shape[0] != 4):
+        check_range(x)
+        colour, alpha = x[:, :3], x[:, 3:]
+        if bool((alpha < 1).any()):
+            log.warning("An array is partly transparent: it is taken over white.")
+        x = colour * alpha + (1 - alpha)
+    return x
+
+
+def check_range(x: Tensor) -> None:
+    """Raise BadInputError unless all values are finite and within [0, 1]."""
+    if not bool(torch.isfinite(x).all()):
+        raise BadInputError("A picture has values that are NaN or infinite.")
+    low, high = float(x.min()), float(x.max())
+    if low < -1e-3 or high > 1 + 1e-3:
+        raise BadInputError(
+            "Pixels must lie in [0, 1].",
+            got=f"values from {low:.4g} to {high:.4g}",
+            try_=_rescaling(low, high),
+        )
+
+
+def _rescaling(low: float, high: float) -> str:
+    """What brings such values to [0, 1]: by the bits that they seem to have been stored in."""
+    if low < -1e-3:
+        near = low > -1.01 and high < 1.01
+        return "(x + 1) / 2" if near else "(x - x.min()) / (x.max() - x.min())"
+    if high <= 2:
+        return "x.clip(0, 1)"
+    for bits in (8, 10, 12, 14, 16):
+        if high <= (white := 2**bits - 1):
+            return f"x / {white}" + (f" ({bits} bits), or x / x.max()" if bits > 8 else "")
+    return "x / x.max()"
+
+
+def resized(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Pictures (B, C, H, W) in [0, 1] cropped, resized and coloured as files are, without
+    rounding to 8 bits."""
+    height, width = shape[1:]
+    if x.shape[1] == 3 and shape[0] == 1:
+        x = (x * torch.tensor(LUMA, dtype=x.dtype)[:, None, None]).sum(1, keepdim=True)
+    left, top, right, bottom = centre_box(x.shape[3], x.shape[2], width, height)
+    planes = x[:, :, top:bottom, left:right].float().flatten(0, 1).cpu().numpy()
+    small = [
+        np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR))
+        for plane in planes
+    ]
+    found = torch.from_numpy(np.stack(small)).view(len(x), -1, height, width).clamp(0, 1)
+    return found.expand(-1, shape[0], -1, -1).contiguous()
+
+
+def centre_box(width: int, height: int, to_width: int, to_height: int) -> Box:
+    """The largest centred box of the proportions to_width : to_height."""
+    scale = min(width / to_width, height / to_height)
+    w, h = max(1, round(scale * to_width)), max(1, round(scale * to_height))
+    left, top = (width - w) // 2, (height - h) // 2
+    return left, top, left + w, top + h
+
+
+def dimensions(shape: Sequence[int]) -> str:
+    """A shape as people write it.
+
+    >>> dimensions((3, 64, 64))
+    '3×64×64'
+    """
+    return "×".join(map(str, shape))

@@ -1,0 +1,105 @@
+"""What comes back is what was measured: nothing is clipped of y=, and the misfit is of that."""
+
+import numpy as np
+import pytest
+from priorkit_operators.phase import Phase
+from priorkit_operators.pointwise import Gray
+
+import priorkit
+from priorkit.errors import MismatchError
+from priorkit.interfaces.operator import stack
+from priorkit.io.pictures import astronaut, load
+
+RNG = np.random.default_rng(0)
+
+
+def misfit(A, x, y):
+    return float(np.square(A @ x.double().numpy().ravel() - y).sum())
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(0, 4095), (-1024, 3071), (-0.5, 0.5), (0.0, 2.5), (0, 1e6)]
+)
+def test_values_of_an_instrument_come_back(low, high):
+    A = RNG.standard_normal((200, 64)) / 14
+    x = RNG.uniform(low, high, size=64)
+    y = A @ x
+    found = priorkit.recover(y=y, op=A, shape=(1, 8, 8), prior="none")
+    assert np.abs(found.x.numpy().ravel() - x).max() < 3e-3 * (high - low)
+    assert found.misfit[0] == pytest.approx(misfit(A, found.x, y), rel=1e-2, abs=1e-6 * (y @ y))
+    assert found.outside == [int(((found.x < 0) | (found.x > 1)).sum())]
+
+
+def test_a_complex_picture_as_two_channels_comes_back():
+    """y = F x with x complex, as a real matrix on the real and the imaginary part."""
+    F = np.fft.fft(np.eye(16), norm="ortho")
+    x = RNG.standard_normal(16) + 1j * RNG.standard_normal(16)
+    A = np.block([[F.real, -F.imag], [F.imag, F.real]])
+    y = F @ x
+    found = priorkit.recover(
+        y=np.concatenate([y.real, y.imag]), op=A, shape=(2, 4, 4), prior="none"
+    )
+    assert np.allclose(found.x.numpy().reshape(2, 16), [x.real, x.imag], atol=1e-3)
+
+
+def test_what_is_clipped_of_a_simulated_picture_is_counted_and_the_misfit_is_of_the_rest():
+    """The identity with noise and nothing else returns y, cut to [0, 1]."""
+    x = RNG.uniform(size=(1, 1, 16, 16)).astype(np.float32)
+    found = priorkit.recover(
+        x, op="identity", sigma=0.3, prior="none", solver={"name": "lbfgs", "discrepancy": 0}
+    )
+    y = found.y.numpy()
+    assert np.allclose(found.x.numpy(), y.clip(0, 1), atol=1e-3)
+    assert found.outside == [int(((y < 0) | (y > 1)).sum())]
+    assert float(found.misfit[0]) == pytest.approx(np.square(y.clip(0, 1) - y).sum(), rel=1e-2)
+    assert found.record["images"][0]["outside"] == found.outside[0]
+    assert "clipped to [0, 1]" in found._repr_html_()
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("simulated", [True, False])
+def test_a_picture_from_its_intensities_has_the_sign_of_a_picture(seed, simulated):
+    """|F(φx)| is that of −x too, which is no picture."""
+    x = load(astronaut(), (1, 16, 16)).x
+    settings = {"op": "phase", "prior": "none", "seed": seed, "sigma": 1e-3, "start": "normal"}
+    found = priorkit.recover(x, **settings)
+    if not simulated:
+        found = priorkit.recover(y=found.y, shape=(1, 16, 16), **settings)
+    error = float((found.x - x).square().mean())
+    assert error < 1e-4
+
+
+def test_the_better_of_two_restarts_is_not_the_black_twin():
+    x = load(astronaut(), (1, 16, 16)).x
+    found = priorkit.recover(x, op="phase", prior="none", start="normal", restarts=3)
+    assert float(found.psnr) > 35
+    assert all(float(attempt.psnr) > 35 for attempt in found.attempts)
+
+
+def test_what_is_even_after_what():
+    """|F B x| doesn't tell the sign of x where B is linear, and B |F x| never does."""
+    phase, gray = Phase(), Gray()
+    assert (phase @ gray).even
+    assert (gray @ phase).even
+    assert not gray.even
+    assert stack(phase, phase).even
+    assert not stack(phase, gray).even
+
+
+def test_a_search_that_cannot_begin_is_refused(no_compute):
+    with pytest.raises(MismatchError, match=r"can't begin at x = 0.*start='normal'"):
+        priorkit.recover(op="phase", prior="none", start="zero")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"prior": "dct", "space": "pixel", "penalty": "tv", "gamma": 0.1, "solver": "lbfgs"},
+        {"prior": "patch-flow", "penalty": "none", "shape": (3, 16, 16)},
+        {"prior": "patch-flow", "penalty": "nll", "gamma": 0, "shape": (3, 16, 16)},
+        {"prior": "glow-celeba", "space": "pixel", "penalty": "none"},
+    ],
+)
+def test_a_prior_that_nothing_would_call_is_refused(settings, no_compute):
+    with pytest.raises(MismatchError, match="Nothing in this run would call the prior"):
+        priorkit.recover(op="mask", **settings)
