@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import priorkit
+from priorkit.engine.components import resolve
 from priorkit.engine.config import split
 from priorkit.engine.memory import BATCH_BYTES, available, plan, size
 from priorkit.engine.recover import prepare
@@ -102,6 +103,7 @@ resource.setrlimit(resource.RLIMIT_AS, (space + (400 << 20),) * 2)
 for key, name, option, value in cases:
     base = {"prior": "none", "op": "mask"} | ({"m": 100} if name == "srht" else {})
     settings = base | {key: name, option: value, "penalty": "none"}
+    settings |= {"start": "normal"} if name == "phase" else {}
     settings |= {"kernel": "motion"} if option in ("length", "angle") else {}
     started = time.process_time()
     try:
@@ -140,9 +142,7 @@ def test_what_is_made_late_is_what_was_planned():
         ("fourier", {"coils": 3}),
         ("downsample", {"factor": 2}),
     ):
-        operator = prepare(
-            torch.zeros(1, 1, 32, 32), None, *split({"prior": "none", "op": name} | options)
-        )[0].problem.operator
+        operator = resolve("operator", {"name": name} | options).build(0).bind((1, 32, 32))
         operator.A(torch.zeros(1, 1, 32, 32))
         held = {
             "radon": lambda A: sum(
