@@ -61,7 +61,7 @@ def test_a_recovery_shows_itself(monkeypatch):
     assert len(found.plot().axes) == 4
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert found.plot().size == found.grid().size
-    compared = priorkit.compare(priors=["dct", "none"], op="mask", shape=(3, 16, 16), budget=3)
+    compared = priorkit.compare(priors=["dct", "none"], op="fourier", shape=(3, 16, 16), budget=3)
     assert repr(compared) == "<Comparison: dct, none on 1 image(s), 2 rows>"
     assert "<table>" in compared._repr_html_()
     assert compared.plot().size == compared.grid().size
