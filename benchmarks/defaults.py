@@ -4,10 +4,11 @@
 
 Mean PSNR over the first pictures of a folder, cut and resized to 128×192, in colour and in gray. A
 plain answer is what anybody would try first: a Gaussian filter and total variation for noise,
-bicubic enlarging, linear and biharmonic filling of holes, Wiener's filter, filtered back-projection,
-zeros for what wasn't measured, gray for lost colour. Of several the best counts. A row says
-"refused" where the prior's defaults say that it can't help, and "loses" where it is more than
-0.3 dB below the plain answer. The parameters of plain answers were chosen on validation pictures.
+bicubic enlarging, linear and biharmonic filling of holes, Wiener's filter, filtered
+back-projection, zeros for what wasn't measured, gray for lost colour. Of several the best counts.
+A row says "refused" where the prior's defaults say that it can't help, and "loses" where it is
+more than 0.3 dB below the plain answer. The parameters of the plain answers were chosen on
+validation pictures.
 """
 
 from __future__ import annotations

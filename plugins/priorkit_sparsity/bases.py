@@ -82,8 +82,8 @@ class Basis(LinearDecoder, Encoder):
         """‖z‖₁ with a γ that follows from what is measured, and a solver that fits it.
 
         Where y is a picture of some kind, or x itself, γ = 5.6·gain²·(σ/gain)^1.5, so that A and
-        y can be multiplied by a number and nothing changes; without noise it is 0.01. Of random mixtures it falls with the share m/n of numbers that are measured,
-        along ``WEIGHTS``.
+        y can be multiplied by a number and nothing changes; without noise it is 0.01. Of random
+        mixtures it falls with the share m/n of numbers that are measured, along ``WEIGHTS``.
         """
         gamma: float | None = 0.01
         if operator.sees_all and not noise.known:

@@ -85,7 +85,7 @@ class Operator(Component, ABC):
 
     @property
     def loses_channels(self) -> bool:
-        """Whether y is a picture with fewer channels than x has, such as the gray of a colour one."""
+        """Whether y is a picture with fewer channels than x, such as the gray of a colour one."""
         shown = self.image(torch.zeros(1, *self.y_shape))
         return shown is not None and len(self.shape) == 3 and shown.shape[1] < self.shape[0]
 
