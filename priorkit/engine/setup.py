@@ -92,6 +92,9 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
     noise = _noise(config, selections["noise"], operator, real=real)
     with blaming(f"prior {selections['prior'].name!r}"):
         choices = prior.defaults(operator, noise)
+        said = config.gamma is not None or {"penalty", "solver"} & set(selections)
+        if choices.refused and not said:
+            raise MismatchError(choices.refused, try_="gamma=…, to see for yourself")
     # The prior's choices belong together: another penalty doesn't inherit their space.
     wanted = resolve("penalty", choices.penalty)
     asked = selections.setdefault("penalty", wanted)
@@ -111,7 +114,7 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
     solver: Solver[Any] = selections["solver"].build(seed)
     start: Start = selections["start"].build(seed)
     fit.check(selections, replace(bare, penalty=penalty), solver, start)
-    gamma = _gamma(config, choices if follows else Choices(), asked.name, penalty, follows)
+    gamma = _gamma(config, choices if follows else Choices(), asked.name, penalty, follows, bare)
     with blaming(f"penalty {selections['penalty'].name!r}"):
         problem = replace(bare, penalty=penalty.bind(prior, shape), gamma=gamma)
     if config.precision == "mixed":
@@ -179,7 +182,12 @@ def _shape(prior: Prior, name: str, given: Shape | None, asked: Shape | None) ->
 
 
 def _gamma(
-    config: RunConfig, choices: Choices, name: str, penalty: Penalty, follows: bool
+    config: RunConfig,
+    choices: Choices,
+    name: str,
+    penalty: Penalty,
+    follows: bool,
+    problem: Problem,
 ) -> float:
     if isinstance(penalty, ZeroPenalty):
         if config.gamma:
@@ -190,9 +198,10 @@ def _gamma(
     if config.gamma is not None:
         return config.gamma
     if not follows:
+        hint = penalty.hint(problem.operator, problem.noise)
         raise BadInputError(
             f"The penalty {name!r} needs its weight gamma, for which there is no default here.",
-            try_="gamma=0.01",
+            try_="gamma=…" if hint is None else f"gamma={hint:.2g}",
         )
     if choices.gamma is None:
         raise BadInputError(
