@@ -187,6 +187,8 @@ def _linear(y: Tensor, seen: Tensor) -> Tensor:
     filled, there = _nearest(y, seen), seen.cpu().numpy() >= 0.5
     beside = there & binary_dilation(~there, np.ones((3, 3)))
     points, holes = np.argwhere(beside), np.argwhere(~there)
+    if not len(points):  # all is seen, or nothing
+        return filled
     try:
         found = LinearNDInterpolator(points, y[:, beside].cpu().numpy().T)(holes)
     except QhullError:  # fewer than three points, or all on a line

@@ -14,6 +14,7 @@ from priorkit.engine import fit
 from priorkit.engine.choose import Chosen, give_rest
 from priorkit.engine.components import Selection, blaming, resolve
 from priorkit.engine.config import COMPONENTS, RunConfig
+from priorkit.engine.room import require_room
 from priorkit.errors import BadInputError, MismatchError
 from priorkit.interfaces import (
     Choices,
@@ -89,6 +90,11 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
         prior = prior.bind(shape)
     with blaming(f"operator {selections['operator'].name!r}"):
         operator = operator.bind(shape)
+    device = _device(config.device)
+    dtype = torch.float64 if config.precision == "float64" else torch.float32
+    # Before the defaults, which may ask what the operator does.
+    needed = operator.memory * (2 if dtype == torch.float64 else 1)
+    require_room(needed, needed, device)
     noise = _noise(config, selections["noise"], operator, real=real)
     with blaming(f"prior {selections['prior'].name!r}"):
         choices = prior.defaults(operator, noise)
@@ -137,8 +143,8 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
         budget=config.budget or choices.budget or solver.budget,
         restarts=restarts,
         averaging=config.averaging,
-        device=_device(config.device),
-        dtype=torch.float64 if config.precision == "float64" else torch.float32,
+        device=device,
+        dtype=dtype,
     )
 
 
