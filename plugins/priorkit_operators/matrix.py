@@ -221,7 +221,9 @@ def _points_inside(matrix: Any, major: int, minor: int) -> bool:
 
 
 def _coordinates(matrix: Any) -> bool:
-    pairs = zip(matrix.coords, matrix.shape, strict=True)
+    # Before scipy 1.13 there are rows and columns alone.
+    coords = matrix.coords if hasattr(matrix, "coords") else (matrix.row, matrix.col)
+    pairs = zip(coords, matrix.shape, strict=True)
     return all(i.shape == matrix.data.shape and _below(i, size) for i, size in pairs)
 
 

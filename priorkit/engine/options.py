@@ -42,7 +42,10 @@ def plain(value: Any, depth: int = 0) -> Any:
     if isinstance(value, Mapping):
         return {name: plain(v, depth + 1) for name, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(v, depth + 1) for v in value]
+        kinds = {_kind(v) for v in value}
+        # A list of arrays that differ is for its reader to refuse.
+        alike = len(kinds) <= 1
+        return [plain(v, depth + 1) for v in value] if alike else value
     if isinstance(value, range):
         return list(value) if len(value) <= MAX_RANGE else value
     if isinstance(value, os.PathLike):
@@ -50,6 +53,15 @@ def plain(value: Any, depth: int = 0) -> Any:
     if isinstance(value, (Real, Decimal)):
         return int(value) if isinstance(value, Integral) else float(value)
     return _listed(value)
+
+
+def _kind(value: Any) -> tuple[Any, ...] | None:
+    """Type and shape of an array of numpy or torch that has dimensions; None of other things."""
+    np, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+    array = np is not None and isinstance(value, np.ndarray)
+    if not array and not (torch is not None and isinstance(value, torch.Tensor)):
+        return None
+    return (type(value), value.dtype, tuple(value.shape)) if value.ndim else None
 
 
 def _listed(value: Any) -> Any:
