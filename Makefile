@@ -1,17 +1,17 @@
-# make demo and make test do everything on a fresh machine, the set-up included.
+# make demo, make test and make check do everything on a fresh machine, the set-up included.
 PYTHON ?= python3
 JOBS ?= 2
 BIN := .venv/bin
 STAMP := .venv/.ready
 
-.PHONY: venv demo test lint docs build fuzz kill bench clean
+.PHONY: venv demo test check lint coverage docs build fuzz kill bench clean
 
 venv: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check \
-		--constraint constraints.txt --editable '.[test,bm3d,cuda,deepinv,app,studies]'
+		--constraint constraints.txt --editable '.[test,bm3d,cuda,app,studies]'
 	touch $@
 
 demo: venv
@@ -26,8 +26,23 @@ lint: venv
 	$(BIN)/python -c "import sys, priorkit.cli; sys.exit('torch' in sys.modules)"
 
 # A process per core, each with one thread.
+RUN := OMP_NUM_THREADS=1 $(BIN)/python -m
+PYTEST := pytest -n $(JOBS) --dist worksteal --junitxml=.durations.xml
+
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+	$(RUN) $(PYTEST) -m "not slow"
+
+# And the slow variants of what make test holds; then what took how long.
+check: lint
+	PRIORKIT_KILLS=3 $(RUN) $(PYTEST)
+	$(BIN)/python -m tests.durations .durations.xml
+
+# Lines of priorkit/ and plugins/ that the whole suite runs, in its subprocesses too.
+coverage: venv
+	$(BIN)/python -m coverage erase
+	$(RUN) coverage run -m $(PYTEST)
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
 
 docs: venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \

@@ -9,6 +9,7 @@ fixes some of its options: that is how weights get a name of their own, and
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import pluggy
@@ -28,10 +29,12 @@ class Register(Protocol):
         target: Any,
         *,
         aliases: tuple[str, ...] = (),
-        fallback: bool = False,
+        fallback: bool | Mapping[str, Any] = False,
         **preset: Any,
     ) -> None:
-        """Register a name; a ``fallback`` is taken where nobody chooses one of its kind."""
+        """Register a name; a ``fallback`` is taken where nobody chooses one of its kind. One of
+        an operator may be a mapping: its options in a run for which neither a prior nor an
+        operator is chosen, ``priorkit recover face.png``."""
 
     def weights(self, package: str, target: Any, *, fallback: str = "") -> None:
         """Register every ``weights/NAME.safetensors`` of a package as NAME; say which is a

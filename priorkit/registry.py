@@ -12,7 +12,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint
@@ -53,6 +53,7 @@ class Entry:
     plugin: str
     aliases: tuple[str, ...] = ()
     preset: dict[str, Any] = field(default_factory=dict)
+    usual: dict[str, Any] = field(default_factory=dict)  # options where nobody chooses anything
 
     def load(self) -> Any:
         """The class or function itself, imported now if it was registered as a string.
@@ -211,7 +212,7 @@ class _Register:
         target: Any,
         *,
         aliases: tuple[str, ...] = (),
-        fallback: bool = False,
+        fallback: bool | Mapping[str, Any] = False,
         **preset: Any,
     ) -> None:
         if isinstance(aliases, str):
@@ -225,8 +226,9 @@ class _Register:
             raise TypeError(
                 f"the target of {name!r} is a class or 'module:class', got {ascii(target)[:80]}"
             )
-        entry = Entry(self.kind, name, target, self.status.name, tuple(aliases), preset)
-        self.registry.add(entry, self.status, fallback=fallback)
+        usual = dict(fallback) if isinstance(fallback, Mapping) else {}
+        entry = Entry(self.kind, name, target, self.status.name, tuple(aliases), preset, usual)
+        self.registry.add(entry, self.status, fallback=bool(fallback))
 
     def weights(self, package: str, target: Any, *, fallback: str = "") -> None:
         folder = files(package) / "weights"

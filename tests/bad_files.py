@@ -111,7 +111,7 @@ def _arrays(folder):
     np.save(folder / "pickle.npy", np.array([{}, []], dtype=object), allow_pickle=True)
     np.save(folder / "letters.npy", np.array(["a", "b"]))
     (folder / "text.npy").write_text("1 2 3")
-    scipy.sparse.save_npz(folder / "narrow.npz", scipy.sparse.eye_array(7, format="csr"))
+    scipy.sparse.save_npz(folder / "narrow.npz", scipy.sparse.csr_array(np.eye(7)))
     np.savez(folder / "dense.npz", a=np.eye(3))
 
 

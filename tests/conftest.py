@@ -1,5 +1,6 @@
 """What several test files share."""
 
+import runpy
 import sys
 from typing import NamedTuple
 
@@ -66,6 +67,22 @@ class Finished(NamedTuple):
     code: int
     out: str
     err: str
+
+
+@pytest.fixture
+def script(monkeypatch, capsys):
+    """``script(path, "--out", folder)`` runs a script as Python does, but in this process; gives
+    what it printed."""
+
+    def run(path, *words):
+        monkeypatch.setattr(sys, "argv", [str(path), *map(str, words)])
+        monkeypatch.syspath_prepend(path.parent)  # whose modules it can import
+        capsys.readouterr()
+        runpy.run_path(str(path), run_name="__main__")
+        return capsys.readouterr().out
+
+    yield run
+    sys.modules.pop("common", None)  # of examples/figures
 
 
 @pytest.fixture

@@ -2,9 +2,6 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 from PIL import Image
@@ -33,28 +30,19 @@ run.end()
 '''
 
 
-def run(path, out):
-    command = [sys.executable, str(path), "--out", str(out), "--data", "nowhere",
-               "--paper", "nowhere"]  # fmt: skip
-    environment = os.environ | {
-        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "2"),
-        "PYTHONPATH": str(NAMES["norms"].path.parent),
-    }
-    return subprocess.run(command, capture_output=True, text=True, timeout=500, env=environment)
-
-
 def test_every_figure_has_a_script():
     assert set().union(*(script.figures for script in NAMES.values())) >= FIGURES
 
 
 @pytest.mark.parametrize("name", ["latent_noise", "small"])
-def test_a_script_runs_on_the_sample_photograph(name, tmp_path):
+def test_a_script_runs_on_the_sample_photograph(name, script, tmp_path, monkeypatch):
     """Data, plot, pictures and claims; again, nothing that is there is computed."""
     (tmp_path / "small.py").write_text(SMALL)
     path = tmp_path / "small.py" if name == "small" else NAMES[name].path
-    done = run(path, tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "the sample photograph instead" in done.stdout
+    monkeypatch.syspath_prepend(NAMES["norms"].path.parent)
+    words = ["--out", tmp_path, "--data", "nowhere", "--paper", "nowhere", "--jobs", "1"]
+    said = script(path, *words)
+    assert "the sample photograph instead" in said
     claims = json.loads((tmp_path / f"{name}.json").read_text())["claims"]
     assert claims
     assert {claim["verdict"] for claim in claims} <= {"holds", "fails", "undecided"}
@@ -63,9 +51,8 @@ def test_a_script_runs_on_the_sample_photograph(name, tmp_path):
     assert len(rows) > 4
     if name == "small":
         Image.open(tmp_path / "small.png").load()
-        again = run(path, tmp_path)
-        assert "1/4" in done.stdout
-        assert "/4 " not in again.stdout
+        assert "1/4" in said
+        assert "/4 " not in script(path, *words)
 
 
 def test_reproduce_knows_its_figures(command_line, tmp_path):

@@ -19,7 +19,6 @@ from priorkit.errors import BadInputError
 from priorkit.interfaces import Copies, MatrixOperator
 from priorkit.io.arrays import numbers, read_array
 from priorkit.linear import matvec, rmatvec
-from priorkit_operators.checks import real_array
 
 __all__ = ["Matrix"]
 
@@ -165,9 +164,7 @@ def _accept(matrix: Any) -> Any:
         matrix = sparse.csr_array(matrix)
         finite = np.isfinite(matrix.data).all()
     else:
-        if isinstance(matrix, list):  # a small one, as a file has it
-            matrix = real_array(matrix, "A matrix")
-        if not isinstance(matrix, (np.ndarray, Tensor)):
+        if not isinstance(matrix, (np.ndarray, Tensor, list)):  # a list is how a file has it
             raise BadInputError(
                 "A matrix is a numpy array, a torch tensor, a sparse matrix of scipy, a list of "
                 "rows, or a linear operator.",
@@ -224,7 +221,9 @@ def _points_inside(matrix: Any, major: int, minor: int) -> bool:
 
 
 def _coordinates(matrix: Any) -> bool:
-    pairs = zip(matrix.coords, matrix.shape, strict=True)
+    # Before scipy 1.13 there are rows and columns alone.
+    coords = matrix.coords if hasattr(matrix, "coords") else (matrix.row, matrix.col)
+    pairs = zip(coords, matrix.shape, strict=True)
     return all(i.shape == matrix.data.shape and _below(i, size) for i, size in pairs)
 
 

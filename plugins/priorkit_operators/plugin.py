@@ -8,7 +8,8 @@ from priorkit.hookspecs import Register
 def register_operators(register: Register) -> None:
     register("identity", "priorkit_operators.pointwise:Identity", aliases=("denoising",))
     register("mask", "priorkit_operators.pointwise:Mask", aliases=("inpainting",))
-    register("gaussian", "priorkit_operators.gaussian:Gaussian", aliases=("cs",), fallback=True)
+    gaussian = "priorkit_operators.gaussian:Gaussian"
+    register("gaussian", gaussian, aliases=("cs",), fallback={"m": 500})
     register("blur", "priorkit_operators.blur:Blur", aliases=("deblurring",))
     register("downsample", "priorkit_operators.resampling:Downsample", aliases=("superresolution",))
     register("fourier", "priorkit_operators.fourier:Fourier", aliases=("mri",))

@@ -8,16 +8,19 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Annotated, Literal, cast
 
+import numpy as np
 import torch
 from pydantic import Field
-from scipy.ndimage import distance_transform_edt
+from scipy.interpolate import LinearNDInterpolator
+from scipy.ndimage import binary_dilation, distance_transform_edt
+from scipy.spatial import QhullError
 from torch import Tensor
 
 from priorkit.errors import MismatchError
 from priorkit.interfaces import Encoder, LinearOperator, Problem, Requires, Start
 from priorkit.linear import least_squares
 
-__all__ = ["Filled", "ImageStart", "Noisy", "NullSpace", "PseudoInverse"]
+__all__ = ["Filled", "Gray", "ImageStart", "Noisy", "NullSpace", "PseudoInverse"]
 
 
 class ImageStart(Start):
@@ -48,11 +51,12 @@ class Filled(ImageStart):
 
     Parameters
     ----------
-    fill : "mean" (of what is seen, per channel), "noise" (uniform in [0, 1]) or "neighbours"
-        (the nearest pixel that is seen)
+    fill : "mean" (of what is seen, per channel), "noise" (uniform in [0, 1]), "neighbours"
+        (the nearest pixel that is seen) or "linear" (on triangles between pixels that are
+        seen, the nearest beyond them)
     """
 
-    def __init__(self, *, fill: Literal["mean", "noise", "neighbours"] = "mean") -> None:
+    def __init__(self, *, fill: Literal["mean", "noise", "neighbours", "linear"] = "mean") -> None:
         self.fill = fill
 
     def check(self, problem: Problem) -> None:
@@ -73,8 +77,37 @@ class Filled(ImageStart):
             draws = problem.streams("start").normal(y[0].numel()).view(y.shape).to(y)
             filling = (1 + torch.erf(draws / 2**0.5)) / 2  # normal → uniform
         else:
-            filling = torch.stack([_nearest(y[:, c], seen[c]) for c in range(y.shape[1])], 1)
+            between = _linear if self.fill == "linear" else _nearest
+            filling = torch.stack([between(y[:, c], seen[c]) for c in range(y.shape[1])], 1)
         return y * seen + filling * (1 - seen)
+
+
+class Gray(ImageStart):
+    """The grey picture that fits best: the same in all channels, least squares by CGLS.
+
+    Where y has lost the colours, it is y itself, and the pseudo-inverse is tinted: A⁺y gives most
+    to the channel that A weighs most. Stops at the noise level, as the start "pseudo-inverse".
+    """
+
+    requires = Requires(latent=(Encoder,), operator=(LinearOperator,))
+
+    def check(self, problem: Problem) -> None:
+        if len(problem.shape) != 3:
+            raise MismatchError("start 'gray' is for pictures.", got=problem.shape)
+
+    def image(self, problem: Problem) -> Tensor:
+        A = cast(LinearOperator, problem.operator)
+        energy = problem.noise.energy if problem.noise.known else 0.0
+        channels, *sides = problem.shape
+        zero = torch.zeros(len(problem.y), 1, *sides).to(problem.y.real)
+        gray = least_squares(
+            lambda g: A.A(g.expand(-1, channels, -1, -1)),
+            lambda r: A.A_adjoint(r).sum(1, keepdim=True),
+            problem.y,
+            zero,
+            enough=energy,
+        )
+        return gray.expand(-1, channels, -1, -1).contiguous()
 
 
 class PseudoInverse(ImageStart):
@@ -147,6 +180,23 @@ def _nearest(y: Tensor, seen: Tensor) -> Tensor:
         seen.cpu().numpy() < 0.5, return_distances=False, return_indices=True
     )
     return y[:, torch.from_numpy(rows).long(), torch.from_numpy(columns).long()]
+
+
+def _linear(y: Tensor, seen: Tensor) -> Tensor:
+    """Planes (B, H, W), linear on Delaunay's triangles between seen pixels beside a hole."""
+    filled, there = _nearest(y, seen), seen.cpu().numpy() >= 0.5
+    beside = there & binary_dilation(~there, np.ones((3, 3)))
+    points, holes = np.argwhere(beside), np.argwhere(~there)
+    if not len(points):  # all is seen, or nothing
+        return filled
+    try:
+        found = LinearNDInterpolator(points, y[:, beside].cpu().numpy().T)(holes)
+    except QhullError:  # fewer than three points, or all on a line
+        return filled
+    values = torch.from_numpy(found.T).to(y)
+    old = filled[:, ~there]
+    filled[:, ~there] = torch.where(values.isnan(), old, values)
+    return filled
 
 
 def _needs_image(name: str, problem: Problem) -> None:

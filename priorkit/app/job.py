@@ -10,10 +10,13 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from priorkit.discovery import describe
 from priorkit.engine.recover import recover
 from priorkit.engine.result import Recovery
 from priorkit.errors import PriorkitError
 from priorkit.interfaces import Snapshot
+from priorkit.io.folders import replacing
+from priorkit.report.folder import write
 from priorkit.report.grid import png, tile
 
 __all__ = ["Job"]
@@ -55,10 +58,12 @@ class Job:
         self._stop = True
 
     def archive(self) -> bytes:
-        """The folder of the finished run as a zip file."""
+        """The folder of the finished run as a zip file; its config is given beside the folder."""
         assert self.result is not None, "there is no result yet"
         with tempfile.TemporaryDirectory() as root:
-            folder = self.result.save(Path(root) / "priorkit-out")
+            folder = Path(root) / "priorkit-out"
+            with replacing(folder) as stage:
+                write(self.result, stage, Path(folder.name))
             buffer = io.BytesIO()
             with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
                 for path in sorted(p for p in folder.rglob("*") if p.is_file()):
@@ -66,19 +71,21 @@ class Job:
         return buffer.getvalue()
 
     def _run(self) -> None:
+        source = None
         try:
             with tempfile.TemporaryDirectory() as root:
-                source = None
                 if self.picture is not None:
                     source = Path(root) / "picture"
                     source.write_bytes(self.picture)
-                self.result = recover(source, progress=self._watch, **self.settings)
+                result = recover(source, progress=self._watch, **self.settings)
+            if source is not None:  # it is gone; the truth is saved beside the record
+                result.record["config"].pop("image")
+            self.result = result
             self.shown = png(self.result.grid())
             self.said = repr(self.result)[1:-1]
-        except PriorkitError as error:
-            self.error = str(error)
         except Exception as error:
-            self.error = f"{type(error).__name__}: {error}"
+            said = str(error) if isinstance(error, PriorkitError) else describe(error)
+            self.error = said if source is None else said.replace(str(source), "The file")
         finally:
             self.done = True
 

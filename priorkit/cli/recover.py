@@ -54,7 +54,9 @@ def recover(
 ) -> None:
     """Recover pictures, from simulated measurements of them or from real ones.
 
-    IMAGE is a picture file or a folder of them; without it, the sample photograph.
+    IMAGE is a picture file or a folder of them; without it, the sample photograph. Where neither
+    a prior nor an operator is named, the default ones are taken; what was chosen is said.
+
     Every setting of priorkit.recover is an option too: --m 500 --gamma 0.1
     --penalty l2 --noise poisson --space pixel --sigma 0.1 --seed 3 --budget 200 …
     See priorkit show NAME for the options of a component.
@@ -201,6 +203,24 @@ def _show(result: Recovery) -> None:
         rows.append([image["name"], *numbers, *ends])
     show_table(head, rows)
     out.print(escape(summary(result)), soft_wrap=True)
+    out.print(escape(f"With {_chosen(result.record['config'])}."), soft_wrap=True)
+
+
+def _chosen(config: dict[str, Any]) -> str:
+    """The settings that a run had, whoever chose them."""
+    from priorkit.engine.config import COMPONENTS
+
+    told = []
+    for key in COMPONENTS:
+        table = dict(config[key])
+        name = table.pop("name")
+        options = ", ".join(f"{option}={given}" for option, given in table.items())
+        told.append(f"{key} {name}" + (f" ({options})" if options else ""))
+    for name in ("space", "gamma", "sigma", "noise_norm", "budget", "seed"):
+        if name in config:
+            given = config[name]
+            told.append(f"{name} {given:g}" if isinstance(given, float) else f"{name} {given}")
+    return ", ".join(told)
 
 
 def _exit_code(result: Recovery, folder: Path | None = None) -> None:

@@ -10,6 +10,7 @@ from priorkit.engine.choose import Chosen, choose
 from priorkit.engine.comparison import Row
 from priorkit.engine.components import Selection
 from priorkit.engine.config import split
+from priorkit.engine.measure import question_sigma
 from priorkit.engine.memory import Plan, plan
 from priorkit.engine.setup import Setup, set_up
 from priorkit.errors import BadInputError, PriorkitError
@@ -86,6 +87,7 @@ def set_up_all(
             if isinstance(chosen, PriorkitError):
                 raise chosen
             setup = set_up(chosen, tuple(images.x.shape[1:]), real=False)
+            question_sigma(setup, refuse=True)
             problems.append((row, setup, plan(setup, len(images.x))))
         except PriorkitError as error:
             row.reason = str(error)

@@ -15,18 +15,14 @@ from priorkit.io.pictures import require_signal
 from priorkit.io.values import layout
 from priorkit.streams import Streams
 
-__all__ = ["measurement", "shape_of", "simulate"]
+__all__ = ["measurement", "question_sigma", "shape_of", "simulate"]
 
 log = logging.getLogger("priorkit")
 
 
 def simulate(setup: Setup, x: Tensor) -> Tensor:
-    """y ~ p(· | A x); the noise of image i depends on the seed and i alone, never on the batch.
-
-    Raises BadInputError for noise as of pictures from 0 to 255.
-    """
+    """y ~ p(· | A x); the noise of image i depends on the seed and i alone, never on the batch."""
     operator = setup.problem.operator
-    _question_sigma(setup, refuse=operator.sees_image)
     streams = Streams(setup.config.seed, "noise", range(len(x)))
     with blaming(f"operator {setup.selections['operator'].name!r}"):
         clean = operator.A(x)
@@ -39,7 +35,7 @@ def shape_of(y: Tensor, operator: Operator) -> Shape | None:
     """The image's shape where the measurement is itself a picture that tells it; else None."""
     if y.ndim not in (2, 3, 4) or 0 in y.shape or y.is_complex():
         return None
-    picture = torch.empty(y.shape, device="meta")
+    picture = torch.ones(1).expand(y.shape)
     with blaming("operator"):
         return operator.shape_from(tuple(layout(picture).shape[1:]))
 
@@ -66,7 +62,7 @@ def measurement(y: Tensor, setup: Setup) -> Tensor:
         raise BadInputError("The measurement y has values that are NaN or infinite.")
     setup.problem.noise.check(values)
     if _is_picture(setup) and not values.is_complex() and float(values.max()) <= 2:
-        _question_sigma(setup, refuse=False)
+        question_sigma(setup, refuse=False)
     return values if operator.mask is None else values * operator.mask.to(values)
 
 
@@ -95,16 +91,20 @@ def _batch(values: Tensor, setup: Setup) -> Tensor:
     if values.ndim == len(shape):
         values = values[None]
     if tuple(values.shape[1:]) != shape or not len(values):
+        picture = len(setup.problem.shape) < 3 and len(given) > 2
         raise BadInputError(
             f"The measurement y must be {shape}, or a batch of these.",
             got=given,
-            try_="the operator's own m, and shape=… of the picture to recover",
+            try_="shape=(channels, height, width) of a picture"
+            if picture
+            else "the operator's own m, and shape=… of the picture to recover",
         )
     return values
 
 
-def _question_sigma(setup: Setup, *, refuse: bool) -> None:
-    """Refuse, or warn of, noise on the scale of 0 to 255 for pictures in [0, 1]."""
+def question_sigma(setup: Setup, *, refuse: bool) -> None:
+    """Refuse noise on the scale of 0 to 255 for pictures in [0, 1], or only warn of it, as where y
+    isn't the picture itself. Raises BadInputError."""
     sigma = setup.problem.noise.level.sigma
     if sigma is None or sigma <= 1 or not _is_picture(setup):
         return
@@ -113,6 +113,6 @@ def _question_sigma(setup: Setup, *, refuse: bool) -> None:
         got=f"sigma={sigma:g}, which hides them",
         try_=f"sigma={sigma / 255:.3g}, which is {sigma:g}/255",
     )
-    if refuse:
+    if refuse and setup.problem.operator.sees_image:
         raise error
     log.warning("%s", error)

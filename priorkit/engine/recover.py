@@ -15,7 +15,7 @@ from priorkit.engine.choose import choose
 from priorkit.engine.config import RunConfig, from_file, merge, split
 from priorkit.engine.given import GivenStart
 from priorkit.engine.journal import digest, opened
-from priorkit.engine.measure import measurement, shape_of, simulate
+from priorkit.engine.measure import measurement, question_sigma, shape_of, simulate
 from priorkit.engine.memory import plan
 from priorkit.engine.result import Recovery, RunError
 from priorkit.engine.run import Progress, solve
@@ -26,6 +26,7 @@ from priorkit.interfaces import Operator, Prior, Shape
 from priorkit.io import records
 from priorkit.io.arrays import numbers
 from priorkit.io.pictures import Pictures, astronaut, load, raw
+from priorkit.registry import registry
 
 __all__ = ["Progress", "load_framed", "path_of", "prepare", "recover", "replay"]
 
@@ -46,13 +47,17 @@ def recover(
 ) -> Recovery:
     """Recover images from measurements: min over u of ℓ(A(D(u)), y) + γ·R(u).
 
+    With x alone, or nothing at all, defaults are taken: by what priorkit ships, a Glow of faces
+    and 500 random measurements. ``recovery.record["config"]`` says what was chosen.
+
     Parameters
     ----------
     x : images to measure and recover, so that errors can be reported: a path, a folder, a
         PIL image, an array or a tensor in [0, 1] (see :func:`priorkit.io.pictures.load`).
         Without x and y, the sample photograph.
     y : real measurements instead, an array or a .npy file, (m,) or (B, m), or pictures for
-        operators whose y is a picture
+        operators whose y is a picture; of these alone are whole numbers of 8 and 16 bits
+        brightness, all other y are numbers as they are
     config : settings from a TOML file or a dict; keywords given here go over it
     out : folder to save the results to, see :meth:`Recovery.save`. Until then every image is
         kept as it is finished in ``OUT.unfinished`` beside it, so that a run that is cut
@@ -150,6 +155,9 @@ def prepare(
 ) -> tuple[Setup, Pictures | None]:
     """Everything that can be refused before compute; images come back framed."""
     chosen = choose(config, extra)
+    if y is None and config.prior is None and config.op is None:  # x alone
+        usual, own = registry().fallback("operator").usual, chosen.selections["operator"]
+        own.options = usual | own.options
     prior: Prior = chosen.selections["prior"].build(config.seed)
     fixed = prior.shape or config.shape
     if y is not None:
@@ -158,6 +166,7 @@ def prepare(
     else:
         pictures = load_framed(x, fixed, resize=config.resize)
         setup = set_up(chosen, tuple(pictures.x.shape[1:]), real=False)
+        question_sigma(setup, refuse=True)
     plan(setup, 1)  # refused before the operator makes what it needs
     return setup, pictures
 

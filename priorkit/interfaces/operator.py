@@ -14,6 +14,7 @@ from torch import Tensor
 
 from priorkit.interfaces.component import Component, Shape
 from priorkit.interfaces.noise import Level
+from priorkit.linear import energy
 
 __all__ = ["IdentityOperator", "LinearOperator", "MatrixOperator", "Operator", "stack"]
 
@@ -88,13 +89,18 @@ class Operator(Component, ABC):
         return y if self.sees_image else None
 
     def shape_from(self, y_shape: Shape) -> Shape | None:
-        """The shape of the image of which a picture ``y_shape`` is the measurement.
+        """The shape of the image whose measurement is a picture (C, H, W) of that shape.
 
-        None where y isn't itself a picture, or doesn't tell. Where it is one, whole numbers of 8
-        and 16 bits in y are brightness; all others are taken as they are. It can be asked
-        before :meth:`bind`.
+        None where y isn't itself a picture. Of one that is, whole numbers of 8 and 16 bits are
+        brightness; in all other y they are numbers as they are. Asked before :meth:`bind` too.
         """
         return y_shape if self.sees_image else None
+
+    @property
+    def loses_channels(self) -> bool:
+        """Whether y is a picture with fewer channels than x, such as the gray of a colour one."""
+        shown = self.image(torch.zeros(1, *self.y_shape))
+        return shown is not None and len(self.shape) == 3 and shown.shape[1] < self.shape[0]
 
     @property
     def entries(self) -> int:
@@ -117,6 +123,16 @@ class LinearOperator(Operator):
 
     def vjp(self, x: Tensor, r: Tensor) -> Tensor:
         return self.A_adjoint(r)
+
+    @property
+    def gain(self) -> float:
+        """‖A‖_F/√n, the length of a typical column: noise of σ is σ·gain in an entry of Aᴴ y.
+
+        Estimated by one product with random numbers, E‖A v‖² = ‖A‖_F² for v ~ N(0, 1).
+        """
+        fixed = torch.Generator().manual_seed(0)
+        v = torch.randn(1, *self.shape, generator=fixed)
+        return math.sqrt(float(energy(self.A(v))) / v.numel())
 
     @property
     def T(self) -> Callable[[Tensor], Tensor]:

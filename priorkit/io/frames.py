@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
@@ -75,10 +76,12 @@ def _frame(image: Image.Image, shape: tuple[int, ...] | None, name: str) -> Tens
     if 0 in image.size:
         raise BadInputError("The picture is empty.", got=dimensions(image.size))
     image.load()
+    deep = _is_deep(image)  # asked before it is turned, which forgets the kind of file
     if image.getexif().get(ORIENTATION, 1) != 1:
         image = ImageOps.exif_transpose(image)
-    if _is_deep(image):
-        x = numbers(image, name, copy=True)[None]  # which Pillow doesn't crop and convert
+    if deep:
+        x = numbers(image, name)[None]  # which Pillow doesn't crop and convert
+        x = x.to(torch.uint16) if image.mode == "I" else x
         if shape is None:
             return x
         x = scaled(x[None])

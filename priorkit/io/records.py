@@ -76,7 +76,7 @@ def read(folder: Path) -> Saved:
     try:
         if path.stat().st_size > MAX_RECORD:
             raise BadInputError(f"{path} is larger than {MAX_RECORD >> 20} MiB.")
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(path.read_text(encoding="utf-8-sig"))
         if record["format"] != FORMAT:
             raise BadInputError(f"{path} has another format.", got=record["format"])
         config, images = dict(record["config"]), record["images"]

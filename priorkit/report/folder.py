@@ -30,12 +30,12 @@ def save(recovery: Recovery, folder: Path) -> Path:
     or holds files and isn't priorkit's.
     """
     with replacing(folder) as stage:
-        write(recovery, stage, folder)
+        write(recovery, stage, folder.resolve())
     return folder
 
 
 def write(recovery: Recovery, folder: Path, place: Path) -> None:
-    """Write a run into the new ``folder``, which will be at ``place``."""
+    """Write a run into the new ``folder``, which will be at ``place``, as its config names it."""
     for name, x in zip(file_names(recovery.names), recovery.x, strict=True):
         write_atomic(folder / "images" / f"{name}.png", png(tile(x)))
     write_atomic(folder / "grid.png", png(grid(recovery)))
@@ -45,7 +45,7 @@ def write(recovery: Recovery, folder: Path, place: Path) -> None:
         arrays |= {"spread": recovery.draws.spread, "samples": recovery.draws.samples}
     records.write_arrays(arrays, folder)
     written = {name for name, tensor in arrays.items() if tensor is not None}
-    config = records.repeatable(recovery.record["config"], place.resolve(), written)
+    config = records.repeatable(recovery.record["config"], place, written)
     write_atomic(folder / "config.toml", to_toml(config).encode("utf-8", "replace"))
     traces = [asdict(trace) for trace in recovery.trace]
     write_atomic(folder / "trace.json", json.dumps(traces).encode())

@@ -85,7 +85,7 @@ def save(comparison: Comparison, folder: Path) -> Path:
     with replacing(folder) as stage:
         for row, place in zip(comparison.rows, comparison.places(), strict=True):
             if row.recovery is not None:
-                write(row.recovery, stage / place, folder / place)
+                write(row.recovery, stage / place, folder.resolve() / place)
         _write_page(comparison, stage)
         rows = json.dumps(comparison.table(), indent=2, allow_nan=False)
         write_atomic(stage / "results.json", rows.encode())

@@ -48,7 +48,7 @@ def check_operator(operator: Operator, *, shape: Shape, seed: int = 0) -> None:
         slope = (bound.A(x + step * x2) - bound.A(x - step * x2)) / (2 * step)
         tolerance = precision.slope(1e-5)
         close(_inner(slope, r), _inner(pulled, x2), tolerance, "vjp isn't the transposed Jacobian")
-    with promise("mask and sees_image say what y is", "y is 0 where the mask is"):
+    with promise("mask, sees_image and shape_from say what y is", "y is 0 where the mask is"):
         _check_sight(bound, y)
     if isinstance(bound, IdentityOperator):
         close(y, x, 0, "A x isn't x")
@@ -62,6 +62,11 @@ def _check_sight(operator: Operator, y: Tensor) -> None:
     if operator.sees_image:
         assert operator.y_shape == operator.shape, (
             f"sees_image, but y is {operator.y_shape} and x {operator.shape}"
+        )
+    if len(operator.y_shape) == 3:
+        told = operator.shape_from(operator.y_shape)
+        assert told in (None, operator.shape), (
+            f"shape_from says that x is {told}, and it is {operator.shape}"
         )
     mask = operator.mask
     if mask is not None:

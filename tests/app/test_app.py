@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -12,8 +13,10 @@ import zipfile
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+import priorkit
 from priorkit.app.job import Job
 from tests.report.test_browser import CHROMIUM, QUIET
 
@@ -36,13 +39,20 @@ def picture(side=24):
     return buffer.getvalue()
 
 
-def test_a_job_recovers_a_picture_and_gives_its_folder():
+def test_a_job_recovers_a_picture_and_gives_its_folder(tmp_path, monkeypatch):
     job = finished(Job(picture(), SMALL, seconds=60))
     assert job.error is None
     assert job.said.startswith("Recovery: 1 image of 3×16×16")
     assert job.shown.startswith(b"\x89PNG")
-    names = zipfile.ZipFile(io.BytesIO(job.archive())).namelist()
-    assert {"priorkit-out/report.html", "priorkit-out/record.json"} <= set(names)
+    archive = zipfile.ZipFile(io.BytesIO(job.archive()))
+    assert {"priorkit-out/report.html", "priorkit-out/record.json"} <= set(archive.namelist())
+    for name in archive.namelist():
+        assert tempfile.gettempdir().encode() not in archive.read(name)
+    archive.extractall(tmp_path)  # and what is unpacked can be begun again
+    monkeypatch.chdir(tmp_path)
+    again = priorkit.recover(config="priorkit-out/config.toml")
+    assert torch.equal(again.x, job.result.x)
+    assert torch.equal(priorkit.replay("priorkit-out").x, job.result.x)
 
 
 @pytest.mark.parametrize("how", ["stopped", "out of time"])
@@ -57,8 +67,17 @@ def test_a_job_that_is_ended_keeps_the_best_so_far(how):
     assert job.result.reason == ["interrupted"]
 
 
-def test_what_is_no_picture_is_said():
-    assert "picture" in finished(Job(b"not a picture", SMALL, seconds=60)).error
+def test_what_is_no_picture_is_said(monkeypatch):
+    """By no name that it has here for a while."""
+    job = finished(Job(b"not a picture", SMALL, seconds=60))
+    assert job.error.startswith("The file is not a picture that can be read. Got Unidentified")
+
+    def broken(source, **_):
+        raise OSError(28, "No space left on device", str(source))
+
+    monkeypatch.setattr("priorkit.app.job.recover", broken)
+    error = finished(Job(picture(), SMALL, seconds=60)).error
+    assert error == "OSError: [Errno 28] No space left on device: 'The file'"
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +141,7 @@ def test_a_visitor_recovers_watches_and_takes_home(address, tmp_path):
         page.get_by_text("That file is too large.").wait_for()
         (tmp_path / "small.png").write_bytes(picture())
         page.locator("input[type=file]").set_input_files(tmp_path / "small.png")
-        for label, name in (("prior", "dct"), ("operator", "mask")):
+        for label, name in (("prior", "dct"), ("operator", "blur")):
             page.get_by_label(label, exact=True).click()
             page.get_by_role("option", name=name, exact=True).click()
         assert not page.get_by_label("m", exact=True).is_visible()

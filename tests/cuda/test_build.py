@@ -39,7 +39,10 @@ def bounds():
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
-@pytest.mark.parametrize("architecture", TESTED)
+@pytest.mark.parametrize(
+    "architecture",
+    ["sm_90", *(pytest.param(a, marks=pytest.mark.slow) for a in TESTED if a != "sm_90")],
+)
 def test_kernels_stay_within_their_resources(path, architecture):
     pytest.importorskip("cuda.core", reason="needs the extra cuda")
     found, allowed = built(path, architecture), bounds()

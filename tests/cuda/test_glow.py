@@ -15,6 +15,14 @@ from tests.cuda.test_build import rows
 CPU = torch.device("cpu")
 F32, BF16 = torch.float32, torch.bfloat16
 CONFIGS = {
+    # Together they cross every border: of 64 pixels, 64 hidden and 16 output channels, 32 addends,
+    # the width that float32 has on the chip, pictures in a block, 8×8 tiles, and their sums.
+    "few pixels": GlowConfig(
+        shape=(5, 4, 12), steps=(1, 1), width=(70, 98), scale_offset=(0.0, 1.0), coupling="affine"
+    ),
+    "many pixels": GlowConfig(
+        shape=(5, 18, 18), steps=(1,), width=(70,), scale_offset=(0.5,), coupling="affine"
+    ),
     "affine": GlowConfig(
         shape=(3, 8, 8), steps=(2, 2), width=(6, 5), scale_offset=(0.0, 1.0), coupling="affine"
     ),
@@ -62,8 +70,17 @@ def error(value, exact):
     return float((value - exact).norm() / exact.norm())
 
 
-@pytest.mark.parametrize("batch", [1, 3])
-@pytest.mark.parametrize("name", CONFIGS)
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+QUICK = {"few pixels": 6, "many pixels": 1}  # so many pictures; six are more than a block's
+
+
+@pytest.mark.parametrize(
+    ("name", "batch"),
+    [*QUICK.items(), *(slow(n, b) for n in CONFIGS for b in (1, 3) if QUICK.get(n) != b)],
+)
 @pytest.mark.parametrize(
     ("forward", "back", "of_x", "of_g"),
     [(F32, F32, 1e-5, 1e-5), (F32, BF16, 1e-5, 1e-2), (BF16, BF16, 1e-2, 4e-2)],
@@ -81,9 +98,10 @@ def test_kernels_agree_with_float64(place, name, batch, forward, back, of_x, of_
     assert torch.equal(ours.decode(z.to(device), keep=False)[0], found)
 
 
+@pytest.mark.parametrize("name", ["few pixels", slow("many pixels"), slow("affine")])
 @pytest.mark.parametrize("dtype", [F32, BF16])
-def test_no_order_of_threads_and_no_batch_changes_a_bit(host, dtype, monkeypatch):
-    folded = network("affine")
+def test_no_order_of_threads_and_no_batch_changes_a_bit(host, name, dtype, monkeypatch):
+    folded = network(name)
     z, r = draws(folded.config, 3)
     ours = KernelGlow(folded, CPU, host, forward=dtype)
     results = []
@@ -98,7 +116,9 @@ def test_no_order_of_threads_and_no_batch_changes_a_bit(host, dtype, monkeypatch
     assert torch.equal(ours.pull(kept, r[1:2], dtype), results[0][2][1:2])
 
 
-@pytest.mark.parametrize("name", ["affine", "additive", "many channels", "fills the chip"])
+@pytest.mark.parametrize(
+    "name", ["few pixels", *map(slow, ["affine", "additive", "many channels", "fills the chip"])]
+)
 @pytest.mark.parametrize("dtype", [F32, BF16])
 def test_a_coupling_on_the_chip_gives_the_same_bits(place, name, dtype):
     launch, device = place
@@ -113,7 +133,7 @@ def test_a_coupling_on_the_chip_gives_the_same_bits(place, name, dtype):
 
 
 @pytest.mark.parametrize("back", [False, True])
-@pytest.mark.parametrize("name", ["tiles", "wide tiles"])
+@pytest.mark.parametrize("name", ["many pixels", slow("tiles"), slow("wide tiles")])
 def test_a_coupling_in_tiles_is_that_of_its_layers(place, name, back):
     """Its bits are the same; of the last sum the order is another."""
     launch, device = place

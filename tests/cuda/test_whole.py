@@ -31,7 +31,7 @@ def test_many_random_inputs(place):
 
 def test_no_worse_than_twice_the_error_of_pytorch(place):
     launch, device = place
-    folded = network("fills the chip")
+    folded = network("few pixels")
     z, r = draws(folded.config, 3)
     x, pullback = FusedGlow(folded, CPU, F64).decode_vjp(z.double(), F64)
     g = pullback(r.double())

@@ -232,7 +232,7 @@ def test_ctrl_c_keeps_the_best_so_far():
         if int(now.evaluations[0]) == 10:
             raise KeyboardInterrupt
 
-    settings = {"prior": "none", "op": "mask", "penalty": "tv", "gamma": 0.02}
+    settings = {"prior": "none", "op": "mask", "penalty": "tv", "gamma": 0.02, "start": "zero"}
     result = priorkit.recover(**settings, progress=interrupt)
     start = priorkit.recover(**settings, budget=1)
     assert result.interrupted
@@ -327,3 +327,24 @@ def test_noise_free_denoising_needs_no_penalty():
     """At σ = 0 there is nothing to weigh: γ is 0 and the picture comes back."""
     result = priorkit.recover(prior="glow-celeba", op="identity", sigma=0.0, budget=2)
     assert result.record["config"]["gamma"] == 0.0
+
+
+def test_a_picture_alone_is_recovered(tmp_path, command_line):
+    """By defaults that are said, and that its record holds: 500 random numbers of a face."""
+    Image.open(pictures.astronaut()).save(tmp_path / "face.png")
+    result = priorkit.recover(tmp_path / "face.png", budget=3)
+    config = result.record["config"]
+    assert (config["prior"]["name"], config["op"]) == (
+        "glow-celeba",
+        {"name": "gaussian", "m": 500},
+    )
+    assert result.y.shape == (1, 500)
+    done = command_line("recover", tmp_path / "face.png", "--budget", 3, "--out", tmp_path / "out")
+    assert done.code == 0
+    assert "\nWith prior glow-celeba, op gaussian (m=500), noise gaussian, " in done.out
+    assert "noise_norm 0.1, budget 3, seed 0." in done.out
+    assert torch.equal(priorkit.replay(tmp_path / "out").x, result.x)
+    assert priorkit.recover(m=20, budget=1).y.shape == (1, 20)  # what is said goes before
+    for chosen in ({"prior": "dct"}, {"op": "gaussian"}, {"y": np.zeros(500)}):
+        with pytest.raises(BadInputError, match="the option 'm' is required"):
+            priorkit.recover(**chosen)

@@ -1,5 +1,7 @@
 """Pictures in, of every kind, and out again."""
 
+import io
+
 import numpy as np
 import pytest
 import torch
@@ -94,6 +96,12 @@ def test_nothing_is_lost_of_16_bits(tmp_path):
         x = pictures.load(source).x
         assert np.allclose(x[0, 0].numpy() * 65535, values, atol=1e-2)
     assert pictures.load(tmp_path / "deep.png", (3, 4, 4)).x.shape == (1, 3, 4, 4)
+    (tmp_path / "deep.pgm").write_bytes(b"P5\n8 8\n65535\n" + values.astype(">u2").tobytes())
+    for source in (tmp_path / "deep.pgm", Image.open(tmp_path / "deep.pgm")):  # of mode I
+        assert np.allclose(pictures.load(source).x[0, 0].numpy() * 65535, values, atol=1e-2)
+    source.getexif()[0x0112] = 3  # half a turn
+    turned = pictures.load(source).x[0, 0].numpy() * 65535
+    assert np.allclose(turned, values[::-1, ::-1], atol=1e-2)
     assert set(pictures.load(np.eye(4, dtype=bool)).x.flatten().tolist()) == {0.0, 1.0}
 
 
@@ -133,3 +141,92 @@ def test_signals(values, shape):
     assert tuple(x.shape[1:]) == shape
     with pytest.raises(BadInputError, match="Signals must be"):
         pictures.load(values, (3, 7))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "hint"),
+    [
+        (0, 255, r"Try: x / 255$"),
+        (0, 1000, r"x / 1023 \(10 bits\), or x / x.max\(\)$"),
+        (0, 4095, r"x / 4095 \(12 bits\), or x / x.max\(\)$"),
+        (0, 16383, r"x / 16383 \(14 bits\)"),
+        (0, 65535, r"x / 65535 \(16 bits\)"),
+        (0, 1e6, r"Try: x / x.max\(\)$"),
+        (0, 1.5, r"Try: x.clip\(0, 1\)$"),
+        (-1, 1, r"Try: \(x \+ 1\) / 2$"),
+        (-1000, 3000, r"Try: \(x - x.min\(\)\) / \(x.max\(\) - x.min\(\)\)$"),
+    ],
+)
+def test_how_to_bring_values_to_the_range(low, high, hint):
+    """By the bits that they were stored in; what is tried then is a picture."""
+    x = np.linspace(low, high, 64).reshape(8, 8)
+    with pytest.raises(BadInputError, match=hint) as caught:
+        pictures.load(x)
+    tried = caught.value.try_.split(" (1")[0].split(", or")[0]
+    assert pictures.load(eval(tried, {"x": x})).x.min() >= 0
+
+
+def test_what_a_folder_holds_besides_is_told(tmp_path, caplog):
+    """Files that can't be read by their name, and pictures of kinds that aren't read."""
+    photograph().save(tmp_path / "a.png")
+    photograph().save(tmp_path / "b.gif")
+    photograph().save(tmp_path / "c.PPM")
+    (tmp_path / "d.heic").write_bytes(b"...")
+    (tmp_path / "notes.txt").write_text("no picture, and nobody thinks so")
+    Image.fromarray(np.full((4, 4), 70_000, np.int32)).save(tmp_path / "e.tif")
+    found = pictures.load(tmp_path)
+    assert found.names == ["a"]
+    assert sorted(found.skipped) == ["b.gif", "c.PPM", "d.heic", "e.tif"]
+    assert "Left out: b.gif: .gif files are not read out of a folder" in caplog.text
+    assert "Left out: e.tif: Pictures need 8 or 16 bits per channel" in caplog.text
+    assert pictures.load(tmp_path / "b.gif").x.shape == (1, 3, 30, 40)  # by itself it is read
+    (tmp_path / "a.png").unlink()
+    (tmp_path / "e.tif").unlink()
+    with pytest.raises(BadInputError, match=r"No pictures .* Got b.gif, c.PPM, d.heic"):
+        pictures.load(tmp_path)
+
+
+def test_a_picture_has_three_dimensions():
+    """A shape of two is that of a signal: no picture file is one, and no array by accident."""
+    said = (
+        r"is \(channels, height, width\). Got shape=\(128, 128\), of signals. Try: shape=\(3, 128"
+    )
+    for source in (pictures.astronaut(), photograph()):
+        with pytest.raises(BadInputError, match=said):
+            pictures.load(source, (128, 128))
+    with pytest.raises(BadInputError, match=r"of vectors. Try: shape=\(3, 64, 64\)"):
+        pictures.load(photograph(), (100,))
+    square = np.full((16, 20), 0.5)
+    with pytest.raises(BadInputError, match=r"Try: shape=\(1, 16, 20\) for a picture, or x\[None"):
+        pictures.load(square, (16, 20))
+    assert pictures.load(square, (1, 16, 20)).x.shape == (1, 1, 16, 20)
+    assert pictures.load(square[None], (16, 20)).x.shape == (1, 16, 20)
+    assert pictures.load(square[:2], (2, 20)).x.shape == (1, 2, 20)  # no picture has two rows
+    with pytest.raises(BadInputError, match=r"Signals are real numbers. Got complex"):
+        pictures.load(np.zeros((2, 5), complex), (2, 5))
+
+
+@pytest.mark.parametrize("mode", ["La", "RGBa", "PA", "LAB", "HSV", "YCbCr", "CMYK", "P", "RGBX"])
+def test_every_mode_of_pillow(mode):
+    """White in any mode is white; what Pillow can't convert is refused."""
+    image = Image.new(mode, (4, 4), 255 if mode == "P" else None)
+    try:
+        x = pictures.load(image).x
+    except BadInputError as error:
+        assert mode == "LAB"
+        assert "The PIL image can't be read. Got mode LAB" in str(error)  # noqa: PT017
+    else:
+        assert x.shape[1] in (1, 3)
+        assert 0 <= float(x.min()) <= float(x.max()) <= 1
+
+
+def test_pillow_s_images_that_can_t_be_decoded():
+    """Empty ones, and those of a file that ends early, which is found when they are used."""
+    buffer = io.BytesIO()
+    Image.effect_noise((64, 64), 50).save(buffer, "PNG")
+    cut = Image.open(io.BytesIO(buffer.getvalue()[:1000]))
+    with pytest.raises(BadInputError, match=r"The PIL image can't be read. Got mode L, OSError"):
+        pictures.load(cut)
+    for mode in ("RGBA", "L"):
+        with pytest.raises(BadInputError, match=r"The picture is empty. Got 0×0"):
+            pictures.load(Image.new(mode, (0, 0)))

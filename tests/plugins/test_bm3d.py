@@ -7,7 +7,7 @@ import pytest
 import torch
 from priorkit_bm3d.prior import BM3D
 from priorkit_operators.gaussian import Gaussian
-from priorkit_solvers.pnp_admm import PnPADMM, mean_eigenvalue
+from priorkit_solvers.pnp_admm import PnPADMM
 
 import priorkit
 from priorkit.errors import BadInputError, MismatchError
@@ -23,14 +23,14 @@ needs_bm3d = pytest.mark.skipif(
 
 
 @needs_bm3d
-@pytest.mark.parametrize("shape", [(3, 16, 16), (1, 16, 20)])
+@pytest.mark.parametrize("shape", [(1, 16, 20), pytest.param((3, 16, 16), marks=pytest.mark.slow)])
 def test_contract(shape):
     check_prior(BM3D(), shape=shape)
 
 
 @needs_bm3d
 def test_images_are_independent_and_no_noise_is_no_change():
-    x = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    x = torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(0))
     together = BM3D().denoise(x, 0.1)
     assert torch.equal(BM3D().denoise(x[1:], 0.1), together[1:])
     assert BM3D().denoise(x, 0.0) is x
@@ -49,8 +49,8 @@ def test_the_identity_calls_it_once():
 @needs_bm3d
 def test_plug_and_play_fills_missing_pixels():
     x = load(astronaut(), (3, 32, 32)).x
-    result = priorkit.recover(x, prior="bm3d", op="mask", mask="random", fraction=0.3, budget=4)
-    assert result.evaluations == [4]
+    result = priorkit.recover(x, prior="bm3d", op="mask", mask="random", fraction=0.3, budget=2)
+    assert result.evaluations == [2]
     assert float(result.psnr[0]) > float(psnr(result.y, x)[0]) + 10
 
 
@@ -79,7 +79,7 @@ def test_plug_and_play_solves_what_the_denoiser_stands_for():
     found = run(exact_solver(tolerance=1e-12), problem, zero, 500)
     A = problem.operator.rows(0, 12).double()
     eye = torch.eye(16, dtype=torch.float64)
-    weight = 0.125 * mean_eigenvalue(problem.operator, zero)
+    weight = 0.125 * problem.operator.gain**2
     expected = torch.linalg.solve(A.T @ A + weight * eye, (problem.y @ A).T).T
     assert found.status == ["converged"] * 3
     assert torch.allclose(found.u, expected, atol=1e-5)

@@ -16,7 +16,6 @@ from priorkit_solvers.history import History
 from priorkit_solvers.lbfgs import LBFGS
 
 import priorkit
-from priorkit.engine.components import resolve
 from priorkit.errors import MismatchError
 from priorkit.interfaces import Decoder
 from tests.helpers import a_problem, minimise, random_glow, run
@@ -137,9 +136,9 @@ def test_an_image_that_is_taken_twice_has_two_histories():
 
 
 def sensing(images):
-    """Compressed sensing with the shipped Glow, m = 60, noiseless, in latent space."""
-    prior = resolve("prior", "glow-celeba").build(0).bind((3, 64, 64))
-    operator = Gaussian(m=60).bind((3, 64, 64))
+    """Compressed sensing with a small Glow, m = 60, noiseless, in latent space."""
+    prior = GlowPrior.from_network(random_glow(offset=0.1, shape=(3, 16, 16)))
+    operator = Gaussian(m=60).bind((3, 16, 16))
     truth = prior.sample(images, temperature=0.7, generator=torch.Generator().manual_seed(1))
     return a_problem(operator, operator.A(truth), prior=prior, space="latent")
 

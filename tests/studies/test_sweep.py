@@ -111,6 +111,43 @@ def test_pictures_are_kept(tmp_path):
     assert Image.open(io.BytesIO(row["png"])).size == (8, 8)
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_a_study_that_is_cut_goes_on(error, study, serial, tmp_path):
+    """Ctrl-C gives what is done; whatever else ends it leaves that in the file."""
+    out, told = tmp_path / "x.parquet", []
+
+    def cut(rows, done, total):
+        if done == 5:
+            raise error
+
+    if error is KeyboardInterrupt:
+        found = priorkit.sweep(study, out=out, jobs=1, progress=cut)
+        assert found.interrupted
+        assert len(found.rows) == 5
+    else:
+        with pytest.raises(error):
+            priorkit.sweep(study, out=out, jobs=1, progress=cut)
+    assert len(Results.read(out).rows) == 5
+    found = priorkit.sweep(study, out=out, jobs=1, progress=lambda *now: told.append(now[1]))
+    assert told[0] == 6  # what was there isn't run again
+    assert not found.interrupted
+    same(found, serial)
+    assert [p.name for p in tmp_path.iterdir()] == ["x.parquet"]
+
+
+def test_a_cluster_gives_the_serial_result(study, serial, tmp_path):
+    """Dask's scheduler and worker, in this process."""
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+    ) as cluster:
+        found = priorkit.sweep(
+            study, out=tmp_path / "x", engine="dask", scheduler=cluster.scheduler_address
+        )
+    same(found, serial)
+
+
 @pytest.fixture
 def cluster(tmp_path):
     """A Dask scheduler and two workers, each a process of its own; one thread each."""
@@ -145,6 +182,7 @@ def cluster(tmp_path):
             process.wait()
 
 
+@pytest.mark.slow
 def test_a_cluster_that_loses_a_worker(study, serial, cluster, tmp_path):
     address, workers = cluster
 
@@ -185,6 +223,7 @@ def driver(study, out, **pipes):
     )
 
 
+@pytest.mark.slow
 def test_a_driver_that_is_killed(study, serial, tmp_path):
     out = tmp_path / "x.parquet"
     sweep = driver(study, out, stderr=subprocess.DEVNULL)
@@ -205,6 +244,7 @@ def test_a_driver_that_is_killed(study, serial, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x.parquet"]
 
 
+@pytest.mark.slow
 def test_ctrl_c(study, serial, tmp_path):
     out = tmp_path / "x.parquet"
     sweep = driver(study, out, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -81,6 +81,13 @@ class LeakyMask(Mask):
     A_adjoint = A
 
 
+class WrongSize(Identity):
+    """Says that the image is twice as large as it is."""
+
+    def shape_from(self, y_shape):
+        return (y_shape[0], 2 * y_shape[1], 2 * y_shape[2])
+
+
 class WrongRows(Gaussian):
     """Rows of another scale than the products."""
 
@@ -234,7 +241,7 @@ class Contagious(FISTA):
 
     def init(self, problem, u0, budget):
         state = super().init(problem, u0, budget)
-        state.curvature *= 1 + float(problem.y[0].abs().max())
+        state.L = state.L * (1 + float(problem.y[0].abs().max()))
         return state
 
 
@@ -282,6 +289,7 @@ FAULTS = [
     ("operator", NoConjugate(), {"shape": SHAPE}, "Jacobian"),
     ("operator", ComplexAdjoint(), {"shape": SHAPE}, "complex"),
     ("operator", InPlace(), {"shape": SHAPE}, "changes its input"),
+    ("operator", WrongSize(), {"shape": SHAPE}, "shape_from says that x is .3, 16, 16.,"),
     ("operator", NotIdentity(), {"shape": SHAPE}, "A x isn't x"),
     ("operator", LeakyMask(), {"shape": SHAPE}, "isn't 0 where the mask is"),
     ("operator", WrongRows(m=9), {"shape": SHAPE}, "rows"),

@@ -23,18 +23,16 @@ def pictures(tmp_path_factory):
     return smooth_pictures(tmp_path_factory.mktemp("pictures"), 40, 12)
 
 
-def command(processes, *words):
-    module = ["-m", "priorkit.cli", "train", *map(str, words)]
-    if processes == 1:
-        return [sys.executable, *module]
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    return [sys.executable, *torchrun, *module]
+def command(*words):
+    """``priorkit train`` by two processes."""
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    return [sys.executable, *torchrun, "-m", "priorkit.cli", "train", *map(str, words)]
 
 
-def run(processes, *words):
+def run(*words):
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        command(processes, *words), capture_output=True, text=True, timeout=300, env=environment
+        command(*words), capture_output=True, text=True, timeout=300, env=environment
     )
 
 
@@ -43,13 +41,14 @@ def curve(folder):
     return [(line["step"], line["train"], line["validation"]) for line in lines]
 
 
-def test_two_processes_give_the_run_of_one(pictures, tmp_path):
+def test_two_processes_give_the_run_of_one(pictures, tmp_path, command_line):
     """A batch of 8 in one process, or 4 in each of two: the same losses and the same weights."""
-    for processes in (1, 2):
-        out = tmp_path / str(processes)
-        done = run(processes, "glow", "--data", pictures, "--out", out, *GLOW)
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.count("Wrote") == 1
+    words = ["glow", "--data", pictures, *GLOW, "--out"]
+    done = command_line("train", *words, tmp_path / "1")
+    assert done.code == 0, done.err
+    done = run(*words, tmp_path / "2")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Wrote") == 1
     one, two = curve(tmp_path / "1"), curve(tmp_path / "2")
     assert [step for step, *_ in two] == [4, 8, 12]
     np.testing.assert_allclose(two, one, atol=2e-3)
@@ -59,13 +58,14 @@ def test_two_processes_give_the_run_of_one(pictures, tmp_path):
         np.testing.assert_allclose(ours[name].float(), value.float(), atol=3e-3, err_msg=name)
 
 
-def test_what_two_began_one_ends(pictures, tmp_path):
+@pytest.mark.slow
+def test_what_two_began_one_ends(pictures, tmp_path, command_line):
     """Ctrl-C at two processes saves; one goes on with the checkpoint, to the same losses."""
     words = ["glow", "--data", pictures, "--out", tmp_path / "run", *GLOW]
     at = words.index("--iterations") + 1
     words[at] = "1000000"  # which nobody waits for
     two = subprocess.Popen(
-        command(2, *words), stdout=subprocess.DEVNULL,
+        command(*words), stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE, text=True, start_new_session=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
@@ -79,19 +79,37 @@ def test_what_two_began_one_ends(pictures, tmp_path):
     two.communicate(timeout=120)
     before = curve(tmp_path / "run")
     words[at] = str(4 * len(before) + 8)
-    done = run(1, *words)
-    assert done.returncode == 0, done.stderr
+    done = command_line("train", *words)
+    assert done.code == 0, done.err
     after = curve(tmp_path / "run")
     assert after[: len(before)] == before
     assert len(after) == len(before) + 2
 
 
-def test_what_several_processes_refuse(pictures, tmp_path):
-    words = ["--data", pictures, "--out", tmp_path / "run"]
-    odd = [*GLOW[:-2], "--device", "cpu", "--batch", "9"]
-    done = run(2, "glow", *words, *odd)
+REFUSED = {
+    "glow": ([*GLOW, "--batch", "9"], "of all processes together, a multiple of 2 here; got 9"),
+    "dcgan": (["--size", "16", "--device", "cpu"], "is trained by one process, without torchrun"),
+}
+
+
+@pytest.mark.parametrize("trainer", REFUSED)
+def test_what_several_processes_refuse(trainer, pictures, tmp_path, command_line, monkeypatch):
+    """Each of them by itself, before they are connected."""
+    words, said = REFUSED[trainer]
+    words = [trainer, "--data", pictures, "--out", tmp_path / "run", *words]
+    for rank in "01":
+        for name, value in {"RANK": rank, "WORLD_SIZE": "2", "LOCAL_RANK": rank}.items():
+            monkeypatch.setenv(name, value)
+        done = command_line("train", *words)
+        assert done.code == 2
+        assert said in done.err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_torchrun_ends_where_they_refuse(pictures, tmp_path):
+    words, said = REFUSED["glow"]
+    done = run("glow", "--data", pictures, "--out", tmp_path / "run", *words)
     assert done.returncode != 0
-    assert "--batch is of all processes together, a multiple of 2 here; got 9" in done.stderr
-    done = run(2, "dcgan", *words, "--size", "16", "--device", "cpu")
-    assert "dcgan is trained by one process, without torchrun" in done.stderr
+    assert said in done.stderr
     assert not (tmp_path / "run").exists()

@@ -1,0 +1,136 @@
+"""Saved runs that somebody edited, and names that no file can have: refused, and said why."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import priorkit
+from priorkit.engine.config import from_file
+from priorkit.errors import BadInputError, PriorkitError
+from priorkit.io.folders import replacing, require_place
+
+SHAPE = (3, 8, 8)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A run of two pictures."""
+    x = np.linspace(0, 1, 384).reshape(2, *SHAPE)
+    place = tmp_path_factory.mktemp("saved") / "run"
+    return priorkit.recover(x, prior="none", op="mask", budget=2, out=place), place
+
+
+@pytest.fixture
+def folder(saved, tmp_path):
+    """A copy of it that nothing vouches for."""
+    copy = shutil.copytree(saved[1], tmp_path / "run")
+    (copy / "manifest.json").unlink()
+    return copy
+
+
+def edit(folder, change):
+    record = json.loads((folder / "record.json").read_text())
+    change(record)
+    (folder / "record.json").write_text(json.dumps(record))
+
+
+@pytest.mark.parametrize("dtype", [">f4", "<f8", ">f8", "g"])
+def test_numbers_of_another_type_are_the_same_run(saved, folder, dtype):
+    """Of another byte order, or long ones: as a program on another machine may write them."""
+    for name in ("y", "x", "truth"):
+        np.save(folder / f"{name}.npy", np.load(folder / f"{name}.npy").astype(dtype))
+    again = priorkit.replay(folder)
+    assert bool((again.x == saved[0].x).all())
+    assert bool((again.psnr == saved[0].psnr).all())
+
+
+COUNTS = {
+    "fewer names": lambda record: record["images"].pop(),
+    "more names": lambda record: record["images"].append(record["images"][0]),
+    "no names": lambda record: record["images"].clear(),
+}
+
+
+@pytest.mark.parametrize("case", COUNTS)
+def test_another_number_of_names(folder, case):
+    edit(folder, COUNTS[case])
+    with pytest.raises(BadInputError, match=r"are not of the same images\. Got \d images, and"):
+        priorkit.replay(folder)
+
+
+ARRAYS = {
+    "truth of another shape": ("truth", (2, 3, 8, 9), "f4", "truth.npy .* of shape .2, 3, 8, 8."),
+    "truth of another count": ("truth", (1, *SHAPE), "f4", "must hold real images of shape"),
+    "complex truth": ("truth", (2, *SHAPE), "c8", "real images .* Got complex64 of shape"),
+    "x of another count": ("x", (3, *SHAPE), "f4", "are not of the same images"),
+    "x without a batch": ("x", (192,), "f4", "are not of the same images"),
+    "y of another count": ("y", (1, *SHAPE), "f4", "are not of the same images"),
+    "y of another shape": ("y", (2, 3, 9, 8), "f4", "y must be .3, 8, 8., or a batch"),
+    "y of no shape": ("y", (), "f4", "are not of the same images"),
+    "a start of another shape": ("start", (5, 5), "f4", "The start must be"),
+}
+
+
+@pytest.mark.parametrize("case", ARRAYS)
+def test_an_array_of_another_shape(folder, case):
+    name, shape, dtype, said = ARRAYS[case]
+    np.save(folder / f"{name}.npy", np.zeros(shape, dtype))
+    with pytest.raises(BadInputError, match=said):
+        priorkit.replay(folder)
+
+
+def test_a_mark_in_front_of_a_text_file(tmp_path):
+    """The byte order mark that some editors write."""
+    (tmp_path / "a.toml").write_bytes(b"\xef\xbb\xbfprior = 'none'\n")
+    (tmp_path / "a.json").write_bytes(b"\xef\xbb\xbf" + b'{"prior": "none"}')
+    for name in ("a.toml", "a.json"):
+        assert from_file(tmp_path / name) == {"prior": "none"}
+
+
+def test_a_mark_in_front_of_a_record(saved, folder):
+    text = (folder / "record.json").read_bytes()
+    (folder / "record.json").write_bytes(b"\xef\xbb\xbf" + text)
+    assert priorkit.replay(folder).names == saved[0].names
+
+
+LONG = ["a" * 256, "a" * 300, "é" * 130, "\U0001f600" * 70, "a" * 5000, "a\0b"]
+
+
+@pytest.mark.parametrize("name", LONG, ids=lambda name: f"{len(name.encode())} bytes")
+@pytest.mark.parametrize("ending", ["", ".npy", ".png", ".safetensors"])
+def test_names_that_no_file_can_have(name, ending, tmp_path, monkeypatch):
+    """Wherever a path may be given: one error of ours, before any compute."""
+    monkeypatch.chdir(tmp_path)
+    name += ending
+    x = np.full(SHAPE, 0.5)
+    with pytest.raises(BadInputError, match="holds no run"):
+        priorkit.replay(name)
+    roles = {
+        "out": {"out": name},
+        "config": {"config": name},
+        "y": {"x": None, "y": name, "shape": SHAPE},
+        "x": {"x": name},
+        "start": {"start": name},
+        "prior": {"prior": name},
+        "mask": {"op": "mask", "mask": name},
+        "kernel": {"op": "blur", "kernel": name},
+        "matrix": {"op": {"name": "matrix", "path": name}},
+    }
+    for given in roles.values():
+        settings = {"x": x, "prior": "none", "op": "identity", "budget": 1} | given
+        with pytest.raises(PriorkitError):
+            priorkit.recover(settings.pop("x"), **settings)
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_that_are_nearly_too_long(tmp_path):
+    """A folder whose name leaves no room for that of its unfinished run is refused at once; one
+    that does takes results, its letters of four bytes too."""
+    with pytest.raises(BadInputError, match="File name too long"):
+        require_place(tmp_path / ("a" * 250))
+    for name in ("a" * 244, "\U0001f600" * 60):
+        with replacing(tmp_path / name) as stage:
+            (stage / "a.txt").write_text("here")
+        assert (tmp_path / name / "a.txt").read_text() == "here"
