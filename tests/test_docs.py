@@ -156,6 +156,18 @@ def test_there_are_commands():
     assert {words[0] for words in COMMANDS} >= {"recover", "replay", "train", "import-glow"}
 
 
+def test_all_that_a_problem_offers_is_told_to_authors_of_solvers():
+    """What only the loop calls isn't offered."""
+    from priorkit.interfaces import Problem
+
+    loops = {"simulated", "seed", "mixed", "averaged", "data", "at", "truth", "paired"}
+    loops |= {"has_mirror", "blame"}
+    text = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`\n]+)`", text))))
+    offered = {name for name in vars(Problem) if not name.startswith("_")} - loops
+    assert offered - told == set()
+
+
 PYTHON = [block for block in BLOCKS if block.language == "python"]
 RUN = [block for block in PYTHON if block.mark == "run"]
 

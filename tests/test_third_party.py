@@ -121,14 +121,12 @@ def test_every_kind_recovers(installed, words, least):
 
 
 def test_it_enlarges_a_small_picture(installed):
-    """A measurement that is a picture file has the size of y, not that of the recovery."""
+    """A measurement that is a picture file, of 8 bits, tells the size of the recovery."""
     ramp = np.linspace(0, 255, 16, dtype=np.uint8)
     small = np.stack([np.add.outer(ramp // 2, ramp // 2)] * 3, axis=2)
     Image.fromarray(small).save(installed.root / "small.png")
     words = "recover --y small.png --prior smooth --op binning --factor 2 --frequencies 16"
-    done = installed.run(
-        "-m", "priorkit.cli", *words.split(), *["--shape", "3", "32", "32", "--out", "large"]
-    )
+    done = installed.run("-m", "priorkit.cli", *words.split(), "--out", "large")
     assert done.returncode == 0, done.stderr
     with Image.open(installed.root / "large" / "images" / "image.png") as large:
         assert large.size == (32, 32)

@@ -62,7 +62,7 @@ def test_a_recovery_shows_itself(monkeypatch):
     figure = pytest.importorskip("matplotlib.figure")
     assert isinstance(found.plot(), figure.Figure)
     assert len(found.plot().axes) == 4
-    compared = priorkit.compare(priors=["dct", "none"], op="mask", shape=(3, 16, 16), budget=3)
+    compared = priorkit.compare(priors=["dct", "none"], op="fourier", shape=(3, 16, 16), budget=3)
     study = Results([{"label": "a", "m": m, "psnr": 20.0 + m} for m in (1, 2, 3)])
     for drawn in (found.plot(), compared.plot(), study.plot(across="m")):
         # what IPython asks of the last value of a cell: a plain Figure has no answer

@@ -10,6 +10,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from priorkit.discovery import describe
 from priorkit.errors import BadInputError, MismatchError
 from priorkit.interfaces import Copies, Denoiser, Shape
 
@@ -73,6 +74,12 @@ def _named(name: str) -> Any:
     except ImportError as error:
         raise MismatchError(
             "The prior 'deepinv' needs the package deepinv.", try_="pip install 'priorkit[deepinv]'"
+        ) from error
+    except RuntimeError as error:  # of a torchvision that is built for another torch
+        raise MismatchError(
+            "The package deepinv can't be imported.",
+            got=describe(error),
+            try_="priorkit doctor, which says whether torch and torchvision go together",
         ) from error
     cls = getattr(deepinv.models, name, None)
     if not (isinstance(cls, type) and issubclass(cls, deepinv.models.Denoiser)):

@@ -106,7 +106,8 @@ class Radon(MatrixOperator):
         if self.detectors is None:
             least = math.ceil(math.hypot(height, width)) + 1
             return least + (least - width) % 2
-        if (self.detectors - width) % 2 and any(angle % 180 == 0 for angle in self._degrees()):
+        straight = isinstance(self.angles, int) or any(angle % 180 == 0 for angle in self.angles)
+        if straight and (self.detectors - width) % 2:
             log.warning(
                 "radon: the middles of %d detectors and %d columns are half a pixel apart: at 0° "
                 "each column is shared by two detectors, which is a blur. Try: detectors=%d",

@@ -10,9 +10,12 @@ from pydantic import Field
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import Penalty, Prior, Shape
+from priorkit.interfaces import LinearOperator, Noise, Operator, Penalty, Prior, Shape
 
 __all__ = ["TotalVariation"]
+
+FACTOR = 3.8
+LEAST = 1e-3  # σ below which the hint stays: without noise R only chooses among what fits
 
 log = logging.getLogger("priorkit")
 
@@ -61,6 +64,16 @@ class TotalVariation(Penalty):
                 shape[0],
             )
         return self
+
+    def hint(self, operator: Operator, noise: Noise) -> float | None:
+        """3.8·gain²·(σ/gain)^1.5, for a linear A of the given gain and known noise.
+
+        σ/gain is the noise for an A of gain 1, and gain² what multiplies γ where A and y are
+        multiplied by a gain. Factor and exponent: benchmarks/calibrate_gamma.py.
+        """
+        if not isinstance(operator, LinearOperator) or not noise.known:
+            return None
+        return FACTOR * max(noise.std, LEAST) ** 1.5 * operator.gain**0.5
 
     def value_grad(self, u: Tensor) -> tuple[Tensor, Tensor]:
         axes = range(1 if self.depth else 2, u.ndim)

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from priorkit.interfaces import Choices, Noise, Operator, Prior
+import math
+
+from priorkit.interfaces import Choices, Noise, Operator, Prior, Spec
 
 __all__ = ["NoPrior"]
 
 
 class NoPrior(Prior):
-    """min over x of ‖A x − y‖² + γ·R(x): from x = 0 and with γ = 0, least squares.
+    """min over x of ‖A x − y‖² + γ·R(x): with γ = 0 least squares, stopped at the noise.
 
     Takes images of any shape and needs no weights.
     """
 
     def defaults(self, operator: Operator, noise: Noise) -> Choices:
-        """From x = 0, the shortest solution; from random pixels where A(−x) = A(x), whose slope
-        is 0 at 0."""
-        return Choices(start="normal" if operator.even else None)
+        """From what y shows where that is most of a picture, else from x = 0; from random pixels
+        where A(−x) = A(x), whose slope is 0 at 0.
+
+        The search ends where the misfit is that of the noise: x has n numbers, and with m of
+        them in y least squares fits a part of the noise as soon as n/m isn't small.
+        """
+        start: Spec | None = "normal" if operator.even else None
+        if operator.sees_image and operator.mask is not None and len(operator.shape) == 3:
+            start = {"name": "filled", "fill": "smooth"}
+        elif operator.reduces:
+            start = "shown"
+        share = min(1.0, math.prod(operator.shape) / max(operator.entries, 1))
+        solver = {"name": "lbfgs", "discrepancy": 1 - 0.1 * share}
+        return Choices(space="pixel", penalty="none", solver=solver, start=start)

@@ -13,16 +13,14 @@ from priorkit.interfaces import (
     Denoiser,
     GaussianNoise,
     LinearOperator,
-    Operator,
     Problem,
     Requires,
     Solver,
     State,
     shared,
 )
-from priorkit.linear import energy
 
-__all__ = ["PnPADMM", "mean_eigenvalue"]
+__all__ = ["PnPADMM"]
 
 
 @dataclass(kw_only=True)
@@ -40,7 +38,7 @@ class PnPADMM(Solver[_Split]):
 
         x = argmin ‖A x − y‖² + ρa‖x − (v − w)‖²,   v = denoise(x + w, σₖ),   w = w + x − v,
 
-    where a, the mean eigenvalue of AᴴA, lets ρ mean the same in whatever units y is. The data
+    where a = ‖A‖²_F/n, the mean eigenvalue of AᴴA, lets ρ mean the same in any units of y. The data
     step is solved by conjugate gradients. σₖ falls from ``sigma_start`` to ``sigma_end`` in equal
     ratios over the budget, so that coarse structure comes first. An evaluation is one call of the
     denoiser; an image has converged when x moves by less than ``tolerance`` of its norm once σₖ
@@ -79,7 +77,7 @@ class PnPADMM(Solver[_Split]):
 
     def init(self, problem: Problem, u0: Tensor, budget: int) -> _Split:
         x = problem.image(u0).clone()
-        rho = self.rho * mean_eigenvalue(problem.operator, x)
+        rho = self.rho * cast(LinearOperator, problem.operator).gain ** 2
         return _Split.begin(u0, v=x, w=torch.zeros_like(x), rho=rho, budget=budget)
 
     def step(self, problem: Problem, state: _Split) -> _Split:
@@ -98,14 +96,3 @@ class PnPADMM(Solver[_Split]):
         state.misfit = problem.noise.misfit(problem.operator.A(x), problem.y)[0]
         state.value = state.misfit
         return state
-
-
-def mean_eigenvalue(operator: Operator, like: Tensor) -> float:
-    """tr(AᴴA)/n of a linear A, by the quotient ‖A v‖²/‖v‖² of one v of independent normals.
-
-    Reference: Hutchinson, "A stochastic estimator of the trace of the influence matrix for
-    Laplacian smoothing splines", Commun. Stat. Simul. Comput. 1990.
-    """
-    fixed = torch.Generator().manual_seed(0)
-    v = torch.randn(1, *operator.shape, generator=fixed).to(like)
-    return float(energy(operator.A(v)) / energy(v))

@@ -17,11 +17,14 @@ from priorkit.errors import BadInputError
 from priorkit.interfaces import (
     Choices,
     Encoder,
+    GaussianNoise,
     LinearDecoder,
+    LinearOperator,
     MatrixOperator,
     Noise,
     Operator,
     Shape,
+    Spec,
 )
 
 __all__ = ["DCT", "Basis", "Wavelet"]
@@ -29,6 +32,7 @@ __all__ = ["DCT", "Basis", "Wavelet"]
 STORED = 2 << 30  # bytes of AΦ in float64 above which FISTA, which stores none, is the choice
 ORTHOGONAL = 1e-6  # how far ΦᵀΦ of a wavelet may be from the identity
 # (m/n, γ), the best on six validation faces; printed by benchmarks/calibrate_lasso.py.
+FACTOR = 5.6  # of γ where y is a picture; benchmarks/calibrate_gamma.py
 WEIGHTS = ((0.008, 10.0), (0.04, 1.0), (0.08, 1.0), (0.2, 0.1), (0.4, 0.01), (0.8, 0.001))
 
 
@@ -76,28 +80,63 @@ class Basis(LinearDecoder, Encoder):
         return self.decode_adjoint(x - 0.5)
 
     def defaults(self, operator: Operator, noise: Noise) -> Choices:
-        """‖z‖₁ with a γ that follows from what is measured.
+        """‖z‖₁ with a γ that follows from what is measured, and a solver that fits it.
 
-        Of whole noisy images, ‖z − Φᵀy‖² + γ‖z‖₁ thresholds every coefficient at γ/2, and
-        γ = 5σ is 2.5σ. Of images with holes it is 0.01. Else it falls with the share m/n of
-        numbers that are measured, along ``WEIGHTS``.
+        Where y is a picture of some kind, or x itself, γ = 5.6·gain²·(σ/gain)^1.5, so that A and
+        y can be multiplied by a number and nothing changes; without noise it is 0.01. Of random
+        mixtures it falls with the share m/n of numbers that are measured, along ``WEIGHTS``.
         """
         gamma: float | None = 0.01
-        if operator.sees_all:
-            gamma = (5 * noise.std or 0.01) if noise.known else None
-        elif not operator.sees_image:
+        if operator.sees_all and not noise.known:
+            gamma = None
+        elif not self._pictured(operator):
             shares, weights = zip(*WEIGHTS, strict=True)
             share = math.log(operator.entries / self.latent_size)
             gamma = math.exp(np.interp(share, np.log(shares), np.log(weights)))
-            gamma = float(f"{gamma:.2g}")
-        size = 8 * math.prod(operator.y_shape) * self.latent_size
-        stored = isinstance(operator, MatrixOperator) and size <= STORED
+        elif noise.known and noise.std:
+            gain = operator.gain if isinstance(operator, LinearOperator) else 1.0
+            gamma = FACTOR * noise.std**1.5 * gain**0.5
         return Choices(
             space="latent",
             penalty="l1",
-            gamma=gamma,
-            solver="coordinate-descent" if stored else "fista",
+            gamma=None if gamma is None else float(f"{gamma:.2g}"),
+            solver=self._solver(operator, noise),
+            refused=self._refused(operator),
         )
+
+    @staticmethod
+    def _pictured(operator: Operator) -> bool:
+        """Whether y is a picture of some kind, and not numbers that each mix all pixels."""
+        return operator.image(torch.zeros(1, *operator.y_shape)) is not None
+
+    def _solver(self, operator: Operator, noise: Noise) -> Spec:
+        """Proximal where everything is quadratic, else one that takes any noise and operator."""
+        if not (isinstance(operator, LinearOperator) and isinstance(noise, GaussianNoise)):
+            return {"name": "adam", "rate": 0.03}
+        size = 8 * math.prod(operator.y_shape) * self.latent_size
+        stored = isinstance(operator, MatrixOperator) and size <= STORED
+        return "coordinate-descent" if stored else "fista"
+
+    def _refused(self, operator: Operator) -> str | None:
+        """Where a Gaussian filter or filling holes by a line beats it, docs/choosing.md."""
+        if len(operator.shape) != 3:
+            return None
+        if operator.sees_all:
+            return (
+                "A basis of whole pictures removes their noise less well than a Gaussian filter. "
+                "Better: prior='bm3d', or 'none' with penalty='tv'."
+            )
+        if operator.sees_image:
+            return (
+                "A basis of whole pictures fills their holes less well than a straight line. "
+                "Better: prior='none', which interpolates, or 'patch-flow'."
+            )
+        if operator.loses_channels:
+            return (
+                "A basis takes every channel by itself, and knows nothing of colours that weren't "
+                "measured. Better: prior='none', which gives gray."
+            )
+        return None
 
     @property
     def _bound_shape(self) -> Shape:
@@ -144,6 +183,15 @@ class Wavelet(Basis):
         if levels is not None and levels < 1:
             raise BadInputError("A wavelet basis has at least one level.", got=levels)
         self.wavelet, self.levels = wavelet, levels
+
+    def _refused(self, operator: Operator) -> str | None:
+        """Blurred, small and projected pictures too: least squares alone is better."""
+        if len(operator.shape) == 3 and not operator.sees_image and self._pictured(operator):
+            return (
+                "Wavelets do less well than least squares where y is a picture of some kind; they "
+                "are for numbers that mix all pixels. Better: prior='none', or 'dct'."
+            )
+        return super()._refused(operator)
 
     def check(self, shape: Shape) -> None:
         sides = shape[1:]

@@ -8,16 +8,20 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Annotated, Literal, cast
 
+import numpy as np
 import torch
 from pydantic import Field
-from scipy.ndimage import distance_transform_edt
+from scipy.interpolate import LinearNDInterpolator
+from scipy.ndimage import binary_dilation, distance_transform_edt
+from scipy.spatial import QhullError
 from torch import Tensor
+from torch.nn import functional as F
 
 from priorkit.errors import MismatchError
 from priorkit.interfaces import Encoder, LinearOperator, Problem, Requires, Start
 from priorkit.linear import least_squares
 
-__all__ = ["Filled", "ImageStart", "Noisy", "NullSpace", "PseudoInverse"]
+__all__ = ["Filled", "ImageStart", "Noisy", "NullSpace", "PseudoInverse", "Shown"]
 
 
 class ImageStart(Start):
@@ -48,11 +52,12 @@ class Filled(ImageStart):
 
     Parameters
     ----------
-    fill : "mean" (of what is seen, per channel), "noise" (uniform in [0, 1]) or "neighbours"
-        (the nearest pixel that is seen)
+    fill : "mean" (of what is seen, per channel), "noise" (uniform in [0, 1]), "neighbours"
+        (the nearest pixel that is seen) or "smooth" (with as little bending ‖Δx‖² as what is
+        seen allows, after 200 steps from a linear interpolation)
     """
 
-    def __init__(self, *, fill: Literal["mean", "noise", "neighbours"] = "mean") -> None:
+    def __init__(self, *, fill: Literal["mean", "noise", "neighbours", "smooth"] = "mean") -> None:
         self.fill = fill
 
     def check(self, problem: Problem) -> None:
@@ -73,8 +78,31 @@ class Filled(ImageStart):
             draws = problem.streams("start").normal(y[0].numel()).view(y.shape).to(y)
             filling = (1 + torch.erf(draws / 2**0.5)) / 2  # normal → uniform
         else:
-            filling = torch.stack([_nearest(y[:, c], seen[c]) for c in range(y.shape[1])], 1)
+            between = _smooth if self.fill == "smooth" else _nearest
+            filling = torch.stack([between(y[:, c], seen[c]) for c in range(y.shape[1])], 1)
         return y * seen + filling * (1 - seen)
+
+
+class Shown(ImageStart):
+    """The picture that y is, with fewer pixels or channels, at the size of x.
+
+    Enlarged by bicubic interpolation, and where colours are lost, gray in every channel: the
+    shortest x that fits is dark between the pixels, and tinted.
+    """
+
+    def check(self, problem: Problem) -> None:
+        if not problem.operator.reduces:
+            raise MismatchError(
+                "start 'shown' is for measurements that are smaller pictures, or gray ones.",
+                try_="start='pseudo-inverse'",
+            )
+
+    def image(self, problem: Problem) -> Tensor:
+        shown = cast(Tensor, problem.operator.image(problem.y))
+        sides = problem.shape[1:]
+        if shown.shape[2:] != sides:
+            shown = F.interpolate(shown, sides, mode="bicubic", align_corners=False)
+        return shown.expand(-1, problem.shape[0], -1, -1).contiguous()
 
 
 class PseudoInverse(ImageStart):
@@ -147,6 +175,45 @@ def _nearest(y: Tensor, seen: Tensor) -> Tensor:
         seen.cpu().numpy() < 0.5, return_distances=False, return_indices=True
     )
     return y[:, torch.from_numpy(rows).long(), torch.from_numpy(columns).long()]
+
+
+def _linear(y: Tensor, seen: Tensor) -> Tensor:
+    """Planes (B, H, W), linear on Delaunay's triangles between seen pixels beside a hole."""
+    filled, there = _nearest(y, seen), seen.cpu().numpy() >= 0.5
+    beside = there & binary_dilation(~there, np.ones((3, 3)))
+    points, holes = np.argwhere(beside), np.argwhere(~there)
+    if not len(points):  # all is seen, or nothing
+        return filled
+    try:
+        found = LinearNDInterpolator(points, y[:, beside].cpu().numpy().T)(holes)
+    except QhullError:  # fewer than three points, or all on a line
+        return filled
+    values = torch.from_numpy(found.T).to(y)
+    old = filled[:, ~there]
+    filled[:, ~there] = torch.where(values.isnan(), old, values)
+    return filled
+
+
+def _smooth(y: Tensor, seen: Tensor) -> Tensor:
+    """Planes (B, H, W) whose Δx is least, Δ the Laplacian with no slope across the border."""
+    hole = (seen < 0.5).to(y)
+    linear = _linear(y, seen)
+    known = (linear * (1 - hole))[:, None]
+    filling = least_squares(
+        lambda u: _laplacian(u * hole),
+        lambda r: _laplacian(r) * hole,
+        -_laplacian(known),
+        (linear * hole)[:, None],
+        steps=200,
+    )
+    return (known + hole * filling)[:, 0]
+
+
+def _laplacian(x: Tensor) -> Tensor:
+    """The sum of the neighbours less four times x, (B, 1, H, W); symmetric."""
+    wide = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    beside = wide[..., 1:-1, 2:] + wide[..., 1:-1, :-2] + wide[..., 2:, 1:-1] + wide[..., :-2, 1:-1]
+    return beside - 4 * x
 
 
 def _needs_image(name: str, problem: Problem) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import platform
 import warnings
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from priorkit import __version__
 from priorkit.cli.console import JsonFlag, escape, out, show_json
+from priorkit.discovery import describe
 from priorkit.registry import registry
 
 __all__ = ["doctor", "findings"]
@@ -40,6 +42,7 @@ def findings() -> dict[str, str]:
         "priorkit": __version__,
         "Python": platform.python_version(),
         "torch": torch.__version__,
+        "torchvision": _torchvision(torch.__version__),
         "processor": f"{cores}, bfloat16 products: {'yes' if bfloat16 else 'no'}",
         "cuda.core": _version("cuda-core"),
         "device": ", ".join(map(_device, range(torch.cuda.device_count()))) or "no CUDA device",
@@ -61,6 +64,23 @@ def _device(index: int) -> str:
 
     major, minor = torch.cuda.get_device_capability(index)
     return f"{torch.cuda.get_device_name(index)} (sm_{major}{minor}, CUDA {torch.version.cuda})"
+
+
+def _torchvision(torch_version: str) -> str:
+    """Its version where it goes with this torch, else how to mend it; some plugins need it."""
+    try:
+        found = version("torchvision")
+    except PackageNotFoundError:
+        return "not installed"
+    try:
+        importlib.import_module("torchvision")
+    except Exception as error:  # of a library that doesn't fit, many kinds
+        return (
+            f"{found} can't be imported beside torch {torch_version} ({describe(error)[:100]}): one "
+            "is built for processors and the other for CUDA, or their versions don't belong "
+            "together. Install the two at once, from the same place"
+        )
+    return found
 
 
 def _version(package: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from priorkit.engine.components import Selection, class_of, resolve
 from priorkit.engine.config import COMPONENTS, RUN_LEVEL, RunConfig
+from priorkit.engine.forked import use_one_thread_in_a_fork
 from priorkit.engine.given import given_start
 from priorkit.engine.options import option_fields
 from priorkit.errors import BadInputError, PriorkitError, UnknownNameError, did_you_mean
@@ -37,6 +38,7 @@ def choose(config: RunConfig, extra: Mapping[str, Any]) -> Chosen:
     Raises UnknownNameError for a keyword that none has, BadInputError for one that several
     have.
     """
+    use_one_thread_in_a_fork()  # here every verb begins
     selections: dict[str, Selection] = {}
     for key, kind in COMPONENTS.items():
         spec = getattr(config, key)

@@ -15,19 +15,21 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from priorkit.discovery import describe
-from priorkit.errors import PluginError
+from priorkit.errors import BadInputError, PluginError
 
 __all__ = ["describe_errors", "option_fields", "options_model", "plain"]
 
+MAX_DEPTH = 32  # of lists and tables in one another
 MAX_LISTED = 4096  # numbers of an array that is an option; a larger one stays an object
 MAX_RANGE = 1_000_000  # as much of a range
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any, depth: int = 0) -> Any:
     """A setting in the words of JSON and TOML, whatever it was said in: numbers of numpy and
     torch, paths, ranges and small arrays become what a record holds and a file can say.
 
-    What those have no word for, such as a component or a large array, stays as it is.
+    What those have no word for, such as a component or a large array, stays as it is. Raises
+    BadInputError for lists or tables in one another without an end.
 
     >>> from pathlib import PurePath
     >>> plain({"angles": range(3), "path": PurePath("A.npy")})
@@ -35,10 +37,15 @@ def plain(value: Any) -> Any:
     """
     if value is None or type(value) in (bool, int, float, str):
         return value
+    if depth > MAX_DEPTH:
+        raise BadInputError("A setting is of lists in lists without an end.")
     if isinstance(value, Mapping):
-        return {name: plain(v) for name, v in value.items()}
+        return {name: plain(v, depth + 1) for name, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(v) for v in value]
+        kinds = {_kind(v) for v in value}
+        # A list of arrays that differ is for its reader to refuse.
+        alike = len(kinds) <= 1
+        return [plain(v, depth + 1) for v in value] if alike else value
     if isinstance(value, range):
         return list(value) if len(value) <= MAX_RANGE else value
     if isinstance(value, os.PathLike):
@@ -48,18 +55,31 @@ def plain(value: Any) -> Any:
     return _listed(value)
 
 
+def _kind(value: Any) -> tuple[Any, ...] | None:
+    """Type and shape of an array of numpy or torch that has dimensions; None of other things."""
+    np, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+    array = np is not None and isinstance(value, np.ndarray)
+    if not array and not (torch is not None and isinstance(value, torch.Tensor)):
+        return None
+    return (type(value), value.dtype, tuple(value.shape)) if value.ndim else None
+
+
 def _listed(value: Any) -> Any:
     """A small array of real numbers as lists, one of no dimensions as a number."""
     np, torch = sys.modules.get("numpy"), sys.modules.get("torch")
     if np is not None and type(value) in (np.bool_, np.ndarray):
         small = value.size <= MAX_LISTED and value.dtype.kind in "biuf"
     elif torch is not None and type(value) is torch.Tensor:
-        dense = value.layout == torch.strided and not value.is_meta and not value.is_quantized
-        small = dense and value.numel() <= MAX_LISTED and not value.is_complex()
+        odd = value.is_nested or value.is_meta or value.is_quantized or value.is_complex()
+        dense = value.layout == torch.strided and not odd
+        small = dense and value.numel() <= MAX_LISTED
         value = value.detach() if small else value
     else:
         return value
-    return plain(value.tolist()) if small else value
+    try:
+        return plain(value.tolist()) if small else value
+    except RuntimeError:  # torch has types whose numbers it can't tell
+        return value
 
 
 @cache

@@ -124,8 +124,8 @@ def _solve(
     ahead = [] if place is None else place.rows
     pending = [*ahead, *(row for row in pending if row not in ahead)]
     index = torch.tensor(pending, device=whole.y.device)
-    chunks = [part for part in (index[: len(ahead)], *index[len(ahead) :].split(planned.together))]
-    chunks = [chunk for chunk in chunks if len(chunk)]
+    both = (index[: len(ahead)], *index[len(ahead) :].split(planned.together))
+    chunks = [chunk for chunk in both if len(chunk)]
     with blaming(f"start {setup.selections['start'].name!r}"):
         u0 = torch.cat(
             [setup.start.make(whole.rows(whole.paired(own)))[: len(own)] for own in chunks]

@@ -14,6 +14,7 @@ from priorkit.engine import fit
 from priorkit.engine.choose import Chosen, give_rest
 from priorkit.engine.components import Selection, blaming, resolve
 from priorkit.engine.config import COMPONENTS, RunConfig
+from priorkit.engine.room import require_room
 from priorkit.errors import BadInputError, MismatchError
 from priorkit.interfaces import (
     Choices,
@@ -89,9 +90,17 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
         prior = prior.bind(shape)
     with blaming(f"operator {selections['operator'].name!r}"):
         operator = operator.bind(shape)
+    device = _device(config.device)
+    dtype = torch.float64 if config.precision == "float64" else torch.float32
+    # Before the defaults, which may ask what the operator does.
+    needed = operator.memory * (2 if dtype == torch.float64 else 1)
+    require_room(needed, needed, device)
     noise = _noise(config, selections["noise"], operator, real=real)
     with blaming(f"prior {selections['prior'].name!r}"):
         choices = prior.defaults(operator, noise)
+        said = config.gamma is not None or {"penalty", "solver"} & set(selections)
+        if choices.refused and not said:
+            raise MismatchError(choices.refused, try_="gamma=…, to see for yourself")
     # The prior's choices belong together: another penalty doesn't inherit their space.
     wanted = resolve("penalty", choices.penalty)
     asked = selections.setdefault("penalty", wanted)
@@ -111,7 +120,7 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
     solver: Solver[Any] = selections["solver"].build(seed)
     start: Start = selections["start"].build(seed)
     fit.check(selections, replace(bare, penalty=penalty), solver, start)
-    gamma = _gamma(config, choices if follows else Choices(), asked.name, penalty, follows)
+    gamma = _gamma(config, choices if follows else Choices(), asked.name, penalty, follows, bare)
     with blaming(f"penalty {selections['penalty'].name!r}"):
         problem = replace(bare, penalty=penalty.bind(prior, shape), gamma=gamma)
     if config.precision == "mixed":
@@ -134,8 +143,8 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
         budget=config.budget or choices.budget or solver.budget,
         restarts=restarts,
         averaging=config.averaging,
-        device=_device(config.device),
-        dtype=torch.float64 if config.precision == "float64" else torch.float32,
+        device=device,
+        dtype=dtype,
     )
 
 
@@ -179,7 +188,12 @@ def _shape(prior: Prior, name: str, given: Shape | None, asked: Shape | None) ->
 
 
 def _gamma(
-    config: RunConfig, choices: Choices, name: str, penalty: Penalty, follows: bool
+    config: RunConfig,
+    choices: Choices,
+    name: str,
+    penalty: Penalty,
+    follows: bool,
+    problem: Problem,
 ) -> float:
     if isinstance(penalty, ZeroPenalty):
         if config.gamma:
@@ -190,9 +204,10 @@ def _gamma(
     if config.gamma is not None:
         return config.gamma
     if not follows:
+        hint = penalty.hint(problem.operator, problem.noise)
         raise BadInputError(
             f"The penalty {name!r} needs its weight gamma, for which there is no default here.",
-            try_="gamma=0.01",
+            try_="gamma=…" if hint is None else f"gamma={hint:.2g}",
         )
     if choices.gamma is None:
         raise BadInputError(

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from priorkit.interfaces.component import Component, Shape
 from priorkit.interfaces.noise import Level
+from priorkit.linear import energy
 
 __all__ = ["IdentityOperator", "LinearOperator", "MatrixOperator", "Operator", "stack"]
 
@@ -96,6 +97,22 @@ class Operator(Component, ABC):
         return y_shape if self.sees_image else None
 
     @property
+    def reduces(self) -> bool:
+        """Whether y is the picture x with fewer pixels or channels: small, or gray of colour."""
+        shown = self.image(torch.zeros(1, *self.y_shape))
+        if shown is None or len(self.shape) != 3 or shown.ndim != 4:
+            return False
+        (channels, *sides), (c, height, width) = self.shape, shown.shape[1:]
+        factor, rest = divmod(sides[0], height)
+        whole = not rest and [factor * height, factor * width] == sides
+        return whole and c <= channels and (factor > 1 or c < channels)
+
+    @property
+    def loses_channels(self) -> bool:
+        """Whether y is such a picture, with fewer channels than x."""
+        return self.reduces and self.y_shape[0] < self.shape[0]
+
+    @property
     def entries(self) -> int:
         """How many numbers of one measurement are really measured."""
         mask = self.mask
@@ -116,6 +133,16 @@ class LinearOperator(Operator):
 
     def vjp(self, x: Tensor, r: Tensor) -> Tensor:
         return self.A_adjoint(r)
+
+    @property
+    def gain(self) -> float:
+        """‖A‖_F/√n, the length of a typical column: noise of σ is σ·gain in an entry of Aᴴ y.
+
+        Estimated by four products with random numbers, E‖A v‖² = ‖A‖_F² for v ~ N(0, 1).
+        """
+        fixed = torch.Generator().manual_seed(0)
+        draws = [torch.randn(1, *self.shape, generator=fixed) for _ in range(4)]
+        return math.sqrt(sum(float(energy(self.A(v))) / v.numel() for v in draws) / len(draws))
 
     @property
     def T(self) -> Callable[[Tensor], Tensor]:

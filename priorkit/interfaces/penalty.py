@@ -8,6 +8,8 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from priorkit.interfaces.component import Component, Shape
+from priorkit.interfaces.noise import Noise
+from priorkit.interfaces.operator import Operator
 from priorkit.interfaces.prior import Prior
 
 __all__ = ["L1Penalty", "NormPenalty", "Penalty", "ProximalPenalty", "ZeroPenalty"]
@@ -31,6 +33,10 @@ class Penalty(Component, ABC):
         Raises a PriorkitError where it can't serve them.
         """
         return self
+
+    def hint(self, operator: Operator, noise: Noise) -> float | None:
+        """A γ that did well where it was measured on such a problem, None where none was."""
+        return None
 
     @abstractmethod
     def value_grad(self, u: Tensor) -> tuple[Tensor, Tensor]:

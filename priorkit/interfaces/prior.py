@@ -27,7 +27,11 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Choices:
-    """What a prior suggests for a problem; None leaves it to the core."""
+    """What a prior suggests for a problem; None leaves it to the core.
+
+    ``refused`` says why nothing that it could suggest is worth a run, and what would do better;
+    the run is then refused, unless the user says penalty, gamma or solver himself.
+    """
 
     space: Space | None = None
     penalty: Spec | None = None
@@ -36,6 +40,7 @@ class Choices:
     start: Spec | None = None
     budget: int | None = None
     restarts: int | None = None
+    refused: str | None = None
 
 
 class Prior(Component, ABC):

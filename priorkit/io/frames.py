@@ -76,9 +76,10 @@ def _frame(image: Image.Image, shape: tuple[int, ...] | None, name: str) -> Tens
     if 0 in image.size:
         raise BadInputError("The picture is empty.", got=dimensions(image.size))
     image.load()
+    deep = _is_deep(image)  # asked before it is turned, which forgets the kind of file
     if image.getexif().get(ORIENTATION, 1) != 1:
         image = ImageOps.exif_transpose(image)
-    if _is_deep(image):
+    if deep:
         x = numbers(image, name)[None]  # which Pillow doesn't crop and convert
         x = x.to(torch.uint16) if image.mode == "I" else x
         if shape is None:

@@ -141,7 +141,7 @@ def test_a_visitor_recovers_watches_and_takes_home(address, tmp_path):
         page.get_by_text("That file is too large.").wait_for()
         (tmp_path / "small.png").write_bytes(picture())
         page.locator("input[type=file]").set_input_files(tmp_path / "small.png")
-        for label, name in (("prior", "dct"), ("operator", "mask")):
+        for label, name in (("prior", "dct"), ("operator", "blur")):
             page.get_by_label(label, exact=True).click()
             page.get_by_role("option", name=name, exact=True).click()
         assert not page.get_by_label("m", exact=True).is_visible()

@@ -1,10 +1,12 @@
 """``priorkit doctor``: every set of kernels is named, with where it runs or why not."""
 
 import json
+import sys
 
 import torch
 from typer.testing import CliRunner
 
+from priorkit.cli import doctor
 from priorkit.cli.application import application
 from priorkit.registry import registry
 
@@ -24,3 +26,16 @@ def test_it_prints_a_table():
     done = CliRunner().invoke(application(), ["doctor"])
     assert done.exit_code == 0
     assert "kernels: glow" in done.stdout
+
+
+def test_a_torchvision_of_another_build_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(doctor, "version", lambda package: "0.28.0")
+    (tmp_path / "torchvision.py").write_text(
+        "raise RuntimeError('operator torchvision::nms does not exist')"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+        monkeypatch.delitem(sys.modules, name)
+    said = doctor.findings()["torchvision"]
+    assert said.startswith(f"0.28.0 can't be imported beside torch {torch.__version__}")
+    assert "from the same place" in said

@@ -225,7 +225,7 @@ CASES = {
     "infinite noise": ({"sigma": float("inf")}, BadInputError, "Setting sigma:", "finite"),
     "negative gamma": ({"penalty": "tv", "gamma": -1.0}, BadInputError, "Setting gamma:", "'-1.0'"),
     "gamma without penalty": ({"gamma": 0.1}, BadInputError, "none is chosen", "penalty='l2'"),
-    "penalty without gamma": ({"penalty": "tv"}, BadInputError, "needs its weight", "gamma=0.01"),
+    "penalty without gamma": ({"penalty": "tv"}, BadInputError, "needs its weight", "gamma="),
     "budget": ({"budget": 0}, BadInputError, "Setting budget:", "Got '0'"),
     "restarts": ({"restarts": 0}, BadInputError, "Setting restarts:"),
     "seed": ({"seed": -1}, BadInputError, "Setting seed:"),

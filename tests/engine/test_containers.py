@@ -196,8 +196,12 @@ def test_what_was_given_is_not_shared():
 MASKED = np.ma.MaskedArray(np.full((8, 8), 0.5), np.eye(8))
 TENSORS = {
     "sparse": (torch.full((8, 8), 0.5).to_sparse(), r"sparse\. Try: its \.to_dense"),
+    "nested": (lambda: torch.nested.nested_tensor([torch.ones(8, 8)]), "that is nested"),
     "meta": (torch.empty((8, 8), device="meta"), "without data"),
-    "masked": (torch.masked.masked_tensor(torch.ones(8, 8), torch.eye(8) > 0), "that is masked"),
+    "masked": (
+        lambda: torch.masked.masked_tensor(torch.ones(8, 8), torch.eye(8) > 0),
+        "that is masked",
+    ),
     "masked array": (MASKED, r"8 masked of 64 numbers\. Try: op=\"mask\", mask="),
     "list of masked arrays": ([MASKED, MASKED], "8 masked of 64 numbers"),
     "ragged": ([[0.5], [0.5, 0.5]], "is an array of numbers"),
@@ -208,10 +212,24 @@ TENSORS = {
 }
 
 
+def test_what_has_no_end_is_refused():
+    """A list that holds itself, alone or beside an array."""
+    endless = []
+    endless.append(endless)
+    for role in ("x", "y", "start", "mask", "kernel", "maps"):
+        op = {"mask": "mask", "kernel": "blur", "maps": "fourier"}.get(role, "identity")
+        for thing in (endless, [endless, np.ones(3)]):
+            roles = {"x": torch.full(SHAPE, 0.5)} if role not in ("x", "y") else {}
+            with pytest.raises(BadInputError, match="without an end"):
+                run(**roles, op=op, **{role: thing})
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of")
 @pytest.mark.parametrize("kind", TENSORS)
 @pytest.mark.parametrize("role", ["x", "y", "start", "mask", "kernel", "matrix", "maps"])
 def test_what_holds_no_numbers_is_refused_everywhere(kind, role):
     thing, said = TENSORS[kind]
+    thing = thing() if callable(thing) else thing
     op = {"mask": "mask", "kernel": "blur", "matrix": "matrix", "maps": "fourier"}
     given = {"op": op.get(role, "identity"), role: thing}
     if role not in ("x", "y"):

@@ -55,5 +55,5 @@ def test_components_as_objects():
 
 def test_what_the_prior_chose_has_the_budget_of_its_solver():
     assert priorkit.recover(prior="none", op="mask", m=None).record["config"]["budget"] == 400
-    result = priorkit.recover(prior="dct", op="mask", shape=(3, 16, 16))
+    result = priorkit.recover(prior="dct", op="fourier", shape=(3, 16, 16))
     assert result.record["config"]["budget"] == 3000

@@ -307,7 +307,7 @@ def test_a_row_that_fails_ends_no_comparison(faces, tmp_path):
     penalty.error = ZeroDivisionError("of mine")
     bad = {"prior": "none", "penalty": penalty, "gamma": 1e-3, "label": "bad"}
     found = priorkit.compare(
-        faces[:2, :16, :16], priors=[bad, "dct"], op="mask", budget=40, out=tmp_path / "out"
+        faces[:2, :16, :16], priors=[bad, "dct"], op="fourier", budget=40, out=tmp_path / "out"
     )
     assert not found.interrupted
     first, second = found.table()
@@ -320,7 +320,7 @@ def test_a_comparison_lists_what_it_could_not_read(tmp_path, command_line):
     (tmp_path / "in").mkdir()
     Image.new("RGB", (8, 8), "gray").save(tmp_path / "in" / "a.png")
     (tmp_path / "in" / "b.png").write_text("no picture")
-    words = ["--priors", "dct,none", "--op", "mask", "--budget", "2", "--out", tmp_path / "out"]
+    words = ["--priors", "dct,none", "--op", "fourier", "--budget", "2", "--out", tmp_path / "out"]
     done = command_line("compare", tmp_path / "in", *words)
     assert done.code == 1
     assert "1 file(s) could not be read" in done.err

@@ -10,9 +10,11 @@ import pytest
 import torch
 
 import priorkit
+from priorkit.engine.components import resolve
 from priorkit.engine.config import split
-from priorkit.engine.memory import BATCH_BYTES, available, plan, size
+from priorkit.engine.memory import BATCH_BYTES, plan
 from priorkit.engine.recover import prepare
+from priorkit.engine.room import available, size
 from priorkit.errors import BadInputError
 
 
@@ -42,7 +44,7 @@ def test_it_is_said_before_it_starts(caplog):
 
 def test_what_cannot_fit_is_refused(monkeypatch):
     """A 72 GB matrix on a machine of 8, at once; its regenerated form is a choice of the user's."""
-    monkeypatch.setattr("priorkit.engine.memory.available", lambda device: 8 << 30)
+    monkeypatch.setattr("priorkit.engine.room.available", lambda device: 8 << 30)
     x = torch.full((3, 256, 256), 0.5)
     with pytest.raises(BadInputError, match=r"doesn't fit.*GiB for one image.*matrices.*free"):
         priorkit.recover(x, prior="none", op="gaussian", m=98304, budget=1)
@@ -50,7 +52,7 @@ def test_what_cannot_fit_is_refused(monkeypatch):
 
 
 def test_a_container_s_limit_counts(monkeypatch):
-    monkeypatch.setattr("priorkit.engine.memory._cgroup", lambda: 10_000)
+    monkeypatch.setattr("priorkit.engine.room._cgroup", lambda: 10_000)
     assert available(torch.device("cpu")) == 10_000
     with pytest.raises(BadInputError, match=r"9\.8 KiB are free"):
         priorkit.recover(prior="none", op="mask", shape=(3, 16, 16))
@@ -102,6 +104,7 @@ resource.setrlimit(resource.RLIMIT_AS, (space + (400 << 20),) * 2)
 for key, name, option, value in cases:
     base = {"prior": "none", "op": "mask"} | ({"m": 100} if name == "srht" else {})
     settings = base | {key: name, option: value, "penalty": "none"}
+    settings |= {"start": "normal"} if name == "phase" else {}
     settings |= {"kernel": "motion"} if option in ("length", "angle") else {}
     started = time.process_time()
     try:
@@ -140,9 +143,7 @@ def test_what_is_made_late_is_what_was_planned():
         ("fourier", {"coils": 3}),
         ("downsample", {"factor": 2}),
     ):
-        operator = prepare(
-            torch.zeros(1, 1, 32, 32), None, *split({"prior": "none", "op": name} | options)
-        )[0].problem.operator
+        operator = resolve("operator", {"name": name} | options).build(0).bind((1, 32, 32))
         operator.A(torch.zeros(1, 1, 32, 32))
         held = {
             "radon": lambda A: sum(

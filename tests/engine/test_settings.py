@@ -56,8 +56,8 @@ SAID = {  # as a file says it, and in other words
         {"op": {"name": "matrix", "matrix": np.array(MATRIX)}},
     ),
     "a switch": (
-        {"op": {"name": "phase", "squared": True}, "averaging": 1},
-        {"op": {"name": "phase", "squared": np.bool_(True)}},
+        {"op": {"name": "phase", "squared": True}, "averaging": 1, "start": "normal"},
+        {"op": {"name": "phase", "squared": np.bool_(True)}, "start": "normal"},
     ),
 }  # fmt: skip
 
@@ -138,8 +138,8 @@ def test_an_operator_without_a_seed_has_the_runs(name):
     operator, settings = SEEDED[name]
     measured = []
     for seed in (3, 0, 3):
-        given = priorkit.recover(X, prior="none", op=operator, seed=seed, budget=1)
-        named = priorkit.recover(X, prior="none", **settings, seed=seed, budget=1)
+        own = {"prior": "none", "start": "normal", "seed": seed, "budget": 1}
+        given, named = (priorkit.recover(X, **own, **how) for how in ({"op": operator}, settings))
         assert torch.equal(given.y, named.y)
         measured.append(given.operator.bind((1, 12, 12)).A(X))
     assert torch.equal(measured[0], measured[2])
@@ -148,7 +148,7 @@ def test_an_operator_without_a_seed_has_the_runs(name):
     assert torch.equal(alone, measured[1])
     assert operator.seed is None
     own = type(operator)(**{k: v for k, v in settings.items() if k != "op"}, seed=0)
-    kept = priorkit.recover(X, prior="none", op=own, seed=3, budget=1).operator
+    kept = priorkit.recover(X, prior="none", start="normal", op=own, seed=3, budget=1).operator
     assert torch.equal(kept.A(X), alone)
 
 

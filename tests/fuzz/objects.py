@@ -192,7 +192,7 @@ def objects(case):
     x = torch.full((1, *SHAPE), 0.5)
     settings = {
         "x": {"op": "identity"},
-        "y": {"y": thing, "op": draw(st.sampled_from(["identity", "blur", "mask"]))},
+        "y": {"y": thing, "op": draw(st.sampled_from(["identity", "blur", "mask", "fourier"]))},
         "numbers": {"y": thing, "op": "gaussian", "m": 9, "shape": SHAPE},
         "start": {"start": thing, "op": "identity"},
         "mask": {"op": "mask", "mask": thing},

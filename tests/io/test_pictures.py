@@ -99,6 +99,9 @@ def test_nothing_is_lost_of_16_bits(tmp_path):
     (tmp_path / "deep.pgm").write_bytes(b"P5\n8 8\n65535\n" + values.astype(">u2").tobytes())
     for source in (tmp_path / "deep.pgm", Image.open(tmp_path / "deep.pgm")):  # of mode I
         assert np.allclose(pictures.load(source).x[0, 0].numpy() * 65535, values, atol=1e-2)
+    source.getexif()[0x0112] = 3  # half a turn
+    turned = pictures.load(source).x[0, 0].numpy() * 65535
+    assert np.allclose(turned, values[::-1, ::-1], atol=1e-2)
     assert set(pictures.load(np.eye(4, dtype=bool)).x.flatten().tolist()) == {0.0, 1.0}
 
 

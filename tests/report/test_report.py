@@ -35,7 +35,7 @@ def test_the_size_that_was_solved_is_said(command_line, tmp_path):
     assert "1 image of 3×16×16" in done.out
     assert "each 3×16×16" in done.err
     assert "1 image of 3×16×16" in (out / "report.html").read_text()
-    done = command_line("compare", "--priors", "dct,none", "--op", "mask", *words)
+    done = command_line("compare", "--priors", "dct,none", "--op", "fourier", *words)
     assert "1 image(s) of 3×16×16" in done.out
     assert "1 image(s) of 3×16×16" in (out / "report.html").read_text()
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import LinearOperator
+from priorkit.interfaces import LinearOperator, Shape
 
 
 class Binning(LinearOperator):
@@ -34,3 +34,7 @@ class Binning(LinearOperator):
 
     def image(self, y: Tensor) -> Tensor:
         return y
+
+    def shape_from(self, y_shape: Shape) -> Shape:
+        channels, height, width = y_shape
+        return (channels, height * self.factor, width * self.factor)
