@@ -12,6 +12,7 @@ from priorkit.errors import BadInputError, MismatchError
 from priorkit.interfaces import (
     Choices,
     Denoiser,
+    GaussianNoise,
     IdentityOperator,
     LinearOperator,
     Noise,
@@ -67,12 +68,19 @@ class BM3D(Denoiser):
 
     def defaults(self, operator: Operator, noise: Noise) -> Choices:
         """One call for the identity; plug-and-play for other linear operators."""
+        if not (isinstance(operator, LinearOperator) and isinstance(noise, GaussianNoise)):
+            return Choices(
+                space="pixel",
+                refused="BM3D removes Gaussian noise, of which plug-and-play makes use where the "
+                "operator is linear. Better: prior='none', or 'dct'.",
+            )
         if isinstance(operator, IdentityOperator):
             return Choices(space="pixel", solver="denoise")
-        holes = operator.sees_image and operator.mask is not None
-        start: Any = {"name": "filled", "fill": "neighbours"} if holes else "pseudo-inverse"
-        if not isinstance(operator, LinearOperator):
-            start = None
+        start: Any = "pseudo-inverse"
+        if operator.sees_image and operator.mask is not None:
+            start = {"name": "filled", "fill": "smooth"}
+        elif operator.reduces:
+            start = "shown"
         return Choices(space="pixel", solver="pnp-admm", start=start)
 
 

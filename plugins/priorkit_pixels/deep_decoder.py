@@ -95,7 +95,13 @@ class DeepDecoder(Decoder):
 
     def defaults(self, operator: Operator, noise: Noise) -> Choices:
         """No penalty: the network is one, and the search stops at the level of the noise."""
-        return Choices(space="latent", penalty="none", budget=1000)
+        refused = None
+        if operator.loses_channels:
+            refused = (
+                "deep-decoder was never trained: lost colours stay what they were at its start. "
+                "Better: prior='none', which gives gray."
+            )
+        return Choices(space="latent", penalty="none", budget=1000, refused=refused)
 
 
 def _draw(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from priorkit.interfaces import Choices, LinearOperator, Noise, Operator, Prior, Spec
+from priorkit.interfaces import Choices, Noise, Operator, Prior, Spec
 
 __all__ = ["NoPrior"]
 
@@ -24,9 +24,9 @@ class NoPrior(Prior):
         """
         start: Spec | None = "normal" if operator.even else None
         if operator.sees_image and operator.mask is not None and len(operator.shape) == 3:
-            start = {"name": "filled", "fill": "linear"}
-        elif operator.loses_channels and isinstance(operator, LinearOperator):
-            start = "gray"
+            start = {"name": "filled", "fill": "smooth"}
+        elif operator.reduces:
+            start = "shown"
         share = min(1.0, math.prod(operator.shape) / max(operator.entries, 1))
         solver = {"name": "lbfgs", "discrepancy": 1 - 0.1 * share}
         return Choices(space="pixel", penalty="none", solver=solver, start=start)

@@ -15,12 +15,13 @@ from scipy.interpolate import LinearNDInterpolator
 from scipy.ndimage import binary_dilation, distance_transform_edt
 from scipy.spatial import QhullError
 from torch import Tensor
+from torch.nn import functional as F
 
 from priorkit.errors import MismatchError
 from priorkit.interfaces import Encoder, LinearOperator, Problem, Requires, Start
 from priorkit.linear import least_squares
 
-__all__ = ["Filled", "Gray", "ImageStart", "Noisy", "NullSpace", "PseudoInverse"]
+__all__ = ["Filled", "ImageStart", "Noisy", "NullSpace", "PseudoInverse", "Shown"]
 
 
 class ImageStart(Start):
@@ -52,11 +53,11 @@ class Filled(ImageStart):
     Parameters
     ----------
     fill : "mean" (of what is seen, per channel), "noise" (uniform in [0, 1]), "neighbours"
-        (the nearest pixel that is seen) or "linear" (on triangles between pixels that are
-        seen, the nearest beyond them)
+        (the nearest pixel that is seen) or "smooth" (with as little bending ‖Δx‖² as what is
+        seen allows, after 200 steps from a linear interpolation)
     """
 
-    def __init__(self, *, fill: Literal["mean", "noise", "neighbours", "linear"] = "mean") -> None:
+    def __init__(self, *, fill: Literal["mean", "noise", "neighbours", "smooth"] = "mean") -> None:
         self.fill = fill
 
     def check(self, problem: Problem) -> None:
@@ -77,37 +78,31 @@ class Filled(ImageStart):
             draws = problem.streams("start").normal(y[0].numel()).view(y.shape).to(y)
             filling = (1 + torch.erf(draws / 2**0.5)) / 2  # normal → uniform
         else:
-            between = _linear if self.fill == "linear" else _nearest
+            between = _smooth if self.fill == "smooth" else _nearest
             filling = torch.stack([between(y[:, c], seen[c]) for c in range(y.shape[1])], 1)
         return y * seen + filling * (1 - seen)
 
 
-class Gray(ImageStart):
-    """The grey picture that fits best: the same in all channels, least squares by CGLS.
+class Shown(ImageStart):
+    """The picture that y is, with fewer pixels or channels, at the size of x.
 
-    Where y has lost the colours, it is y itself, and the pseudo-inverse is tinted: A⁺y gives most
-    to the channel that A weighs most. Stops at the noise level, as the start "pseudo-inverse".
+    Enlarged by bicubic interpolation, and where colours are lost, gray in every channel: the
+    shortest x that fits is dark between the pixels, and tinted.
     """
 
-    requires = Requires(latent=(Encoder,), operator=(LinearOperator,))
-
     def check(self, problem: Problem) -> None:
-        if len(problem.shape) != 3:
-            raise MismatchError("start 'gray' is for pictures.", got=problem.shape)
+        if not problem.operator.reduces:
+            raise MismatchError(
+                "start 'shown' is for measurements that are smaller pictures, or gray ones.",
+                try_="start='pseudo-inverse'",
+            )
 
     def image(self, problem: Problem) -> Tensor:
-        A = cast(LinearOperator, problem.operator)
-        energy = problem.noise.energy if problem.noise.known else 0.0
-        channels, *sides = problem.shape
-        zero = torch.zeros(len(problem.y), 1, *sides).to(problem.y.real)
-        gray = least_squares(
-            lambda g: A.A(g.expand(-1, channels, -1, -1)),
-            lambda r: A.A_adjoint(r).sum(1, keepdim=True),
-            problem.y,
-            zero,
-            enough=energy,
-        )
-        return gray.expand(-1, channels, -1, -1).contiguous()
+        shown = cast(Tensor, problem.operator.image(problem.y))
+        sides = problem.shape[1:]
+        if shown.shape[2:] != sides:
+            shown = F.interpolate(shown, sides, mode="bicubic", align_corners=False)
+        return shown.expand(-1, problem.shape[0], -1, -1).contiguous()
 
 
 class PseudoInverse(ImageStart):
@@ -197,6 +192,28 @@ def _linear(y: Tensor, seen: Tensor) -> Tensor:
     old = filled[:, ~there]
     filled[:, ~there] = torch.where(values.isnan(), old, values)
     return filled
+
+
+def _smooth(y: Tensor, seen: Tensor) -> Tensor:
+    """Planes (B, H, W) whose Δx is least, Δ the Laplacian with no slope across the border."""
+    hole = (seen < 0.5).to(y)
+    linear = _linear(y, seen)
+    known = (linear * (1 - hole))[:, None]
+    filling = least_squares(
+        lambda u: _laplacian(u * hole),
+        lambda r: _laplacian(r) * hole,
+        -_laplacian(known),
+        (linear * hole)[:, None],
+        steps=200,
+    )
+    return (known + hole * filling)[:, 0]
+
+
+def _laplacian(x: Tensor) -> Tensor:
+    """The sum of the neighbours less four times x, (B, 1, H, W); symmetric."""
+    wide = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    beside = wide[..., 1:-1, 2:] + wide[..., 1:-1, :-2] + wide[..., 2:, 1:-1] + wide[..., :-2, 1:-1]
+    return beside - 4 * x
 
 
 def _needs_image(name: str, problem: Problem) -> None:

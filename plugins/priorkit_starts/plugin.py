@@ -11,7 +11,7 @@ def register_starts(register: Register) -> None:
     register("fixed-norm", "priorkit_starts.plain:FixedNorm")
     register("noisy", "priorkit_starts.images:Noisy")
     register("filled", "priorkit_starts.images:Filled")
-    register("gray", "priorkit_starts.images:Gray")
     register("pseudo-inverse", "priorkit_starts.images:PseudoInverse")
+    register("shown", "priorkit_starts.images:Shown")
     register("null-space", "priorkit_starts.images:NullSpace")
     register("lasso", "priorkit_starts.lasso:Lasso")

@@ -26,7 +26,7 @@ KindsArgument = Annotated[
     list[str] | None, typer.Argument(help="prior, operator, noise, penalty, solver, start")
 ]
 SHAPE = (3, 16, 16)
-BUDGET = 20
+BUDGET, GAMMA = 20, 0.01
 RECOVERS = "it recovers the sample photograph"
 
 
@@ -157,11 +157,13 @@ def _recovery(kind: str, component: Any, said: dict[str, Any]) -> Outcome:
     """The sample photograph, with what is chosen where nobody says."""
     from priorkit.engine.recover import recover
     from priorkit.errors import MismatchError
+    from priorkit.interfaces import ZeroPenalty
     from priorkit.testing import Outcome
     from priorkit.testing.samples import SampleIdentity, photograph
 
     settings: dict[str, Any] = {"op": SampleIdentity(), "sigma": 0.1, "budget": BUDGET, **said}
-    settings |= {"gamma": 0.01} if kind == "penalty" else {}
+    if kind == "penalty" and not isinstance(component, ZeroPenalty):
+        settings["gamma"] = GAMMA
     if kind in ("operator", "noise"):
         del settings["sigma"]
     settings["op" if kind == "operator" else kind] = component
@@ -189,13 +191,14 @@ def _ways(kind: str, settings: dict[str, Any]) -> list[dict[str, Any]]:
     """Settings to be tried one after the other: what is said, else what is simple.
 
     A simple solver needs a simple problem, pixels of which nothing is known; another latents.
-    Images of a shape that the prior nobody chose hasn't are pixels too.
+    Images of a shape that the prior nobody chose hasn't are pixels too. A prior that refuses to
+    choose a weight for this problem gets one.
     """
     from priorkit.engine.components import resolve
     from priorkit.interfaces import Prior
 
     if "prior" in settings:
-        return [settings]
+        return [settings, {**settings, "gamma": GAMMA}] if kind == "prior" else [settings]
     plain = {"shape": (3, 64, 64), **settings, "prior": Prior()}
     if kind == "solver":
         return [plain, settings, {"space": "latent", "gamma": 0.0, **settings}]

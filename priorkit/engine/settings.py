@@ -45,7 +45,7 @@ class Shared(TypedDict, total=False):
     draws: int
     epsilon: float
     factor: int
-    fill: Literal["mean", "noise", "neighbours", "linear"]
+    fill: Literal["mean", "noise", "neighbours", "smooth"]
     fraction: float | None
     gain: float
     history: int

@@ -97,10 +97,20 @@ class Operator(Component, ABC):
         return y_shape if self.sees_image else None
 
     @property
-    def loses_channels(self) -> bool:
-        """Whether y is a picture with fewer channels than x, such as the gray of a colour one."""
+    def reduces(self) -> bool:
+        """Whether y is the picture x with fewer pixels or channels: small, or gray of colour."""
         shown = self.image(torch.zeros(1, *self.y_shape))
-        return shown is not None and len(self.shape) == 3 and shown.shape[1] < self.shape[0]
+        if shown is None or len(self.shape) != 3 or shown.ndim != 4:
+            return False
+        (channels, *sides), (c, height, width) = self.shape, shown.shape[1:]
+        factor, rest = divmod(sides[0], height)
+        whole = not rest and [factor * height, factor * width] == sides
+        return whole and c <= channels and (factor > 1 or c < channels)
+
+    @property
+    def loses_channels(self) -> bool:
+        """Whether y is such a picture, with fewer channels than x."""
+        return self.reduces and self.y_shape[0] < self.shape[0]
 
     @property
     def entries(self) -> int:
@@ -128,11 +138,11 @@ class LinearOperator(Operator):
     def gain(self) -> float:
         """‖A‖_F/√n, the length of a typical column: noise of σ is σ·gain in an entry of Aᴴ y.
 
-        Estimated by one product with random numbers, E‖A v‖² = ‖A‖_F² for v ~ N(0, 1).
+        Estimated by four products with random numbers, E‖A v‖² = ‖A‖_F² for v ~ N(0, 1).
         """
         fixed = torch.Generator().manual_seed(0)
-        v = torch.randn(1, *self.shape, generator=fixed)
-        return math.sqrt(float(energy(self.A(v))) / v.numel())
+        draws = [torch.randn(1, *self.shape, generator=fixed) for _ in range(4)]
+        return math.sqrt(sum(float(energy(self.A(v))) / v.numel() for v in draws) / len(draws))
 
     @property
     def T(self) -> Callable[[Tensor], Tensor]:

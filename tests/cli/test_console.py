@@ -210,7 +210,7 @@ def test_no_number_of_a_table_is_broken(width, is_table, capsys, monkeypatch):
 
 def test_a_comparison_fits_80_columns(command_line, tmp_path):
     """As it is run; what restarts had is a column where there are any."""
-    settings = "--op mask --shape 3 16 16 --budget 30"
+    settings = "--op gaussian --ms 100 --shape 3 16 16 --budget 30"
     words = ["compare", "--priors", "none,dct", *settings.split()]
     rows = json.loads(command_line(*words, "--out", tmp_path / "a", "--json").out)
     shown = command_line(*words, "--out", tmp_path / "b").out

@@ -8,6 +8,7 @@ import sys
 import pytest
 import torch
 from priorkit_noises.gaussian import Gaussian
+from priorkit_penalties.norms import NoPenalty
 from priorkit_sparsity.bases import DCT
 
 from priorkit.cli.plugin import _outcomes as checked
@@ -114,6 +115,8 @@ class TwoChannels(LinearOperator):
         ("operator", TwoChannels(), (2, 16, 16)),
         ("prior", DCT(), (1, 32)),
         ("noise", Gaussian(sigma=0.1), (4, 8, 8)),
+        ("prior", DCT(), (3, 16, 16)),  # which chooses no weight for noise
+        ("penalty", NoPenalty(), (2, 8, 8)),  # and has none
     ],
 )
 def test_the_recovery_has_the_shape_that_was_said(kind, component, shape):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import shutil
 import sys
 import tempfile
@@ -75,6 +76,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=math.inf, help="at most, for each target")
     parser.add_argument("--targets", nargs="*", default=list(TARGETS))
     options = parser.parse_args()
     logging.getLogger("priorkit").setLevel(logging.CRITICAL)
@@ -89,6 +91,8 @@ def main():
             continue
         tally, failed, started = Tally(), 0, time.perf_counter()
         for number, first in enumerate(range(0, cases, ROUND)):
+            if time.perf_counter() - started > options.seconds:
+                break
             try:
                 fuzz(name, min(ROUND, cases - first), options.seed + number, tally)
             except BaseException as error:

@@ -42,7 +42,7 @@ def test_noisy_in_pixel_space(face):
     assert torch.equal(problem.image(u), problem.y)
 
 
-@pytest.mark.parametrize("fill", ["mean", "noise", "neighbours", "linear"])
+@pytest.mark.parametrize("fill", ["mean", "noise", "neighbours", "smooth"])
 def test_filled(face, fill):
     u, problem = made(face, {"name": "filled", "fill": fill}, op="mask")
     x, seen = problem.image(u), problem.operator.mask
@@ -53,6 +53,27 @@ def test_filled(face, fill):
     if fill == "mean":
         expected = problem.y[0, 0][seen[0] > 0].mean()
         assert torch.allclose(x[0, 0][seen[0] == 0], expected, atol=1e-5)
+
+
+def test_a_ramp_is_filled_exactly():
+    """Nothing bends less than a plane, so that what is smooth is known beforehand."""
+    rows, columns = torch.meshgrid(
+        torch.linspace(0, 1, 24), torch.linspace(0, 1, 24), indexing="ij"
+    )
+    x = (0.2 + 0.5 * rows + 0.2 * columns)[None, None]
+    found = priorkit.recover(
+        x.numpy(), prior="none", op="mask", fraction=0.4, start={"name": "filled", "fill": "smooth"}
+    )
+    assert torch.allclose(found.x, x, atol=1e-3)
+
+
+def test_one_pixel_is_enough_to_fill_from(face):
+    mask = np.zeros((8, 8))
+    mask[3, 4] = 1
+    start = {"name": "filled", "fill": "smooth"}
+    u, problem = made(face, start, prior="none", penalty="none", op="mask", mask=mask)
+    pixel = problem.y[:, :, 3:4, 4:5]
+    assert torch.allclose(problem.image(u), pixel.expand_as(problem.image(u)), atol=1e-3)
 
 
 def test_pseudo_inverse_explains_the_measurement(face):
