@@ -102,11 +102,13 @@ class Bar(logging.Handler):
         self.level_before = log.level
         log.addHandler(self)
         log.setLevel(logging.WARNING if self.quiet else logging.INFO)
-        self.bar.start()
+        if not self.bar.disable:
+            self.bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.bar.stop()
+        if not self.bar.disable:  # an older rich ends a line that was never drawn
+            self.bar.stop()
         self.printed.__exit__(None, None, None)
         log = logging.getLogger("priorkit")
         log.removeHandler(self)

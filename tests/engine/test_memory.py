@@ -131,7 +131,7 @@ def test_absurd_settings_are_refused_before_they_take_memory():
         case = f"{name} {option}={value}: {said}"
         assert not said.startswith("PluginError"), case  # a MemoryError of its own
         assert said == "planned" or said.startswith(("BadInput", "Mismatch", "UnknownName")), case
-        assert seconds < 5, case
+        assert seconds < 20, case  # of the processor, imports included
         assert said != "planned" or value not in ("nan", "[nan]"), case
 
 
