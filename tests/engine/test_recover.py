@@ -232,7 +232,7 @@ def test_ctrl_c_keeps_the_best_so_far():
         if int(now.evaluations[0]) == 10:
             raise KeyboardInterrupt
 
-    settings = {"prior": "none", "op": "mask", "penalty": "tv", "gamma": 0.02}
+    settings = {"prior": "none", "op": "mask", "penalty": "tv", "gamma": 0.02, "start": "zero"}
     result = priorkit.recover(**settings, progress=interrupt)
     start = priorkit.recover(**settings, budget=1)
     assert result.interrupted
