@@ -74,6 +74,8 @@ def main() -> None:
         files = sorted(options.folder.iterdir())[: options.pictures]
         x = load(files, (channels, *options.sides)).x
         for problem in options.problems:
+            if channels == 1 and problem == "gray":
+                continue
             row(x, problem, options.priors)
 
 
@@ -109,13 +111,14 @@ def plain(x: Tensor, found: priorkit.Recovery, problem: dict[str, Any]) -> tuple
 
 
 def _smoothed(operator: LinearOperator, y: Tensor, sigma: float) -> Tensor:
-    """Wider for more noise: 0.75 pixels for σ = 0.1."""
-    width = 0.75 * (sigma / 0.1) ** 0.4
+    """Wider for more noise: 0.9 pixels for σ = 0.1."""
+    width = 0.9 * (sigma / 0.1) ** 0.6
     return torch.from_numpy(gaussian_filter(y.numpy(), (0, 0, width, width)))
 
 
 def _chambolle(operator: LinearOperator, y: Tensor, sigma: float) -> Tensor:
-    each = [restoration.denoise_tv_chambolle(a, weight=sigma, channel_axis=0) for a in y.numpy()]
+    options: Any = {"weight": 0.8 * sigma * (sigma / 0.1) ** 0.2, "eps": 1e-5, "channel_axis": 0}
+    each = [restoration.denoise_tv_chambolle(a, **options) for a in y.numpy()]
     return torch.from_numpy(np.stack(each))
 
 
@@ -144,7 +147,7 @@ def _wiener(operator: Any, y: Tensor, sigma: float) -> Tensor:
     pad = max(kernel.shape)
     wide = F.pad(y, (pad,) * 4, mode="reflect").double().numpy()
     planes = [
-        [restoration.wiener(c, kernel, balance=30 * sigma**2, clip=False) for c in a] for a in wide
+        [restoration.wiener(c, kernel, balance=300 * sigma**2, clip=False) for c in a] for a in wide
     ]
     return torch.from_numpy(np.array(planes))[..., pad:-pad, pad:-pad].float()
 

@@ -1,6 +1,7 @@
 """What several test files share: small networks, and problems of one's own."""
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from priorkit_glow.network import Glow, GlowConfig
@@ -22,6 +23,14 @@ def smooth_pictures(folder, count, side):
         coarse = Image.fromarray(rng.integers(0, 256, (4, 4, 3), dtype=np.uint8))
         coarse.resize((side, side), Image.Resampling.BICUBIC).save(folder / f"{i}.png")
     return folder
+
+
+def the_real_deepinv():
+    """deepinv as a user has it; skips where it isn't there or can't be imported."""
+    try:
+        return pytest.importorskip("deepinv", reason="deepinv isn't installed: make venv doesn't")
+    except RuntimeError as error:  # of a torchvision that is built for another torch
+        return pytest.skip(f"deepinv can't be imported: {error}", allow_module_level=True)
 
 
 def random_glow(seed=0, coupling="affine", offset=0.0, shape=SHAPE):

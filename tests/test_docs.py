@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.helpers import the_real_deepinv
+
 ROOT = Path(__file__).parents[1]
 PLUGIN = ROOT / "examples" / "third_party_plugin"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -195,7 +197,7 @@ def given(block, folder):
         network = "class MyConfig:\n    pass\n\n\nclass MyNetwork:\n    pass\n"
         (folder / "my_package" / "network.py").write_text(network)
     if "deepinv" in block.text:
-        from tests.plugins import test_deepinv  # noqa: F401  (torchvision beside this torch)
+        the_real_deepinv()
 
 
 def test_every_python_block_runs():

@@ -146,7 +146,8 @@ def _require_small(path: Path) -> None:
 
 def _accept(matrix: Any) -> Any:
     """Check a matrix; dense ones become torch tensors."""
-    if isinstance(matrix, Multiplies):
+    array = isinstance(matrix, (np.ndarray, Tensor))  # which may not even tell their shape
+    if not array and isinstance(matrix, Multiplies):
         matrix = aslinearoperator(matrix)
         try:
             matrix.rmatvec(np.zeros(matrix.shape[0]))
@@ -164,7 +165,7 @@ def _accept(matrix: Any) -> Any:
         matrix = sparse.csr_array(matrix)
         finite = np.isfinite(matrix.data).all()
     else:
-        if not isinstance(matrix, (np.ndarray, Tensor, list)):  # a list is how a file has it
+        if not array and not isinstance(matrix, list):  # a list is how a file has it
             raise BadInputError(
                 "A matrix is a numpy array, a torch tensor, a sparse matrix of scipy, a list of "
                 "rows, or a linear operator.",

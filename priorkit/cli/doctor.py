@@ -76,8 +76,8 @@ def _torchvision(torch_version: str) -> str:
         importlib.import_module("torchvision")
     except Exception as error:  # of a library that doesn't fit, many kinds
         return (
-            f"{found} can't be imported beside torch {torch_version} ({describe(error)[:100]}): one "
-            "is built for processors and the other for CUDA, or their versions don't belong "
+            f"{found} can't be imported beside torch {torch_version}, {describe(error)[:100]}: "
+            "one is built for processors and the other for CUDA, or their versions don't belong "
             "together. Install the two at once, from the same place"
         )
     return found

@@ -389,3 +389,27 @@ def test_a_damaged_bookmark_costs_only_the_time(tiny_weights, face, monkeypatch,
     place.write_bytes(place.read_bytes()[:-9])
     same(priorkit.recover(face, **settings, out=out, resume=True), whole)
     assert "begin anew" in caplog.text
+
+
+@pytest.mark.parametrize("together", [1, 3])
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_rows_that_ended_after_the_bookmark(
+    name, together, tiny_weights, kill, monkeypatch, tmp_path
+):
+    """It speaks of three rows and two are finished: the third goes on as it stood, if not alone."""
+    monkeypatch.setattr("priorkit.engine.bookmark.EVERY", 0.0)
+    monkeypatch.setattr("priorkit.engine.bookmark.SHARE", 0)
+    if together == 1:
+        monkeypatch.setattr("priorkit.engine.memory.BATCH_BYTES", 1)
+    out, x = tmp_path / "out", torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    settings = {"prior": str(tiny_weights), "m": 40, "sigma": 0.05, **SAMPLERS[name]}
+    whole = priorkit.recover(x, **settings)
+    kill(2)
+    with pytest.raises(Killed):
+        priorkit.recover(x, **settings, out=out)
+    kill(-1)
+    again = priorkit.recover(x, **settings, out=out, resume=True)
+    assert kill.kept == 1
+    same(again, whole)
+    for one, other in zip(vars(again.draws).values(), vars(whole.draws).values(), strict=True):
+        assert torch.equal(one, other)

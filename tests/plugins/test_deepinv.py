@@ -12,15 +12,12 @@ from priorkit.engine.components import resolve
 from priorkit.errors import BadInputError
 from priorkit.interfaces import LinearOperator
 from priorkit.testing import check_operator, check_prior
-from tests.helpers import SHAPE
+from tests.helpers import SHAPE, the_real_deepinv
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-try:
-    deepinv = pytest.importorskip("deepinv", reason="deepinv isn't installed: make venv doesn't")
-except RuntimeError as error:  # of a torchvision that is built for another torch
-    pytest.skip(f"deepinv can't be imported: {error}", allow_module_level=True)
+deepinv = the_real_deepinv()
 from priorkit_deepinv import outward  # noqa: E402
 
 P = deepinv.physics

@@ -9,7 +9,7 @@ from priorkit.errors import BadInputError, MismatchError
 
 FAULTS = {
     "ImportError('No module named deepinv')": "needs the package deepinv",
-    "RuntimeError('operator torchvision::nms does not exist')": r"nms does not exist.*priorkit doctor",
+    "RuntimeError('operator torchvision::nms does not exist')": r"nms does.*priorkit doctor",
 }
 
 
