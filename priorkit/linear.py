@@ -8,7 +8,7 @@ from functools import cache, partial
 import torch
 from torch import Tensor
 
-__all__ = ["column", "energy", "least_squares", "matvec", "rmatvec"]
+__all__ = ["column", "energy", "least_squares", "matvec", "pixelwise", "rmatvec"]
 
 IMAGES = 8  # that a matrix is multiplied with at once
 
@@ -80,6 +80,16 @@ def matvec(M: Tensor, x: Tensor) -> Tensor:
 def rmatvec(M: Tensor, y: Tensor) -> Tensor:
     """Mᵀ y per image, (B, m) → (B, n), with the same bits in every batch."""
     return _in_blocks(partial(torch.matmul, other=M), y)
+
+
+def pixelwise(x: Tensor, M: Tensor, c: Tensor | None = None) -> Tensor:
+    """x M + c at every pixel, (B, pixels, i) → (B, pixels, o), with the same bits in every batch.
+
+    One product per image: a library for AVX2 rounds the last rows of a product otherwise, and
+    where the pixels of all images were its rows, how many images there are would say which.
+    """
+    each = M.expand(len(x), -1, -1)
+    return torch.bmm(x, each) if c is None else torch.baddbmm(c, x, each)
 
 
 def _in_blocks(product: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from priorkit.linear import pixelwise
+
 __all__ = ["Convolution", "transposed"]
 
 _ONE = [1, 1]
@@ -78,8 +80,7 @@ class Convolution:
         if self.matrix is None:
             y = F.conv2d(x, self.weight, self.bias, padding=self.padding)
         else:
-            b, c, h, w = x.shape
-            rows = x.permute(0, 2, 3, 1).reshape(-1, c)
-            flat = rows @ self.matrix if self.bias is None else self.bias.addmm(rows, self.matrix)
-            y = flat.view(b, h, w, -1).permute(0, 3, 1, 2)
+            b, _, h, w = x.shape
+            mixed = pixelwise(x.permute(0, 2, 3, 1).flatten(1, 2), self.matrix, self.bias)
+            y = mixed.view(b, h, w, -1).permute(0, 3, 1, 2)
         return y.relu_() if self.relu else y

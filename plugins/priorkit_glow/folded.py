@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from priorkit.linear import pixelwise
 from priorkit_glow.convolution import transposed
 from priorkit_glow.network import Glow, GlowConfig, Step, squeeze
 
@@ -149,4 +150,6 @@ class FoldedGlow:
 
 def _mix(h: Tensor, matrix: Tensor, offset: Tensor) -> Tensor:
     """M h + c at every pixel, as a matrix product: never in TF32, which inversion can't bear."""
-    return F.linear(h.permute(0, 2, 3, 1), matrix, offset).permute(0, 3, 1, 2)
+    b, _, height, width = h.shape
+    mixed = pixelwise(h.permute(0, 2, 3, 1).flatten(1, 2), matrix.T, offset)
+    return mixed.view(b, height, width, -1).permute(0, 3, 1, 2)

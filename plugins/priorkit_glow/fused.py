@@ -29,6 +29,7 @@ import torch
 from torch import Tensor
 
 from priorkit.interfaces import Pullback
+from priorkit.linear import pixelwise
 from priorkit_glow.convolution import Convolution
 from priorkit_glow.folded import FoldedGlow, FoldedStep
 from priorkit_glow.network import GlowConfig
@@ -106,12 +107,12 @@ class FusedStep:
         a.sub_(raw[..., -self.half :])
         if s is not None:
             a.div_(s)
-        out = self.inverse_offset.addmm(_rows(h), self.inverse_t).view(h.shape)
+        out = pixelwise(_rows(h), self.inverse_t, self.inverse_offset).view(h.shape)
         return out, self._kept(back, h1, h2, a, s, sigma) if back else None
 
     def undo(self, h: Tensor, back: torch.dtype) -> tuple[Tensor, _Kept]:
         """The h that :meth:`decode` was given, from its result."""
-        before = self.matrix_offset.addmm(_rows(h), self.matrix_t).view(h.shape)
+        before = pixelwise(_rows(h), self.matrix_t, self.matrix_offset).view(h.shape)
         a, b = before[..., : self.half], before[..., self.half :]
         h1, h2, raw = self._net(b)
         s, sigma = self._scale(raw)
@@ -145,7 +146,7 @@ class FusedStep:
 
     def pull(self, g: Tensor, kept: _Kept) -> Tensor:
         """The gradient at the step's input from that at its result, both (B, H, W, C)."""
-        g = torch.mm(_rows(g), self.inverse).view(g.shape)
+        g = pixelwise(_rows(g), self.inverse).view(g.shape)
         alpha, beta = g[..., : self.half], g[..., self.half :]
         if kept.s is None or kept.sigma is None:
             outer = _image(alpha, kept.back.dtype)
@@ -256,7 +257,7 @@ class FusedGlow:
 
 
 def _rows(h: Tensor) -> Tensor:
-    return h.view(-1, h.shape[3])
+    return h.view(len(h), -1, h.shape[3])
 
 
 def _image(h: Tensor, dtype: torch.dtype) -> Tensor:

@@ -86,8 +86,10 @@ class PatchFlow(Density):
         network, number = self._copies.like(x), x[0].numel()
         columns = F.unfold(self._padded(x), self.side, stride=self.stride)
         d, count = columns.shape[1:]
-        points = coordinates(columns.transpose(1, 2).reshape(-1, d), self.side)
-        found = torch.cat([network.log_prob(part) for part in points.split(CHUNK)])
+        points = coordinates(columns.transpose(1, 2), self.side)
+        # Image by image, so that none is rounded otherwise beside others.
+        parts = [part for own in points for part in own.split(CHUNK)]
+        found = torch.cat([network.log_prob(part) for part in parts])
         return found.view(len(x), count).mean(1) * (number / d)
 
     def _padded(self, x: Tensor) -> Tensor:
