@@ -80,7 +80,7 @@ class BM3D(Denoiser):
         if operator.sees_image and operator.mask is not None:
             start = {"name": "filled", "fill": "smooth"}
         elif operator.reduces:
-            start = "shown"
+            start = "enlarged"
         return Choices(space="pixel", solver="pnp-admm", start=start)
 
 

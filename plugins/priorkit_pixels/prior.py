@@ -26,7 +26,7 @@ class NoPrior(Prior):
         if operator.sees_image and operator.mask is not None and len(operator.shape) == 3:
             start = {"name": "filled", "fill": "smooth"}
         elif operator.reduces:
-            start = "shown"
+            start = "enlarged"
         share = min(1.0, math.prod(operator.shape) / max(operator.entries, 1))
         solver = {"name": "lbfgs", "discrepancy": 1 - 0.1 * share}
         return Choices(space="pixel", penalty="none", solver=solver, start=start)

@@ -120,7 +120,7 @@ def _start(operator: Operator, noise: Noise) -> Spec | None:
     if operator.sees_image:
         return "noisy" if operator.sees_all else {"name": "filled", "fill": "smooth"}
     if operator.reduces:
-        return "shown"
+        return "enlarged"
     if not isinstance(operator, LinearOperator):
         return None
     pictured = operator.image(torch.zeros(1, *operator.y_shape)) is not None

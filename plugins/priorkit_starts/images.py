@@ -21,7 +21,7 @@ from priorkit.errors import MismatchError
 from priorkit.interfaces import Encoder, LinearOperator, Problem, Requires, Start
 from priorkit.linear import least_squares
 
-__all__ = ["Filled", "ImageStart", "Noisy", "NullSpace", "PseudoInverse", "Shown"]
+__all__ = ["Enlarged", "Filled", "ImageStart", "Noisy", "NullSpace", "PseudoInverse"]
 
 
 class ImageStart(Start):
@@ -83,7 +83,7 @@ class Filled(ImageStart):
         return y * seen + filling * (1 - seen)
 
 
-class Shown(ImageStart):
+class Enlarged(ImageStart):
     """The picture that y is, with fewer pixels or channels, at the size of x.
 
     Enlarged by bicubic interpolation, and where colours are lost, gray in every channel: the
@@ -93,7 +93,7 @@ class Shown(ImageStart):
     def check(self, problem: Problem) -> None:
         if not problem.operator.reduces:
             raise MismatchError(
-                "start 'shown' is for measurements that are smaller pictures, or gray ones.",
+                "start 'enlarged' is for measurements that are smaller pictures, or gray ones.",
                 try_="start='pseudo-inverse'",
             )
 

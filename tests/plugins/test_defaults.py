@@ -180,7 +180,7 @@ def test_which_operators_show_less_of_a_picture():
         assert operator.bind(shape).loses_channels
 
 
-def test_the_shown_start_is_the_luma():
+def test_the_enlarged_start_is_the_luma():
     found = recovered("gray", prior="none", sigma=0.0, budget=1)
     luma = (photograph() * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(1, keepdim=True)
     assert torch.allclose(found.x, luma.expand_as(found.x), atol=1e-4)

@@ -43,7 +43,7 @@ from priorkit_solvers.lbfgs import LBFGS
 from priorkit_solvers.perturb import Perturb
 from priorkit_solvers.pnp_admm import PnPADMM
 from priorkit_sparsity.bases import DCT, Wavelet
-from priorkit_starts.images import Filled, Noisy, NullSpace, PseudoInverse, Shown
+from priorkit_starts.images import Enlarged, Filled, Noisy, NullSpace, PseudoInverse
 from priorkit_starts.lasso import Lasso
 from priorkit_starts.plain import FixedNorm, Normal, Zero
 from scipy.sparse.linalg import aslinearoperator
@@ -191,7 +191,9 @@ SAMPLES = {
             (Filled(fill=fill), {"problem": holes(Mask())})
             for fill in ("mean", "noise", "neighbours", "smooth")
         ],
-        "shown": [(Shown(), {"problem": holes(each)}) for each in (Downsample(factor=2), Gray())],
+        "enlarged": [
+            (Enlarged(), {"problem": holes(each)}) for each in (Downsample(factor=2), Gray())
+        ],
         "pseudo-inverse": [(PseudoInverse(), {})],
         "null-space": [(NullSpace(), {})],
         "lasso": [(Lasso(), {"problem": holes(Mask())})],
