@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from priorkit.interfaces import Copies, Level, Operator
+from priorkit.interfaces import Copies, Level, Operator, Signless
 from priorkit.streams import Streams
 from priorkit_operators.checks import require_picture
 
@@ -56,8 +56,8 @@ class Phase(Operator):
         return 8 * math.prod(self.y_shape[1:])
 
     @property
-    def even(self) -> bool:
-        return True
+    def signless(self) -> Signless:
+        return "channel"
 
     def A(self, x: Tensor) -> Tensor:
         y = self._diffracted(x)

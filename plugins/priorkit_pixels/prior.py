@@ -16,13 +16,15 @@ class NoPrior(Prior):
     """
 
     def defaults(self, operator: Operator, noise: Noise) -> Choices:
-        """From what y shows where that is most of a picture, else from x = 0; from random pixels
-        where A(−x) = A(x), whose slope is 0 at 0.
+        """From what y shows where that is most of a picture, else from x = 0; from nearly gray
+        pixels where A(−x) = A(x), whose slope is 0 at 0.
 
         The search ends where the misfit is that of the noise: x has n numbers, and with m of
         them in y least squares fits a part of the noise as soon as n/m isn't small.
         """
-        start: Spec | None = "normal" if operator.even else None
+        start: Spec | None = None
+        if operator.signless:
+            start = {"name": "normal", "mean": 0.5, "std": 0.1}
         if operator.sees_image and operator.mask is not None and len(operator.shape) == 3:
             start = {"name": "filled", "fill": "smooth"}
         elif operator.reduces:

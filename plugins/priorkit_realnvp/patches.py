@@ -116,13 +116,14 @@ class PatchFlow(Density):
 
 
 def _start(operator: Operator, noise: Noise) -> Spec | None:
-    """The picture that y suggests; None leaves it to the core, where A isn't linear."""
+    """The picture that y suggests; random pixels or the core's choice where A isn't linear."""
     if operator.sees_image:
         return "noisy" if operator.sees_all else {"name": "filled", "fill": "smooth"}
     if operator.reduces:
         return "enlarged"
     if not isinstance(operator, LinearOperator):
-        return None
+        # At x = 0 it would have no slope, and −x, which fits as well, is no picture.
+        return {"name": "normal", "mean": 0.5, "std": 0.1} if operator.signless else None
     pictured = operator.image(torch.zeros(1, *operator.y_shape)) is not None
     sparse = not pictured and isinstance(noise, GaussianNoise)
     return "lasso" if sparse else "pseudo-inverse"

@@ -22,7 +22,7 @@ class Zero(Start):
 
     def check(self, problem: Problem) -> None:
         black = problem.space == "pixel" and not isinstance(problem.prior, Decoder)
-        if black and problem.operator.even:
+        if black and problem.operator.signless:
             raise MismatchError(
                 "The search can't begin at x = 0: this operator measures x and −x alike, and its "
                 "gradient is 0 there.",
@@ -36,20 +36,26 @@ class Zero(Start):
 
 
 class Normal(Start):
-    """u₀ ~ N(0, std²·I), independent per image and restart.
+    """u₀ ~ N(mean, std²·I), independent per image and restart.
 
     In pixel space, where the prior decodes, the image of such a latent.
 
     Parameters
     ----------
     std : standard deviation of each entry
+    mean : of each entry
     """
 
-    def __init__(self, *, std: Annotated[float, Field(ge=0)] = 1.0) -> None:
-        self.std = std
+    def __init__(
+        self,
+        *,
+        std: Annotated[float, Field(ge=0)] = 1.0,
+        mean: Annotated[float, Field(allow_inf_nan=False)] = 0.0,
+    ) -> None:
+        self.std, self.mean = std, mean
 
     def make(self, problem: Problem) -> Tensor:
-        return problem.to_u(latent=self.std * _draws(problem))
+        return problem.to_u(latent=self.mean + self.std * _draws(problem))
 
 
 class FixedNorm(Start):

@@ -36,10 +36,12 @@ class Part:
         pictures are.
         """
         with torch.no_grad():
-            if problem.operator.even and problem.space == "pixel" and len(problem.shape) == 3:
-                dark = solution.u.double().sum(1, keepdim=True) < 0
-                solution.u = torch.where(dark, -solution.u, solution.u)
             x = problem.image(solution.u)
+            signless = problem.operator.signless
+            if signless and problem.space == "pixel" and x.ndim == 4:
+                over = (2, 3) if signless == "channel" else (1, 2, 3)
+                x = torch.where(x.double().sum(over, keepdim=True) < 0, -x, x)
+                solution.u = x.flatten(1)
             draws = solution.draws
             if draws is not None:
                 drawn = (draws.count > 0).view(-1, *[1] * (x.ndim - 1))

@@ -58,6 +58,7 @@ class Shared(TypedDict, total=False):
     mask: Any
     masks: int
     matrix: Any
+    mean: float
     norm: float
     path: Any
     patience: int

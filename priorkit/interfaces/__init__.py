@@ -16,6 +16,7 @@ from priorkit.interfaces.operator import (
     LinearOperator,
     MatrixOperator,
     Operator,
+    Signless,
     stack,
 )
 from priorkit.interfaces.penalty import (
@@ -71,6 +72,7 @@ __all__ = [
     "Requires",
     "Sampler",
     "Shape",
+    "Signless",
     "Snapshot",
     "Solution",
     "Solver",

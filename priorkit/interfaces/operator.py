@@ -7,7 +7,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -16,7 +16,17 @@ from priorkit.interfaces.component import Component, Shape
 from priorkit.interfaces.noise import Level
 from priorkit.linear import energy
 
-__all__ = ["IdentityOperator", "LinearOperator", "MatrixOperator", "Operator", "stack"]
+__all__ = [
+    "IdentityOperator",
+    "LinearOperator",
+    "MatrixOperator",
+    "Operator",
+    "Signless",
+    "stack",
+]
+
+
+Signless = Literal["image", "channel"]
 
 
 class Operator(Component, ABC):
@@ -80,9 +90,10 @@ class Operator(Component, ABC):
         return self.sees_image and self.mask is None
 
     @property
-    def even(self) -> bool:
-        """Whether A(−x) = A(x) for every x, so that no measurement tells the sign of x."""
-        return False
+    def signless(self) -> Signless | None:
+        """Whose sign no measurement tells, A(−x) = A(x): that of the whole "image", or of every
+        "channel" by itself; None where A sees it."""
+        return None
 
     def image(self, y: Tensor) -> Tensor | None:
         """y as an image batch to show to people, of any size, or None where it isn't one."""
@@ -220,9 +231,10 @@ class _Product(Operator):
         return self.outer.sees_image and self.inner.sees_image
 
     @property
-    def even(self) -> bool:
-        """Of A(B(x)): where B is, or where A is and B turns the sign with x, being linear."""
-        return self.inner.even or (self.outer.even and isinstance(self.inner, LinearOperator))
+    def signless(self) -> Signless | None:
+        """As B is; else where A is and B is linear, whose sign turns with that of all of x."""
+        turns = self.outer.signless and isinstance(self.inner, LinearOperator)
+        return self.inner.signless or ("image" if turns else None)
 
     def image(self, y: Tensor) -> Tensor | None:
         return self.outer.image(y)
@@ -299,8 +311,9 @@ class _Stack(Operator):
         )
 
     @property
-    def even(self) -> bool:
-        return all(operator.even for operator in self.operators)
+    def signless(self) -> Signless | None:
+        found = {operator.signless for operator in self.operators}
+        return found.pop() if len(found) == 1 else None if None in found else "image"
 
     @property
     def memory(self) -> int:
