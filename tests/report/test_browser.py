@@ -28,7 +28,7 @@ def browser():
 def pages(tmp_path_factory):
     """Two faces recovered, a large picture, draws, and a comparison, each in its folder."""
     root = tmp_path_factory.mktemp("pages")
-    small = {"shape": (3, 16, 16), "op": "mask", "budget": 5}
+    small = {"shape": (3, 16, 16), "op": "blur", "budget": 5}
     x = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     priorkit.recover(x, prior="none", op="mask", budget=5, out=root / "two")
     large = torch.rand(1, 3, 600, 700, generator=torch.Generator().manual_seed(0))
