@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from pathlib import Path
@@ -21,6 +22,8 @@ from priorkit.io.pictures import load
 from priorkit_operators.checks import real_array, require_picture
 
 __all__ = ["Blur"]
+
+log = logging.getLogger("priorkit")
 
 POINTS = 4096  # of a line that are shared out at once
 Boundary = Literal["valid", "reflect", "edge", "wrap", "zero"]
@@ -151,13 +154,17 @@ def _kernel(asked: Any, width: float, length: float, angle: float) -> Tensor:
             )
         if str(asked).endswith(".npy"):
             asked = read_array(Path(asked))
-    if isinstance(asked, (str, os.PathLike, Image.Image)):
+    pictured = isinstance(asked, (str, os.PathLike, Image.Image))  # of whatever brightness
+    if pictured:
         asked = load(asked).x[0].mean(0)
     kernel = real_array(asked, "A kernel")
     if kernel.ndim != 2 or 0 in kernel.shape:
         raise BadInputError("A kernel has two dimensions, (h, w).", got=tuple(kernel.shape))
-    if not bool(torch.isfinite(kernel).all()) or abs(float(kernel.sum())) < 1e-12:
+    total = float(kernel.sum())
+    if not bool(torch.isfinite(kernel).all()) or abs(total) < 1e-12:
         raise BadInputError("A kernel is of finite numbers whose sum isn't 0.")
+    if not pictured and abs(total - 1) > 1e-3:
+        log.warning("blur: the kernel adds up to %.4g, and is divided by that.", total)
     return kernel
 
 

@@ -19,8 +19,9 @@ from priorkit.interfaces import (
     State,
     shared,
 )
+from priorkit.linear import energy
 
-__all__ = ["PnPADMM"]
+__all__ = ["PnPADMM", "passed"]
 
 
 @dataclass(kw_only=True)
@@ -38,7 +39,7 @@ class PnPADMM(Solver[_Split]):
 
         x = argmin ‖A x − y‖² + ρa‖x − (v − w)‖²,   v = denoise(x + w, σₖ),   w = w + x − v,
 
-    where a = ‖A‖²_F/n, the mean eigenvalue of AᴴA, lets ρ mean the same in any units of y. The data
+    where a, how much A makes of an even image, lets ρ mean the same in any units of y. The data
     step is solved by conjugate gradients. σₖ falls from ``sigma_start`` to ``sigma_end`` in equal
     ratios over the budget, so that coarse structure comes first. An evaluation is one call of the
     denoiser; an image has converged when x moves by less than ``tolerance`` of its norm once σₖ
@@ -77,7 +78,7 @@ class PnPADMM(Solver[_Split]):
 
     def init(self, problem: Problem, u0: Tensor, budget: int) -> _Split:
         x = problem.image(u0).clone()
-        rho = self.rho * cast(LinearOperator, problem.operator).gain ** 2
+        rho = self.rho * passed(cast(LinearOperator, problem.operator))
         return _Split.begin(u0, v=x, w=torch.zeros_like(x), rho=rho, budget=budget)
 
     def step(self, problem: Problem, state: _Split) -> _Split:
@@ -96,3 +97,13 @@ class PnPADMM(Solver[_Split]):
         state.misfit = problem.noise.misfit(problem.operator.A(x), problem.y)[0]
         state.value = state.misfit
         return state
+
+
+def passed(operator: LinearOperator) -> float:
+    """‖A 1‖²/n, what passes of an even image; of random ones, gain², where that is more.
+
+    Most of a picture's energy is in what is smooth, which a blur passes and its gain, the mean
+    over all waves, says nothing of.
+    """
+    one = torch.ones(1, *operator.shape)
+    return max(float(energy(operator.A(one))) / one.numel(), operator.gain**2)

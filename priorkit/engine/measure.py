@@ -10,14 +10,17 @@ from torch import Tensor
 from priorkit.engine.components import blaming
 from priorkit.engine.setup import Setup
 from priorkit.errors import BadInputError
-from priorkit.interfaces import Operator, Shape
+from priorkit.interfaces import LinearOperator, Operator, Shape
 from priorkit.io.pictures import require_signal
 from priorkit.io.values import layout
+from priorkit.linear import energy
 from priorkit.streams import Streams
 
 __all__ = ["measurement", "question_sigma", "shape_of", "simulate"]
 
 log = logging.getLogger("priorkit")
+
+BRIGHT = 4.0  # times white, beyond which an even picture isn't one in [0, 1]
 
 
 def simulate(setup: Setup, x: Tensor) -> Tensor:
@@ -33,7 +36,7 @@ def simulate(setup: Setup, x: Tensor) -> Tensor:
 
 def shape_of(y: Tensor, operator: Operator) -> Shape | None:
     """The image's shape where the measurement is itself a picture that tells it; else None."""
-    if y.ndim not in (2, 3, 4) or 0 in y.shape or y.is_complex():
+    if y.ndim not in (2, 3, 4) or 0 in y.shape:
         return None
     picture = torch.ones(1).expand(y.shape)
     with blaming("operator"):
@@ -55,6 +58,11 @@ def measurement(y: Tensor, setup: Setup) -> Tensor:
         raise BadInputError(
             "The measurement y is complex, and the operator's output is real.", try_="y.real"
         )
+    if probe.is_complex() and not values.is_complex():
+        raise BadInputError(
+            "The measurement y is real, and the operator's output is complex.",
+            try_="y + 0j, if its imaginary part is 0",
+        )
     if probe.is_complex():
         dtype = torch.complex128 if dtype == torch.float64 else torch.complex64
     values = values.to(setup.device, dtype)
@@ -63,6 +71,7 @@ def measurement(y: Tensor, setup: Setup) -> Tensor:
     setup.problem.noise.check(values)
     if _is_picture(setup) and not values.is_complex() and float(values.max()) <= 2:
         question_sigma(setup, refuse=False)
+    _question_units(values, setup)
     return values if operator.mask is None else values * operator.mask.to(values)
 
 
@@ -102,17 +111,36 @@ def _batch(values: Tensor, setup: Setup) -> Tensor:
     return values
 
 
+def _question_units(y: Tensor, setup: Setup) -> None:
+    """Warn of y that suggests pictures far beyond [0, 1], for which defaults were chosen.
+
+    ‖y‖/‖A 1‖ is how bright an even picture would be that measures as much.
+    """
+    shape, operator = setup.problem.shape, setup.problem.operator
+    if len(shape) != 3 or not isinstance(operator, LinearOperator):
+        return
+    one = torch.ones(1, *shape, device=setup.device, dtype=setup.dtype)
+    bright = float((energy(y).max() / energy(operator.A(one)).clamp_min(1e-300)).sqrt())
+    if bright > BRIGHT:
+        log.warning(
+            "y suggests pictures with values of about %.3g. Nothing is clipped, but priors, and γ "
+            "where nobody says it, are made for [0, 1]. Try: y and sigma divided by the range of x",
+            bright,
+        )
+
+
 def question_sigma(setup: Setup, *, refuse: bool) -> None:
-    """Refuse noise on the scale of 0 to 255 for pictures in [0, 1], or only warn of it, as where y
-    isn't the picture itself. Raises BadInputError."""
+    """Refuse noise on the scale of 0 to 255 for pictures in [0, 1], or where they aren't
+    simulated only warn of it. Raises BadInputError."""
     sigma = setup.problem.noise.level.sigma
     if sigma is None or sigma <= 1 or not _is_picture(setup):
         return
+    white = next((w for w in (255, 4095) if sigma <= w), 65535)
     error = BadInputError(
         "Pictures are in [0, 1] here, and sigma is that of their noise.",
         got=f"sigma={sigma:g}, which hides them",
-        try_=f"sigma={sigma / 255:.3g}, which is {sigma:g}/255",
+        try_=f"sigma={sigma / white:.3g}, which is {sigma:g}/{white}",
     )
-    if refuse and setup.problem.operator.sees_image:
+    if refuse:
         raise error
     log.warning("%s", error)

@@ -155,7 +155,7 @@ def prepare(
 ) -> tuple[Setup, Pictures | None]:
     """Everything that can be refused before compute; images come back framed."""
     chosen = choose(config, extra)
-    if y is None and config.prior is None and config.op is None:  # x alone
+    if y is None and config.op is None:  # x, and perhaps a prior
         usual, own = registry().fallback("operator").usual, chosen.selections["operator"]
         own.options = usual | own.options
     prior: Prior = chosen.selections["prior"].build(config.seed)

@@ -104,7 +104,7 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
     # The prior's choices belong together: another penalty doesn't inherit their space.
     wanted = resolve("penalty", choices.penalty)
     asked = selections.setdefault("penalty", wanted)
-    follows = asked.name == wanted.name
+    follows = asked.name == wanted.name or type(asked.instance) is wanted.target
     natural: Space = "latent" if isinstance(prior, Decoder) else "pixel"
     space = config.space or (choices.space if follows else None) or natural
     restarts = config.restarts or (choices.restarts if "start" not in selections else 1) or 1
@@ -113,7 +113,7 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
     zero: Penalty = resolve("penalty", None).build(seed)
     bare = Problem(operator, prior, noise, zero, 0.0, space, shape, not real, seed)
     if "solver" not in selections:
-        name = choices.solver
+        name = choices.solver if follows else None  # it was chosen for that penalty
         selections["solver"] = resolve("solver", name) if name else fit.suitable_solver(bare)
     give_rest(chosen, selections)
     penalty: Penalty = selections["penalty"].build(seed)

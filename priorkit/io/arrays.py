@@ -94,7 +94,9 @@ def _from_numpy(thing: Any, what: str, copy: bool) -> Tensor:
             raise BadInputError(
                 f"{what} is a masked array, and what is masked would be taken for measured.",
                 got=f"{int(np.ma.getmaskarray(thing).sum()):,} masked of {thing.size:,} numbers",
-                try_='op="mask", mask=~numpy.ma.getmaskarray(a), and a.filled(0)',
+                try_='op="mask", mask=~numpy.ma.getmaskarray(a), and a.filled(0)'
+                if "measurement" in what or "picture" in what
+                else "a.filled(…) with what belongs there",
             )
         thing = thing.data
     try:

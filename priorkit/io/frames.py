@@ -43,7 +43,7 @@ def open_frame(path: Path, shape: tuple[int, ...] | None) -> Tensor:
         raise BadInputError(
             f"{path} is not a picture that can be read.",
             got=f"{type(error).__name__}",
-            try_="a PNG or JPEG file",
+            try_="a PNG or JPEG file that is whole",
         ) from error
 
 

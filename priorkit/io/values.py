@@ -35,7 +35,9 @@ def scaled(x: Tensor) -> Tensor:
         raise BadInputError(
             "Pictures are bool, uint8, uint16, or float in [0, 1].",
             got=f"{x.dtype}".removeprefix("torch."),
-            try_="uint8 where values end at 255, or floats in [0, 1]" if whole else None,
+            try_="x / x.max() for a picture, y.astype(float) for a measurement in units of its own"
+            if whole
+            else None,
         )
     return x
 

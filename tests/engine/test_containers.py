@@ -202,7 +202,7 @@ TENSORS = {
         lambda: torch.masked.masked_tensor(torch.ones(8, 8), torch.eye(8) > 0),
         "that is masked",
     ),
-    "masked array": (MASKED, r"8 masked of 64 numbers\. Try: op=\"mask\", mask="),
+    "masked array": (MASKED, r"8 masked of 64 numbers\. Try: (op=\"mask\", mask=|a\.filled)"),
     "list of masked arrays": ([MASKED, MASKED], "8 masked of 64 numbers"),
     "ragged": ([[0.5], [0.5, 0.5]], "is an array of numbers"),
     "two shapes": ([np.ones((8, 8)), np.ones((8, 7))], "need one|is an array of numbers"),

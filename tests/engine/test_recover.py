@@ -345,6 +345,7 @@ def test_a_picture_alone_is_recovered(tmp_path, command_line):
     assert "noise_norm 0.1, budget 3, seed 0." in done.out
     assert torch.equal(priorkit.replay(tmp_path / "out").x, result.x)
     assert priorkit.recover(m=20, budget=1).y.shape == (1, 20)  # what is said goes before
-    for chosen in ({"prior": "dct"}, {"op": "gaussian"}, {"y": np.zeros(500)}):
+    assert priorkit.recover(prior="none", budget=1).y.shape == (1, 500)
+    for chosen in ({"op": "gaussian"}, {"y": np.zeros(500)}):
         with pytest.raises(BadInputError, match="the option 'm' is required"):
             priorkit.recover(**chosen)

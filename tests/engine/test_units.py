@@ -6,7 +6,7 @@ from priorkit_operators.phase import Phase
 from priorkit_operators.pointwise import Gray
 
 import priorkit
-from priorkit.errors import MismatchError
+from priorkit.errors import BadInputError, MismatchError
 from priorkit.interfaces.operator import stack
 from priorkit.io.pictures import astronaut, load
 
@@ -105,3 +105,42 @@ def test_a_search_that_cannot_begin_is_refused(no_compute):
 def test_a_prior_that_nothing_would_call_is_refused(settings, no_compute):
     with pytest.raises(MismatchError, match="Nothing in this run would call the prior"):
         priorkit.recover(op="mask", **settings)
+
+
+def test_measurements_beyond_pictures_are_questioned(caplog):
+    """Of pictures in [0, 1] nothing is said, whatever A; of the same in counts it is."""
+    x = RNG.uniform(size=(1, 1, 16, 16)).astype(np.float32)
+    for op in ("identity", "blur", "radon", "fourier", {"name": "gaussian", "m": 100}):
+        y = priorkit.recover(x, op=op, prior="none", budget=1).y
+        for unit, said in ((1, False), (1500, True)):
+            caplog.clear()
+            priorkit.recover(y=unit * y, op=op, prior="none", budget=1, shape=(1, 16, 16))
+            assert ("y suggests pictures with values of about" in caplog.text) == said, op
+
+
+def test_a_real_y_of_a_complex_operator_is_refused(no_compute):
+    with pytest.raises(BadInputError, match=r"is real, and the operator's output is complex.*0j"):
+        priorkit.recover(y=np.ones((1, 16, 16)), op="fourier", shape=(1, 16, 16), prior="none")
+
+
+def test_a_kernel_of_another_sum_is_told(caplog):
+    x = np.full((1, 1, 8, 8), 0.5, np.float32)
+    priorkit.recover(x, op="blur", kernel=np.full((3, 3), 2.0), prior="none", budget=1)
+    assert "the kernel adds up to 18, and is divided by that" in caplog.text
+
+
+def test_another_penalty_does_not_inherit_a_solver(no_compute):
+    """The dct's Lasso has one that total variation hasn't: nobody named it."""
+    with pytest.raises(MismatchError, match="Nothing in this run would call the prior 'dct'"):
+        priorkit.recover(op="blur", prior="dct", space="pixel", penalty="tv", gamma=0.01)
+
+
+def test_a_picture_and_a_prior_need_no_operator():
+    x = load(astronaut(), (1, 32, 32)).x
+    found = priorkit.recover(x, prior="none", budget=3)
+    assert found.record["config"]["op"] == {"name": "gaussian", "m": 500}
+
+
+def test_sigma_of_16_bits(no_compute):
+    with pytest.raises(BadInputError, match=r"sigma=0.611, which is 2500/4095"):
+        priorkit.recover(op="blur", prior="none", sigma=2500)

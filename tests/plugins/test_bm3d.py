@@ -7,7 +7,7 @@ import pytest
 import torch
 from priorkit_bm3d.prior import BM3D
 from priorkit_operators.gaussian import Gaussian
-from priorkit_solvers.pnp_admm import PnPADMM
+from priorkit_solvers.pnp_admm import PnPADMM, passed
 
 import priorkit
 from priorkit.errors import BadInputError, MismatchError
@@ -79,7 +79,7 @@ def test_plug_and_play_solves_what_the_denoiser_stands_for():
     found = run(exact_solver(tolerance=1e-12), problem, zero, 500)
     A = problem.operator.rows(0, 12).double()
     eye = torch.eye(16, dtype=torch.float64)
-    weight = 0.125 * problem.operator.gain**2
+    weight = 0.125 * passed(problem.operator)
     expected = torch.linalg.solve(A.T @ A + weight * eye, (problem.y @ A).T).T
     assert found.status == ["converged"] * 3
     assert torch.allclose(found.u, expected, atol=1e-5)

@@ -5,14 +5,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from priorkit_operators.blur import Blur
 from priorkit_operators.matrix import Matrix
+from priorkit_operators.pointwise import Mask
 from priorkit_penalties.norms import L1
 from priorkit_solvers.adam import Adam
 from priorkit_solvers.coordinate_descent import CoordinateDescent
 from priorkit_solvers.fista import FISTA
 from priorkit_solvers.history import History
 from priorkit_solvers.lbfgs import LBFGS
-from priorkit_solvers.pnp_admm import PnPADMM
+from priorkit_solvers.pnp_admm import PnPADMM, passed
 from scipy.ndimage import gaussian_filter
 from sklearn.linear_model import Lasso
 
@@ -121,6 +123,21 @@ def test_a_start_that_fits_moves_towards_the_centre():
     left = A.T @ A + 0.5 * torch.eye(6, dtype=torch.float64)
     expected = torch.linalg.solve(left, (y @ A + 0.5 * centre).T).T
     assert torch.allclose(found, expected, atol=1e-8)
+
+
+def test_a_blur_passes_an_even_image_whole():
+    """Its gain over all waves is small; half of the pixels are half of the energy."""
+    blur = Blur(width=1.5).bind((1, 32, 32))
+    assert passed(blur) == pytest.approx(1, rel=1e-5)
+    assert blur.gain < 0.3
+    assert passed(Mask(mask="left").bind((1, 32, 32))) == pytest.approx(0.5, rel=0.1)
+
+
+def test_plug_and_play_is_no_worse_than_no_prior_of_a_blur():
+    """With a ρ that is small beside what A passes, it would fit the noise."""
+    x = load(astronaut(), (1, 48, 48)).x
+    found = recover(x, op="blur", prior=Smoothing(), budget=20)
+    assert float(found.psnr) > float(recover(x, op="blur", prior="none").psnr) - 3
 
 
 def test_plug_and_play_fills_a_hole_without_noise():
