@@ -196,8 +196,17 @@ def _linear(y: Tensor, seen: Tensor) -> Tensor:
 
 def _smooth(y: Tensor, seen: Tensor) -> Tensor:
     """Planes (B, H, W) whose Δx is least, Δ the Laplacian with no slope across the border."""
-    hole = (seen < 0.5).to(y)
-    linear = _linear(y, seen)
+    linear, holes = _linear(y, seen), (seen < 0.5).nonzero()
+    if not len(holes):
+        return linear
+    # Two pixels around the holes are all that Δx knows of the rest.
+    (top, left), (bottom, right) = (holes.amin(0) - 2).clamp_min(0).tolist(), holes.amax(0) + 3
+    box = (..., slice(top, bottom), slice(left, right))
+    linear[box] = _smoothed(linear[box], (seen[box] < 0.5).to(y))
+    return linear
+
+
+def _smoothed(linear: Tensor, hole: Tensor) -> Tensor:
     known = (linear * (1 - hole))[:, None]
     filling = least_squares(
         lambda u: _laplacian(u * hole),

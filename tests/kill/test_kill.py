@@ -211,6 +211,7 @@ def test_saving_over_an_old_run(servers, recovered, pictures, tmp_path):
     each_moment(servers, tmp_path, words, late, resumed, before=old)
 
 
+@pytest.mark.slow
 def test_compare(servers, pictures, tmp_path):
     words = ["compare", pictures, "--priors", "dct,wavelet,none", "--ms", "100", "250"]
     words += ["--budget", "40"]
@@ -218,6 +219,7 @@ def test_compare(servers, pictures, tmp_path):
     each_moment(servers, tmp_path, words, whole, resumed)
 
 
+@pytest.mark.slow
 def test_train(servers, pictures, tmp_path):
     words = f"train realnvp --data {pictures} --size 8 --levels 1 --steps 2 --width 8".split()
     words += [
