@@ -94,7 +94,8 @@ def _outcomes(
     if not cells:
         return
     with _engine(engine, scheduler, wait, jobs, cells) as count:
-        work = Parallel(n_jobs=count, return_as="generator_unordered")
+        # One at a time: of cells in batches, those that are done wait for the slowest to be kept.
+        work = Parallel(n_jobs=count, return_as="generator_unordered", batch_size=1)
         driver = os.getpid()
         yield from work(delayed(run)(cell, pictures=pictures, driver=driver) for cell in cells)
 
