@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -119,6 +120,7 @@ class Store:
         self.path = path
         self.cells = Results.read(path).by_cell() if os.path.exists(path) else {}
         self._written, self._took, self._new = time.monotonic(), 0.0, False
+        self._lock, self._later = threading.RLock(), threading.Timer(0, self.flush)
 
     @classmethod
     @contextmanager
@@ -154,20 +156,28 @@ class Store:
         return rows is not None and rows[0]["status"] != FAILED
 
     def add(self, rows: list[Row]) -> None:
-        """Take the rows of one cell; write all now, or soon where writing takes long."""
-        self.cells[rows[0]["cell"]] = rows
-        self._new = True
-        if time.monotonic() - self._written >= SHARE * self._took:
-            self.flush()
+        """Take the rows of one cell; write all now, or soon where writing takes long, whether
+        another cell ends until then or not."""
+        with self._lock:
+            self.cells[rows[0]["cell"]] = rows
+            self._new = True
+            wait = self._written + SHARE * self._took - time.monotonic()
+            if wait <= 0:
+                self.flush()
+            elif not self._later.is_alive():
+                self._later = threading.Timer(wait, self.flush)
+                self._later.daemon = True
+                self._later.start()
 
     def flush(self) -> None:
         """Write what isn't on the disk yet."""
-        if not self._new:
-            return
-        started = time.monotonic()
-        self.results.save(self.path)
-        self._written = time.monotonic()
-        self._took, self._new = self._written - started, False
+        with self._lock:
+            if not self._new:
+                return
+            started = time.monotonic()
+            self.results.save(self.path)
+            self._written = time.monotonic()
+            self._took, self._new = self._written - started, False
 
     @property
     def results(self) -> Results:

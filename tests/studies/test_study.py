@@ -1,6 +1,7 @@
 """Studies as data: cells, their keys, what is refused, and means that can be trusted."""
 
 import math
+import time
 
 import numpy as np
 import pytest
@@ -201,3 +202,16 @@ def test_what_goes_together_needs_no_line_of_its_own():
         for sigma in (0.1, 0.2, 0.4)
     ]
     assert view(rows, across="sigma").by == ("label",)
+
+
+def test_what_waits_to_be_written_is_written_though_nothing_follows(tmp_path):
+    """The next cell may take hours, and be killed meanwhile."""
+    path = tmp_path / "x.parquet"
+    with Store.opened(path) as store:
+        store.add([{"cell": "a", "label": "a", "status": "converged", "psnr": 20.0}])
+        store._took = 0.02  # as of a large file
+        store.add([{"cell": "b", "label": "a", "status": "converged", "psnr": 21.0}])
+        deadline = time.monotonic() + 60
+        while len(Results.read(path).rows) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
