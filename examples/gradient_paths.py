@@ -95,8 +95,12 @@ def panel(prior: Any, visited: np.ndarray, caption: str) -> Image.Image:
     for i, name in enumerate(STARTS):
         way = np.concatenate([[STARTS[name]], visited[:, i]])
         draw.line([at(x) for x in way], fill=COLOURS[name], width=2, joint="curve")
-        draw.circle(at(way[0]), 5, outline=COLOURS[name], width=2)
-        draw.circle(at(way[-1]), 5, fill=COLOURS[name])
+        for point, how in (
+            (way[0], {"outline": COLOURS[name]}),
+            (way[-1], {"fill": COLOURS[name]}),
+        ):
+            x, y = at(point)
+            draw.ellipse((x - 5, y - 5, x + 5, y + 5), width=2, **how)
     canvas = Image.new("RGB", (width, height + 26), "white")
     canvas.paste(picture, (0, 26))
     ImageDraw.Draw(canvas).text((4, 5), caption, fill="#333333", font=ImageFont.load_default(14))
