@@ -61,8 +61,9 @@ class Adam(Solver[_Moments]):
         finite = torch.isfinite(state.value) & torch.isfinite(grad).all(1)
         state.diverge(~finite, problem, state.u)
         begins = state.evaluations[:, None] == 1
-        size = (energy(grad) / grad.shape[1]).sqrt()[:, None].to(grad.dtype)
-        state.least = torch.where(begins, EPSILON * size, state.least)
+        if bool(begins.any()):
+            size = (energy(grad) / grad.shape[1]).sqrt()[:, None].to(grad.dtype)
+            state.least = torch.where(begins, EPSILON * size, state.least)
         state.first = 0.9 * state.first + 0.1 * grad
         state.second = 0.999 * state.second + 0.001 * grad.square()
         scale = (state.second / (1 - 0.999**k)).sqrt() + state.least

@@ -31,8 +31,8 @@ __all__ = ["DCT", "Basis", "Wavelet"]
 
 STORED = 2 << 30  # bytes of AΦ in float64 above which FISTA, which stores none, is the choice
 ORTHOGONAL = 1e-6  # how far ΦᵀΦ of a wavelet may be from the identity
-# (m/n, γ), the best on six validation faces; printed by benchmarks/calibrate_lasso.py.
 FACTOR = 5.6  # of γ where y is a picture; benchmarks/calibrate_gamma.py
+# (m/n, γ), the best on six validation faces; printed by benchmarks/calibrate_lasso.py.
 WEIGHTS = ((0.008, 10.0), (0.04, 1.0), (0.08, 1.0), (0.2, 0.1), (0.4, 0.01), (0.8, 0.001))
 
 

@@ -47,8 +47,8 @@ def recover(
 ) -> Recovery:
     """Recover images from measurements: min over u of ℓ(A(D(u)), y) + γ·R(u).
 
-    With x alone, or nothing at all, defaults are taken: by what priorkit ships, a Glow of faces
-    and 500 random measurements. ``recovery.record["config"]`` says what was chosen.
+    Where x is given and no operator, or nothing at all, defaults are taken: by what priorkit
+    ships, a Glow of faces where no prior is named, and 500 random measurements. ``recovery.record["config"]`` says what was chosen.
 
     Parameters
     ----------

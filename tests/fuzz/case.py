@@ -18,7 +18,7 @@ import priorkit
 from priorkit.errors import PriorkitError
 from tests.fuzz.guard import guarded
 
-__all__ = ["SHAPE", "Case", "a_glow", "a_picture", "a_run", "stop", "warm"]
+__all__ = ["SHAPE", "Case", "a_glow", "a_picture", "a_run", "stop", "warm", "write_run"]
 
 SHAPE = (3, 8, 8)
 
@@ -84,6 +84,13 @@ def a_run():
     x = torch.linspace(0, 1, 192).view(1, *SHAPE)
     priorkit.recover(x, prior="none", op="mask", budget=2, out=folder)
     return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def write_run(folder, files):
+    """Such files, changed or not, into a folder."""
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
 
 
 @cache

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import priorkit
-from tests.fuzz.case import SHAPE, a_picture, a_run, stop
+from tests.fuzz.case import SHAPE, a_picture, a_run, stop, write_run
 from tests.fuzz.draws import TEXTS
 
 __all__ = ["edited", "names", "objects"]
@@ -294,9 +294,7 @@ def edited(case):
     files[Path("record.json")] = (b"\xef\xbb\xbf" if draw(st.booleans()) else b"") + text
     if draw(st.integers(0, 3)):
         del files[Path("manifest.json")]
-    for name, data in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
+    write_run(folder, files)
 
     def replay():
         found = priorkit.replay(folder, progress=stop)

@@ -21,7 +21,7 @@ from priorkit.engine.components import class_of
 from priorkit.engine.options import option_fields
 from priorkit.errors import PriorkitError
 from priorkit.registry import FUNCTIONS, KINDS, Registry
-from tests.fuzz.case import SHAPE, a_run, stop
+from tests.fuzz.case import SHAPE, a_run, stop, write_run
 from tests.fuzz.draws import NUMBERS, TEXTS, altered, mutated
 
 __all__ = ["commands", "config", "plugins", "records"]
@@ -63,9 +63,7 @@ def records(case):
         files[Path("manifest.json")] = manifest
     elif case.draw(st.booleans()):  # nothing says what the files were
         del files[Path("manifest.json")]
-    for name, data in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
+    write_run(folder, files)
 
     def replay():
         found = priorkit.replay(folder, progress=stop)
