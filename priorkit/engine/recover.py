@@ -48,7 +48,8 @@ def recover(
     """Recover images from measurements: min over u of ℓ(A(D(u)), y) + γ·R(u).
 
     Where x is given and no operator, or nothing at all, defaults are taken: by what priorkit
-    ships, a Glow of faces where no prior is named, and 500 random measurements. ``recovery.record["config"]`` says what was chosen.
+    ships, a Glow of faces where no prior is named, and 500 random measurements.
+    ``recovery.record["config"]`` says what was chosen.
 
     Parameters
     ----------
