@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
@@ -9,6 +10,9 @@ import threading
 from types import FrameType
 
 __all__ = ["main"]
+
+PATIENCE = 500  # times that a Ctrl-C waits for an import, 0.02 s each
+_late = itertools.count()
 
 
 def main() -> None:
@@ -28,9 +32,24 @@ def main() -> None:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     """Ctrl-C. Until torch is there, nothing has begun, and the process ends at once: an
-    interrupt inside the import of torch or numpy would abort it, or leave it half imported."""
+    interrupt inside the import of torch or numpy would abort it, or leave it half imported.
+    Later one waits until no module is being imported, whose code could take it for an error of
+    its own; unless it is pressed again and again."""
     torch = sys.modules.get("torch")
     if torch is None or getattr(torch.__spec__, "_initializing", False):
         os.write(2, b"Interrupted.\n")
         os._exit(130)
+    if _importing(frame) and next(_late) < PATIENCE:
+        waiting = threading.Timer(0.02, signal.raise_signal, [number])
+        waiting.daemon = True
+        waiting.start()
+        return
     raise KeyboardInterrupt
+
+
+def _importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False

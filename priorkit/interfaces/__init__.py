@@ -12,10 +12,12 @@ compute. Read in the order component, operator, noise, prior, penalty, problem, 
 from priorkit.interfaces.component import Component, Copies, Pullback, Shape, Space, Spec, Status
 from priorkit.interfaces.noise import GaussianNoise, Level, Noise
 from priorkit.interfaces.operator import (
+    Ensemble,
     IdentityOperator,
     LinearOperator,
     MatrixOperator,
     Operator,
+    RandomOperator,
     Signless,
     stack,
 )
@@ -34,6 +36,7 @@ from priorkit.interfaces.prior import (
     Encoder,
     LinearDecoder,
     MixedDecoder,
+    MixedDenoiser,
     Prior,
     Sampler,
 )
@@ -51,6 +54,7 @@ __all__ = [
     "Density",
     "Draws",
     "Encoder",
+    "Ensemble",
     "Evaluation",
     "GaussianNoise",
     "IdentityOperator",
@@ -60,6 +64,7 @@ __all__ = [
     "LinearOperator",
     "MatrixOperator",
     "MixedDecoder",
+    "MixedDenoiser",
     "Noise",
     "NormPenalty",
     "Objective",
@@ -69,6 +74,7 @@ __all__ = [
     "Problem",
     "ProximalPenalty",
     "Pullback",
+    "RandomOperator",
     "Requires",
     "Sampler",
     "Shape",

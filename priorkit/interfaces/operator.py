@@ -17,16 +17,19 @@ from priorkit.interfaces.noise import Level
 from priorkit.linear import energy
 
 __all__ = [
+    "Ensemble",
     "IdentityOperator",
     "LinearOperator",
     "MatrixOperator",
     "Operator",
+    "RandomOperator",
     "Signless",
     "stack",
 ]
 
 
 Signless = Literal["image", "channel"]
+Ensemble = Literal["iid", "orthogonal"]
 
 
 class Operator(Component, ABC):
@@ -177,6 +180,26 @@ class MatrixOperator(LinearOperator):
     @abstractmethod
     def rows(self, i: int, j: int) -> Tensor:
         """Rows i to j of the matrix of A, (j − i, n), n the number of entries of x."""
+
+
+class RandomOperator(LinearOperator):
+    """A linear A that was drawn at random, of which message passing makes use.
+
+    Its columns are of length 1 in the mean. What AᴴA leaves of an error that has nothing to do
+    with A is then that error itself, and noise.
+    """
+
+    @property
+    @abstractmethod
+    def ensemble(self) -> Ensemble | None:
+        """"iid" where all entries are independent, of mean 0; "orthogonal" where the rows are
+        so many of an orthogonal matrix, taken at random; None of neither, as it was set up."""
+
+    @property
+    @abstractmethod
+    def excess(self) -> float:
+        """κ = ‖AᴴA − 1‖_F²/n: so many times its own energy per entry is the noise that AᴴA
+        makes of an error. n/m of independent entries, N/m − 1 of m rows of N."""
 
 
 def stack(*operators: Operator) -> Operator:

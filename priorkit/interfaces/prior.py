@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ __all__ = [
     "Encoder",
     "LinearDecoder",
     "MixedDecoder",
+    "MixedDenoiser",
     "Prior",
     "Sampler",
 ]
@@ -145,11 +147,28 @@ class Density(Prior):
 
 
 class Denoiser(Prior):
-    """A prior that removes Gaussian noise of known standard deviation."""
+    """A prior that removes Gaussian noise of a known standard deviation: D(v, σ) ≈ E[x | v],
+    for v = x + N(0, σ²·1).
+
+    ``levels`` are the least and the greatest σ, in units of x, in which it holds.
+    """
+
+    levels: tuple[float, float] = (0.0, math.inf)
 
     @abstractmethod
-    def denoise(self, x: Tensor, sigma: float) -> Tensor:
-        """A clean estimate of x = clean + N(0, sigma²), both (B, C, H, W)."""
+    def denoise(self, x: Tensor, sigma: float | Tensor) -> Tensor:
+        """A clean estimate of x = clean + N(0, sigma²), both (B, C, H, W).
+
+        ``sigma`` is one number, or one per image, (B,).
+        """
+
+
+class MixedDenoiser(Denoiser):
+    """A denoiser that can also work in mixed precision, faster and roughly."""
+
+    @abstractmethod
+    def denoise_mixed(self, x: Tensor, sigma: float | Tensor) -> Tensor:
+        """As :meth:`denoise`, to within parts in a hundred of what it takes away."""
 
 
 class Sampler(Prior):

@@ -151,6 +151,47 @@ def test_ctrl_c_before_anything_began(module, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+# priorkit, with a Ctrl-C while a class is made in a module that is imported once torch is there:
+# before 3.12, Python itself puts another error in its place there.
+WRAPPED = """
+import signal, sys, types, torch
+from priorkit.cli import main
+class Field:
+    def __set_name__(self, owner, name):
+        signal.raise_signal(signal.SIGINT)
+        for _ in range(100):
+            pass
+class Loader:
+    def create_module(self, spec):
+        return None
+    def exec_module(self, module):
+        type("Owner", (), {"field": Field()})
+class Cut:
+    def find_spec(self, name, path=None, target=None):
+        if name == "priorkit.engine.recover":
+            sys.meta_path.remove(self)
+            from importlib.util import spec_from_loader
+            import importlib
+            sys.modules.pop("late", None)
+            late = spec_from_loader("late", Loader())
+            importlib._bootstrap._load(late)
+sys.meta_path.insert(0, Cut())
+main()
+"""
+
+
+def test_ctrl_c_waits_for_an_import(tmp_path):
+    """It neither becomes another error nor is lost."""
+    done = subprocess.run(
+        [sys.executable, "-c", WRAPPED, *MASK.split()],
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=300,
+    )
+    assert b"Traceback" not in done.stderr, done.stderr
+    assert done.returncode == 130, done.stderr
+
+
 # --- where results go ------------------------------------------------------------------
 
 

@@ -19,7 +19,7 @@ import priorkit.engine.compare
 import priorkit.engine.recover
 import priorkit.report.gallery
 import priorkit.training.run
-from priorkit.cli import application
+from priorkit.cli import main
 from priorkit.registry import KINDS, registry
 
 
@@ -44,11 +44,9 @@ def child(task):
     code = 70
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        application.run()
+        main()
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 0
-    except KeyboardInterrupt:  # as priorkit.cli.main ends
-        code = 130
     except BaseException:
         import traceback
 
