@@ -48,22 +48,22 @@ class BM3D(Denoiser):
         _package()  # found missing now, not when it is first called
         return self
 
-    def denoise(self, x: Tensor, sigma: float) -> Tensor:
-        """Each picture of x = clean + N(0, sigma²) by itself; sigma = 0 gives x back."""
-        if sigma <= 0:
-            return x
+    def denoise(self, x: Tensor, sigma: float | Tensor) -> Tensor:
+        """Each picture of x = clean + N(0, sigma²) by itself; one with sigma = 0 comes back."""
         bm3d = _package()
         profile = bm3d.BM3DProfile()
         profile.num_threads = 1  # with more, sums are in another order each time
         planes = x.detach().cpu().double().numpy()
         clean = np.empty_like(planes)
-        for i, image in enumerate(planes):
-            if len(image) == 1:
-                clean[i, 0] = bm3d.bm3d(image[0], sigma, profile).reshape(image.shape[1:])
+        levels = torch.as_tensor(sigma, dtype=torch.float64).expand(len(planes)).tolist()
+        for i, (image, level) in enumerate(zip(planes, levels, strict=True)):
+            if level <= 0:
+                clean[i] = image
+            elif len(image) == 1:
+                clean[i, 0] = bm3d.bm3d(image[0], level, profile).reshape(image.shape[1:])
             else:
-                clean[i] = bm3d.bm3d_rgb(image.transpose(1, 2, 0), sigma, profile).transpose(
-                    2, 0, 1
-                )
+                colours = bm3d.bm3d_rgb(image.transpose(1, 2, 0), level, profile)
+                clean[i] = colours.transpose(2, 0, 1)
         return torch.from_numpy(clean).to(x)
 
     def defaults(self, operator: Operator, noise: Noise) -> Choices:

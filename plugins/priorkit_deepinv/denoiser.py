@@ -54,17 +54,16 @@ class DeepinvDenoiser(Denoiser):
             raise BadInputError("Denoisers of deepinv are for pictures (C, H, W).", got=shape)
         return self
 
-    def denoise(self, x: Tensor, sigma: float) -> Tensor:
-        """Each picture by itself; sigma = 0 gives x back."""
-        if sigma <= 0:
-            return x
+    def denoise(self, x: Tensor, sigma: float | Tensor) -> Tensor:
+        """Each picture by itself; one with sigma = 0 comes back."""
+        levels = torch.as_tensor(sigma, dtype=torch.float64).expand(len(x)).tolist()
         model = self._copies.like(x)
         filters = not any(True for _ in model.parameters())
         with torch.no_grad():
             # A filter may begin where its last call ended: of each image it is a new one.
             each = [copy.deepcopy(model) if filters else model for _ in x]
-            images = zip(each, x.split(1), strict=True)
-            return torch.cat([denoise(image, sigma) for denoise, image in images])
+            images = zip(each, x.split(1), levels, strict=True)
+            return torch.cat([clean(image, s) if s > 0 else image for clean, image, s in images])
 
 
 def _named(name: str) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from torch import Tensor
 
 from priorkit.errors import BadInputError
@@ -40,7 +38,7 @@ class Denoise(Solver[State]):
         return State.begin(u0)
 
     def step(self, problem: Problem, state: State) -> State:
-        x = cast(Denoiser, problem.prior).denoise(problem.y, problem.noise.std)
+        x = problem.denoise(problem.y, problem.noise.std)
         state.u = x.flatten(1)
         state.misfit = problem.noise.misfit(x, problem.y)[0]
         state.value = state.misfit

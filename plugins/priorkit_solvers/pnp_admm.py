@@ -86,7 +86,7 @@ class PnPADMM(Solver[_Split]):
         part = min(1.0, int(state.evaluations[0]) / max(1, state.budget - 1))
         sigma = self.sigma_start ** (1 - part) * self.sigma_end**part
         x = problem.prox_data(state.v - state.w, state.rho, start=old, steps=self.cg_steps)
-        v = cast(Denoiser, problem.prior).denoise(x + state.w, sigma)
+        v = problem.denoise(x + state.w, sigma)
         state.evaluations = state.evaluations + 1
         finite = x.flatten(1).isfinite().all(1) & v.flatten(1).isfinite().all(1)
         state.end(~finite, "diverged", "the denoiser's estimate is not finite")

@@ -193,8 +193,8 @@ def _show(result: Recovery) -> None:
     from priorkit.report.grid import summary
 
     images = result.record["images"]
-    heads = [k for k in ("psnr", "ssim", "misfit", "noise") if k in images[0]]
-    words = {"psnr": "PSNR", "ssim": "SSIM", "noise": "of noise"}
+    heads = [k for k in ("psnr", "expected_psnr", "ssim", "misfit", "noise") if k in images[0]]
+    words = {"psnr": "PSNR", "expected_psnr": "expected", "ssim": "SSIM", "noise": "of noise"}
     head = ["image", *(words.get(k, k) for k in heads), result.record["unit"], "status", "reason"]
     rows = []
     for image in images[:40]:

@@ -21,7 +21,7 @@ __all__ = ["EVERY", "Bookmark", "Keeper"]
 EVERY = 5.0  # seconds between two bookmarks at least,
 SHARE = 20  # and times as long as the last one took to be written
 
-STATE = ("u", "value", "misfit", "evaluations")  # of every State and Ledger
+STATE = ("u", "value", "misfit", "expected", "evaluations")  # of every State and Ledger
 DRAWS = ("count", "mean", "square")  # of an Average, per row
 
 

@@ -19,6 +19,7 @@ __all__ = ["Comparison", "Row"]
 # What a column of numbers is called, its key in the table, and how it is written.
 COLUMNS = (
     ("PSNR", "psnr", ".2f"),
+    ("expected", "expected_psnr", ".2f"),
     ("of restarts", "mean_psnr", ".2f"),
     ("SSIM", "ssim", ".3f"),
     ("error", "error", ".2e"),
@@ -155,6 +156,7 @@ def _summary(row: Row, equal: float) -> dict[str, Any]:
         return head | {"status": "none" if found is None else "failed", "reason": row.reason}
     values = {
         "psnr": found.psnr,
+        "expected_psnr": found.expected_psnr,
         "mean_psnr": found.mean_psnr,
         "ssim": found.ssim,
         "error": found.error,

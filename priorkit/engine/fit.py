@@ -14,6 +14,7 @@ from priorkit.interfaces import (
     Denoiser,
     Density,
     MixedDecoder,
+    MixedDenoiser,
     Problem,
     Requires,
     Solver,
@@ -81,9 +82,11 @@ def check_averaging(selections: Mapping[str, Selection], solver: Solver[Any], st
 
 def check_mixed(selections: Selections, problem: Problem) -> None:
     """Refuse mixed precision where it would change nothing."""
-    if problem.space != "latent" or not isinstance(problem.prior, MixedDecoder):
+    latent = problem.space == "latent"
+    if not isinstance(problem.prior, MixedDecoder if latent else MixedDenoiser):
         raise MismatchError(
-            "precision='mixed' is for a prior that decodes in mixed precision, in latent space.",
+            "precision='mixed' is for a prior that decodes in mixed precision, in latent space, "
+            "or denoises so.",
             got=f"prior {selections['prior'].name!r} in {problem.space} space",
             try_="precision='float32'",
         )

@@ -52,7 +52,7 @@ class Journal:
         """Write a finished row. A disk that is full is said once, and the run goes on."""
         found = part.solution
         tensors = {"u": found.u, "value": found.value, "misfit": found.misfit, "x": part.x}
-        tensors["outside"] = part.outside
+        tensors |= {"outside": part.outside, "expected": found.expected}
         if found.draws is not None:
             tensors |= {f"draws.{name}": tensor for name, tensor in vars(found.draws).items()}
         told = {"status": found.status, "reason": found.reason, "evaluations": found.evaluations}
@@ -240,7 +240,8 @@ def digest(tensor: Tensor | None) -> str | None:
 
 def _part(tensors: dict[str, Tensor], told: dict[str, Any], problem: Problem) -> Part:
     """One row from a file. Raises KeyError, ValueError or TypeError."""
-    shapes = {"u": (problem.size,), "value": (), "misfit": (), "x": problem.shape, "outside": ()}
+    shapes = dict.fromkeys(("value", "misfit", "expected", "outside"), ())
+    shapes |= {"u": (problem.size,), "x": problem.shape}
     draws = {key: value for key, value in tensors.items() if key.startswith("draws.")}
     shapes |= {key: () if key == "draws.count" else problem.shape for key in draws}
     moved = {}
@@ -256,6 +257,7 @@ def _part(tensors: dict[str, Tensor], told: dict[str, Any], problem: Problem) ->
         u=moved["u"],
         value=moved["value"],
         misfit=moved["misfit"],
+        expected=moved["expected"],
         status=[cast(Status, statuses[0])],
         reason=[str(reasons[0])],
         evaluations=[int(counts[0])],

@@ -158,6 +158,7 @@ class Ledger:
         self.u = u0.clone()
         self.value = torch.full((b,), torch.inf, dtype=torch.float64, device=u0.device)
         self.misfit = self.value.clone()
+        self.expected = torch.full_like(self.value, torch.nan)
         self.evaluations = torch.zeros(b, dtype=torch.long, device=u0.device)
         self.status: list[Status | None] = [None] * b
         self.reason = [""] * b
@@ -175,6 +176,7 @@ class Ledger:
         rows = index[better]
         self.u[rows] = state.u[better]
         self.value[rows], self.misfit[rows] = state.value[better], state.misfit[better]
+        self.expected[rows] = state.expected[better]
         self.evaluations.scatter_reduce_(0, index, state.evaluations, "amax")
         for i, status, reason in zip(index.tolist(), state.status, state.reason, strict=True):
             if status is not None:
@@ -213,6 +215,7 @@ class Ledger:
             u=self.u,
             value=self.value,
             misfit=self.misfit,
+            expected=self.expected,
             status=[status or "stopped" for status in self.status],
             reason=list(self.reason),
             evaluations=self.evaluations.tolist(),

@@ -63,7 +63,15 @@ class Part:
         b = len(u0)
         infinite = torch.full((b,), torch.inf, dtype=torch.float64, device=u0.device)
         never = ["never begun"] * b
-        stopped = Solution(u0.clone(), infinite, infinite.clone(), ["stopped"] * b, never, [0] * b)
+        stopped = Solution(
+            u=u0.clone(),
+            value=infinite,
+            misfit=infinite.clone(),
+            expected=torch.full_like(infinite, torch.nan),
+            status=["stopped"] * b,
+            reason=never,
+            evaluations=[0] * b,
+        )
         return cls.of(problem, stopped)
 
 
@@ -80,6 +88,7 @@ def averaged(problem: Problem, tries: Sequence[Part]) -> Part:
         u=first.u,
         value=torch.stack([s.value for s in found]).mean(0),
         misfit=problem.noise.misfit(problem.operator.A(x), problem.y)[0],
+        expected=torch.full_like(first.value, torch.nan),  # of a mean: less than of its parts
         status=[found[k].status[i] for i, k in enumerate(worst)],
         reason=[found[k].reason[i] for i, k in enumerate(worst)],
         evaluations=[sum(s.evaluations[i] for s in found) for i in range(len(x))],
@@ -113,6 +122,7 @@ def joined(parts: Sequence[Part]) -> Part:
         u=torch.cat([s.u for s in found]),
         value=torch.cat([s.value for s in found]),
         misfit=torch.cat([s.misfit for s in found]),
+        expected=torch.cat([s.expected for s in found]),
         status=[status for s in found for status in s.status],
         reason=[reason for s in found for reason in s.reason],
         evaluations=[count for s in found for count in s.evaluations],
@@ -165,6 +175,7 @@ def lower(a: Part, b: Part) -> Part:
         u=pick(first.u, second.u),
         value=pick(first.value, second.value),
         misfit=pick(first.misfit, second.misfit),
+        expected=pick(first.expected, second.expected),
         status=[winner.status[i] for i, winner in enumerate(winners)],
         reason=[winner.reason[i] for i, winner in enumerate(winners)],
         evaluations=[i + j for i, j in zip(first.evaluations, second.evaluations, strict=True)],

@@ -31,7 +31,7 @@ def make(setup: Setup, recovery: Recovery) -> dict[str, Any]:
         "unit": setup.solver.unit,
         "images": [],
     }
-    scores = {k: getattr(recovery, k) for k in ("psnr", "ssim", "error")}
+    scores = {k: getattr(recovery, k) for k in ("psnr", "expected_psnr", "ssim", "error")}
     attempts = len(recovery.attempts)
     for i, name in enumerate(recovery.names):
         image = {

@@ -85,6 +85,8 @@ class Recovery:
     misfit : ℓ(A x̂, y) per image, x̂ the image that is returned
     outside : per image, how many values of the picture lay outside [0, 1]; they were clipped
         where the measurements were simulated, and are as they were where y was given
+    expected_error : per image the error (1/n)‖x̂ − x‖² that the solver expects without knowing x,
+        an estimate; None where it can't tell of any image
     draws : of a sampler, their count, mean, standard deviation and a few of them
     attempts : an :class:`Attempt` per restart; x is, per image, that of the lowest objective
     start : the user's own start, where one was given
@@ -111,6 +113,7 @@ class Recovery:
     attempts: list[Attempt]
     start: Tensor | None
     record: dict[str, Any]
+    expected_error: Tensor | None = None
     draws: Draws | None = None
     skipped: dict[str, str] = field(default_factory=dict)
     interrupted: bool = False
@@ -125,6 +128,14 @@ class Recovery:
     def psnr(self) -> Tensor | None:
         """Peak signal-to-noise ratio per image in dB, (B,); None without a truth."""
         return self.scores.psnr
+
+    @property
+    def expected_psnr(self) -> Tensor | None:
+        """The PSNR per image in dB that the solver expects without knowing the truth, (B,), an
+        estimate: −10 log₁₀ of the expected error. None where it can't tell; pictures only."""
+        if self.expected_error is None or self.x.ndim != 4:
+            return None
+        return -10 * self.expected_error.clamp_min(1e-30).log10()
 
     @property
     def ssim(self) -> Tensor | None:

@@ -191,6 +191,7 @@ def _recovery(
         objective=found.value,
         misfit=found.misfit,
         outside=best.outside.tolist(),
+        expected_error=None if bool(found.expected.isnan().all()) else found.expected,
         seconds=seconds,
         trace=rows.traces,
         attempts=[Attempt(p.solution.value, p.solution.misfit, peak(p.x, truth)) for p in tries],

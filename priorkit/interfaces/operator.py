@@ -185,8 +185,8 @@ class MatrixOperator(LinearOperator):
 class RandomOperator(LinearOperator):
     """A linear A that was drawn at random, of which message passing makes use.
 
-    Its columns are of length 1 in the mean. What AᴴA leaves of an error that has nothing to do
-    with A is then that error itself, and noise.
+    With columns of length 1 in the mean, A/gain, what AᴴA makes of an error that knows nothing
+    of A is that error itself, and noise.
     """
 
     @property
@@ -198,8 +198,8 @@ class RandomOperator(LinearOperator):
     @property
     @abstractmethod
     def excess(self) -> float:
-        """κ = ‖AᴴA − 1‖_F²/n: so many times its own energy per entry is the noise that AᴴA
-        makes of an error. n/m of independent entries, N/m − 1 of m rows of N."""
+        """κ = ‖AᴴA/gain² − 1‖_F²/n: the noise per entry that AᴴA makes of an error, in parts of
+        its own energy per entry. n/m of independent entries, N/m − 1 of m orthogonal rows of N."""
 
 
 def stack(*operators: Operator) -> Operator:

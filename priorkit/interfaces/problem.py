@@ -14,7 +14,15 @@ from priorkit.interfaces.component import Pullback, Shape, Space
 from priorkit.interfaces.noise import Noise
 from priorkit.interfaces.operator import LinearOperator, MatrixOperator, Operator
 from priorkit.interfaces.penalty import Penalty
-from priorkit.interfaces.prior import Decoder, Encoder, LinearDecoder, MixedDecoder, Prior
+from priorkit.interfaces.prior import (
+    Decoder,
+    Denoiser,
+    Encoder,
+    LinearDecoder,
+    MixedDecoder,
+    MixedDenoiser,
+    Prior,
+)
 from priorkit.linear import least_squares
 from priorkit.streams import Streams
 
@@ -247,6 +255,24 @@ class Problem:
         if self.gamma and not bool(torch.isfinite(self.penalty.value_grad(over)[0]).all()):
             return "the penalty is not finite"
         return "the gradient is not finite"
+
+    # --- for priors that denoise ------------------------------------------------
+
+    def denoise(self, x: Tensor, sigma: float | Tensor) -> Tensor:
+        """The prior's clean estimate of x = clean + N(0, σ²), (B, *shape); σ a number or (B,).
+
+        σ beyond the levels in which the prior holds is brought to the nearest of them.
+        """
+        prior = cast(Denoiser, self.prior)
+        low, high = prior.levels
+        if isinstance(sigma, Tensor):
+            sigma = sigma.to(x).clamp(low, high)
+        else:
+            sigma = min(max(sigma, low), high)
+        with torch.no_grad():
+            if self.mixed:
+                return cast(MixedDenoiser, prior).denoise_mixed(x, sigma)
+            return prior.denoise(x, sigma)
 
     # --- for linear A and D -----------------------------------------------------
 

@@ -65,6 +65,8 @@ class State:
     evaluations : (b,) of the solver's ``unit`` so far; the loop compares them with the budget
     status, reason : per image; an image whose status is set leaves the batch
     drawn : (b,) whether u is a draw of a sampler, to be averaged and kept
+    expected : (b,) float64, the error (1/n)‖x̂ − x‖² of u that the solver expects without knowing
+        x, NaN where it can't tell
     """
 
     u: Tensor
@@ -74,6 +76,7 @@ class State:
     status: list[Status | None]
     reason: list[str]
     drawn: Tensor
+    expected: Tensor
 
     @classmethod
     def begin(cls, u0: Tensor, **more: Any) -> Self:
@@ -88,6 +91,7 @@ class State:
             status=[None] * b,
             reason=[""] * b,
             drawn=torch.zeros(b, dtype=torch.bool, device=device),
+            expected=torch.full_like(infinite, torch.nan),
             **more,
         )
 
@@ -170,12 +174,13 @@ class Draws:
 
 @dataclass
 class Solution:
-    """What a solver found: u (B, n), and per image its value, misfit, status with the reason,
-    and evaluations; ``draws`` where it is a sampler, whose answer is their mean."""
+    """What a solver found: u (B, n), and per image its value, misfit, expected error, status with
+    the reason, and evaluations; ``draws`` where it is a sampler, whose answer is their mean."""
 
     u: Tensor
     value: Tensor
     misfit: Tensor
+    expected: Tensor
     status: list[Status]
     reason: list[str]
     evaluations: list[int]
@@ -187,6 +192,7 @@ class Solution:
             u=self.u[index],
             value=self.value[index],
             misfit=self.misfit[index],
+            expected=self.expected[index],
             status=[self.status[i] for i in index],
             reason=[self.reason[i] for i in index],
             evaluations=[self.evaluations[i] for i in index],

@@ -71,6 +71,8 @@ def columns(recovery: Recovery, i: int) -> list[Shown]:
     if psnr is not None:
         caption = f"{float(psnr[i]):.1f} dB"
         caption += f", SSIM {float(ssim[i]):.2f}" if ssim is not None else ""
+    elif (expected := recovery.expected_psnr) is not None and expected[i].isfinite():
+        caption = f"{float(expected[i]):.1f} dB expected"
     shown.append(Shown("recovery", caption, tile(recovery.x[i])))
     if recovery.truth is not None and recovery.x.ndim == 4:
         error = (recovery.x[i] - recovery.truth[i]).abs()
@@ -85,6 +87,8 @@ def summary(recovery: Recovery) -> str:
     """One sentence: how good, how large, how long."""
     psnr, count = recovery.psnr, len(recovery.x)
     words = [] if psnr is None else [f"mean PSNR {float(psnr.mean()):.2f} dB"]
+    if (expected := recovery.expected_psnr) is not None and bool(expected.isfinite().all()):
+        words.append(f"{float(expected.mean()):.2f} dB expected without the truth")
     shape = dimensions(recovery.x.shape[1:])
     words.append(f"{count} image{'s' if count > 1 else ''} of {shape}")
     words.append(f"{recovery.seconds:.1f} s")

@@ -119,17 +119,16 @@ def thumbnail(picture: Image.Image, side: int = MAX_SIDE) -> Image.Image:
 
 def _numbers(recovery: Recovery) -> str:
     images = recovery.record["images"]
-    heads = [
-        k
-        for k in ("name", "psnr", "ssim", "error", "misfit", "noise", "spread", "within_90")
-        if k in images[0]
-    ]
+    known = ("name", "psnr", "expected_psnr", "ssim", "error", "misfit", "noise", "spread")
+    heads = [k for k in (*known, "within_90") if k in images[0]]
     heads += ["evaluations", "status", "reason"]
-    words = {"psnr": "PSNR (dB)", "ssim": "SSIM", "error": "error (1/n)‖x − x̂‖²"}
+    words = {"psnr": "PSNR (dB)", "expected_psnr": "expected without the truth (dB)"}
+    words |= {"ssim": "SSIM", "error": "error (1/n)‖x − x̂‖²"}
     words |= {"misfit": "misfit ℓ(A x̂, y)", "noise": "of noise alone, E ℓ(A x, y)"}
     words |= {"spread": "std of draws", "within_90": "truth within their 90% interval"}
     words["evaluations"] = recovery.record["unit"]
-    formats = {"psnr": ".2f", "ssim": ".4f", "error": ".2e", "misfit": ".3e", "noise": ".3e"}
+    formats = {"psnr": ".2f", "expected_psnr": ".2f", "ssim": ".4f", "error": ".2e"}
+    formats |= {"misfit": ".3e", "noise": ".3e"}
     formats |= {"spread": ".4f", "within_90": ".0%"}
     rows = [
         ["—" if image[k] is None else format(image[k], formats.get(k, "")) for k in heads]

@@ -108,8 +108,8 @@ class SampleBasis(LinearDecoder, Encoder, Sampler):
 class SampleDenoiser(Denoiser):
     """The proximal map of ½‖x‖² at step σ²."""
 
-    def denoise(self, x: Tensor, sigma: float) -> Tensor:
-        return x / (1 + sigma**2)
+    def denoise(self, x: Tensor, sigma: float | Tensor) -> Tensor:
+        return x / column(1 + torch.as_tensor(sigma) ** 2, x)
 
 
 class SampleMatrix(MatrixOperator):

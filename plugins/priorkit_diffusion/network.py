@@ -1,0 +1,189 @@
+"""The noise-conditional network: a U-Net without normalisation, told how strong the noise is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from priorkit.linear import pixelwise
+
+__all__ = ["DenoiserConfig", "DenoisingNetwork"]
+
+EMBEDDED = 128  # numbers that ln σ becomes
+WAVES = 32  # cosines and as many sines of ln σ, of wavelengths from 2π/0.25 to 2π/32
+HEADS = 4
+DATA_STD = 0.5  # σ_data, of pictures in [-1, 1]
+
+
+@dataclass(frozen=True)
+class DenoiserConfig:
+    """The shape of the network.
+
+    Attributes
+    ----------
+    channels : of the hidden pictures, from full resolution to the coarsest; each next one has
+        half the sides
+    blocks : residual blocks per resolution, on the way down and again on the way up
+    attention : whether all places of the coarsest pictures look at each other
+    shape : (3, H, W) of the pictures, or None for any
+    sigma : the least and the greatest σ that it was trained on, of pictures in [-1, 1]
+    """
+
+    channels: tuple[int, ...]
+    blocks: tuple[int, ...]
+    attention: bool
+    shape: tuple[int, int, int] | None
+    sigma: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        if len(self.channels) < 2 or len(self.channels) != len(self.blocks):
+            raise ValueError("channels and blocks are one number per resolution, two or more")
+        if min(*self.channels, *self.blocks) < 1:
+            raise ValueError("channels and blocks are at least 1")
+        if self.attention and self.channels[-1] % HEADS:
+            raise ValueError(f"with attention the last of channels is a multiple of {HEADS}")
+        if not 0 < self.sigma[0] < self.sigma[1]:
+            raise ValueError("sigma is the least and the greatest level, above 0")
+        if self.shape is not None and (self.shape[0] != 3 or any(s % self.multiple for s in self.shape[1:])):
+            raise ValueError(f"shape is 3 colours with sides that are multiples of {self.multiple}")
+
+    @property
+    def multiple(self) -> int:
+        """What the sides of a picture must be a multiple of."""
+        return 1 << (len(self.channels) - 1)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> DenoiserConfig:
+        """From JSON-able data. Raises TypeError, KeyError or ValueError."""
+        known = dict(values)
+        shape = known.pop("shape")
+        return cls(
+            channels=tuple(map(int, known.pop("channels"))),
+            blocks=tuple(map(int, known.pop("blocks"))),
+            shape=None if shape is None else cast(Any, tuple(map(int, shape))),
+            sigma=cast(Any, tuple(map(float, known.pop("sigma")))),
+            **known,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-able data."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+
+class Told(nn.Linear):
+    """x W + b per image (B, i), with the same bits in every batch once the weights are frozen."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.weight.requires_grad:
+            return super().forward(x)
+        return pixelwise(x[:, None], self.weight.T, self.bias)[:, 0]
+
+
+class Block(nn.Module):
+    """h + conv(silu(s·conv(h) + t)): a residual step, scaled and shifted by what σ says."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.modulation = Told(EMBEDDED, 2 * channels)
+        nn.init.kaiming_normal_(self.first.weight)
+        for zero in (self.modulation.weight, self.modulation.bias, self.second.weight):
+            nn.init.zeros_(zero)
+
+    def forward(self, h: Tensor, level: Tensor) -> Tensor:
+        inner = self.first(h)
+        scale, shift = self.modulation(level).to(inner.dtype)[:, :, None, None].chunk(2, 1)
+        return h + self.second(F.silu(inner * (1 + scale) + shift))
+
+
+class Attention(nn.Module):
+    """h + what each place hears of all others, by scaled products of normalised vectors."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.asked = nn.Conv2d(channels, 3 * channels, 1)
+        self.told = nn.Conv2d(channels, channels, 1)
+        nn.init.zeros_(self.told.weight)
+        nn.init.zeros_(cast(Tensor, self.told.bias))
+
+    def forward(self, h: Tensor) -> Tensor:
+        b, c, height, width = h.shape
+        parts = self.asked(h).reshape(b, 3, HEADS, c // HEADS, height * width)
+        q, k, v = parts.transpose(-1, -2).unbind(1)
+        q, k = 4 * F.normalize(q, dim=-1), 4 * F.normalize(k, dim=-1)
+        heard = F.scaled_dot_product_attention(q, k, v)
+        return h + self.told(heard.transpose(-1, -2).reshape(b, c, height, width))
+
+
+class DenoisingNetwork(nn.Module):
+    """D(x; σ) ≈ E[clean | x] of pictures in [-1, 1] with noise of standard deviation σ.
+
+        D(x; σ) = c_skip(σ)·x + c_out(σ)·F(c_in(σ)·x, ln σ / 4),
+
+        c_skip = s²/(σ² + s²),   c_out = σ·s/√(σ² + s²),   c_in = 1/√(σ² + s²),   s = ½,
+
+    so that F sees and gives numbers of the size of 1 at every σ. F is a U-Net: residual blocks
+    at each resolution, halved by convolutions of stride 2, and merged again on the way up.
+
+    Reference: Karras, Aittala, Aila & Laine, "Elucidating the design space of diffusion-based
+    generative models", NeurIPS 2022, eq. 7 and Table 1.
+    """
+
+    def __init__(self, config: DenoiserConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths = config.channels
+        self.embedding = nn.Sequential(
+            Told(2 * WAVES, EMBEDDED), nn.SiLU(), Told(EMBEDDED, EMBEDDED), nn.SiLU()
+        )
+        self.enter = nn.Conv2d(3, widths[0], 3, padding=1, bias=False)
+        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        self.shrink, self.grow, self.merge = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
+        for fine, coarse, count in zip(widths, widths[1:], config.blocks, strict=False):
+            self.down.append(nn.ModuleList(Block(fine) for _ in range(count)))
+            self.shrink.append(nn.Conv2d(fine, coarse, 2, stride=2, bias=False))
+            self.grow.append(nn.ConvTranspose2d(coarse, fine, 2, stride=2, bias=False))
+            self.merge.append(nn.Conv2d(2 * fine, fine, 1, bias=False))
+            self.up.append(nn.ModuleList(Block(fine) for _ in range(count)))
+        self.middle = nn.ModuleList(Block(widths[-1]) for _ in range(config.blocks[-1]))
+        self.attention = Attention(widths[-1]) if config.attention else nn.Identity()
+        self.leave = nn.Conv2d(widths[0], 3, 3, padding=1, bias=False)
+        nn.init.zeros_(self.leave.weight)
+
+    def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """D(x; σ) for x (B, 3, H, W) with sides of a multiple of ``config.multiple``, σ (B,)."""
+        each = sigma[:, None, None, None]
+        total = each**2 + DATA_STD**2
+        skip, out, enter = DATA_STD**2 / total, each * DATA_STD / total.sqrt(), 1 / total.sqrt()
+        return skip * x + out * self.residual(enter * x, sigma.log() / 4).to(x.dtype)
+
+    def residual(self, x: Tensor, level: Tensor) -> Tensor:
+        """F(x, ℓ), in the dtype of the convolutions; the level is embedded in its own."""
+        waves = torch.linspace(math.log(0.25), math.log(32), WAVES).exp().to(level)
+        angles = level[:, None] * waves
+        told = self.embedding(torch.cat([angles.sin(), angles.cos()], 1))
+        h = self.enter(x.to(self.enter.weight.dtype, memory_format=torch.channels_last))
+        kept = []
+        for blocks, shrink in zip(self.down, self.shrink, strict=True):
+            for block in cast(nn.ModuleList, blocks):
+                h = block(h, told)
+            kept.append(h)
+            h = shrink(h)
+        for i, block in enumerate(self.middle):
+            h = block(h, told)
+            if i == len(self.middle) // 2:
+                h = self.attention(h)
+        for blocks, grow, merge in zip(
+            reversed(self.up), reversed(self.grow), reversed(self.merge), strict=True
+        ):
+            h = merge(torch.cat([grow(h), kept.pop()], 1))
+            for block in cast(nn.ModuleList, blocks):
+                h = block(h, told)
+        return cast(Tensor, self.leave(h))

@@ -1,0 +1,184 @@
+"""The diffusion prior: a denoiser at every noise level."""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, Field, ValidationError, model_validator
+from torch import Tensor
+from torch.nn import functional as F
+
+from priorkit.errors import BadInputError, WeightsError
+from priorkit.interfaces import Copies, MixedDenoiser, Shape
+from priorkit.io.weights import Card, restore
+from priorkit.linear import column
+from priorkit_diffusion.network import DenoiserConfig, DenoisingNetwork
+
+__all__ = ["DiffusionPrior"]
+
+
+class Finer(BaseModel):
+    """Another network for little noise: alone below the first σ, together with this one up to
+    the second, as much as ln σ says. Both are in units of [0, 1]."""
+
+    weights: str
+    sigma: tuple[float, float]
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Finer:
+        if not 0 < self.sigma[0] < self.sigma[1]:
+            raise ValueError("sigma is two levels, the lower first")
+        return self
+
+
+class DiffusionPrior(MixedDenoiser):
+    """A noise-conditional network D(v; σ) ≈ E[x | v], v = x + N(0, σ²·1), of pictures in [0, 1].
+
+    Pictures of weights without a shape may have any; of gray ones the network sees three equal
+    colours. Sides that aren't multiples of 8 are reflected beyond the edge meanwhile.
+
+    Parameters
+    ----------
+    weights : path of a .safetensors file with its card beside it
+    finer : where the card names another network for little noise, whether it is used
+
+    Raises WeightsError for a file that is missing, damaged, or not a denoising network.
+
+    Reference: Karras, Aittala, Aila & Laine, "Elucidating the design space of diffusion-based
+    generative models", NeurIPS 2022.
+    """
+
+    def __init__(self, *, weights: str | os.PathLike[str], finer: bool = True) -> None:
+        card, network = restore(weights, "diffusion", DenoiserConfig, DenoisingNetwork)
+        self.card: Card | None = card
+        self.provenance = {card.name: card.sha256}
+        networks, between = [network], None
+        other = _finer(card, Path(weights)) if finer else None
+        if other is not None:
+            path = Path(weights).with_name(f"{other.weights}.safetensors")
+            beside, fine = restore(path, "diffusion", DenoiserConfig, DenoisingNetwork)
+            self.provenance[beside.name] = beside.sha256
+            networks, between = [network, fine], other.sigma
+        self._hold(networks, between)
+
+    @classmethod
+    def from_network(cls, network: DenoisingNetwork) -> DiffusionPrior:
+        """A prior from a network in memory, without weights on disk."""
+        prior = cls.__new__(cls)
+        prior.card = None
+        prior._hold([network], None)
+        return prior
+
+    def _hold(
+        self, networks: list[DenoisingNetwork], between: tuple[float, float] | None
+    ) -> None:
+        self.config = networks[0].config
+        self.shape = self.config.shape
+        self._between = between
+        self.levels = (networks[-1].config.sigma[0] / 2, self.config.sigma[1] / 2)
+        exact = [copy.deepcopy(n).double().eval().requires_grad_(False) for n in networks]
+        self._copies = Copies(lambda device, dtype: [_copy(n, device, dtype) for n in exact])
+        self._rough = Copies(lambda device, dtype: [_rough(n, device, dtype) for n in exact])
+
+    def bind(self, shape: Shape) -> DiffusionPrior:
+        """For (3, H, W), or (1, H, W) where the weights are for any picture. Raises
+        BadInputError."""
+        if len(shape) != 3 or shape[0] not in (1, 3):
+            raise BadInputError(
+                "This prior is for gray or colour pictures.",
+                got="×".join(map(str, shape)),
+                try_="shape=(3, 64, 64)",
+            )
+        bound = copy.copy(self)
+        bound.shape = tuple(shape)
+        return bound
+
+    @property
+    def memory(self) -> int:
+        """Bytes per image of a call: the skips, and the widest pictures meanwhile."""
+        if self.shape is None:
+            return 0
+        pixels = math.prod(self.shape[1:])
+        return 4 * pixels * (8 * self.config.channels[0] + 3)
+
+    def denoise(self, x: Tensor, sigma: float | Tensor) -> Tensor:
+        """D(x; σ), each picture by itself, σ one number or (B,); with gradients where x has one."""
+        return self._clean(x, sigma, self._copies)
+
+    def denoise_mixed(self, x: Tensor, sigma: float | Tensor) -> Tensor:
+        """The same with convolutions in bfloat16."""
+        return self._clean(x, sigma, self._rough)
+
+    def _clean(self, x: Tensor, sigma: float | Tensor, copies: Copies[Any]) -> Tensor:
+        networks = copies.like(x)
+        level = 2 * torch.as_tensor(sigma, dtype=x.dtype, device=x.device).expand(len(x))
+        v = _padded(2 * x - 1, self.config.multiple)
+        v = v.expand(-1, 3, -1, -1)
+        clean = self._by_level(v, level, networks)
+        if x.shape[1] == 1:
+            clean = clean.mean(1, keepdim=True)
+        return (clean[..., : x.shape[-2], : x.shape[-1]] + 1) / 2
+
+    def _by_level(self, v: Tensor, level: Tensor, networks: list[DenoisingNetwork]) -> Tensor:
+        """Each picture by the networks for its σ, in [-1, 1]."""
+        if self._between is None:
+            return networks[0](v, level)
+        low, high = (2 * sigma for sigma in self._between)
+        share = ((level / low).log() / math.log(high / low)).clamp(0, 1)  # of the coarse network
+        total = torch.zeros_like(v)
+        for network, weight in zip(networks, (share, 1 - share), strict=True):
+            used = (weight > 0).nonzero()[:, 0]
+            if len(used) == len(v):
+                total = total + column(weight, v) * network(v, level)
+            elif len(used):
+                found = column(weight[used], v) * network(v[used], level[used])
+                total = total.index_add(0, used, found)
+        return total
+
+
+def _padded(x: Tensor, multiple: int) -> Tensor:
+    """Reflected beyond the lower and right edges, to sides of a multiple of some number."""
+    for side, edges in ((-2, (0, 0, 0, 1)), (-1, (0, 1, 0, 0))):
+        lacking = -x.shape[side] % multiple
+        while lacking:  # a side is reflected by less than its own length at once
+            step = min(lacking, x.shape[side] - 1) or lacking
+            mode = "reflect" if x.shape[side] > 1 else "replicate"
+            x = F.pad(x, [step * edge for edge in edges], mode=mode)
+            lacking -= step
+    return x
+
+
+def _copy(
+    network: DenoisingNetwork, device: torch.device, dtype: torch.dtype
+) -> DenoisingNetwork:
+    own = copy.deepcopy(network).to(device, dtype)
+    return own.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _rough(
+    network: DenoisingNetwork, device: torch.device, dtype: torch.dtype
+) -> DenoisingNetwork:
+    """Its convolutions in bfloat16, where the inputs are float32."""
+    own = _copy(network, device, dtype)
+    if dtype == torch.float32:
+        for module in own.modules():
+            if isinstance(module, (torch.nn.Conv2d, torch.nn.ConvTranspose2d)):
+                module.bfloat16()
+    return own
+
+
+def _finer(card: Card, path: Path) -> Finer | None:
+    given = card.defaults.get("finer")
+    try:
+        return None if given is None else Finer.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise WeightsError(
+            f"What the card of {path} says of a finer network is not valid.",
+            got=f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
+        ) from error
