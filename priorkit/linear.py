@@ -19,7 +19,7 @@ def least_squares(
     y: Tensor,
     start: Tensor,
     *,
-    rho: float = 0.0,
+    rho: float | Tensor = 0.0,
     centre: Tensor | None = None,
     steps: int = 50,
     enough: float = 0.0,
@@ -35,7 +35,7 @@ def least_squares(
     ----------
     y : (B, …), may be complex
     start : the first x, (B, …); from 0 and with ρ = 0 the limit is A⁺y
-    rho, centre : weight and centre of the quadratic penalty
+    rho, centre : weight, a number or one per image (B,), and centre of the quadratic penalty
     steps : at most; each is one product with A and one with its adjoint
 
     Reference: Paige & Saunders, "LSQR: an algorithm for sparse linear equations and sparse
@@ -43,21 +43,21 @@ def least_squares(
     """
     x = start.clone()
     centre = torch.zeros_like(x) if centre is None else centre
+    each, rho = column(rho, x), torch.as_tensor(rho, dtype=torch.float64, device=x.device)
     r = y - A(x)
-    s = adjoint(r) - rho * (x - centre)
+    s = adjoint(r) - each * (x - centre)
     p, size = s.clone(), energy(s)
-    rounding = (10 * torch.finfo(x.dtype).eps) ** 2 * energy(adjoint(y) + rho * centre)
+    rounding = (10 * torch.finfo(x.dtype).eps) ** 2 * energy(adjoint(y) + each * centre)
     for _ in range(steps):
         running = size > rounding
-        if not rho:
-            running &= energy(r) > enough
+        running &= (rho > 0) | (energy(r) > enough)
         if not bool(running.any()):
             break
         q = A(p)
         curvature = energy(q) + rho * energy(p)
         step = torch.where(running, size / curvature.clamp_min(1e-300), 0.0)
         x, r = x + column(step, x) * p, r - column(step, r) * q
-        s = adjoint(r) - rho * (x - centre)
+        s = adjoint(r) - each * (x - centre)
         after = energy(s)
         p = s + column(torch.where(running, after / size.clamp_min(1e-300), 0.0), p) * p
         size = torch.where(running, after, size)

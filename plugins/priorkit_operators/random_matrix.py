@@ -16,7 +16,7 @@ from pydantic import Field
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import Level, MatrixOperator
+from priorkit.interfaces import Ensemble, Level, MatrixOperator, RandomOperator
 from priorkit.linear import matvec, rmatvec
 
 __all__ = ["RandomMatrix", "require_fewer"]
@@ -24,7 +24,7 @@ __all__ = ["RandomMatrix", "require_fewer"]
 _BLOCK = 64 << 20  # bytes of a block in float32
 
 
-class RandomMatrix(MatrixOperator):
+class RandomMatrix(MatrixOperator, RandomOperator):
     """A ∈ ℝ^{m×n}, entry (i, j) a function of the seed, i and j; noise has √E‖η‖² = 0.1.
 
     A subclass gives ``rows`` and how blocks are held, ``_stored_rows``.
@@ -56,6 +56,19 @@ class RandomMatrix(MatrixOperator):
     @abstractmethod
     def _stored_rows(self, i: int, j: int, like: Tensor) -> Tensor:
         """Rows i to j out of the stored matrix."""
+
+    @property
+    def gain(self) -> float:
+        """1, in the mean over matrices."""
+        return 1.0
+
+    @property
+    def ensemble(self) -> Ensemble:
+        return "iid"
+
+    @property
+    def excess(self) -> float:
+        return self.n / self.m
 
     @property
     def memory(self) -> int:

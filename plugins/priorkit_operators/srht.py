@@ -11,14 +11,14 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from priorkit.interfaces import Copies, Level, MatrixOperator
+from priorkit.interfaces import Copies, Ensemble, Level, MatrixOperator, RandomOperator
 from priorkit.streams import Streams, permutation
 from priorkit_operators.random_matrix import require_fewer
 
 __all__ = ["SRHT"]
 
 
-class SRHT(MatrixOperator):
+class SRHT(MatrixOperator, RandomOperator):
     """A = m^{−½} R H D, the subsampled randomised Hadamard transform.
 
     D are random signs, H the Hadamard matrix of the next power of two N (x is filled up with
@@ -46,6 +46,20 @@ class SRHT(MatrixOperator):
         self.y_shape = (self.m,)
         self._size = 1 << (self.n - 1).bit_length()
         self._drawn = Copies(partial(_draw, self.seed or 0, self.m, self.n, self._size))
+
+    @property
+    def gain(self) -> float:
+        """1: every entry is ±m^{−½}."""
+        return 1.0
+
+    @property
+    def ensemble(self) -> Ensemble:
+        return "orthogonal"
+
+    @property
+    def excess(self) -> float:
+        """Of the N columns that the rows are orthogonal in, x has n."""
+        return (self._size / self.m - 1) * (self.n - 1) / max(self._size - 1, 1)
 
     @property
     def memory(self) -> int:

@@ -282,9 +282,12 @@ class Problem:
         return self.operator.A(self.image(zero))
 
     def prox_data(
-        self, x: Tensor, rho: float, *, start: Tensor | None = None, steps: int = 50
+        self, x: Tensor, rho: float | Tensor, *, start: Tensor | None = None, steps: int = 50
     ) -> Tensor:
-        """argmin over v of ‖A v − y‖² + ρ‖v − x‖², for a linear A; ``start`` is the first v."""
+        """argmin over v of ‖A v − y‖² + ρ‖v − x‖², for a linear A.
+
+        ρ is a number or one per image, (B,); ``start`` is the first v.
+        """
         A = cast(LinearOperator, self.operator)
         first = x if start is None else start
         return least_squares(A.A, A.A_adjoint, self.y, first, rho=rho, centre=x, steps=steps)

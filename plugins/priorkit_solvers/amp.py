@@ -1,0 +1,184 @@
+"""Approximate message passing: a denoiser, and an estimate of the noise that it is given."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from priorkit.errors import MismatchError
+from priorkit.interfaces import (
+    Denoiser,
+    GaussianNoise,
+    Problem,
+    RandomOperator,
+    Requires,
+    Solver,
+    State,
+    shared,
+)
+from priorkit.linear import column, energy
+
+__all__ = ["AMP"]
+
+PROBE = 0.05  # how far the denoiser's divergence is probed, in parts of τ
+LEAST = 1e-4  # and at least
+FLOOR = 0.25  # the least part of a step that damping leaves
+
+
+@dataclass(kw_only=True)
+class _Passing(State):
+    """``x`` is what the next step begins at, ``r`` its residual, both in the scale of A/gain;
+    ``tau`` the noise that the denoiser was told, ``damping`` the part of a step that is taken,
+    ``stuck`` how many steps in a row brought nothing."""
+
+    x: Tensor
+    r: Tensor
+    tau: Tensor
+    damping: Tensor
+    stuck: Tensor
+    scale: float = shared()
+
+
+class AMP(Solver[_Passing]):
+    """Denoising-based approximate message passing, in pixel space, for random operators.
+
+    For independent entries, with A of unit columns, m measurements of n pixels:
+
+        x ← D(x + Aᵀr; τ),   τ = ‖r‖/√m,   r ← y − A x + r·div D/m.
+
+    The last term makes what D is given the truth and white noise of standard deviation τ. For
+    rows of an orthogonal matrix, and κ = N/m − 1:
+
+        v = x + Aᵀ(y − A x),   τ² = κ·(‖y − A x‖² − mσ²)/n + σ²,
+        x ← (D(v; τ) − v·div D/n)/(1 − div D/n),   and the answer is D(v; τ).
+
+    The divergence is found by one probe with random signs, in the same batch as D(v; τ). A step
+    is damped where τ rises. τ tells how far the answer is from the truth, without knowing it:
+    the expected error is (τ² − σ²)·m/n at the next step, respectively 1/(1/e + 1/τ²) with
+    e = (‖y − A x‖² − mσ²)/n. The answer is the iterate where it is least, and an image has
+    converged when it no longer falls by ``tolerance`` of itself.
+
+    Parameters
+    ----------
+    tolerance : relative fall of the expected error in a step that is worth another one
+    patience : so many steps in a row without it end an image
+
+    References: Metzler, Maleki & Baraniuk, "From denoising to compressed sensing", IEEE Trans.
+    Inf. Theory 2016, eqs. 6-8; Ma & Ping, "Orthogonal AMP", IEEE Access 2017; Rangan, Schniter &
+    Fletcher, "Vector approximate message passing", IEEE Trans. Inf. Theory 2019.
+    """
+
+    requires = Requires(
+        latent=None, prior=(Denoiser,), operator=(RandomOperator,), noise=(GaussianNoise,)
+    )
+    unit = "calls of the denoiser"
+    budget = 40
+    descends = False
+
+    def __init__(
+        self,
+        *,
+        tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.01,
+        patience: Annotated[int, Field(ge=1)] = 2,
+    ) -> None:
+        self.tolerance, self.patience = tolerance, patience
+
+    def check(self, problem: Problem) -> None:
+        """Raise MismatchError for an operator whose rows aren't random as it was set up."""
+        if cast(RandomOperator, problem.operator).ensemble is None:
+            raise MismatchError(
+                "Message passing is for measurements that are independent of each other, and of "
+                "what pictures have in common: this operator's are not, as it was set up.",
+                try_="solver='diffpir'; of fourier, pattern='random' with centre=0",
+            )
+
+    def init(self, problem: Problem, u0: Tensor, budget: int) -> _Passing:
+        operator = cast(RandomOperator, problem.operator)
+        x, b = problem.image(u0).clone(), len(u0)
+        scale = 1 / operator.gain
+        r = scale * (problem.y - operator.A(x))
+        infinite = torch.full((b,), torch.inf, dtype=torch.float64, device=u0.device)
+        return _Passing.begin(
+            u0,
+            x=x,
+            r=r,
+            tau=infinite,
+            damping=torch.ones_like(infinite),
+            stuck=torch.zeros(b, dtype=torch.long, device=u0.device),
+            scale=scale,
+        )
+
+    def step(self, problem: Problem, state: _Passing) -> _Passing:
+        operator, scale = cast(RandomOperator, problem.operator), state.scale
+        independent = operator.ensemble == "iid"
+        n, m = problem.size, operator.entries
+        sigma = scale * problem.noise.std if problem.noise.known else 0.0
+        x, r = state.x, state.r
+        apart = energy(r) / n  # per pixel, of the error and of the noise
+        if independent:
+            tau = (energy(r) / m).sqrt()
+        else:
+            half = 2 if problem.y.is_complex() else 1  # of the noise, what the real part has
+            excess = operator.excess * (apart - m * sigma**2 / n).clamp_min(0)
+            tau = (excess + sigma**2 / half).sqrt()
+        rises = tau > 1.001 * state.tau
+        damping = torch.where(rises, (0.7 * state.damping).clamp_min(FLOOR), state.damping)
+        v = x + scale * operator.A_adjoint(r)
+        clean, divergence = _denoised(problem, v, tau, state.evaluations)
+        after = scale * (problem.y - operator.A(clean))
+        if independent:
+            onsager = column(divergence / m, r) * r
+            new, after = clean, after + onsager
+            expected = (energy(after) / m - sigma**2).clamp_min(0) * m / n
+        else:
+            part = column((divergence / n).clamp(0, 0.95), v)
+            new = (clean - part * v) / (1 - part)
+            after = scale * (problem.y - operator.A(new))
+            error = (energy(after) / n - m * sigma**2 / n).clamp_min(1e-30)
+            expected = 1 / (1 / error + 1 / tau.square().clamp_min(1e-30))
+        w = column(damping, x)
+        state.x = w * new + (1 - w) * x
+        w = column(damping, r)
+        state.r = w * after + (1 - w) * r
+        state.tau, state.damping = tau, damping
+        state.evaluations = state.evaluations + 2
+        finite = clean.flatten(1).isfinite().all(1) & expected.isfinite()
+        state.end(~finite, "diverged", "the denoiser's estimate is not finite")
+        worth = expected < (1 - self.tolerance) * state.value / n
+        state.stuck = torch.where(worth, 0, state.stuck + 1)
+        state.u, state.value = clean.flatten(1), n * expected
+        state.expected = expected if problem.noise.known else state.expected
+        state.misfit = problem.noise.misfit(operator.A(clean), problem.y)[0]
+        done = finite & (state.stuck >= self.patience)
+        state.end(done, "converged", "the expected error no longer falls")
+        return state
+
+
+def _denoised(
+    problem: Problem, v: Tensor, tau: Tensor, evaluations: Tensor
+) -> tuple[Tensor, Tensor]:
+    """D(v; τ), and its divergence (B,) along random signs s: ⟨s, D(v + εs; τ) − D(v; τ)⟩/ε."""
+    signs = _signs(problem, evaluations).to(v).view_as(v)
+    length = tau * PROBE + LEAST
+    both = torch.cat([v, v + column(length, v) * signs])
+    clean, moved = problem.denoise(both, torch.cat([tau, tau])).chunk(2)
+    slope = ((moved - clean) * signs).flatten(1).double().sum(1)
+    return clean, slope / length
+
+
+def _signs(problem: Problem, evaluations: Tensor) -> Tensor:
+    """±1 per pixel (B, n), of an address that holds how far the image is."""
+    words = math.ceil(problem.size / 64)
+    found = torch.empty(len(evaluations), problem.size)
+    for count in evaluations.unique().tolist():
+        rows = (evaluations == count).nonzero()[:, 0]
+        drawn = problem.rows(rows).streams("probe", count).words(words)
+        bits = np.unpackbits(drawn.view(np.uint8), axis=1, count=problem.size)
+        found[rows.cpu()] = 2.0 * torch.from_numpy(bits).float() - 1
+    return found
