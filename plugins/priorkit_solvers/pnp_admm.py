@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, cast
 
@@ -19,9 +20,13 @@ from priorkit.interfaces import (
     State,
     shared,
 )
-from priorkit.linear import energy
+from priorkit.linear import column, energy
 
 __all__ = ["PnPADMM", "passed"]
+
+
+LEAST, MOST = 0.01, 0.05  # of the last noise level, where nobody says it
+EXACT = 1e-3  # noise that is taken for none, in parts of what A makes of an even image
 
 
 @dataclass(kw_only=True)
@@ -30,31 +35,34 @@ class _Split(State):
 
     v: Tensor
     w: Tensor
-    rho: float = shared()  # in the scale of A
-    budget: int = shared()
+    levels: Tensor = shared()  # σ₀ > σ₁ > …
+    s: float = shared()  # standard deviation of the noise in y
 
 
 class PnPADMM(Solver[_Split]):
-    """Alternates the data and the denoiser, with a running dual w, in pixel space:
+    """Alternates the data and the denoiser in pixel space, while the noise level falls:
 
-        x = argmin ‖A x − y‖² + ρa‖x − (v − w)‖²,   v = denoise(x + w, σₖ),   w = w + x − v,
+        x = argmin ‖A x − y‖² + ρₖ‖x − (v − w)‖²,   v = D(x + w; σₖ),   ρₖ = λs²/σₖ²,
 
-    where a, how much A makes of an even image, lets ρ mean the same in any units of y. The data
-    step is solved by conjugate gradients. σₖ falls from ``sigma_start`` to ``sigma_end`` in equal
-    ratios over the budget, so that coarse structure comes first. An evaluation is one call of the
+    s² the variance of the noise in y. σₖ falls from ``sigma_start`` to ``sigma_end`` in equal
+    ratios over the budget, so that coarse structure comes first. w = 0 is half-quadratic
+    splitting; with ``dual`` w ← (w + x − v)·ρₖ/ρₖ₊₁ is the dual of the constraint x = v, and this
+    is ADMM. The data step is solved by conjugate gradients. An evaluation is one call of the
     denoiser; an image has converged when x moves by less than ``tolerance`` of its norm once σₖ
     is at its end. There is no objective: the last x counts.
 
     Parameters
     ----------
-    rho : ρ, the weight of the denoiser's estimate in the data step
-    sigma_start, sigma_end : noise levels that the denoiser is told, in pixel values
+    trust : λ, the weight of the denoiser's estimate
+    sigma_start, sigma_end : noise levels that the denoiser is told, in pixel values; the end is by
+        default twice the noise of y, seen in an even image, within 0.01 and 0.05
+    dual : whether w is kept: better where y is exact and pixels are missing at random
     cg_steps : of conjugate gradients at most, per data step
     tolerance : relative change of x
 
-    References: Venkatakrishnan, Bouman & Wohlberg, "Plug-and-play priors for model based
-    reconstruction", GlobalSIP 2013; Chan, Wang & Elgendy, "Plug-and-play ADMM for image
-    restoration: fixed-point convergence and applications", IEEE Trans. Comput. Imaging 2017.
+    References: Zhang, Li, Zuo, Zhang, Van Gool & Timofte, "Plug-and-play image restoration with
+    deep denoiser prior", TPAMI 2021, eqs. 6 and 11; Chan, Wang & Elgendy, "Plug-and-play ADMM for
+    image restoration: fixed-point convergence and applications", IEEE Trans. Comput. Imaging 2017.
     """
 
     requires = Requires(
@@ -67,33 +75,43 @@ class PnPADMM(Solver[_Split]):
     def __init__(
         self,
         *,
-        rho: Annotated[float, Field(gt=0)] = 0.1,
+        trust: Annotated[float, Field(gt=0)] = 0.23,
         sigma_start: Annotated[float, Field(gt=0)] = 0.3,
-        sigma_end: Annotated[float, Field(gt=0)] = 0.02,
+        sigma_end: Annotated[float, Field(gt=0)] | None = None,
+        dual: bool = False,
         cg_steps: Annotated[int, Field(ge=1)] = 20,
         tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-4,
     ) -> None:
-        self.rho, self.sigma_start, self.sigma_end = rho, sigma_start, sigma_end
+        self.trust, self.dual = trust, dual
+        self.sigma_start, self.sigma_end = sigma_start, sigma_end
         self.cg_steps, self.tolerance = cg_steps, tolerance
 
     def init(self, problem: Problem, u0: Tensor, budget: int) -> _Split:
         x = problem.image(u0).clone()
-        rho = self.rho * passed(cast(LinearOperator, problem.operator))
-        return _Split.begin(u0, v=x, w=torch.zeros_like(x), rho=rho, budget=budget)
+        scale = math.sqrt(passed(cast(LinearOperator, problem.operator)))
+        s = max(problem.noise.std if problem.noise.known else 0.0, EXACT * scale)
+        end = min(max(2 * s / scale, LEAST), MOST) if self.sigma_end is None else self.sigma_end
+        part = torch.linspace(0, 1, max(budget, 2), dtype=torch.float64, device=u0.device)
+        levels = self.sigma_start ** (1 - part) * end**part
+        return _Split.begin(u0, v=x, w=torch.zeros_like(x), levels=levels, s=s)
 
     def step(self, problem: Problem, state: _Split) -> _Split:
         old = problem.image(state.u)
-        part = min(1.0, int(state.evaluations[0]) / max(1, state.budget - 1))
-        sigma = self.sigma_start ** (1 - part) * self.sigma_end**part
-        x = problem.prox_data(state.v - state.w, state.rho, start=old, steps=self.cg_steps)
+        place = state.evaluations.clamp_max(len(state.levels) - 1)
+        sigma = state.levels[place]
+        rho = self.trust * state.s**2 / sigma**2
+        x = problem.prox_data(state.v - state.w, rho, start=old, steps=self.cg_steps)
         v = problem.denoise(x + state.w, sigma)
         state.evaluations = state.evaluations + 1
         finite = x.flatten(1).isfinite().all(1) & v.flatten(1).isfinite().all(1)
         state.end(~finite, "diverged", "the denoiser's estimate is not finite")
         moved = (x - old).flatten(1).norm(dim=1) / x.flatten(1).norm(dim=1)
-        settled = part >= 1 or self.sigma_start == self.sigma_end
+        settled = (sigma - state.levels[-1]).abs() <= 1e-9 * sigma
         state.end(finite & (moved <= self.tolerance) & settled, "converged", "x no longer moves")
-        state.u, state.v, state.w = x.flatten(1), v, state.w + x - v
+        if self.dual:
+            after = state.levels[(place + 1).clamp_max(len(state.levels) - 1)]
+            state.w = column((after / sigma) ** 2, x) * (state.w + x - v)
+        state.u, state.v = x.flatten(1), v
         state.misfit = problem.noise.misfit(problem.operator.A(x), problem.y)[0]
         state.value = state.misfit
         return state

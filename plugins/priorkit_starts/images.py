@@ -21,7 +21,7 @@ from priorkit.errors import MismatchError
 from priorkit.interfaces import Encoder, LinearOperator, Problem, Requires, Start
 from priorkit.linear import least_squares
 
-__all__ = ["Enlarged", "Filled", "ImageStart", "Noisy", "NullSpace", "PseudoInverse"]
+__all__ = ["Enlarged", "Filled", "Flat", "ImageStart", "Noisy", "NullSpace", "PseudoInverse"]
 
 
 class ImageStart(Start):
@@ -35,6 +35,25 @@ class ImageStart(Start):
     @abstractmethod
     def image(self, problem: Problem) -> Tensor:
         """The images (B, C, H, W) to start from."""
+
+
+class Flat(ImageStart):
+    """An even gray: what is known of a picture before anything is.
+
+    Parameters
+    ----------
+    value : of every pixel
+    """
+
+    def __init__(
+        self, *, value: Annotated[float, Field(allow_inf_nan=False)] = 0.5
+    ) -> None:
+        self.value = value
+
+    def image(self, problem: Problem) -> Tensor:
+        y = problem.y
+        shape = (len(y), *problem.shape)
+        return torch.full(shape, self.value, dtype=y.real.dtype, device=y.device)
 
 
 class Noisy(ImageStart):

@@ -9,6 +9,7 @@ def register_starts(register: Register) -> None:
     register("zero", "priorkit_starts.plain:Zero", fallback=True)
     register("normal", "priorkit_starts.plain:Normal")
     register("fixed-norm", "priorkit_starts.plain:FixedNorm")
+    register("flat", "priorkit_starts.images:Flat")
     register("noisy", "priorkit_starts.images:Noisy")
     register("filled", "priorkit_starts.images:Filled")
     register("pseudo-inverse", "priorkit_starts.images:PseudoInverse")

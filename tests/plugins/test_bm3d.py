@@ -6,13 +6,15 @@ import sys
 import pytest
 import torch
 from priorkit_bm3d.prior import BM3D
+from priorkit_noises.gaussian import Gaussian as Noise
 from priorkit_operators.gaussian import Gaussian
-from priorkit_solvers.pnp_admm import PnPADMM, passed
+from priorkit_solvers.pnp_admm import PnPADMM
 
 import priorkit
 from priorkit.errors import BadInputError, MismatchError
 from priorkit.interfaces import Denoiser
 from priorkit.io.pictures import astronaut, load
+from priorkit.linear import column
 from priorkit.metrics import psnr
 from priorkit.testing import check_prior
 from tests.helpers import a_problem, run
@@ -33,7 +35,16 @@ def test_images_are_independent_and_no_noise_is_no_change():
     x = torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(0))
     together = BM3D().denoise(x, 0.1)
     assert torch.equal(BM3D().denoise(x[1:], 0.1), together[1:])
-    assert BM3D().denoise(x, 0.0) is x
+    assert torch.equal(BM3D().denoise(x, 0.0), x)
+
+
+@needs_bm3d
+def test_each_image_has_its_own_level():
+    x = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    levels = [0.0, 0.05, 0.2]
+    together = BM3D().denoise(x, torch.tensor(levels))
+    for image, level, found in zip(x.split(1), levels, together.split(1), strict=True):
+        assert torch.allclose(BM3D().denoise(image, level), found, atol=1e-6)
 
 
 @needs_bm3d
@@ -58,28 +69,28 @@ class Shrink(Denoiser):
     """The proximal map of ½‖x‖² at step σ²: plug-and-play must then solve ridge regression."""
 
     def denoise(self, x, sigma):
-        return x / (1 + sigma**2)
+        return x / column(1 + sigma**2, x)
 
 
 def ridge(images=3, prior=None):
     generator = torch.Generator().manual_seed(0)
     operator = Gaussian(m=12, seed=1).bind((1, 4, 4))
     y = torch.randn(images, 12, generator=generator, dtype=torch.float64)
-    return a_problem(operator, y, prior=prior or Shrink())
+    return a_problem(operator, y, prior=prior or Shrink(), noise=Noise(sigma=0.5))
 
 
 def exact_solver(**options):
-    return PnPADMM(rho=0.5, sigma_start=0.5, sigma_end=0.5, cg_steps=60, **options)
+    return PnPADMM(trust=0.5, sigma_start=0.5, sigma_end=0.5, dual=True, cg_steps=60, **options)
 
 
 def test_plug_and_play_solves_what_the_denoiser_stands_for():
-    """The fixed point minimises ‖A x − y‖² + ρaσ²‖x‖², here with ρσ² = 1/8, a the scale of A."""
+    """The fixed point minimises ‖A x − y‖² + λs²‖x‖², here with λs² = 1/8."""
     problem = ridge()
     zero = torch.zeros(3, 16, dtype=torch.float64)
     found = run(exact_solver(tolerance=1e-12), problem, zero, 500)
     A = problem.operator.rows(0, 12).double()
     eye = torch.eye(16, dtype=torch.float64)
-    weight = 0.125 * passed(problem.operator)
+    weight = 0.5 * problem.noise.std**2
     expected = torch.linalg.solve(A.T @ A + weight * eye, (problem.y @ A).T).T
     assert found.status == ["converged"] * 3
     assert torch.allclose(found.u, expected, atol=1e-5)

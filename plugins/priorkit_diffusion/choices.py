@@ -1,0 +1,57 @@
+"""What suits a denoising network on a problem: the table of docs/choosing.md decided."""
+
+from __future__ import annotations
+
+from torch.nn import functional as F
+
+from priorkit.interfaces import (
+    Choices,
+    GaussianNoise,
+    IdentityOperator,
+    LinearOperator,
+    Noise,
+    Operator,
+    RandomOperator,
+    Spec,
+)
+
+__all__ = ["choose", "has_hole"]
+
+HOLE = 9  # pixels of a square in which nothing is seen, from which on it is a hole
+
+
+def choose(operator: Operator, noise: Noise) -> Choices:
+    """One call where y is the noisy picture, message passing where A is random, else renoising."""
+    if not isinstance(noise, GaussianNoise):
+        return Choices(
+            space="pixel",
+            penalty="none",
+            refused="A denoising network is for Gaussian noise. Better: prior='glow-celeba', or "
+            "penalty='tv' with prior='none'.",
+        )
+    if isinstance(operator, IdentityOperator):
+        return Choices(space="pixel", penalty="none", solver="denoise", start="noisy")
+    if isinstance(operator, RandomOperator) and operator.ensemble is not None:
+        return Choices(space="pixel", penalty="none", solver="amp", start="flat")
+    hole = has_hole(operator)
+    start: Spec = "pseudo-inverse"
+    if operator.sees_image and operator.mask is not None:
+        start = {"name": "filled", "fill": "smooth"}
+    elif operator.reduces:
+        start = "enlarged"
+    elif not isinstance(operator, LinearOperator):
+        start = "flat"
+    solver: Spec = {"name": "diffpir", "sigma_start": 2.5, "draws": 6} if hole else "diffpir"
+    return Choices(
+        space="pixel", penalty="none", solver=solver, start=start, budget=300 if hole else None
+    )
+
+
+def has_hole(operator: Operator) -> bool:
+    """Whether y is a picture in which a square of some size is missing."""
+    mask = operator.mask
+    if not operator.sees_image or mask is None or mask.ndim != 3:
+        return False
+    seen = mask.amax(0)[None, None].float()
+    side = min(HOLE, *seen.shape[2:])
+    return bool((F.max_pool2d(seen, side, stride=1) == 0).any())
