@@ -1,0 +1,258 @@
+"""The recipe of the denoiser: what it learns from, what it leaves, and how it goes on."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from priorkit_diffusion.data import Crops
+from priorkit_diffusion.noise import WHOLE, Levels, Noisy, grayed
+from priorkit_diffusion.prior import DiffusionPrior
+from priorkit_diffusion.train import DiffusionTraining, train
+from safetensors.torch import load_file
+
+import priorkit
+from priorkit.errors import BadInputError
+from priorkit.training.run import run_trainer
+from tests.helpers import smooth_pictures
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    return smooth_pictures(tmp_path_factory.mktemp("pictures"), 40, 12)
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    """Larger ones of two shapes, and one that is too small."""
+    folder = smooth_pictures(tmp_path_factory.mktemp("photographs"), 12, 30)
+    for i in range(6):
+        with Image.open(folder / f"{i}.png") as image:
+            image.resize((40, 20)).save(folder / f"{i}.png")
+    Image.new("RGB", (7, 30)).save(folder / "small.png")
+    return folder
+
+
+def options(data, out, **changes):
+    values = {
+        "data": data, "out": out, "size": 8, "channels": [8, 16], "blocks": [1, 1],
+        "validation": 8, "batch": 8, "iterations": 12, "every": 6, "warmup": 2, "device": "cpu",
+    }  # fmt: skip
+    return DiffusionTraining(**(values | changes))
+
+
+def quiet(*_):
+    pass
+
+
+def log_of(folder):
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_it_learns_and_writes_everything(pictures, tmp_path):
+    seen = []
+    given = options(pictures, tmp_path, iterations=120, every=30, rate=3e-3, shift=1.0)
+    path = train(given, lambda *line: seen.append(line))
+    log = log_of(tmp_path)
+    assert [line["step"] for line in log] == [30, 60, 90, 120]
+    assert log[-1]["train"] < 0.85 * log[0]["train"]
+    assert log[-1]["psnr_0.2"] > log[0]["psnr_0.2"] + 1
+    assert log[-1]["psnr_0.2"] > -20 * np.log10(0.2) + 3  # than the noise
+    assert seen[-1][:2] == (120, 120)
+    with Image.open(tmp_path / "samples-000120.png") as samples:
+        assert samples.size == (64, 32)
+    card = json.loads(path.with_suffix(".json").read_text())
+    assert card["images_seen"] == 120 * 8
+    assert card["validation_psnr"]["0.2"] == pytest.approx(log[-1]["psnr_0.2"], abs=0.02)
+    assert card["architecture"]["sigma"] == [0.004, 80.0]
+    assert all(tensor.dtype == torch.float16 for tensor in load_file(path).values())
+
+
+def test_its_weights_are_a_prior(pictures, tmp_path):
+    """That of the averaged network, which recovers a picture."""
+    path = train(options(pictures, tmp_path, iterations=60, rate=3e-3), quiet)
+    with Image.open(pictures / "39.png") as image:
+        x = torch.from_numpy(np.array(image.resize((8, 8)))).permute(2, 0, 1)[None] / 255
+    noisy = x + 0.2 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    clean = DiffusionPrior(weights=path).denoise(noisy, 0.2)
+    assert (clean - x).square().mean() < 0.8 * (noisy - x).square().mean()
+    found = priorkit.recover(x, prior=str(path), op="identity", sigma=0.2)
+    assert float(found.psnr) > -20 * np.log10(0.2) + 1
+
+
+KINDS = {
+    "whole": {"shift": 1.0},
+    "crops": {"crop": 8, "validation": 2},
+    "both": {"also": True},
+    "bf16": {"precision": "bf16"},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_goes_on_exactly(kind, pictures, photographs, tmp_path):
+    """Stopped halfway and given again, a run ends with the weights of one that never stopped."""
+    changes = dict(KINDS[kind])
+    if "also" in changes:
+        changes["also"] = str(photographs)
+    data = photographs if "crop" in changes else pictures
+    whole = train(options(data, tmp_path / "whole", **changes), quiet)
+    halves = options(data, tmp_path / "halves", **changes)
+
+    def interrupt(step, total, message):
+        if step == 6 and message.endswith("\n"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(halves, interrupt)
+    resumed = train(halves, quiet)
+    assert resumed.read_bytes() == whole.read_bytes()
+    assert DiffusionPrior(weights=resumed).shape == (None if "crop" in changes else (3, 8, 8))
+
+
+def test_rounded_convolutions_are_another_run(pictures, tmp_path):
+    exact = train(options(pictures, tmp_path / "32"), quiet)
+    rough = train(options(pictures, tmp_path / "16", precision="bf16"), quiet)
+    assert exact.read_bytes() != rough.read_bytes()
+    last, same = log_of(tmp_path / "32")[-1], log_of(tmp_path / "16")[-1]
+    assert last["train"] == pytest.approx(same["train"], rel=0.02)
+
+
+def test_it_ends_when_the_time_is_over(pictures, tmp_path):
+    """After as many steps as there was time for, at a rate that fell to nearly 0."""
+    given = options(pictures, tmp_path, within=0.01, iterations=1, every=10**6)
+    path = train(given, quiet)
+    assert path is not None
+    (last,) = log_of(tmp_path)
+    assert last["step"] > 1
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert state["seconds"] >= 0.6
+    assert 0 < state["adam"]["param_groups"][0]["lr"] < 0.5e-3
+    longer = options(pictures, tmp_path, within=0.02, every=10**6)  # and goes on with more
+    assert train(longer, quiet) == path
+    assert log_of(tmp_path)[-1]["step"] > last["step"]
+
+
+def test_it_begins_with_weights(pictures, tmp_path):
+    """Of the same network only; another range of σ is another one."""
+    first = train(options(pictures, tmp_path / "first"), quiet)
+    second = train(options(pictures, tmp_path / "second", init=str(first), rate=1e-9), quiet)
+    ours, theirs = load_file(first), load_file(second)
+    for name, tensor in ours.items():
+        torch.testing.assert_close(theirs[name], tensor, msg=name)
+    with pytest.raises(ValueError, match=r"--init has another sigma: \[0.004, 80.0\]"):
+        train(options(pictures, tmp_path / "third", init=str(first), far=[0.2, 20.0]), quiet)
+
+
+def test_other_photographs_are_another_run(pictures, photographs, tmp_path):
+    """They are compared by what is in them; the card says both names and no place."""
+    path = train(options(pictures, tmp_path / "run", also=str(photographs)), quiet)
+    card = path.with_suffix(".json").read_text()
+    assert json.loads(card)["data"] == f"{pictures.name}, and with little noise {photographs.name}"
+    assert str(photographs) not in card
+    listed = json.loads((tmp_path / "run" / "skipped.json").read_text())
+    assert list(listed) == ["small.png"]
+    with pytest.raises(ValueError, match=r"another also: sha256 .*, not sha256 "):
+        train(options(pictures, tmp_path / "run", also=str(pictures), iterations=20), quiet)
+
+
+REFUSED = {
+    "near": ({"near": [0.5]}, "near is the least and the greatest σ"),
+    "far": ({"far": [2.0, 1.0]}, "far is the least and the greatest σ"),
+    "share": ({"near_share": 1.5}, "near-share and gray are 0 to 1"),
+    "gray": ({"gray": -0.1}, "near-share and gray are 0 to 1"),
+    "crop of a box": ({"crop": 8, "shift": 1.0}, "box, shift and also are for whole pictures"),
+    "crop": ({"crop": 7}, "crop is a multiple of 2, got 7"),
+    "size": ({"size": 9}, "sides that are multiples of 2"),
+    "channels": ({"channels": [8, 15]}, "the last of channels is a multiple of 4"),
+    "levels": ({"channels": [8, 8, 8]}, "one number per resolution"),
+    "time": ({"within": -1.0}, "within must be at least 0"),
+    "photographs": ({"also": "nowhere"}, "nowhere is neither a folder nor a zip"),
+    "validation": ({"crop": 8, "validation": 40}, "40 pictures less 40 for validation leave none"),
+    "batch": ({"validation": 39}, "40 examples less 39 for validation leave fewer"),
+    "small": ({"crop": 16}, "No pictures in .* that can be used: .*leaves a picture of"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_it_refuses(case, pictures, tmp_path):
+    """As the command line says it, with nothing written."""
+    changes, said = REFUSED[case]
+    given = {"size": 8, "channels": [8, 16], "blocks": [1, 1], "validation": 8, "batch": 8}
+    given |= {"data": str(pictures), "out": str(tmp_path / "run")} | changes
+    with pytest.raises(BadInputError, match=said):
+        run_trainer("diffusion", given)
+    assert not (tmp_path / "run").exists()
+
+
+# --- what it learns from --------------------------------------------------------------
+
+
+def test_crops_are_of_their_pictures(tmp_path):
+    """Each example is of the picture that its number says, as often as its area; turned in all
+    eight ways; at all scales; and the kept pictures are in none."""
+    sides = {"a": (16, 24), "b": (32, 32), "c": (16, 16)}
+    for number, (name, (height, width)) in enumerate(sides.items()):
+        ramp = np.zeros((height, width, 3), dtype=np.uint8)
+        ramp[..., 0] = 100 * number
+        ramp[..., 1] = 4 * np.arange(height)[:, None]
+        ramp[..., 2] = 4 * np.arange(width)
+        Image.fromarray(ramp).save(tmp_path / f"{name}.png")
+    crops = Crops(tmp_path, side=8, validation=1)
+    assert crops.examples == 6 + 16
+    draws = crops.draws(list(range(22)) * 20, np.random.default_rng(0))
+    found = torch.stack([draw() for draw in draws]).int()
+    assert found.shape == (440, 3, 8, 8)
+    assert found[:, 0].flatten(1).unique().tolist() == [0, 100]
+    assert (found[:, 0, 0, 0].view(20, 22) == torch.tensor([0] * 6 + [100] * 16)).all()
+    slopes = found[:, 1:, 4, 4] - found[:, 1:, 3, 4], found[:, 1:, 4, 4] - found[:, 1:, 4, 3]
+    ways = torch.stack(slopes, 1).sign().flatten(1)
+    assert len(ways.unique(dim=0)) == 8
+    steepest = torch.stack(slopes, 1).abs().flatten(1).amax(1)
+    often = [
+        int(((steepest >= low) & (steepest <= high)).sum())
+        for low, high in ((4, 4), (5, 6), (7, 9))  # a pixel at full size, three quarters, half
+    ]
+    assert sum(often) == 440
+    np.testing.assert_allclose(np.array(often) / 440, np.array([4, 3, 2]) / 9, atol=0.08)
+    assert int(crops.plain(0)[0].min()) == 200
+    again = crops.draws(list(range(22)) * 20, np.random.default_rng(0))
+    assert all(torch.equal(one(), two.int()) for one, two in zip(again, found, strict=True))
+
+
+def test_pictures_that_there_is_no_room_for_are_decoded_again(photographs, monkeypatch):
+    held = Crops(photographs, side=8, validation=2)
+    monkeypatch.setattr("priorkit_diffusion.data.HELD", 3 * 20 * 40)
+    few = Crops(photographs, side=8, validation=2)
+    assert (len(held._held), len(few._held)) == (10, 1)
+    numbers = list(range(held.examples))
+    for one, two in zip(
+        held.draws(numbers, np.random.default_rng(1)),
+        few.draws(numbers, np.random.default_rng(1)),
+        strict=True,
+    ):
+        assert torch.equal(one(), two())
+
+
+def test_noise_is_as_often_near_as_it_is_said():
+    """ln σ is uniform in the near range for its share, and in the far one for the rest."""
+    levels = Levels(near=(0.01, 0.1), far=(1.0, 100.0), share=0.7)
+    sigma = levels.draw(20_000, np.random.default_rng(0))
+    near = sigma <= 0.1
+    assert near.mean() == pytest.approx(0.7, abs=0.02)
+    assert np.log10(sigma[near]).mean() == pytest.approx(-1.5, abs=0.02)
+    assert np.log10(sigma[~near]).mean() == pytest.approx(1.0, abs=0.03)
+    assert sigma.min() >= 0.01
+    assert sigma.max() <= 100
+    assert levels.range == (0.01, 100.0)
+    assert WHOLE.range == (0.002, 40.0)
+
+
+def test_gray_pictures_have_gray_noise():
+    x, noise = torch.randn(2, 2, 3, 4, 4).unbind()
+    found = grayed(Noisy(x, noise, torch.ones(2)), torch.tensor([True, False]))
+    luma = 0.299 * x[0, 0] + 0.587 * x[0, 1] + 0.114 * x[0, 2]
+    torch.testing.assert_close(found.clean[0], luma.expand(3, 4, 4))
+    assert torch.equal(found.noise[0], noise[0, 0].expand(3, 4, 4))
+    assert torch.equal(found.clean[1], x[1])
+    assert torch.equal(found.noise[1], noise[1])
