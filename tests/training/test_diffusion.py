@@ -1,11 +1,14 @@
 """The recipe of the denoiser: what it learns from, what it leaves, and how it goes on."""
 
+import itertools
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from priorkit_diffusion import train as recipe
 from priorkit_diffusion.data import Crops
 from priorkit_diffusion.network import DenoisingNetwork
 from priorkit_diffusion.noise import WHOLE, Levels, Noisy, grayed
@@ -124,19 +127,21 @@ def test_rounded_convolutions_are_another_run(pictures, tmp_path):
     assert last["train"] == pytest.approx(same["train"], rel=0.02)
 
 
-def test_it_ends_when_the_time_is_over(pictures, tmp_path):
-    """After as many steps as there was time for, at a rate that fell to nearly 0."""
-    given = options(pictures, tmp_path, within=0.01, iterations=1, every=10**6)
-    path = train(given, quiet)
-    assert path is not None
-    (last,) = log_of(tmp_path)
-    assert last["step"] > 1
+def test_it_ends_when_the_time_is_over(pictures, tmp_path, monkeypatch):
+    """After as many steps as there was time for, a second each, the rate falling with the time;
+    with more time it goes on."""
+    seconds = itertools.count()
+    clock = SimpleNamespace(monotonic=lambda: float(next(seconds)))
+    monkeypatch.setattr("priorkit.training.recipe.time", clock)
+    told = []
+    given = options(pictures, tmp_path, within=0.2, iterations=1, every=10**6, decay=0.5)
+    path = train(given, lambda *line: told.append(line))
+    assert told[-1][:2] == (12, 12)
+    assert [(line["step"], line["seconds"]) for line in log_of(tmp_path)] == [(12, 12)]
     state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
-    assert state["seconds"] >= 0.6
-    assert 0 < state["adam"]["param_groups"][0]["lr"] < 0.5e-3
-    longer = options(pictures, tmp_path, within=0.02, every=10**6)  # and goes on with more
-    assert train(longer, quiet) == path
-    assert log_of(tmp_path)[-1]["step"] > last["step"]
+    assert state["adam"]["param_groups"][0]["lr"] == pytest.approx(1e-3 * (1 - 11 / 12) / 0.5)
+    assert train(options(pictures, tmp_path, within=0.4, every=10**6, decay=0.5), quiet) == path
+    assert log_of(tmp_path)[-1]["step"] == 24
 
 
 def test_it_begins_with_weights(pictures, tmp_path):
@@ -192,6 +197,45 @@ def test_what_it_refuses(case, pictures, tmp_path):
 
 
 # --- what it learns from --------------------------------------------------------------
+
+
+@pytest.fixture
+def batches(monkeypatch):
+    """What a run descends, step by step."""
+    found, loss = [], recipe._Run.loss
+
+    def noted(self, net, batch):
+        found.append(batch)
+        return loss(self, net, batch)
+
+    monkeypatch.setattr(recipe._Run, "loss", noted)
+    return found
+
+
+def test_photographs_are_half_of_a_batch_and_have_little_noise(tmp_path, batches):
+    for name, value in (("dark", 0), ("bright", 255)):
+        (tmp_path / name).mkdir()
+        for i in range(20):
+            Image.new("RGB", (8, 8), (value,) * 3).save(tmp_path / name / f"{i}.png")
+    given = options(tmp_path / "dark", tmp_path / "run", also=str(tmp_path / "bright"))
+    train(given, quiet)
+    clean, noise, sigma = (torch.stack(parts) for parts in zip(*batches, strict=True))
+    assert clean.shape == (12, 8, 3, 8, 8)
+    half = 1 / 255  # of a pixel value, in [-1, 1]
+    assert 0.9 * half < (clean[:, :4] - 1).abs().amax() <= 1.01 * half
+    assert 0.9 * half < (clean[:, 4:] + 1).abs().amax() <= 1.01 * half
+    assert sigma[:, :4].min() >= 0.004 * (1 - 1e-6)
+    assert sigma[:, :4].max() <= 1.3 < sigma[:, 4:].max()
+    assert sigma[:, 4:].min() >= 0.08 * (1 - 1e-6)
+    assert float(noise.std()) == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_some_crops_are_gray(share, photographs, tmp_path, batches):
+    train(options(photographs, tmp_path, crop=8, validation=2, gray=share), quiet)
+    for part in (torch.cat([b.clean for b in batches]), torch.cat([b.noise for b in batches])):
+        alike = (part[:, :1] == part).flatten(1).all(1)
+        assert float(alike.float().mean()) == share
 
 
 def test_crops_are_of_their_pictures(tmp_path):
