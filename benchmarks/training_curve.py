@@ -1,11 +1,12 @@
 """What a denoiser learns from so many pictures: PSNR on held-out ones, printed as it trains.
 
-    python benchmarks/training_curve.py --data ../shared/data/flowers/train.zip --pictures 12800
-    python benchmarks/training_curve.py --data ../shared/data/flowers/train.zip --pictures 12800 \\
-        --init diffusion-celeba --rate 4e-4
+    python benchmarks/training_curve.py --data ../shared/data/flowers/train.zip \\
+        --init diffusion-celeba --rate 4e-4 --pictures 3200 --every 20
+    python benchmarks/training_curve.py --data ../shared/data/flowers/train.zip \\
+        --channels 16 32 48 64 --blocks 1 1 1 1 --pictures 32000 --every 100
 
-Trains ``priorkit train diffusion`` on so many pictures with its usual network for whole ones, in
-bfloat16, and gives a row per validation: pictures seen, and the mean PSNR of the last pictures
+Trains ``priorkit train diffusion`` on so many pictures in bfloat16, with its usual network for
+whole ones or another. A row per validation: pictures seen, and the mean PSNR of the last pictures
 by name with noise of σ = 0.01, 0.05, 0.1 and 0.2. With ``--init`` the first row is that of the
 weights as they are. The rate falls in the second half, so the last row is what such a run gives,
 and those before it are less than a run that ended there would.
@@ -53,6 +54,8 @@ def main() -> None:
     parser.add_argument("--init", default="", help="weights to begin with")
     parser.add_argument("--pictures", type=int, default=12800, help="to be seen in all")
     parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--channels", type=int, nargs="+", default=[], help="of the network")
+    parser.add_argument("--blocks", type=int, nargs="+", default=[], help="of the network")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--every", type=int, default=50, help="steps between rows")
@@ -71,7 +74,7 @@ def main() -> None:
 
         options: dict[str, object] = {"warmup": 50, "decay": 0.5, "precision": "bf16"}
         options["iterations"] = a.pictures // a.batch
-        given = ("init", "size", "batch", "rate", "every", "validation")
+        given = ("init", "size", "batch", "rate", "every", "validation", "channels", "blocks")
         options |= {name: getattr(a, name) for name in given}
         if a.init:
             row(0, untrained(a.init, a.data, a.size, a.validation), 0)
