@@ -21,8 +21,12 @@ import time
 from pathlib import Path
 
 import torch
+from priorkit_diffusion.data import Whole
+from priorkit_diffusion.held_out import HeldOut
+from priorkit_diffusion.network import DenoiserConfig, DenoisingNetwork
 
-import priorkit
+from priorkit.engine.components import resolve
+from priorkit.io.weights import restore
 from priorkit.training.dataset import TrainingPictures
 from priorkit.training.run import run_trainer
 
@@ -36,15 +40,11 @@ def row(seen: int, psnr: dict[float, float], seconds: float) -> None:
 
 
 def untrained(weights: str, data: Path, size: int, count: int) -> dict[float, float]:
-    """Mean PSNR of named weights, of which one network is used, on the last ``count`` pictures."""
-    pictures = TrainingPictures(data, (size, size))
-    last = range(len(pictures) - count, len(pictures))
-    x = torch.stack([pictures.crop(i) for i in last]).float() / 255
-    prior, found = {"name": weights, "finer": False}, {}
-    for sigma in LEVELS:
-        settings = {"op": "identity", "sigma": sigma, "seed": 0}
-        found[sigma] = float(priorkit.recover(x, prior=prior, **settings).psnr.mean())
-    return found
+    """Mean PSNR of named weights, with the pictures and the noise of the validation."""
+    path = resolve("prior", weights).preset["weights"]
+    _, network = restore(path, "diffusion", DenoiserConfig, DenoisingNetwork)
+    pictures = Whole(TrainingPictures(data, (size, size)), validation=count, shift=0)
+    return HeldOut(pictures, network.config, torch.device("cpu")).psnr(network)
 
 
 def main() -> None:
