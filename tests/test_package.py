@@ -32,7 +32,9 @@ def test_the_wheel_is_complete(tmp_path):
         assert f"{folder}.plugin" in points, f"{folder} has no entry point"
 
 
-@pytest.mark.parametrize("recipe", ["priorkit_glow.train", "priorkit_dcgan.train"])
+@pytest.mark.parametrize(
+    "recipe", ["priorkit_glow.train", "priorkit_dcgan.train", "priorkit_diffusion.train"]
+)
 def test_a_recipe_needs_little(recipe):
     """Network and recipe import only torch, numpy, pillow and safetensors."""
     code = f"""

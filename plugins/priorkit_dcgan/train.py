@@ -24,8 +24,9 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
 from priorkit.training.dataset import TrainingPictures
+from priorkit.training.descent import average
 from priorkit.training.options import Progress, check_options, main, option
-from priorkit.training.recipe import Recipe, average
+from priorkit.training.recipe import Recipe
 from priorkit_dcgan.network import DCGANConfig, Discriminator, Generator
 
 __all__ = ["DCGANTraining", "train"]

@@ -1,4 +1,4 @@
-"""Names of the diffusion priors."""
+"""Names of the diffusion priors and their trainer."""
 
 from priorkit import hookimpl
 from priorkit.hookspecs import Register
@@ -8,3 +8,8 @@ from priorkit.hookspecs import Register
 def register_priors(register: Register) -> None:
     register("diffusion", "priorkit_diffusion.prior:DiffusionPrior")
     register.weights("priorkit_diffusion", "priorkit_diffusion.prior:DiffusionPrior")
+
+
+@hookimpl
+def register_trainers(register: Register) -> None:
+    register("diffusion", "priorkit_diffusion.train:train")

@@ -23,8 +23,8 @@ import torch
 from torch import Tensor
 
 from priorkit.training.dataset import TrainingPictures
+from priorkit.training.descent import MaximumLikelihood
 from priorkit.training.options import Progress, check_options, main, option
-from priorkit.training.recipe import MaximumLikelihood
 from priorkit_glow.export import rounded
 from priorkit_glow.network import Glow, GlowConfig
 
@@ -126,9 +126,9 @@ class _Run(MaximumLikelihood):
         x = ((pixels.int() * bins // 256) + noise) / bins
         return x.to(self.device, memory_format=torch.channels_last)
 
-    def loss(self, net: Glow, x: Tensor) -> Tensor:
+    def loss(self, net: Glow, batch: Tensor) -> Tensor:
         n = self.config.n
-        return (self.config.n_bits * n - net.log_prob(x) / math.log(2)) / n
+        return (self.config.n_bits * n - net.log_prob(batch) / math.log(2)) / n
 
     @torch.no_grad()
     def validation_loss(self) -> float:

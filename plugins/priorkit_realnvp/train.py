@@ -22,8 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from priorkit.training.descent import MaximumLikelihood
 from priorkit.training.options import Progress, check_options, main, option
-from priorkit.training.recipe import MaximumLikelihood
 from priorkit_realnvp import data
 from priorkit_realnvp.network import RealNVP, RealNVPConfig
 
@@ -114,8 +114,8 @@ class _Run(MaximumLikelihood):
         rng = np.random.default_rng([self.options.seed, self.step, 1])
         return self.data.batch(self.indices(), rng)[self.share].to(self.device)
 
-    def loss(self, net: RealNVP, x: Tensor) -> Tensor:
-        nats = -net.log_prob(x)
+    def loss(self, net: RealNVP, batch: Tensor) -> Tensor:
+        nats = -net.log_prob(batch)
         if not self.config.is_image:
             return nats
         return nats / (self.config.n * math.log(2)) + self.config.n_bits

@@ -79,7 +79,13 @@ class Team:
         """Whether it is so in any process."""
         if self.size == 1:
             return flag
-        return bool(self.average(torch.tensor(float(flag), device=device)) > 0)
+        return self.mean(float(flag), device) > 0
+
+    def mean(self, value: float, device: torch.device) -> float:
+        """The mean of a number over all processes, the same number in each."""
+        if self.size == 1:
+            return value
+        return float(self.average(torch.tensor(value, dtype=torch.float64, device=device)))
 
     def spread(self, module: nn.Module, device: torch.device) -> nn.Module:
         """A module whose gradients are the means over all processes, its weights the first's."""

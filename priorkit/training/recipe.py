@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -11,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -24,15 +23,12 @@ from priorkit.training.options import Progress, device_of, print_progress
 from priorkit.training.parallel import Team
 from priorkit.training.process import held, without_denormals
 
-if TYPE_CHECKING:
-    from priorkit.io.weights import Weights
-
-__all__ = ["MaximumLikelihood", "Recipe", "average"]
+__all__ = ["Losses", "Recipe"]
 
 Losses = list[tuple[float, ...]]
 
 # Options that a run may change when it goes on; the data are compared by what is in them.
-FREE = ("data", "out", "name", "licence", "device", "minutes", "every", "iterations")
+FREE = ("data", "out", "name", "licence", "device", "minutes", "every", "iterations", "within")
 
 
 class Recipe(ABC):
@@ -117,6 +113,11 @@ class Recipe(ABC):
     def train_step(self) -> tuple[float, ...]:
         """One step of the optimizers, ``self.step`` counted up; the losses."""
 
+    @property
+    def passed(self) -> float:
+        """The part of the run that is behind it; it ends at 1."""
+        return float(self.step / self.options.iterations)
+
     @abstractmethod
     def message(self, losses: Losses) -> str:
         """The last losses in words. Raises ValueError where going on makes no sense."""
@@ -148,8 +149,7 @@ class Recipe(ABC):
                 raise ValueError(f"{self.out} must be one folder for all processes")
             self.ready()
             self._train(asked)
-            done = self.step >= self.options.iterations
-            path = self._export() if done and self.team.leads else None
+            path = self._export() if self.passed >= 1 and self.team.leads else None
             self.team.wait()
             return path
 
@@ -161,15 +161,15 @@ class Recipe(ABC):
         o = self.options
         started, before = time.monotonic(), self.seconds
         losses: Losses = []
-        while self.step < o.iterations:
+        while self.passed < 1:
             losses.append(self.train_step())
-            self.seconds = before + time.monotonic() - started
+            self.seconds = self.team.mean(before + time.monotonic() - started, self.device)
             if self.step % 20 == 0:
-                self.progress(self.step, o.iterations, self.message(losses[-20:]))
+                self.progress(self.step, self._total(), self.message(losses[-20:]))
             late = bool(o.minutes) and time.monotonic() - started > 60 * o.minutes
             over, stop = self.team.any(late, self.device), self.team.any(asked(), self.device)
             if self.team.leads:
-                if self.step % o.every == 0 or self.step == o.iterations:
+                if self.step % o.every == 0 or self.passed >= 1:
                     self._validate(losses)
                     losses.clear()
                     self._save()
@@ -186,7 +186,13 @@ class Recipe(ABC):
             write_atomic(self.out / "skipped.json", listing.encode())
             few = "; ".join(f"{name}: {why}" for name, why in list(self.skipped.items())[:3])
             words = f"{len(self.skipped)} files left out, listed in skipped.json: {few}"
-            self.progress(0, self.options.iterations, f"{words}\n")
+            self.progress(0, self._total(), f"{words}\n")
+
+    def _total(self) -> int:
+        """Steps in all, as far as can be told by now."""
+        if not self.passed:
+            return int(self.options.iterations)
+        return max(self.step, round(self.step / self.passed))
 
     def indices(self) -> list[int]:
         """The examples of the present step, each once an epoch in an order of its own."""
@@ -201,7 +207,7 @@ class Recipe(ABC):
     def _validate(self, losses: Losses) -> None:
         values, words = self.validate(losses)
         output.log_line(self.out, step=self.step, **values, seconds=round(self.seconds))
-        self.progress(self.step, self.options.iterations, f"{words}\n")
+        self.progress(self.step, self._total(), f"{words}\n")
         x = self.samples()
         if x is not None:
             output.mosaic(x, self.out / f"samples-{self.step:06d}.png")
@@ -248,128 +254,3 @@ class Recipe(ABC):
 
 def _silent(step: int, total: int, message: str) -> None:
     """The progress of a process that another one reports for."""
-
-
-class _MeanLoss(nn.Module):
-    """The mean loss of a batch as a module, which is what can be spread over processes."""
-
-    def __init__(self, net: nn.Module, loss: Callable[[Any, Tensor], Tensor]) -> None:
-        super().__init__()
-        self.net, self.loss = net, loss
-
-    def forward(self, x: Tensor) -> Tensor:
-        """−log p, its mean over the examples x (B, …)."""
-        return self.loss(self.net, x).mean()
-
-
-class MaximumLikelihood(Recipe):
-    """Adam on a mean loss, with warm-up and linear decay, and an average of the weights.
-
-    Further options: rate, warmup, decay, ema, and init, a path of weights to begin with. A step
-    without a finite gradient is left out; after 100 in a row the run stops with ValueError.
-    """
-
-    unit: str = "bits/dim"
-    parallel = True
-    _spread: nn.Module | None = None
-
-    def adopt(self, net: nn.Module, ema: nn.Module) -> None:
-        """Take the network, and another one of its kind for the average.
-
-        Raises WeightsError where the weights of ``options.init`` can't be read, ValueError where
-        they are of another architecture.
-        """
-        self.net, self.ema = net, ema.requires_grad_(False)
-        self.adam = torch.optim.Adam(net.parameters(), lr=self.options.rate, fused=True)
-        self.barren = 0  # steps in a row without a finite gradient
-        self.origin = self._read(self.options.init) if self.options.init else None
-
-    def _read(self, path: str) -> Weights:
-        from priorkit.io.weights import read  # which a run without --init, on a bare machine, lacks
-
-        found = read(path)
-        theirs = {"family": found.card.family, **found.card.architecture}
-        ours = {"family": self.family, **json.loads(json.dumps(self.architecture))}
-        for name, mine in ours.items():
-            if theirs.get(name) != mine:
-                raise ValueError(
-                    f"--init has another {name}: {theirs.get(name)}, not {mine}. "
-                    f"Train with the architecture on the card {found.card.name}.json"
-                )
-        return found
-
-    def initialize(self) -> None:
-        """Initialise ``net`` from data, in a run that begins with no weights."""
-
-    def begin(self) -> None:
-        if self.origin is None:
-            self.initialize()
-        else:  # shipped convolutions are float16; a checkpoint's are float32
-            self.net.load_state_dict(self.origin.load())
-        self.ema.load_state_dict(self.net.state_dict())
-
-    def told(self, options: dict[str, Any]) -> dict[str, Any]:
-        """Of weights to begin with, what they are and not where."""
-        card = None if self.origin is None else self.origin.card
-        return options | {"init": card and f"{card.name}, sha256 {card.sha256}"}
-
-    @abstractmethod
-    def batch(self) -> Tensor:
-        """This process's ``share`` of the examples of the present step, on the device."""
-
-    @abstractmethod
-    def loss(self, net: Any, x: Tensor) -> Tensor:
-        """−log p in ``unit`` per example, (B,)."""
-
-    @abstractmethod
-    def validation_loss(self) -> float:
-        """Mean loss of the averaged network on the validation examples, the same noise every
-        time; NaN without any."""
-
-    @property
-    def parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
-        return {"net": self.net, "ema": self.ema, "adam": self.adam}
-
-    def train_step(self) -> tuple[float, ...]:
-        o = self.options
-        x = self.batch()
-        for group in self.adam.param_groups:
-            group["lr"] = o.rate * self._schedule()
-        self.adam.zero_grad(set_to_none=True)
-        if self._spread is None:
-            self._spread = self.team.spread(_MeanLoss(self.net, self.loss), self.device)
-        loss = self._spread(x)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
-        self.step += 1
-        self.barren = 0 if bool(torch.isfinite(norm)) else self.barren + 1
-        if self.barren >= 100:
-            raise ValueError("100 steps in a row had no finite gradient: try a smaller --rate")
-        if not self.barren:  # one bad batch costs one step, not the run
-            self.adam.step()
-            average(self.ema, self.net, o.ema, self.step)
-        return (float(self.team.average(loss.detach())),)
-
-    def _schedule(self) -> float:
-        o = self.options
-        left = (o.iterations - self.step) / max(1.0, o.decay * o.iterations)
-        return float(min((self.step + 1) / max(1, o.warmup), left, 1.0))
-
-    def message(self, losses: Losses) -> str:
-        return f"{np.mean(losses):.3f} {self.unit}"
-
-    def validate(self, losses: Losses) -> tuple[dict[str, float | None], str]:
-        found = self.validation_loss()
-        values = {
-            "train": float(np.mean(losses)),
-            "validation": None if math.isnan(found) else found,
-        }
-        return values, f"validation {found:.4f} {self.unit}"
-
-
-def average(ema: nn.Module, net: nn.Module, decay: float, step: int) -> None:
-    """Move the averaged weights towards the present ones; faster while there are few steps."""
-    keep = min(decay, (1 + step) / (10 + step))
-    pairs = zip(ema.parameters(), net.parameters(), strict=True)
-    averages, currents = zip(*pairs, strict=True)
-    torch._foreach_lerp_(list(averages), [p.detach() for p in currents], 1 - keep)

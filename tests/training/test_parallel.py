@@ -17,6 +17,10 @@ GLOW = ["--size", "8", "--steps-per-level", "2", "2", "--width", "8", "8", "--ba
         "--iterations", "12", "--every", "4", "--validation", "4", "--warmup", "0",
         "--shift", "1", "--device", "cpu"]  # fmt: skip
 
+DIFFUSION = ["--size", "8", "--channels", "8", "16", "--blocks", "1", "1", "--batch", "8",
+             "--iterations", "12", "--every", "4", "--validation", "4", "--warmup", "0",
+             "--rate", "1e-2", "--device", "cpu"]  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
@@ -56,6 +60,25 @@ def test_two_processes_give_the_run_of_one(pictures, tmp_path, command_line):
     ours, theirs = (load_file(tmp_path / n / "glow.safetensors") for n in "21")
     for name, value in theirs.items():
         np.testing.assert_allclose(ours[name].float(), value.float(), atol=3e-3, err_msg=name)
+
+
+def test_each_process_has_its_part_of_what_is_mixed(pictures, tmp_path, command_line):
+    """Half of a batch from other pictures: one process has those, one the rest, and the run is
+    that of one."""
+    words = ["diffusion", "--data", pictures, "--also", pictures, *DIFFUSION, "--out"]
+    done = command_line("train", *words, tmp_path / "1")
+    assert done.code == 0, done.err
+    done = run(*words, tmp_path / "2")
+    assert done.returncode == 0, done.stderr
+    one, two = (
+        [json.loads(line) for line in (tmp_path / n / "log.jsonl").read_text().splitlines()]
+        for n in "12"
+    )
+    assert [line["step"] for line in two] == [4, 8, 12]
+    for ours, theirs in zip(two, one, strict=True):
+        for name in ("train", "psnr_0.01", "psnr_0.1"):
+            assert ours[name] == pytest.approx(theirs[name], abs=2e-3)
+    assert one[-1]["psnr_0.1"] > one[0]["psnr_0.1"] + 0.1  # it learns
 
 
 @pytest.mark.slow

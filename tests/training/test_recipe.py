@@ -16,8 +16,8 @@ from torch import nn
 
 from priorkit.errors import PriorkitError
 from priorkit.training.dataset import TrainingPictures
+from priorkit.training.descent import MaximumLikelihood
 from priorkit.training.options import check_options, option
-from priorkit.training.recipe import MaximumLikelihood
 from priorkit.training.run import run_trainer
 
 

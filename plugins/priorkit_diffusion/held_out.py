@@ -1,0 +1,71 @@
+"""How well a denoiser does on pictures that it isn't trained on."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from priorkit_diffusion.data import Source
+from priorkit_diffusion.network import DenoiserConfig, DenoisingNetwork
+
+__all__ = ["HeldOut"]
+
+MEASURED = (0.01, 0.05, 0.1, 0.2)  # σ of pictures in [0, 1]
+SHOWN = (0.1, 0.5)
+TOGETHER = 32  # pictures
+LEAST = 1e-12  # squared error of a picture, for its logarithm
+
+
+class HeldOut:
+    """The pictures of a source that are kept, each with noise that is always the same.
+
+    Parameters
+    ----------
+    source : the pictures
+    config : of the networks that are judged, which says the σ that they learn
+    device : where they are
+    """
+
+    def __init__(self, source: Source, config: DenoiserConfig, device: torch.device) -> None:
+        self.source, self.device = source, device
+        self.range = (config.sigma[0] / 2, config.sigma[1] / 2)  # of pictures in [0, 1]
+
+    @torch.no_grad()
+    def psnr(self, network: DenoisingNetwork) -> dict[float, float]:
+        """Mean PSNR in dB of clean pictures, by σ; of no picture, none."""
+        low, high = self.range
+        errors: dict[float, list[Tensor]] = {s: [] for s in MEASURED if low <= s <= high}
+        for start in range(0, self.source.kept, TOGETHER):
+            x, noise = self._pictures(start, min(start + TOGETHER, self.source.kept))
+            for sigma, found in errors.items():
+                clean = denoised(network, x + sigma * noise, sigma)
+                found.append((clean - x).square().mean((1, 2, 3)))
+        return {
+            sigma: float((-10 * torch.cat(found).clamp_min(LEAST).log10()).mean())
+            for sigma, found in errors.items()
+            if found
+        }
+
+    @torch.no_grad()
+    def samples(self, network: DenoisingNetwork) -> Tensor | None:
+        """Eight noisy pictures and below them the clean ones, at two σ; None without eight."""
+        if self.source.kept < 8:
+            return None
+        x, noise = self._pictures(0, 8)
+        rows = []
+        for sigma in (min(s, self.range[1]) for s in SHOWN):
+            noisy = x + sigma * noise
+            rows += [noisy, denoised(network, noisy, sigma)]
+        return torch.cat(rows)
+
+    def _pictures(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """Some of them in [0, 1], and their noise of N(0, 1)."""
+        x = torch.stack([self.source.plain(i) for i in range(start, stop)]).float() / 255
+        noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(start))
+        return x.to(self.device), noise.to(self.device)
+
+
+def denoised(network: DenoisingNetwork, x: Tensor, sigma: float) -> Tensor:
+    """What a network makes of pictures in [0, 1] with noise of that σ, clipped."""
+    level = torch.full((len(x),), 2 * sigma).to(x)
+    return ((network(2 * x - 1, level) + 1) / 2).clamp(0, 1)

@@ -1,0 +1,163 @@
+"""Recipes that descend the mean loss of a batch, maximum likelihood among them."""
+
+from __future__ import annotations
+
+import json
+import math
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from priorkit.training.recipe import Losses, Recipe
+
+if TYPE_CHECKING:
+    from priorkit.io.weights import Weights
+
+__all__ = ["Descent", "MaximumLikelihood", "average"]
+
+Batch = TypeVar("Batch")
+
+
+class _MeanLoss(nn.Module):
+    """The mean loss of a batch as a module, which is what can be spread over processes."""
+
+    def __init__(self, net: nn.Module, loss: Callable[[Any, Any], Tensor]) -> None:
+        super().__init__()
+        self.net, self.loss = net, loss
+
+    def forward(self, batch: Any) -> Tensor:
+        """The mean of the loss over the examples of a batch."""
+        return self.loss(self.net, batch).mean()
+
+
+class Descent(Recipe, Generic[Batch]):
+    """Adam on a mean loss, with warm-up and linear decay, and an average of the weights.
+
+    A family gives its networks to :meth:`adopt`, a batch, and the loss of each example of it.
+    Further options: rate, warmup, decay, ema, and init, a path of weights to begin with. A step
+    without a finite gradient is left out; after 100 in a row the run stops with ValueError.
+    """
+
+    parallel = True
+    clip: ClassVar[float] = 10.0  # the largest norm of the gradient
+    _spread: nn.Module | None = None
+
+    def adopt(self, net: nn.Module, ema: nn.Module) -> None:
+        """Take the network, and another one of its kind for the average.
+
+        Raises WeightsError where the weights of ``options.init`` can't be read, ValueError where
+        they are of another architecture.
+        """
+        self.net, self.ema = net, ema.requires_grad_(False)
+        self.adam = self.optimizer(net)
+        self.barren = 0  # steps in a row without a finite gradient
+        self.origin = self._read(self.options.init) if self.options.init else None
+
+    def optimizer(self, net: nn.Module) -> torch.optim.Optimizer:
+        """What takes the steps, of the rate that each step sets."""
+        return torch.optim.Adam(net.parameters(), lr=self.options.rate, fused=True)
+
+    def _read(self, path: str) -> Weights:
+        from priorkit.io.weights import read  # which a run without --init, on a bare machine, lacks
+
+        found = read(path)
+        theirs = {"family": found.card.family, **found.card.architecture}
+        ours = {"family": self.family, **json.loads(json.dumps(self.architecture))}
+        for name, mine in ours.items():
+            if theirs.get(name) != mine:
+                raise ValueError(
+                    f"--init has another {name}: {theirs.get(name)}, not {mine}. "
+                    f"Train with the architecture on the card {found.card.name}.json"
+                )
+        return found
+
+    def initialize(self) -> None:
+        """Initialise ``net`` from data, in a run that begins with no weights."""
+
+    def begin(self) -> None:
+        if self.origin is None:
+            self.initialize()
+        else:  # shipped convolutions are float16; a checkpoint's are float32
+            self.net.load_state_dict(self.origin.load())
+        self.ema.load_state_dict(self.net.state_dict())
+
+    def told(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Of weights to begin with, what they are and not where."""
+        card = None if self.origin is None else self.origin.card
+        return options | {"init": card and f"{card.name}, sha256 {card.sha256}"}
+
+    @abstractmethod
+    def batch(self) -> Batch:
+        """This process's ``share`` of the examples of the present step, on the device."""
+
+    @abstractmethod
+    def loss(self, net: Any, batch: Batch) -> Tensor:
+        """The loss of each example, (B,)."""
+
+    @property
+    def parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
+        return {"net": self.net, "ema": self.ema, "adam": self.adam}
+
+    def train_step(self) -> tuple[float, ...]:
+        o = self.options
+        batch = self.batch()
+        for group in self.adam.param_groups:
+            group["lr"] = o.rate * self._schedule()
+        self.adam.zero_grad(set_to_none=True)
+        if self._spread is None:
+            self._spread = self.team.spread(_MeanLoss(self.net, self.loss), self.device)
+        loss = self._spread(batch)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.clip)
+        self.step += 1
+        self.barren = 0 if bool(torch.isfinite(norm)) else self.barren + 1
+        if self.barren >= 100:
+            raise ValueError("100 steps in a row had no finite gradient: try a smaller --rate")
+        if not self.barren:  # one bad batch costs one step, not the run
+            self.adam.step()
+            average(self.ema, self.net, o.ema, self.step)
+        return (float(self.team.average(loss.detach())),)
+
+    def _schedule(self) -> float:
+        """The part of the rate that the present step has."""
+        o = self.options
+        falling = (1 - self.passed) / o.decay if o.decay else 1.0
+        return float(min((self.step + 1) / max(1, o.warmup), falling, 1.0))
+
+
+class MaximumLikelihood(Descent[Tensor]):
+    """The descent of −log p(x), in ``unit``."""
+
+    unit: str = "bits/dim"
+
+    @abstractmethod
+    def loss(self, net: Any, batch: Tensor) -> Tensor:
+        """−log p in ``unit`` per example, (B,)."""
+
+    @abstractmethod
+    def validation_loss(self) -> float:
+        """Mean loss of the averaged network on the validation examples, the same noise every
+        time; NaN without any."""
+
+    def message(self, losses: Losses) -> str:
+        return f"{np.mean(losses):.3f} {self.unit}"
+
+    def validate(self, losses: Losses) -> tuple[dict[str, float | None], str]:
+        found = self.validation_loss()
+        values = {
+            "train": float(np.mean(losses)),
+            "validation": None if math.isnan(found) else found,
+        }
+        return values, f"validation {found:.4f} {self.unit}"
+
+
+def average(ema: nn.Module, net: nn.Module, decay: float, step: int) -> None:
+    """Move the averaged weights towards the present ones; faster while there are few steps."""
+    keep = min(decay, (1 + step) / (10 + step))
+    pairs = zip(ema.parameters(), net.parameters(), strict=True)
+    averages, currents = zip(*pairs, strict=True)
+    torch._foreach_lerp_(list(averages), [p.detach() for p in currents], 1 - keep)
