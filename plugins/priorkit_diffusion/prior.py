@@ -6,7 +6,7 @@ import copy
 import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from pydantic import BaseModel, Field, ValidationError, model_validator
@@ -14,9 +14,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from priorkit.errors import BadInputError, WeightsError
-from priorkit.interfaces import Copies, MixedDenoiser, Shape
+from priorkit.interfaces import (
+    Copies,
+    Density,
+    Encoder,
+    MixedDecoder,
+    MixedDenoiser,
+    Pullback,
+    Sampler,
+    Shape,
+)
 from priorkit.io.weights import Card, restore
-from priorkit.linear import column
+from priorkit.linear import column, energy
+from priorkit_diffusion.determinant import log_determinant
+from priorkit_diffusion.flow import Denoising, Flow, recomputed
 from priorkit_diffusion.network import DenoiserConfig, DenoisingNetwork
 
 __all__ = ["DiffusionPrior"]
@@ -36,8 +47,16 @@ class Finer(BaseModel):
         return self
 
 
-class DiffusionPrior(MixedDenoiser):
+STEPS = 18
+
+
+class DiffusionPrior(MixedDenoiser, MixedDecoder, Encoder, Density, Sampler):
     """A noise-conditional network D(v; σ) ≈ E[x | v], v = x + N(0, σ²·1), of pictures in [0, 1].
+
+    Its probability-flow ODE makes latents z ~ N(0, 1) of the size of a picture into pictures,
+    those with noise of the least level that it knows, about half a grey level. Its steps are
+    undone exactly, so that ``decode`` and ``encode`` are inverses of each other, and
+    ``log_prob`` is the density of what they draw, estimated for more than 512 numbers.
 
     Pictures of weights without a shape may have any; of gray ones the network sees three equal
     colours. Sides that aren't multiples of 8 are reflected beyond the edge meanwhile.
@@ -46,14 +65,25 @@ class DiffusionPrior(MixedDenoiser):
     ----------
     weights : path of a .safetensors file with its card beside it
     finer : where the card names another network for little noise, whether it is used
+    steps : of the ODE, each two calls of the network
+    probes : random vectors of the estimate of a determinant
 
     Raises WeightsError for a file that is missing, damaged, or not a denoising network.
 
     Reference: Karras, Aittala, Aila & Laine, "Elucidating the design space of diffusion-based
-    generative models", NeurIPS 2022.
+    generative models", NeurIPS 2022; as a density: Song et al., "Score-based generative modeling
+    through stochastic differential equations", ICLR 2021, section 4.3.
     """
 
-    def __init__(self, *, weights: str | os.PathLike[str], finer: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        weights: str | os.PathLike[str],
+        finer: bool = True,
+        steps: Annotated[int, Field(ge=2, le=1000)] = STEPS,
+        probes: Annotated[int, Field(ge=1, le=1000)] = 1,
+    ) -> None:
+        self.steps, self.probes = steps, probes
         card, network = restore(weights, "diffusion", DenoiserConfig, DenoisingNetwork)
         self.card: Card | None = card
         self.provenance = {card.name: card.sha256}
@@ -67,10 +97,10 @@ class DiffusionPrior(MixedDenoiser):
         self._hold(networks, between)
 
     @classmethod
-    def from_network(cls, network: DenoisingNetwork) -> DiffusionPrior:
+    def from_network(cls, network: DenoisingNetwork, *, steps: int = STEPS) -> DiffusionPrior:
         """A prior from a network in memory, without weights on disk."""
         prior = cls.__new__(cls)
-        prior.card = None
+        prior.card, prior.steps, prior.probes = None, steps, 1
         prior._hold([network], None)
         return prior
 
@@ -113,6 +143,56 @@ class DiffusionPrior(MixedDenoiser):
     def denoise_mixed(self, x: Tensor, sigma: float | Tensor) -> Tensor:
         """The same with convolutions in bfloat16."""
         return self._clean(x, sigma, self._rough)
+
+    @property
+    def latent_size(self) -> int:
+        """n, the numbers of a picture. Raises BadInputError where its shape isn't known yet."""
+        return math.prod(self._known())
+
+    def decode(self, z: Tensor) -> Tensor:
+        return self._decoded(z, self.denoise)
+
+    def decode_vjp_mixed(self, z: Tensor) -> tuple[Tensor, Pullback]:
+        with torch.enable_grad():
+            z = z.detach().requires_grad_(True)
+            x = self._decoded(z, self.denoise_mixed)
+        return x.detach(), lambda r: torch.autograd.grad(x, z, r)[0]
+
+    def _decoded(self, z: Tensor, pullback: Denoising) -> Tensor:
+        return self._flow(recomputed(self.denoise, pullback)).decode(z.view(-1, *self._known()))
+
+    def encode(self, x: Tensor) -> Tensor:
+        flow = self._flow(self.denoise)
+        with torch.no_grad():
+            return flow.latent(flow.undone(x)[0]).flatten(1)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        flow = self._flow(self.denoise)
+        starts = flow.undone(x)
+        n = x[0].numel()
+        normal = -0.5 * (energy(flow.latent(starts[0])) + n * math.log(2 * math.pi))
+        total = normal - n * math.log(flow.highest)
+        for number, (step, start) in enumerate(zip(flow.steps, starts, strict=True)):
+            total = total - log_determinant(step, start, number=number, probes=self.probes)
+        return total.to(x.dtype)
+
+    def sample(
+        self, n: int, *, temperature: float = 1.0, generator: torch.Generator | None = None
+    ) -> Tensor:
+        z = temperature * torch.randn(n, self.latent_size, generator=generator)
+        with torch.no_grad():
+            return self.decode(z).clamp(0, 1)
+
+    def _flow(self, denoise: Denoising) -> Flow:
+        return Flow(denoise, self.levels, self.steps)
+
+    def _known(self) -> Shape:
+        if self.shape is None:
+            raise BadInputError(
+                "This prior is for pictures of any size: it has latents once the size is known.",
+                try_="prior.bind((3, 64, 64))",
+            )
+        return self.shape
 
     def _clean(self, x: Tensor, sigma: float | Tensor, copies: Copies[Any]) -> Tensor:
         networks = copies.like(x)
