@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from priorkit.linear import pixelwise
 
-__all__ = ["DenoiserConfig", "DenoisingNetwork"]
+__all__ = ["DenoiserConfig", "DenoisingNetwork", "kept"]
 
 EMBEDDED = 128  # numbers that ln σ becomes
 WAVES = 32  # cosines and as many sines of ln σ, of wavelengths from 2π/0.25 to 2π/32
@@ -74,6 +74,16 @@ class DenoiserConfig:
     def to_dict(self) -> dict[str, Any]:
         """As JSON-able data."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+
+def kept(config: DenoiserConfig) -> int:
+    """About how many numbers per pixel of its input autograd keeps of a call, measured too."""
+    total = 5 * config.channels[0]  # at its two ends
+    for level, (channels, count) in enumerate(zip(config.channels, config.blocks, strict=True)):
+        last = level == len(config.channels) - 1
+        pictures = 4 * count if last else 4 * 2 * count + 2  # of each block; the merged ones
+        total += pictures * channels >> 2 * level
+    return total
 
 
 class Told(nn.Linear):

@@ -28,7 +28,7 @@ from priorkit.io.weights import Card, restore
 from priorkit.linear import column, energy
 from priorkit_diffusion.determinant import log_determinant
 from priorkit_diffusion.flow import Denoising, Flow, recomputed
-from priorkit_diffusion.network import DenoiserConfig, DenoisingNetwork
+from priorkit_diffusion.network import DenoiserConfig, DenoisingNetwork, kept
 
 __all__ = ["DiffusionPrior"]
 
@@ -108,6 +108,7 @@ class DiffusionPrior(MixedDenoiser, MixedDecoder, Encoder, Density, Sampler):
         self, networks: list[DenoisingNetwork], between: tuple[float, float] | None
     ) -> None:
         self.config = networks[0].config
+        self._configs = [network.config for network in networks]
         self.shape = self.config.shape
         self._between = between
         self.levels = (networks[-1].config.sigma[0] / 2, self.config.sigma[1] / 2)
@@ -130,11 +131,24 @@ class DiffusionPrior(MixedDenoiser, MixedDecoder, Encoder, Density, Sampler):
 
     @property
     def memory(self) -> int:
-        """Bytes per image of a call: the skips, and the widest pictures meanwhile."""
-        if self.shape is None:
-            return 0
-        pixels = math.prod(self.shape[1:])
-        return 4 * pixels * (8 * self.config.channels[0] + 3)
+        """Of the pullback of one call, which keeps its hidden pictures, and the pictures between
+        calls."""
+        between = 2 * 3 * (2 * self.steps + 1)
+        return sum(self._bytes(kept(config)) for config in self._configs) + self._bytes(between)
+
+    @property
+    def denoising_memory(self) -> int:
+        """Of the widest pictures of a call."""
+        return max(self._bytes(5 * config.channels[0] + 3) for config in self._configs)
+
+    @property
+    def density_memory(self) -> int:
+        """Of the second derivative of a step, which is two calls."""
+        return 5 * self.memory
+
+    def _bytes(self, numbers: int) -> int:
+        """Of so many float32 at every pixel; 0 where the shape isn't known."""
+        return 4 * numbers * math.prod(self.shape[1:]) if self.shape else 0
 
     def denoise(self, x: Tensor, sigma: float | Tensor) -> Tensor:
         """D(x; σ), each picture by itself, σ one number or (B,); with gradients where x has one."""
