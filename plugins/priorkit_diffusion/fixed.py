@@ -7,8 +7,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from priorkit.linear import column
-
 __all__ = ["zero"]
 
 MEMORY = 4  # earlier points that a step makes use of
@@ -49,7 +47,7 @@ def zero(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
         r = f(x)
         gap = _largest(r) / _largest(x).clamp_min(torch.finfo(x.dtype).tiny)
         better = (gap < least) & ~done
-        best = torch.where(column(better, x) > 0, x, best)
+        best = torch.where(better.view(-1, *[1] * (x.ndim - 1)), x, best)
         least = torch.where(better, gap, least)
         halved = gap < mark / 2
         mark = torch.where(halved, gap, mark)

@@ -127,7 +127,9 @@ class _Recomputed(torch.autograd.Function):
     """D(x; σ) without a graph; the pullback makes one."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, sigma: float, denoise: Denoising, pullback: Denoising) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, sigma: float, denoise: Denoising, pullback: Denoising
+    ) -> Tensor:
         ctx.save_for_backward(x)
         ctx.again = lambda x: pullback(x, sigma)
         return denoise(x, sigma)

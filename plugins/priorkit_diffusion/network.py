@@ -50,7 +50,9 @@ class DenoiserConfig:
             raise ValueError(f"with attention the last of channels is a multiple of {HEADS}")
         if not 0 < self.sigma[0] < self.sigma[1]:
             raise ValueError("sigma is the least and the greatest level, above 0")
-        if self.shape is not None and (self.shape[0] != 3 or any(s % self.multiple for s in self.shape[1:])):
+        if self.shape is not None and (
+            self.shape[0] != 3 or any(s % self.multiple for s in self.shape[1:])
+        ):
             raise ValueError(f"shape is 3 colours with sides that are multiples of {self.multiple}")
 
     @property

@@ -104,9 +104,7 @@ class DiffusionPrior(MixedDenoiser, MixedDecoder, Encoder, Density, Sampler):
         prior._hold([network], None)
         return prior
 
-    def _hold(
-        self, networks: list[DenoisingNetwork], between: tuple[float, float] | None
-    ) -> None:
+    def _hold(self, networks: list[DenoisingNetwork], between: tuple[float, float] | None) -> None:
         self.config = networks[0].config
         self._configs = [network.config for network in networks]
         self.shape = self.config.shape
@@ -230,8 +228,10 @@ class DiffusionPrior(MixedDenoiser, MixedDecoder, Encoder, Density, Sampler):
             if len(used) == len(v):
                 total = total + column(weight, v) * network(v, level)
             elif len(used):
-                found = column(weight[used], v) * network(v[used], level[used])
-                total = total.index_add(0, used, found)
+                # One image alone would be rounded otherwise than among others.
+                rows = used.repeat(2) if len(used) == 1 else used
+                found = column(weight[rows], v) * network(v[rows], level[rows])
+                total = total.index_add(0, used, found[: len(used)])
         return total
 
 
@@ -247,16 +247,12 @@ def _padded(x: Tensor, multiple: int) -> Tensor:
     return x
 
 
-def _copy(
-    network: DenoisingNetwork, device: torch.device, dtype: torch.dtype
-) -> DenoisingNetwork:
+def _copy(network: DenoisingNetwork, device: torch.device, dtype: torch.dtype) -> DenoisingNetwork:
     own = copy.deepcopy(network).to(device, dtype)
     return own.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def _rough(
-    network: DenoisingNetwork, device: torch.device, dtype: torch.dtype
-) -> DenoisingNetwork:
+def _rough(network: DenoisingNetwork, device: torch.device, dtype: torch.dtype) -> DenoisingNetwork:
     """Its convolutions in bfloat16, where the inputs are float32."""
     own = _copy(network, device, dtype)
     if dtype == torch.float32:

@@ -179,7 +179,8 @@ def _check_denoiser(prior: Denoiser, shape: Shape, seed: int) -> None:
         for sigma in sigmas:
             _check_level(prior, clean, clean + sigma * noise, sigma)
     with promise(
-        "denoise takes one sigma per image too", "priorkit.linear.column(sigma, x) scales each image"
+        "denoise takes one sigma per image too",
+        "priorkit.linear.column(sigma, x) scales each image",
     ):
         ends = torch.tensor([sigmas[0], sigmas[-1]])
         noisy = clean + ends.view(2, *[1] * len(shape)) * noise

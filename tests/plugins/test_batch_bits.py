@@ -14,6 +14,8 @@ LESS = {
 }
 SCRIPT = """
 import torch
+import priorkit_diffusion
+from pathlib import Path
 from priorkit_diffusion.prior import DiffusionPrior
 from priorkit_glow.prior import GlowPrior
 from priorkit_realnvp.patches import PatchFlow
@@ -25,7 +27,8 @@ glow = GlowPrior.from_network(random_glow(shape=(3, 16, 16)))
 flow = PatchFlow().bind((3, 13, 13))
 diffusion = DiffusionPrior.from_network(small_denoiser(shape=(3, 16, 16)), steps=4)
 short = DiffusionPrior.from_network(small_denoiser(shape=(3, 14, 14)), steps=2)
-sigmas = torch.linspace(0.05, 0.5, 11)
+shipped = Path(priorkit_diffusion.__file__).parent / "weights" / "diffusion-celeba.safetensors"
+faces, sigmas = DiffusionPrior(weights=shipped), torch.linspace(0.5, 0.02, 11)
 M, N = torch.randn(24, 24), torch.randn(30, 500)
 
 def pulled(prior, z):
@@ -43,9 +46,10 @@ functions = {
     "glow": (lambda z: pulled(glow, z), torch.randn(11, 768)),
     "glow's latents": (glow.encode, torch.rand(11, 3, 16, 16)),
     "denoiser": (lambda x: diffusion.denoise(x, sigmas[: len(x)]), torch.rand(11, 3, 16, 16)),
+    "two denoisers": (lambda x: faces.denoise(x, sigmas[: len(x)]), torch.rand(11, 3, 16, 16)),
     "diffusion": (lambda z: pulled(diffusion, z), torch.randn(11, 768)),
     "diffusion's latents": (diffusion.encode, torch.rand(11, 3, 16, 16)),
-    "diffusion's density": (density, torch.rand(11, 3, 14, 14)),
+    "diffusion's density": (density, torch.rand(5, 3, 14, 14)),
     "patches": (lambda x: flow.log_prob_grad(x)[1], torch.rand(11, 3, 13, 13)),
 }
 for name, (f, x) in functions.items():
@@ -66,5 +70,5 @@ def test_a_batch_changes_no_bit_of_an_image(instructions):
         check=True,
     )
     lines = ended.stdout.splitlines()
-    assert len(lines) == 50
+    assert len(lines) == 55
     assert [line for line in lines if not line.endswith("True")] == []

@@ -2,6 +2,7 @@
 
 import logging
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import priorkit_diffusion
@@ -70,7 +71,7 @@ def test_the_levels_of_the_steps():
     """Equation 5 of Karras et al., from the greatest to the least to the last bit."""
     steps = Flow(gaussian(0.2), LEVELS, 4).steps
     assert [steps[0].above, steps[-1].below] == [2.0, 0.05]
-    assert all(first.below == then.above for first, then in zip(steps, steps[1:], strict=False))
+    assert all(first.below == then.above for first, then in pairwise(steps))
     halfway = ((2.0 ** (1 / 7) + 0.05 ** (1 / 7)) / 2) ** 7
     assert steps[2].above == pytest.approx(halfway, rel=1e-12)
 
@@ -81,7 +82,7 @@ def test_steps_are_of_second_order():
     low, high = LEVELS
     exact = 0.5 + high * z * math.sqrt((s**2 + low**2) / (s**2 + high**2))
     errors = [float((Flow(gaussian(s), LEVELS, n).decode(z) - exact).norm()) for n in (20, 40, 80)]
-    for coarse, fine in zip(errors, errors[1:], strict=False):
+    for coarse, fine in pairwise(errors):
         assert coarse / fine == pytest.approx(4, rel=0.15)
 
 
@@ -98,7 +99,7 @@ def test_what_cannot_be_undone_is_said(caplog):
 
 
 def test_zero_of_what_is_no_contraction():
-    """x + f(x) is twice as far from the solution in a few directions, and a batch changes nothing."""
+    """In a few directions x + f(x) is twice as far from it; and a batch changes nothing."""
     slopes = torch.linspace(0.5, 1.5, 40, dtype=torch.float64)
     slopes[::10] = 3.0
     goal = normals(3, 40)
@@ -242,7 +243,7 @@ def test_both_networks_are_in_the_flow():
 
 
 def test_the_memory_that_it_says():
-    """What autograd keeps of a call is between two thirds and all of it; the shipped shapes."""
+    """What autograd keeps of a call is as it says, or up to 40% less; the shipped shapes."""
     for name in ("diffusion-celeba", "denoiser-photos"):
         prior = DiffusionPrior(weights=WEIGHTS / f"{name}.safetensors", finer=False)
         x = torch.rand(1, 3, 32, 32).requires_grad_(True)
@@ -274,7 +275,13 @@ def test_a_run_counts_what_it_calls():
 @pytest.mark.parametrize("precision", ["float32", "mixed"])
 def test_search_in_latent_space(precision):
     """D-Flow: the misfit falls through the steps, in mixed precision too."""
-    told = {"prior": small(shape=(3, 8, 8)), "op": "gaussian", "m": 60, "noise_norm": 0.1, "seed": 0}
+    told = {
+        "prior": small(shape=(3, 8, 8)),
+        "op": "gaussian",
+        "m": 60,
+        "noise_norm": 0.1,
+        "seed": 0,
+    }
     told |= {"space": "latent", "penalty": "l2", "gamma": 0.0, "solver": "lbfgs"}
     x = torch.full((1, 3, 8, 8), 0.7)
     first, last = (priorkit.recover(x, **told, precision=precision, budget=b) for b in (1, 12))
