@@ -26,7 +26,7 @@ torch.manual_seed(0)
 glow = GlowPrior.from_network(random_glow(shape=(3, 16, 16)))
 flow = PatchFlow().bind((3, 13, 13))
 diffusion = DiffusionPrior.from_network(small_denoiser(shape=(3, 16, 16)), steps=4)
-short = DiffusionPrior.from_network(small_denoiser(shape=(3, 14, 14)), steps=2)
+short = DiffusionPrior.from_network(small_denoiser(shape=(3, 16, 16)), steps=2)
 shipped = Path(priorkit_diffusion.__file__).parent / "weights" / "diffusion-celeba.safetensors"
 faces, sigmas = DiffusionPrior(weights=shipped), torch.linspace(0.5, 0.02, 11)
 M, N = torch.randn(24, 24), torch.randn(30, 500)
@@ -49,7 +49,7 @@ functions = {
     "two denoisers": (lambda x: faces.denoise(x, sigmas[: len(x)]), torch.rand(11, 3, 16, 16)),
     "diffusion": (lambda z: pulled(diffusion, z), torch.randn(11, 768)),
     "diffusion's latents": (diffusion.encode, torch.rand(11, 3, 16, 16)),
-    "diffusion's density": (density, torch.rand(5, 3, 14, 14)),
+    "diffusion's density": (density, torch.rand(5, 3, 16, 16)),
     "patches": (lambda x: flow.log_prob_grad(x)[1], torch.rand(11, 3, 13, 13)),
 }
 for name, (f, x) in functions.items():
