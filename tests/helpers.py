@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from priorkit_diffusion.network import DenoiserConfig, DenoisingNetwork
 from priorkit_glow.network import Glow, GlowConfig
 from priorkit_noises.gaussian import Gaussian
 from priorkit_operators.gaussian import Gaussian as Sensing
@@ -109,3 +110,27 @@ class Rotated(MatrixOperator):
 
     def rows(self, i, j):
         return self.base.rows(i, j) * self.phase[i:j, None]
+
+
+def small_denoiser(shape=(3, 4, 4), channels=8):
+    """A noise-conditional network that takes part of what differs from the mean of 2×2 pixels
+    away, F(x) ≈ 2(mean − x), with every parameter random beside that."""
+    torch.manual_seed(0)
+    config = DenoiserConfig(
+        channels=(channels, channels), blocks=(1, 1), attention=True, shape=shape, sigma=(0.1, 4.0)
+    )
+    network = DenoisingNetwork(config)
+    with torch.no_grad():
+        for part in (network.enter, network.leave, network.shrink, network.grow, network.merge):
+            for parameter in part.parameters():
+                parameter.zero_()
+        for parameter in network.parameters():
+            parameter += 0.02 * torch.randn_like(parameter)
+        network.shrink[0].weight += torch.eye(channels)[..., None, None] / 4
+        network.grow[0].weight += torch.eye(channels)[..., None, None]
+        ends = torch.eye(channels)[:, :3]
+        network.enter.weight[:, :, 1, 1] += ends
+        network.leave.weight[:, :, 1, 1] += ends.T
+        both = torch.cat([2 * torch.eye(channels), -2 * torch.eye(channels)], 1)
+        network.merge[0].weight += both[..., None, None]
+    return network

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from priorkit.linear import pixelwise
 
-__all__ = ["DenoiserConfig", "DenoisingNetwork"]
+__all__ = ["DenoiserConfig", "DenoisingNetwork", "kept"]
 
 EMBEDDED = 128  # numbers that ln σ becomes
 WAVES = 32  # cosines and as many sines of ln σ, of wavelengths from 2π/0.25 to 2π/32
@@ -50,7 +50,9 @@ class DenoiserConfig:
             raise ValueError(f"with attention the last of channels is a multiple of {HEADS}")
         if not 0 < self.sigma[0] < self.sigma[1]:
             raise ValueError("sigma is the least and the greatest level, above 0")
-        if self.shape is not None and (self.shape[0] != 3 or any(s % self.multiple for s in self.shape[1:])):
+        if self.shape is not None and (
+            self.shape[0] != 3 or any(s % self.multiple for s in self.shape[1:])
+        ):
             raise ValueError(f"shape is 3 colours with sides that are multiples of {self.multiple}")
 
     @property
@@ -74,6 +76,16 @@ class DenoiserConfig:
     def to_dict(self) -> dict[str, Any]:
         """As JSON-able data."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+
+def kept(config: DenoiserConfig) -> int:
+    """About how many numbers per pixel of its input autograd keeps of a call, measured too."""
+    total = 5 * config.channels[0]  # at its two ends
+    for level, (channels, count) in enumerate(zip(config.channels, config.blocks, strict=True)):
+        last = level == len(config.channels) - 1
+        pictures = 4 * count if last else 4 * 2 * count + 2  # of each block; the merged ones
+        total += pictures * channels >> 2 * level
+    return total
 
 
 class Told(nn.Linear):
@@ -118,7 +130,12 @@ class Attention(nn.Module):
         parts = self.asked(h).reshape(b, 3, HEADS, c // HEADS, height * width)
         q, k, v = parts.transpose(-1, -2).unbind(1)
         q, k = 4 * F.normalize(q, dim=-1), 4 * F.normalize(k, dim=-1)
-        heard = F.scaled_dot_product_attention(q, k, v)
+        if q.requires_grad and not self.asked.weight.requires_grad:
+            # Written out, it can be differentiated twice: for the gradient of a density.
+            weights = (q @ k.mT / math.sqrt(q.shape[-1])).softmax(-1)
+            heard = weights @ v
+        else:
+            heard = F.scaled_dot_product_attention(q, k, v)
         return h + self.told(heard.transpose(-1, -2).reshape(b, c, height, width))
 
 

@@ -6,7 +6,7 @@ import copy
 import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from pydantic import BaseModel, Field, ValidationError, model_validator
@@ -14,10 +14,21 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from priorkit.errors import BadInputError, WeightsError
-from priorkit.interfaces import Copies, MixedDenoiser, Shape
+from priorkit.interfaces import (
+    Copies,
+    Density,
+    Encoder,
+    MixedDecoder,
+    MixedDenoiser,
+    Pullback,
+    Sampler,
+    Shape,
+)
 from priorkit.io.weights import Card, restore
-from priorkit.linear import column
-from priorkit_diffusion.network import DenoiserConfig, DenoisingNetwork
+from priorkit.linear import column, energy
+from priorkit_diffusion.determinant import log_determinant
+from priorkit_diffusion.flow import Denoising, Flow, recomputed
+from priorkit_diffusion.network import DenoiserConfig, DenoisingNetwork, kept
 
 __all__ = ["DiffusionPrior"]
 
@@ -36,8 +47,16 @@ class Finer(BaseModel):
         return self
 
 
-class DiffusionPrior(MixedDenoiser):
+STEPS = 18
+
+
+class DiffusionPrior(MixedDenoiser, MixedDecoder, Encoder, Density, Sampler):
     """A noise-conditional network D(v; σ) ≈ E[x | v], v = x + N(0, σ²·1), of pictures in [0, 1].
+
+    Its probability-flow ODE makes latents z ~ N(0, 1) of the size of a picture into pictures,
+    those with noise of the least level that it knows, about half a grey level. Its steps are
+    undone exactly, so that ``decode`` and ``encode`` are inverses of each other, and
+    ``log_prob`` is the density of what they draw, estimated for more than 512 numbers.
 
     Pictures of weights without a shape may have any; of gray ones the network sees three equal
     colours. Sides that aren't multiples of 8 are reflected beyond the edge meanwhile.
@@ -46,14 +65,25 @@ class DiffusionPrior(MixedDenoiser):
     ----------
     weights : path of a .safetensors file with its card beside it
     finer : where the card names another network for little noise, whether it is used
+    steps : of the ODE, each two calls of the network
+    probes : random vectors of the estimate of a determinant
 
     Raises WeightsError for a file that is missing, damaged, or not a denoising network.
 
     Reference: Karras, Aittala, Aila & Laine, "Elucidating the design space of diffusion-based
-    generative models", NeurIPS 2022.
+    generative models", NeurIPS 2022; as a density: Song et al., "Score-based generative modeling
+    through stochastic differential equations", ICLR 2021, section 4.3.
     """
 
-    def __init__(self, *, weights: str | os.PathLike[str], finer: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        weights: str | os.PathLike[str],
+        finer: bool = True,
+        steps: Annotated[int, Field(ge=2, le=1000)] = STEPS,
+        probes: Annotated[int, Field(ge=1, le=1000)] = 1,
+    ) -> None:
+        self.steps, self.probes = steps, probes
         card, network = restore(weights, "diffusion", DenoiserConfig, DenoisingNetwork)
         self.card: Card | None = card
         self.provenance = {card.name: card.sha256}
@@ -67,17 +97,16 @@ class DiffusionPrior(MixedDenoiser):
         self._hold(networks, between)
 
     @classmethod
-    def from_network(cls, network: DenoisingNetwork) -> DiffusionPrior:
+    def from_network(cls, network: DenoisingNetwork, *, steps: int = STEPS) -> DiffusionPrior:
         """A prior from a network in memory, without weights on disk."""
         prior = cls.__new__(cls)
-        prior.card = None
+        prior.card, prior.steps, prior.probes = None, steps, 1
         prior._hold([network], None)
         return prior
 
-    def _hold(
-        self, networks: list[DenoisingNetwork], between: tuple[float, float] | None
-    ) -> None:
+    def _hold(self, networks: list[DenoisingNetwork], between: tuple[float, float] | None) -> None:
         self.config = networks[0].config
+        self._configs = [network.config for network in networks]
         self.shape = self.config.shape
         self._between = between
         self.levels = (networks[-1].config.sigma[0] / 2, self.config.sigma[1] / 2)
@@ -100,11 +129,24 @@ class DiffusionPrior(MixedDenoiser):
 
     @property
     def memory(self) -> int:
-        """Bytes per image of a call: the skips, and the widest pictures meanwhile."""
-        if self.shape is None:
-            return 0
-        pixels = math.prod(self.shape[1:])
-        return 4 * pixels * (8 * self.config.channels[0] + 3)
+        """Of the pullback of one call, which keeps its hidden pictures, and the pictures between
+        calls."""
+        between = 2 * 3 * (2 * self.steps + 1)
+        return sum(self._bytes(kept(config)) for config in self._configs) + self._bytes(between)
+
+    @property
+    def denoising_memory(self) -> int:
+        """Of the widest pictures of a call."""
+        return max(self._bytes(5 * config.channels[0] + 3) for config in self._configs)
+
+    @property
+    def density_memory(self) -> int:
+        """Of the second derivative of a step, which is two calls."""
+        return 5 * self.memory
+
+    def _bytes(self, numbers: int) -> int:
+        """Of so many float32 at every pixel; 0 where the shape isn't known."""
+        return 4 * numbers * math.prod(self.shape[1:]) if self.shape else 0
 
     def denoise(self, x: Tensor, sigma: float | Tensor) -> Tensor:
         """D(x; σ), each picture by itself, σ one number or (B,); with gradients where x has one."""
@@ -113,6 +155,56 @@ class DiffusionPrior(MixedDenoiser):
     def denoise_mixed(self, x: Tensor, sigma: float | Tensor) -> Tensor:
         """The same with convolutions in bfloat16."""
         return self._clean(x, sigma, self._rough)
+
+    @property
+    def latent_size(self) -> int:
+        """n, the numbers of a picture. Raises BadInputError where its shape isn't known yet."""
+        return math.prod(self._known())
+
+    def decode(self, z: Tensor) -> Tensor:
+        return self._decoded(z, self.denoise)
+
+    def decode_vjp_mixed(self, z: Tensor) -> tuple[Tensor, Pullback]:
+        with torch.enable_grad():
+            z = z.detach().requires_grad_(True)
+            x = self._decoded(z, self.denoise_mixed)
+        return x.detach(), lambda r: torch.autograd.grad(x, z, r)[0]
+
+    def _decoded(self, z: Tensor, pullback: Denoising) -> Tensor:
+        return self._flow(recomputed(self.denoise, pullback)).decode(z.view(-1, *self._known()))
+
+    def encode(self, x: Tensor) -> Tensor:
+        flow = self._flow(self.denoise)
+        with torch.no_grad():
+            return flow.latent(flow.undone(x)[0]).flatten(1)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        flow = self._flow(self.denoise)
+        starts = flow.undone(x)
+        n = x[0].numel()
+        normal = -0.5 * (energy(flow.latent(starts[0])) + n * math.log(2 * math.pi))
+        total = normal - n * math.log(flow.highest)
+        for number, (step, start) in enumerate(zip(flow.steps, starts, strict=True)):
+            total = total - log_determinant(step, start, number=number, probes=self.probes)
+        return total.to(x.dtype)
+
+    def sample(
+        self, n: int, *, temperature: float = 1.0, generator: torch.Generator | None = None
+    ) -> Tensor:
+        z = temperature * torch.randn(n, self.latent_size, generator=generator)
+        with torch.no_grad():
+            return self.decode(z).clamp(0, 1)
+
+    def _flow(self, denoise: Denoising) -> Flow:
+        return Flow(denoise, self.levels, self.steps)
+
+    def _known(self) -> Shape:
+        if self.shape is None:
+            raise BadInputError(
+                "This prior is for pictures of any size: it has latents once the size is known.",
+                try_="prior.bind((3, 64, 64))",
+            )
+        return self.shape
 
     def _clean(self, x: Tensor, sigma: float | Tensor, copies: Copies[Any]) -> Tensor:
         networks = copies.like(x)
@@ -136,8 +228,10 @@ class DiffusionPrior(MixedDenoiser):
             if len(used) == len(v):
                 total = total + column(weight, v) * network(v, level)
             elif len(used):
-                found = column(weight[used], v) * network(v[used], level[used])
-                total = total.index_add(0, used, found)
+                # One image alone would be rounded otherwise than among others.
+                rows = used.repeat(2) if len(used) == 1 else used
+                found = column(weight[rows], v) * network(v[rows], level[rows])
+                total = total.index_add(0, used, found[: len(used)])
         return total
 
 
@@ -153,16 +247,12 @@ def _padded(x: Tensor, multiple: int) -> Tensor:
     return x
 
 
-def _copy(
-    network: DenoisingNetwork, device: torch.device, dtype: torch.dtype
-) -> DenoisingNetwork:
+def _copy(network: DenoisingNetwork, device: torch.device, dtype: torch.dtype) -> DenoisingNetwork:
     own = copy.deepcopy(network).to(device, dtype)
     return own.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def _rough(
-    network: DenoisingNetwork, device: torch.device, dtype: torch.dtype
-) -> DenoisingNetwork:
+def _rough(network: DenoisingNetwork, device: torch.device, dtype: torch.dtype) -> DenoisingNetwork:
     """Its convolutions in bfloat16, where the inputs are float32."""
     own = _copy(network, device, dtype)
     if dtype == torch.float32:

@@ -9,6 +9,7 @@ import torch
 
 from priorkit.engine.room import require_room, size
 from priorkit.engine.setup import Setup
+from priorkit.interfaces import Denoiser, Density, Problem
 
 __all__ = ["BATCH_BYTES", "Plan", "plan"]
 
@@ -48,9 +49,21 @@ def plan(setup: Setup, images: int) -> Plan:
     fixed, per_image = (wide * count for count in setup.solver.memory(problem))
     fixed += wide * problem.operator.memory
     numbers = problem.size + math.prod(problem.shape) + math.prod(problem.operator.y_shape)
-    per_image += wide * (4 * WORK * numbers + problem.prior.memory)
+    per_image += wide * (4 * WORK * numbers + _asked(problem))
     fixed += wide * 4 * KEPT * numbers * images * setup.tries
     free = require_room(fixed + per_image, fixed, setup.device)
     room = min(BATCH_BYTES, (free - fixed) // 2)
     together = max(1, min(images * setup.tries, room // max(per_image, 1)))
     return Plan(images, setup.tries, together, fixed, per_image)
+
+
+def _asked(problem: Problem) -> int:
+    """Bytes per image of what is asked of the prior: the most that one call takes."""
+    prior, calls = problem.prior, []
+    if problem.space == "latent":
+        calls.append(prior.memory)
+    elif isinstance(prior, Denoiser):
+        calls.append(prior.denoising_memory)
+    if isinstance(prior, Density) and Density in problem.penalty.requires and problem.gamma:
+        calls.append(prior.density_memory)
+    return max(calls, default=prior.memory)

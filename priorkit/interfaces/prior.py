@@ -64,7 +64,7 @@ class Prior(Component, ABC):
 
     @property
     def memory(self) -> int:
-        """Bytes per image that decoding with its pullback, or denoising, takes meanwhile."""
+        """Bytes per image that decoding with its pullback takes meanwhile, or what else it does."""
         return 0
 
 
@@ -145,6 +145,11 @@ class Density(Prior):
             (gradient,) = torch.autograd.grad(value.sum(), x)
         return value.detach(), gradient
 
+    @property
+    def density_memory(self) -> int:
+        """Bytes per image that the density with its gradient takes meanwhile."""
+        return self.memory
+
 
 class Denoiser(Prior):
     """A prior that removes Gaussian noise of a known standard deviation: D(v, σ) ≈ E[x | v],
@@ -161,6 +166,11 @@ class Denoiser(Prior):
 
         ``sigma`` is one number, or one per image, (B,).
         """
+
+    @property
+    def denoising_memory(self) -> int:
+        """Bytes per image that denoising takes meanwhile."""
+        return self.memory
 
 
 class MixedDenoiser(Denoiser):

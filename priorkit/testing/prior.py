@@ -23,6 +23,8 @@ from priorkit.testing.promises import promise
 
 __all__ = ["check_prior"]
 
+SIGMAS = (0.02, 0.1, 0.5)  # that a denoiser is judged at, where it knows them
+
 
 def check_prior(prior: Prior, *, shape: Shape | None = None, seed: int = 0) -> None:
     """Everything that the interfaces of a prior promise, in float64 where it knows that.
@@ -30,7 +32,8 @@ def check_prior(prior: Prior, *, shape: Shape | None = None, seed: int = 0) -> N
     Pullback against finite differences, batch independence, decode ∘ encode = identity,
     the adjoint of a linear decoder, the gradient of a density, and for priors that both
     encode and have a density the agreement of both with the log-determinant of autograd,
-    on images small enough (n ≤ 512). A denoiser must remove noise.
+    on images small enough (n ≤ 512). A denoiser must remove noise of every level that it says,
+    one for all images or one for each.
     """
     shape = prior.shape or shape
     assert shape is not None, "this prior takes any shape: say shape=(C, H, W)"
@@ -164,28 +167,54 @@ def _check_sampler(prior: Sampler, shape: Shape, seed: int) -> None:
 
 
 def _check_denoiser(prior: Denoiser, shape: Shape, seed: int) -> None:
-    """In float32: smooth images with noise of σ = 0.1 must come nearer to the clean ones."""
+    """In float32, at each of ``SIGMAS`` that the prior knows, or at the nearest level."""
+    low, high = prior.levels
+    sigmas = sorted({min(max(sigma, low), high) for sigma in SIGMAS})
+    clean = _smooth(shape, seed)
+    noise = draws(tuple(clean.shape), seed + 1, torch.float32)
     with promise(
         "denoise removes noise of a known level, alike in every batch",
-        "sigma is in units of x in [0, 1], not of 255",
+        "sigma is in units of x in [0, 1], not of 255; levels says where it holds",
     ):
-        sigma = 0.1
-        generator = torch.Generator().manual_seed(seed)
-        size = (2, shape[0], *[4] * (len(shape) - 1))
-        coarse = torch.rand(size, generator=generator, dtype=torch.float64)
-        mode = "bilinear" if len(shape) == 3 else "linear"
-        clean = F.interpolate(coarse, size=shape[1:], mode=mode, align_corners=True).float()
-        noisy = clean + sigma * draws(tuple(clean.shape), seed + 1, torch.float32)
-        untouched(lambda x: prior.denoise(x, sigma), noisy, "denoise")
-        found = prior.denoise(noisy, sigma)
+        for sigma in sigmas:
+            _check_level(prior, clean, clean + sigma * noise, sigma)
+    with promise(
+        "denoise takes one sigma per image too",
+        "priorkit.linear.column(sigma, x) scales each image",
+    ):
+        ends = torch.tensor([sigmas[0], sigmas[-1]])
+        noisy = clean + ends.view(2, *[1] * len(shape)) * noise
+        found = prior.denoise(noisy, ends)
         assert found.shape == noisy.shape, f"denoise gives shape {tuple(found.shape)}"
-        assert found.dtype == noisy.dtype, f"denoise gives {found.dtype} for {noisy.dtype}"
-        assert bool(torch.isfinite(found).all()), "denoise gives values that aren't finite"
-        before = (noisy - clean).square().flatten(1).mean(1)
-        after = (found - clean).square().flatten(1).mean(1)
-        assert bool((after < 0.8 * before).all()), (
-            f"denoise doesn't remove noise: mean square {float(after.max()):.2e} after "
-            f"{float(before.max()):.2e}"
-        )
-        alone = prior.denoise(noisy[1:2], sigma)
-        close(alone, found[1:2], 1e-5, "denoise of one image differs from a batch")
+        for i, sigma in enumerate((sigmas[0], sigmas[-1])):
+            each = prior.denoise(noisy[i : i + 1], sigma)
+            what = f"sigma {sigma:g} as a number and as that of one image of a batch differ"
+            close(found[i : i + 1], each, 1e-5, what)
+
+
+def _check_level(prior: Denoiser, clean: Tensor, noisy: Tensor, sigma: float) -> None:
+    """Smooth images with noise must come nearer to the clean ones."""
+    given = noisy.clone()
+    found = prior.denoise(noisy, sigma)
+    assert torch.equal(noisy, given), "denoise changes its input"
+    assert found.shape == noisy.shape, f"denoise gives shape {tuple(found.shape)}"
+    assert found.dtype == noisy.dtype, f"denoise gives {found.dtype} for {noisy.dtype}"
+    assert bool(torch.isfinite(found).all()), "denoise gives values that aren't finite"
+    before = (noisy - clean).square().flatten(1).mean(1)
+    after = (found - clean).square().flatten(1).mean(1)
+    worst = int((after / before).argmax())
+    assert bool((after < 0.8 * before).all()), (
+        f"denoise doesn't remove noise of sigma {sigma:g}: mean square "
+        f"{float(after[worst]):.2e} after {float(before[worst]):.2e}"
+    )
+    alone = prior.denoise(noisy[1:2], sigma)
+    close(alone, found[1:2], 1e-5, "denoise of one image differs from a batch")
+
+
+def _smooth(shape: Shape, seed: int) -> Tensor:
+    """Two images of a few random values each, smooth in between, in float32."""
+    generator = torch.Generator().manual_seed(seed)
+    size = (2, shape[0], *[min(4, max(1, side // 4)) for side in shape[1:]])
+    coarse = torch.rand(size, generator=generator, dtype=torch.float64)
+    mode = "bilinear" if len(shape) == 3 else "linear"
+    return F.interpolate(coarse, size=shape[1:], mode=mode, align_corners=True).float()

@@ -14,26 +14,42 @@ LESS = {
 }
 SCRIPT = """
 import torch
+import priorkit_diffusion
+from pathlib import Path
+from priorkit_diffusion.prior import DiffusionPrior
 from priorkit_glow.prior import GlowPrior
 from priorkit_realnvp.patches import PatchFlow
 from priorkit.linear import matvec, pixelwise, rmatvec
-from tests.helpers import random_glow
+from tests.helpers import random_glow, small_denoiser
 
 torch.manual_seed(0)
 glow = GlowPrior.from_network(random_glow(shape=(3, 16, 16)))
 flow = PatchFlow().bind((3, 13, 13))
+diffusion = DiffusionPrior.from_network(small_denoiser(shape=(3, 16, 16)), steps=4)
+short = DiffusionPrior.from_network(small_denoiser(shape=(3, 16, 16)), steps=2)
+shipped = Path(priorkit_diffusion.__file__).parent / "weights" / "diffusion-celeba.safetensors"
+faces, sigmas = DiffusionPrior(weights=shipped), torch.linspace(0.5, 0.02, 11)
 M, N = torch.randn(24, 24), torch.randn(30, 500)
 
-def pulled(z):
-    x, pullback = glow.decode_vjp(z)
+def pulled(prior, z):
+    x, pullback = prior.decode_vjp(z)
     return torch.cat([x.flatten(1), pullback(x)], 1)
+
+def density(x):
+    value, gradient = short.log_prob_grad(x)
+    return torch.cat([value[:, None], gradient.flatten(1)], 1)
 
 functions = {
     "pixelwise": (lambda x: pixelwise(x, M, M[0]), torch.randn(11, 13, 24)),
     "matvec": (lambda x: matvec(N, x), torch.randn(11, 500)),
     "rmatvec": (lambda x: rmatvec(N, x), torch.randn(11, 30)),
-    "glow": (pulled, torch.randn(11, 768)),
+    "glow": (lambda z: pulled(glow, z), torch.randn(11, 768)),
     "glow's latents": (glow.encode, torch.rand(11, 3, 16, 16)),
+    "denoiser": (lambda x: diffusion.denoise(x, sigmas[: len(x)]), torch.rand(11, 3, 16, 16)),
+    "two denoisers": (lambda x: faces.denoise(x, sigmas[: len(x)]), torch.rand(11, 3, 16, 16)),
+    "diffusion": (lambda z: pulled(diffusion, z), torch.randn(11, 768)),
+    "diffusion's latents": (diffusion.encode, torch.rand(11, 3, 16, 16)),
+    "diffusion's density": (density, torch.rand(5, 3, 16, 16)),
     "patches": (lambda x: flow.log_prob_grad(x)[1], torch.rand(11, 3, 13, 13)),
 }
 for name, (f, x) in functions.items():
@@ -54,5 +70,5 @@ def test_a_batch_changes_no_bit_of_an_image(instructions):
         check=True,
     )
     lines = ended.stdout.splitlines()
-    assert len(lines) == 30
+    assert len(lines) == 55
     assert [line for line in lines if not line.endswith("True")] == []

@@ -12,6 +12,7 @@ import torch
 from priorkit_bm3d.prior import BM3D
 from priorkit_dcgan.network import DCGANConfig, Generator
 from priorkit_dcgan.prior import DCGANPrior
+from priorkit_diffusion.prior import DiffusionPrior
 from priorkit_glow.prior import GlowPrior
 from priorkit_noises.gaussian import Gaussian as GaussianNoise
 from priorkit_noises.laplace import Laplace
@@ -50,7 +51,7 @@ from scipy.sparse.linalg import aslinearoperator
 
 from priorkit import testing
 from priorkit.registry import registry
-from tests.helpers import SHAPE, a_problem, random_glow
+from tests.helpers import SHAPE, a_problem, random_glow, small_denoiser
 
 KERNEL = np.random.default_rng(1).uniform(size=(4, 3))
 DENSE = np.random.default_rng(0).normal(size=(17, 192))
@@ -163,6 +164,7 @@ SAMPLES = {
         ],
         "realnvp": [(RealNVPPrior.from_network(realnvp()), {})],
         "dcgan": [(DCGANPrior.from_network(generator()), {})],
+        "diffusion": [(DiffusionPrior.from_network(small_denoiser(), steps=3), {})],
         "dct": [(DCT(), {"shape": SHAPE}), (DCT(), {"shape": (1, 9)})],
         "wavelet": [(Wavelet(), {"shape": SHAPE}), (Wavelet(), {"shape": (2, 16)})],
         "bm3d": [(BM3D(), {"shape": (1, 16, 16)})],
@@ -204,6 +206,8 @@ SHIPPED = {
     "glow-birds": "glow",
     "glow-flowers": "glow",
     "dcgan-celeba": "dcgan",
+    "diffusion-celeba": "diffusion",
+    "denoiser-photos": "diffusion",
     "realnvp-2d": "realnvp",
 }
 ELSEWHERE = {"deepinv"}  # tests/plugins/test_deepinv.py, which needs the package

@@ -129,7 +129,9 @@ class Idle(Denoiser):
 
 
 class Blur(Denoiser):
-    """A mean over neighbours, which removes noise of smooth images."""
+    """A mean over neighbours, which removes noise of smooth images if there is much of it."""
+
+    levels = (0.1, 1.0)
 
     def denoise(self, x, sigma):
         return torch.nn.functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
@@ -140,6 +142,27 @@ class BatchDenoiser(Blur):
 
     def denoise(self, x, sigma):
         return super().denoise(x, sigma) + 1e-3 * x.mean(0, keepdim=True)
+
+
+class Boundless(Blur):
+    """Says that it removes the least noise too, and takes more away."""
+
+    levels = (0.0, 1.0)
+
+
+class MeanLevel(Blur):
+    """One sigma for a batch, whatever each image has."""
+
+    def denoise(self, x, sigma):
+        mean = torch.as_tensor(sigma).mean()
+        return x + mean.sqrt() * (super().denoise(x, sigma) - x)
+
+
+class NumberAlone(Blur):
+    """Another estimate where sigma comes as a tensor."""
+
+    def denoise(self, x, sigma):
+        return super().denoise(x, sigma) * (1.01 if isinstance(sigma, torch.Tensor) else 1)
 
 
 class GreedyDenoiser(Blur):
@@ -298,6 +321,9 @@ FAULTS = [
     ("prior", HalfPullback(), {"shape": SHAPE}, "transposed Jacobian"),
     ("prior", Idle(), {"shape": (1, 16, 16)}, "doesn't remove noise"),
     ("prior", BatchDenoiser(), {"shape": (1, 16, 16)}, "differs from a batch"),
+    ("prior", Boundless(), {"shape": (1, 16, 16)}, "doesn't remove noise of sigma 0.02"),
+    ("prior", MeanLevel(), {"shape": (1, 16, 16)}, "sigma 0.1 as a number and as that of one"),
+    ("prior", NumberAlone(), {"shape": (1, 16, 16)}, "sigma 0.1 as a number and as that of one"),
     ("prior", GreedyDenoiser(), {"shape": (1, 16, 16)}, "changes its input"),
     ("prior", Feverish(), {}, "temperature 0"),
     ("noise", NoImaginary(sigma=0.1), {}, "two parts"),

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from priorkit.interfaces import Denoiser, Shape
+from priorkit.linear import column
 from priorkit_toy.prior import cosines
 
 
@@ -15,7 +16,7 @@ class Threshold(Denoiser):
         bound.V, bound.W = (cosines(side, side) for side in shape[1:])
         return bound
 
-    def denoise(self, x: Tensor, sigma: float) -> Tensor:
+    def denoise(self, x: Tensor, sigma: float | Tensor) -> Tensor:
         V, W = self.V.to(x), self.W.to(x)
         waves = V.T @ x @ W
-        return V @ torch.where(waves.abs() > 3 * sigma, waves, 0) @ W.T
+        return V @ torch.where(waves.abs() > 3 * column(sigma, x), waves, 0) @ W.T
