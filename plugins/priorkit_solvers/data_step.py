@@ -39,24 +39,26 @@ def data_step(
         ahead = x - column(size, x) * slope
         after, steeper = _evaluated(problem, ahead, centre, rho)
         better = after.isfinite() & (after <= least)
-        best = torch.where(column(better.to(x), x) > 0, ahead, best)
+        best = torch.where(_each(better, x), ahead, best)
         least = torch.where(better, after, least)
         change, bend = ahead - x, steeper - slope
         length = energy(change) / (change * bend).flatten(1).double().sum(1).clamp_min(1e-300)
-        back = ~better
-        keep = column(back.to(x), x) > 0
+        keep = _each(~better, x)
         x, slope = torch.where(keep, x, ahead), torch.where(keep, slope, steeper)
-        size = torch.where(back, size / 2, torch.minimum(length, 10 * size))
+        size = torch.where(better, torch.minimum(length, 10 * size), size / 2)
     return best
 
 
-def _evaluated(
-    problem: Problem, x: Tensor, centre: Tensor, rho: Tensor
-) -> tuple[Tensor, Tensor]:
+def _evaluated(problem: Problem, x: Tensor, centre: Tensor, rho: Tensor) -> tuple[Tensor, Tensor]:
     """ℓ(A x, y) + ρ‖x − centre‖² and its gradient."""
     misfit, residual = problem.noise.misfit(problem.operator.A(x), problem.y)
     slope = problem.operator.vjp(x, residual) + 2 * column(rho, x) * (x - centre)
     return misfit + rho * energy(x - centre), slope
+
+
+def _each(which: Tensor, like: Tensor) -> Tensor:
+    """Truth per image (B,), shaped to choose among a batch (B, …)."""
+    return which.view(-1, *[1] * (like.ndim - 1))
 
 
 def _norm(x: Tensor) -> Tensor:

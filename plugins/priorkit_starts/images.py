@@ -45,9 +45,7 @@ class Flat(ImageStart):
     value : of every pixel
     """
 
-    def __init__(
-        self, *, value: Annotated[float, Field(allow_inf_nan=False)] = 0.5
-    ) -> None:
+    def __init__(self, *, value: Annotated[float, Field(allow_inf_nan=False)] = 0.5) -> None:
         self.value = value
 
     def image(self, problem: Problem) -> Tensor:

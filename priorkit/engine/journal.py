@@ -240,7 +240,7 @@ def digest(tensor: Tensor | None) -> str | None:
 
 def _part(tensors: dict[str, Tensor], told: dict[str, Any], problem: Problem) -> Part:
     """One row from a file. Raises KeyError, ValueError or TypeError."""
-    shapes = dict.fromkeys(("value", "misfit", "expected", "outside"), ())
+    shapes: dict[str, tuple[int, ...]] = {"value": (), "misfit": (), "expected": (), "outside": ()}
     shapes |= {"u": (problem.size,), "x": problem.shape}
     draws = {key: value for key, value in tensors.items() if key.startswith("draws.")}
     shapes |= {key: () if key == "draws.count" else problem.shape for key in draws}

@@ -98,6 +98,7 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
     noise = _noise(config, selections["noise"], operator, real=real)
     with blaming(f"prior {selections['prior'].name!r}"):
         choices = prior.defaults(operator, noise)
+        prior = choices.prior or prior
         said = config.gamma is not None or {"penalty", "solver"} & set(selections)
         if choices.refused and not said:
             raise MismatchError(choices.refused, try_="gamma=…, to see for yourself")

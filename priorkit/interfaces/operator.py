@@ -192,7 +192,7 @@ class RandomOperator(LinearOperator):
     @property
     @abstractmethod
     def ensemble(self) -> Ensemble | None:
-        """"iid" where all entries are independent, of mean 0; "orthogonal" where the rows are
+        """ "iid" where all entries are independent, of mean 0; "orthogonal" where the rows are
         so many of an orthogonal matrix, taken at random; None of neither, as it was set up."""
 
     @property

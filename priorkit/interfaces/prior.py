@@ -31,6 +31,7 @@ __all__ = [
 class Choices:
     """What a prior suggests for a problem; None leaves it to the core.
 
+    ``prior`` is the prior itself, set up otherwise for this problem.
     ``refused`` says why nothing that it could suggest is worth a run, and what would do better;
     the run is then refused, unless the user says penalty, gamma or solver himself.
     """
@@ -42,6 +43,7 @@ class Choices:
     start: Spec | None = None
     budget: int | None = None
     restarts: int | None = None
+    prior: Prior | None = None
     refused: str | None = None
 
 
