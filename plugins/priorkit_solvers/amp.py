@@ -77,8 +77,8 @@ class AMP(Solver[_Passing]):
     requires = Requires(
         latent=None, prior=(Denoiser,), operator=(RandomOperator,), noise=(GaussianNoise,)
     )
-    unit = "calls of the denoiser"
-    budget = 40
+    unit = "steps of two calls"
+    budget = 20
     descends = False
 
     def __init__(
@@ -147,7 +147,7 @@ class AMP(Solver[_Passing]):
         w = column(damping, r)
         state.r = w * after + (1 - w) * r
         state.tau, state.damping = tau, damping
-        state.evaluations = state.evaluations + 2
+        state.evaluations = state.evaluations + 1
         finite = clean.flatten(1).isfinite().all(1) & expected.isfinite()
         state.end(~finite, "diverged", "the denoiser's estimate is not finite")
         worth = expected < (1 - self.tolerance) * state.value / n

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor
 
-from priorkit.interfaces import IdentityOperator, LinearOperator, MatrixOperator, Operator, Shape
+from priorkit.interfaces import (
+    IdentityOperator,
+    LinearOperator,
+    MatrixOperator,
+    Operator,
+    RandomOperator,
+    Shape,
+)
 from priorkit.testing.compare import Precision, close, draws, precision_of, untouched
 from priorkit.testing.promises import promise
 
@@ -56,6 +64,8 @@ def check_operator(operator: Operator, *, shape: Shape, seed: int = 0) -> None:
         _check_linear(bound, x, x2, y, r, precision)
     if isinstance(bound, MatrixOperator):
         _check_matrix(bound, x, y)
+    if isinstance(bound, RandomOperator) and bound.ensemble is not None:
+        _check_random(bound, x)
 
 
 def _check_sight(operator: Operator, y: Tensor) -> None:
@@ -102,6 +112,24 @@ def _check_matrix(operator: MatrixOperator, x: Tensor, y: Tensor) -> None:
         close(product, y.flatten(1), 1e-5, "rows don't make up A")
         part = operator.rows(m // 2, m).to(rows.dtype)
         close(part, rows[m // 2 :], 0, "rows depend on the block")
+
+
+def _check_random(operator: RandomOperator, x: Tensor) -> None:
+    """On images of up to 512 pixels, the numbers that message passing needs of A."""
+    n = math.prod(operator.shape)
+    if n > 512:
+        return
+    with promise(
+        "gain is ‖A‖_F/√n, and excess ‖AᴴA/gain² − 1‖_F²/n", "in the mean over draws of A"
+    ):
+        unit = torch.eye(n, dtype=x.dtype).view(n, *operator.shape)
+        columns = operator.A(unit).flatten(1)
+        size = float(columns.abs().square().sum() / n)
+        assert abs(operator.gain**2 / size - 1) < 0.5, f"gain² is {operator.gain**2}, not {size}"
+        own = operator.A_adjoint(operator.A(unit)).flatten(1) / operator.gain**2
+        excess = float((own - torch.eye(n).to(own)).square().sum() / n)
+        said = operator.excess
+        assert abs(said - excess) < 0.5 * excess + 1e-9, f"excess is {said}, not about {excess}"
 
 
 def _inner(a: Tensor, b: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 from priorkit.interfaces import (
     Denoiser,
     Encoder,
+    Ensemble,
     GaussianNoise,
     IdentityOperator,
     L1Penalty,
@@ -20,6 +21,7 @@ from priorkit.interfaces import (
     Penalty,
     Prior,
     Problem,
+    RandomOperator,
     Requires,
     Sampler,
     Shape,
@@ -48,7 +50,9 @@ def problem_for(
     latent = requires.latent is not None and not requires.prior
     prior: Prior = SampleBasis(seed) if latent else SampleDenoiser()
     wants_identity = any(issubclass(cls, IdentityOperator) for cls in requires.operator)
-    operator: Operator = SampleIdentity() if wants_identity else SampleMatrix(seed)
+    wants_random = any(issubclass(cls, RandomOperator) for cls in requires.operator)
+    operator: Operator = SampleRandom(seed) if wants_random else SampleMatrix(seed)
+    operator = SampleIdentity() if wants_identity else operator
     operator = operator.bind(SHAPE)
     penalty: Penalty = SampleNothing()
     if requires.penalty and not requires.smooth:
@@ -127,6 +131,18 @@ class SampleMatrix(MatrixOperator):
 
     def rows(self, i: int, j: int) -> Tensor:
         return self.M[i:j]
+
+
+class SampleRandom(SampleMatrix, RandomOperator):
+    """The same matrix, whose entries are independent."""
+
+    @property
+    def ensemble(self) -> Ensemble:
+        return "iid"
+
+    @property
+    def excess(self) -> float:
+        return self.M.shape[1] / len(self.M)
 
 
 class SampleIdentity(IdentityOperator):

@@ -36,15 +36,17 @@ from priorkit_realnvp.network import RealNVP, RealNVPConfig
 from priorkit_realnvp.patches import PatchFlow
 from priorkit_realnvp.prior import RealNVPPrior
 from priorkit_solvers.adam import Adam
+from priorkit_solvers.amp import AMP
 from priorkit_solvers.coordinate_descent import CoordinateDescent
 from priorkit_solvers.denoise import Denoise
+from priorkit_solvers.diffpir import DiffPIR
 from priorkit_solvers.fista import FISTA
 from priorkit_solvers.langevin import Langevin
 from priorkit_solvers.lbfgs import LBFGS
 from priorkit_solvers.perturb import Perturb
 from priorkit_solvers.pnp_admm import PnPADMM
 from priorkit_sparsity.bases import DCT, Wavelet
-from priorkit_starts.images import Enlarged, Filled, Noisy, NullSpace, PseudoInverse
+from priorkit_starts.images import Enlarged, Filled, Flat, Noisy, NullSpace, PseudoInverse
 from priorkit_starts.lasso import Lasso
 from priorkit_starts.plain import FixedNorm, Normal, Zero
 from scipy.sparse.linalg import aslinearoperator
@@ -123,6 +125,7 @@ SAMPLES = {
         "downsample": [(Downsample(factor=factor), {"shape": (3, 8, 12)}) for factor in (1, 2, 4)],
         "fourier": [
             (Fourier(pattern="random", acceleration=2), {"shape": SHAPE}),
+            (Fourier(pattern="random", acceleration=3, centre=0), {"shape": (1, 8, 9)}),
             (Fourier(acceleration=3), {"shape": (1, 9, 8)}),
             (Fourier(pattern="radial", coils=3), {"shape": (3, 8, 7)}),
             (Fourier(maps=KERNEL[None] * np.array([1, 2j])[:, None, None]), {"shape": (1, 4, 3)}),
@@ -179,7 +182,9 @@ SAMPLES = {
         "adam": [(Adam(rate=0.05), {"budget": 1500})],
         "fista": [(FISTA(tolerance=1e-9), {"tolerance": 1e-6})],
         "coordinate-descent": [(CoordinateDescent(tolerance=1e-9), {"tolerance": 1e-6})],
-        "pnp-admm": [(PnPADMM(), {})],
+        "pnp-admm": [(PnPADMM(), {}), (PnPADMM(dual=True), {})],
+        "amp": [(AMP(), {})],
+        "diffpir": [(DiffPIR(draws=2), {"budget": 20}), (DiffPIR(zeta=0.5), {"budget": 40})],
         "perturb": [(Perturb(draws=4), {})],
         "langevin": [(Langevin(), {})],
         "denoise": [(Denoise(), {})],
@@ -188,6 +193,7 @@ SAMPLES = {
         "zero": [(Zero(), {})],
         "normal": [(Normal(), {})],
         "fixed-norm": [(FixedNorm(norm=3.0), {})],
+        "flat": [(Flat(value=0.4), {})],
         "noisy": [(Noisy(), {"problem": holes(Identity())})],
         "filled": [
             (Filled(fill=fill), {"problem": holes(Mask())})

@@ -1,0 +1,105 @@
+"""Renoising: its draws, its mean, and its data step."""
+
+import pytest
+import torch
+from priorkit_noises.gaussian import Gaussian as Noise
+from priorkit_operators.matrix import Matrix
+from priorkit_solvers.data_step import data_step
+from priorkit_solvers.diffpir import CONTRAST, DiffPIR
+
+import priorkit
+from priorkit.errors import BadInputError
+from priorkit.interfaces import Denoiser
+from priorkit.interfaces import Noise as NoiseOfAnyKind
+from priorkit.linear import column
+from tests.helpers import a_problem, run
+
+M = torch.randn(12, 20, generator=torch.Generator().manual_seed(0), dtype=torch.float64) / 4
+
+
+class Normal(Denoiser):
+    """E[x | v] of entries that are N(½, ¼²), independent of each other."""
+
+    def denoise(self, x, sigma):
+        share = CONTRAST**2 / (CONTRAST**2 + torch.as_tensor(sigma) ** 2)
+        return 0.5 + column(share, x) * (x - 0.5)
+
+
+class Squares(NoiseOfAnyKind):
+    """The misfit of Gaussian noise, of a class that isn't."""
+
+    energy = 0.0
+
+    def sample(self, Ax, streams):
+        return Ax
+
+    def misfit(self, Ax, y):
+        return (Ax - y).square().sum(1), 2 * (Ax - y)
+
+
+def normal(noise, images=2):
+    generator = torch.Generator().manual_seed(1)
+    x = 0.5 + CONTRAST * torch.randn(images, 20, generator=generator, dtype=torch.float64)
+    operator = Matrix(matrix=M).bind((20,))
+    y = operator.A(x)
+    if noise.known:
+        y = y + noise.std * torch.randn(y.shape, generator=generator, dtype=y.dtype)
+    return a_problem(operator, y, prior=Normal(), noise=noise), x
+
+
+def test_its_mean_is_the_posterior_mean_of_normal_entries():
+    noise = Noise(sigma=0.05).bind(12)
+    problem, _ = normal(noise)
+    found = run(DiffPIR(draws=40, data_steps=40), problem, torch.full((2, 20), 0.5).double(), 1600)
+    weight = 0.05**2 / CONTRAST**2
+    residual = problem.y - problem.operator.A(torch.full((2, 20), 0.5).double())
+    ridge = torch.linalg.solve(M.T @ M + weight * torch.eye(20).double(), M.T @ residual.T).T
+    gap = (found.draws.mean - 0.5 - ridge).square().mean().sqrt()
+    assert found.draws.count.tolist() == [40, 40]
+    assert float(gap) < 0.1 * float(ridge.square().mean().sqrt())
+
+
+@pytest.mark.parametrize("rho", [0.01, 1.0])
+def test_the_data_step_by_descent_is_that_by_conjugate_gradients(rho):
+    """Where both can be had: the first is for operators and noises that aren't linear."""
+    problem, _ = normal(Noise(sigma=0.05).bind(12))
+    weight = torch.full((2,), rho, dtype=torch.float64)
+    centre = torch.full((2, 20), 0.3, dtype=torch.float64)
+    exact = data_step(problem, centre, weight, start=centre, steps=60)
+
+    other = a_problem(problem.operator, problem.y, prior=Normal(), noise=Squares())
+    found = data_step(other, centre, weight, start=centre, steps=400)
+    few = data_step(other, centre, weight, start=centre, steps=1)
+    assert torch.allclose(found, exact, atol=1e-4)
+    objective = problem.noise.misfit(problem.operator.A(few), problem.y)[0]
+    objective = objective + rho * (few - centre).square().sum(1)
+    first = problem.noise.misfit(problem.operator.A(centre), problem.y)[0]
+    assert bool((objective <= first).all())
+
+
+def test_counts_of_light_take_a_descent():
+    torch.manual_seed(0)
+    x = torch.rand(2, 3, 16, 16).cumsum(2).cumsum(3)
+    x = x / x.amax((2, 3), keepdim=True)
+    found = priorkit.recover(
+        x, prior="denoiser-photos", op="gray", noise={"name": "poisson", "gain": 0.01},
+        solver={"name": "diffpir", "draws": 1}, start="flat", budget=4,
+    )  # fmt: skip
+    assert found.status == ["converged"] * 2
+    assert bool((found.misfit < 4 * 256).all())
+
+
+def test_draws_have_a_spread_and_a_record():
+    x = torch.rand(1, 3, 16, 16)
+    found = priorkit.recover(x, prior="denoiser-photos", op="mask", solver="diffpir", budget=8)
+    assert found.draws.count.tolist() == [4]
+    assert "within_90" in found.record["images"][0]
+
+
+def test_messages():
+    y = torch.rand(1, 3, 16, 16)
+    with pytest.raises(BadInputError, match=r"by their noise, which nobody said.*sigma=0.01"):
+        priorkit.recover(y=y, prior="denoiser-photos", op="blur", solver="diffpir")
+    levels = {"name": "diffpir", "sigma_start": 0.1, "sigma_end": 0.2}
+    with pytest.raises(BadInputError, match=r"fall.*sigma_start=0.2, sigma_end=0.1"):
+        priorkit.recover(y, prior="denoiser-photos", op="mask", solver=levels)
