@@ -72,7 +72,7 @@ class DiffusionPrior(MixedDenoiser, MixedDecoder, Encoder, Density, Sampler):
     finer : where the card names another network for little noise, whether it is used; by default
         except for holes, whose inside nobody but the network for such pictures can know
     mirrored : whether what a picture's mirror image gives is averaged in: better by about 0.1 dB,
-        for twice the time
+        for twice the time; by default for holes alone
     steps : of the ODE, each two calls of the network
     probes : random vectors of the estimate of a determinant
 
@@ -88,11 +88,12 @@ class DiffusionPrior(MixedDenoiser, MixedDecoder, Encoder, Density, Sampler):
         *,
         weights: str | os.PathLike[str],
         finer: bool | None = None,
-        mirrored: bool = False,
+        mirrored: bool | None = None,
         steps: Annotated[int, Field(ge=2, le=1000)] = STEPS,
         probes: Annotated[int, Field(ge=1, le=1000)] = 1,
     ) -> None:
-        self.steps, self.probes, self.mirrored, self._finer = steps, probes, mirrored, finer
+        self.steps, self.probes = steps, probes
+        self._finer, self._mirrored, self.mirrored = finer, mirrored, bool(mirrored)
         card, network = restore(weights, "diffusion", DenoiserConfig, DenoisingNetwork)
         self.card: Card | None = card
         self.provenance = {card.name: card.sha256}
@@ -110,7 +111,7 @@ class DiffusionPrior(MixedDenoiser, MixedDecoder, Encoder, Density, Sampler):
         """A prior from a network in memory, without weights on disk."""
         prior = cls.__new__(cls)
         prior.card, prior.steps, prior.probes = None, steps, 1
-        prior.mirrored, prior._finer = False, None
+        prior._finer, prior._mirrored, prior.mirrored = None, None, False
         prior._hold([network], None)
         return prior
 
@@ -140,14 +141,16 @@ class DiffusionPrior(MixedDenoiser, MixedDecoder, Encoder, Density, Sampler):
     def defaults(self, operator: Operator, noise: Noise) -> Choices:
         """See :mod:`priorkit_diffusion.choices`."""
         choices = choose(operator, noise)
-        alone = self._finer is None and self._between is not None and has_hole(operator)
-        return replace(choices, prior=self._coarse() if alone else None)
+        return replace(choices, prior=self._for_holes() if has_hole(operator) else None)
 
-    def _coarse(self) -> DiffusionPrior:
-        """This prior with the first of its networks alone."""
+    def _for_holes(self) -> DiffusionPrior:
+        """With the first of its networks alone, and of faces, which have a shape, with mirrors,
+        unless the user said otherwise."""
         own = copy.copy(self)
-        own._between, own._configs = None, self._configs[:1]
-        own.levels = (self.config.sigma[0] / 2, self.config.sigma[1] / 2)
+        if self._finer is None:
+            own._between, own._configs = None, self._configs[:1]
+            own.levels = (self.config.sigma[0] / 2, self.config.sigma[1] / 2)
+        own.mirrored = self.config.shape is not None if self._mirrored is None else self._mirrored
         return own
 
     @property
