@@ -2,11 +2,13 @@
 
     python benchmarks/quality.py --data ../shared/data
     python benchmarks/quality.py --data ../shared/data --all [--averaging 8]
+    python benchmarks/quality.py --data ../shared/data --all --prior diffusion-celeba
     python benchmarks/quality.py --data ../shared/data --all --faces ffhq/test100 --first 25
 
 Mean PSNR over the twelve CelebA test faces, solved as one batch on one seed, with
 evaluations and seconds per image. ``--all`` takes every m of the paper, four σ and the hole, each
-on seeds 0, 1 and 2, with the standard error of the mean over faces and seeds. γ of denoising and
+on seeds 0, 1 and 2, with the standard error of the mean over faces and seeds, and the PSNR that
+the solver expects without the truth and how far off it is, where it can tell. γ of denoising and
 all other choices were made on validation faces. The paper's numbers are the means that its
 authors published (../shared/paper/*.csv).
 """
@@ -108,10 +110,11 @@ def print_all(options: argparse.Namespace) -> None:
     faces = sorted((options.data / options.faces).iterdir())[: options.first]
     print(f"{options.prior}, {len(faces)} of {options.faces}, seeds 0 to {options.seeds - 1}, "
           f"averaging {options.averaging}, {machine()}\n")  # fmt: skip
-    print("| problem | PSNR | ± | paper | evaluations | seconds per image |")
-    print("|---|---|---|---|---|---|")
+    print("| problem | PSNR | ± | paper | expected | off by | evaluations | seconds per image |")
+    print("|---|---|---|---|---|---|---|---|")
     for case in [case for case in cases if case.name.endswith(options.only)]:
         started, found, counts = time.perf_counter(), [], []
+        foretold = []  # without the truth, where the solver can tell
         for seed in range(options.seeds):
             result = priorkit.recover(
                 faces,
@@ -122,11 +125,16 @@ def print_all(options: argparse.Namespace) -> None:
             )
             assert result.psnr is not None
             found.append(result.psnr)
+            foretold += [] if result.expected_psnr is None else [result.expected_psnr]
             counts += result.evaluations
         values = torch.cat(found)
         seconds = (time.perf_counter() - started) / len(values)
         error = float(values.std()) / len(values) ** 0.5
-        print(f"| {case.name} | {float(values.mean()):.2f} | {error:.2f} | {case.paper:.2f} | "
+        said = " | "
+        if foretold:
+            said_each = torch.cat(foretold)
+            said = f"{float(said_each.mean()):.2f} | {float((said_each - values).abs().mean()):.2f}"
+        print(f"| {case.name} | {float(values.mean()):.2f} | {error:.2f} | {case.paper:.2f} | {said} | "
               f"{sum(counts) / len(counts):.0f} | {seconds:.1f} |", flush=True)  # fmt: skip
 
 
