@@ -15,7 +15,7 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 demo: venv
-	$(BIN)/priorkit recover --prior glow-celeba --op gaussian --m 500 --out priorkit-out
+	$(BIN)/priorkit compare --priors diffusion-celeba,glow-celeba --ms 500 --out priorkit-out
 	@echo "Open priorkit-out/report.html, or look at priorkit-out/grid.png"
 
 lint: venv

@@ -96,17 +96,22 @@ def suitable_solver(problem: Problem) -> Selection:
     """The solver where nobody names one: the fallback, or for a prior that only denoises the
     one that asks the most of the problem among those that call it.
 
-    Raises MismatchError where such a prior has none.
+    Raises MismatchError where such a prior has none, or what the first of them says against it.
     """
     if not _only_denoises(problem):
         return resolve("solver", None)
-    using = _using(problem)
-    if not using:
-        raise MismatchError(
-            "No solver can use a prior that only denoises on this problem.",
-            try_="a linear operator, or a solver of a plugin",
-        )
-    return using[0]
+    refused: PriorkitError | None = None
+    for selection in _using(problem):
+        try:
+            selection.build(problem.seed).check(problem)
+        except PriorkitError as error:
+            refused = refused or error
+        else:
+            return selection
+    raise refused or MismatchError(
+        "No solver can use a prior that only denoises on this problem.",
+        try_="a linear operator, or a solver of a plugin",
+    )
 
 
 def _only_denoises(problem: Problem) -> bool:

@@ -6,7 +6,7 @@ from priorkit_penalties.norms import NoPenalty
 from priorkit_solvers.lbfgs import LBFGS
 
 import priorkit
-from priorkit.errors import MismatchError
+from priorkit.errors import BadInputError, MismatchError
 from priorkit.interfaces import Denoiser, Operator
 from priorkit.io.pictures import astronaut, load
 
@@ -37,8 +37,18 @@ def test_a_denoiser_that_nothing_uses_is_refused():
         def A(self, x):
             return x**2
 
-    with pytest.raises(MismatchError, match="No solver can use a prior that only denoises"):
-        priorkit.recover(prior=Mean(), op=Square(), shape=(3, 16, 16))
+    found = priorkit.recover(prior=Mean(), op=Square(), shape=(3, 16, 16), budget=4)
+    assert found.record["config"]["solver"]["name"] == "diffpir"
+    y = torch.rand(1, 3, 16, 16)
+    with pytest.raises(BadInputError, match="by their noise, which nobody said"):
+        priorkit.recover(y=y, prior=Mean(), op=Square(), shape=(3, 16, 16))
+
+
+def test_message_passing_is_chosen_where_a_measures_at_random():
+    x = load(astronaut(), (3, 32, 32)).x
+    for op, solver in (("srht", "amp"), ("fourier", "pnp-admm")):
+        found = priorkit.recover(x, prior=Mean(), op=op, budget=2, m=99 if op == "srht" else None)
+        assert found.record["config"]["solver"]["name"] == solver
 
 
 def test_components_as_objects():
