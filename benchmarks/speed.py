@@ -42,7 +42,7 @@ from priorkit.engine.result import score
 from priorkit.io.weights import restore
 from priorkit.metrics import psnr
 
-PRIOR = "glow-celeba"
+PRIOR, DIFFUSION = "glow-celeba", "diffusion-celeba"
 WEIGHTS = Path(priorkit.__file__).parents[1] / f"plugins/priorkit_glow/weights/{PRIOR}.safetensors"
 STEPS, INNER = 30, 20
 LARGE = GlowConfig(steps=(48, 48, 48, 1), width=(512,) * 4, scale_offset=(0.0, 0.0, 0.0, 1.0))
@@ -89,20 +89,15 @@ def published(network: Glow, A: Callable[[Tensor], Tensor], y: Tensor) -> tuple[
 
 def ours(faces: Any, truth: Tensor, **settings: Any) -> tuple[Iterates, Any]:
     """Our solve with default settings and its path."""
-    points: list[tuple[float, int, Tensor]] = []
+    points: list[tuple[float, int, Callable[[], Tensor]]] = []
 
     def note(snapshot: Any, _: int) -> None:
-        points.append((time.perf_counter(), int(snapshot.evaluations.max()), snapshot.u))
+        points.append((time.perf_counter(), int(snapshot.evaluations.max()), snapshot.image))
 
     result = priorkit.recover(faces, progress=note, **settings)
     started = points[0][0] - (points[1][0] - points[0][0])  # one evaluation before the first
-    prior = glow()
-    values = torch.stack([psnr(prior.decode(u).clamp(0, 1), truth) for _, _, u in points])
+    values = torch.stack([psnr(image().clamp(0, 1), truth) for _, _, image in points])
     return Iterates([t - started for t, _, _ in points], [e for _, e, _ in points], values), result
-
-
-def glow() -> GlowPrior:
-    return GlowPrior(weights=WEIGHTS)
 
 
 def unfolded() -> Glow:
@@ -122,17 +117,21 @@ def sensing(options: argparse.Namespace, m: int) -> None:
     cost = 1000 * seconds / evaluations / len(y)
     print(f"m = {m}, {len(y)} faces: published {seconds:.0f} s, {evaluations} evaluations, "
           f"{cost:.1f} ms per image and evaluation, {goal:.2f} dB", flush=True)  # fmt: skip
-    for precision in PRECISIONS:
-        settings = {"op": "gaussian", "m": m, "prior": {"name": PRIOR, "tilt": options.tilt}}
+    rows = [({"name": PRIOR, "tilt": options.tilt}, precision) for precision in PRECISIONS]
+    one = {"name": DIFFUSION, "finer": False}  # of its two networks that of faces alone
+    rows += [(prior, precision) for prior in (DIFFUSION, one) for precision in PRECISIONS]
+    for prior, precision in rows:
+        settings = {"op": "gaussian", "m": m, "prior": prior}
         path, result = ours(faces, truth, precision=precision, **settings)
+        named = " ".join(map(str, prior.values())) if isinstance(prior, dict) else prior
         worst = float((result.psnr - reference).min())
         reached = path.until(goal)
         each = 1000 * path.seconds[-1] / path.evaluations[-1] / len(y)
         ended = f"ends at {float(result.psnr.mean()):.2f} dB after {path.seconds[-1]:.1f} s"
         if reached is None:
-            print(f"  {precision}: {goal:.2f} dB not reached; {ended}", flush=True)
+            print(f"  {named}, {precision}: {goal:.2f} dB not reached; {ended}", flush=True)
             continue
-        print(f"  {precision}: {reached[0]:.1f} s, {reached[1]} evaluations: "
+        print(f"  {named}, {precision}: {reached[0]:.2f} s, {reached[1]} evaluations: "
               f"{seconds / reached[0]:.1f} times faster = {evaluations / reached[1]:.1f} times "
               f"fewer × {seconds / evaluations / (reached[0] / reached[1]):.1f} times faster "
               f"evaluations; {ended}, {each:.1f} ms per image and evaluation, "
