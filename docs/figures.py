@@ -38,13 +38,14 @@ def main() -> None:
         canvas.paste(enlarged, (left, top + LINE - 3))
 
     for i, (caption, settings) in enumerate(RUNS):
-        result = priorkit.recover(prior="glow-celeba", **settings)
-        (_, truth), (_, measured), (score, recovered), _ = columns(result, 0)
+        result = priorkit.recover(prior="diffusion-celeba", **settings)
+        shown = {each.what: each for each in columns(result, 0)}
         if i == 0:
-            place(0, 0, "photograph", truth)
-        place(i + 1, 0, caption, measured)
-        place(i + 1, 1, f"recovered: {score}", recovered)
-        print(f"{caption}: {score}, {result.evaluations[0]} evaluations, {result.seconds:.1f} s")
+            place(0, 0, "photograph", shown["truth"].picture)
+        place(i + 1, 0, caption, shown["measurement"].picture)
+        recovered = shown["recovery"]
+        place(i + 1, 1, f"recovered: {recovered.caption}", recovered.picture)
+        print(f"{caption}: {recovered.caption}, {result.evaluations[0]} evaluations, {result.seconds:.1f} s")
     path = Path(__file__).parent / "images" / "astronaut.png"
     path.parent.mkdir(exist_ok=True)
     canvas.save(path, optimize=True)

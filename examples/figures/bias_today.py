@@ -1,0 +1,50 @@
+"""Dataset bias, the paper's question, asked again of a prior of faces and of one of photographs.
+
+Figures 5 and 31, with `diffusion-celeba` and `denoiser-photos`.
+"""
+
+from __future__ import annotations
+
+from common import LASSOS, Run, at, difference
+
+FIGURES = "5 31"
+SETS = {"faces": "ffhq/test100", "birds": "birds/test12", "flowers": "flowers/test12"}
+SETS |= {"other pictures": "ood/test28"}
+
+run = Run(__doc__)
+ms = run.pick([500, 2500], [500, 2500, 5000])
+faces = [
+    {"label": "diffusion-celeba", "prior": "diffusion-celeba"},
+    {"label": "denoiser-photos", "prior": "denoiser-photos"},
+    {"label": "Glow", "prior": "glow-celeba", "budget": run.pick(240, 400)},
+]
+more = [{"label": "DCGAN", "prior": "dcgan-celeba", "budget": run.pick(120, 400)}, LASSOS[0]]
+for kind, folder in SETS.items():
+    pictures = run.pictures(folder, few=4)[: run.pick(4, 28)]
+    part = kind.replace(" ", "-")
+    found = run.study(
+        part,
+        settings={"op": "gaussian", "image": pictures},
+        grid={"m": ms},
+        variants=[*faces, *more] if run.full else faces,
+    )
+    run.lines(found.summary(across="m"), across="m", log=True, title=kind, part=part)
+    for m in ms:
+        run.grid(found.where(m=m), pictures, part=f"{part}-m{m}")
+        broad, narrow = (at(found, label=prior["label"], m=m) for prior in (faces[1], faces[0]))
+        ahead = difference(broad, narrow) if kind != "faces" else difference(narrow, broad)
+        which = "the broad prior" if kind != "faces" else "the narrow prior"
+        words = f"On {kind}, {which} is above the other at m = {m}"
+        run.claim("5, 31", words, paper="above", ours=ahead)
+        glow = difference(broad, at(found, label="Glow", m=m))
+        words = f"On {kind}, the broad prior is above Glow at m = {m}"
+        run.claim("5", words, paper="above", ours=glow)
+    noisy = run.study(
+        f"{part}-noise",
+        settings={"op": "identity", "sigma": 0.1, "image": pictures},
+        variants=faces,
+    )
+    broad, narrow = (at(noisy, label=prior["label"]) for prior in (faces[1], faces[0]))
+    words = f"On {kind}, the broad prior is above the narrow one at σ = 0.1"
+    run.claim("5, 31", words, paper="above", ours=difference(broad, narrow))
+run.end()
