@@ -24,6 +24,7 @@ from defaults import plain
 from torch import Tensor
 
 import priorkit
+from priorkit.cli.words import value
 from priorkit.errors import MismatchError
 from priorkit.io.pictures import load
 
@@ -75,12 +76,11 @@ def main() -> None:
     parser.add_argument("--problems", nargs="+", choices=PROBLEMS, default=list(PROBLEMS))
     parser.add_argument("--priors", nargs="+", choices=PRIORS, default=list(PRIORS))
     parser.add_argument(
-        "--set", nargs="+", default=[], metavar="NAME=NUMBER", help="other settings of the runs"
+        "--set", nargs="+", default=[], metavar="NAME=VALUE", help="other settings of the runs"
     )
     options = parser.parse_args()
     pictures = [load(f).x for f in sorted(options.folder.iterdir())[: options.pictures]]
-    told = dict(word.split("=", 1) for word in options.set)
-    own = {name: float(given) if "." in given else int(given) for name, given in told.items()}
+    own = {name: value(given) for name, given in (word.split("=", 1) for word in options.set)}
     print("| problem | prior | dB | ± | plain answer | dB | evaluations | seconds per picture |")
     print("|---|---|---|---|---|---|---|---|")
     for problem in options.problems:
