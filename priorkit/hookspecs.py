@@ -30,15 +30,20 @@ class Register(Protocol):
         *,
         aliases: tuple[str, ...] = (),
         fallback: bool | Mapping[str, Any] = False,
+        any_size: bool = False,
         **preset: Any,
     ) -> None:
         """Register a name; a ``fallback`` is taken where nobody chooses one of its kind. One of
         an operator may be a mapping: its options in a run for which neither a prior nor an
-        operator is chosen, ``priorkit recover face.png``."""
+        operator is chosen, ``priorkit recover face.png``. A prior of ``any_size`` is taken
+        instead of the fallback for pictures of another size than its own,
+        ``priorkit recover photo.jpg --op mask``."""
 
-    def weights(self, package: str, target: Any, *, fallback: str = "") -> None:
+    def weights(
+        self, package: str, target: Any, *, fallback: str = "", any_size: str = ""
+    ) -> None:
         """Register every ``weights/NAME.safetensors`` of a package as NAME; say which is a
-        fallback, if one is."""
+        fallback, and which for pictures of any size, if one is."""
 
 
 @hookspec

@@ -93,6 +93,7 @@ class Registry:
         self._entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
         self._alias: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
         self._fallback: dict[str, str] = {}
+        self._any_size: dict[str, str] = {}
         self._manager = pluggy.PluginManager("priorkit")
         self._manager.add_hookspecs(hookspecs)
         for point in points:
@@ -137,6 +138,11 @@ class Registry:
                 f"Name one: {', '.join(e.name for e in self.entries(kind)) or 'none is there'}"
             )
         return self._entries[kind][self._fallback[kind]]
+
+    def any_size(self, kind: str) -> Entry | None:
+        """What is taken instead of a fallback that is for another size, if a plugin says so."""
+        name = self._any_size.get(kind)
+        return None if name is None else self._entries[kind][name]
 
     def commands(self, make: Callable[[], Any]) -> Iterator[tuple[PluginStatus, Any]]:
         """For each plugin an application of its own, by ``make``, with the commands it adds."""
@@ -183,7 +189,9 @@ class Registry:
                 except BaseException as error:  # even SystemExit
                     status.failures.append(f"{hook_name}: {describe(error)}")
 
-    def add(self, entry: Entry, status: PluginStatus, *, fallback: bool) -> None:
+    def add(
+        self, entry: Entry, status: PluginStatus, *, fallback: bool, any_size: bool = False
+    ) -> None:
         """Take an entry in; a name or a place that is taken is refused, and said."""
         kind = entry.kind
         for taken in (entry.name, *entry.aliases):
@@ -196,8 +204,10 @@ class Registry:
         self._entries[kind][entry.name] = entry
         self._alias[kind].update({alias: entry.name for alias in entry.aliases})
         status.names.append(f"{kind} {entry.name}")
-        if fallback and self._fallback.setdefault(kind, entry.name) != entry.name:
-            status.failures.append(f"the fallback {kind} is {self._fallback[kind]!r} already")
+        places = [(fallback, self._fallback, ""), (any_size, self._any_size, " for any size")]
+        for wanted, place, words in places:
+            if wanted and place.setdefault(kind, entry.name) != entry.name:
+                status.failures.append(f"the fallback {kind}{words} is {place[kind]!r} already")
 
 
 class _Register:
@@ -213,6 +223,7 @@ class _Register:
         *,
         aliases: tuple[str, ...] = (),
         fallback: bool | Mapping[str, Any] = False,
+        any_size: bool = False,
         **preset: Any,
     ) -> None:
         if isinstance(aliases, str):
@@ -226,16 +237,21 @@ class _Register:
             raise TypeError(
                 f"the target of {name!r} is a class or 'module:class', got {ascii(target)[:80]}"
             )
+        if any_size and self.kind != "prior":
+            raise TypeError(f"a prior is for pictures of any size, and {name!r} is no prior")
         usual = dict(fallback) if isinstance(fallback, Mapping) else {}
         entry = Entry(self.kind, name, target, self.status.name, tuple(aliases), preset, usual)
-        self.registry.add(entry, self.status, fallback=bool(fallback))
+        self.registry.add(entry, self.status, fallback=bool(fallback), any_size=any_size)
 
-    def weights(self, package: str, target: Any, *, fallback: str = "") -> None:
+    def weights(
+        self, package: str, target: Any, *, fallback: str = "", any_size: str = ""
+    ) -> None:
         folder = files(package) / "weights"
         names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
         for name in (n.removesuffix(".safetensors") for n in names if n.endswith(".safetensors")):
             path = str(folder / f"{name}.safetensors")
-            self(name, target, fallback=name == fallback, weights=path)
+            places = {"fallback": name == fallback, "any_size": name == any_size}
+            self(name, target, **places, weights=path)
 
 
 @cache

@@ -6,8 +6,9 @@ from priorkit.hookspecs import Register
 
 @hookimpl
 def register_priors(register: Register) -> None:
-    register("diffusion", "priorkit_diffusion.prior:DiffusionPrior")
-    register.weights("priorkit_diffusion", "priorkit_diffusion.prior:DiffusionPrior")
+    prior = "priorkit_diffusion.prior:DiffusionPrior"
+    register("diffusion", prior)
+    register.weights("priorkit_diffusion", prior, any_size="denoiser-photos")
 
 
 @hookimpl

@@ -34,6 +34,7 @@ from priorkit_diffusion.choices import choose, has_hole
 from priorkit_diffusion.determinant import log_determinant
 from priorkit_diffusion.flow import Denoising, Flow, recomputed
 from priorkit_diffusion.network import DenoiserConfig, DenoisingNetwork, kept
+from priorkit_diffusion.tiles import Tiles, numbers
 
 __all__ = ["DiffusionPrior"]
 
@@ -64,7 +65,9 @@ class DiffusionPrior(MixedDenoiser, MixedDecoder, Encoder, Density, Sampler):
     ``log_prob`` is the density of what they draw, estimated for more than 512 numbers.
 
     Pictures of weights without a shape may have any; of gray ones the network sees three equal
-    colours. Sides that aren't multiples of 8 are reflected beyond the edge meanwhile.
+    colours. Sides that aren't multiples of 8 are reflected beyond the edge meanwhile. Large
+    pictures are seen in tiles, which changes nothing but the memory that it takes; see
+    :mod:`priorkit_diffusion.tiles`.
 
     Parameters
     ----------
@@ -120,6 +123,7 @@ class DiffusionPrior(MixedDenoiser, MixedDecoder, Encoder, Density, Sampler):
         self._configs = [network.config for network in networks]
         self.shape = self.config.shape
         self._between = between
+        self._tiles = Tiles.of(self._configs)
         self.levels = (networks[-1].config.sigma[0] / 2, self.config.sigma[1] / 2)
         exact = [copy.deepcopy(n).double().eval().requires_grad_(False) for n in networks]
         self._copies = Copies(lambda device, dtype: [_copy(n, device, dtype) for n in exact])
@@ -149,6 +153,7 @@ class DiffusionPrior(MixedDenoiser, MixedDecoder, Encoder, Density, Sampler):
         own = copy.copy(self)
         if self._finer is None:
             own._between, own._configs = None, self._configs[:1]
+            own._tiles = Tiles.of(own._configs)
             own.levels = (self.config.sigma[0] / 2, self.config.sigma[1] / 2)
         own.mirrored = self.config.shape is not None if self._mirrored is None else self._mirrored
         return own
@@ -162,8 +167,13 @@ class DiffusionPrior(MixedDenoiser, MixedDecoder, Encoder, Density, Sampler):
 
     @property
     def denoising_memory(self) -> int:
-        """Of the widest pictures of a call."""
-        return max(self._bytes(5 * config.channels[0] + 3) for config in self._configs)
+        """Of the widest pictures of a call and those beside them; of a large picture of two tiles,
+        since the memory of one isn't always what the next one takes."""
+        whole = self._bytes(max(map(numbers, self._configs)))
+        if self._tiles is not None and self.shape is not None:
+            share = self._tiles.pixels(*self.shape[1:]) / math.prod(self.shape[1:])
+            whole = whole if share == 1 else math.ceil(2 * share * whole)
+        return whole + self._bytes(4 * 3)
 
     @property
     def density_memory(self) -> int:
@@ -235,14 +245,20 @@ class DiffusionPrior(MixedDenoiser, MixedDecoder, Encoder, Density, Sampler):
     def _clean(self, x: Tensor, sigma: float | Tensor, copies: Copies[Any]) -> Tensor:
         networks = copies.like(x)
         level = 2 * torch.as_tensor(sigma, dtype=x.dtype, device=x.device).expand(len(x))
-        v = _padded(2 * x - 1, self.config.multiple)
+        v = _padded(2 * x - 1, max(config.multiple for config in self._configs))
         v = v.expand(-1, 3, -1, -1)
-        clean = self._by_level(v, level, networks)
+        clean = self._seen(v, level, networks)
         if self.mirrored:
-            clean = (clean + self._by_level(v.flip(-1), level, networks).flip(-1)) / 2
+            clean = (clean + self._seen(v.flip(-1), level, networks).flip(-1)) / 2
         if x.shape[1] == 1:
             clean = clean.mean(1, keepdim=True)
         return (clean[..., : x.shape[-2], : x.shape[-1]] + 1) / 2
+
+    def _seen(self, v: Tensor, level: Tensor, networks: list[DenoisingNetwork]) -> Tensor:
+        """Whole pictures, of which large ones are seen in tiles."""
+        if self._tiles is None:
+            return self._by_level(v, level, networks)
+        return self._tiles.apply(lambda part: self._by_level(part, level, networks), v)
 
     def _by_level(self, v: Tensor, level: Tensor, networks: list[DenoisingNetwork]) -> Tensor:
         """Each picture by the networks for its σ, in [-1, 1]."""

@@ -98,6 +98,11 @@ class AMP(Solver[_Passing]):
                 try_="solver='diffpir'; of fourier, pattern='random' with centre=0",
             )
 
+    def memory(self, problem: Problem) -> tuple[int, int]:
+        """With the second of the two calls of a step, which are one batch."""
+        prior = cast(Denoiser, problem.prior)
+        return 0, 4 * 10 * problem.size + prior.denoising_memory
+
     def init(self, problem: Problem, u0: Tensor, budget: int) -> _Passing:
         operator = cast(RandomOperator, problem.operator)
         x, b = problem.image(u0).clone(), len(u0)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from priorkit.engine import record
-from priorkit.engine.choose import choose
+from priorkit.engine.choose import Chosen, choose
 from priorkit.engine.config import RunConfig, from_file, merge, split
 from priorkit.engine.given import GivenStart
 from priorkit.engine.journal import digest, opened
@@ -48,7 +48,9 @@ def recover(
     """Recover images from measurements: min over u of ℓ(A(D(u)), y) + γ·R(u).
 
     Where x is given and no operator, or nothing at all, defaults are taken: by what priorkit
-    ships, a Glow of faces where no prior is named, and 500 random measurements.
+    ships, a Glow of faces and 500 random measurements. Where an operator is given and no prior,
+    penalty, solver or space, pictures of another size than that Glow's keep it, and get a prior
+    for photographs of any size.
     ``recovery.record["config"]`` says what was chosen.
 
     Parameters
@@ -159,17 +161,44 @@ def prepare(
     if y is None and config.op is None:  # x, and perhaps a prior
         usual, own = registry().fallback("operator").usual, chosen.selections["operator"]
         own.options = usual | own.options
+    pictures: Pictures | None = None
+    if _leaves_prior_open(config):
+        if y is None:
+            pictures = load_framed(x, config.shape)
+            shape: Shape | None = tuple(pictures.x.shape[1:])
+        else:
+            shape = config.shape or shape_of(y, chosen.selections["operator"].build(config.seed))
+        chosen = _for_shape(chosen, config, extra, shape)
     prior: Prior = chosen.selections["prior"].build(config.seed)
     fixed = prior.shape or config.shape
     if y is not None:
         operator: Operator = chosen.selections["operator"].build(config.seed)
-        setup, pictures = set_up(chosen, fixed or shape_of(y, operator), real=real), None
+        setup = set_up(chosen, fixed or shape_of(y, operator), real=real)
     else:
-        pictures = load_framed(x, fixed, resize=config.resize)
+        if pictures is None or fixed not in (None, tuple(pictures.x.shape[1:])):
+            pictures = load_framed(x, fixed, resize=config.resize)
         setup = set_up(chosen, tuple(pictures.x.shape[1:]), real=False)
         question_sigma(setup, refuse=True)
     plan(setup, 1)  # refused before the operator makes what it needs
     return setup, pictures
+
+
+def _leaves_prior_open(config: RunConfig) -> bool:
+    """Whether a measurement is asked for and neither a prior nor how one is used, so that what
+    fits the pictures can be taken; ``resize`` asks that they fit the prior."""
+    said = (config.prior, config.penalty, config.solver, config.space)
+    return config.op is not None and said == (None,) * 4 and not config.resize
+
+
+def _for_shape(
+    chosen: Chosen, config: RunConfig, extra: dict[str, Any], shape: Shape | None
+) -> Chosen:
+    """The same with the prior for any size, where a picture isn't of the fallback's."""
+    usual: Prior = chosen.selections["prior"].build(config.seed)
+    other = registry().any_size("prior")
+    if other is None or shape is None or len(shape) != 3 or usual.shape in (None, tuple(shape)):
+        return chosen
+    return choose(config.model_copy(update={"prior": other.name}), extra)
 
 
 def load_framed(x: Any, shape: Shape | None, *, resize: bool = False) -> Pictures:
