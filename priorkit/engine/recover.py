@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
 import torch
 from torch import Tensor
 
-from priorkit.engine import record
-from priorkit.engine.choose import choose
+from priorkit.engine import level, record
+from priorkit.engine.choose import Chosen, choose
+from priorkit.engine.components import blaming
 from priorkit.engine.config import RunConfig, from_file, merge, split
 from priorkit.engine.given import GivenStart
 from priorkit.engine.journal import digest, opened
-from priorkit.engine.measure import measurement, question_sigma, shape_of, simulate
+from priorkit.engine.measure import batch, measurement, question_sigma, shape_of, simulate
 from priorkit.engine.memory import plan
 from priorkit.engine.result import Recovery, RunError
 from priorkit.engine.run import Progress, solve
@@ -163,13 +165,27 @@ def prepare(
     fixed = prior.shape or config.shape
     if y is not None:
         operator: Operator = chosen.selections["operator"].build(config.seed)
-        setup, pictures = set_up(chosen, fixed or shape_of(y, operator), real=real), None
+        shape = fixed or shape_of(y, operator)
+        if config.sigma == "auto" and shape is not None and real:
+            chosen = _told(chosen, y, operator, shape)
+        setup, pictures = set_up(chosen, shape, real=real), None
     else:
         pictures = load_framed(x, fixed, resize=config.resize)
         setup = set_up(chosen, tuple(pictures.x.shape[1:]), real=False)
         question_sigma(setup, refuse=True)
     plan(setup, 1)  # refused before the operator makes what it needs
     return setup, pictures
+
+
+def _told(chosen: Chosen, y: Tensor, operator: Operator, shape: Shape) -> Chosen:
+    """What was chosen, with the σ that y shows."""
+    level.require_gaussian(chosen.selections["noise"])
+    with blaming(f"operator {chosen.selections['operator'].name!r}"):
+        operator = operator.bind(shape)
+    level.require_picture(chosen.selections["operator"].name, operator)
+    sigma = level.estimate(batch(y, operator), operator)
+    log.info("σ estimated: %.3g.", sigma)
+    return replace(chosen, config=chosen.config.model_copy(update={"sigma": sigma}))
 
 
 def load_framed(x: Any, shape: Shape | None, *, resize: bool = False) -> Pictures:

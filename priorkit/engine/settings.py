@@ -18,9 +18,9 @@ class Shared(TypedDict, total=False):
     space: Literal["latent", "pixel"] | None
     restarts: int | None
     averaging: int
-    sigma: float | None
+    sigma: float | Literal["auto"] | None
     noise_norm: float | None
-    gamma: float | None
+    gamma: float | Literal["sure", "discrepancy"] | None
     budget: int | None
     seed: int
     device: str
@@ -38,14 +38,18 @@ class Shared(TypedDict, total=False):
     cg_steps: int
     channels: int
     coils: int
+    data_steps: int
     denoiser: Any
     depth: bool | None
     detectors: int | None
     discrepancy: float
     draws: int
+    dual: bool
     epsilon: float
+    estimate: bool | None
     factor: int
     fill: Literal["mean", "noise", "neighbours", "smooth"]
+    finer: bool | None
     fraction: float | None
     gain: float
     history: int
@@ -59,15 +63,16 @@ class Shared(TypedDict, total=False):
     masks: int
     matrix: Any
     mean: float
+    mirrored: bool
     norm: float
     path: Any
     patience: int
     pattern: Literal["lines", "random", "radial"]
     physics: Any
+    probes: int
     rate: float
     reversible: bool
-    rho: float
-    sigma_end: float
+    sigma_end: float | None
     sigma_start: float
     squared: bool
     std: float
@@ -77,11 +82,14 @@ class Shared(TypedDict, total=False):
     temperature: float
     tilt: float
     tolerance: float
+    trust: float
+    value: float
     vectors: int
     wavelet: str
     weight: float
     weights: Any
     width: float
+    zeta: float
 
 
 class Settings(Shared, total=False):

@@ -151,6 +151,12 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
 
 def _noise(config: RunConfig, selection: Selection, operator: Operator, *, real: bool) -> Noise:
     """The noise at the level that the user says, or where y is simulated the operator."""
+    if isinstance(config.sigma, str):
+        raise BadInputError(
+            "sigma='auto' estimates the noise of a measurement that was given, and here pictures "
+            "are measured: sigma says how much noise is added.",
+            try_="y=… instead of the picture, where it is the noisy one; or sigma=0.1",
+        )
     level = _said(config)
     in_table = any(name in selection.options for name in LEVELS)
     for name in level:
