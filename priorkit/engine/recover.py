@@ -20,9 +20,10 @@ from priorkit.engine.journal import digest, opened
 from priorkit.engine.measure import batch, measurement, question_sigma, shape_of, simulate
 from priorkit.engine.memory import plan
 from priorkit.engine.result import Recovery, RunError
-from priorkit.engine.run import Progress, solve
+from priorkit.engine.run import Progress
 from priorkit.engine.settings import Settings
 from priorkit.engine.setup import Setup, set_up
+from priorkit.engine.weight import solve
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Operator, Prior, Shape
 from priorkit.io import records
@@ -144,7 +145,8 @@ def replay(folder: str | os.PathLike[str], *, progress: Progress | None = None) 
     saved = records.read(Path(folder))
     config = merge(saved.config)
     measured = numbers(saved.y, "The saved measurement")
-    setup, _ = prepare(None, measured, config, {}, real=saved.truth is None)
+    real = saved.truth is None
+    setup, _ = prepare(None, measured, config, {}, real=real, estimated=saved.estimated)
     record.check_inputs(saved, setup)
     truth = (
         None if saved.truth is None else torch.from_numpy(saved.truth).to(setup.device, setup.dtype)
@@ -154,10 +156,19 @@ def replay(folder: str | os.PathLike[str], *, progress: Progress | None = None) 
 
 
 def prepare(
-    x: Any, y: Tensor | None, config: RunConfig, extra: dict[str, Any], *, real: bool = True
+    x: Any,
+    y: Tensor | None,
+    config: RunConfig,
+    extra: dict[str, Any],
+    *,
+    real: bool = True,
+    estimated: bool = False,
 ) -> tuple[Setup, Pictures | None]:
-    """Everything that can be refused before compute; images come back framed."""
-    chosen = choose(config, extra)
+    """Everything that can be refused before compute; images come back framed.
+
+    ``real`` and ``estimated``: whether y was measured, and σ taken from it before.
+    """
+    chosen = replace(choose(config, extra), estimated=estimated)
     if y is None and config.op is None:  # x, and perhaps a prior
         usual, own = registry().fallback("operator").usual, chosen.selections["operator"]
         own.options = usual | own.options
@@ -185,7 +196,8 @@ def _told(chosen: Chosen, y: Tensor, operator: Operator, shape: Shape) -> Chosen
     level.require_picture(chosen.selections["operator"].name, operator)
     sigma = level.estimate(batch(y, operator), operator)
     log.info("σ estimated: %.3g.", sigma)
-    return replace(chosen, config=chosen.config.model_copy(update={"sigma": sigma}))
+    config = chosen.config.model_copy(update={"sigma": sigma})
+    return replace(chosen, config=config, estimated=True)
 
 
 def load_framed(x: Any, shape: Shape | None, *, resize: bool = False) -> Pictures:
