@@ -45,7 +45,8 @@ def main() -> None:
         place(i + 1, 0, caption, shown["measurement"].picture)
         recovered = shown["recovery"]
         place(i + 1, 1, f"recovered: {recovered.caption}", recovered.picture)
-        print(f"{caption}: {recovered.caption}, {result.evaluations[0]} evaluations, {result.seconds:.1f} s")
+        took = f"{result.evaluations[0]} evaluations, {result.seconds:.1f} s"
+        print(f"{caption}: {recovered.caption}, {took}")
     path = Path(__file__).parent / "images" / "astronaut.png"
     path.parent.mkdir(exist_ok=True)
     canvas.save(path, optimize=True)

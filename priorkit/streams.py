@@ -58,6 +58,12 @@ class Streams:
         words = self.words(columns) >> np.uint64(11)
         return torch.from_numpy((words.astype(np.float64) + 0.5) * 2.0**-53)
 
+    def signs(self, columns: int) -> Tensor:
+        """±1 with equal chances, a bit each, (images, columns) float32."""
+        words = self.words(math.ceil(columns / 64))
+        bits = np.unpackbits(words.view(np.uint8), axis=1, count=columns)
+        return 2.0 * torch.from_numpy(bits).float() - 1
+
     def poisson(self, mean: Tensor) -> Tensor:
         """Poisson counts of these means, each row from the stream of its image, float64."""
         rows = [

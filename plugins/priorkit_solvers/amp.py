@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Annotated, cast
 
-import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -23,11 +21,10 @@ from priorkit.interfaces import (
     shared,
 )
 from priorkit.linear import column, energy
+from priorkit_solvers.divergence import divergence, probe
 
 __all__ = ["AMP"]
 
-PROBE = 0.05  # how far the denoiser's divergence is probed, in parts of τ
-LEAST = 1e-4  # and at least
 FLOOR = 0.25  # the least part of a step that damping leaves
 
 
@@ -80,6 +77,7 @@ class AMP(Solver[_Passing]):
     unit = "steps of two calls"
     budget = 20
     descends = False
+    penalised = False
 
     def __init__(
         self,
@@ -168,22 +166,8 @@ class AMP(Solver[_Passing]):
 def _denoised(
     problem: Problem, v: Tensor, tau: Tensor, evaluations: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """D(v; τ), and its divergence (B,) along random signs s: ⟨s, D(v + εs; τ) − D(v; τ)⟩/ε."""
-    signs = _signs(problem, evaluations).to(v).view_as(v)
-    length = tau * PROBE + LEAST
-    both = torch.cat([v, v + column(length, v) * signs])
+    """D(v; τ), and its divergence (B,): both calls in one batch."""
+    step = probe(problem, v, tau, evaluations)
+    both = torch.cat([v, v + step])
     clean, moved = problem.denoise(both, torch.cat([tau, tau])).chunk(2)
-    slope = ((moved - clean) * signs).flatten(1).double().sum(1)
-    return clean, slope / length
-
-
-def _signs(problem: Problem, evaluations: Tensor) -> Tensor:
-    """±1 per pixel (B, n), of an address that holds how far the image is."""
-    words = math.ceil(problem.size / 64)
-    found = torch.empty(len(evaluations), problem.size)
-    for count in evaluations.unique().tolist():
-        rows = (evaluations == count).nonzero()[:, 0]
-        drawn = problem.rows(rows).streams("probe", count).words(words)
-        bits = np.unpackbits(drawn.view(np.uint8), axis=1, count=problem.size)
-        found[rows.cpu()] = 2.0 * torch.from_numpy(bits).float() - 1
-    return found
+    return clean, divergence(clean, moved, step)

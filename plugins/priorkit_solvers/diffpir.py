@@ -67,6 +67,7 @@ class DiffPIR(Solver[_Walking]):
     unit = "calls of the denoiser"
     budget = 120
     descends = False
+    penalised = False
 
     def __init__(
         self,

@@ -72,6 +72,7 @@ class Langevin(Solver[_Chain]):
     requires = DRAWS_LATENTS
     budget = 2000
     descends = False
+    penalised = False
 
     def __init__(
         self,

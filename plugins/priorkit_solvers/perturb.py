@@ -54,6 +54,7 @@ class Perturb(Solver[_Drawing]):
     requires = DRAWS_LATENTS
     budget = 1600
     descends = False
+    penalised = False
 
     def __init__(
         self,

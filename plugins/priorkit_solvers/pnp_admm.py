@@ -71,6 +71,7 @@ class PnPADMM(Solver[_Split]):
     unit = "calls of the denoiser"
     budget = 30
     descends = False
+    penalised = False
 
     def __init__(
         self,

@@ -23,13 +23,14 @@ class Chosen:
 
     Prior, operator and noise are always chosen; the others wait for what the prior suggests.
     ``extra`` are options of components that nobody has chosen yet, and ``given`` says who got
-    the others.
+    the others; ``estimated`` that nobody said σ, and it was taken from y.
     """
 
     config: RunConfig
     selections: dict[str, Selection]
     extra: dict[str, Any]
     given: dict[str, Selection]
+    estimated: bool = False
 
 
 def choose(config: RunConfig, extra: Mapping[str, Any]) -> Chosen:

@@ -22,9 +22,9 @@ from priorkit.engine.options import plain
 from priorkit.engine.parts import shown
 from priorkit.engine.recover import load_framed
 from priorkit.engine.result import Recovery, RunError
-from priorkit.engine.run import solve
 from priorkit.engine.settings import Shared
 from priorkit.engine.setup import Setup
+from priorkit.engine.weight import solve
 from priorkit.errors import BadInputError, PriorkitError
 from priorkit.interfaces import Snapshot
 from priorkit.io.pictures import Pictures, astronaut

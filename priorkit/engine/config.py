@@ -8,9 +8,17 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from priorkit.engine.options import describe_errors, plain
 from priorkit.errors import BadInputError, UnknownNameError, did_you_mean
@@ -20,6 +28,10 @@ __all__ = ["COMPONENTS", "RUN_LEVEL", "RunConfig", "from_file", "merge", "split"
 
 MAX_NUMBERS = 50_000_000  # of an image
 MAX_CONFIG = 16 << 20  # bytes of a config file
+
+WORDS = {"sigma": ("auto",), "gamma": ("sure", "discrepancy")}  # instead of a number
+
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class RunConfig(BaseModel):
@@ -43,13 +55,21 @@ class RunConfig(BaseModel):
     space: Literal["latent", "pixel"] | None = None
     restarts: int | None = Field(default=None, ge=1, le=1000)
     averaging: int = Field(default=1, ge=1, le=1000)
-    sigma: float | None = Field(default=None, ge=0, allow_inf_nan=False)
-    noise_norm: float | None = Field(default=None, ge=0, allow_inf_nan=False)
-    gamma: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    sigma: Amount | Literal["auto"] | None = None
+    noise_norm: Amount | None = None
+    gamma: Amount | Literal["sure", "discrepancy"] | None = None
     budget: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0, lt=2**63)
     device: str = "cpu"
     precision: Literal["float32", "float64", "mixed"] = "float32"
+
+    @field_validator("sigma", "gamma", mode="before")
+    @classmethod
+    def _number_or_word(cls, value: Any, info: ValidationInfo) -> Any:
+        words = WORDS[info.field_name or ""]
+        if isinstance(value, str) and value not in words and not _is_number(value):
+            raise ValueError(f"it is a number or {' or '.join(map(repr, words))}")
+        return value
 
     @model_validator(mode="after")
     def _one_noise(self) -> RunConfig:
@@ -141,6 +161,14 @@ def split(*layers: Mapping[str, Any]) -> tuple[RunConfig, dict[str, Any]]:
     config = merge(*({k: v for k, v in g.items() if k in RunConfig.model_fields} for g in given))
     both = {k: v for g in given for k, v in g.items()}
     return config, {k: v for k, v in both.items() if k not in RunConfig.model_fields}
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def to_toml(config: dict[str, Any]) -> str:

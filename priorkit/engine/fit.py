@@ -8,11 +8,12 @@ from typing import Any
 
 from priorkit.engine.components import Selection, class_of, resolve
 from priorkit.engine.given import GivenStart
-from priorkit.errors import MismatchError, PriorkitError
+from priorkit.errors import BadInputError, MismatchError, PriorkitError
 from priorkit.interfaces import (
     Decoder,
     Denoiser,
     Density,
+    GaussianNoise,
     MixedDecoder,
     MixedDenoiser,
     Problem,
@@ -64,6 +65,30 @@ def check_called(selections: Selections, problem: Problem, solver: Solver[Any]) 
         f"solver {selections['solver'].name!r}",
         try_=" or ".join([*tries, "prior='none'"]),
     )
+
+
+def check_rule(selections: Selections, rule: str, problem: Problem, solver: Solver[Any]) -> None:
+    """Refuse a rule for γ that can't be followed here: "sure" or "discrepancy"."""
+    operator, noise = problem.operator, problem.noise
+    if not solver.penalised:
+        raise MismatchError(
+            f"solver {selections['solver'].name!r} weighs no penalty, so that there is no gamma to "
+            "choose.",
+            got=f"gamma={rule!r}",
+            try_="no gamma, or solver='lbfgs'",
+        )
+    if not noise.known or not noise.std:
+        raise BadInputError(
+            f"gamma={rule!r} needs to know how much noise there is.",
+            got="no noise" if noise.known else "no sigma",
+            try_="sigma=0.1; sigma='auto' where y is a picture; or gamma=…",
+        )
+    if rule == "sure" and not (operator.sees_all and isinstance(noise, GaussianNoise)):
+        raise MismatchError(
+            "gamma='sure' is for a y that is the whole picture with Gaussian noise.",
+            got=f"operator {selections['operator'].name!r}, noise {selections['noise'].name!r}",
+            try_="gamma='discrepancy'",
+        )
 
 
 def check_averaging(selections: Mapping[str, Selection], solver: Solver[Any], start: Start) -> None:

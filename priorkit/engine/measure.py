@@ -16,7 +16,7 @@ from priorkit.io.values import layout
 from priorkit.linear import energy
 from priorkit.streams import Streams
 
-__all__ = ["measurement", "question_sigma", "shape_of", "simulate"]
+__all__ = ["batch", "is_picture", "measurement", "question_sigma", "shape_of", "simulate"]
 
 log = logging.getLogger("priorkit")
 
@@ -51,7 +51,7 @@ def measurement(y: Tensor, setup: Setup) -> Tensor:
     Raises BadInputError for another shape or values.
     """
     operator = setup.problem.operator
-    values = _batch(y, setup)
+    values = batch(y, operator)
     dtype = setup.dtype
     probe = operator.A(torch.zeros(1, *setup.problem.shape, device=setup.device))
     if values.is_complex() and not probe.is_complex():
@@ -66,41 +66,39 @@ def measurement(y: Tensor, setup: Setup) -> Tensor:
     if probe.is_complex():
         dtype = torch.complex128 if dtype == torch.float64 else torch.complex64
     values = values.to(setup.device, dtype)
-    if not bool(torch.isfinite(values).all()):
-        raise BadInputError("The measurement y has values that are NaN or infinite.")
     setup.problem.noise.check(values)
-    if _is_picture(setup) and not values.is_complex() and float(values.max()) <= 2:
+    if is_picture(operator) and not values.is_complex() and float(values.max()) <= 2:
         question_sigma(setup, refuse=False)
     _question_units(values, setup)
     return values if operator.mask is None else values * operator.mask.to(values)
 
 
-def _is_picture(setup: Setup) -> bool:
-    """Whether y is itself a picture, so that its numbers are brightness."""
-    operator, shape = setup.problem.operator, setup.problem.shape
-    if len(shape) != 3 or len(operator.y_shape) != 3:
+def is_picture(operator: Operator) -> bool:
+    """Whether the y of a bound operator is itself a picture, so that its numbers are brightness."""
+    if len(operator.shape) != 3 or len(operator.y_shape) != 3:
         return False
-    with blaming(f"operator {setup.selections['operator'].name!r}"):
+    with blaming("operator"):
         return operator.shape_from(operator.y_shape) is not None
 
 
-def _batch(values: Tensor, setup: Setup) -> Tensor:
-    """(B, *y_shape). Raises BadInputError for another shape.
+def batch(values: Tensor, operator: Operator) -> Tensor:
+    """(B, *y_shape) of a bound operator. Raises BadInputError for another shape, or values that
+    aren't finite.
 
     One channel needs no axis of its own, and one measurement no batch.
     """
-    shape, given = setup.problem.operator.y_shape, tuple(values.shape)
-    if _is_picture(setup) and not values.is_complex():
+    shape, given = operator.y_shape, tuple(values.shape)
+    if is_picture(operator) and not values.is_complex():
         if values.ndim in (2, 3, 4) and 0 not in given:
             values = layout(values, shape)
-    elif len(setup.problem.shape) == 2 and setup.problem.operator.sees_image:
+    elif len(operator.shape) == 2 and operator.sees_image:
         require_signal(given, shape)
     if values.ndim == len(shape) - 1 and shape[0] == 1:
         values = values[None]
     if values.ndim == len(shape):
         values = values[None]
     if tuple(values.shape[1:]) != shape or not len(values):
-        picture = len(setup.problem.shape) < 3 and len(given) > 2
+        picture = len(operator.shape) < 3 and len(given) > 2
         raise BadInputError(
             f"The measurement y must be {shape}, or a batch of these.",
             got=given,
@@ -108,6 +106,8 @@ def _batch(values: Tensor, setup: Setup) -> Tensor:
             if picture
             else "the operator's own m, and shape=… of the picture to recover",
         )
+    if not bool(torch.isfinite(values).all()):
+        raise BadInputError("The measurement y has values that are NaN or infinite.")
     return values
 
 
@@ -133,7 +133,7 @@ def question_sigma(setup: Setup, *, refuse: bool) -> None:
     """Refuse noise on the scale of 0 to 255 for pictures in [0, 1], or where they aren't
     simulated only warn of it. Raises BadInputError."""
     sigma = setup.problem.noise.level.sigma
-    if sigma is None or sigma <= 1 or not _is_picture(setup):
+    if sigma is None or sigma <= 1 or not is_picture(setup.problem.operator):
         return
     white = next((w for w in (255, 4095) if sigma <= w), 65535)
     error = BadInputError(

@@ -118,9 +118,10 @@ def describe_errors(error: ValidationError) -> str:
     """The first complaint of pydantic, in one line, with what was got."""
     # Of a union, what came nearest: of the right type, or wrong further inside.
     first = max(error.errors(), key=lambda e: (len(e["loc"]), not e["type"].endswith("_type")))
+    said = first["msg"].removeprefix("Value error, ")
     if not first["loc"]:  # about several at once: pydantic repeats them all as input
-        return f"{first['msg'].removeprefix('Value error, ')}."
+        return f"{said}."
     where = ".".join(p for p in map(str, first["loc"]) if p.isidentifier() or p.isdigit())
     if first["type"] == "missing":
         return f"the option {where!r} is required."
-    return f"{where}: {first['msg']}. Got {str(first.get('input'))[:80]!r}."
+    return f"{where}: {said}. Got {str(first.get('input'))[:80]!r}."

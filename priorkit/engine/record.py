@@ -29,6 +29,7 @@ def make(setup: Setup, recovery: Recovery) -> dict[str, Any]:
         "versions": _versions(),
         "seconds": round(recovery.seconds, 3),
         "unit": setup.solver.unit,
+        "estimated": ["sigma"] if setup.problem.noise.level.estimated else [],
         "images": [],
     }
     scores = {k: getattr(recovery, k) for k in ("psnr", "expected_psnr", "ssim", "error")}

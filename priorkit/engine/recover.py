@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
 import torch
 from torch import Tensor
 
-from priorkit.engine import record
+from priorkit.engine import level, record
 from priorkit.engine.choose import Chosen, choose
+from priorkit.engine.components import blaming
 from priorkit.engine.config import RunConfig, from_file, merge, split
 from priorkit.engine.given import GivenStart
 from priorkit.engine.journal import digest, opened
-from priorkit.engine.measure import measurement, question_sigma, shape_of, simulate
+from priorkit.engine.measure import batch, measurement, question_sigma, shape_of, simulate
 from priorkit.engine.memory import plan
 from priorkit.engine.result import Recovery, RunError
-from priorkit.engine.run import Progress, solve
+from priorkit.engine.run import Progress
 from priorkit.engine.settings import Settings
 from priorkit.engine.setup import Setup, set_up
+from priorkit.engine.weight import solve
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Operator, Prior, Shape
 from priorkit.io import records
@@ -144,7 +147,8 @@ def replay(folder: str | os.PathLike[str], *, progress: Progress | None = None) 
     saved = records.read(Path(folder))
     config = merge(saved.config)
     measured = numbers(saved.y, "The saved measurement")
-    setup, _ = prepare(None, measured, config, {}, real=saved.truth is None)
+    real = saved.truth is None
+    setup, _ = prepare(None, measured, config, {}, real=real, estimated=saved.estimated)
     record.check_inputs(saved, setup)
     truth = (
         None if saved.truth is None else torch.from_numpy(saved.truth).to(setup.device, setup.dtype)
@@ -154,10 +158,19 @@ def replay(folder: str | os.PathLike[str], *, progress: Progress | None = None) 
 
 
 def prepare(
-    x: Any, y: Tensor | None, config: RunConfig, extra: dict[str, Any], *, real: bool = True
+    x: Any,
+    y: Tensor | None,
+    config: RunConfig,
+    extra: dict[str, Any],
+    *,
+    real: bool = True,
+    estimated: bool = False,
 ) -> tuple[Setup, Pictures | None]:
-    """Everything that can be refused before compute; images come back framed."""
-    chosen = choose(config, extra)
+    """Everything that can be refused before compute; images come back framed.
+
+    ``real`` and ``estimated``: whether y was measured, and σ taken from it before.
+    """
+    chosen = replace(choose(config, extra), estimated=estimated)
     if y is None and config.op is None:  # x, and perhaps a prior
         usual, own = registry().fallback("operator").usual, chosen.selections["operator"]
         own.options = usual | own.options
@@ -173,7 +186,10 @@ def prepare(
     fixed = prior.shape or config.shape
     if y is not None:
         operator: Operator = chosen.selections["operator"].build(config.seed)
-        setup = set_up(chosen, fixed or shape_of(y, operator), real=real)
+        size = fixed or shape_of(y, operator)
+        if config.sigma == "auto" and size is not None and real:
+            chosen = _told(chosen, y, operator, size)
+        setup = set_up(chosen, size, real=real)
     else:
         if pictures is None or fixed not in (None, tuple(pictures.x.shape[1:])):
             pictures = load_framed(x, fixed, resize=config.resize)
@@ -199,6 +215,18 @@ def _for_shape(
     if other is None or shape is None or len(shape) != 3 or usual.shape in (None, tuple(shape)):
         return chosen
     return choose(config.model_copy(update={"prior": other.name}), extra)
+
+
+def _told(chosen: Chosen, y: Tensor, operator: Operator, shape: Shape) -> Chosen:
+    """What was chosen, with the σ that y shows."""
+    level.require_gaussian(chosen.selections["noise"])
+    with blaming(f"operator {chosen.selections['operator'].name!r}"):
+        operator = operator.bind(shape)
+    level.require_picture(chosen.selections["operator"].name, operator)
+    sigma = level.estimate(batch(y, operator), operator)
+    log.info("σ estimated: %.3g.", sigma)
+    config = chosen.config.model_copy(update={"sigma": sigma})
+    return replace(chosen, config=config, estimated=True)
 
 
 def load_framed(x: Any, shape: Shape | None, *, resize: bool = False) -> Pictures:

@@ -18,9 +18,9 @@ class Shared(TypedDict, total=False):
     space: Literal["latent", "pixel"] | None
     restarts: int | None
     averaging: int
-    sigma: float | None
+    sigma: float | Literal["auto"] | None
     noise_norm: float | None
-    gamma: float | None
+    gamma: float | Literal["sure", "discrepancy"] | None
     budget: int | None
     seed: int
     device: str
@@ -46,6 +46,7 @@ class Shared(TypedDict, total=False):
     draws: int
     dual: bool
     epsilon: float
+    estimate: bool | None
     factor: int
     fill: Literal["mean", "noise", "neighbours", "smooth"]
     finer: bool | None

@@ -57,6 +57,12 @@ class Setup:
         """How many rows an image has: its restarts, or the solves that are averaged."""
         return self.restarts * self.averaging
 
+    @property
+    def by_rule(self) -> bool:
+        """Whether γ is yet to be found, see :mod:`priorkit.engine.weight`: that of the problem is
+        where the search begins."""
+        return isinstance(self.config.gamma, str)
+
     def record(self) -> dict[str, Any]:
         """The config with nothing left open: giving it back repeats the run."""
         values = self.config.model_dump(exclude_none=True)
@@ -64,7 +70,7 @@ class Setup:
             values[key] = self.selections[kind].record()
         values |= {
             "space": self.problem.space,
-            "gamma": self.problem.gamma,
+            "gamma": self.config.gamma if self.by_rule else self.problem.gamma,
             "budget": self.budget,
             "restarts": self.restarts,
             "shape": list(self.problem.shape),
@@ -96,6 +102,8 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
     needed = operator.memory * (2 if dtype == torch.float64 else 1)
     require_room(needed, needed, device)
     noise = _noise(config, selections["noise"], operator, real=real)
+    if chosen.estimated:
+        noise.level = replace(noise.level, estimated=True)
     with blaming(f"prior {selections['prior'].name!r}"):
         choices = prior.defaults(operator, noise)
         prior = choices.prior or prior
@@ -121,7 +129,10 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
     solver: Solver[Any] = selections["solver"].build(seed)
     start: Start = selections["start"].build(seed)
     fit.check(selections, replace(bare, penalty=penalty), solver, start)
-    gamma = _gamma(config, choices if follows else Choices(), asked.name, penalty, follows, bare)
+    own = choices if follows else Choices()
+    if isinstance(config.gamma, str):
+        fit.check_rule(selections, config.gamma, bare, solver)
+    gamma = _gamma(config, own, asked.name, penalty, follows, bare)
     with blaming(f"penalty {selections['penalty'].name!r}"):
         problem = replace(bare, penalty=penalty.bind(prior, shape), gamma=gamma)
     if config.precision == "mixed":
@@ -151,6 +162,12 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
 
 def _noise(config: RunConfig, selection: Selection, operator: Operator, *, real: bool) -> Noise:
     """The noise at the level that the user says, or where y is simulated the operator."""
+    if isinstance(config.sigma, str):
+        raise BadInputError(
+            "sigma='auto' estimates the noise of a measurement that was given, and here pictures "
+            "are measured: sigma says how much noise is added.",
+            try_="y=… instead of the picture, where it is the noisy one; or sigma=0.1",
+        )
     level = _said(config)
     in_table = any(name in selection.options for name in LEVELS)
     for name in level:
@@ -202,6 +219,9 @@ def _gamma(
                 "gamma weighs a penalty, and none is chosen.", try_="penalty='l2', gamma=…"
             )
         return 0.0
+    if isinstance(config.gamma, str):  # where the search for it begins
+        hint = choices.gamma or penalty.hint(problem.operator, problem.noise)
+        return hint or problem.noise.std**2
     if config.gamma is not None:
         return config.gamma
     if not follows:

@@ -211,7 +211,7 @@ class Solver(Component, ABC, Generic[S]):
     budget counts, ``budget`` how many where nobody says. Where ``descends``, the answer is
     the iterate of the lowest value, else the last one. One that ``averages`` knows the problem
     through its objective and images alone, so that the picture can stand in a mirror meanwhile,
-    and ends elsewhere from another start.
+    and ends elsewhere from another start. One that isn't ``penalised`` leaves γ·R out.
     """
 
     requires: ClassVar[Requires] = Requires()
@@ -219,6 +219,7 @@ class Solver(Component, ABC, Generic[S]):
     budget: ClassVar[int] = 400
     descends: ClassVar[bool] = True
     averages: ClassVar[bool] = False
+    penalised: ClassVar[bool] = True
 
     def check(self, problem: Problem) -> None:
         """Raise a PriorkitError, before any compute, where this solver can't serve.

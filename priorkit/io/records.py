@@ -33,6 +33,7 @@ class Saved:
     y: np.ndarray
     x: np.ndarray
     truth: np.ndarray | None
+    estimated: bool = False  # whether σ was taken from y
 
 
 def write_arrays(arrays: Mapping[str, Tensor | None], folder: Path) -> None:
@@ -82,6 +83,7 @@ def read(folder: Path) -> Saved:
         config, images = dict(record["config"]), record["images"]
         names = [str(image["name"]) for image in images]
         weights, files = dict(record["weights"]), dict(record["files"])
+        estimated = "sigma" in record.get("estimated", [])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadInputError(
             f"{path} is not a record of a run.", got=f"{type(error).__name__}: {error}"[:100]
@@ -104,7 +106,7 @@ def read(folder: Path) -> Saved:
         config["start"] = start
     y, x = read_array(folder / "y.npy"), read_array(folder / "x.npy")
     _require_agreement(folder, names, y, x, truth)
-    return Saved(config, weights, files, names, y, x, truth)
+    return Saved(config, weights, files, names, y, x, truth, estimated)
 
 
 def _require_agreement(
