@@ -248,7 +248,7 @@ def test_the_memory_that_it_says():
     for name in ("diffusion-celeba", "denoiser-photos"):
         prior = DiffusionPrior(weights=WEIGHTS / f"{name}.safetensors", finer=False)
         x = torch.rand(1, 3, 32, 32).requires_grad_(True)
-        network = prior._copies.like(x)[0]
+        network = prior.networks._copies.like(x)[0]
         with Kept(but=network.parameters()) as call:
             prior.denoise(x, 0.1)
         assert 0.6 < call.bytes / (4 * kept(prior.config) * 32 * 32) < 1.2

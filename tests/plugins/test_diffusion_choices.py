@@ -60,8 +60,8 @@ def test_a_hole_in_a_face_is_the_network_of_faces_alone_with_mirrors():
     plain = prior(weights=path)
     assert plain.defaults(identity, noise).prior is None
     chosen = plain.defaults(hole, noise).prior
-    assert chosen.mirrored
-    assert not plain.mirrored
+    assert chosen.networks.mirrored
+    assert not plain.networks.mirrored
     v = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     alone = prior(weights=path, finer=False, mirrored=True)
     assert torch.equal(chosen.denoise(v, 0.05), alone.denoise(v, 0.05))

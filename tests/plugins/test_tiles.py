@@ -37,10 +37,10 @@ def tiled(side, shape_of_network=None, **options):
     """A prior whose tiles are so large, and the same without any."""
     network = random(shape_of_network or config())
     cut, whole = (DiffusionPrior.from_network(network) for _ in range(2))
-    cut._tiles = replace(cut._tiles, side=side)
-    whole._tiles = None
+    cut.networks.tiles = replace(cut.networks.tiles, side=side)
+    whole.networks.tiles = None
     for prior in (cut, whole):
-        vars(prior).update(options)
+        vars(prior.networks).update(options)
     return cut, whole
 
 
@@ -73,7 +73,7 @@ def test_networks_look_as_far_as_the_margin(blocks):
 def test_tiles_are_the_whole(sides, channels, mirrored):
     cut, whole = tiled(64, mirrored=mirrored)
     x, sigma = picture(2, channels, *sides), torch.tensor([0.1, 1.0]).double()
-    assert cut._tiles.needed(*sides) == (sides != (9, 300) and sides != (300, 1))
+    assert cut.networks.tiles.needed(*sides) == (sides != (9, 300) and sides != (300, 1))
     assert torch.allclose(cut.denoise(x, sigma), whole.denoise(x, sigma), atol=1e-10)
 
 
@@ -81,19 +81,21 @@ def test_what_is_cut_is_cut():
     """Every tile is within its size, and a network sees no more of a picture."""
     cut, _ = tiled(64)
     sizes = []
-    network = cut._copies.like(picture(1))[0]
+    network = cut.networks._copies.like(picture(1))[0]
     network.register_forward_pre_hook(lambda _, given: sizes.append(tuple(given[0].shape[-2:])))
     for sides in ((200, 136), (65, 4000)):
         sizes.clear()
         cut.denoise(picture(1, 3, *sides), 0.1)
         assert len(sizes) > 3
-        assert max(tall * wide for tall, wide in sizes) == cut._tiles.pixels(*sides) <= 64**2
+        assert (
+            max(tall * wide for tall, wide in sizes) == cut.networks.tiles.pixels(*sides) <= 64**2
+        )
 
 
 def test_too_narrow_a_margin_shows():
     """So that the tests above can fail."""
     cut, whole = tiled(64)
-    cut._tiles = replace(cut._tiles, margin=8)
+    cut.networks.tiles = replace(cut.networks.tiles, margin=8)
     x = picture(1, 3, 70, 141)
     assert not torch.allclose(cut.denoise(x, 1.0), whole.denoise(x, 1.0), atol=1e-6)
 
@@ -109,15 +111,15 @@ def test_gradients_through_tiles():
 
 def test_attention_is_never_cut():
     assert Tiles.of([config(channels=(8, 8)), config(channels=(8, 8), attention=True)]) is None
-    assert DiffusionPrior.from_network(small_denoiser(shape=None))._tiles is None
+    assert DiffusionPrior.from_network(small_denoiser(shape=None)).networks.tiles is None
 
 
 def test_the_shipped_network_in_tiles(monkeypatch):
     """With little noise and with much; the whole to 1e-4."""
     monkeypatch.setattr(Tiles, "needed", lambda *_: True)  # of a narrow picture, which is soon done
     cut, whole = (DiffusionPrior(weights=PHOTOS) for _ in range(2))
-    cut._tiles, whole._tiles = replace(cut._tiles, side=320), None
-    assert cut._tiles.margin == 112
+    cut.networks.tiles, whole.networks.tiles = replace(cut.networks.tiles, side=320), None
+    assert cut.networks.tiles.margin == 112
     x = picture(1, 3, 16, 480).float()
     with torch.no_grad():
         for sigma in (0.05, 0.5, 2.0):

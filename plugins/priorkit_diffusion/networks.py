@@ -1,0 +1,169 @@
+"""D(v; σ) of pictures in [0, 1] by one network, or by two that share the noise levels."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import torch
+from pydantic import BaseModel, ValidationError, model_validator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from priorkit.errors import WeightsError
+from priorkit.interfaces import Copies
+from priorkit.io.weights import Card, restore
+from priorkit.linear import column
+from priorkit_diffusion.network import DenoiserConfig, DenoisingNetwork
+from priorkit_diffusion.tiles import Tiles
+
+__all__ = ["Networks"]
+
+
+class Finer(BaseModel):
+    """What a card says of another network for little noise: it is alone below the first σ, and
+    together with this one up to the second, as much as ln σ says. Both in units of [0, 1]."""
+
+    weights: str
+    sigma: tuple[float, float]
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Finer:
+        if not 0 < self.sigma[0] < self.sigma[1]:
+            raise ValueError("sigma is two levels, the lower first")
+        return self
+
+
+class Networks:
+    """The networks of a prior, frozen, and how they see a picture.
+
+    They are held in float64; copies for a device and dtype are made when an input asks for them.
+
+    Parameters
+    ----------
+    networks : one, or that for much noise and that for little
+    between : the two σ, in units of [0, 1], between which both are heard
+    mirrored : whether what a picture's mirror image gives is averaged in
+    """
+
+    def __init__(
+        self,
+        networks: Sequence[DenoisingNetwork],
+        between: tuple[float, float] | None = None,
+        *,
+        mirrored: bool = False,
+    ) -> None:
+        exact = [copy.deepcopy(n).double().eval().requires_grad_(False) for n in networks]
+        self.between, self.mirrored = between, mirrored
+        self._set([network.config for network in networks])
+        self._copies = Copies(lambda device, dtype: [_copy(n, device, dtype) for n in exact])
+        self._rough = Copies(lambda device, dtype: [_rough(n, device, dtype) for n in exact])
+
+    @classmethod
+    def read(cls, path: Path, *, finer: bool) -> tuple[Self, list[Card]]:
+        """From weights and, if ``finer``, those that their card names beside them. Raises
+        WeightsError."""
+        card, network = restore(path, "diffusion", DenoiserConfig, DenoisingNetwork)
+        other = _finer(card, path) if finer else None
+        if other is None:
+            return cls([network]), [card]
+        beside = path.with_name(f"{other.weights}.safetensors")
+        second, fine = restore(beside, "diffusion", DenoiserConfig, DenoisingNetwork)
+        return cls([network, fine], other.sigma), [card, second]
+
+    def _set(self, configs: list[DenoiserConfig]) -> None:
+        self.configs, self.tiles = configs, Tiles.of(configs)
+
+    @property
+    def levels(self) -> tuple[float, float]:
+        """The least and the greatest σ, in units of [0, 1]."""
+        return self.configs[-1].sigma[0] / 2, self.configs[0].sigma[1] / 2
+
+    def varied(self, *, alone: bool, mirrored: bool) -> Self:
+        """The same, or only the first of them, with or without mirrors."""
+        own = copy.copy(self)
+        own.mirrored = mirrored
+        if alone:
+            own.between = None
+            own._set(self.configs[:1])
+        return own
+
+    def clean(self, x: Tensor, sigma: float | Tensor, *, rough: bool = False) -> Tensor:
+        """D(x; σ), each picture by itself, σ one number or (B,); with ``rough`` the convolutions
+        are in bfloat16 where x is float32."""
+        networks = (self._rough if rough else self._copies).like(x)
+        level = 2 * torch.as_tensor(sigma, dtype=x.dtype, device=x.device).expand(len(x))
+        v = _padded(2 * x - 1, max(config.multiple for config in self.configs))
+        v = v.expand(-1, 3, -1, -1)
+        clean = self._seen(v, level, networks)
+        if self.mirrored:
+            clean = (clean + self._seen(v.flip(-1), level, networks).flip(-1)) / 2
+        if x.shape[1] == 1:
+            clean = clean.mean(1, keepdim=True)
+        return (clean[..., : x.shape[-2], : x.shape[-1]] + 1) / 2
+
+    def _seen(self, v: Tensor, level: Tensor, networks: list[DenoisingNetwork]) -> Tensor:
+        """Whole pictures, of which large ones are seen in tiles."""
+        if self.tiles is None:
+            return self._by_level(v, level, networks)
+        return self.tiles.apply(lambda part: self._by_level(part, level, networks), v)
+
+    def _by_level(self, v: Tensor, level: Tensor, networks: list[DenoisingNetwork]) -> Tensor:
+        """Each picture by the networks for its σ, in [-1, 1]."""
+        if self.between is None:
+            found: Tensor = networks[0](v, level)
+            return found
+        low, high = (2 * sigma for sigma in self.between)
+        share = ((level / low).log() / math.log(high / low)).clamp(0, 1)  # of the coarse network
+        total = torch.zeros_like(v)
+        for network, weight in zip(networks, (share, 1 - share), strict=True):
+            used = (weight > 0).nonzero()[:, 0]
+            if len(used) == len(v):
+                total = total + column(weight, v) * network(v, level)
+            elif len(used):
+                # One image alone would be rounded otherwise than among others.
+                rows = used.repeat(2) if len(used) == 1 else used
+                found = column(weight[rows], v) * network(v[rows], level[rows])
+                total = total.index_add(0, used, found[: len(used)])
+        return total
+
+
+def _padded(x: Tensor, multiple: int) -> Tensor:
+    """Reflected beyond the lower and right edges, to sides of a multiple of some number."""
+    for side, edges in ((-2, (0, 0, 0, 1)), (-1, (0, 1, 0, 0))):
+        lacking = -x.shape[side] % multiple
+        while lacking:  # a side is reflected by less than its own length at once
+            step = min(lacking, x.shape[side] - 1) or lacking
+            mode = "reflect" if x.shape[side] > 1 else "replicate"
+            x = F.pad(x, [step * edge for edge in edges], mode=mode)
+            lacking -= step
+    return x
+
+
+def _copy(network: DenoisingNetwork, device: torch.device, dtype: torch.dtype) -> DenoisingNetwork:
+    own = copy.deepcopy(network).to(device, dtype)
+    return own.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _rough(network: DenoisingNetwork, device: torch.device, dtype: torch.dtype) -> DenoisingNetwork:
+    own = _copy(network, device, dtype)
+    if dtype == torch.float32:
+        for module in own.modules():
+            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+                module.bfloat16()
+    return own
+
+
+def _finer(card: Card, path: Path) -> Finer | None:
+    given = card.defaults.get("finer")
+    try:
+        return None if given is None else Finer.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise WeightsError(
+            f"What the card of {path} says of a finer network is not valid.",
+            got=f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
+        ) from error
