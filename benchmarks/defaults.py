@@ -182,7 +182,7 @@ ANSWERS: dict[str, dict[str, Callable[[Any, Tensor, float], Tensor]]] = {
     "downsample": {"bicubic": _bicubic},
     "fourier": {"zero-filling": lambda operator, y, _: operator.A_adjoint(y)},
     "radon": {"back-projection": _back_projected("ramp"), "same, Hann": _back_projected("Hann")},
-    "srht": {"zero-filling": lambda operator, y, _: operator.A_adjoint(y)},
+    "srht": {"least norm": lambda operator, y, _: operator.A_adjoint(y) / (1 + operator.excess)},
     "gray": {"gray": lambda operator, y, _: y.expand(-1, *operator.shape)},
 }
 

@@ -215,6 +215,24 @@ def test_duplicates_are_refused(plugin, name, aliases):
     assert found.find("prior", "new") is None
 
 
+def test_what_is_taken_for_any_size(plugin):
+    """One prior, the first that says so; the second claim is refused and its name is there."""
+    source = """
+        @hookimpl
+        def register_priors(register):
+            register({name!r}, "a:b", any_size=True)
+    """
+    first, second = (plugin(name, source.format(name=name)) for name in ("first", "second"))
+    assert Registry([plugin("good", GOOD)]).any_size("prior") is None
+    found = Registry([first, second])
+    assert found.any_size("prior").name == "first"
+    assert found.find("prior", "second") is not None
+    said = "the fallback prior for any size is 'first' already"
+    assert status(found, "second").failures == [said]
+    with pytest.raises(UnknownNameError, match="No plugin says which prior"):
+        found.fallback("prior")
+
+
 def test_two_plugins_of_one_name(plugin):
     """The second is left out, and doesn't take the first down with it."""
     commands = "\n@hookimpl\ndef register_commands(app): app.append('first')"
@@ -338,6 +356,10 @@ HOSTILE = {
     "a number for an alias": (
         "@hookimpl\ndef register_priors(register): register('x', 'a:b', aliases=(1,))",
         "got 1",
+    ),
+    "an operator for any size": (
+        "@hookimpl\ndef register_operators(register): register('x', 'a:b', any_size=True)",
+        "a prior is for pictures of any size, and 'x' is no prior",
     ),
     "a number for a target": (
         "@hookimpl\ndef register_priors(register): register('x', 42)",
