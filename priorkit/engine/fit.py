@@ -75,7 +75,7 @@ def check_rule(selections: Selections, rule: str, problem: Problem, solver: Solv
             f"solver {selections['solver'].name!r} weighs no penalty, so that there is no gamma to "
             "choose.",
             got=f"gamma={rule!r}",
-            try_="no gamma, or solver='lbfgs'",
+            try_="no gamma",
         )
     if not noise.known or not noise.std:
         raise BadInputError(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pywt
 from torch import Tensor
@@ -17,6 +15,7 @@ __all__ = ["estimate", "require_gaussian", "require_picture"]
 NORMAL = 0.6744897501960817  # the median of |η| for η ~ N(0, 1)
 TAPS = 4  # of the filter of db2
 LEAST = 64  # coefficients of a channel, whose median is then off by a seventh
+ROUNDED = 1e-6  # of the largest value: noise below it is that of float32
 APART = 1.5  # between images of one noise: of small ones the estimates scatter
 
 
@@ -59,7 +58,7 @@ def estimate(y: Tensor, operator: Operator) -> float:
     seen = None if operator.mask is None else operator.mask.cpu().numpy() > 0
     found = [_of_image(image, seen) for image in y.detach().cpu().double().numpy()]
     sigma = float(np.median(found))
-    if not sigma > 0:
+    if sigma <= ROUNDED * float(y.abs().max()):
         raise BadInputError("y shows no noise that could be estimated.", try_="sigma=0.01")
     if max(found) > APART * min(found):
         raise BadInputError(
@@ -74,20 +73,19 @@ def _of_image(image: np.ndarray, seen: np.ndarray | None) -> float:
     """The mean of the estimates of the channels (C, …)."""
     axes = tuple(range(1, image.ndim))
     details = pywt.dwtn(image, "db2", axes=axes)["d" * len(axes)]
-    use = details != 0  # black borders, and holes
+    use = np.ones(details.shape, bool)
     if seen is not None:
-        use &= _whole(np.broadcast_to(seen, image.shape), axes)
-    counts = use.reshape(len(use), -1).sum(1)
-    if min(counts) < LEAST:
-        if seen is None and not use.any() and math.prod(details.shape[1:]) >= LEAST:
-            return 0.0
+        use = _whole(np.broadcast_to(seen, image.shape), axes)
+    fewest = min(int(of_channel.sum()) for of_channel in use)
+    if fewest < LEAST:
         raise BadInputError(
-            "y shows too few pixels in one piece to estimate its noise.",
-            got=f"{min(counts)} differences of neighbours, {LEAST} are needed",
-            try_="sigma=0.05, or whatever it is",
+            "y has too few pixels in one piece to estimate its noise.",
+            got=f"{fewest} differences of neighbours, {LEAST} are needed",
+            try_="sigma=…, from a picture of something even",
         )
-    channels = [np.median(np.abs(d[u])) / NORMAL for d, u in zip(details, use, strict=True)]
-    return float(np.mean(channels))
+    # What is exactly 0 is a border that was added, or saturated, and has no noise.
+    channels = [d[u & (d != 0)] for d, u in zip(details, use, strict=True)]
+    return float(np.mean([np.median(np.abs(d)) / NORMAL if len(d) else 0.0 for d in channels]))
 
 
 def _whole(seen: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:

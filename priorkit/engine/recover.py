@@ -76,8 +76,9 @@ def recover(
         before the first (logger "priorkit", level INFO)
     **settings : components ``prior``, ``op``, ``noise``, ``penalty``, ``solver``, ``start``,
         each a name, a path to weights, a table ``{"name": …}`` or an object; run-level settings
-        ``shape``, ``space``, ``restarts``, ``sigma``, ``noise_norm``, ``gamma``,
-        ``budget`` (evaluations per image), ``seed``, ``device``, ``precision``, ``resize``
+        ``shape``, ``space``, ``restarts``, ``sigma`` (or "auto"), ``noise_norm``, ``gamma`` (or
+        "sure", "discrepancy"), ``budget`` (evaluations per image), ``seed``, ``device``,
+        ``precision``, ``resize``
         (crop and resize arrays too, as files are); and any
         option of a chosen component, such as ``m`` of the Gaussian operator
 

@@ -166,7 +166,7 @@ def _noise(config: RunConfig, selection: Selection, operator: Operator, *, real:
         raise BadInputError(
             "sigma='auto' estimates the noise of a measurement that was given, and here pictures "
             "are measured: sigma says how much noise is added.",
-            try_="y=… instead of the picture, where it is the noisy one; or sigma=0.1",
+            try_="y=… (--y) instead of the picture, where that is the noisy one; or sigma=0.1",
         )
     level = _said(config)
     in_table = any(name in selection.options for name in LEVELS)

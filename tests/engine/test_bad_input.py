@@ -66,6 +66,85 @@ CASES = {
         "operator",
         "<class 'dict'>",
     ),
+    # a noise that nobody knows
+    "sigma in a word": (
+        {"sigma": "atuo"},
+        BadInputError,
+        "Setting sigma: it is a number or 'auto'. Got 'atuo'.",
+    ),
+    "gamma in a word": (
+        {"penalty": "tv", "gamma": "shure"},
+        BadInputError,
+        "it is a number or 'sure' or 'discrepancy'. Got 'shure'.",
+    ),
+    "sigma of a simulation": (
+        {"sigma": "auto"},
+        BadInputError,
+        "estimates the noise of a measurement that was given",
+        "y=… (--y)",
+    ),
+    "sigma of no picture": (
+        {"x": None, "y": np.ones(20), "op": "gaussian", "m": 20, "shape": (1, 8, 8)}
+        | {"sigma": "auto"},
+        MismatchError,
+        "a measurement that is itself a picture, and that of operator 'gaussian' isn't",
+        "the difference of two measurements of the same, over √2",
+    ),
+    "sigma of counts": (
+        {"x": None, "y": np.ones((1, 16, 16)), "noise": "poisson", "sigma": "auto"},
+        MismatchError,
+        "of Gaussian noise. Got noise 'poisson'. Try: noise='gaussian'",
+    ),
+    "sigma of a few pixels": (
+        {"x": None, "y": np.random.default_rng(0).random((1, 12, 12)), "sigma": "auto"},
+        BadInputError,
+        "too few pixels in one piece to estimate its noise. Got 49 differences",
+    ),
+    "sigma of single pixels": (
+        {"x": None, "y": np.random.default_rng(0).random((1, 64, 64)), "sigma": "auto"}
+        | {"op": "mask", "mask": "random"},
+        BadInputError,
+        "too few pixels in one piece",
+    ),
+    "sigma of none": (
+        {"x": None, "y": np.full((1, 32, 32), 0.3), "sigma": "auto"},
+        BadInputError,
+        "y shows no noise",
+    ),
+    "sigma of pictures that differ": (
+        {"x": None, "sigma": "auto"}
+        | {"y": np.random.default_rng(0).random((2, 1, 32, 32)) * [[[[0.2]]], [[[1.0]]]]},
+        BadInputError,
+        "one σ for all images, and these differ. Got estimates from 0.0",
+        "one run for each",
+    ),
+    "Stein's estimate of what isn't the picture": (
+        {"op": "blur", "width": 0.5, "penalty": "tv", "gamma": "sure"},
+        MismatchError,
+        "is for a y that is the whole picture with Gaussian noise. Got operator 'blur'",
+        "Try: gamma='discrepancy'",
+    ),
+    "a rule without sigma": (
+        {"x": None, "y": np.ones((1, 16, 16)), "penalty": "tv", "gamma": "discrepancy"},
+        BadInputError,
+        "gamma='discrepancy' needs to know how much noise there is. Got no sigma.",
+        "sigma='auto' where y is a picture",
+    ),
+    "a rule without noise": (
+        {"op": "mask", "penalty": "tv", "gamma": "discrepancy", "sigma": 0},
+        BadInputError,
+        "Got no noise.",
+    ),
+    "a rule without a penalty": (
+        {"gamma": "sure"},
+        BadInputError,
+        "gamma weighs a penalty, and none is chosen.",
+    ),
+    "a rule for a solver without one": (
+        {"prior": "denoiser-photos", "gamma": "sure"},
+        MismatchError,
+        "solver 'denoise' weighs no penalty",
+    ),
     # pictures
     "no file": ({"x": "nowhere.png"}, BadInputError, "There is no file nowhere.png."),
     "not a picture": (
