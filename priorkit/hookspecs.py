@@ -39,9 +39,7 @@ class Register(Protocol):
         instead of the fallback for pictures of another size than its own,
         ``priorkit recover photo.jpg --op mask``."""
 
-    def weights(
-        self, package: str, target: Any, *, fallback: str = "", any_size: str = ""
-    ) -> None:
+    def weights(self, package: str, target: Any, *, fallback: str = "", any_size: str = "") -> None:
         """Register every ``weights/NAME.safetensors`` of a package as NAME; say which is a
         fallback, and which for pictures of any size, if one is."""
 

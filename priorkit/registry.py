@@ -243,9 +243,7 @@ class _Register:
         entry = Entry(self.kind, name, target, self.status.name, tuple(aliases), preset, usual)
         self.registry.add(entry, self.status, fallback=bool(fallback), any_size=any_size)
 
-    def weights(
-        self, package: str, target: Any, *, fallback: str = "", any_size: str = ""
-    ) -> None:
+    def weights(self, package: str, target: Any, *, fallback: str = "", any_size: str = "") -> None:
         folder = files(package) / "weights"
         names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
         for name in (n.removesuffix(".safetensors") for n in names if n.endswith(".safetensors")):

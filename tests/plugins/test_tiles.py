@@ -33,9 +33,9 @@ def random(config):
     return network
 
 
-def tiled(side, config=config(), **options):
+def tiled(side, **options):
     """A prior whose tiles are so large, and the same without any."""
-    network = random(config)
+    network = random(config())
     cut, whole = (DiffusionPrior.from_network(network) for _ in range(2))
     cut._tiles = replace(cut._tiles, side=side)
     whole._tiles = None
