@@ -248,8 +248,8 @@ class _Register:
         names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
         for name in (n.removesuffix(".safetensors") for n in names if n.endswith(".safetensors")):
             path = str(folder / f"{name}.safetensors")
-            places = {"fallback": name == fallback, "any_size": name == any_size}
-            self(name, target, **places, weights=path)
+            usual, any_ = name == fallback, name == any_size
+            self(name, target, fallback=usual, any_size=any_, weights=path)
 
 
 @cache
