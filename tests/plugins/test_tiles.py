@@ -33,9 +33,9 @@ def random(config):
     return network
 
 
-def tiled(side, shape_of_network=None, **options):
+def tiled(side, **options):
     """A prior whose tiles are so large, and the same without any."""
-    network = random(shape_of_network or config())
+    network = random(config())
     cut, whole = (DiffusionPrior.from_network(network) for _ in range(2))
     cut.networks.tiles = replace(cut.networks.tiles, side=side)
     whole.networks.tiles = None

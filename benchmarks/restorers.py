@@ -1,0 +1,117 @@
+"""deepinv's DPIR and DiffPIR beside priorkit, with one network on the same measurements.
+
+    python benchmarks/restorers.py FOLDER [--pictures 2] [--side 256]
+
+Half of the pixels, and a Gaussian blur of 1.6 pixels with σ = 0.01; centre squares of a folder's
+first photographs, and ``denoiser-photos`` as everybody's denoiser. Mean PSNR and seconds per
+picture, all measured in this run. priorkit has its defaults, and its operator is deepinv's physics.
+deepinv's methods have their defaults, and DiffPIR also ζ = 1, which was best for it among those
+tried; where there is no noise they are told σ = 0.005, since they need some. Needs the extra
+``deepinv``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from peers import DECLARE
+from torch import Tensor
+
+import priorkit
+from priorkit.engine.components import resolve
+from priorkit.io.pictures import load
+from priorkit.metrics import psnr
+
+PROBLEMS: dict[str, dict[str, Any]] = {
+    "half": {"op": "mask", "mask": "random", "fraction": 0.5},
+    "blur": {"op": "blur", "width": 1.6, "sigma": 0.01},
+}
+LEAST = 0.005
+T, U = TypeVar("T"), TypeVar("U")
+
+
+def main() -> None:
+    """Print a row per problem and method as it is done."""
+    exec(DECLARE, library := {})  # kept, or the declarations go with it
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--pictures", type=int, default=2)
+    parser.add_argument("--side", type=int, default=256)
+    options = parser.parse_args()
+    pictures = [
+        square(load(f).x, options.side)
+        for f in sorted(options.folder.iterdir())[: options.pictures]
+    ]
+    print("| problem | method | dB | seconds per picture |")
+    print("|---|---|---|---|")
+    network = resolve("prior", "denoiser-photos").build(0)
+    for problem, settings in PROBLEMS.items():
+
+        def ours(x: Tensor, told: dict[str, Any] = settings) -> priorkit.Recovery:
+            return priorkit.recover(x.numpy(), prior=network, seed=0, **told)
+
+        found, line = timed(ours, pictures)
+        print(
+            f"| {problem} | priorkit | {scored(pictures, [r.x for r in found])} | {line} |",
+            flush=True,
+        )
+        for name, method in methods(network, settings.get("sigma", LEAST)).items():
+            answers, line = timed(method, found)
+            score = scored(pictures, answers)
+            print(f"| {problem} | deepinv {name} | {score} | {line} |", flush=True)
+    del library
+
+
+def square(x: Tensor, side: int) -> Tensor:
+    """The centre of a picture (1, C, H, W)."""
+    top, left = ((length - side) // 2 for length in x.shape[-2:])
+    return x[..., top : top + side, left : left + side]
+
+
+def methods(network: Any, sigma: float) -> dict[str, Callable[[priorkit.Recovery], Tensor]]:
+    """deepinv's, each from a measurement of ours to its picture."""
+    import deepinv
+    from priorkit_deepinv.outward import as_denoiser, as_physics
+
+    denoiser, fidelity = as_denoiser(network), deepinv.optim.data_fidelity.L2()
+
+    def physics(found: priorkit.Recovery) -> Any:
+        made = as_physics(found.operator, tuple(found.x.shape[1:]))
+        made.noise_model = deepinv.physics.GaussianNoise(sigma)
+        return made
+
+    def dpir(found: priorkit.Recovery) -> Tensor:
+        return deepinv.optim.DPIR(sigma=sigma, denoiser=denoiser)(found.y, physics(found))
+
+    def diffpir(found: priorkit.Recovery, **options: Any) -> Tensor:
+        model = deepinv.sampling.DiffPIR(denoiser, fidelity, sigma=sigma, **options)
+        return model(found.y, physics(found), seed=1)
+
+    return {
+        "DPIR": dpir,
+        "DiffPIR": diffpir,
+        "DiffPIR, ζ = 1": lambda found: diffpir(found, zeta=1.0),
+    }
+
+
+def timed(f: Callable[[T], U], over: Sequence[T]) -> tuple[list[U], str]:
+    """What a function gives, and its seconds per call."""
+    started = time.perf_counter()
+    with torch.no_grad():
+        found = [f(item) for item in over]
+    return found, f"{(time.perf_counter() - started) / len(over):.1f}"
+
+
+def scored(pictures: Sequence[Tensor], answers: Sequence[Tensor]) -> str:
+    """Their mean PSNR."""
+    each = [float(psnr(a.clamp(0, 1), x)) for a, x in zip(answers, pictures, strict=True)]
+    return f"{sum(each) / len(each):.2f}"
+
+
+if __name__ == "__main__":
+    main()
