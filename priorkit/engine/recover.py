@@ -215,7 +215,8 @@ def _for_shape(
     other = registry().any_size("prior")
     if other is None or shape is None or len(shape) != 3 or usual.shape in (None, tuple(shape)):
         return chosen
-    return choose(config.model_copy(update={"prior": other.name}), extra)
+    again = choose(config.model_copy(update={"prior": other.name}), extra)
+    return replace(again, estimated=chosen.estimated)
 
 
 def _told(chosen: Chosen, y: Tensor, operator: Operator, shape: Shape) -> Chosen:
