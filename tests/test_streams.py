@@ -76,3 +76,11 @@ def test_uniform_and_poisson_are_what_they_say():
     counts = streams.poisson(torch.full((200, 500), 3.0))
     assert abs(float(counts.mean()) - 3) < 0.03
     assert abs(float(counts.var()) - 3) < 0.06
+
+
+def test_signs_are_fair_and_belong_to_their_image():
+    found = Streams(0, "probe", [3, 5]).signs(10_001)
+    assert found.abs().eq(1).all()
+    assert float(found.mean(1).abs().max()) < 0.05
+    assert torch.equal(found[1:], Streams(0, "probe", [5]).signs(10_001))
+    assert not torch.equal(found[0], found[1])

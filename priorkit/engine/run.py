@@ -41,8 +41,12 @@ def solve(
     progress: Progress | None,
     planned: Plan,
     journal: Journal | None = None,
+    *,
+    level: int = logging.INFO,
 ) -> Recovery:
     """Recover from y (B, *y_shape): all tries of all images in one batch, cut into chunks.
+
+    What is planned is logged at ``level``.
 
     Rows that a ``journal`` holds aren't solved again, and those that end are written to it.
     Raises RunError where a component failed meanwhile; what was done is its ``recovery``.
@@ -59,6 +63,8 @@ def solve(
     rows = _Rows(whole, [Trace(i, r) for i, r in zip(images.tolist(), restarts, strict=True)])
     if journal is not None:
         started -= rows.load(journal)
+    if rows.pending:
+        log.log(level, "Solving %s, each %s.", planned, dimensions(setup.problem.shape))
     cut = _solve(setup, whole, rows, progress, planned, journal, started)
     recovery = _recovery(setup, y, truth, names, rows, cut, time.perf_counter() - started)
     if cut is not None and not isinstance(cut, KeyboardInterrupt):
@@ -119,7 +125,6 @@ def _solve(
     pending = rows.pending
     if not pending:
         return None
-    log.info("Solving %s, each %s.", planned, dimensions(setup.problem.shape))
     place = rows.bookmark
     ahead = [] if place is None else place.rows
     pending = [*ahead, *(row for row in pending if row not in ahead)]

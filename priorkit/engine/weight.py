@@ -62,7 +62,8 @@ def solve(
     tried = _Tried(setup, y, truth, names, progress, planned)
     noted = None if journal is None else journal.noted("weight")
     if noted is None:
-        log.info("γ by %s: about ten %s.", rule, "pairs of solves" if rule == "sure" else "solves")
+        solves = "pairs of solves" if rule == "sure" else "solves"
+        log.info("γ by %s: some seven %s, each of %s.", rule, solves, planned)
         try:
             gamma = _least(tried) if rule == "sure" else _matching(tried)
         except _CutShort as cut:
@@ -146,7 +147,9 @@ class _Tried:
         what is left after an error or Ctrl-C is that."""
         setup = at(self.setup, gamma)
         try:
-            found = run.solve(setup, y, self.truth, self.names, self.progress, self.planned)
+            found = run.solve(
+                setup, y, self.truth, self.names, self.progress, self.planned, level=logging.DEBUG
+            )
         except RunError as error:
             raise RunError(error.what, recovery=before or error.recovery) from error
         if found.interrupted:
