@@ -135,7 +135,7 @@ def test_a_visitor_recovers_watches_and_takes_home(address, tmp_path):
         page.goto(address)
         page.get_by_text("Recover", exact=True).wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        assert page.get_by_label("m", exact=True).is_visible()  # of the Gaussian operator
+        page.get_by_label("m", exact=True).wait_for()  # of the Gaussian operator
         (tmp_path / "large.png").write_bytes(picture(120))
         page.locator("input[type=file]").set_input_files(tmp_path / "large.png")
         page.get_by_text("That file is too large.").wait_for()
@@ -144,7 +144,7 @@ def test_a_visitor_recovers_watches_and_takes_home(address, tmp_path):
         for label, name in (("prior", "dct"), ("operator", "blur")):
             page.get_by_label(label, exact=True).click()
             page.get_by_role("option", name=name, exact=True).click()
-        assert not page.get_by_label("m", exact=True).is_visible()
+        page.get_by_label("m", exact=True).wait_for(state="hidden")
         page.get_by_text("Recover", exact=True).click()
         page.get_by_text("Recovery: 1 image of 3×24×24").wait_for()
         assert page.locator("img").last.evaluate("i => i.naturalWidth") > 300  # the grid
