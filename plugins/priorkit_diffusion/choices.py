@@ -33,7 +33,6 @@ def choose(operator: Operator, noise: Noise) -> Choices:
         return Choices(space="pixel", penalty="none", solver="denoise", start="noisy")
     if isinstance(operator, RandomOperator) and operator.ensemble is not None:
         return Choices(space="pixel", penalty="none", solver="amp", start="flat")
-    hole = has_hole(operator)
     start: Spec = "pseudo-inverse"
     if operator.sees_image and operator.mask is not None:
         start = {"name": "filled", "fill": "smooth"}
@@ -41,10 +40,25 @@ def choose(operator: Operator, noise: Noise) -> Choices:
         start = "enlarged"
     elif not isinstance(operator, LinearOperator):
         start = "flat"
-    solver: Spec = {"name": "diffpir", "sigma_start": 2.5, "draws": 6} if hole else "diffpir"
+    hole = has_hole(operator)
     return Choices(
-        space="pixel", penalty="none", solver=solver, start=start, budget=300 if hole else None
+        space="pixel",
+        penalty="none",
+        solver={"name": "diffpir", **_ladder(operator, hole)},
+        start=start,
+        budget=300 if hole else None,
     )
+
+
+def _ladder(operator: Operator, hole: bool) -> dict[str, float]:
+    """How renoising goes down: from the more noise, the further what is missing is from what is
+    seen. What folds over where a part of the frequencies is seen takes the most steps to be told
+    apart, so that fewer draws are better."""
+    if hole:
+        return {"sigma_start": 2.5, "draws": 6}
+    if operator.sees_image:
+        return {}
+    return {"sigma_start": 0.6} | ({} if operator.mask is None else {"draws": 2})
 
 
 def has_hole(operator: Operator) -> bool:

@@ -9,6 +9,8 @@ from priorkit_operators.pointwise import Identity, Mask
 from priorkit_operators.srht import SRHT
 
 import priorkit
+from priorkit.engine.config import split
+from priorkit.engine.recover import prepare
 from priorkit.errors import MismatchError
 from priorkit.registry import registry
 
@@ -50,6 +52,25 @@ def test_every_problem_has_a_solver_in_pixel_space(name):
     assert config["solver"]["name"] == solver
     assert config["space"] == "pixel"
     assert bool(torch.isfinite(found.x).all())
+
+
+LADDERS = {
+    "half": ({"op": "mask", "mask": "random"}, {}),
+    "hole": ({"op": "mask"}, {"sigma_start": 2.5, "draws": 6}),
+    "blur": ({"op": "blur"}, {"sigma_start": 0.6}),
+    "downsample": ({"op": "downsample", "factor": 2}, {"sigma_start": 0.6}),
+    "radon": ({"op": "radon"}, {"sigma_start": 0.6}),
+    "fourier": ({"op": "fourier"}, {"sigma_start": 0.6, "draws": 2}),
+}
+
+
+@pytest.mark.parametrize("name", LADDERS)
+def test_what_is_further_from_what_is_seen_begins_with_more_noise(name):
+    settings, options = LADDERS[name]
+    setup, _ = prepare(
+        torch.rand(1, *SHAPE), None, *split({"prior": "denoiser-photos", **settings})
+    )
+    assert setup.record()["solver"] == {"name": "diffpir"} | options
 
 
 def test_a_hole_in_a_face_is_the_network_of_faces_alone_with_mirrors():
