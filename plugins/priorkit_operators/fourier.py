@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import Copies, Ensemble, Level, RandomOperator
+from priorkit.interfaces import Copies, Level, LinearOperator
 from priorkit.io.arrays import numbers, read_array
 from priorkit.streams import Streams
 from priorkit_operators.checks import require_picture
@@ -21,7 +21,7 @@ from priorkit_operators.checks import require_picture
 __all__ = ["Fourier"]
 
 
-class Fourier(RandomOperator):
+class Fourier(LinearOperator):
     """A x = M F S x: the orthonormal Fourier transform F of what each coil S sees, sampled by M.
 
     y is complex and as large as the whole spectrum, (C, H, W) or for several coils
@@ -88,20 +88,6 @@ class Fourier(RandomOperator):
     def mask(self) -> Tensor:
         """1 where a coefficient is measured, 0 elsewhere, (*y_shape)."""
         return self._mask
-
-    @property
-    def ensemble(self) -> Ensemble | None:
-        """Rows of an orthogonal matrix where one coil sees coefficients that are all random."""
-        uniform = self.pattern == "random" and not self.centre and self._maps is None
-        return "orthogonal" if uniform else None
-
-    @property
-    def excess(self) -> float:
-        """A real picture has every wave twice, as two coefficients: one of them is enough."""
-        seen = torch.fft.ifftshift(self._mask, dim=(-2, -1))
-        twin = seen.flip(-2, -1).roll((1, 1), (-2, -1))
-        part = (seen + twin) / 2
-        return float(part.square().mean() / part.mean() ** 2 - 1)
 
     def image(self, y: Tensor) -> Tensor:
         """The picture that has zeros for all coefficients that weren't measured."""

@@ -41,10 +41,11 @@ class Downsample(LinearOperator):
         require_picture("Downsampling", self.shape)
         channels, height, width = self.shape
         if height % self.factor or width % self.factor:
+            fits = (channels, *(_down(side, self.factor) for side in (height, width)))
             raise BadInputError(
                 f"The sides of a picture must be multiples of factor = {self.factor}.",
                 got=f"{height}×{width}",
-                try_="factor=2, or another shape",
+                try_=f"shape={fits}",
             )
         self.y_shape = (channels, height // self.factor, width // self.factor)
         self._rows, self._columns = (
@@ -85,3 +86,8 @@ def _keys(t: Tensor) -> Tensor:
     near = 1.5 * t**3 - 2.5 * t**2 + 1
     far = -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2
     return torch.where(t < 1, near, torch.where(t < 2, far, 0.0))
+
+
+def _down(side: int, factor: int) -> int:
+    """The largest multiple of a factor within a side, or else the factor itself."""
+    return max(side // factor, 1) * factor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, cast
 
@@ -25,6 +26,7 @@ from priorkit_solvers.divergence import divergence, probe
 
 __all__ = ["AMP"]
 
+WORSE = 1.1  # times the least expected error, which scatters: what isn't worse yet
 FLOOR = 0.25  # the least part of a step that damping leaves
 
 
@@ -32,12 +34,16 @@ FLOOR = 0.25  # the least part of a step that damping leaves
 class _Passing(State):
     """``x`` is what the next step begins at, ``r`` its residual, both in the scale of A/gain;
     ``tau`` the noise that the denoiser was told, ``damping`` the part of a step that is taken,
-    ``stuck`` how many steps in a row brought nothing."""
+    ``best`` the least expected error and ``found`` its u, ``ahead`` whether it is less than the
+    start's, ``stuck`` how many steps in a row brought nothing."""
 
     x: Tensor
     r: Tensor
     tau: Tensor
     damping: Tensor
+    best: Tensor
+    found: Tensor
+    ahead: Tensor
     stuck: Tensor
     scale: float = shared()
 
@@ -58,8 +64,9 @@ class AMP(Solver[_Passing]):
     The divergence is found by one probe with random signs, in the same batch as D(v; τ). A step
     is damped where τ rises. τ tells how far the answer is from the truth, without knowing it:
     the expected error is (τ² − σ²)·m/n at the next step, respectively 1/(1/e + 1/τ²) with
-    e = (‖y − A x‖² − mσ²)/n. The answer is the iterate where it is least, and an image has
-    converged when it no longer falls by ``tolerance`` of itself.
+    e = (‖y − A x‖² − mσ²)/n. An image has converged when it no longer falls by ``tolerance`` of
+    itself; the answer is the last iterate, or the best where that is worse by a tenth. One whose
+    error never was expected to be less than that of the start has diverged.
 
     Parameters
     ----------
@@ -93,7 +100,7 @@ class AMP(Solver[_Passing]):
             raise MismatchError(
                 "Message passing is for measurements that are independent of each other, and of "
                 "what pictures have in common: this operator's are not, as it was set up.",
-                try_="solver='diffpir'; of fourier, pattern='random' with centre=0",
+                try_="solver='diffpir'",
             )
 
     def memory(self, problem: Problem) -> tuple[int, int]:
@@ -107,12 +114,17 @@ class AMP(Solver[_Passing]):
         scale = 1 / operator.gain
         r = scale * (problem.y - operator.A(x))
         infinite = torch.full((b,), torch.inf, dtype=torch.float64, device=u0.device)
+        n, m = problem.size, operator.entries
+        sigma = scale * problem.noise.std if problem.noise.known else 0.0
         return _Passing.begin(
             u0,
             x=x,
             r=r,
             tau=infinite,
             damping=torch.ones_like(infinite),
+            best=(energy(r) / n - m * sigma**2 / n).clamp_min(_least(n, m, sigma)),
+            found=u0.clone(),
+            ahead=torch.zeros(b, dtype=torch.bool, device=u0.device),
             stuck=torch.zeros(b, dtype=torch.long, device=u0.device),
             scale=scale,
         )
@@ -127,9 +139,7 @@ class AMP(Solver[_Passing]):
         if independent:
             tau = (energy(r) / m).sqrt()
         else:
-            half = 2 if problem.y.is_complex() else 1  # of the noise, what the real part has
-            excess = operator.excess * (apart - m * sigma**2 / n).clamp_min(0)
-            tau = (excess + sigma**2 / half).sqrt()
+            tau = (operator.excess * (apart - m * sigma**2 / n).clamp_min(0) + sigma**2).sqrt()
         rises = tau > 1.001 * state.tau
         damping = torch.where(rises, (0.7 * state.damping).clamp_min(FLOOR), state.damping)
         v = x + scale * operator.A_adjoint(r)
@@ -138,13 +148,14 @@ class AMP(Solver[_Passing]):
         if independent:
             onsager = column(divergence / m, r) * r
             new, after = clean, after + onsager
-            expected = (energy(after) / m - sigma**2).clamp_min(0) * m / n
+            expected = (energy(after) / m - sigma**2) * m / n
         else:
             part = column((divergence / n).clamp(0, 0.95), v)
             new = (clean - part * v) / (1 - part)
             after = scale * (problem.y - operator.A(new))
-            error = (energy(after) / n - m * sigma**2 / n).clamp_min(1e-30)
+            error = (energy(after) / n - m * sigma**2 / n).clamp_min(_least(n, m, sigma))
             expected = 1 / (1 / error + 1 / tau.square().clamp_min(1e-30))
+        expected = expected.clamp_min(_least(n, m, sigma))
         w = column(damping, x)
         state.x = w * new + (1 - w) * x
         w = column(damping, r)
@@ -155,12 +166,27 @@ class AMP(Solver[_Passing]):
         state.end(~finite, "diverged", "the denoiser's estimate is not finite")
         worth = expected < (1 - self.tolerance) * state.value / n
         state.stuck = torch.where(worth, 0, state.stuck + 1)
-        state.u, state.value = clean.flatten(1), n * expected
+        better = finite & (expected < state.best)
+        state.best = torch.where(better, expected, state.best)
+        state.found = torch.where(better[:, None], clean.flatten(1), state.found)
+        state.ahead = state.ahead | better
+        near = finite & state.ahead & (expected <= WORSE * state.best)
+        state.u = torch.where(near[:, None], clean.flatten(1), state.found)
+        expected = torch.where(near, expected, state.best)
+        state.value = n * expected
         state.expected = expected if problem.noise.known else state.expected
-        state.misfit = problem.noise.misfit(operator.A(clean), problem.y)[0]
-        done = finite & (state.stuck >= self.patience)
+        state.misfit = problem.noise.misfit(operator.A(problem.image(state.u)), problem.y)[0]
+        done = state.stuck >= self.patience
+        lost = "no iterate is nearer than the start: too few measurements for this prior"
+        state.end(done & ~state.ahead, "diverged", lost)
         state.end(done, "converged", "the expected error no longer falls")
         return state
+
+
+def _least(n: int, m: int, sigma: float) -> float:
+    """The least error per pixel that a residual can tell: σ²·√(2m)/n, by which the noise's own
+    energy scatters."""
+    return max(sigma**2 * math.sqrt(2 * m) / n, 1e-12)
 
 
 def _denoised(

@@ -226,7 +226,8 @@ def _told(chosen: Chosen, y: Tensor, operator: Operator, shape: Shape) -> Chosen
         operator = operator.bind(shape)
     level.require_picture(chosen.selections["operator"].name, operator)
     sigma = level.estimate(batch(y, operator), operator)
-    log.info("σ estimated: %.3g.", sigma)
+    words = "σ estimated: %.3g. How good the result is can't be told from that."
+    log.info(words, sigma)
     config = chosen.config.model_copy(update={"sigma": sigma})
     return replace(chosen, config=config, estimated=True)
 

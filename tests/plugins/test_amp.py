@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 from priorkit_noises.gaussian import Gaussian as Noise
-from priorkit_operators.fourier import Fourier
 from priorkit_operators.gaussian import Gaussian
 from priorkit_operators.rademacher import Rademacher
 from priorkit_operators.srht import SRHT
@@ -40,15 +39,11 @@ def measured(operator, shape, sigma, images=3):
     noise = Noise(sigma=sigma).bind(operator.entries)
     clean = operator.A(x)
     y = noise.sample(clean, Streams(0, "noise", range(images))).to(clean.dtype)
-    y = y if operator.mask is None else y * operator.mask.to(y)
     unit = torch.eye(n, dtype=torch.float64).view(n, *shape)
     A = operator.A(unit).flatten(1).mT
-    half = 2 if A.is_complex() else 1  # of the noise, what either part has
-    rows = torch.cat([A.real, A.imag]) if A.is_complex() else A
     flat = (y - operator.A(torch.full_like(x, 0.5))).flatten(1)
-    seen = torch.cat([flat.real, flat.imag], 1) if flat.is_complex() else flat
-    weight = sigma**2 / half / CONTRAST**2
-    inverse = torch.linalg.solve(rows.T @ rows + weight * torch.eye(n).double(), rows.T @ seen.T)
+    weight = sigma**2 / CONTRAST**2
+    inverse = torch.linalg.solve(A.T @ A + weight * torch.eye(n).double(), A.T @ flat.T)
     return a_problem(operator, y, prior=Normal(), noise=noise), x, 0.5 + inverse.T
 
 
@@ -57,14 +52,12 @@ OPERATORS = {
     "rademacher": (Rademacher(m=300, seed=1), (1, 24, 32)),
     "srht": (SRHT(m=300, seed=1), (1, 32, 32)),
     "srht, filled up": (SRHT(m=300, seed=1), (1, 24, 32)),
-    "fourier": (Fourier(pattern="random", acceleration=3, centre=0, seed=1), (1, 24, 32)),
 }
 
 
 @pytest.mark.parametrize("name", OPERATORS)
 def test_it_finds_the_posterior_mean_of_normal_pixels(name):
-    """Whose error it tells too: for them message passing is exact in large dimensions, but for
-    a real picture's Fourier coefficients, some of which come in pairs, up to a tenth."""
+    """Whose error it tells too: for them message passing is exact in large dimensions."""
     problem, x, exact = measured(*OPERATORS[name], sigma=0.05)
     start = torch.full((3, problem.size), 0.5, dtype=torch.float64)
     found = run(AMP(tolerance=1e-6), problem, start, 200)
@@ -84,11 +77,45 @@ def test_without_a_known_noise_it_expects_nothing():
 
 def test_an_operator_that_is_not_random_as_it_was_set_up():
     x = torch.rand(1, 3, 16, 16)
-    settings = {"prior": "denoiser-photos", "op": "fourier", "solver": "amp"}
-    with pytest.raises(MismatchError, match=r"independent.*solver='diffpir'.*centre=0"):
-        priorkit.recover(x, **settings)
-    with pytest.raises(MismatchError, match=r"requires the operator to be a RandomOperator"):
-        priorkit.recover(x, **settings | {"op": "blur"})
+    settings = {"prior": "denoiser-photos", "solver": "amp"}
+    for op in ("fourier", "blur"):
+        with pytest.raises(MismatchError, match=r"requires the operator to be a RandomOperator"):
+            priorkit.recover(x, **settings, op=op)
+
+    class Sorted(SRHT):
+        ensemble = None
+
+    with pytest.raises(MismatchError, match=r"independent.*solver='diffpir'"):
+        priorkit.recover(x, **settings, op=Sorted(m=20))
+
+
+class Wild(Normal):
+    """Trebles every picture that it is given."""
+
+    def denoise(self, x, sigma):
+        return 3 * x
+
+
+def test_what_only_gets_worse_has_diverged_and_is_its_start():
+    problem, _, _ = measured(*OPERATORS["gaussian"], sigma=0.05)
+    wild = a_problem(problem.operator, problem.y, prior=Wild(), noise=problem.noise)
+    start = torch.full((3, problem.size), 0.5, dtype=torch.float64)
+    found = run(AMP(), wild, start, 20)
+    assert found.status == ["diverged"] * 3
+    assert "too few measurements" in found.reason[0]
+    assert torch.equal(found.u, start)
+
+
+def test_it_never_expects_less_than_a_residual_can_tell():
+    """Where the residual happens to be below the noise: √(2m) of σ² in n pixels."""
+    problem, _, _ = measured(*OPERATORS["gaussian"], sigma=0.05)
+    quiet = problem.at(
+        0.0 * problem.y
+        + problem.offset() * 0
+        + 0.5 * problem.operator.A(torch.ones(1, 1, 24, 32, dtype=torch.float64))
+    )
+    found = run(AMP(), quiet, torch.full((3, problem.size), 0.5, dtype=torch.float64), 20)
+    assert bool((found.expected >= 0.05**2 * math.sqrt(600) / 768 - 1e-12).all())
 
 
 def test_a_face_comes_back_and_it_knows_how_well():

@@ -35,7 +35,7 @@ PROBLEMS = {
     "gaussian": ({"op": "gaussian", "m": 50}, "amp"),
     "srht": ({"op": "srht", "m": 50}, "amp"),
     "fourier": ({"op": "fourier"}, "diffpir"),
-    "fourier at random": ({"op": Fourier(pattern="random", centre=0)}, "amp"),
+    "fourier at random": ({"op": Fourier(pattern="random", centre=0)}, "diffpir"),
     "hole": ({"op": "mask"}, "diffpir"),
     "blur": ({"op": "blur"}, "diffpir"),
     "downsample": ({"op": "downsample", "factor": 2}, "diffpir"),

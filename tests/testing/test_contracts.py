@@ -125,7 +125,6 @@ SAMPLES = {
         "downsample": [(Downsample(factor=factor), {"shape": (3, 8, 12)}) for factor in (1, 2, 4)],
         "fourier": [
             (Fourier(pattern="random", acceleration=2), {"shape": SHAPE}),
-            (Fourier(pattern="random", acceleration=3, centre=0), {"shape": (1, 8, 9)}),
             (Fourier(acceleration=3), {"shape": (1, 9, 8)}),
             (Fourier(pattern="radial", coils=3), {"shape": (3, 8, 7)}),
             (Fourier(maps=KERNEL[None] * np.array([1, 2j])[:, None, None]), {"shape": (1, 4, 3)}),
