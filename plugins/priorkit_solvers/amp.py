@@ -26,7 +26,7 @@ from priorkit_solvers.divergence import divergence, probe
 
 __all__ = ["AMP"]
 
-WORSE = 1.1  # times the least expected error, which scatters: what isn't worse yet
+WORSE = 2.0  # times the least expected error, which scatters: what isn't worse yet
 FLOOR = 0.25  # the least part of a step that damping leaves
 
 
@@ -65,8 +65,9 @@ class AMP(Solver[_Passing]):
     is damped where τ rises. τ tells how far the answer is from the truth, without knowing it:
     the expected error is (τ² − σ²)·m/n at the next step, respectively 1/(1/e + 1/τ²) with
     e = (‖y − A x‖² − mσ²)/n. An image has converged when it no longer falls by ``tolerance`` of
-    itself; the answer is the last iterate, or the best where that is worse by a tenth. One whose
-    error never was expected to be less than that of the start has diverged.
+    itself; the answer is the last iterate, or the best where that is expected to be twice as near.
+    One whose error never was expected to be less than that of the start has diverged. It begins at
+    an even picture, as bright as the start: of one that knows A, such as A⁺y, r would say nothing.
 
     Parameters
     ----------
@@ -110,7 +111,9 @@ class AMP(Solver[_Passing]):
 
     def init(self, problem: Problem, u0: Tensor, budget: int) -> _Passing:
         operator = cast(RandomOperator, problem.operator)
-        x, b = problem.image(u0).clone(), len(u0)
+        b, start = len(u0), problem.image(u0)
+        even = start.flatten(1).mean(1)
+        x = column(even, start) * torch.ones_like(start)
         scale = 1 / operator.gain
         r = scale * (problem.y - operator.A(x))
         infinite = torch.full((b,), torch.inf, dtype=torch.float64, device=u0.device)
@@ -123,7 +126,7 @@ class AMP(Solver[_Passing]):
             tau=infinite,
             damping=torch.ones_like(infinite),
             best=(energy(r) / n - m * sigma**2 / n).clamp_min(_least(n, m, sigma)),
-            found=u0.clone(),
+            found=x.flatten(1),
             ahead=torch.zeros(b, dtype=torch.bool, device=u0.device),
             stuck=torch.zeros(b, dtype=torch.long, device=u0.device),
             scale=scale,

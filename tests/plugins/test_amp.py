@@ -106,6 +106,15 @@ def test_what_only_gets_worse_has_diverged_and_is_its_start():
     assert torch.equal(found.u, start)
 
 
+def test_a_start_that_knows_the_operator_is_taken_for_its_brightness():
+    """Of A⁺y the residual is 0, as if nothing were left to find."""
+    problem, x, _ = measured(*OPERATORS["gaussian"], sigma=0.05)
+    even = torch.full((3, problem.size), 0.5, dtype=torch.float64)
+    other = x.flatten(1) + 0.5 - x.flatten(1).mean(1, keepdim=True)
+    plain, told = (run(AMP(), problem, start, 40) for start in (even, other))
+    assert torch.allclose(plain.u, told.u, atol=1e-9)
+
+
 def test_it_never_expects_less_than_a_residual_can_tell():
     """Where the residual happens to be below the noise: √(2m) of σ² in n pixels."""
     problem, _, _ = measured(*OPERATORS["gaussian"], sigma=0.05)
