@@ -47,6 +47,8 @@ def child(task):
         main()
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 0
+    except KeyboardInterrupt:  # one that waited, before main could take it
+        code = 130
     except BaseException:
         import traceback
 
