@@ -32,14 +32,14 @@ class Streams:
     purpose : a word, such as "noise" or "start"; other words give independent draws
     images : absolute numbers of the images, whatever batch they are solved in
     restarts : which restart of its image a row is; default: the first, 0, of all
-    step : of a solver that draws in each
+    step : of a solver that draws in each; one, or one per row
     """
 
     seed: int
     purpose: str
     images: Sequence[int]
     restarts: Sequence[int] | None = None
-    step: int = 0
+    step: int | Sequence[int] = 0
 
     def normal(self, columns: int) -> Tensor:
         """Standard normals, (images, columns) float32."""
@@ -74,9 +74,10 @@ class Streams:
 
     def _rows(self) -> list[np.random.Philox]:
         restarts = self.restarts or [0] * len(self.images)
+        steps = [self.step] * len(self.images) if isinstance(self.step, int) else self.step
         return [
-            _philox(self.seed, self.purpose, image, restart, self.step)
-            for image, restart in zip(self.images, restarts, strict=True)
+            _philox(self.seed, self.purpose, image, restart, step)
+            for image, restart, step in zip(self.images, restarts, steps, strict=True)
         ]
 
 

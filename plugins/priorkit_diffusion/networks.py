@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Self
 
 import torch
-from pydantic import BaseModel, ValidationError, model_validator
+from pydantic import BaseModel, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from priorkit.errors import WeightsError
 from priorkit.interfaces import Copies
 from priorkit.io.weights import Card, restore
 from priorkit.linear import column
@@ -67,7 +66,7 @@ class Networks:
         """From weights and, if ``finer``, those that their card names beside them. Raises
         WeightsError."""
         card, network = restore(path, "diffusion", DenoiserConfig, DenoisingNetwork)
-        other = _finer(card, path) if finer else None
+        other = card.default("finer", Finer, path) if finer else None
         if other is None:
             return cls([network]), [card]
         beside = path.with_name(f"{other.weights}.safetensors")
@@ -155,15 +154,3 @@ def _rough(network: DenoisingNetwork, device: torch.device, dtype: torch.dtype) 
             if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
                 module.bfloat16()
     return own
-
-
-def _finer(card: Card, path: Path) -> Finer | None:
-    given = card.defaults.get("finer")
-    try:
-        return None if given is None else Finer.model_validate(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise WeightsError(
-            f"What the card of {path} says of a finer network is not valid.",
-            got=f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
-        ) from error

@@ -138,9 +138,7 @@ class DiffusionPrior(MixedDenoiser, MixedDecoder, Encoder, Density, Sampler):
         """Of the pullback of one call, which keeps its hidden pictures, and the pictures between
         calls."""
         between = 2 * 3 * (2 * self.steps + 1)
-        return sum(self._bytes(kept(config)) for config in self.networks.configs) + self._bytes(
-            between
-        )
+        return self._bytes(sum(map(kept, self.networks.configs)) + between)
 
     @property
     def denoising_memory(self) -> int:

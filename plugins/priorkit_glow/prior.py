@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, model_validator
 from torch import Tensor
 
 from priorkit.errors import WeightsError
@@ -89,7 +89,7 @@ class GlowPrior(MixedDecoder, Encoder, Density, Sampler):
     ) -> None:
         card, network = restore(weights, "glow", GlowConfig, Glow)
         self.card: Card | None = card
-        self._table = _table(card, Path(weights))
+        self._table = card.default("denoising", DenoisingTable, Path(weights)) or UNCALIBRATED
         self.provenance = {card.name: card.sha256}
         try:
             self._hold(network, reversible, tilt)
@@ -218,15 +218,3 @@ def _scale(config: GlowConfig, tilt: float) -> Tensor:
         for level, size in enumerate(sizes)
     ]
     return torch.cat(levels)
-
-
-def _table(card: Card, path: Path) -> DenoisingTable:
-    table = card.defaults.get("denoising")
-    try:
-        return UNCALIBRATED if table is None else DenoisingTable.model_validate(table)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise WeightsError(
-            f"The denoising table on the card of {path} is not valid.",
-            got=f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
-        ) from error

@@ -34,8 +34,8 @@ FLOOR = 0.25  # the least part of a step that damping leaves
 class _Passing(State):
     """``x`` is what the next step begins at, ``r`` its residual, both in the scale of A/gain;
     ``tau`` the noise that the denoiser was told, ``damping`` the part of a step that is taken,
-    ``best`` the least expected error and ``found`` its u, ``ahead`` whether it is less than the
-    start's, ``stuck`` how many steps in a row brought nothing."""
+    ``best`` the least expected error, ``found`` its u and ``fit`` its misfit, ``ahead`` whether
+    it is less than the start's, ``stuck`` how many steps in a row brought nothing."""
 
     x: Tensor
     r: Tensor
@@ -43,6 +43,7 @@ class _Passing(State):
     damping: Tensor
     best: Tensor
     found: Tensor
+    fit: Tensor
     ahead: Tensor
     stuck: Tensor
     scale: float = shared()
@@ -115,10 +116,11 @@ class AMP(Solver[_Passing]):
         even = start.flatten(1).mean(1)
         x = column(even, start) * torch.ones_like(start)
         scale = 1 / operator.gain
-        r = scale * (problem.y - operator.A(x))
+        seen = operator.A(x)
+        r = scale * (problem.y - seen)
         infinite = torch.full((b,), torch.inf, dtype=torch.float64, device=u0.device)
         n, m = problem.size, operator.entries
-        sigma = scale * problem.noise.std if problem.noise.known else 0.0
+        sigma = _sigma(problem, scale)
         return _Passing.begin(
             u0,
             x=x,
@@ -127,6 +129,7 @@ class AMP(Solver[_Passing]):
             damping=torch.ones_like(infinite),
             best=(energy(r) / n - m * sigma**2 / n).clamp_min(_least(n, m, sigma)),
             found=x.flatten(1),
+            fit=problem.noise.misfit(seen, problem.y)[0],
             ahead=torch.zeros(b, dtype=torch.bool, device=u0.device),
             stuck=torch.zeros(b, dtype=torch.long, device=u0.device),
             scale=scale,
@@ -136,7 +139,7 @@ class AMP(Solver[_Passing]):
         operator, scale = cast(RandomOperator, problem.operator), state.scale
         independent = operator.ensemble == "iid"
         n, m = problem.size, operator.entries
-        sigma = scale * problem.noise.std if problem.noise.known else 0.0
+        sigma = _sigma(problem, scale)
         x, r = state.x, state.r
         apart = energy(r) / n  # per pixel, of the error and of the noise
         if independent:
@@ -147,10 +150,9 @@ class AMP(Solver[_Passing]):
         damping = torch.where(rises, (0.7 * state.damping).clamp_min(FLOOR), state.damping)
         v = x + scale * operator.A_adjoint(r)
         clean, divergence = _denoised(problem, v, tau, state.evaluations)
-        after = scale * (problem.y - operator.A(clean))
+        seen = operator.A(clean)
         if independent:
-            onsager = column(divergence / m, r) * r
-            new, after = clean, after + onsager
+            new, after = clean, scale * (problem.y - seen) + column(divergence / m, r) * r
             expected = (energy(after) / m - sigma**2) * m / n
         else:
             part = column((divergence / n).clamp(0, 0.95), v)
@@ -172,18 +174,25 @@ class AMP(Solver[_Passing]):
         better = finite & (expected < state.best)
         state.best = torch.where(better, expected, state.best)
         state.found = torch.where(better[:, None], clean.flatten(1), state.found)
+        fit = problem.noise.misfit(seen, problem.y)[0]
+        state.fit = torch.where(better, fit, state.fit)
         state.ahead = state.ahead | better
         near = finite & state.ahead & (expected <= WORSE * state.best)
         state.u = torch.where(near[:, None], clean.flatten(1), state.found)
         expected = torch.where(near, expected, state.best)
         state.value = n * expected
         state.expected = expected if problem.noise.known else state.expected
-        state.misfit = problem.noise.misfit(operator.A(problem.image(state.u)), problem.y)[0]
+        state.misfit = torch.where(near, fit, state.fit)
         done = state.stuck >= self.patience
         lost = "no iterate is nearer than the start: too few measurements for this prior"
         state.end(done & ~state.ahead, "diverged", lost)
         state.end(done, "converged", "the expected error no longer falls")
         return state
+
+
+def _sigma(problem: Problem, scale: float) -> float:
+    """Of the noise in the scale of A/gain, 0 where it isn't known."""
+    return scale * problem.noise.std if problem.noise.known else 0.0
 
 
 def _least(n: int, m: int, sigma: float) -> float:

@@ -151,8 +151,5 @@ class DiffPIR(Solver[_Walking]):
 
 def _noise(problem: Problem, count: Tensor, like: Tensor) -> Tensor:
     """Standard normals like a batch, of an address that holds how far each image is."""
-    found = torch.empty(len(count), problem.size)
-    for step in count.unique().tolist():
-        rows = (count == step).nonzero()[:, 0]
-        found[rows.cpu()] = problem.rows(rows).streams("renoise", step).normal(problem.size)
+    found = problem.streams("renoise", count.tolist()).normal(problem.size)
     return found.to(like).view_as(like)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from priorkit.interfaces import Problem
@@ -19,10 +18,7 @@ def probe(problem: Problem, v: Tensor, sigma: Tensor, evaluations: Tensor) -> Te
 
     Their address holds how far each image is, its ``evaluations`` (B,).
     """
-    signs = torch.empty(len(evaluations), problem.size)
-    for count in evaluations.unique().tolist():
-        rows = (evaluations == count).nonzero()[:, 0]
-        signs[rows.cpu()] = problem.rows(rows).streams("probe", count).signs(problem.size)
+    signs = problem.streams("probe", evaluations.tolist()).signs(problem.size)
     return column(sigma * PROBE + LEAST, v) * signs.to(v).view_as(v)
 
 

@@ -137,8 +137,9 @@ class Problem:
         """Rows that can be solved together: one of a run of several is taken twice."""
         return index.repeat(2) if len(index) == 1 and not self._data.alone else index
 
-    def streams(self, purpose: str, step: int = 0) -> Streams:
-        """Draws for these images that nobody else has: a row per image."""
+    def streams(self, purpose: str, step: int | Sequence[int] = 0) -> Streams:
+        """Draws for these images that nobody else has: a row per image, ``step`` one for all or
+        one for each."""
         return Streams(self.seed, purpose, self.images, self._data.restarts, step)
 
     # --- sizes ------------------------------------------------------------------

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Card", "Weights", "cache_dir", "find", "read", "restore"]
 
+M = TypeVar("M", bound=BaseModel)
+
 MAX_CARD = 1 << 20
 MAX_WEIGHTS = 4 << 30
 MAX_MADE = 4  # tensors that a network makes for each of its file; ours make two
@@ -49,6 +51,21 @@ class Card(BaseModel):
     bits_per_dim: float | None = None
     parameters: int | None = None
     defaults: dict[str, Any] = {}
+
+    def default(self, name: str, kind: type[M], path: Path) -> M | None:
+        """The table of ``defaults`` of that name, checked; None where there is none.
+
+        Raises WeightsError, naming the weights at ``path``, for one that isn't as it should be.
+        """
+        table = self.defaults.get(name)
+        try:
+            return None if table is None else kind.model_validate(table)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise WeightsError(
+                f"The {name} table on the card of {path} is not valid.",
+                got=f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
+            ) from error
 
 
 @dataclass(frozen=True)
