@@ -133,15 +133,17 @@ def test_a_random_matrix_is_not_made_at_once(tmp_path):
 @pytest.mark.parametrize("kind", [Rademacher, SRHT])
 def test_signs_have_unit_columns(kind):
     """Every entry is ±m^{−½}, and about half of them are negative."""
-    rows = kind(m=64, seed=1).bind((1, 100)).rows(0, 64)
+    rows = kind(m=64, seed=1).bind((1, 128)).rows(0, 64)
     torch.testing.assert_close(rows.abs(), torch.full_like(rows, 1 / 8))
     assert 0.45 < float((rows < 0).float().mean()) < 0.55
 
 
-def test_srht_with_every_row_keeps_lengths():
-    """With m = n = N the transform is orthogonal."""
-    whole = SRHT(m=64, seed=2).bind((1, 64))
-    x = torch.rand(2, 1, 64, dtype=torch.float64)
+@pytest.mark.parametrize("shape", [(1, 64), (3, 8, 8), (15, 4)])
+def test_srht_with_every_row_keeps_lengths(shape):
+    """With m = n = N the transform is orthogonal; colour pictures need no zeros."""
+    whole = SRHT(m=math.prod(shape), seed=2).bind(shape)
+    assert whole.excess == 0
+    x = torch.rand(2, *shape, dtype=torch.float64)
     torch.testing.assert_close(whole.A_adjoint(whole.A(x)), x)
 
 
