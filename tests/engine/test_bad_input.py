@@ -44,7 +44,27 @@ CASES = {
         UnknownNameError,
         "Unknown option 'fracton'. Did you mean 'fraction'?",
     ),
-    "option of another component": ({"m": 5}, UnknownNameError, "Unknown option 'm'"),
+    "option of another component": (
+        {"angles": 60, "op": "mask"},
+        UnknownNameError,
+        "Unknown option 'angles' here: it is an option of operator 'radon'. Options here: ",
+    ),
+    "option of several others": (
+        {"m": 5},
+        UnknownNameError,
+        "'m' here: it is an option of operator 'gaussian', operator 'rademacher', operator 'srht'.",
+    ),
+    "option of a kind that is chosen later": (
+        {"history": 5, "solver": "fista", "penalty": "tv", "gamma": 0.1},
+        UnknownNameError,
+        "Unknown option 'history' here: it is an option of solver 'lbfgs'.",
+    ),
+    "option of many others": (
+        {"tilt": 0.5},
+        UnknownNameError,
+        "it is an option of prior ",
+        " and others. Options here: ",
+    ),
     "option in a table": (
         {"op": {"name": "mask", "fracton": 0.2}},
         UnknownNameError,
