@@ -132,7 +132,8 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
     own = choices if follows else Choices()
     if isinstance(config.gamma, str):
         fit.check_rule(selections, config.gamma, bare, solver)
-    gamma = _gamma(config, own, asked.name, penalty, follows, bare)
+    unsaid = config.gamma is None and not solver.penalised  # then γ·R is left out: it is 0
+    gamma = 0.0 if unsaid else _gamma(config, own, asked.name, penalty, follows, bare)
     with blaming(f"penalty {selections['penalty'].name!r}"):
         problem = replace(bare, penalty=penalty.bind(prior, shape), gamma=gamma)
     if config.precision == "mixed":
@@ -145,6 +146,9 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
         solver.check(problem)
     with blaming(f"start {selections['start'].name!r}"):
         start.check(problem)
+    # What cards and priors suggest is for solvers that weigh it, and what the user says is not.
+    if config.gamma or (config.gamma is None and not follows):
+        fit.check_weighed(selections, problem, solver)
     fit.check_called(selections, problem, solver)
     return Setup(
         config=config,
