@@ -23,7 +23,7 @@ from priorkit.engine.result import Recovery, RunError
 from priorkit.engine.run import Progress
 from priorkit.engine.settings import Settings
 from priorkit.engine.setup import Setup, set_up
-from priorkit.engine.weight import solve
+from priorkit.engine.weight import solve, tell
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Operator, Prior, Shape
 from priorkit.io import records
@@ -142,6 +142,8 @@ def _identity(setup: Setup, y: Tensor, truth: Tensor | None, names: list[str]) -
 def replay(folder: str | os.PathLike[str], *, progress: Progress | None = None) -> Recovery:
     """Repeat a saved run from its record and its stored measurements.
 
+    Of a run with a rule for γ, both the γ and what the rule said are those of the record.
+
     Raises BadInputError where the folder holds no run, or one made with objects that have no
     name, and WeightsError where the weights are no longer the ones that were used.
     """
@@ -155,7 +157,10 @@ def replay(folder: str | os.PathLike[str], *, progress: Progress | None = None) 
         None if saved.truth is None else torch.from_numpy(saved.truth).to(setup.device, setup.dtype)
     )
     y = measurement(measured, setup)
-    return solve(setup, y, truth, saved.names, progress, plan(setup, len(y)))
+    recovery = solve(setup, y, truth, saved.names, progress, plan(setup, len(y)))
+    if saved.weight:
+        tell(setup, recovery, saved.weight)
+    return recovery
 
 
 def prepare(
