@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.io.arrays import MAX_DEPTH, numbers, read_array
+from priorkit.io.arrays import MAX_DEPTH, numbers, read_array, require_finite
 from priorkit.io.files import distinct
 from priorkit.io.frames import frame, open_frame
 from priorkit.io.values import (
@@ -163,8 +163,7 @@ def as_signals(source: Any, shape: tuple[int, ...]) -> Tensor:
         want = ", ".join(map(str, ("B", *shape)))
         raise BadInputError(f"{kind.capitalize()} must be ({want}) here.", got=f"shape {given}")
     x = x if x.is_floating_point() else x.double()
-    if not bool(torch.isfinite(x).all()):
-        raise BadInputError(f"A {kind[:-1]} has values that are NaN or infinite.")
+    require_finite(x, f"A {kind[:-1]}")
     return x
 
 

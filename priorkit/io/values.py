@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from priorkit.errors import BadInputError
+from priorkit.io.arrays import MISSING, require_finite
 
 __all__ = [
     "LUMA",
@@ -87,8 +88,7 @@ def layout(x: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
 
 def check_range(x: Tensor) -> None:
     """Raise BadInputError unless all values are finite and within [0, 1]."""
-    if not bool(torch.isfinite(x).all()):
-        raise BadInputError("A picture has values that are NaN or infinite.")
+    require_finite(x, "A picture", MISSING)
     low, high = float(x.min()), float(x.max())
     if low < -1e-3 or high > 1 + 1e-3:
         raise BadInputError(

@@ -207,7 +207,22 @@ CASES = {
     "no pictures": ({"x": []}, BadInputError, "No pictures given", "an empty list"),
     "empty array": ({"x": np.zeros((0, 3, 8, 8))}, BadInputError, "Got shape (0, 3, 8, 8)"),
     "dimensions": ({"x": np.zeros(8)}, BadInputError, "2, 3 or 4 dimensions", "Got shape (8,)"),
-    "NaN": ({"x": np.full((3, 8, 8), np.nan)}, BadInputError, "NaN or infinite"),
+    "NaN": (
+        {"x": np.full((3, 8, 8), np.nan)},
+        BadInputError,
+        "A picture has values that are NaN or infinite. Got 192 of 192, the first at (0, 0, 0, 0).",
+    ),
+    "NaN in what was measured": (
+        {"x": None, "y": np.where(np.arange(64).reshape(8, 8) == 11, np.nan, 0.5)},
+        BadInputError,
+        "The measurement y has values that are NaN or infinite. Got 1 of 64, the first at "
+        '(0, 0, 1, 3). Try: op="mask", y=numpy.nan_to_num(y), mask=numpy.isfinite(y)',
+    ),
+    "infinite numbers": (
+        {"x": None, "y": np.array([1.0, np.inf]), "op": "gaussian", "m": 2, "shape": (1, 8, 8)},
+        BadInputError,
+        "Got 1 of 2, the first at (0, 1).",
+    ),
     "infinite": ({"x": torch.full((3, 8, 8), torch.inf)}, BadInputError, "NaN or infinite"),
     "0 to 255": (
         {"x": np.linspace(0, 255, 64).reshape(8, 8)},
