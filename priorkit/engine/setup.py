@@ -5,6 +5,7 @@ Everything that can be refused is refused here, before any compute.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,6 +34,8 @@ from priorkit.interfaces import (
 )
 
 __all__ = ["Setup", "set_up"]
+
+log = logging.getLogger("priorkit")
 
 LEVELS = ("noise_norm", "sigma")
 
@@ -150,13 +153,21 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
     if config.gamma or (config.gamma is None and not follows):
         fit.check_weighed(selections, problem, solver)
     fit.check_called(selections, problem, solver)
+    budget = config.budget or choices.budget or solver.budget
+    if budget < solver.least:
+        who, unit = selections["solver"].name, solver.unit
+        log.warning(
+            "solver %r needs %d %s at the least for what is asked of it, and ends after %d. "
+            "Try: budget=%d, or more",
+            *(who, solver.least, unit, budget, solver.least),
+        )
     return Setup(
         config=config,
         selections=selections,
         problem=problem,
         solver=solver,
         start=start,
-        budget=config.budget or choices.budget or solver.budget,
+        budget=budget,
         restarts=restarts,
         averaging=config.averaging,
         device=device,
