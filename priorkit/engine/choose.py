@@ -25,7 +25,8 @@ class Chosen:
 
     Prior, operator and noise are always chosen; the others wait for what the prior suggests.
     ``extra`` are options of components that nobody has chosen yet, and ``given`` says who got
-    the others; ``estimated`` that nobody said σ, and it was taken from y.
+    the others; ``estimated`` that nobody said σ, and it was taken from y; ``repeated`` that
+    a record says all of it.
     """
 
     config: RunConfig
@@ -33,6 +34,7 @@ class Chosen:
     extra: dict[str, Any]
     given: dict[str, Selection]
     estimated: bool = False
+    repeated: bool = False
 
 
 def choose(config: RunConfig, extra: Mapping[str, Any]) -> Chosen:

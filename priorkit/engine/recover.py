@@ -151,7 +151,9 @@ def replay(folder: str | os.PathLike[str], *, progress: Progress | None = None) 
     config = merge(saved.config)
     measured = numbers(saved.y, "The saved measurement")
     real = saved.truth is None
-    setup, _ = prepare(None, measured, config, {}, real=real, estimated=saved.estimated)
+    setup, _ = prepare(
+        None, measured, config, {}, real=real, estimated=saved.estimated, repeated=True
+    )
     record.check_inputs(saved, setup)
     truth = (
         None if saved.truth is None else torch.from_numpy(saved.truth).to(setup.device, setup.dtype)
@@ -171,12 +173,14 @@ def prepare(
     *,
     real: bool = True,
     estimated: bool = False,
+    repeated: bool = False,
 ) -> tuple[Setup, Pictures | None]:
     """Everything that can be refused before compute; images come back framed.
 
-    ``real`` and ``estimated``: whether y was measured, and σ taken from it before.
+    ``real`` and ``estimated``: whether y was measured, and σ taken from it before; ``repeated``:
+    whether a record says what to do.
     """
-    chosen = replace(choose(config, extra), estimated=estimated)
+    chosen = replace(choose(config, extra), estimated=estimated, repeated=repeated)
     if y is None and config.op is None:  # x, and perhaps a prior
         usual, own = registry().fallback("operator").usual, chosen.selections["operator"]
         own.options = usual | own.options
@@ -221,7 +225,7 @@ def _for_shape(
     if other is None or shape is None or len(shape) != 3 or usual.shape in (None, tuple(shape)):
         return chosen
     again = choose(config.model_copy(update={"prior": other.name}), extra)
-    return replace(again, estimated=chosen.estimated)
+    return replace(again, estimated=chosen.estimated, repeated=chosen.repeated)
 
 
 def _told(chosen: Chosen, y: Tensor, operator: Operator, shape: Shape) -> Chosen:

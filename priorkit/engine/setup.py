@@ -149,8 +149,8 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
         solver.check(problem)
     with blaming(f"start {selections['start'].name!r}"):
         start.check(problem)
-    # What cards and priors suggest is for solvers that weigh it, and what the user says is not.
-    if config.gamma or (config.gamma is None and not follows):
+    # What was asked for is refused; what a card or prior suggests, or a record says, left out.
+    if not chosen.repeated and (config.gamma or (config.gamma is None and not follows)):
         fit.check_weighed(selections, problem, solver)
     fit.check_called(selections, problem, solver)
     budget = config.budget or choices.budget or solver.budget

@@ -1,5 +1,7 @@
 """Who chooses what, and what is refused because it doesn't fit."""
 
+import json
+
 import pytest
 import torch
 from priorkit_penalties.norms import NoPenalty
@@ -95,6 +97,18 @@ def test_a_penalty_that_nobody_asked_for_is_left_out_and_recorded_so(tmp_path):
     assert (said["penalty"]["name"], said["gamma"]) == ("tv", 0.0)
     again = priorkit.recover(x, config={**said, **own})
     assert torch.equal(again.x, found.x)
+
+
+def test_a_record_of_a_penalty_that_was_left_out_is_replayed(tmp_path):
+    """As runs were recorded before they were refused."""
+    x = load(astronaut(), (3, 16, 16)).x
+    own = {"prior": "denoiser-photos", "op": "identity", "sigma": 0.1}
+    found = priorkit.recover(x, **own, out=tmp_path / "a")
+    path = tmp_path / "a" / "record.json"
+    record = json.loads(path.read_text())
+    record["config"] |= {"penalty": {"name": "tv"}, "gamma": 0.1}
+    path.write_text(json.dumps(record))
+    assert torch.equal(priorkit.replay(tmp_path / "a").x, found.x)
 
 
 def test_what_the_prior_chose_has_the_budget_of_its_solver():
