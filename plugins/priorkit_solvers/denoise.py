@@ -60,6 +60,10 @@ class Denoise(Solver[_Once]):
     def __init__(self, *, estimate: bool | None = None) -> None:
         self.estimate = estimate
 
+    @property
+    def least(self) -> int:
+        return 2 if self.estimate else 1
+
     def check(self, problem: Problem) -> None:
         if not problem.noise.known:
             raise BadInputError(

@@ -87,6 +87,10 @@ class DiffPIR(Solver[_Walking]):
         self.draws, self.zeta, self.data_steps = draws, zeta, data_steps
         self.sigma_start, self.sigma_end = sigma_start, sigma_end
 
+    @property
+    def least(self) -> int:
+        return self.draws
+
     def check(self, problem: Problem) -> None:
         """Raise BadInputError where the noise of a real measurement isn't known."""
         if not problem.noise.known and not problem.simulated:

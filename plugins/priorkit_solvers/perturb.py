@@ -64,6 +64,10 @@ class Perturb(Solver[_Drawing]):
     ) -> None:
         self.draws, self.temperature = draws, temperature
 
+    @property
+    def least(self) -> int:
+        return self.draws
+
     def check(self, problem: Problem) -> None:
         check("perturb", problem)
 

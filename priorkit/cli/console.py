@@ -24,6 +24,11 @@ __all__ = ["Bar", "JsonFlag", "TrainingBar", "err", "escape", "out", "show_json"
 out = Console()
 err = Console(stderr=True)
 
+UNBOUNDED = 1_000_000  # columns: a pipe or a file has no width, and rich would take it for 80's
+for stream in (out, err):
+    if not stream.is_terminal:
+        stream.width = UNBOUNDED
+
 GAP = 2  # between the columns of a table
 WORD = 12  # the length beyond which a word may be folded
 NUMBER = re.compile(r"(?:[-+]?\d[\d.,e+-]*(?: ± [\d.e+-]+)?|nan|inf|—)?")
@@ -44,8 +49,9 @@ def show_json(found: Any) -> None:
 def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table of plain text, numbers to the right of the first column.
 
-    Where the terminal is too narrow for it, heads and words are folded, and no number is; where
-    that isn't enough, each row is a line of "head cell, head cell …".
+    Where there is no terminal it is as wide as it needs. Where a terminal is too narrow for it,
+    heads and words are folded, and no number is; where that isn't enough, each row is a line of
+    "head cell, head cell …".
     """
     columns = [list(column) for column in zip(head, *rows, strict=True)]
     widths = [_narrowest(column) for column in columns]

@@ -190,16 +190,16 @@ def _image(args: list[str]) -> tuple[str | None, dict[str, Any]]:
 
 
 def _show(result: Recovery) -> None:
-    from priorkit.report.grid import summary
+    from priorkit.report.grid import ended, summary
 
     images = result.record["images"]
     heads = [k for k in ("psnr", "expected_psnr", "ssim", "misfit", "noise") if k in images[0]]
     words = {"psnr": "PSNR", "expected_psnr": "expected", "ssim": "SSIM", "noise": "of noise"}
     head = ["image", *(words.get(k, k) for k in heads), result.record["unit"], "status", "reason"]
     rows = []
-    for image in images[:40]:
+    for i, image in enumerate(images[:40]):
         numbers = ["—" if image[k] is None else f"{image[k]:.4g}" for k in heads]
-        ends = [str(image["evaluations"]), image["status"], image["reason"]]
+        ends = [str(image["evaluations"]), image["status"], ended(result, i)]
         rows.append([image["name"], *numbers, *ends])
     show_table(head, rows)
     out.print(escape(summary(result)), soft_wrap=True)

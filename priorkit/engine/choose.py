@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,8 @@ from priorkit.registry import registry
 
 __all__ = ["Chosen", "choose", "give_rest"]
 
+LISTED = 3  # of the components that have an option
+
 
 @dataclass
 class Chosen:
@@ -23,7 +25,8 @@ class Chosen:
 
     Prior, operator and noise are always chosen; the others wait for what the prior suggests.
     ``extra`` are options of components that nobody has chosen yet, and ``given`` says who got
-    the others; ``estimated`` that nobody said σ, and it was taken from y.
+    the others; ``estimated`` that nobody said σ, and it was taken from y; ``repeated`` that
+    a record says all of it.
     """
 
     config: RunConfig
@@ -31,6 +34,7 @@ class Chosen:
     extra: dict[str, Any]
     given: dict[str, Selection]
     estimated: bool = False
+    repeated: bool = False
 
 
 def choose(config: RunConfig, extra: Mapping[str, Any]) -> Chosen:
@@ -57,7 +61,7 @@ def choose(config: RunConfig, extra: Mapping[str, Any]) -> Chosen:
             owners[0].options[name] = value
             given[name] = owners[0]
             continue
-        if not _known_to([k for k in COMPONENTS.values() if k not in selections], name):
+        if not any(_owners([k for k in COMPONENTS.values() if k not in selections], name)):
             raise _unknown(name, selections)
         later[name] = value  # once the prior has chosen the rest
     return Chosen(config, selections, later, given)
@@ -78,25 +82,31 @@ def give_rest(chosen: Chosen, selections: dict[str, Selection]) -> None:
         owners[0].options[name] = value
 
 
-def _known_to(kinds: list[str], option: str) -> bool:
-    """Whether any registered component of these kinds has that option."""
+def _owners(kinds: Iterable[str], option: str) -> Iterator[str]:
+    """The registered components of these kinds that have an option which a user may give.
+
+    Imports them one by one, so that whoever wants to know of any asks for the first alone.
+    """
     for kind in kinds:
         for entry in registry().entries(kind):
             try:
-                if option in option_fields(class_of(entry)):
-                    return True
+                if option in option_fields(class_of(entry)) and option not in entry.preset:
+                    yield f"{kind} {entry.name!r}"
             except PriorkitError:
                 continue
-    return False
 
 
 def _unknown(name: str, selections: Mapping[str, Selection]) -> UnknownNameError:
+    """The error for an option that nothing here has: whose it is, or what is near it."""
     known = set(RUN_LEVEL) | set(COMPONENTS)
     for selection in selections.values():
         known |= selection.fields
-    hint = did_you_mean(name, known)
+    owners = list(_owners(COMPONENTS.values(), name))
+    more = " and others" if len(owners) > LISTED else ""
+    near = did_you_mean(name, known)
+    hint = f" here: it is an option of {', '.join(owners[:LISTED])}{more}" if owners else ""
     return UnknownNameError(
-        f"Unknown option {name!r}.{' ' + hint if hint else ''} "
+        f"Unknown option {name!r}{hint}.{' ' + near if near and not owners else ''} "
         f"Options here: {', '.join(sorted(known))}"
     )
 

@@ -20,6 +20,7 @@ from priorkit.interfaces import (
     Requires,
     Solver,
     Start,
+    ZeroPenalty,
 )
 from priorkit.registry import registry
 
@@ -64,6 +65,19 @@ def check_called(selections: Selections, problem: Problem, solver: Solver[Any]) 
         got=f"penalty {selections['penalty'].name!r}, gamma={problem.gamma:g}, "
         f"solver {selections['solver'].name!r}",
         try_=" or ".join([*tries, "prior='none'"]),
+    )
+
+
+def check_weighed(selections: Selections, problem: Problem, solver: Solver[Any]) -> None:
+    """Refuse a penalty that was asked for and that the solver would leave out."""
+    if solver.penalised or isinstance(problem.penalty, ZeroPenalty):
+        return
+    raise MismatchError(
+        f"solver {selections['solver'].name!r} weighs no penalty: it would leave out what was "
+        "asked for.",
+        got=f"penalty {selections['penalty'].name!r}"
+        + (f", gamma={problem.gamma:g}" if problem.gamma else ""),
+        try_="neither penalty nor gamma, or another solver",
     )
 
 

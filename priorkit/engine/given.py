@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
 from torch import Tensor
 
 from priorkit.errors import BadInputError, MismatchError
 from priorkit.interfaces import Decoder, Encoder, Problem, Shape, Start
+from priorkit.io.arrays import require_finite
 from priorkit.io.pictures import SUFFIXES, raw
 from priorkit.io.values import layout
 
@@ -34,8 +34,7 @@ class GivenStart(Start):
         """Raise BadInputError for a wrong shape or values, MismatchError without an encoder."""
         prior, shape = problem.prior, problem.shape
         size = prior.latent_size if isinstance(prior, Decoder) else math.prod(shape)
-        if self.value.is_floating_point() and not bool(torch.isfinite(self.value).all()):
-            raise BadInputError("The start has values that are NaN or infinite.")
+        require_finite(self.value, "The start")
         if self._images(shape) is not None:
             if problem.space == "latent" and not isinstance(prior, Encoder):
                 raise MismatchError(

@@ -11,6 +11,7 @@ from priorkit.engine.components import blaming
 from priorkit.engine.setup import Setup
 from priorkit.errors import BadInputError
 from priorkit.interfaces import LinearOperator, Operator, Shape
+from priorkit.io.arrays import MISSING, require_finite
 from priorkit.io.pictures import require_signal
 from priorkit.io.values import layout
 from priorkit.linear import energy
@@ -106,8 +107,7 @@ def batch(values: Tensor, operator: Operator) -> Tensor:
             if picture
             else "the operator's own m, and shape=… of the picture to recover",
         )
-    if not bool(torch.isfinite(values).all()):
-        raise BadInputError("The measurement y has values that are NaN or infinite.")
+    require_finite(values, "The measurement y", MISSING if is_picture(operator) else None)
     return values
 
 

@@ -23,7 +23,7 @@ from priorkit.engine.result import Recovery, RunError
 from priorkit.engine.run import Progress
 from priorkit.engine.settings import Settings
 from priorkit.engine.setup import Setup, set_up
-from priorkit.engine.weight import solve
+from priorkit.engine.weight import solve, tell
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Operator, Prior, Shape
 from priorkit.io import records
@@ -142,6 +142,8 @@ def _identity(setup: Setup, y: Tensor, truth: Tensor | None, names: list[str]) -
 def replay(folder: str | os.PathLike[str], *, progress: Progress | None = None) -> Recovery:
     """Repeat a saved run from its record and its stored measurements.
 
+    Of a run with a rule for γ, both the γ and what the rule said are those of the record.
+
     Raises BadInputError where the folder holds no run, or one made with objects that have no
     name, and WeightsError where the weights are no longer the ones that were used.
     """
@@ -149,13 +151,18 @@ def replay(folder: str | os.PathLike[str], *, progress: Progress | None = None) 
     config = merge(saved.config)
     measured = numbers(saved.y, "The saved measurement")
     real = saved.truth is None
-    setup, _ = prepare(None, measured, config, {}, real=real, estimated=saved.estimated)
+    setup, _ = prepare(
+        None, measured, config, {}, real=real, estimated=saved.estimated, repeated=True
+    )
     record.check_inputs(saved, setup)
     truth = (
         None if saved.truth is None else torch.from_numpy(saved.truth).to(setup.device, setup.dtype)
     )
     y = measurement(measured, setup)
-    return solve(setup, y, truth, saved.names, progress, plan(setup, len(y)))
+    recovery = solve(setup, y, truth, saved.names, progress, plan(setup, len(y)))
+    if saved.weight:
+        tell(setup, recovery, saved.weight)
+    return recovery
 
 
 def prepare(
@@ -166,12 +173,14 @@ def prepare(
     *,
     real: bool = True,
     estimated: bool = False,
+    repeated: bool = False,
 ) -> tuple[Setup, Pictures | None]:
     """Everything that can be refused before compute; images come back framed.
 
-    ``real`` and ``estimated``: whether y was measured, and σ taken from it before.
+    ``real`` and ``estimated``: whether y was measured, and σ taken from it before; ``repeated``:
+    whether a record says what to do.
     """
-    chosen = replace(choose(config, extra), estimated=estimated)
+    chosen = replace(choose(config, extra), estimated=estimated, repeated=repeated)
     if y is None and config.op is None:  # x, and perhaps a prior
         usual, own = registry().fallback("operator").usual, chosen.selections["operator"]
         own.options = usual | own.options
@@ -216,7 +225,7 @@ def _for_shape(
     if other is None or shape is None or len(shape) != 3 or usual.shape in (None, tuple(shape)):
         return chosen
     again = choose(config.model_copy(update={"prior": other.name}), extra)
-    return replace(again, estimated=chosen.estimated)
+    return replace(again, estimated=chosen.estimated, repeated=chosen.repeated)
 
 
 def _told(chosen: Chosen, y: Tensor, operator: Operator, shape: Shape) -> Chosen:

@@ -77,7 +77,7 @@ class Recovery:
     y : measurements (B, …)
     operator : the operator, bound to the shape of the images
     status : per image "converged", "stopped" (by the budget or Ctrl-C) or "diverged"
-    reason : per image, why it ended
+    reason : per image, why it ended, of the solver's own x: before values are clipped
     truth : the images that were measured, where they are known
     scores : psnr, ssim, error per image, computed once; the first two for pictures only
     evaluations : per image, in the solver's unit

@@ -5,6 +5,7 @@ Everything that can be refused is refused here, before any compute.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,6 +34,8 @@ from priorkit.interfaces import (
 )
 
 __all__ = ["Setup", "set_up"]
+
+log = logging.getLogger("priorkit")
 
 LEVELS = ("noise_norm", "sigma")
 
@@ -132,7 +135,8 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
     own = choices if follows else Choices()
     if isinstance(config.gamma, str):
         fit.check_rule(selections, config.gamma, bare, solver)
-    gamma = _gamma(config, own, asked.name, penalty, follows, bare)
+    unsaid = config.gamma is None and not solver.penalised  # then γ·R is left out: it is 0
+    gamma = 0.0 if unsaid else _gamma(config, own, asked.name, penalty, follows, bare)
     with blaming(f"penalty {selections['penalty'].name!r}"):
         problem = replace(bare, penalty=penalty.bind(prior, shape), gamma=gamma)
     if config.precision == "mixed":
@@ -145,14 +149,25 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
         solver.check(problem)
     with blaming(f"start {selections['start'].name!r}"):
         start.check(problem)
+    # What was asked for is refused; what a card or prior suggests, or a record says, left out.
+    if not chosen.repeated and (config.gamma or (config.gamma is None and not follows)):
+        fit.check_weighed(selections, problem, solver)
     fit.check_called(selections, problem, solver)
+    budget = config.budget or choices.budget or solver.budget
+    if budget < solver.least:
+        who, unit = selections["solver"].name, solver.unit
+        log.warning(
+            "solver %r needs %d %s at the least for what is asked of it, and ends after %d. "
+            "Try: budget=%d, or more",
+            *(who, solver.least, unit, budget, solver.least),
+        )
     return Setup(
         config=config,
         selections=selections,
         problem=problem,
         solver=solver,
         start=start,
-        budget=config.budget or choices.budget or solver.budget,
+        budget=budget,
         restarts=restarts,
         averaging=config.averaging,
         device=device,

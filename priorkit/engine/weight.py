@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +19,7 @@ from priorkit.engine.run import Progress
 from priorkit.engine.setup import Setup
 from priorkit.streams import Streams
 
-__all__ = ["solve"]
+__all__ = ["solve", "tell"]
 
 FACTOR = math.log(4)  # of the first steps of γ
 FINE = math.log(1.2)  # of the last ones of "sure": the error is flat about its minimum
@@ -75,12 +77,17 @@ def solve(
             journal.note("weight", noted)
     found = at(setup, float(noted["gamma"]))
     recovery = run.solve(found, y, truth, names, progress, planned, journal)
-    if rule == "sure" and not setup.problem.noise.level.estimated:
-        told = [e if e and e > 0 else math.nan for e in noted["expected"]]
-        recovery.expected_error = torch.tensor(told, dtype=torch.float64, device=y.device)
-    recovery.record = record.make(found, recovery)
-    recovery.record["weight"] = {"by": rule, "tried": noted["tried"]}
+    tell(found, recovery, {key: value for key, value in noted.items() if key != "gamma"})
     return recovery
+
+
+def tell(setup: Setup, recovery: Recovery, weight: Mapping[str, Any]) -> None:
+    """What a search for γ found besides γ becomes part of a recovery at that γ, and of its record:
+    ``by`` which rule, what was ``tried``, and of "sure" the error ``expected`` per image."""
+    if "expected" in weight and not setup.problem.noise.level.estimated:
+        told = [e if e and e > 0 else math.nan for e in weight["expected"]]
+        recovery.expected_error = torch.tensor(told, dtype=torch.float64, device=recovery.y.device)
+    recovery.record = record.make(setup, recovery) | {"weight": dict(weight)}
 
 
 def at(setup: Setup, gamma: float) -> Setup:

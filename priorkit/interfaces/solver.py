@@ -221,6 +221,14 @@ class Solver(Component, ABC, Generic[S]):
     averages: ClassVar[bool] = False
     penalised: ClassVar[bool] = True
 
+    @property
+    def least(self) -> int:
+        """The fewest evaluations in which it can do what its options say, such as so many draws.
+
+        A run whose budget is less says so, and ends before that.
+        """
+        return 1
+
     def check(self, problem: Problem) -> None:
         """Raise a PriorkitError, before any compute, where this solver can't serve.
 

@@ -15,8 +15,10 @@ from torch.masked import MaskedTensor
 from priorkit.errors import BadInputError
 from priorkit.io.files import write_atomic
 
-__all__ = ["numbers", "read_array", "write_array"]
+__all__ = ["MISSING", "numbers", "read_array", "require_finite", "write_array"]
 
+# What to do with a picture y that holds NaN where nothing was measured.
+MISSING = 'op="mask", y=numpy.nan_to_num(y), mask=numpy.isfinite(y)'
 MAX_DEPTH = 32  # of lists in lists
 PLAIN = {
     *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
@@ -113,6 +115,21 @@ def _from_numpy(thing: Any, what: str, copy: bool) -> Tensor:
         return _from_tensor(torch.from_numpy(array), what, False)
     except TypeError as error:  # types that others add to numpy
         raise _no_numbers(what, f"{array.dtype} of shape {array.shape}") from error
+
+
+def require_finite(x: Tensor, what: str, try_: str | None = None) -> None:
+    """Raise BadInputError where some numbers are NaN or infinite: how many, and where the first."""
+    if not x.is_floating_point() and not x.is_complex():
+        return
+    odd = ~torch.isfinite(x)
+    count = int(odd.sum())
+    if count:
+        first = ", ".join(map(str, odd.nonzero()[0].tolist()))
+        raise BadInputError(
+            f"{what} has values that are NaN or infinite.",
+            got=f"{count:,} of {x.numel():,}, the first at ({first})",
+            try_=try_,
+        )
 
 
 def _no_numbers(what: str, got: str) -> BadInputError:

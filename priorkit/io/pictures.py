@@ -15,10 +15,17 @@ from PIL import Image
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.io.arrays import MAX_DEPTH, numbers, read_array
+from priorkit.io.arrays import MAX_DEPTH, numbers, read_array, require_finite
 from priorkit.io.files import distinct
 from priorkit.io.frames import frame, open_frame
-from priorkit.io.values import check_range, dimensions, layout, resized, scaled
+from priorkit.io.values import (
+    check_range,
+    dimensions,
+    layout,
+    require_one_size,
+    resized,
+    scaled,
+)
 
 __all__ = [
     "Pictures",
@@ -114,13 +121,16 @@ def raw(source: Any, what: str) -> Tensor:
         if path.suffix == ".npy":
             return numbers(read_array(path), what)
         files = _files(path)[0] if _is_folder(path) else [path]
-        return numbers([open_frame(file, None) for file in files], what)
+        frames = [open_frame(file, None) for file in files]
+        require_one_size([tuple(picture.shape) for picture in frames])
+        return numbers(frames, what)
     if isinstance(source, Image.Image):
         return frame(source, None)[None]
     if isinstance(source, (list, tuple)) and all(
         isinstance(item, (str, os.PathLike, Image.Image)) for item in source
     ):
         parts = [raw(item, what) for item in source]
+        require_one_size([tuple(p.shape) for part in parts if part.ndim == 4 for p in part])
         return numbers([part[0] if len(part) == 1 else part for part in parts], what)
     return numbers(source, what)
 
@@ -153,8 +163,7 @@ def as_signals(source: Any, shape: tuple[int, ...]) -> Tensor:
         want = ", ".join(map(str, ("B", *shape)))
         raise BadInputError(f"{kind.capitalize()} must be ({want}) here.", got=f"shape {given}")
     x = x if x.is_floating_point() else x.double()
-    if not bool(torch.isfinite(x).all()):
-        raise BadInputError(f"A {kind[:-1]} has values that are NaN or infinite.")
+    require_finite(x, f"A {kind[:-1]}")
     return x
 
 
@@ -298,12 +307,11 @@ def _from_folder(folder: Path, shape: tuple[int, ...] | None) -> Pictures:
 
 def _batch(parts: list[Pictures]) -> Pictures:
     """One batch of all parts, names told apart. Raises BadInputError for several sizes."""
-    if len({p.x.shape[1:] for p in parts}) > 1:
-        raise BadInputError(
-            "Pictures of one batch need one size.",
-            got=", ".join(sorted({dimensions(p.x.shape[1:]) for p in parts})),
-            try_="shape=(3, 64, 64)",
-        )
+    sizes = [tuple(picture.shape) for part in parts for picture in part.x]
+    require_one_size(
+        sizes,
+        "shape=(3, 64, 64) to crop and resize them all, with resize=True where they are arrays",
+    )
     names = distinct([n for p in parts for n in p.names])
     skipped = {name: reason for p in parts for name, reason in p.skipped.items()}
     return Pictures(torch.cat([p.x for p in parts]), names, skipped)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class Saved:
     x: np.ndarray
     truth: np.ndarray | None
     estimated: bool = False  # whether σ was taken from y
+    weight: dict[str, Any] = field(default_factory=dict)  # of a search for γ, what it said
 
 
 def write_arrays(arrays: Mapping[str, Tensor | None], folder: Path) -> None:
@@ -84,6 +85,11 @@ def read(folder: Path) -> Saved:
         names = [str(image["name"]) for image in images]
         weights, files = dict(record["weights"]), dict(record["files"])
         estimated = "sigma" in record.get("estimated", [])
+        weight = dict(record.get("weight", {}))
+        if "expected" in weight:
+            weight["expected"] = [None if e is None else float(e) for e in weight["expected"]]
+            if len(weight["expected"]) != len(names):
+                raise ValueError(f"{len(weight['expected'])} expected errors")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadInputError(
             f"{path} is not a record of a run.", got=f"{type(error).__name__}: {error}"[:100]
@@ -106,7 +112,7 @@ def read(folder: Path) -> Saved:
         config["start"] = start
     y, x = read_array(folder / "y.npy"), read_array(folder / "x.npy")
     _require_agreement(folder, names, y, x, truth)
-    return Saved(config, weights, files, names, y, x, truth, estimated)
+    return Saved(config, weights, files, names, y, x, truth, estimated, weight)
 
 
 def _require_agreement(

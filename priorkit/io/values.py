@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,8 +12,18 @@ from PIL import Image
 from torch import Tensor
 
 from priorkit.errors import BadInputError
+from priorkit.io.arrays import MISSING, require_finite
 
-__all__ = ["LUMA", "centre_box", "check_range", "dimensions", "layout", "resized", "scaled"]
+__all__ = [
+    "LUMA",
+    "centre_box",
+    "check_range",
+    "dimensions",
+    "layout",
+    "require_one_size",
+    "resized",
+    "scaled",
+]
 
 log = logging.getLogger("priorkit")
 
@@ -77,8 +88,7 @@ def layout(x: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
 
 def check_range(x: Tensor) -> None:
     """Raise BadInputError unless all values are finite and within [0, 1]."""
-    if not bool(torch.isfinite(x).all()):
-        raise BadInputError("A picture has values that are NaN or infinite.")
+    require_finite(x, "A picture", MISSING)
     low, high = float(x.min()), float(x.max())
     if low < -1e-3 or high > 1 + 1e-3:
         raise BadInputError(
@@ -86,6 +96,24 @@ def check_range(x: Tensor) -> None:
             got=f"values from {low:.4g} to {high:.4g}",
             try_=_rescaling(low, high),
         )
+
+
+def require_one_size(sizes: Sequence[tuple[int, ...]], or_else: str | None = None) -> None:
+    """Raise BadInputError unless pictures of these sizes (C, H, W), one for each, have one size.
+
+    Each can be a run of its own, as large as it is; ``or_else`` is another way.
+    """
+    kinds = sorted(set(sizes), key=lambda size: (math.prod(size[1:]), size))
+    if len(kinds) < 2:
+        return
+    such = "" if len(kinds) == 2 else "such as "
+    raise BadInputError(
+        "Pictures that are recovered together need one size.",
+        got=f"{len(sizes)} pictures of {len(kinds)} sizes, "
+        f"{such}{dimensions(kinds[0])} and {dimensions(kinds[-1])}",
+        try_="a run for each, [recover(picture, …) for picture in pictures], or a command for "
+        "each file" + (f"; or {or_else}" if or_else else ""),
+    )
 
 
 def _rescaling(low: float, high: float) -> str:

@@ -19,6 +19,7 @@ __all__ = [
     "MAX_ROWS",
     "Shown",
     "columns",
+    "ended",
     "error_map",
     "fit",
     "gradient",
@@ -100,6 +101,20 @@ def summary(recovery: Recovery) -> str:
     if recovery.interrupted:
         words.append("interrupted: images without evaluations are only starts")
     return ", ".join(words) + "."
+
+
+def ended(recovery: Recovery, i: int) -> str:
+    """Why image ``i`` ended, to be read beside its misfit.
+
+    The reason is about the solver's own x, the misfit about the picture that is returned. Where
+    that was clipped, and its misfit is above that of noise, it is said.
+    """
+    reason, image = recovery.reason[i], recovery.record["images"][i]
+    if recovery.truth is None or not recovery.outside[i] or image.get("noise") is None:
+        return reason
+    misfit = image["misfit"]
+    explained = misfit is not None and misfit <= image["noise"]
+    return reason if explained else f"{reason}, then clipped"
 
 
 def grid(recovery: Recovery, side: int = 160) -> Image.Image:

@@ -13,7 +13,7 @@ from PIL import Image
 from priorkit.engine.config import to_toml
 from priorkit.engine.result import Recovery
 from priorkit.io.files import file_names, write_atomic
-from priorkit.report.grid import GAIN, MAX_ROWS, columns, gradient, grid, png, summary
+from priorkit.report.grid import GAIN, MAX_ROWS, columns, ended, gradient, grid, png, summary
 from priorkit.report.svg import COLOURS, Line, plot
 from priorkit.report.viewer import SCRIPT, STYLE
 
@@ -130,9 +130,10 @@ def _numbers(recovery: Recovery) -> str:
     formats = {"psnr": ".2f", "expected_psnr": ".2f", "ssim": ".4f", "error": ".2e"}
     formats |= {"misfit": ".3e", "noise": ".3e"}
     formats |= {"spread": ".4f", "within_90": ".0%"}
+    told = [image | {"reason": ended(recovery, i)} for i, image in enumerate(images)]
     rows = [
         ["—" if image[k] is None else format(image[k], formats.get(k, "")) for k in heads]
-        for image in images
+        for image in told
     ]
     return table([words.get(k, k) for k in heads], rows)
 
@@ -153,5 +154,8 @@ def _curve(recovery: Recovery) -> str:
             lines.append((name, points[:: max(1, len(points) // 200)] + points[-1:]))
     if not lines:
         return "<p>No iterations were traced.</p>"
-    drawn = plot(lines, across=recovery.record["unit"], up="misfit ℓ(A x̂, y)", powers=True)
-    return f"<p>Misfit by {html.escape(recovery.record['unit'])}, a line per image.</p>{drawn}"
+    drawn = plot(lines, across=recovery.record["unit"], up="misfit ℓ(A x, y)", powers=True)
+    unit = html.escape(recovery.record["unit"])
+    clipped = recovery.truth is not None and any(recovery.outside)
+    before = ", before it is clipped" if clipped else ""
+    return f"<p>Misfit of the solver's x{before}, by {unit}, a line per image.</p>{drawn}"

@@ -258,8 +258,20 @@ def test_no_number_of_a_table_is_broken(width, is_table, capsys, monkeypatch):
     assert ("my-prior-with-a-long-name" in words) == (width != 80)
 
 
-def test_a_comparison_fits_80_columns(command_line, tmp_path):
+def test_what_is_no_terminal_has_no_width(tmp_path):
+    """A row of a table is one line of a pipe, and each number is whole."""
+    name = "a-photograph-with-a-long-name-" * 4
+    Image.new("RGB", (8, 8), "gray").save(tmp_path / f"{name}.png")
+    command = f"priorkit {MASK} --out out | cat".replace("recover", f"recover {name}.png")
+    head, row, *_ = in_a_shell(command, tmp_path).stdout.decode().splitlines()
+    assert head.split()[:2] == ["image", "PSNR"]
+    assert row.split()[0] == name
+    assert row.rstrip().endswith("the gradient is zero")
+
+
+def test_a_comparison_fits_80_columns(command_line, tmp_path, monkeypatch):
     """As it is run; what restarts had is a column where there are any."""
+    monkeypatch.setattr(console.out, "width", 80)
     settings = "--op gaussian --ms 100 --shape 3 16 16 --budget 30"
     words = ["compare", "--priors", "none,dct", *settings.split()]
     rows = json.loads(command_line(*words, "--out", tmp_path / "a", "--json").out)

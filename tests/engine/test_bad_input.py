@@ -44,7 +44,27 @@ CASES = {
         UnknownNameError,
         "Unknown option 'fracton'. Did you mean 'fraction'?",
     ),
-    "option of another component": ({"m": 5}, UnknownNameError, "Unknown option 'm'"),
+    "option of another component": (
+        {"angles": 60, "op": "mask"},
+        UnknownNameError,
+        "Unknown option 'angles' here: it is an option of operator 'radon'. Options here: ",
+    ),
+    "option of several others": (
+        {"m": 5},
+        UnknownNameError,
+        "'m' here: it is an option of operator 'gaussian', operator 'rademacher', operator 'srht'.",
+    ),
+    "option of a kind that is chosen later": (
+        {"history": 5, "solver": "fista", "penalty": "tv", "gamma": 0.1},
+        UnknownNameError,
+        "Unknown option 'history' here: it is an option of solver 'lbfgs'.",
+    ),
+    "option of many others": (
+        {"tilt": 0.5},
+        UnknownNameError,
+        "it is an option of prior ",
+        " and others. Options here: ",
+    ),
     "option in a table": (
         {"op": {"name": "mask", "fracton": 0.2}},
         UnknownNameError,
@@ -164,13 +184,45 @@ CASES = {
         {"x": lambda f: f.folder / "sizes"},
         BadInputError,
         "need one size",
-        "3×12×12, 3×8×8",
+        "Got 2 pictures of 2 sizes, 3×8×8 and 3×12×12.",
+        "Try: a run for each, [recover(picture, …) for picture in pictures]",
         "shape=(3, 64, 64)",
+    ),
+    "pictures of many sizes": (
+        {"x": [np.zeros((1, side, 9)) for side in (20, 8, 8, 12)]},
+        BadInputError,
+        "Got 4 pictures of 3 sizes, such as 1×8×9 and 1×20×9.",
+        "resize=True where they are arrays",
+    ),
+    "measured pictures of several sizes": (
+        {"x": None, "y": lambda f: f.folder / "sizes"},
+        BadInputError,
+        "Got 2 pictures of 2 sizes, 3×8×8 and 3×12×12. Try: a run for each",
+    ),
+    "a list of measured pictures of several sizes": (
+        {"x": None, "y": lambda f: sorted((f.folder / "sizes").iterdir())},
+        BadInputError,
+        "Got 2 pictures of 2 sizes",
     ),
     "no pictures": ({"x": []}, BadInputError, "No pictures given", "an empty list"),
     "empty array": ({"x": np.zeros((0, 3, 8, 8))}, BadInputError, "Got shape (0, 3, 8, 8)"),
     "dimensions": ({"x": np.zeros(8)}, BadInputError, "2, 3 or 4 dimensions", "Got shape (8,)"),
-    "NaN": ({"x": np.full((3, 8, 8), np.nan)}, BadInputError, "NaN or infinite"),
+    "NaN": (
+        {"x": np.full((3, 8, 8), np.nan)},
+        BadInputError,
+        "A picture has values that are NaN or infinite. Got 192 of 192, the first at (0, 0, 0, 0).",
+    ),
+    "NaN in what was measured": (
+        {"x": None, "y": np.where(np.arange(64).reshape(8, 8) == 11, np.nan, 0.5)},
+        BadInputError,
+        "The measurement y has values that are NaN or infinite. Got 1 of 64, the first at "
+        '(0, 0, 1, 3). Try: op="mask", y=numpy.nan_to_num(y), mask=numpy.isfinite(y)',
+    ),
+    "infinite numbers": (
+        {"x": None, "y": np.array([1.0, np.inf]), "op": "gaussian", "m": 2, "shape": (1, 8, 8)},
+        BadInputError,
+        "Got 1 of 2, the first at (0, 1).",
+    ),
     "infinite": ({"x": torch.full((3, 8, 8), torch.inf)}, BadInputError, "NaN or infinite"),
     "0 to 255": (
         {"x": np.linspace(0, 255, 64).reshape(8, 8)},

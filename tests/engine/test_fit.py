@@ -1,5 +1,7 @@
 """Who chooses what, and what is refused because it doesn't fit."""
 
+import json
+
 import pytest
 import torch
 from priorkit_penalties.norms import NoPenalty
@@ -7,7 +9,7 @@ from priorkit_solvers.lbfgs import LBFGS
 
 import priorkit
 from priorkit.errors import BadInputError, MismatchError
-from priorkit.interfaces import Denoiser, Operator
+from priorkit.interfaces import Choices, Denoiser, Operator
 from priorkit.io.pictures import astronaut, load
 
 
@@ -61,6 +63,52 @@ def test_components_as_objects():
     assert objects.record["config"]["gamma"] == 0.0
     with pytest.raises(priorkit.PriorkitError, match="gamma weighs a penalty"):
         priorkit.recover(x, **common, penalty=NoPenalty(), gamma=0.1)
+
+
+@pytest.mark.parametrize("solver", ["denoise", "pnp-admm", "diffpir"])
+def test_a_penalty_that_a_solver_leaves_out_is_refused(solver, no_compute):
+    """With its weight or without."""
+    x = load(astronaut(), (3, 16, 16)).x
+    own = {"prior": Mean(), "op": "identity", "sigma": 0.1, "solver": solver, "penalty": "tv"}
+    with pytest.raises(
+        MismatchError,
+        match=rf"{solver}' weighs no penalty.*Got penalty 'tv', gamma=0\.1\. Try: nei",
+    ):
+        priorkit.recover(x, **own, gamma=0.1)
+    with pytest.raises(
+        MismatchError, match=rf"{solver}' weighs no penalty.*Got penalty 'tv'\. Try"
+    ):
+        priorkit.recover(x, **own)
+
+
+class Weighing(Mean):
+    """A denoiser that suggests a penalty, whatever the solver."""
+
+    def defaults(self, operator, noise):
+        return Choices(penalty="tv", gamma=0.1, space="pixel")
+
+
+def test_a_penalty_that_nobody_asked_for_is_left_out_and_recorded_so(tmp_path):
+    """So that the record, given back, is no run that is refused."""
+    x = load(astronaut(), (3, 16, 16)).x
+    own = {"prior": Weighing(), "op": "identity", "sigma": 0.1}
+    found = priorkit.recover(x, **own, solver="denoise")
+    said = found.record["config"]
+    assert (said["penalty"]["name"], said["gamma"]) == ("tv", 0.0)
+    again = priorkit.recover(x, config={**said, **own})
+    assert torch.equal(again.x, found.x)
+
+
+def test_a_record_of_a_penalty_that_was_left_out_is_replayed(tmp_path):
+    """As runs were recorded before they were refused."""
+    x = load(astronaut(), (3, 16, 16)).x
+    own = {"prior": "denoiser-photos", "op": "identity", "sigma": 0.1}
+    found = priorkit.recover(x, **own, out=tmp_path / "a")
+    path = tmp_path / "a" / "record.json"
+    record = json.loads(path.read_text())
+    record["config"] |= {"penalty": {"name": "tv"}, "gamma": 0.1}
+    path.write_text(json.dumps(record))
+    assert torch.equal(priorkit.replay(tmp_path / "a").x, found.x)
 
 
 def test_what_the_prior_chose_has_the_budget_of_its_solver():

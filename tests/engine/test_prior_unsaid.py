@@ -75,7 +75,7 @@ def test_a_measurement_tells_the_size_of_its_picture():
 
 def test_pictures_of_several_sizes_are_asked_about(photo):
     Image.open(photo).resize((40, 40)).save(photo.parent / "other.png")
-    with pytest.raises(BadInputError, match=r"need one size.*shape=\(3, 64, 64\)"):
+    with pytest.raises(BadInputError, match=r"need one size.*a run for each.*shape=\(3, 64, 64\)"):
         taken(photo.parent, op="mask")
     assert taken(photo.parent, op="mask", shape=FACE) == (USUAL, FACE)
 

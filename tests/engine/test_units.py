@@ -118,6 +118,16 @@ def test_measurements_beyond_pictures_are_questioned(caplog):
             assert ("y suggests pictures with values of about" in caplog.text) == said, op
 
 
+def test_what_an_error_says_of_numbers_that_are_missing_works():
+    y = RNG.uniform(size=(3, 16, 16))
+    y[:, 3:6, 4] = np.nan
+    with pytest.raises(BadInputError, match="mask") as refused:
+        priorkit.recover(y=y, op="identity", prior="none", sigma=0.1)
+    settings = eval(f"dict({refused.value.try_})", {"numpy": np, "y": y})
+    found = priorkit.recover(**settings, prior="none", sigma=0.1, budget=3)
+    assert found.x.isfinite().all()
+
+
 def test_a_real_y_of_a_complex_operator_is_refused(no_compute):
     with pytest.raises(BadInputError, match=r"is real, and the operator's output is complex.*0j"):
         priorkit.recover(y=np.ones((1, 16, 16)), op="fourier", shape=(1, 16, 16), prior="none")

@@ -1,5 +1,6 @@
 """Who doesn't know the noise: σ from y, γ by a rule, the error without the truth."""
 
+import json
 import logging
 import math
 
@@ -13,6 +14,7 @@ from skimage.restoration import estimate_sigma
 
 import priorkit
 from priorkit.engine.level import estimate
+from priorkit.errors import BadInputError
 from priorkit.interfaces import Denoiser
 
 SIGMA = 0.1
@@ -155,7 +157,23 @@ def test_sure_finds_the_gamma_that_is_best_for_the_truth(tmp_path):
     assert found.record["weight"]["by"] == "sure"
     assert gamma in [tried for tried, _ in found.record["weight"]["tried"]]
     assert found.record["images"][0]["expected_psnr"] == float(found.expected_psnr)
-    assert torch.equal(priorkit.replay(tmp_path / "a").x, found.x)
+    again = priorkit.replay(tmp_path / "a")
+    assert torch.equal(again.x, found.x)
+    assert torch.equal(again.expected_psnr, found.expected_psnr)
+    assert again.record["weight"] == found.record["weight"]
+    assert again.record["images"] == found.record["images"]
+
+
+def test_what_sure_said_of_images_that_are_not_there_is_refused(tmp_path):
+    y = noisy(photograph(16), SIGMA)
+    own = {**TV, "sigma": SIGMA, "budget": 2, "gamma": "sure"}
+    priorkit.recover(y=y, **own, out=tmp_path / "a")
+    path = tmp_path / "a" / "record.json"
+    record = json.loads(path.read_text())
+    for wrong in ([0.1, 0.1], ["much"], 0.1):
+        path.write_text(json.dumps(record | {"weight": {"by": "sure", "expected": wrong}}))
+        with pytest.raises(BadInputError, match="not a record of a run"):
+            priorkit.replay(tmp_path / "a")
 
 
 def test_what_sure_says_of_each_gamma_is_steins_estimate():

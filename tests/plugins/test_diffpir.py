@@ -8,6 +8,7 @@ from priorkit_solvers.data_step import data_step
 from priorkit_solvers.diffpir import CONTRAST, DiffPIR
 
 import priorkit
+from priorkit.engine.components import resolve
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Denoiser
 from priorkit.interfaces import Noise as NoiseOfAnyKind
@@ -103,3 +104,27 @@ def test_messages():
     levels = {"name": "diffpir", "sigma_start": 0.1, "sigma_end": 0.2}
     with pytest.raises(BadInputError, match=r"fall.*sigma_start=0.2, sigma_end=0.1"):
         priorkit.recover(y, prior="denoiser-photos", op="mask", solver=levels)
+
+
+@pytest.mark.parametrize(("settings", "said"), [
+    ({"draws": 1000, "budget": 10}, "needs 1000 calls of the denoiser at the least"),
+    ({"draws": 1000}, "and ends after 120. Try: budget=1000, or more"),
+    ({"draws": 10, "budget": 10}, ""),
+    ({}, ""),
+])  # fmt: skip
+def test_more_draws_than_calls_are_warned_of(settings, said, caplog):
+    """As many as the budget has are made, and the draws say how many those were."""
+    x = torch.full((1, 1, 4, 4), 0.5)
+    found = priorkit.recover(x, prior=Normal(), op="mask", solver="diffpir", **settings)
+    assert said in caplog.text
+    assert ("at the least" in caplog.text) == bool(said)
+    assert int(found.draws.count[0]) == min(settings.get("draws", 4), settings.get("budget", 120))
+    assert found.status == ["stopped" if said else "converged"]
+
+
+@pytest.mark.parametrize("solver", [
+    {"name": "perturb", "draws": 20}, {"name": "denoise", "estimate": True}
+])  # fmt: skip
+def test_what_a_solver_needs_at_the_least_follows_from_its_options(solver):
+    built = resolve("solver", solver).build(0)
+    assert built.least == solver.get("draws", 2)

@@ -1,13 +1,15 @@
 """What people look at: scored once, drawn on one kind of axes, the size of the problem said."""
 
+import json
+
 import numpy as np
 import torch
 from PIL import Image
 
 import priorkit
 from priorkit import metrics
-from priorkit.io.pictures import to_pil
-from priorkit.report.grid import fit
+from priorkit.io.pictures import astronaut, load, to_pil
+from priorkit.report.grid import ended, fit
 from priorkit.report.svg import plot, standalone
 
 
@@ -38,6 +40,29 @@ def test_the_size_that_was_solved_is_said(command_line, tmp_path):
     done = command_line("compare", "--priors", "dct,none", "--op", "fourier", *words)
     assert "1 image(s) of 3×16×16" in done.out
     assert "1 image(s) of 3×16×16" in (out / "report.html").read_text()
+
+
+def test_a_reason_and_the_misfit_beside_it_agree(command_line, tmp_path):
+    """The solver's x reached the noise level; what is left of it, clipped, is far above."""
+    words = "--op gaussian --m 60 --prior none --shape 1 16 16 --out"
+    shown = command_line("recover", *words.split(), tmp_path / "a").out
+    assert "noise level reached, then clipped" in " ".join(shown.split())
+    saved = json.loads((tmp_path / "a" / "record.json").read_text())["images"][0]
+    assert saved["misfit"] > 10 * saved["noise"]
+    assert saved["reason"] == "noise level reached"
+    page = (tmp_path / "a" / "report.html").read_text()
+    assert "noise level reached, then clipped" in page
+    assert "Misfit of the solver's x, before it is clipped," in page
+
+
+def test_a_reason_that_holds_of_what_is_returned_is_left_alone():
+    """Nothing clipped, as of measurements that were given; or clipped to a misfit below noise."""
+    x = load(astronaut(), (1, 16, 16)).x
+    below = priorkit.recover(x, op="identity", prior="none", sigma=0.3, penalty="none")
+    given = priorkit.recover(y=below.y, op="identity", prior="none", sigma=0.3, penalty="none")
+    for found in (below, given):
+        assert found.outside[0] > 0
+        assert ended(found, 0) == found.reason[0]
 
 
 def test_a_picture_of_two_channels_is_saved_whole(tmp_path):
