@@ -1,13 +1,16 @@
-"""deepinv's DPIR and DiffPIR beside priorkit, with one network on the same measurements.
+"""deepinv's DPIR and DiffPIR, and PyLops's plug-and-play, beside priorkit, with one network on the
+same measurements.
 
     python benchmarks/restorers.py FOLDER [--pictures 2] [--side 256]
 
 Half of the pixels, and a Gaussian blur of 1.6 pixels with σ = 0.01; centre squares of a folder's
 first photographs, and ``denoiser-photos`` as everybody's denoiser. Mean PSNR and seconds per
-picture, all measured in this run. priorkit has its defaults, and its operator is deepinv's physics.
+picture, all measured in this run. priorkit has its defaults, and those of its fastest method, and
+its operator is deepinv's physics.
 deepinv's methods have their defaults, and DiffPIR also ζ = 1, which was best for it among those
-tried; where there is no noise they are told σ = 0.005, since they need some. Needs the extra
-``deepinv``.
+tried; where there is no noise they are told σ = 0.005, since they need some. PyProximal, of PyLops,
+leaves the level s of its denoiser to the user: three are tried, with τ = s²/σ² and 30 iterations.
+Needs the extra ``deepinv``, and ``pip install pyproximal`` for its rows.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -52,18 +56,21 @@ def main() -> None:
     network = resolve("prior", "denoiser-photos").build(0)
     for problem, settings in PROBLEMS.items():
 
-        def ours(x: Tensor, told: dict[str, Any] = settings) -> priorkit.Recovery:
-            return priorkit.recover(x.numpy(), prior=network, seed=0, **told)
+        def ours(x: Tensor, told: dict[str, Any] = settings, **more: Any) -> priorkit.Recovery:
+            return priorkit.recover(x.numpy(), prior=network, seed=0, **told, **more)
 
-        found, line = timed(ours, pictures)
-        print(
-            f"| {problem} | priorkit | {scored(pictures, [r.x for r in found])} | {line} |",
-            flush=True,
-        )
-        for name, method in methods(network, settings.get("sigma", LEAST)).items():
+        for name, method in {
+            "priorkit pnp-admm": partial(ours, solver="pnp-admm"),
+            "priorkit": ours,
+        }.items():
+            found, line = timed(method, pictures)
+            score = scored(pictures, [r.x for r in found])
+            print(f"| {problem} | {name} | {score} | {line} |", flush=True)
+        sigma = settings.get("sigma", LEAST)
+        for name, method in (methods(network, sigma) | pylops(network, sigma)).items():
             answers, line = timed(method, found)
             score = scored(pictures, answers)
-            print(f"| {problem} | deepinv {name} | {score} | {line} |", flush=True)
+            print(f"| {problem} | {name} | {score} | {line} |", flush=True)
     del library
 
 
@@ -93,10 +100,49 @@ def methods(network: Any, sigma: float) -> dict[str, Callable[[priorkit.Recovery
         return model(found.y, physics(found), seed=1)
 
     return {
-        "DPIR": dpir,
-        "DiffPIR": diffpir,
-        "DiffPIR, ζ = 1": lambda found: diffpir(found, zeta=1.0),
+        "deepinv DPIR": dpir,
+        "deepinv DiffPIR": diffpir,
+        "deepinv DiffPIR, ζ = 1": lambda found: diffpir(found, zeta=1.0),
     }
+
+
+def pylops(network: Any, sigma: float) -> dict[str, Callable[[priorkit.Recovery], Tensor]]:
+    """PyProximal's alternating directions with a denoiser of three levels; none where it isn't
+    installed."""
+    try:
+        import pyproximal
+        from pylops import FunctionOperator
+    except ImportError:
+        return {}
+
+    def plugged(found: priorkit.Recovery, level: float) -> Tensor:
+        A, shape = found.operator, found.x.shape
+        numbers = A.A(torch.zeros(shape)).numel()
+
+        def through(f: Callable[[Tensor], Tensor], given: Any, like: Any) -> Any:
+            return f(torch.from_numpy(given).float().view(like)).double().numpy().ravel()
+
+        made = FunctionOperator(
+            lambda x: through(A.A, x, shape),
+            lambda y: through(A.A_adjoint, y, found.y.shape),
+            numbers,
+            found.x.numel(),
+            dtype="float64",
+        )
+        fit = pyproximal.L2(Op=made, b=found.y.double().numpy().ravel(), niter=10, warm=True)
+        x = pyproximal.optimization.pnp.PlugAndPlay(
+            fit,
+            lambda v, _: through(lambda t: network.denoise(t, level), v, shape).reshape(shape),
+            tuple(shape),
+            x0=A.A_adjoint(found.y).double().numpy().ravel(),
+            solver=pyproximal.optimization.primal.ADMM,
+            tau=level**2 / sigma**2,
+            niter=30,
+        )[0]
+        return torch.from_numpy(x).float().view(shape)
+
+    levels = (0.02, 0.05, 0.1)
+    return {f"PyProximal, s = {s:g}": partial(plugged, level=s) for s in levels}
 
 
 def timed(f: Callable[[T], U], over: Sequence[T]) -> tuple[list[U], str]:

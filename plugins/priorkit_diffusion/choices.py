@@ -52,10 +52,10 @@ def choose(operator: Operator, noise: Noise) -> Choices:
 
 def _ladder(operator: Operator, hole: bool) -> dict[str, float]:
     """How renoising goes down: from the more noise, the further what is missing is from what is
-    seen. What folds over where a part of the frequencies is seen takes the most steps to be told
-    apart, so that fewer draws are better."""
+    seen. A hole takes more draws of fewer steps. What folds over where a part of the frequencies is
+    seen takes the most steps to be told apart, so that fewer draws are better."""
     if hole:
-        return {"sigma_start": 2.5, "draws": 6}
+        return {"sigma_start": 0.6, "sigma_end": 0.03, "draws": 12}
     if operator.sees_image:
         return {}
     return {"sigma_start": 0.6} | ({} if operator.mask is None else {"draws": 2})

@@ -56,7 +56,7 @@ def test_every_problem_has_a_solver_in_pixel_space(name):
 
 LADDERS = {
     "half": ({"op": "mask", "mask": "random"}, {}),
-    "hole": ({"op": "mask"}, {"sigma_start": 2.5, "draws": 6}),
+    "hole": ({"op": "mask"}, {"sigma_start": 0.6, "sigma_end": 0.03, "draws": 12}),
     "blur": ({"op": "blur"}, {"sigma_start": 0.6}),
     "downsample": ({"op": "downsample", "factor": 2}, {"sigma_start": 0.6}),
     "radon": ({"op": "radon"}, {"sigma_start": 0.6}),
