@@ -10,7 +10,8 @@ the time to the mean PSNR at which the published procedure ends.
 
 Rows: 500, 2500 (compressed sensing of six faces), kernel (one value and gradient), large
 (K = 48, width 512, random weights), others (of DCGAN and RealNVP), memory, curve (1 to 192
-images), ood (28 pictures), big (products with a matrix of 77 GB), save (a large picture).
+images), ood (28 pictures), big (products with a matrix of 77 GB), save (a large picture), photo
+(a noisy one of 1024×1024).
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from torch import Tensor
 import priorkit
 from priorkit.engine.components import resolve
 from priorkit.engine.result import score
+from priorkit.io.pictures import load
 from priorkit.io.weights import restore
 from priorkit.metrics import psnr
 
@@ -286,10 +288,28 @@ def save(options: argparse.Namespace) -> None:
               f"{1000 * (ended - scored) / len(result.x):.0f} ms each", flush=True)  # fmt: skip
 
 
+def photo(options: argparse.Namespace) -> None:
+    """Seconds and memory of a noisy photograph of 1024×1024, σ = 25 of 255."""
+    path = sorted((options.data / "photos" / "test24").iterdir())[0]
+    x = load(path).x
+    for side in (2, 3):
+        x = torch.cat([x, x.flip(side)] * 2, side).narrow(side, 0, 1024)
+    for precision in PRECISIONS:
+        Path("/proc/self/clear_refs").write_text("5")
+        before, started = _peak(), time.perf_counter()
+        found = priorkit.recover(
+            x.numpy(), prior="denoiser-photos", op="identity", sigma=25 / 255, precision=precision
+        )
+        seconds = time.perf_counter() - started
+        gib = (_peak() - before) / 2**20
+        print(f"  denoiser-photos, {precision}: {seconds:.1f} s, {gib:.2f} GiB "
+              f"more, {float(found.psnr):.2f} dB", flush=True)  # fmt: skip
+
+
 def main() -> None:
     """Print the rows that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    more = {f.__name__: f for f in (others, memory, curve, ood, big, save)}
+    more = {f.__name__: f for f in (others, memory, curve, ood, big, save, photo)}
     parser.add_argument("rows", nargs="*", default=["500", "2500", "kernel", "large", *more])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--images", type=int, default=6)
