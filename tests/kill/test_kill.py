@@ -194,6 +194,7 @@ def test_recover(servers, recovered, tmp_path):
     each_moment(servers, tmp_path, words, whole, resumed)
 
 
+@pytest.mark.slow
 def test_a_sampler(servers, pictures, tiny_weights, tmp_path):
     """The draws that were done aren't drawn again, and those that follow are the same."""
     words = ["recover", pictures / "0.png", "--prior", tiny_weights, "--m", "60"]
@@ -202,6 +203,7 @@ def test_a_sampler(servers, pictures, tiny_weights, tmp_path):
     each_moment(servers, tmp_path, words, whole, resumed)
 
 
+@pytest.mark.slow
 def test_saving_over_an_old_run(servers, recovered, pictures, tmp_path):
     """The folder holds the old run or the new one, whole, whenever one looks."""
     words, whole = recovered
