@@ -2,7 +2,7 @@
 
     python docs/settings.py
 
-Writes priorkit/engine/settings.py, so that an editor completes them and mypy refuses a keyword
+Writes priorkit/engine/settings.pyi, so that an editor completes them and mypy refuses a keyword
 or a value that can't be. Options of other plugins are given in a table, {"name": …, option: …}.
 """
 
@@ -22,11 +22,9 @@ from priorkit.engine.config import COMPONENTS, RunConfig
 from priorkit.engine.options import option_fields
 from priorkit.registry import registry
 
-TARGET = Path(__file__).parents[1] / "priorkit" / "engine" / "settings.py"
-HEAD = '''\
-"""The keywords of ``recover`` and its like, as types. Made by docs/settings.py, not by hand."""
-
-from __future__ import annotations
+TARGET = Path(__file__).parents[1] / "priorkit" / "engine" / "settings.pyi"
+HEAD = """\
+# Made by docs/settings.py, not by hand.
 
 from collections.abc import Sequence
 from typing import Any, Literal, TypedDict
@@ -34,7 +32,7 @@ from typing import Any, Literal, TypedDict
 __all__ = ["Settings", "Shared"]
 
 Component = object  # a name, a path to weights, a table {"name": …, options}, or the component
-'''
+"""
 
 
 def main() -> None:

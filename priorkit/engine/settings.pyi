@@ -1,0 +1,95 @@
+# Made by docs/settings.py, not by hand.
+
+from collections.abc import Sequence
+from typing import Any, Literal, TypedDict
+
+__all__ = ["Settings", "Shared"]
+
+Component = object  # a name, a path to weights, a table {"name": …, options}, or the component
+
+class Shared(TypedDict, total=False):
+    """Keywords: what a run and its measurement can be told."""
+
+    shape: Sequence[int] | None
+    resize: bool
+    space: Literal["latent", "pixel"] | None
+    restarts: int | None
+    averaging: int
+    sigma: float | Literal["auto"] | None
+    noise_norm: float | None
+    gamma: float | Literal["sure", "discrepancy"] | None
+    budget: int | None
+    seed: int
+    device: str
+    precision: Literal["float32", "float64", "mixed"]
+    noise: Component
+    penalty: Component
+    solver: Component
+    start: Component
+    acceleration: float
+    angle: float
+    angles: int | Sequence[float]
+    basis: Literal["dct", "wavelet"]
+    boundary: Literal["valid", "reflect", "edge", "wrap", "zero"]
+    centre: float
+    cg_steps: int
+    channels: int
+    coils: int
+    data_steps: int
+    denoiser: Any
+    depth: bool | None
+    detectors: int | None
+    discrepancy: float
+    draws: int
+    dual: bool
+    epsilon: float
+    estimate: bool | None
+    factor: int
+    fill: Literal["mean", "noise", "neighbours", "smooth"]
+    finer: bool | None
+    fraction: float | None
+    gain: float
+    history: int
+    kernel: Any
+    layers: int
+    length: float
+    levels: int | None
+    m: int
+    maps: Any
+    mask: Any
+    masks: int
+    matrix: Any
+    mean: float
+    mirrored: bool | None
+    norm: float
+    path: Any
+    patience: int
+    pattern: Literal["lines", "random", "radial"]
+    physics: Any
+    probes: int
+    rate: float
+    reversible: bool
+    sigma_end: float | None
+    sigma_start: float
+    squared: bool
+    std: float
+    steps: int
+    store: int | None
+    stride: int
+    temperature: float
+    tilt: float
+    tolerance: float
+    trust: float
+    value: float
+    vectors: int
+    wavelet: str
+    weight: float
+    weights: Any
+    width: float
+    zeta: float
+
+class Settings(Shared, total=False):
+    """Keywords: the same, and the two that are compared or chosen."""
+
+    prior: Component
+    op: Component
