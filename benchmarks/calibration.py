@@ -25,7 +25,7 @@ from priorkit.interfaces import Sampler
 from priorkit.io.pictures import load
 
 PROBLEMS: dict[str, dict[str, Any]] = {
-    "hole": {"op": "mask"},
+    "hole": {"op": "mask", "sigma": 0.01},
     "half of the pixels": {"op": "mask", "mask": "random", "fraction": 0.5, "sigma": 0.05},
     "blur": {"op": "blur", "width": 1.6, "sigma": 0.01},
     "m = 500": {"op": "gaussian", "m": 500},
