@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 import priorkit
 from priorkit import cuda
+from priorkit.io.pictures import astronaut, load
 from tests.cuda.test_glow import CPU, draws, network
 
 F32, F64 = torch.float32, torch.float64
@@ -72,8 +73,17 @@ def test_products_in_tf32_would_be_found(monkeypatch):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(cuda.obstacle() is not None, reason=str(cuda.obstacle()))
-def test_a_recovery_is_that_of_the_processor():
+@pytest.mark.parametrize("precision", ["float32", "mixed"])
+def test_a_recovery_is_that_of_the_processor(precision):
+    """One picture six times, each with noise of its own, beside what a processor came to.
+
+    With x changed by 3e-7 of itself the processor moves a picture by 0.10 dB and the mean by
+    0.002; in mixed precision by 0.13 and 0.012.
+    """
+    kept = torch.tensor([24.012, 23.980, 24.103, 24.142, 24.021, 23.987], dtype=F64)
+    x = load(astronaut(), (3, 64, 64)).x.repeat(6, 1, 1, 1)
     settings = {"prior": "glow-celeba", "op": "gaussian", "m": 500, "budget": 100}
-    there, here = (priorkit.recover(device=d, **settings) for d in ("cuda", "cpu"))
+    found = priorkit.recover(x, device="cuda", precision=precision, **settings).psnr.cpu()
     assert "in use" in cuda.state()["glow"]
-    assert abs(float(there.psnr.mean() - here.psnr.mean())) < 0.05
+    assert abs(float((found - kept).mean())) < 0.05
+    assert float((found - kept).abs().max()) < 0.15
