@@ -55,16 +55,14 @@ class Launch(Protocol):
         grid: tuple[int, int],
         threads: int,
         arguments: list[Argument],
-        shared: int = 0,
     ) -> None:
-        """One kernel: its name, its blocks in x and y, its threads, its arguments, of which a
-        tensor goes as a pointer, and the bytes of shared memory beyond those that it declares."""
+        """One kernel: its name, its blocks in x and y, its threads, and its arguments, of which a
+        tensor goes as a pointer."""
 
 
 Sources = Mapping[Path, tuple[str, ...]]  # files, and the names of the kernels in each
 
 CORE = (1, 2)  # of cuda.core at least, as in the extra ``cuda``: 0.4 has other names
-PORTABLE_SHARED = 48 << 10  # bytes of shared memory that a block has everywhere
 _loaded: dict[tuple[tuple[Path, ...], int], Launch | None] = {}
 _loading = threading.Lock()  # they are compiled once for all threads
 _said: dict[str, str] = {}  # per set of kernels: in use, or why not
@@ -191,7 +189,6 @@ class _Device:
                 code = compiled(path, f"sm_{major}{minor}", cache)
                 self._code |= dict.fromkeys(names, code)
         self._kernels: dict[str, Any] = {}
-        self._allowed: dict[str, int] = {}  # bytes of shared memory, where more than every device's
         self._index = index
 
     def __call__(
@@ -200,17 +197,14 @@ class _Device:
         grid: tuple[int, int],
         threads: int,
         arguments: list[Argument],
-        shared: int = 0,
     ) -> None:
         # The default stream's handle is 0 on every device: it is that of the device in use.
         with torch.cuda.device(self._index):
             self._enter()
             stream = self._stream(torch.cuda.current_stream(self._index).cuda_stream)
-            config = self._config(grid=grid, block=threads, shmem_size=shared)
+            config = self._config(grid=grid, block=threads)
             if name not in self._kernels:  # an older device lacks those for its bfloat16
                 self._kernels[name] = self._code[name].get_kernel(name)
-            if shared > self._allowed.get(name, PORTABLE_SHARED):
-                self._allow(name, shared)
             self._launch(stream, config, self._kernels[name], *map(passed, arguments))
 
     def _enter(self) -> None:
@@ -220,17 +214,6 @@ class _Device:
 
             Device(self._index).set_current()
             self._thread.entered = True
-
-    def _allow(self, name: str, shared: int) -> None:
-        """Let a kernel have more shared memory than every device grants."""
-        from cuda.bindings import driver
-
-        most = driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-        handle = self._kernels[name].handle
-        (error,) = driver.cuKernelSetAttribute(most, shared, handle, self._index)
-        if error != driver.CUresult.CUDA_SUCCESS:
-            raise RuntimeError(f"{name} can't have {shared} bytes of shared memory: {error}")
-        self._allowed[name] = shared
 
 
 def passed(value: Argument) -> Any:

@@ -22,7 +22,7 @@ from priorkit_glow import device as glow
 from priorkit_glow.folded import FoldedGlow
 from priorkit_glow.kernels import SOURCES, KernelGlow
 from priorkit_glow.network import CouplingNet, Glow, GlowConfig
-from priorkit_glow.replay import Recording, ReplayedGlow, record_graph
+from priorkit_glow.replay import SEEN, Recording, ReplayedGlow, record_graph
 from torch import Tensor
 
 from priorkit import cuda
@@ -34,6 +34,8 @@ DEVICE = torch.device("cuda" if CUDA else "cpu")
 F32, BF16 = torch.float32, torch.bfloat16
 WAYS = {"float32": (F32, F32), "mixed": (F32, BF16), "bfloat16": (BF16, BF16)}
 LOST = ("illegal", "launch failure", "unspecified")  # after which a process can learn nothing more
+
+WARM = SEEN + 2  # calls before the clock: those until a size is recorded, that, and one more
 
 Call = Callable[[Tensor, Tensor], object]
 T = TypeVar("T")
@@ -92,7 +94,7 @@ def sync() -> None:
 def milliseconds(function: Callable[[], object], repeats: int = 5) -> tuple[float, float]:
     """Medians of the device's milliseconds, and of those until the last launch was given to it."""
     whole, host = [], []
-    for _ in range(repeats + 2):
+    for _ in range(repeats + WARM):
         sync()
         begun = time.perf_counter()
         if CUDA:
@@ -107,7 +109,7 @@ def milliseconds(function: Callable[[], object], repeats: int = 5) -> tuple[floa
             function()
             host.append(1000 * (time.perf_counter() - begun))
             whole.append(host[-1])
-    return sorted(whole[2:])[repeats // 2], sorted(host[2:])[repeats // 2]
+    return sorted(whole[WARM:])[repeats // 2], sorted(host[WARM:])[repeats // 2]
 
 
 def config_of(name: str) -> GlowConfig:

@@ -19,7 +19,7 @@ import torch
 from priorkit_glow.folded import FoldedGlow
 from priorkit_glow.fused import FusedGlow
 from priorkit_glow.kernels import SOURCES, KernelGlow
-from priorkit_glow.replay import ReplayedGlow
+from priorkit_glow.replay import SEEN, ReplayedGlow
 from priorkit_operators import kernels as operators
 from shared import (
     BF16,
@@ -125,6 +125,8 @@ def agree_one(name: str) -> None:
 
 def _recordings(own: KernelGlow, z: torch.Tensor, r: torch.Tensor) -> dict[str, Any]:
     recorded = ReplayedGlow(own)
+    for _ in range(SEEN):
+        recorded.decode(z, keep=False)
     x, kept = own.decode(z, keep=True)
     found, k = recorded.decode(z, keep=True)
     same = torch.equal(found, x)

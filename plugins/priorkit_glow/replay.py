@@ -1,14 +1,15 @@
-"""Small batches as recordings: one call to the device instead of one per kernel.
+"""Batches as recordings: one call to the device instead of one per launch.
 
-A few images take a device less time than their several hundred launches take the processor. For
-every size of batch that is a power of two, up to :data:`LARGEST`, the launches are recorded once
-and replayed on buffers that stay where they are; a batch in between is filled up with zeros. The
-kernels give an image the same numbers in every batch, so that this shows nowhere but in time.
+A device takes less time for a few hundred images than the processor for a thousand launches. What
+a size of batch launches is recorded when it comes for the third time, which takes as long as two
+go one by one. Recordings replay on buffers that stay where they are; those of the sizes that were
+used last are held, as many as have room.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
@@ -19,9 +20,11 @@ from torch import Tensor
 from priorkit_glow.kernels import KernelGlow
 from priorkit_glow.network import GlowConfig
 
-__all__ = ["LARGEST", "Record", "Recording", "ReplayedGlow", "record_graph"]
+__all__ = ["LARGEST", "ROOM", "SEEN", "Record", "Recording", "ReplayedGlow", "record_graph"]
 
-LARGEST = 16  # images; beyond, the device is busy for longer than the launches take
+LARGEST = 512  # images; beyond, the device is busy for longer than the launches take
+ROOM = 2 << 30  # bytes of what all recordings keep for their pullbacks
+SEEN = 2  # batches of a size that go one by one before it is recorded
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ def record_graph(function: Callable[[], tuple[Tensor, ...]], device: torch.devic
             function()
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=side):  # its own default is of the first device used
+        # Its own default is a stream of the first device used; other threads may do what they like.
+        with torch.cuda.graph(graph, stream=side, capture_error_mode="thread_local"):
             results = function()
     return Recording(graph.replay, results)
 
@@ -75,24 +79,25 @@ class _Slot:
 
     def decode(self, z: Tensor) -> tuple[Tensor, ...]:
         """x and what was kept, in memory that the next call writes over."""
-        _fill(self._z, z)
+        self._z.copy_(z)
         self._forward.replay()
         return self._forward.results
 
     def pull(self, kept: Tensor, r: Tensor, dtype: torch.dtype) -> Tensor:
         """The gradient, in memory that the next call writes over."""
         self._forward.results[1].copy_(kept)
-        _fill(self._r, r)
+        self._r.copy_(r)
         self._back[dtype].replay()
         return self._back[dtype].results[0]
 
 
 class ReplayedGlow:
-    """x = G(z) and its pullback as :class:`KernelGlow` gives them, few images from recordings."""
+    """x = G(z) and its pullback as :class:`KernelGlow` gives them, from recordings."""
 
     def __init__(self, network: KernelGlow, record: Record = record_graph) -> None:
         self._network, self._record = network, record
-        self._slots: dict[int, _Slot] = {}
+        self._slots: OrderedDict[int, _Slot] = OrderedDict()  # the last used at the end
+        self._seen: Counter[int] = Counter()
         self._lock = Lock()  # a recording's memory is one thread's until it is copied
         self._broken = False
 
@@ -101,54 +106,44 @@ class ReplayedGlow:
         return self._network.config
 
     def kept_words(self, batch: int) -> int:
-        """As of the batch that it is filled up to."""
-        return self._network.kept_words(_filled(batch))
+        """As :meth:`KernelGlow.kept_words`."""
+        return self._network.kept_words(batch)
 
     def decode(self, z: Tensor, *, keep: bool) -> tuple[Tensor, Tensor]:
         """As :meth:`KernelGlow.decode`."""
         with self._lock:
+            self._seen[len(z)] += 1
             slot = self._slot(len(z))
             if slot is not None:
                 x, kept = slot.decode(z)
-                return x[: len(z)].clone(), kept[: None if keep else 0].clone()
-        x, kept = self._network.decode(_zeros_to(z, _filled(len(z))), keep=keep)
-        return x[: len(z)], kept
+                return x.clone(), kept[: None if keep else 0].clone()
+        return self._network.decode(z, keep=keep)
 
     def pull(self, kept: Tensor, r: Tensor, back: torch.dtype = torch.float32) -> Tensor:
         """As :meth:`KernelGlow.pull`."""
         with self._lock:
             slot = self._slot(len(r), back)
             if slot is not None:
-                return slot.pull(kept, r, back)[: len(r)].clone()
-        return self._network.pull(kept, _zeros_to(r, _filled(len(r))), back)[: len(r)]
+                return slot.pull(kept, r, back).clone()
+        return self._network.pull(kept, r, back)
 
     def _slot(self, batch: int, back: torch.dtype | None = None) -> _Slot | None:
-        """The recordings for so many images, with that pullback; None where they can't be had."""
-        size = _filled(batch)
-        if self._broken or not 0 < size <= LARGEST:
+        """The recordings for so many images, with that pullback; None where they go one by one."""
+        size = 4 * self.kept_words(batch)
+        few = self._seen[batch] <= SEEN
+        if self._broken or few or not 0 < batch <= LARGEST or size > ROOM:
             return None
         try:
-            if size not in self._slots:
-                self._slots[size] = _Slot(self._network, size, self._record)
+            if batch not in self._slots:
+                while self._slots and size + 4 * sum(map(self.kept_words, self._slots)) > ROOM:
+                    self._slots.popitem(last=False)
+                self._slots[batch] = _Slot(self._network, batch, self._record)
+            self._slots.move_to_end(batch)
             if back is not None:
-                self._slots[size].record_back(back)
+                self._slots[batch].record_back(back)
         except Exception as error:  # whatever a driver says
             self._broken = True
             said = f"{type(error).__name__}: {error}"[:300]
             warnings.warn(f"No recordings of kernels: {said}. They go one by one.", stacklevel=2)
             return None
-        return self._slots[size]
-
-
-def _filled(batch: int) -> int:
-    """The size that a batch is filled up to."""
-    return batch if not 0 < batch <= LARGEST else 1 << (batch - 1).bit_length()
-
-
-def _fill(whole: Tensor, part: Tensor) -> None:
-    whole[: len(part)] = part
-    whole[len(part) :] = 0
-
-
-def _zeros_to(part: Tensor, size: int) -> Tensor:
-    return torch.cat([part, part.new_zeros(size - len(part), *part.shape[1:])])
+        return self._slots[batch]
