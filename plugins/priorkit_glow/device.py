@@ -9,7 +9,7 @@ from priorkit import cuda
 from priorkit.interfaces import Pullback
 from priorkit_glow.folded import FoldedGlow
 from priorkit_glow.fused import SEVERAL, FusedGlow
-from priorkit_glow.kernels import SOURCES, KernelGlow
+from priorkit_glow.kernels import SOURCES, KernelGlow, fits
 from priorkit_glow.network import Glow, GlowConfig
 from priorkit_glow.ops import generate, pull_back, registered
 from priorkit_glow.replay import ReplayedGlow
@@ -41,7 +41,7 @@ def generator(
     network: FoldedGlow, like: Tensor, *, several: bool, reversible: bool
 ) -> FusedGlow | DeviceGlow:
     """G for the device and dtype of z's like this one, for one of them or for several."""
-    if like.is_cuda and like.dtype == torch.float32 and not reversible:
+    if like.is_cuda and like.dtype == torch.float32 and not reversible and fits(network.config):
         launch = kernels(like.device)
         if launch is not None:
             return DeviceGlow(ReplayedGlow(KernelGlow(network, like.device, launch)))

@@ -18,8 +18,9 @@ from priorkit.cuda import Argument, Launch
 from priorkit_glow.couplings import NAMES, Way
 from priorkit_glow.folded import FoldedGlow, FoldedStep
 from priorkit_glow.levels import Level, levels_of
+from priorkit_glow.network import GlowConfig
 
-__all__ = ["SOURCES", "KernelGlow"]
+__all__ = ["SOURCES", "KernelGlow", "fits"]
 
 _FOLDER = Path(__file__).parent / "csrc"
 _OF = {"hidden": ("rectify", "mask"), "step": ("couple", "uncouple", "latents_in", "latents_out")}
@@ -30,6 +31,11 @@ SOURCES = {
 WIDEST = 512  # channels of the stream that ``step.cu`` has room for
 _PLAIN, _WIDE, _PICTURE = range(3)  # Place, in step.cu
 _PIXELS, _THREADS = 8, 128
+
+
+def fits(config: GlowConfig) -> bool:
+    """Whether the kernels have room for a network."""
+    return levels_of(config)[-1].channels <= WIDEST
 
 
 class _Step:
@@ -78,7 +84,7 @@ class KernelGlow:
     ) -> None:
         self.config, self.device, self._launch = network.config, device, launch
         self.affine, self.levels = network.config.coupling == "affine", levels_of(network.config)
-        if self.levels[-1].channels > WIDEST:
+        if not fits(network.config):
             raise ValueError(f"{self.levels[-1].channels} channels, and at most {WIDEST} fit")
         self._forward = forward
         self._steps = [

@@ -5,7 +5,7 @@ import torch
 from priorkit_glow.couplings import Way
 from priorkit_glow.folded import FoldedGlow
 from priorkit_glow.fused import FusedGlow
-from priorkit_glow.kernels import KernelGlow
+from priorkit_glow.kernels import KernelGlow, fits
 from priorkit_glow.network import Glow, GlowConfig
 from priorkit_glow.ops import generate, pull_back, registered
 
@@ -161,3 +161,5 @@ def test_a_network_that_is_too_wide_is_refused(host):
     )
     with pytest.raises(ValueError, match="1024 channels"):
         KernelGlow(FoldedGlow.of(Glow(config)), CPU, host)
+    assert not fits(config)  # and PyTorch's operations do it instead
+    assert all(map(fits, CONFIGS.values()))
