@@ -90,14 +90,14 @@ class History:
             if moved:
                 ring.move(at, pair, own, theta=_theta(sy, yy, ss))
 
-    def directions(self) -> Tensor:
-        """H g for every image, (B, n)."""
-        found = [ring.direction(g) for ring, g in zip(self._rings, self._g, strict=True)]
+    def directions(self, rows: list[bool]) -> Tensor:
+        """H g for the rows, (B, n), and anything for the others."""
+        per_image = zip(self._rings, self._g, rows, strict=True)
+        found = torch.stack([ring.direction(g) if asked else g for ring, g, asked in per_image])
         plain = [ring.count == 0 for ring in self._rings]
-        together = torch.stack(found)
         if not any(plain):
-            return together
-        return torch.where(_column(plain, together), together / self._unit, together)
+            return found
+        return torch.where(_column(plain, found), found / self._unit, found)
 
 
 class _Ring:

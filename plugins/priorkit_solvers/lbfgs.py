@@ -106,7 +106,7 @@ class LBFGS(Solver[Search]):
         finite = torch.isfinite(first.value) & torch.isfinite(first.grad).all(1)
         state.diverge(~finite, problem, u0)
         state.end(first.grad.abs().amax(1) == 0, "converged", "the gradient is zero")
-        _aim(state, torch.ones_like(finite))
+        _aim(state, torch.ones_like(finite), [True] * b)
         return state
 
     def step(self, problem: Problem, state: Search) -> Search:
@@ -140,7 +140,7 @@ class LBFGS(Solver[Search]):
         if any(moved):
             self._accept(problem, state, accept, moved, point, now)
         if any(moved) or any(gone):
-            _aim(state, accept | failed)
+            _aim(state, accept | failed, [a or b for a, b in zip(moved, gone, strict=True)])
         return state
 
     def _accept(
@@ -184,10 +184,10 @@ def _scaled(scale: Tensor | None, u: Tensor) -> Tensor:
     return u if scale is None else scale * u
 
 
-def _aim(state: Search, rows: Tensor) -> None:
-    """A new direction and line search for the rows."""
+def _aim(state: Search, rows: Tensor, which: list[bool]) -> None:
+    """A new direction and line search for the rows, ``which`` in words of Python."""
     steepest = -_scaled(state.scale, _scaled(state.scale, state.g))
-    d = -_scaled(state.scale, state.pairs.directions())
+    d = -_scaled(state.scale, state.pairs.directions(which))
     slope = dots(d, state.g)
     bad = ~(slope < 0) | ~torch.isfinite(d.sum(1))  # rounding has spoilt the history
     d = torch.where(bad[:, None], steepest, d)
