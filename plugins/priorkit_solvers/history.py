@@ -70,20 +70,9 @@ class History:
         y = g - self._g
         pairs = torch.stack([s, y], 1)
         self._g = g if all(rows) else torch.where(_column(rows, g), g, self._g)
-        long_s, long_y, long_g = s.double(), y.double(), g.double()
-        products = torch.stack(
-            [
-                (a * b).sum(-1)
-                for a, b in (
-                    (long_s, long_y),
-                    (long_y, long_y),
-                    (long_s, long_s),
-                    (long_s, long_g),
-                    (long_y, long_g),
-                )
-            ],
-            1,
-        )
+        wide_s, wide_y, wide_g = s.double(), y.double(), g.double()
+        of = ((wide_s, wide_y), (wide_y, wide_y), (wide_s, wide_s), (wide_s, wide_g))
+        products = torch.stack([dots(a, b) for a, b in (*of, (wide_y, wide_g))], 1)
         known = products[:, :3].tolist()
         per_image = zip(self._rings, rows, known, g, pairs, products, strict=True)
         for ring, moved, (sy, yy, ss), at, pair, own in per_image:
@@ -167,8 +156,12 @@ class _Ring:
 
 
 def dots(a: Tensor, b: Tensor) -> Tensor:
-    """aᵀb along the last dimension, added up in float64."""
-    return (a.double() * b.double()).sum(-1)
+    """aᵀb of every row, (B, n) → (B,), added up in float64.
+
+    Threads share the sum of a row that is alone, and round it otherwise for it: two of it don't.
+    """
+    product = a.double() * b.double()
+    return product.expand(2, -1).sum(-1)[:1] if len(product) == 1 else product.sum(-1)
 
 
 def _theta(sy: float, yy: float, ss: float) -> float | None:

@@ -12,7 +12,7 @@ from priorkit_glow.prior import GlowPrior
 from priorkit_operators.gaussian import Gaussian
 from priorkit_operators.matrix import Matrix
 from priorkit_solvers.adam import Adam
-from priorkit_solvers.history import History
+from priorkit_solvers.history import History, dots
 from priorkit_solvers.lbfgs import LBFGS
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -133,6 +133,22 @@ def test_an_image_that_is_taken_twice_has_two_histories():
     twice = pair.directions([True, True])
     assert torch.equal(twice[0], twice[1])
     assert torch.equal(twice[0], alone.directions([True])[0])
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_a_row_that_is_alone_is_added_up_as_among_others(two_threads):
+    """Of so many numbers two threads would share the sum."""
+    a, b = torch.randn(2, 3, 100_000, generator=torch.Generator().manual_seed(0))
+    together = dots(a, b)
+    for i in range(3):
+        assert torch.equal(dots(a[i : i + 1], b[i : i + 1]), together[i : i + 1])
 
 
 class Waits(TorchDispatchMode):
