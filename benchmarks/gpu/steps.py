@@ -89,7 +89,9 @@ def agree() -> None:
     def one(name: str) -> str:
         command = [sys.executable, __file__, "agree-one", name]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        return f"{done.stdout}{done.stderr[-1500:] if done.returncode else ''}"
+        if done.returncode:
+            note(step="agree", network=name, error=done.stderr[-400:])
+        return done.stdout
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         for said in pool.map(one, CONFIGS):
