@@ -8,12 +8,12 @@ come out, costs one warning: PyTorch's own operations do the same.
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import re
 import threading
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,6 +27,7 @@ __all__ = [
     "Word",
     "compiled",
     "kernels",
+    "lacking",
     "obstacle",
     "passed",
     "require_agreement",
@@ -54,15 +55,14 @@ class Launch(Protocol):
         grid: tuple[int, int],
         threads: int,
         arguments: list[Argument],
-        shared: int = 0,
     ) -> None:
-        """One kernel: its name, its blocks in x and y, its threads, its arguments, of which a
-        tensor goes as a pointer, and the bytes of shared memory beyond those that it declares."""
+        """One kernel: its name, its blocks in x and y, its threads, and its arguments, of which a
+        tensor goes as a pointer."""
 
 
 Sources = Mapping[Path, tuple[str, ...]]  # files, and the names of the kernels in each
 
-PORTABLE_SHARED = 48 << 10  # bytes of shared memory that a block has everywhere
+CORE = (1, 2)  # of cuda.core at least, as in the extra ``cuda``: 0.4 has other names
 _loaded: dict[tuple[tuple[Path, ...], int], Launch | None] = {}
 _loading = threading.Lock()  # they are compiled once for all threads
 _said: dict[str, str] = {}  # per set of kernels: in use, or why not
@@ -72,8 +72,18 @@ def obstacle() -> str | None:
     """Why no kernel of our own can run here; None where one can."""
     if not torch.cuda.is_available():
         return "torch sees no CUDA device"
-    if importlib.util.find_spec("cuda") is None or importlib.util.find_spec("cuda.core") is None:
+    return lacking()
+
+
+def lacking() -> str | None:
+    """Why ``cuda.core`` can't be used; None where it can. Needs no device."""
+    try:
+        found = version("cuda-core")
+    except PackageNotFoundError:
         return "cuda.core is missing: pip install 'priorkit[cuda]'"
+    if tuple(map(int, re.findall(r"\d+", found)[:2])) < CORE:
+        needed = ".".join(map(str, CORE))
+        return f"cuda.core is {found}, and {needed} is needed: pip install -U 'priorkit[cuda]'"
     return None
 
 
@@ -157,16 +167,21 @@ def require_agreement(results: Mapping[str, tuple[Tensor, Tensor]], within: floa
             raise RuntimeError(f"{what} by our kernels is off by {error:.1e}")
 
 
+class _Thread(threading.local):
+    """What is so for each thread alone."""
+
+    entered = False
+
+
 class _Device:
-    """Compiled kernels, launched on torch's current stream."""
+    """Compiled kernels, launched on torch's current stream of their device."""
 
     def __init__(self, sources: Sources, index: int) -> None:
-        from cuda.core import Device, LaunchConfig, Stream, launch
+        from cuda.core import LaunchConfig, Stream, launch
         from cuda.core.utils import FileStreamProgramCache
 
         self._config, self._stream, self._launch = LaunchConfig, Stream.from_handle, launch
-        device = Device(index)
-        device.set_current()
+        self._thread = _Thread()
         major, minor = torch.cuda.get_device_capability(index)
         self._code: dict[str, Any] = {}
         with FileStreamProgramCache() as cache:
@@ -174,7 +189,6 @@ class _Device:
                 code = compiled(path, f"sm_{major}{minor}", cache)
                 self._code |= dict.fromkeys(names, code)
         self._kernels: dict[str, Any] = {}
-        self._allowed: dict[str, int] = {}  # bytes of shared memory, where more than every device's
         self._index = index
 
     def __call__(
@@ -183,26 +197,23 @@ class _Device:
         grid: tuple[int, int],
         threads: int,
         arguments: list[Argument],
-        shared: int = 0,
     ) -> None:
-        stream = self._stream(torch.cuda.current_stream().cuda_stream)
-        config = self._config(grid=grid, block=threads, shmem_size=shared)
-        if name not in self._kernels:  # an older device lacks those for its bfloat16
-            self._kernels[name] = self._code[name].get_kernel(name)
-        if shared > self._allowed.get(name, PORTABLE_SHARED):
-            self._allow(name, shared)
-        self._launch(stream, config, self._kernels[name], *map(passed, arguments))
+        # The default stream's handle is 0 on every device: it is that of the device in use.
+        with torch.cuda.device(self._index):
+            self._enter()
+            stream = self._stream(torch.cuda.current_stream(self._index).cuda_stream)
+            config = self._config(grid=grid, block=threads)
+            if name not in self._kernels:  # an older device lacks those for its bfloat16
+                self._kernels[name] = self._code[name].get_kernel(name)
+            self._launch(stream, config, self._kernels[name], *map(passed, arguments))
 
-    def _allow(self, name: str, shared: int) -> None:
-        """Let a kernel have more shared memory than every device grants."""
-        from cuda.bindings import driver
+    def _enter(self) -> None:
+        """Once per thread: one that has done nothing on the device yet has no context there."""
+        if not self._thread.entered:
+            from cuda.core import Device
 
-        most = driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-        handle = self._kernels[name].handle
-        (error,) = driver.cuKernelSetAttribute(most, shared, handle, self._index)
-        if error != driver.CUresult.CUDA_SUCCESS:
-            raise RuntimeError(f"{name} can't have {shared} bytes of shared memory: {error}")
-        self._allowed[name] = shared
+            Device(self._index).set_current()
+            self._thread.entered = True
 
 
 def passed(value: Argument) -> Any:

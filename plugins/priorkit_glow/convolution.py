@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from priorkit.linear import pixelwise
+from priorkit_glow.float32 import convolution
 
 __all__ = ["Convolution", "transposed"]
 
@@ -52,7 +52,7 @@ class Convolution:
         self.packed = self.matrix = None
         # One image in float32 is too little work for oneDNN to repay its longer calls.
         small = batch == 1 and dtype == torch.float32
-        if self.padding == 0 and dtype != torch.bfloat16:
+        if self.padding == 0 and dtype != torch.bfloat16 and device.type != "cuda":
             self.matrix = self.weight[:, :, 0, 0].T.contiguous()
         elif device.type == "cpu" and dtype in (torch.float32, torch.bfloat16) and not small:
             self.packed = self._pack((batch, weight.shape[1], side, side))
@@ -78,7 +78,7 @@ class Convolution:
         if self.packed is not None:
             return self._packed_product(x, self.packed)
         if self.matrix is None:
-            y = F.conv2d(x, self.weight, self.bias, padding=self.padding)
+            y = convolution(x, self.weight, self.bias)
         else:
             b, _, h, w = x.shape
             mixed = pixelwise(x.permute(0, 2, 3, 1).flatten(1, 2), self.matrix, self.bias)

@@ -3,7 +3,8 @@
 Per step the actnorm and the 1×1 convolution become one matrix, with the inverse taken in
 float64; in the coupling's network the actnorms and the gain exp(3·logs) disappear into the
 convolutions, whose even outputs (s) and odd outputs (t) are put in two blocks. Parameters
-are frozen tensors: no gradient is ever taken of them.
+are frozen tensors: no gradient is ever taken of them. What float32 means on a device is said in
+``float32.py``; inversion couldn't bear less.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from priorkit.linear import pixelwise
 from priorkit_glow.convolution import transposed
+from priorkit_glow.float32 import convolution, mixed
 from priorkit_glow.network import Glow, GlowConfig, Step, squeeze
 
 __all__ = ["FoldedGlow"]
@@ -88,9 +89,9 @@ class FoldedStep:
         return [transposed(-self.w3), transposed(self.w2), transposed(self.w1)]
 
     def net(self, x: Tensor) -> Tensor:
-        h = F.conv2d(x, self.w1, self.b1, padding=1).relu_()
-        h = F.conv2d(h, self.w2, self.b2).relu_()
-        return F.conv2d(h, self.w3, self.b3, padding=1)
+        h = convolution(x, self.w1, self.b1).relu_()
+        h = convolution(h, self.w2, self.b2).relu_()
+        return convolution(h, self.w3, self.b3)
 
 
 class FoldedGlow:
@@ -149,7 +150,7 @@ class FoldedGlow:
 
 
 def _mix(h: Tensor, matrix: Tensor, offset: Tensor) -> Tensor:
-    """M h + c at every pixel, as a matrix product: never in TF32, which inversion can't bear."""
+    """M h + c at every pixel."""
     b, _, height, width = h.shape
-    mixed = pixelwise(h.permute(0, 2, 3, 1).flatten(1, 2), matrix.T, offset)
-    return mixed.view(b, height, width, -1).permute(0, 3, 1, 2)
+    found = mixed(h.permute(0, 2, 3, 1).flatten(1, 2), matrix.T, offset)
+    return found.view(b, height, width, -1).permute(0, 3, 1, 2)

@@ -29,8 +29,8 @@ import torch
 from torch import Tensor
 
 from priorkit.interfaces import Pullback
-from priorkit.linear import pixelwise
 from priorkit_glow.convolution import Convolution
+from priorkit_glow.float32 import mixed
 from priorkit_glow.folded import FoldedGlow, FoldedStep
 from priorkit_glow.network import GlowConfig
 
@@ -107,12 +107,12 @@ class FusedStep:
         a.sub_(raw[..., -self.half :])
         if s is not None:
             a.div_(s)
-        out = pixelwise(_rows(h), self.inverse_t, self.inverse_offset).view(h.shape)
+        out = mixed(_rows(h), self.inverse_t, self.inverse_offset).view(h.shape)
         return out, self._kept(back, h1, h2, a, s, sigma) if back else None
 
     def undo(self, h: Tensor, back: torch.dtype) -> tuple[Tensor, _Kept]:
         """The h that :meth:`decode` was given, from its result."""
-        before = pixelwise(_rows(h), self.matrix_t, self.matrix_offset).view(h.shape)
+        before = mixed(_rows(h), self.matrix_t, self.matrix_offset).view(h.shape)
         a, b = before[..., : self.half], before[..., self.half :]
         h1, h2, raw = self._net(b)
         s, sigma = self._scale(raw)
@@ -146,7 +146,7 @@ class FusedStep:
 
     def pull(self, g: Tensor, kept: _Kept) -> Tensor:
         """The gradient at the step's input from that at its result, both (B, H, W, C)."""
-        g = pixelwise(_rows(g), self.inverse).view(g.shape)
+        g = mixed(_rows(g), self.inverse).view(g.shape)
         alpha, beta = g[..., : self.half], g[..., self.half :]
         if kept.s is None or kept.sigma is None:
             outer = _image(alpha, kept.back.dtype)

@@ -1,7 +1,9 @@
-"""x = G(z) and its pullback in kernels of our own, ``csrc/``, whoever executes them.
+"""x = G(z) and its pullback on a device: a library's products, our own kernels between them.
 
 The residual stream is float32, pixels one after the other with their channels; the couplings'
-hidden layers are float32 or bfloat16, each way. What the pullback needs of the steps lies in
+networks are float32 or bfloat16, each way, as convolutions of PyTorch (cuDNN). All that lies
+between two of those is one kernel of ``csrc/``: bias and ReLU with its bits, and the rest of a
+step, which writes what the next convolution reads. What the pullback needs of the steps lies in
 one block of memory: per step a, σ, and a bit per hidden value that was positive.
 """
 
@@ -13,37 +15,39 @@ import torch
 from torch import Tensor
 
 from priorkit.cuda import Argument, Launch
-from priorkit_glow.couplings import NAMES, Pixels, Way
+from priorkit_glow.couplings import NAMES, Way
 from priorkit_glow.folded import FoldedGlow, FoldedStep
 from priorkit_glow.levels import Level, levels_of
+from priorkit_glow.network import GlowConfig
 
-__all__ = ["SOURCES", "KernelGlow"]
+__all__ = ["SOURCES", "KernelGlow", "fits"]
 
 _FOLDER = Path(__file__).parent / "csrc"
-_CONVOLUTIONS = ("into", "through", "out_of", "back_into", "back_through", "back_out_of")
+_OF = {"hidden": ("rectify", "mask"), "step": ("couple", "uncouple", "latents_in", "latents_out")}
 SOURCES = {
-    _FOLDER / "convolution.cu": tuple(f"{c}_{t}" for t in NAMES.values() for c in _CONVOLUTIONS),
-    _FOLDER / "coupling.cu": tuple(
-        f"{way}on_chip_{t}" for t in NAMES.values() for way in ("", "back_")
-    ),
-    _FOLDER / "tiles.cu": (
-        *(f"{way}tiles_{count}_bfloat16" for way in ("", "back_") for count in (1, 2, 4)),
-        "sum_tiles",
-    ),
-    _FOLDER / "step.cu": ("couple", "uncouple", "bring_latents"),
+    _FOLDER / f"{file}.cu": tuple(f"{name}_{dtype}" for dtype in NAMES.values() for name in names)
+    for file, names in _OF.items()
 }
 WIDEST = 512  # channels of the stream that ``step.cu`` has room for
 _PLAIN, _WIDE, _PICTURE = range(3)  # Place, in step.cu
 _PIXELS, _THREADS = 8, 128
 
 
+def fits(config: GlowConfig) -> bool:
+    """Whether the kernels have room for a network."""
+    return levels_of(config)[-1].channels <= WIDEST
+
+
 class _Step:
     """One step's numbers as the kernels want them."""
 
-    def __init__(self, step: FoldedStep, device: torch.device, forward: torch.dtype) -> None:
-        weights, biases = [step.w1, step.w2, step.w3], [step.b1, step.b2, step.shifted_b3]
-        self.forward = Way.of(weights, biases, device, forward)
-        self._exact = step
+    def __init__(
+        self, step: FoldedStep, device: torch.device, launch: Launch, forward: torch.dtype
+    ) -> None:
+        weights, biases = [step.w1, step.w2, step.w3], [step.b1, step.b2]
+        self.forward = Way(launch, weights, biases, device, forward)
+        self.bias = step.shifted_b3.to(device, torch.float32)
+        self._exact, self._launch = step, launch
         self._back: dict[torch.dtype, Way] = {}
         self.inverse = step.inverse.to(device, torch.float32).contiguous()
         self.inverse_t = step.inverse.T.to(device, torch.float32).contiguous()
@@ -52,7 +56,8 @@ class _Step:
     def back(self, dtype: torch.dtype) -> Way:
         """The transposed convolutions, made when they are first asked for."""
         if dtype not in self._back:
-            self._back[dtype] = Way.of(self._exact.turned, None, self.offset.device, dtype)
+            turned, device = self._exact.turned, self.offset.device
+            self._back[dtype] = Way(self._launch, turned, None, device, dtype)
         return self._back[dtype]
 
 
@@ -64,8 +69,7 @@ class KernelGlow:
     network : the folded network, exact
     device : that the tensors lie on, and ``launch`` works on
     launch : executes a kernel of :data:`SOURCES`
-    forward : dtype of the hidden layers, torch.float32 or torch.bfloat16
-    on_chip : whether couplings whose hidden layers fit on the chip are one kernel
+    forward : dtype of the couplings' networks towards x, torch.float32 or torch.bfloat16
 
     Raises ValueError for a network that the kernels have no room for.
     """
@@ -77,20 +81,22 @@ class KernelGlow:
         launch: Launch,
         *,
         forward: torch.dtype = torch.float32,
-        on_chip: bool = True,
     ) -> None:
-        self.on_chip = on_chip
         self.config, self.device, self._launch = network.config, device, launch
         self.affine, self.levels = network.config.coupling == "affine", levels_of(network.config)
-        if self.levels[-1].channels > WIDEST:
+        if not fits(network.config):
             raise ValueError(f"{self.levels[-1].channels} channels, and at most {WIDEST} fit")
-        self._steps = [[_Step(step, device, forward) for step in steps] for steps in network.steps]
+        self._forward = forward
+        self._steps = [
+            [_Step(step, device, launch, forward) for step in steps] for steps in network.steps
+        ]
 
     def kept_words(self, batch: int) -> int:
         """Size of the block that :meth:`decode` fills for :meth:`pull`, in int32."""
         pairs = zip(self.levels, self._steps, strict=True)
         return batch * sum(len(steps) * sum(level.kept(self.affine)) for level, steps in pairs)
 
+    @torch.no_grad()
     def decode(self, z: Tensor, *, keep: bool) -> tuple[Tensor, Tensor]:
         """x = G(z) (B, C, H, W) from z (B, n) float32, and what was kept, an int32 vector."""
         z, batch = z.contiguous(), len(z)
@@ -102,26 +108,22 @@ class KernelGlow:
         h = self._stream(batch, len(self.levels) - 1)
         for number in reversed(range(len(self.levels))):
             level, steps = self.levels[number], self._steps[number]
-            self._latents(z, h, level, back=False)
-            raw, half = self._stream(batch, number), level.channels // 2
-            each = level.channels if self.affine else half
+            second = self._pixels(batch, level, level.channels // 2, self._forward)
+            self._latents("in", z, h, second, level, self._forward)
             for k in reversed(range(len(steps))):
-                a, sigma, *bits = parts.get((number, k), [None] * 4)  # none is written
-                second, way = Pixels(h[..., half:], half, level.channels), steps[k].forward
-                self._network(way, second, Pixels(raw, each, each), bits, level, batch)
-                place, out = _PLAIN, h
-                if k == 0:
+                step, (a, sigma, *bits) = steps[k], parts.get((number, k), [None] * 4)
+                raw = step.forward(second, bits)
+                place, out, last = _PLAIN, h, k == 0
+                if last:
                     place = _WIDE if number else _PICTURE
                     out = self._stream(batch, number - 1) if number else x
-                self._pixelwise(
-                    "couple",
-                    [h, raw, steps[k].inverse_t, steps[k].offset, a, sigma, out, place],
-                    level,
-                    batch,
-                )
+                arguments: list[Argument] = [h, raw, step.bias, step.inverse_t, step.offset]
+                arguments += [a, sigma, out, None if last else second, place]
+                self._pixelwise("couple", arguments, level, batch, self._forward)
                 h = out
         return x, kept
 
+    @torch.no_grad()
     def pull(self, kept: Tensor, r: Tensor, back: torch.dtype = torch.float32) -> Tensor:
         """J(z)ᵀ r, (B, n), from what :meth:`decode` kept and r (B, C, H, W) float32.
 
@@ -131,26 +133,26 @@ class KernelGlow:
         gz = g.new_empty(batch, self.config.n)
         parts = self._parts(kept, batch)
         for number, (level, steps) in enumerate(zip(self.levels, self._steps, strict=True)):
-            result, outer = self._stream(batch, number), self._stream(batch, number)
-            half = level.channels // 2
-            each = level.channels if self.affine else half
-            second = Pixels(result[..., half:], half, level.channels)
+            each = level.channels if self.affine else level.channels // 2
+            result = self._stream(batch, number)
+            outer, added = self._pixels(batch, level, each, back), None
             for k, step in enumerate(steps):
                 a, sigma, bits1, bits2 = parts[number, k]
                 place = _PLAIN if k else _WIDE if number else _PICTURE
-                self._pixelwise(
-                    "uncouple", [g, step.inverse, a, sigma, result, outer, place], level, batch
-                )
-                way, bits = step.back(back), [bits2, bits1]
-                self._network(way, Pixels(outer, each, each), second, bits, level, batch)
+                arguments: list[Argument] = [g, added, step.inverse, a, sigma, result, outer, place]
+                self._pixelwise("uncouple", arguments, level, batch, back)
+                added = step.back(back)(outer, [bits2, bits1])
                 g = result
-            self._latents(gz, g, level, back=True)
+            self._latents("out", gz, g, added, level, back)
         return gz
 
     def _stream(self, batch: int, number: int) -> Tensor:
         level = self.levels[number]
-        shape = (batch, level.height, level.width, level.channels)
-        return torch.empty(shape, dtype=torch.float32, device=self.device)
+        return self._pixels(batch, level, level.channels, torch.float32)
+
+    def _pixels(self, batch: int, level: Level, channels: int, dtype: torch.dtype) -> Tensor:
+        shape = (batch, level.height, level.width, channels)
+        return torch.empty(shape, dtype=dtype, device=self.device)
 
     def _parts(self, kept: Tensor, batch: int) -> dict[tuple[int, int], list[Tensor | None]]:
         """The block by level and step: a, σ, and the bits of the hidden layers."""
@@ -163,27 +165,24 @@ class KernelGlow:
                 at += sum(sizes)
         return parts
 
-    def _network(
-        self, way: Way, x: Pixels, y: Pixels, bits: list[Tensor | None], level: Level, batch: int
+    def _pixelwise(
+        self, name: str, first: list[Argument], level: Level, batch: int, dtype: torch.dtype
     ) -> None:
-        way.run(self._launch, x, y, bits, level, batch, on_chip=self.on_chip)
-
-    def _pixelwise(self, name: str, first: list[Argument], level: Level, batch: int) -> None:
         grid = (-(-batch * level.pixels // _PIXELS), 1)
         last: list[Argument] = [int(self.affine), float(level.scale_offset), batch]
         last += [level.height, level.width, level.channels]
-        self._launch(name, grid, _THREADS, first + last)
+        self._launch(f"{name}_{NAMES[dtype]}", grid, _THREADS, first + last)
 
-    def _latents(self, z: Tensor, h: Tensor, level: Level, *, back: bool) -> None:
+    def _latents(
+        self,
+        way: str,
+        z: Tensor,
+        h: Tensor,
+        beside: Tensor | None,
+        level: Level,
+        dtype: torch.dtype,
+    ) -> None:
         grid = (-(-len(z) * level.pixels * level.latents // _THREADS), 1)
-        arguments: list[Argument] = [
-            z,
-            h,
-            int(back),
-            self.config.n,
-            level.begin,
-            level.latents,
-            len(z),
-        ]
-        arguments += [level.height, level.width, level.channels]
-        self._launch("bring_latents", grid, _THREADS, arguments)
+        sizes = [self.config.n, level.begin, level.latents, len(z)]
+        sizes += [level.height, level.width, level.channels]
+        self._launch(f"latents_{way}_{NAMES[dtype]}", grid, _THREADS, [z, h, beside, *sizes])

@@ -90,7 +90,7 @@ class Curvature:
             for _ in range(2):  # once leaves what rounding has spoilt
                 product = product - torch.mv(used.T, torch.mv(used, product))
             rest = product.norm()
-            Q[k + 1] = product / rest if rest > 1e-6 * size else 0.0  # nothing is left
+            Q[k + 1] = torch.where(rest > 1e-6 * size, product / rest, 0.0)  # 0: nothing is left
         self.count += 1
 
     def close(self, temperature: float) -> None:

@@ -12,7 +12,11 @@ small matrices are kept oldest first and in float64.
 
 Every image has arrays of its own, of the size of its own history: a product of the whole batch
 would round an image's numbers differently in another batch, and a quasi-Newton path amplifies
-that.
+that. What is done entry by entry, or added up along a row, is done for the batch at once, and the
+numbers that decide come to the processor together.
+
+Gradients are held times a power of two that brings the first one near 1: their products leave
+float32 otherwise, where A or y is in units of its own. H g is the same, to the bit.
 """
 
 from __future__ import annotations
@@ -31,99 +35,110 @@ class History:
     """Up to ``memory`` pairs per image, at gradients ``g`` (B, n)."""
 
     def __init__(self, memory: int, g: Tensor) -> None:
-        self._rings = [_Ring(memory, row) for row in g]
+        largest = torch.frexp(g.abs().amax(1).nan_to_num(0.0, 0.0)).exponent
+        units = [2.0**-exponent for exponent in largest.clamp(-1000, 1000).tolist()]
+        self._unit = torch.tensor(units, dtype=g.dtype, device=g.device)[:, None]
+        self._g = g * self._unit
+        self._rings = [_Ring(memory, row) for row in self._g]
 
     def empty(self) -> Tensor:
         """(B,) whether an image has no pair."""
-        device = self._rings[0].g.device
-        return torch.tensor([ring.count == 0 for ring in self._rings], device=device)
+        return torch.tensor([ring.count == 0 for ring in self._rings], device=self._g.device)
 
-    def forget(self, rows: Tensor) -> None:
+    def forget(self, rows: list[bool]) -> None:
         """Drop all pairs of the rows."""
-        for i in rows.nonzero()[:, 0].tolist():
-            self._rings[i].forget()
+        for ring, gone in zip(self._rings, rows, strict=True):
+            if gone:
+                ring.forget()
 
     def rows(self, index: Tensor) -> History:
         """The history of these images alone; an image that is taken twice gets a copy."""
         kept, taken = History.__new__(History), index.tolist()
+        kept._unit, kept._g = self._unit[index], self._g[index]
         kept._rings = [
             copy.deepcopy(self._rings[i]) if i in taken[:place] else self._rings[i]
             for place, i in enumerate(taken)
         ]
         return kept
 
-    def move(self, s: Tensor, g: Tensor, rows: Tensor) -> None:
+    def move(self, s: Tensor, g: Tensor, rows: list[bool]) -> None:
         """The rows have gone by s to a point with gradient g, both (B, n).
 
         A pair is added where its curvature sᵀy is safely positive.
         """
-        for i in rows.nonzero()[:, 0].tolist():
-            self._rings[i].move(s[i], g[i])
+        g = g * self._unit
+        y = g - self._g
+        pairs = torch.stack([s, y], 1)
+        self._g = g if all(rows) else torch.where(_column(rows, g), g, self._g)
+        wide_s, wide_y, wide_g = s.double(), y.double(), g.double()
+        of = ((wide_s, wide_y), (wide_y, wide_y), (wide_s, wide_s), (wide_s, wide_g))
+        products = torch.stack([dots(a, b) for a, b in (*of, (wide_y, wide_g))], 1)
+        known = products[:, :3].tolist()
+        per_image = zip(self._rings, rows, known, g, pairs, products, strict=True)
+        for ring, moved, (sy, yy, ss), at, pair, own in per_image:
+            if moved:
+                ring.move(at, pair, own, theta=_theta(sy, yy, ss))
 
-    def directions(self) -> Tensor:
-        """H g for every image, (B, n)."""
-        return torch.stack([ring.direction() for ring in self._rings])
+    def directions(self, rows: list[bool]) -> Tensor:
+        """H g for the rows, (B, n), and anything for the others."""
+        per_image = zip(self._rings, self._g, rows, strict=True)
+        found = torch.stack([ring.direction(g) if asked else g for ring, g, asked in per_image])
+        plain = [ring.count == 0 for ring in self._rings]
+        if not any(plain):
+            return found
+        return torch.where(_column(plain, found), found / self._unit, found)
 
 
 class _Ring:
-    """The pairs of one image, in slots that are overwritten in turn, and a gradient.
-
-    Gradients are held times a power of two that brings the first one near 1: their products
-    leave float32 otherwise, where A or y is in units of its own. H g is the same, to the bit.
-    """
+    """The pairs of one image, in slots that are overwritten in turn."""
 
     def __init__(self, memory: int, g: Tensor) -> None:
-        self.memory = memory
-        largest = torch.frexp(g.abs().amax().nan_to_num(0.0, 0.0))
-        self.unit = 2.0 ** -int(largest.exponent.clamp(-1000, 1000))
-        self.g = g * self.unit
+        self.memory, self._like = memory, g[:0]
+        self._length = len(g)
         self.forget()
 
     def forget(self) -> None:
         self.count, self.next = 0, 0  # pairs, and the slot of the next
-        self.pairs = self.g.new_zeros(0, 2, len(self.g))  # s and y; grows as pairs come in
-        empty = torch.zeros(0, 0, dtype=torch.float64, device=self.g.device)
+        self.pairs = self._like.new_zeros(0, self._length)  # s and y by turns; grows with them
+        empty = torch.zeros(0, 0, dtype=torch.float64, device=self._like.device)
         self.SY = self.YY = empty
-        self.Sg = self.Yg = empty[0:0, 0:0].flatten()
+        self.along = empty.view(0, 2)  # Sᵀg and Yᵀg
+        self.theta = 1.0
 
-    def move(self, s: Tensor, g: Tensor) -> None:
-        g = g * self.unit
-        y = g - self.g
-        self.g = g
-        before = (self.Sg, self.Yg)
-        self.Sg, self.Yg = self._products(g)
-        sy, yy = float(dots(s, y)), float(dots(y, y))
-        if not sy > CURVATURE * (float(dots(s, s)) * yy) ** 0.5:
+    def move(self, g: Tensor, pair: Tensor, products: Tensor, *, theta: float | None) -> None:
+        """To gradient g by ``pair``, s and y (2, n), with the ``products`` of s and y: sᵀy, yᵀy,
+        sᵀs, sᵀg, yᵀg. Where there is no θ, the pair says nothing."""
+        before, self.along = self.along, self._products(g)
+        if theta is None:
             return
-        across = (self.Sg - before[0], self.Yg - before[1])  # Sᵀy and Yᵀy
+        across = self.along - before  # Sᵀy and Yᵀy
         full = self.count == self.memory
         kept = slice(1, None) if full else slice(None)
-        self.SY = _bordered(self.SY[kept, kept], across[0][kept], sy)
-        self.YY = _bordered(self.YY[kept, kept], across[1][kept], yy)
-        self.Sg = torch.cat([self.Sg[kept], dots(s, g)[None]])
-        self.Yg = torch.cat([self.Yg[kept], dots(y, g)[None]])
+        self.SY = _bordered(self.SY[kept, kept], across[kept, 0], products[:1])
+        self.YY = _bordered(self.YY[kept, kept], across[kept, 1], products[1:2])
+        self.along = torch.cat([self.along[kept], products[None, 3:]])
         self._grow()
-        self.pairs[self.next, 0], self.pairs[self.next, 1] = s, y
+        self.pairs[2 * self.next : 2 * self.next + 2] = pair
         self.next = (self.next + 1) % self.memory
         self.count += not full
+        self.theta = theta
 
-    def direction(self) -> Tensor:
+    def direction(self, g: Tensor) -> Tensor:
+        """H g, or without pairs g itself."""
         if not self.count:
-            return self.g / self.unit
-        theta = self.SY[-1, -1] / self.YY[-1, -1]
-        R = self.SY.triu()
-        p = torch.linalg.solve_triangular(R, self.Sg[:, None], upper=True)[:, 0]
-        right = self.SY.diagonal() * p + theta * (torch.mv(self.YY, p) - self.Yg)
+            return g
+        theta, R = self.theta, self.SY  # of which only the upper triangle is read
+        p = torch.linalg.solve_triangular(R, self.along[:, :1], upper=True)[:, 0]
+        right = R.diagonal() * p + theta * (torch.mv(self.YY, p) - self.along[:, 1])
         q = torch.linalg.solve_triangular(R.mT, right[:, None], upper=False)[:, 0]
-        weights = self._turned(torch.stack([q, -theta * p], 1), back=True).to(self.g.dtype)
-        used = self.pairs[: self.count].flatten(0, 1)
-        return torch.addmv(self.g, used.T, weights.flatten(), beta=float(theta))
+        weights = self._turned(torch.stack([q, -theta * p], 1), back=True).to(g.dtype)
+        used = self.pairs[: 2 * self.count]
+        return torch.addmv(g, used.T, weights.flatten(), beta=theta)
 
-    def _products(self, g: Tensor) -> tuple[Tensor, Tensor]:
-        """Sᵀg and Yᵀg, oldest first."""
-        used = self.pairs[: self.count].flatten(0, 1)
-        both = self._turned(torch.mv(used, g).double().view(-1, 2))
-        return both[:, 0], both[:, 1]
+    def _products(self, g: Tensor) -> Tensor:
+        """Sᵀg and Yᵀg, (pairs, 2), oldest first."""
+        used = self.pairs[: 2 * self.count]
+        return self._turned(torch.mv(used, g).double().view(-1, 2))
 
     def _turned(self, by_slot: Tensor, *, back: bool = False) -> Tensor:
         """Rows by slot as rows by age, oldest first, or ``back``."""
@@ -132,24 +147,33 @@ class _Ring:
         return by_slot.roll(self.next if back else -self.next, 0)
 
     def _grow(self) -> None:
-        have = len(self.pairs)
+        have = len(self.pairs) // 2
         if self.next < have:
             return
         more = min(self.memory, max(2 * have, 4)) - have
-        new = self.pairs.new_zeros(more, 2, self.pairs.shape[2])
+        new = self.pairs.new_zeros(2 * more, self._length)
         self.pairs = torch.cat([self.pairs, new])
 
 
 def dots(a: Tensor, b: Tensor) -> Tensor:
-    """aᵀb along the last dimension, added up in float64."""
-    return (a.double() * b.double()).sum(-1)
+    """aᵀb of every row, (B, n) → (B,), added up in float64.
+
+    Threads share the sum of a row that is alone, and round it otherwise for it: two of it don't.
+    """
+    product = a.double() * b.double()
+    return product.expand(2, -1).sum(-1)[:1] if len(product) == 1 else product.sum(-1)
 
 
-def _bordered(matrix: Tensor, column: Tensor, corner: float) -> Tensor:
-    """A matrix with one more column and, as its mirror image, one more row."""
-    k = len(column)
-    new = matrix.new_empty(k + 1, k + 1)
-    new[:k, :k] = matrix
-    new[:k, k] = new[k, :k] = column
-    new[k, k] = corner
-    return new
+def _theta(sy: float, yy: float, ss: float) -> float | None:
+    """θ, or None where the curvature isn't safely positive."""
+    return sy / yy if sy > CURVATURE * (ss * yy) ** 0.5 else None
+
+
+def _column(rows: list[bool], like: Tensor) -> Tensor:
+    return torch.tensor(rows, device=like.device)[:, None]
+
+
+def _bordered(matrix: Tensor, column: Tensor, corner: Tensor) -> Tensor:
+    """A matrix with one more column and, as its mirror image, one more row; the corner (1,)."""
+    wide = torch.cat([matrix, column[:, None]], 1)
+    return torch.cat([wide, torch.cat([column, corner])[None]])

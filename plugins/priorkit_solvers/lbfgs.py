@@ -13,7 +13,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from priorkit.interfaces import Evaluation, Problem, Requires, Solver, State
+from priorkit.interfaces import Evaluation, Problem, Requires, Solver, State, shared
 from priorkit_solvers.history import History, dots
 
 __all__ = ["LBFGS", "Search"]
@@ -38,6 +38,7 @@ class Search(State):
     first: Tensor  # (b,) value at the start
     past: Tensor  # (b, patience) values of the last iterations
     pairs: History
+    scale: Tensor | None = shared()  # of the problem, on its device
 
 
 class LBFGS(Solver[Search]):
@@ -83,7 +84,7 @@ class LBFGS(Solver[Search]):
         return fixed, per_image + 4 * 2 * self.history * problem.size
 
     def init(self, problem: Problem, u0: Tensor, budget: int) -> Search:
-        first = problem.value_grad(u0)
+        first, scale = problem.value_grad(u0), problem.scale
         b, zero = len(u0), torch.zeros_like(first.value)
         state = Search.begin(
             u0,
@@ -97,14 +98,15 @@ class LBFGS(Solver[Search]):
             fresh=torch.ones(b, dtype=torch.bool, device=u0.device),
             first=first.value.clone(),
             past=torch.full((b, self.patience), torch.inf).to(first.value),
-            pairs=History(self.history, _scaled(problem, first.grad)),
+            pairs=History(self.history, _scaled(scale, first.grad)),
+            scale=scale,
         )
         state.value, state.misfit = first.value, first.misfit
         state.evaluations += 1
         finite = torch.isfinite(first.value) & torch.isfinite(first.grad).all(1)
         state.diverge(~finite, problem, u0)
         state.end(first.grad.abs().amax(1) == 0, "converged", "the gradient is zero")
-        _aim(problem, state, torch.ones_like(finite))
+        _aim(state, torch.ones_like(finite), [True] * b)
         return state
 
     def step(self, problem: Problem, state: Search) -> Search:
@@ -129,22 +131,32 @@ class LBFGS(Solver[Search]):
         state.t = torch.where(~finite, state.low + 0.1 * (state.t - state.low), middle)
         state.t = torch.where(retreat, state.low, state.t)
         stuck = failed & state.fresh  # no step along the gradient itself improves
-        state.pairs.forget(failed)
-        state.diverge(stuck & ~finite, problem, point)
-        state.end(stuck, "converged", "no step along the gradient improves")
-        if bool(accept.any()):
-            self._accept(problem, state, accept, point, now)
-        _aim(problem, state, accept | failed)
+        moved, gone, ended = torch.stack([accept, failed, stuck]).tolist()
+        if any(gone):
+            state.pairs.forget(gone)
+        if any(ended):
+            state.diverge(stuck & ~finite, problem, point)
+            state.end(stuck, "converged", "no step along the gradient improves")
+        if any(moved):
+            self._accept(problem, state, accept, moved, point, now)
+        if any(moved) or any(gone):
+            _aim(state, accept | failed, [a or b for a, b in zip(moved, gone, strict=True)])
         return state
 
     def _accept(
-        self, problem: Problem, state: Search, rows: Tensor, point: Tensor, now: Evaluation
+        self,
+        problem: Problem,
+        state: Search,
+        rows: Tensor,
+        moved: list[bool],
+        point: Tensor,
+        now: Evaluation,
     ) -> None:
-        """Move the rows to their trial points, and end those that have converged."""
-        column = rows[:, None]
-        step, scale = point - state.u, problem.scale
-        step = step if scale is None else step / scale
-        state.pairs.move(step, _scaled(problem, now.grad), rows)
+        """Move the rows, ``moved`` in words of Python, to their trial points, and end those that
+        have converged."""
+        column, step = rows[:, None], point - state.u
+        step = step if state.scale is None else step / state.scale
+        state.pairs.move(step, _scaled(state.scale, now.grad), moved)
         state.u = torch.where(column, point, state.u)
         state.g = torch.where(column, now.grad, state.g)
         state.value = torch.where(rows, now.value, state.value)
@@ -162,28 +174,28 @@ class LBFGS(Solver[Search]):
             & (fall <= self.tolerance * oldest.abs()),
             "the gradient is zero": (state.g == 0).all(1),
         }
-        for reason, which in ends.items():
-            state.end(rows & which, "converged", reason)
+        if bool((torch.stack(list(ends.values())) & rows).any()):
+            for reason, which in ends.items():
+                state.end(rows & which, "converged", reason)
 
 
-def _scaled(problem: Problem, u: Tensor) -> Tensor:
+def _scaled(scale: Tensor | None, u: Tensor) -> Tensor:
     """s·u, which takes a gradient to that in u / s, and a step in u / s to one in u."""
-    return u if problem.scale is None else problem.scale * u
+    return u if scale is None else scale * u
 
 
-def _aim(problem: Problem, state: Search, rows: Tensor) -> None:
-    """A new direction and line search for the rows."""
-    if not bool(rows.any()):
-        return
-    steepest = -_scaled(problem, _scaled(problem, state.g))
-    d = -_scaled(problem, state.pairs.directions())
+def _aim(state: Search, rows: Tensor, which: list[bool]) -> None:
+    """A new direction and line search for the rows, ``which`` in words of Python."""
+    steepest = -_scaled(state.scale, _scaled(state.scale, state.g))
+    d = -_scaled(state.scale, state.pairs.directions(which))
     slope = dots(d, state.g)
     bad = ~(slope < 0) | ~torch.isfinite(d.sum(1))  # rounding has spoilt the history
     d = torch.where(bad[:, None], steepest, d)
-    slope = torch.where(bad, dots(steepest, state.g), slope)
-    state.pairs.forget(bad & rows)
+    along = dots(steepest, state.g)
+    slope = torch.where(bad, along, slope)
+    state.pairs.forget((bad & rows).tolist())
     fresh = state.pairs.empty()
-    first = _first(state, -dots(steepest, state.g))
+    first = _first(state, -along)
     state.d = torch.where(rows[:, None], d, state.d)
     state.slope = torch.where(rows, slope, state.slope)
     state.fresh = torch.where(rows, fresh, state.fresh)

@@ -44,7 +44,7 @@ def findings() -> dict[str, str]:
         "torch": torch.__version__,
         "torchvision": _torchvision(torch.__version__),
         "processor": f"{cores}, bfloat16 products: {'yes' if bfloat16 else 'no'}",
-        "cuda.core": _version("cuda-core"),
+        "cuda.core": cuda.lacking() or version("cuda-core"),
         "device": ", ".join(map(_device, range(torch.cuda.device_count()))) or "no CUDA device",
     }
     with warnings.catch_warnings():
@@ -81,10 +81,3 @@ def _torchvision(torch_version: str) -> str:
             "together. Install the two at once, from the same place"
         )
     return found
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed: pip install 'priorkit[cuda]'"

@@ -6,6 +6,7 @@ import sys
 import torch
 from typer.testing import CliRunner
 
+from priorkit import cuda
 from priorkit.cli import doctor
 from priorkit.cli.application import application
 from priorkit.registry import registry
@@ -39,3 +40,9 @@ def test_a_torchvision_of_another_build_is_said(tmp_path, monkeypatch):
     said = doctor.findings()["torchvision"]
     assert said.startswith(f"0.28.0 can't be imported beside torch {torch.__version__}")
     assert "from the same place" in said
+
+
+def test_a_cuda_core_that_is_too_old_is_said(monkeypatch):
+    monkeypatch.setattr(cuda, "version", lambda package: "0.4.2")
+    said = doctor.findings()["cuda.core"]
+    assert said == "cuda.core is 0.4.2, and 1.2 is needed: pip install -U 'priorkit[cuda]'"

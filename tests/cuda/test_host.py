@@ -44,9 +44,9 @@ def test_threads_that_stay_away_are_found(name, said, tmp_path):
 def test_the_check_at_first_use(own, host):
     own.check(host, torch.device("cpu"))
 
-    def broken(name, grid, threads, arguments, shared=0):
-        host(name, grid, threads, arguments, shared)
-        if name in ("couple", "gaussian_back"):
+    def broken(name, grid, threads, arguments):
+        host(name, grid, threads, arguments)
+        if name in ("couple_float32", "gaussian_back"):
             next(a for a in reversed(arguments) if isinstance(a, torch.Tensor)).mul_(1.01)
 
     with pytest.raises(RuntimeError, match="by our kernels is off by"):

@@ -1,5 +1,11 @@
 """Kernels that can't be had cost one warning; those that disagree aren't used."""
 
+import threading
+import tomllib
+from contextlib import nullcontext
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+
 import pytest
 import torch
 from priorkit_operators import kernels as gaussian
@@ -65,3 +71,81 @@ def test_a_compiler_that_fails_is_quoted(monkeypatch, reachable, tmp_path):
     monkeypatch.setattr(cuda, "_Device", compiles)
     with pytest.warns(UserWarning, match="(?s)for broken: .*identifier"):
         assert cuda.kernels("broken", {broken: ("f",)}, lambda launch: None, DEVICE) is None
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ("0.4.2", "cuda.core is 0.4.2, and 1.2 is needed: pip install -U 'priorkit[cuda]'"),
+        ("1.1.9", "cuda.core is 1.1.9, and 1.2 is needed: pip install -U 'priorkit[cuda]'"),
+        ("1.2.0", None),
+        ("1.10.0rc1", None),
+        ("2.0", None),
+        (None, "cuda.core is missing: pip install 'priorkit[cuda]'"),
+    ],
+)
+def test_a_cuda_core_that_is_missing_or_too_old(found, said, monkeypatch):
+    def version(package):
+        if found is None:
+            raise PackageNotFoundError(package)
+        return found
+
+    monkeypatch.setattr(cuda, "version", version)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert cuda.obstacle() == said
+
+
+def test_the_version_that_is_needed_is_that_of_the_extra():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    needed = ".".join(map(str, cuda.CORE))
+    assert f"cuda-core>={needed}" in project["optional-dependencies"]["cuda"]
+
+
+@pytest.fixture
+def second(monkeypatch):
+    """The device cuda:1 without a driver: what is done to it, by thread, and its kernels."""
+    core = pytest.importorskip("cuda.core", reason="needs the extra cuda")
+    did = []
+
+    def done(what, *about):
+        did.append((threading.get_ident(), what, *about))
+
+    class Device:
+        def __init__(self, index):
+            self.index = index
+
+        def set_current(self):
+            done("enters", self.index)
+
+    class Stream:
+        from_handle = staticmethod(lambda handle: handle)
+        cuda_stream = 0
+
+        def __init__(self, index):
+            self.cuda_stream = 100 + index
+
+    monkeypatch.setattr(core, "Device", Device)
+    monkeypatch.setattr(core, "Stream", Stream)
+    monkeypatch.setattr(core, "launch", lambda stream, *_: done("launches", stream))
+    monkeypatch.setattr(core, "LaunchConfig", lambda **_: None)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index: (9, 0))
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda index=0: Stream(index))
+    monkeypatch.setattr(torch.cuda, "device", lambda index: done("uses", index) or nullcontext())
+    device = cuda._Device({}, 1)
+    device._kernels["f"] = None
+    return device, did
+
+
+def test_a_thread_enters_its_device_once_and_takes_its_stream(second):
+    device, did = second
+
+    def twice():
+        for _ in range(2):
+            device("f", (1, 1), 32, [])
+
+    for _ in range(2):
+        thread = threading.Thread(target=twice)
+        thread.start()
+        thread.join()
+    one = [("uses", 1), ("enters", 1), ("launches", 101), ("uses", 1), ("launches", 101)]
+    assert [tuple(what) for _, *what in did] == one * 2

@@ -24,8 +24,7 @@ class HostError(RuntimeError):
 class HostLibrary:
     """The kernels of some sources; ``seed`` orders the threads and blocks.
 
-    A call executes one: its name, its blocks (x, y), its threads, its arguments, and the bytes of
-    shared memory that it doesn't declare.
+    A call executes one: its name, its blocks (x, y), its threads, its arguments.
     """
 
     def __init__(
@@ -44,11 +43,10 @@ class HostLibrary:
         grid: tuple[int, int],
         threads: int,
         arguments: list[Any],
-        shared: int = 0,
     ) -> None:
         values = [argument(value) for value in arguments]
         pointers = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
-        sizes = (ctypes.c_uint * 7)(*grid, 1, threads, 1, 1, shared)
+        sizes = (ctypes.c_uint * 6)(*grid, 1, threads, 1, 1)
         error = ctypes.create_string_buffer(400)
         seed = ctypes.c_uint64(self.seed)
         if self._of[name].host_launch(name.encode(), sizes, pointers, seed, error, len(error)):

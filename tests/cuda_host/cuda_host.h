@@ -70,8 +70,6 @@ struct Block {
 };
 
 inline Block* block = nullptr;
-inline std::unique_ptr<unsigned char[]> dynamic;  // shared memory of the size that a launch names
-inline size_t dynamic_size = 0;
 
 inline void leave() {
     Fiber& fiber = block->fibers[block->now];
@@ -137,7 +135,6 @@ extern "C" char __stop_cuda_shared[] __attribute__((weak));
 inline void run_block() {
     auto rubbish = [] { return char((*block->order)()); };
     std::generate(__start_cuda_shared, __stop_cuda_shared, rubbish);
-    std::generate(dynamic.get(), dynamic.get() + dynamic_size, rubbish);
     const size_t count = block->fibers.size();
     size_t left = count;
     while (left) {
@@ -178,11 +175,8 @@ void call(void (*kernel)(A...), void** arguments, std::index_sequence<I...>) {
 }
 
 template <typename... A>
-void run(void (*kernel)(A...), Dim grid, Dim threads, size_t shared, void** arguments,
-         uint64_t seed) {
+void run(void (*kernel)(A...), Dim grid, Dim threads, void** arguments, uint64_t seed) {
     std::mt19937_64 order(seed);
-    dynamic.reset(new unsigned char[shared]);
-    dynamic_size = shared;
     std::vector<unsigned> blocks(grid.size());
     std::iota(blocks.begin(), blocks.end(), 0u);
     std::shuffle(blocks.begin(), blocks.end(), order);
@@ -250,36 +244,6 @@ T shuffle_down(const char* where, T value, int by) {
                       [=](auto shown) { return shown(lane + by < WARP ? lane + by : lane); });
 }
 
-inline float of_bfloat16(unsigned bits) {
-    bits <<= 16;
-    float value;
-    std::memcpy(&value, &bits, 4);
-    return value;
-}
-
-// mma.m16n8k16, with the fragments of PTX: each lane computes its four entries of D.
-inline void multiply_add(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
-    const unsigned lane = block->now % WARP, group = lane / 4, two = lane % 4 * 2;
-    struct Operands {
-        unsigned a[4], b[2];
-    } mine{{a[0], a[1], a[2], a[3]}, {b[0], b[1]}};
-    Operands* pointer = &mine;
-    collective("mma", pointer, [&](auto shown) {
-        for (unsigned e = 0; e < 4; ++e) {
-            const unsigned row = group + e / 2 * 8, column = two + e % 2;
-            float sum = 0;
-            for (unsigned k = 0; k < 16; ++k) {
-                const unsigned at = row / 8 + k / 8 * 2, half = k % 2 * 16;
-                const unsigned left = shown(row % 8 * 4 + k % 8 / 2)->a[at] >> half & 0xffff;
-                const unsigned right = shown(column * 4 + k % 8 / 2)->b[k / 8] >> half & 0xffff;
-                sum += of_bfloat16(left) * of_bfloat16(right);
-            }
-            d[e] += sum;
-        }
-        return 0;
-    });
-}
-
 }  // namespace host
 
 #define HOST_TEXT_(x) #x
@@ -290,11 +254,6 @@ inline void multiply_add(float (&d)[4], const unsigned (&a)[4], const unsigned (
 #define __ballot_sync(mask, vote) host::ballot(HOST_HERE, vote)
 #define __shfl_xor_sync(mask, value, by) host::shuffle_xor(HOST_HERE, value, by)
 #define __shfl_down_sync(mask, value, by) host::shuffle_down(HOST_HERE, value, by)
-
-#define PRIORKIT_DYNAMIC_SHARED
-#define dynamic_shared host::dynamic.get()
-#define PRIORKIT_MULTIPLY_ADD
-using host::multiply_add;
 
 inline float __uint_as_float(unsigned bits) {
     float value;
@@ -316,7 +275,7 @@ inline uint64_t __umul64hi(uint64_t a, uint64_t b) {
 // The table of a library's kernels, and how Python starts one.
 #define HOST_KERNEL(NAME)                                              \
     if (!std::strcmp(name, #NAME)) {                                   \
-        host::run(NAME, grid, threads, sizes[6], arguments, seed);     \
+        host::run(NAME, grid, threads, arguments, seed);               \
         return 0;                                                      \
     }
 

@@ -1,0 +1,75 @@
+"""``benchmarks/gpu/gpu``: what it copies, and its steps, which measure nothing without a device."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[2]
+GPU = "benchmarks/gpu/gpu"
+needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+
+
+def run(root, *words, **environment):
+    given = {**os.environ, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1", **environment}
+    return subprocess.run(
+        ["bash", root / GPU, *words], capture_output=True, text=True, env=given, check=False
+    )
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """The script in a tree of its own, so that what it copies goes there."""
+    shutil.copytree(ROOT / "benchmarks/gpu", tmp_path / "benchmarks/gpu")
+    return tmp_path
+
+
+@needs_bash
+def test_it_copies_what_it_is_given(checkout, tmp_path):
+    (tmp_path / "some.zip").write_bytes(b"faces")
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures/a.png").write_bytes(b"a")
+    done = run(checkout, "data", f"faces={tmp_path}/some.zip", f"test={tmp_path}/pictures")
+    assert done.returncode == 0, done.stderr
+    assert (checkout / ".gpu/faces.zip").read_bytes() == b"faces"
+    assert (checkout / ".gpu/test/a.png").read_bytes() == b"a"
+    assert ".gpu/" in (ROOT / ".gitignore").read_text().splitlines()
+    wrong = run(checkout, "data", "flowers=some.zip")
+    assert wrong.returncode
+    assert wrong.stderr == "faces=ZIP, photos=ZIP or test=FOLDER, got flowers=some.zip\n"
+
+
+@needs_bash
+def test_without_a_command_it_says_what_there_is(checkout):
+    done = run(checkout)
+    assert done.returncode == 2
+    assert "gpu run STEP..." in done.stdout
+
+
+@needs_bash
+@pytest.mark.skipif(torch.cuda.is_available(), reason="small where there is no device")
+def test_a_step_is_noted_and_one_without_time_is_left_out(tmp_path):
+    out = tmp_path / "out"
+    done = run(ROOT, "run", "baseline", OUT=str(out))
+    assert "baseline: rc 0" in done.stdout, done.stdout + done.stderr
+    rows = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
+    assert {row["network"] for row in rows} == {"small", "large"}
+    assert all(row["ms"] > 0 for row in rows)
+    assert not any("error" in row for row in rows)
+    late = run(ROOT, "run", "baseline", OUT=str(out), BUDGET="0")
+    assert "baseline: left out, no time" in late.stdout
+
+
+@needs_bash
+@pytest.mark.slow
+@pytest.mark.skipif(torch.cuda.is_available(), reason="small where there is no device")
+def test_the_steps_that_run_our_kernels(tmp_path):
+    out = tmp_path / "out"
+    done = run(ROOT, "run", "check", "small", OUT=str(out))
+    assert "check: rc 0" in done.stdout, done.stdout + done.stderr
+    assert "small: rc 0" in done.stdout, done.stdout + done.stderr
