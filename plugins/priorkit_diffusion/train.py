@@ -180,7 +180,7 @@ class _Run(Descent[Noisy]):
         draws = draws + self.source.draws(indices, rng)
         sigmas = [*sigmas, o.levels.draw(len(indices), rng)]
         gray = rng.random(o.batch) < (o.gray if o.crop else 0)
-        # Everything is drawn for the whole batch, so that processes agree; this takes its own share.
+        # All is drawn for the whole batch, so that processes agree; each takes its own share.
         pixels = torch.stack(list(self.pool.map(lambda draw: draw(), draws[self.share])))
         sigma = torch.from_numpy(2 * np.concatenate(sigmas)[self.share])
         generator = torch.Generator(self.device).manual_seed(o.seed * 1_000_003 + self.step)
