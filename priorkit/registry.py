@@ -238,7 +238,7 @@ class _Register:
                 f"the target of {name!r} is a class or 'module:class', got {ascii(target)[:80]}"
             )
         if any_size and self.kind != "prior":
-            raise TypeError(f"a prior is for pictures of any size, and {name!r} is no prior")
+            raise TypeError(f"any_size is an option of priors, and {name!r} is not a prior")
         usual = dict(fallback) if isinstance(fallback, Mapping) else {}
         entry = Entry(self.kind, name, target, self.status.name, tuple(aliases), preset, usual)
         self.registry.add(entry, self.status, fallback=bool(fallback), any_size=any_size)

@@ -43,7 +43,7 @@ def _needs(entry: Entry) -> set[str]:
     try:
         options = option_fields(class_of(entry))
     except PriorkitError:
-        return {"what it lacks"}
+        return {"a package"}  # never ready: it can't be imported
     return {n for n, f in options.items() if f.is_required() and n not in entry.preset}
 
 

@@ -57,7 +57,9 @@ def reproduce(
         list[str] | None, typer.Argument(help="fig4, 4 or the name of a script; several")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="every figure")] = False,
-    full: Annotated[bool, typer.Option("--full/--quick", help="as the paper, or few")] = False,
+    full: Annotated[
+        bool, typer.Option("--full/--quick", help="as many runs as in the paper, or few")
+    ] = False,
     data: Annotated[Path, typer.Option(help="folder of test pictures")] = Path("../shared/data"),
     paper: Annotated[Path, typer.Option(help="folder of the authors' results")] = Path(
         "../shared/paper"

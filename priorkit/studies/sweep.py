@@ -61,7 +61,7 @@ def sweep(
     if engine not in ("local", "dask"):
         raise BadInputError("The engine is 'local' or 'dask'.", got=repr(engine))
     if scheduler is not None and engine != "dask":
-        raise BadInputError("A scheduler is Dask's.", try_="engine='dask'")
+        raise BadInputError("A scheduler is for the engine 'dask' only.", try_="engine='dask'")
     if jobs is not None and jobs < 1:
         raise BadInputError("jobs must be at least 1.", got=jobs)
     with Store.opened(Path(out)) as store:

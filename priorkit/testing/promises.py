@@ -43,7 +43,7 @@ def promise(what: str, hint: str = "") -> Iterator[None]:
         yield
     except Exception as error:
         if _follows(error, gathered):
-            gathered.append(Outcome(what, untried="what it needs is broken"))
+            gathered.append(Outcome(what, untried="a promise that it needs is broken"))
         else:
             gathered.append(Outcome(what, _said(error), hint))
     else:

@@ -66,7 +66,10 @@ def check_solver(
     with promise("images don't influence each other", "no sum or step over the batch"):
         _check_independence(solver, problem, u0, found, budget)
     if found.draws is not None:
-        with promise("draws have an address", "problem.streams(name, step=number)"):
+        with promise(
+            "draws depend on the seed, the image and the restart alone",
+            "problem.streams(name, step=number)",
+        ):
             _check_draws(solver, problem, u0, found, budget)
 
 
@@ -86,7 +89,7 @@ def _check_descent(
     close(now.misfit, found.misfit, 1e-6, "misfit isn't that of u")
     lowest, first = _minimum(problem, u0), problem.value_grad(u0).value
     fall = float(((found.value - lowest) / (first - lowest)).max())
-    assert fall < tolerance, f"the objective is above its minimum by {fall:.2e} of its fall"
+    assert fall < tolerance, f"the objective is {fall:.2e} of its possible fall above the minimum"
 
 
 def _minimum(problem: Problem, u0: Tensor) -> Tensor:
