@@ -23,10 +23,10 @@ DRAWS_LATENTS = Requires(latent=(Decoder, Sampler), noise=(GaussianNoise,))
 
 
 def check(solver: str, problem: Problem) -> None:
-    """Raise BadInputError where the posterior isn't defined, or another penalty was given."""
+    """Raise BadInputError where a posterior of the latent isn't defined, or has another penalty."""
     if problem.space != "latent" or not problem.noise.known or not problem.noise.std:
         raise BadInputError(
-            f"{solver} draws latents, and needs to know how much noise there is.",
+            f"{solver} draws latents, given how much noise there is.",
             got=f"space={problem.space}, "
             + (f"sigma={problem.noise.std:g}" if problem.noise.known else "no sigma"),
             try_="sigma=0.01, or the noise that the measurement has",
