@@ -32,7 +32,7 @@ class TotalVariation(Penalty):
     epsilon : size of the gradient below which it counts quadratically, in pixel values
     depth : whether the channels are the slices of a volume, (D, H, W), which are neighbours as
         pixels are: ∂ then goes through them too. With False, each channel is taken by itself; so it
-            is by default, with a warning for more than 3 channels
+        is by default, with a warning for more than 3 channels
 
     Reference: Rudin, Osher & Fatemi, "Nonlinear total variation based noise removal
     algorithms", Physica D 1992.

@@ -67,7 +67,7 @@ class Denoise(Solver[_Once]):
     def check(self, problem: Problem) -> None:
         if not problem.noise.known:
             raise BadInputError(
-                "A denoiser must be told the noise level of a real measurement.",
+                "A denoiser needs to know the noise level of a real measurement.",
                 try_="sigma=0.1, or sigma='auto'",
             )
 

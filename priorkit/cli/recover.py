@@ -30,7 +30,7 @@ OutOption = Annotated[
     Path | None, typer.Option("--out", help="folder for the results; by default a new one")
 ]
 ResumeFlag = Annotated[
-    bool, typer.Option("--resume", help="go on with a run that was cut short, by its --out")
+    bool, typer.Option("--resume", help="continue an interrupted run, given by its --out")
 ]
 PriorsOption = Annotated[str, typer.Option(help="names, separated by commas")]
 OpOption = Annotated[str | None, typer.Option(help="operator", autocompletion=names("operator"))]
@@ -238,7 +238,7 @@ def _say_interrupted(folder: Path | None, kept: str) -> None:
     from priorkit.io.folders import unfinished
 
     go_on = folder is not None and unfinished(folder).exists()
-    hint = f" To go on: the same with --resume --out {escape(folder)}" if go_on else ""
+    hint = f" To continue: the same with --resume --out {escape(folder)}" if go_on else ""
     err.print(f"Interrupted: {kept}.{hint}", soft_wrap=True)
     raise typer.Exit(130)
 

@@ -71,8 +71,8 @@ def reproduce(
 ) -> None:
     """Reproduce figures of the paper: its data, its plot, and what of its claims holds.
 
-    Without a figure, lists them. What was computed is kept: the same command goes on, and
-    --full adds to what --quick left.
+    Without a figure, lists them. What was computed is kept: the same command continues, and
+    --full adds to what --quick computed.
     """
     known = scripts()
     if not figures and not everything:

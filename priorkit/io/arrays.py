@@ -34,8 +34,8 @@ def numbers(thing: Any, what: str, *, copy: bool = True) -> Tensor:
     ----------
     thing : a numpy array of any byte order and strides, a torch tensor, a list or tuple of
         numbers, of lists or of these, or any object that numpy converts to an array
-        what : its name in errors: "The measurement y"
-        copy : whether to copy; else the tensor shares memory with ``thing`` where it can
+    what : its name in errors: "The measurement y"
+    copy : whether to copy; else the tensor shares memory with ``thing`` where it can
 
     Integers of 8 and 16 bits keep their type, since it may mean brightness. Floats that torch
     hardly supports become float32 (half) or float64 (long).

@@ -256,7 +256,7 @@ def test_ctrl_c(study, serial, tmp_path):
     os.killpg(sweep.pid, signal.SIGINT)  # as a terminal does: to the workers too
     _, err = sweep.communicate(timeout=120)
     assert sweep.returncode == 130, err
-    assert "Interrupted: the same command goes on." in err
+    assert "Interrupted: the same command continues." in err
     assert "Traceback" not in err
     assert all(row["status"] != "failed" for row in Results.read(out).rows)
     same(priorkit.sweep(study, out=out, jobs=1), serial)
