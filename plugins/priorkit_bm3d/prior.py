@@ -72,7 +72,7 @@ class BM3D(Denoiser):
         if not (isinstance(operator, LinearOperator) and isinstance(noise, GaussianNoise)):
             return Choices(
                 space="pixel",
-                refused="BM3D serves linear operators with Gaussian noise only. "
+                refused="BM3D removes Gaussian noise, and serves linear operators only. "
                 "Better: prior='none', or 'dct'.",
             )
         if isinstance(operator, IdentityOperator):
