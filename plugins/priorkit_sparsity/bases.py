@@ -82,9 +82,9 @@ class Basis(LinearDecoder, Encoder):
     def defaults(self, operator: Operator, noise: Noise) -> Choices:
         """‖z‖₁ with a γ that follows from what is measured, and a solver that fits it.
 
-        Where y is a picture of some kind, γ = 5.6·gain²·(σ/gain)^1.5, so that the solution stays
-        when A and y are multiplied by a number; without noise it is 0.01. Where the entries of y
-        mix all pixels, γ falls with the share m/n of measured numbers, by ``WEIGHTS``.
+        Where y is a picture of some kind, γ = 5.6·gain²·(σ/gain)^1.5, so that the solution is the
+        same when A and y are multiplied by a number; without noise γ is 0.01. Where the entries
+        of y mix all pixels, γ falls with the share m/n of measured numbers, by ``WEIGHTS``.
         """
         gamma: float | None = 0.01
         if operator.sees_all and not noise.known:

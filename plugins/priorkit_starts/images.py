@@ -38,7 +38,7 @@ class ImageStart(Start):
 
 
 class Flat(ImageStart):
-    """An even gray picture, for measurements that show no picture.
+    """An even gray picture.
 
     Parameters
     ----------

@@ -80,7 +80,7 @@ def plot(
 
 
 def standalone(drawn: str) -> bytes:
-    """An SVG as a file of its own, which needs the name of its format."""
+    """An SVG as a file of its own, with the XML namespace that such a file needs."""
     return drawn.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1).encode()
 
 

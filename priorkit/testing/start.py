@@ -47,7 +47,7 @@ def check_start(start: Start, *, problem: Problem | None = None) -> None:
 
 
 def _check_restarts(start: Start, problem: Problem) -> None:
-    """A start that differs between images of the same measurement is random: see restarts."""
+    """A start that differs between equal measurements is random; then restarts must differ too."""
     same = problem.at(
         problem.y[:1].expand_as(problem.y),
         None if problem.truth is None else problem.truth[:1].expand_as(problem.truth),
