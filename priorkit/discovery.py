@@ -1,4 +1,4 @@
-"""The plugins that are installed, and running their code so that it troubles nobody else."""
+"""Finding the installed plugins, and running their code in isolation."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def installed(path: list[str] | None = None) -> tuple[list[EntryPoint], list[Plu
     for dist in distributions(path=sys.path if path is None else path):
         try:
             own = [point for point in dist.entry_points if point.group == "priorkit"]
-        except Exception as error:  # of a damaged file, many kinds
+        except Exception as error:  # a damaged file raises many kinds
             if _mentions_priorkit(dist):
                 said = f"its entry_points.txt can't be read: {describe(error)}"
                 broken.append(PluginStatus("?", *label(dist), failures=[said]))
@@ -54,7 +54,7 @@ def _mentions_priorkit(dist: Distribution) -> bool:
 
 
 def label(dist: Distribution | None) -> tuple[str, str]:
-    """Name and version of a distribution, of which a damaged one may have neither."""
+    """Name and version of a distribution; "unknown" where they can't be read."""
     try:
         return (str(dist.name), str(dist.version)) if dist is not None else ("unknown", "")
     except Exception:
@@ -63,8 +63,9 @@ def label(dist: Distribution | None) -> tuple[str, str]:
 
 @contextmanager
 def isolated(tell: Callable[[str], object]) -> Iterator[None]:
-    """Run a plugin's code: what it prints goes to stderr, and what it changes of torch's defaults
-    is set back, and told. One thread at a time: stdout and the defaults are everyone's."""
+    """Run a plugin's code: what it prints goes to stderr, and changes of torch's defaults are
+    undone and reported by ``tell``. One thread at a time, since stdout and the defaults belong
+    to the whole process."""
     with _one_at_a_time:
         before = _torch_defaults()
         try:
@@ -76,7 +77,7 @@ def isolated(tell: Callable[[str], object]) -> Iterator[None]:
 
 
 def _set_back(before: tuple[Any, Any, bool] | None) -> bool:
-    """Give torch the defaults that it had; whether they were others."""
+    """Restore torch's defaults; return whether they had changed."""
     after = _torch_defaults()
     if after == before or after is None:
         return False
@@ -91,7 +92,7 @@ def _set_back(before: tuple[Any, Any, bool] | None) -> bool:
 
 
 def _torch_defaults() -> tuple[Any, Any, bool] | None:
-    """Device, dtype and whether gradients are recorded; None where nobody imported torch."""
+    """Device, dtype and whether gradients are recorded; None where torch isn't imported."""
     torch: Any = sys.modules.get("torch")
     if torch is None:
         return None
@@ -102,5 +103,5 @@ def describe(error: BaseException) -> str:
     """An error in one line."""
     try:
         return " ".join(f"{type(error).__name__}: {error}".split())
-    except Exception:  # its own words fail
+    except Exception:  # the error can't be written as text
         return type(error).__name__

@@ -43,7 +43,7 @@ class PriorkitError(Exception):
 
 
 class UnknownNameError(PriorkitError):
-    """A name or an option that nothing answers to."""
+    """A name or an option that doesn't exist."""
 
 
 class BadInputError(PriorkitError):

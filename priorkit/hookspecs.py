@@ -21,7 +21,7 @@ hookimpl = pluggy.HookimplMarker("priorkit")
 
 
 class Register(Protocol):
-    """What a hook is given: a function, with another for weights that a package ships."""
+    """The argument of a hook: a function, with a method for weights that a package ships."""
 
     def __call__(
         self,
@@ -33,15 +33,15 @@ class Register(Protocol):
         any_size: bool = False,
         **preset: Any,
     ) -> None:
-        """Register a name; a ``fallback`` is taken where nobody chooses one of its kind. One of
-        an operator may be a mapping: its options in a run for which neither a prior nor an
-        operator is chosen, ``priorkit recover face.png``. A prior of ``any_size`` is taken
-        instead of the fallback for pictures of another size than its own,
+        """Register a name. A ``fallback`` is used where no component of its kind is chosen. For an
+        operator it may be a mapping: its options in a run that chooses neither a prior nor an
+        operator, ``priorkit recover face.png``. A prior of ``any_size`` is used instead of the
+        fallback for pictures of another size than the fallback's,
         ``priorkit recover photo.jpg --op mask``."""
 
     def weights(self, package: str, target: Any, *, fallback: str = "", any_size: str = "") -> None:
-        """Register every ``weights/NAME.safetensors`` of a package as NAME; say which is a
-        fallback, and which for pictures of any size, if one is."""
+        """Register every ``weights/NAME.safetensors`` of a package as NAME; ``fallback`` and
+        ``any_size`` are the names that are registered as such."""
 
 
 @hookspec

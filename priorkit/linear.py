@@ -10,7 +10,7 @@ from torch import Tensor
 
 __all__ = ["column", "energy", "least_squares", "matvec", "pixelwise", "rmatvec"]
 
-IMAGES = 8  # that a matrix is multiplied with at once
+IMAGES = 8  # how many a matrix is multiplied with at once
 
 
 def least_squares(
@@ -27,9 +27,9 @@ def least_squares(
     """argmin over x of ‖A x − y‖² + ρ‖x − centre‖², per image, by CGLS.
 
     Conjugate gradients on the normal equations, which never form AᴴA and converge whether or
-    not y is in the range of A. An image stops when its residual is orthogonal to the range to
-    rounding, or where ρ = 0 when ‖A x − y‖² is at most ``enough``, the noise in y: what follows
-    fits noise.
+    not y is in the range of A. An image stops when its residual is orthogonal to the range of A up
+    to rounding, or, where ρ = 0, when ‖A x − y‖² is at most ``enough``, the energy of the noise in
+    y: further steps would fit the noise.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def least_squares(
 def energy(a: Tensor) -> Tensor:
     """‖a‖² per image in float64."""
     size = (a.abs() if a.is_complex() else a).flatten(1)
-    # Pieces that stay in the cache: of a large picture seven times faster than the whole.
+    # In pieces that fit into the cache, which is seven times faster for a large picture.
     parts = [piece.double().square().sum(1) for piece in size.split(1 << 16, 1)]
     return torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
 
@@ -85,19 +85,19 @@ def rmatvec(M: Tensor, y: Tensor) -> Tensor:
 def pixelwise(x: Tensor, M: Tensor, c: Tensor | None = None) -> Tensor:
     """x M + c at every pixel, (B, pixels, i) → (B, pixels, o), with the same bits in every batch.
 
-    One product per image: a library for AVX2 rounds the last rows of a product otherwise, and
-    where the pixels of all images were its rows, how many images there are would say which.
+    One product per image: with AVX2, libraries round the last rows of a product differently. In one
+    product of all images, it would depend on their number which rows are the last.
     """
     each = M.expand(len(x), -1, -1)
     return torch.bmm(x, each) if c is None else torch.baddbmm(c, x, each)
 
 
 def _in_blocks(product: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """A matrix product with a batch that rounds alike in every batch.
+    """A matrix product in which the bits of an image don't depend on its batch.
 
-    A library chooses its order of summation by the size of the product. Here every product
-    has so many images, some of them zero, so that an image's numbers are the same to the last
-    bit alone and among 500. The matrix, not the images, is what takes the time to read.
+    A library chooses its order of summation by the size of the product. Here every product has
+    ``IMAGES`` images, some of them zero, so that an image's bits are the same alone and among 500.
+    The zeros cost little: most of the time goes into reading the matrix.
     """
     b = len(x)
     lacking = -b % IMAGES
@@ -107,7 +107,7 @@ def _in_blocks(product: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 
 def _times(M: Tensor, x: Tensor) -> Tensor:
-    recorded = x.requires_grad and torch.is_grad_enabled()  # oneDNN's has no derivative
+    recorded = x.requires_grad and torch.is_grad_enabled()  # oneDNN's product has no derivative
     fast = x.device.type == "cpu" and x.dtype == torch.float32 and not recorded
     linear = _onednn() if fast else None
     return x @ M.T if linear is None else linear(x, M, None, "none", [], "")
@@ -115,7 +115,7 @@ def _times(M: Tensor, x: Tensor) -> Tensor:
 
 @cache
 def _onednn() -> Callable[..., Tensor] | None:
-    """oneDNN's x Mᵀ, half as long as MKL's for few x, where this build of torch has it."""
+    """oneDNN's x Mᵀ, twice as fast as MKL's for few x; None where this torch hasn't got it."""
     try:
         linear: Callable[..., Tensor] = torch.ops.mkldnn._linear_pointwise
         linear(torch.zeros(1, 2), torch.zeros(3, 2), None, "none", [], "")
@@ -127,7 +127,7 @@ def _onednn() -> Callable[..., Tensor] | None:
 def column(values: float | Tensor, like: Tensor) -> float | Tensor:
     """Numbers per image (B,), shaped and cast to multiply a batch ``like`` (B, …).
 
-    A number for all images stays what it is.
+    A number for all images is returned as it is.
     """
     if not isinstance(values, Tensor) or not values.ndim:
         return values

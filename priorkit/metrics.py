@@ -1,4 +1,4 @@
-"""How near a recovery is to the truth: per image, then averaged by whoever asks."""
+"""How near a recovery is to the truth, for each image."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def ssim(x: Tensor, truth: Tensor) -> Tensor:
 
 
 def _bands(plane: Tensor) -> list[Tensor]:
-    """A plane (H, W) in bands whose windows are all of the plane's, small enough to be cached."""
+    """A plane (H, W) in overlapping bands that fit into the cache; each window is in one band."""
     height, width = plane.shape
     rows = max(1, (1 << 16) // width)
     return [plane[top : top + rows + 10] for top in range(0, height - 10, rows)]

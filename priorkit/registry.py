@@ -2,7 +2,7 @@
 
 Plugins are found through the entry-point group ``priorkit``. Listing never imports a
 component; a plugin that fails is recorded and the rest keep working. While a plugin's code is
-imported, what it prints goes to stderr and what it sets for all of torch is set back.
+imported, what it prints goes to stderr and its changes of torch's defaults are undone.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Entry:
     plugin: str
     aliases: tuple[str, ...] = ()
     preset: dict[str, Any] = field(default_factory=dict)
-    usual: dict[str, Any] = field(default_factory=dict)  # options where nobody chooses anything
+    usual: dict[str, Any] = field(default_factory=dict)  # options where no component is chosen
 
     def load(self) -> Any:
         """The class or function itself, imported now if it was registered as a string.
@@ -64,7 +64,7 @@ class Entry:
             return self.target
         module, _, attribute = self.target.partition(":")
         try:
-            if module in sys.modules:  # nothing of it runs any more
+            if module in sys.modules:  # imported already: none of its code runs
                 return getattr(importlib.import_module(module), attribute)
             with isolated(lambda what: log.warning("Plugin %r %s.", self.plugin, what)):
                 return getattr(importlib.import_module(module), attribute)
@@ -128,7 +128,7 @@ class Registry:
         return entry
 
     def fallback(self, kind: str) -> Entry:
-        """The component of a kind that is taken where nobody chooses one.
+        """The component of a kind that is used where none is chosen.
 
         Raises UnknownNameError where no plugin offers one.
         """
@@ -140,12 +140,12 @@ class Registry:
         return self._entries[kind][self._fallback[kind]]
 
     def any_size(self, kind: str) -> Entry | None:
-        """What is taken instead of a fallback that is for another size, if a plugin says so."""
+        """The component used instead of a fallback that is for another size; None without one."""
         name = self._any_size.get(kind)
         return None if name is None else self._entries[kind][name]
 
     def commands(self, make: Callable[[], Any]) -> Iterator[tuple[PluginStatus, Any]]:
-        """For each plugin an application of its own, by ``make``, with the commands it adds."""
+        """For each plugin an application, made by ``make``, with the commands that it adds."""
         for status in self._loaded:
             app = make()
             self._call("register_commands", status, app)
@@ -170,7 +170,7 @@ class Registry:
                 self._manager.unregister(name=point.name)
             return
         for caller in self._manager.get_hookcallers(plugin) or []:
-            if not caller.has_spec():  # pluggy would wait for someone to declare it
+            if not caller.has_spec():  # pluggy accepts it, in case it is declared later
                 hint = did_you_mean(caller.name, [*KINDS.values(), "register_commands"])
                 status.failures.append(f"unknown hook {caller.name!r}. {hint}".rstrip())
         self._loaded.append(status)
@@ -192,7 +192,7 @@ class Registry:
     def add(
         self, entry: Entry, status: PluginStatus, *, fallback: bool, any_size: bool = False
     ) -> None:
-        """Take an entry in; a name or a place that is taken is refused, and said."""
+        """Add an entry. A name that is taken, or a second fallback, is recorded as a failure."""
         kind = entry.kind
         for taken in (entry.name, *entry.aliases):
             other = self.find(kind, taken)
@@ -211,7 +211,7 @@ class Registry:
 
 
 class _Register:
-    """What a hook is given; see :class:`priorkit.hookspecs.Register`."""
+    """The argument of a hook; see :class:`priorkit.hookspecs.Register`."""
 
     def __init__(self, registry: Registry, kind: str, status: PluginStatus) -> None:
         self.registry, self.kind, self.status = registry, kind, status
@@ -238,7 +238,7 @@ class _Register:
                 f"the target of {name!r} is a class or 'module:class', got {ascii(target)[:80]}"
             )
         if any_size and self.kind != "prior":
-            raise TypeError(f"a prior is for pictures of any size, and {name!r} is no prior")
+            raise TypeError(f"any_size is an option of priors, and {name!r} is not a prior")
         usual = dict(fallback) if isinstance(fallback, Mapping) else {}
         entry = Entry(self.kind, name, target, self.status.name, tuple(aliases), preset, usual)
         self.registry.add(entry, self.status, fallback=bool(fallback), any_size=any_size)

@@ -19,7 +19,7 @@ from torch import Tensor
 
 __all__ = ["Streams", "normal", "permutation"]
 
-_PIECE = 1 << 16  # pairs that a cache holds
+_PIECE = 1 << 16  # pairs that fit into the cache
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Streams:
     Parameters
     ----------
     seed : of the run
-    purpose : a word, such as "noise" or "start"; other words give independent draws
-    images : absolute numbers of the images, whatever batch they are solved in
-    restarts : which restart of its image a row is; default: the first, 0, of all
-    step : of a solver that draws in each; one, or one per row
+    purpose : a word, such as "noise" or "start"; different words give independent draws
+    images : numbers of the images in the run, not in their batch
+    restarts : number of the restart, for each row; default: 0, the first
+    step : number of the step, for a solver that draws in each; one for all rows, or one per row
     """
 
     seed: int
@@ -106,7 +106,7 @@ def normal(seed: int, purpose: str, rows: Sequence[int], columns: int) -> Tensor
 
 
 def _box_muller(words: np.ndarray, into: Tensor) -> None:
-    """64-bit words (pairs,) → standard normals (pairs, 2), in pieces that a cache holds."""
+    """64-bit words (pairs,) → standard normals (pairs, 2), in pieces that fit into the cache."""
     halves = torch.from_numpy(words.view(np.uint32).astype(np.float32).reshape(-1, 2))
     for first in range(0, len(into), _PIECE):
         u = halves[first : first + _PIECE].add_(0.5).mul_(2.0**-32)

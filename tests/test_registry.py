@@ -359,7 +359,7 @@ HOSTILE = {
     ),
     "an operator for any size": (
         "@hookimpl\ndef register_operators(register): register('x', 'a:b', any_size=True)",
-        "a prior is for pictures of any size, and 'x' is no prior",
+        "any_size is an option of priors, and 'x' is not a prior",
     ),
     "a number for a target": (
         "@hookimpl\ndef register_priors(register): register('x', 42)",

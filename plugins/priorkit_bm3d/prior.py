@@ -45,14 +45,14 @@ class BM3D(Denoiser):
                 got="×".join(map(str, shape)),
                 try_="shape=(3, 64, 64)",
             )
-        _package()  # found missing now, not when it is first called
+        _package()  # so that a missing package is reported now, not at the first call
         return self
 
     def denoise(self, x: Tensor, sigma: float | Tensor) -> Tensor:
-        """Each picture of x = clean + N(0, sigma²) by itself; one with sigma = 0 comes back."""
+        """Each picture of x = clean + N(0, sigma²) by itself; one with sigma = 0 is unchanged."""
         bm3d = _package()
         profile = bm3d.BM3DProfile()
-        profile.num_threads = 1  # with more, sums are in another order each time
+        profile.num_threads = 1  # with more, the order of sums, and so rounding, varies
         planes = x.detach().cpu().double().numpy()
         clean = np.empty_like(planes)
         levels = torch.as_tensor(sigma, dtype=torch.float64).expand(len(planes)).tolist()
@@ -67,13 +67,13 @@ class BM3D(Denoiser):
         return torch.from_numpy(clean).to(x)
 
     def defaults(self, operator: Operator, noise: Noise) -> Choices:
-        """One call for the identity, whose error isn't estimated: that takes as long again;
+        """One call for the identity, without the estimate of the error, which takes a second call;
         plug-and-play for other linear operators."""
         if not (isinstance(operator, LinearOperator) and isinstance(noise, GaussianNoise)):
             return Choices(
                 space="pixel",
-                refused="BM3D removes Gaussian noise, of which plug-and-play makes use where the "
-                "operator is linear. Better: prior='none', or 'dct'.",
+                refused="BM3D removes Gaussian noise, and serves linear operators only. "
+                "Better: prior='none', or 'dct'.",
             )
         if isinstance(operator, IdentityOperator):
             return Choices(space="pixel", solver={"name": "denoise", "estimate": False})

@@ -34,7 +34,7 @@ class DCGANConfig:
         if len(self.shape) != 3 or self.shape[1] != side or side < 8 or side & (side - 1):
             raise ValueError(f"DCGAN makes squares whose side is 8, 16, 32, 64 …, got {self.shape}")
         if not (self.shape[0] >= 1 and 1 <= self.latent <= 65536 and 1 <= self.width <= 4096):
-            raise ValueError(f"sizes must be positive and sane, got {self}")
+            raise ValueError(f"channels ≥ 1, latent is 1 to 65536, width 1 to 4096, got {self}")
 
     @property
     def widths(self) -> list[int]:

@@ -18,8 +18,9 @@ __all__ = ["DCGANPrior"]
 class DCGANPrior(Decoder, Sampler):
     """The generator of a trained DCGAN (Radford, Metz & Chintala 2016), in [0, 1].
 
-    It neither encodes nor has a density: its images are a thin sheet in the space of all, and
-    no measurement brings a recovery nearer than that sheet comes (Bora et al. 2017).
+    It neither encodes nor has a density. Its images are a small subset of all images: however
+    much is measured, a recovery comes no nearer to the truth than the nearest of them (Bora et
+    al. 2017).
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ class DCGANPrior(Decoder, Sampler):
         return self.config.latent
 
     def decode(self, z: Tensor) -> Tensor:
-        """G(z). An odd batch gets one more, so that every image rounds alike in every batch."""
+        """G(z). An odd batch is padded by one row, so that an image's bits don't depend on it."""
         odd = len(z) % 2 == 1 and len(z) > 1
         even = torch.cat([z, z[-1:]]) if odd else z
         return ((self._copies.like(z)(even[:, :, None, None]).tanh() + 1) / 2)[: len(z)]
@@ -73,7 +74,7 @@ class DCGANPrior(Decoder, Sampler):
     def defaults(self, operator: Operator, noise: Noise) -> Choices:
         """The paper's: γ = 0, z₀ ~ N(0, 0.1²·1), three restarts (Asim et al. 2020, section 4).
 
-        100 numbers can't follow noise, so that no penalty is needed for denoising either.
+        100 numbers can't fit noise, so that no penalty is needed for denoising either.
         """
         return Choices(
             space="latent",

@@ -64,9 +64,9 @@ def train(options: DCGANTraining, progress: Progress | None = None) -> Path | No
     """Train both networks; return the generator's weights, or None if time ran out.
 
     Each step lowers the discriminator's cross-entropy on a batch of pictures and one of
-    samples, then the generator's on the same samples taken for pictures (Goodfellow et al.
-    2014, the non-saturating loss), both by Adam with β₁ = 0.5. What is exported is the
-    average of the generator over the last steps, its batch statistics measured anew.
+    samples, then the generator's on the same samples labelled as pictures (Goodfellow et al.
+    2014, the non-saturating loss), both by Adam with β₁ = 0.5. The weights that are exported are
+    the generator's average over the last steps, with batch statistics measured for it.
 
     Raises ValueError where the data or the options don't fit.
     """
@@ -168,7 +168,7 @@ class _Run(Recipe):
 
     @torch.no_grad()
     def _measure_statistics(self, net: Generator) -> None:
-        """Batch statistics of an averaged network: its own, over many samples."""
+        """Measure the batch statistics of an averaged network anew, over many samples."""
         norms = [module for module in net if isinstance(module, nn.BatchNorm2d)]
         for norm in norms:
             norm.reset_running_stats()
@@ -197,7 +197,7 @@ class _Run(Recipe):
         return float((-10 * error.log10()).mean())
 
     def result(self) -> tuple[Mapping[str, Tensor], dict[str, Any]]:
-        """The averaged generator, its convolutions in fp16, and how near it comes."""
+        """The averaged generator, its convolutions in fp16, and its validation PSNR."""
         self._measure_statistics(self.ema)
         state = {
             key: value.half() if value.ndim == 4 else value

@@ -1,1 +1,1 @@
-"""deepinv beside priorkit: its physics as operators, its denoisers as priors, and back."""
+"""deepinv's physics as operators and its denoisers as priors, and priorkit's as deepinv's."""

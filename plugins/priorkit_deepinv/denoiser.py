@@ -40,7 +40,7 @@ class DeepinvDenoiser(Denoiser):
         self._copies = Copies(self._copy)
 
     def _copy(self, device: torch.device, dtype: torch.dtype) -> nn.Module:
-        """The user's own is neither moved nor taken out of training."""
+        """A copy in evaluation mode; the user's model is neither moved nor changed."""
         return copy.deepcopy(self.model).eval().to(device, dtype)
 
     @classmethod
@@ -55,12 +55,12 @@ class DeepinvDenoiser(Denoiser):
         return self
 
     def denoise(self, x: Tensor, sigma: float | Tensor) -> Tensor:
-        """Each picture by itself; one with sigma = 0 comes back."""
+        """Each picture by itself; one with sigma = 0 is unchanged."""
         levels = torch.as_tensor(sigma, dtype=torch.float64).expand(len(x)).tolist()
         model = self._copies.like(x)
         filters = not any(True for _ in model.parameters())
         with torch.no_grad():
-            # A filter may begin where its last call ended: of each image it is a new one.
+            # A filter may keep state between calls: each image gets a new copy of it.
             each = [copy.deepcopy(model) if filters else model for _ in x]
             images = zip(each, x.split(1), levels, strict=True)
             return torch.cat([clean(image, s) if s > 0 else image for clean, image, s in images])
@@ -74,7 +74,7 @@ def _named(name: str) -> Any:
         raise MismatchError(
             "The prior 'deepinv' needs the package deepinv.", try_="pip install 'priorkit[deepinv]'"
         ) from error
-    except RuntimeError as error:  # of a torchvision that is built for another torch
+    except RuntimeError as error:  # a torchvision that is built for another torch
         raise MismatchError(
             "The package deepinv can't be imported.",
             got=describe(error),
@@ -87,7 +87,7 @@ def _named(name: str) -> Any:
         )
     if "pretrained" in inspect.signature(cls).parameters:
         raise BadInputError(
-            f"{name} has weights to choose, which a name can't.",
+            f"{name} has weights to choose, which its name alone doesn't.",
             try_=f"prior=deepinv.models.{name}(pretrained=…)",
         )
     return cls()

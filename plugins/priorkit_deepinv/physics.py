@@ -19,9 +19,8 @@ class Physics(Operator):
     """A(x) = physics.A(x), without its noise; where that is Gaussian, its σ is the default.
 
     ``op=physics`` is enough, and is linear where the physics is. It computes in float32, since
-    much of deepinv knows nothing else. Physics of complex pictures sees real ones as such.
-    Measurements that deepinv keeps as a list of several, of stacked physics, are refused: see
-    ``priorkit.interfaces.stack``.
+    much of deepinv takes nothing else. Physics of complex pictures gets x with imaginary part 0.
+    Stacked physics, whose measurements are a list, are refused: use ``priorkit.interfaces.stack``.
 
     Parameters
     ----------
@@ -82,7 +81,7 @@ class Physics(Operator):
         return y if y.ndim == 4 and y.shape[1] in (1, 3) else None
 
     def _tried(self) -> tuple[torch.dtype, Any]:
-        """A(0), and the kind of pictures that it takes."""
+        """The dtype of the pictures that the physics takes, and A(0)."""
         zero = torch.zeros(1, *self.shape)
         with torch.no_grad():
             try:
@@ -91,7 +90,7 @@ class Physics(Operator):
                 return torch.complex64, self.physics.A(zero.to(torch.complex64))
 
     def _measured(self) -> Tensor | None:
-        """The mask of those whose mask says which entries of y are measured."""
+        """Which entries of y are measured, for physics with a mask that says it; else None."""
         if not _is(self.physics, "Inpainting", "MRI"):
             return None
         mask = cast(Tensor, self.physics.mask).detach().cpu()
@@ -111,6 +110,6 @@ def _single(tensor: Tensor) -> Tensor:
 
 
 def _is(thing: object, *names: str) -> bool:
-    """Whether it is of one of these classes of deepinv.physics, which nobody imports for this."""
+    """Whether it is of one of these classes of deepinv.physics, which isn't imported for this."""
     module = sys.modules.get("deepinv.physics")
     return module is not None and isinstance(thing, tuple(getattr(module, n) for n in names))

@@ -1,4 +1,4 @@
-"""Names for what comes from deepinv. It is imported only where one of its objects is used."""
+"""Names for objects of deepinv, which is imported only where one of them is used."""
 
 from priorkit import hookimpl
 from priorkit.hookspecs import Register

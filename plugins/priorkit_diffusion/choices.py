@@ -1,4 +1,4 @@
-"""What suits a denoising network on a problem: the table of docs/choosing.md decided."""
+"""Default settings of a denoising network for a problem; the table of docs/choosing.md is why."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from priorkit.interfaces import (
 
 __all__ = ["choose", "has_hole"]
 
-HOLE = 9  # pixels of a square in which nothing is seen, from which on it is a hole
+HOLE = 9  # side in pixels of the smallest unseen square that counts as a hole
 
 
 def choose(operator: Operator, noise: Noise) -> Choices:
-    """One call where y is the noisy picture, message passing where A is random, else renoising."""
+    """One call where y is the noisy picture, message passing where A is random, else DiffPIR."""
     if not isinstance(noise, GaussianNoise):
         return Choices(
             space="pixel",
@@ -44,16 +44,16 @@ def choose(operator: Operator, noise: Noise) -> Choices:
     return Choices(
         space="pixel",
         penalty="none",
-        solver={"name": "diffpir", **_ladder(operator, hole)},
+        solver={"name": "diffpir", **_diffpir(operator, hole)},
         start=start,
         budget=300 if hole else None,
     )
 
 
-def _ladder(operator: Operator, hole: bool) -> dict[str, float]:
-    """How renoising goes down: from the more noise, the further what is missing is from what is
-    seen. A hole takes more draws of fewer steps. What folds over where a part of the frequencies is
-    seen takes the most steps to be told apart, so that fewer draws are better."""
+def _diffpir(operator: Operator, hole: bool) -> dict[str, float]:
+    """Options of DiffPIR. The further missing pixels are from seen ones, the more noise it begins
+    with. A hole takes more draws of fewer steps. Where only some frequencies are measured, it
+    takes the most steps to resolve the aliasing, so that fewer draws are better."""
     if hole:
         return {"sigma_start": 0.6, "sigma_end": 0.03, "draws": 12}
     if operator.sees_image:
@@ -62,7 +62,7 @@ def _ladder(operator: Operator, hole: bool) -> dict[str, float]:
 
 
 def has_hole(operator: Operator) -> bool:
-    """Whether y is a picture in which a square of some size is missing."""
+    """Whether y is a picture in which a square of ``HOLE`` pixels a side is missing."""
     mask = operator.mask
     if not operator.sees_image or mask is None or mask.ndim != 3:
         return False

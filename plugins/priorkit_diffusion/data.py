@@ -23,11 +23,11 @@ __all__ = ["Crops", "Draw", "Source", "Whole"]
 Draw = Callable[[], Tensor]  # makes a picture (3, s, s) uint8
 
 HELD = 4 << 30  # bytes of decoded pictures that are kept; the others are decoded every time
-SCALES = (1.0, 0.75, 0.5)  # of crops, each as often as it is large
+SCALES = (1.0, 0.75, 0.5)  # of crops, chosen with a probability in proportion to the scale
 
 
 class Source(Protocol):
-    """Pictures by number: those that are trained on, then those that are kept."""
+    """Pictures by number: those that are trained on, then those kept for validation."""
 
     examples: int  # that are trained on
     kept: int  # for validation, the last by name
@@ -35,11 +35,11 @@ class Source(Protocol):
     skipped: dict[str, str]  # files that aren't used, with the reason
 
     def draws(self, indices: Sequence[int], rng: np.random.Generator) -> list[Draw]:
-        """The examples of those numbers, at random moved or turned."""
+        """Functions that make the examples of those numbers, randomly moved, mirrored or turned."""
         ...
 
     def plain(self, index: int) -> Tensor:
-        """Picture ``index`` of those that are kept, as it is, (3, s, s) uint8."""
+        """Validation picture ``index``, neither moved nor mirrored, (3, s, s) uint8."""
         ...
 
 
@@ -66,20 +66,21 @@ class Whole:
 class Crops:
     """Squares of pictures of any size: mirrored, turned, at full size, three quarters and half.
 
-    An example is a place in a picture, and a picture has as many as squares fill its area. Those
-    of which a side is shorter than the square are left out.
+    An example is a square at a random place of a picture, which has as many examples as squares
+    fill its area. Pictures with a side shorter than the square are left out.
 
     Parameters
     ----------
     path : a folder or a zip
     side : of the squares, in pixels
-    validation : how many pictures are kept, the last by name; of each the square in its middle
+    validation : how many pictures are kept for validation, the last by name, each as the square in
+        its middle
 
     Raises ValueError where no picture is left to train on.
     """
 
     def __init__(self, path: Path, *, side: int, validation: int) -> None:
-        # The box is that of the smallest picture that will do: smaller ones are left out.
+        # With this box, pictures with a side shorter than the square are skipped.
         self.pictures = TrainingPictures(path, (side, side), (0, 0, side, side))
         self.side, self.kept = side, validation
         self.digest, self.skipped = self.pictures.digest, self.pictures.skipped
@@ -94,10 +95,10 @@ class Crops:
         self.examples = int(self._ends[-1])
 
     def _read(self) -> list[int]:
-        """Pixels of each picture; as many as there is room for stay decoded."""
+        """The number of pixels of each picture; the first ``HELD`` bytes of them stay decoded."""
         areas, held = [], 0
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for start in range(0, self.trained, 64):  # no more in memory at a time
+            for start in range(0, self.trained, 64):  # at most 64 decoded pictures at a time
                 some = range(start, min(start + 64, self.trained))
                 for number, picture in zip(
                     some, pool.map(self.pictures.picture, some), strict=True
@@ -123,7 +124,7 @@ class Crops:
     def _square(
         self, number: int, reach: float, places: npt.NDArray[Any], turns: npt.NDArray[Any]
     ) -> Tensor:
-        """A square of up to ``reach`` pixels of a picture, as one of ``side``."""
+        """A square of a picture with a side of up to ``reach`` pixels, resized to ``side``."""
         picture = self._held.get(number)
         if picture is None:
             picture = self.pictures.picture(number)

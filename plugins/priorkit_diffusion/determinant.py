@@ -15,20 +15,20 @@ from priorkit_diffusion.flow import Step
 __all__ = ["log_determinant"]
 
 EXACT = 512  # numbers of an image up to which the whole matrix is made
-ROWS = 64  # of it at once
-SHORT = 3e-4  # of log on the interval: what the polynomial may lack, per number of the image
+ROWS = 64  # rows of the matrix that are made at once
+SHORT = 3e-4  # largest error of the polynomial that stands for log, per number of the image
 
 
 def log_determinant(step: Step, x: Tensor, *, number: int, probes: int) -> Tensor:
     """log|det J| of a step at x, per image, (B,) in float64; with gradients in x.
 
     Of more than 512 numbers, an estimate tr log J ≈ mean over ``probes`` of vᵀ p(J) v with
-    random signs v. A step at which D removes noise or keeps the image has eigenvalues between
-    σ'/σ and 1, and p is the sum of Chebyshev's polynomials that is log there. The signs have an
-    address, the ``number`` of the step, and are the same for every image and call.
+    random signs v. The eigenvalues of J are between σ'/σ, where D removes everything as noise, and
+    1, where D keeps the image; p is the sum of Chebyshev's polynomials that approximates log there.
+    The signs are a function of the ``number`` of the step, the same for every image and call.
 
-    The trace of the ODE's divergence would need a fourth of the products. At 18 steps of
-    the weights for faces it is off by up to 0.15 nats per number, and this by 0.002.
+    Integrating the ODE's divergence instead would need a fourth of the products. With 18 steps of
+    the weights for faces it is wrong by up to 0.15 nats per number, this estimate by 0.002.
 
     Reference: Han, Malioutov & Shin, "Large-scale log-determinant computation through
     stochastic Chebyshev expansions", ICML 2015.
@@ -56,7 +56,7 @@ def log_determinant(step: Step, x: Tensor, *, number: int, probes: int) -> Tenso
 
 
 def _chebyshev(low: float, high: float) -> list[float]:
-    """The weights of Chebyshev's polynomials whose sum is log on [low, high], to ``SHORT``."""
+    """Weights of Chebyshev's polynomials whose sum differs from log on [low, high] by ``SHORT``."""
     middle, half = (low + high) / 2, (high - low) / 2
     q = (middle - math.sqrt(low * high)) / half
     weights = [math.log((middle + math.sqrt(low * high)) / 2)]
@@ -88,7 +88,7 @@ def _pulled(function: Callable[[Tensor], Tensor], x: Tensor, w: Tensor) -> Tenso
 
 
 class _Pulled(torch.autograd.Function):
-    """J(x)ᵀ w, with derivatives in both, for which nothing but x and w is kept."""
+    """J(x)ᵀ w, differentiable in x and w; the backward pass keeps these two and computes again."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, w: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:

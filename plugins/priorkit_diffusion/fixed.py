@@ -1,4 +1,4 @@
-"""Where a function of each image is zero: fixed-point iteration, accelerated."""
+"""Zeros of a function, for each image by itself: fixed-point iteration, accelerated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ __all__ = ["zero"]
 MEMORY = 4  # earlier points that a step makes use of
 LIMIT = 100  # evaluations
 PATIENCE = 8  # evaluations in which the residual must be halved
-ENOUGH = {torch.float32: 1e-6, torch.float64: 1e-13}  # of the largest entry of x: rounding
+# A residual of this size, in parts of the largest entry of x, is one of rounding.
+ENOUGH = {torch.float32: 1e-6, torch.float64: 1e-13}
 RIDGE = 1e-10  # of normal equations with a diagonal of 1
 
 
@@ -24,15 +25,15 @@ def zero(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
 
         x ← x + f − (ΔX + ΔF) γ,   γ = argmin ‖f − ΔF γ‖²,
 
-    with the columns of ΔX and ΔF the differences from the point to earlier ones and of their
-    residuals. An image ends when its residual is one of rounding, or is halved no more; what
-    others beside it need changes nothing for it.
+    where the columns of ΔX and ΔF are the differences of the last point from earlier ones, and of
+    their residuals. An image is done when its residual is one of rounding, or is no longer halved.
+    It doesn't depend on the other images of the batch.
 
     Parameters
     ----------
     x : the first point, (B, …)
 
-    Returns the best point met, and the largest entry of its residual, as part of that of x, (B,).
+    Returns the best point met, and the largest entry of its residual in parts of that of x, (B,).
 
     Reference: Walker & Ni, "Anderson acceleration for fixed-point iterations", SIAM J. Numer.
     Anal. 2011.
@@ -78,5 +79,5 @@ def _beyond(points: list[Tensor], residuals: list[Tensor]) -> Tensor:
 
 
 def _differences(tensors: list[Tensor]) -> Tensor:
-    """From the last to each earlier one, (B, count, n)."""
+    """The last less each earlier one, (B, count, n)."""
     return torch.stack([(tensors[-1] - earlier).flatten(1) for earlier in tensors[:-1]], 1)

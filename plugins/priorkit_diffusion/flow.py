@@ -1,4 +1,4 @@
-"""The probability-flow ODE of a denoiser, in steps that can be undone: a bijection."""
+"""The probability-flow ODE of a denoiser, in invertible steps: a bijection."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ log = logging.getLogger("priorkit")
 Denoising = Callable[[Tensor, float], Tensor]  # x, σ ↦ D(x; σ)
 
 RHO = 7  # the larger, the more steps at small σ
-TOLERATED = 1e-4  # of an image that isn't undone to rounding: a fortieth of a grey level
+TOLERATED = 1e-4  # error of an inverse without a warning: a fortieth of a grey level
 
 
 @dataclass(frozen=True)
 class Step:
-    """x ↦ x' of dx/dσ = Φ(x, σ) = (x − D(x; σ))/σ from one σ down to the next:
+    """Heun's step x ↦ x' for dx/dσ = Φ(x, σ) = (x − D(x; σ))/σ from one σ down to the next:
 
         e = x + h·Φ(x, σ),   x' = x + h/2·(Φ(x, σ) + Φ(e, σ')),   h = σ' − σ.
 
-    It has an inverse where the slope of h/2·(Φ + Φ) is below 1: the steps are fine enough.
+    It has an inverse where x' − x has a slope below 1, which is so if the steps are fine enough.
     """
 
     denoise: Denoising
@@ -47,22 +47,22 @@ class Step:
         return (x - self.denoise(x, sigma)) / sigma
 
     def undo(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The point that the step takes to x, and what is lacking, as part of x, (B,).
+        """The point that the step takes to x, and the error that is left, in parts of x, (B,).
 
-        The first guess is a step of the ODE back. With its derivative, w = J⁻ᵀ g, where x has
-        one; nothing but the point is kept for that.
+        The first guess is Heun's step backwards. The point is differentiable in x, by w = J⁻ᵀ g,
+        for which only the point itself is kept.
         """
         found: tuple[Tensor, Tensor] = _Undone.apply(x, self)
         return found
 
 
 class Flow:
-    """x = G(z), from pure noise z ~ N(0, 1) to images with noise of the least level only:
+    """x = G(z), from pure noise z ~ N(0, 1) to images with noise of the least level:
 
         dx/dσ = (x − D(x; σ))/σ,   x(σ_max) = ½ + σ_max·z,   x = x(σ_min).
 
-    N of Heun's steps on σᵢ = (σ_max^(1/ρ) + i/N·(σ_min^(1/ρ) − σ_max^(1/ρ)))^ρ, ρ = 7. Each is
-    undone exactly, not by the ODE backwards, so that G and its inverse are one bijection.
+    N of Heun's steps on σᵢ = (σ_max^(1/ρ) + i/N·(σ_min^(1/ρ) − σ_max^(1/ρ)))^ρ, ρ = 7. The inverse
+    solves each step exactly, instead of integrating the ODE backwards, so that G is a bijection.
 
     Parameters
     ----------
@@ -89,9 +89,9 @@ class Flow:
         return x
 
     def undone(self, x: Tensor) -> list[Tensor]:
-        """Where each step begins on the way to x, the first step's first.
+        """The points at which the steps to x begin, in the order of the steps.
 
-        Where a step can't be undone, the nearest point is taken, and the log says so.
+        Where a step can't be inverted, the nearest point found is taken, and the log warns.
         """
         points, lacking = [], x.new_zeros(len(x))
         for step in reversed(self.steps):
@@ -109,12 +109,12 @@ class Flow:
         return points[::-1]
 
     def latent(self, start: Tensor) -> Tensor:
-        """z, from where the first step begins."""
+        """z, from the point at which the first step begins."""
         return (start - 0.5) / self.highest
 
 
 def recomputed(denoise: Denoising, pullback: Denoising) -> Denoising:
-    """D, of which autograd keeps nothing but x, and differentiates ``pullback`` instead there."""
+    """D, with the gradient of ``pullback``, computed in the backward pass, which keeps x alone."""
 
     def call(x: Tensor, sigma: float) -> Tensor:
         result: Tensor = _Recomputed.apply(x, sigma, denoise, pullback)
@@ -124,7 +124,7 @@ def recomputed(denoise: Denoising, pullback: Denoising) -> Denoising:
 
 
 class _Recomputed(torch.autograd.Function):
-    """D(x; σ) without a graph; the pullback makes one."""
+    """D(x; σ) without a graph; the backward pass makes that of the pullback."""
 
     @staticmethod
     def forward(
@@ -144,7 +144,7 @@ class _Recomputed(torch.autograd.Function):
 
 
 class _Undone(torch.autograd.Function):
-    """The inverse of a step, differentiated by the theorem of implicit functions."""
+    """The inverse of a step, differentiated by the implicit function theorem."""
 
     @staticmethod
     def forward(ctx: Any, y: Tensor, step: Step) -> tuple[Tensor, Tensor]:

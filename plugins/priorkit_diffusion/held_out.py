@@ -11,19 +11,19 @@ from priorkit_diffusion.network import DenoiserConfig, DenoisingNetwork
 __all__ = ["HeldOut"]
 
 MEASURED = (0.01, 0.05, 0.1, 0.2)  # σ of pictures in [0, 1]
-SHOWN = (0.1, 0.5)
-TOGETHER = 32  # pictures
-LEAST = 1e-12  # squared error of a picture, for its logarithm
+SHOWN = (0.1, 0.5)  # σ of the samples
+TOGETHER = 32  # pictures per call
+LEAST = 1e-12  # least squared error of a picture, since its logarithm is taken
 
 
 class HeldOut:
-    """The pictures of a source that are kept, each with noise that is always the same.
+    """The validation pictures of a source, each with noise that is always the same.
 
     Parameters
     ----------
     source : the pictures
-    config : of the networks that are judged, which says the σ that they learn
-    device : where they are
+    config : of the networks that are measured; it has the range of σ that they learn
+    device : where the networks are
     """
 
     def __init__(self, source: Source, config: DenoiserConfig, device: torch.device) -> None:
@@ -32,7 +32,7 @@ class HeldOut:
 
     @torch.no_grad()
     def psnr(self, network: DenoisingNetwork) -> dict[float, float]:
-        """Mean PSNR in dB of clean pictures, by σ; of no picture, none."""
+        """Mean PSNR in dB of the denoised pictures for each σ; empty without pictures."""
         low, high = self.range
         errors: dict[float, list[Tensor]] = {s: [] for s in MEASURED if low <= s <= high}
         for start in range(0, self.source.kept, TOGETHER):
@@ -59,13 +59,13 @@ class HeldOut:
         return torch.cat(rows)
 
     def _pictures(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """Some of them in [0, 1], and their noise of N(0, 1)."""
+        """Pictures ``start`` to ``stop`` in [0, 1], and their noise of N(0, 1)."""
         x = torch.stack([self.source.plain(i) for i in range(start, stop)]).float() / 255
         noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(start))
         return x.to(self.device), noise.to(self.device)
 
 
 def denoised(network: DenoisingNetwork, x: Tensor, sigma: float) -> Tensor:
-    """What a network makes of pictures in [0, 1] with noise of that σ, clipped."""
+    """Pictures in [0, 1] with noise of that σ, denoised by a network and clipped."""
     level = torch.full((len(x),), 2 * sigma).to(x)
     return ((network(2 * x - 1, level) + 1) / 2).clamp(0, 1)

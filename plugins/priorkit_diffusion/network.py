@@ -1,4 +1,4 @@
-"""The noise-conditional network: a U-Net without normalisation, told how strong the noise is."""
+"""The noise-conditional network: a U-Net without normalisation, with the noise level as input."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from priorkit.linear import pixelwise
 
 __all__ = ["DenoiserConfig", "DenoisingNetwork", "kept"]
 
-EMBEDDED = 128  # numbers that ln σ becomes
+EMBEDDED = 128  # length of the embedding of ln σ
 WAVES = 32  # cosines and as many sines of ln σ, of wavelengths from 2π/0.25 to 2π/32
 HEADS = 4
 DATA_STD = 0.5  # σ_data, of pictures in [-1, 1]
@@ -30,7 +30,7 @@ class DenoiserConfig:
     channels : of the hidden pictures, from full resolution to the coarsest; each next one has
         half the sides
     blocks : residual blocks per resolution, on the way down and again on the way up
-    attention : whether all places of the coarsest pictures look at each other
+    attention : whether there is self-attention among the pixels of the coarsest pictures
     shape : (3, H, W) of the pictures, or None for any
     sigma : the least and the greatest σ that it was trained on, of pictures in [-1, 1]
     """
@@ -79,8 +79,8 @@ class DenoiserConfig:
 
 
 def kept(config: DenoiserConfig) -> int:
-    """About how many numbers per pixel of its input autograd keeps of a call, measured too."""
-    total = 5 * config.channels[0]  # at its two ends
+    """About how many numbers autograd keeps of a call, per pixel of its input; also measured."""
+    total = 5 * config.channels[0]  # at the input and the output
     for level, (channels, count) in enumerate(zip(config.channels, config.blocks, strict=True)):
         last = level == len(config.channels) - 1
         pictures = 4 * count if last else 4 * 2 * count + 2  # of each block; the merged ones
@@ -88,7 +88,7 @@ def kept(config: DenoiserConfig) -> int:
     return total
 
 
-class Told(nn.Linear):
+class FixedLinear(nn.Linear):
     """x W + b per image (B, i), with the same bits in every batch once the weights are frozen."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -98,13 +98,13 @@ class Told(nn.Linear):
 
 
 class Block(nn.Module):
-    """h + conv(silu(s·conv(h) + t)): a residual step, scaled and shifted by what σ says."""
+    """h + conv(silu(s·conv(h) + t)): a residual step, with s and t functions of σ."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
         self.second = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.modulation = Told(EMBEDDED, 2 * channels)
+        self.modulation = FixedLinear(EMBEDDED, 2 * channels)
         nn.init.kaiming_normal_(self.first.weight)
         for zero in (self.modulation.weight, self.modulation.bias, self.second.weight):
             nn.init.zeros_(zero)
@@ -117,9 +117,9 @@ class Block(nn.Module):
 
 
 def _modulated(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """silu(s·x + t) with s and t (B, C), in place where autograd keeps nothing: fresh memory
-    costs as much as the arithmetic. Rows of W·C numbers, in the order of channels-last memory, as
-    a few channels alone are too short for the processor's vectors."""
+    """silu(s·x + t) with s and t (B, C), in place where no gradient is needed: new memory costs as
+    much as the arithmetic. It is computed on rows of W·C numbers, the order of channels-last
+    memory, because a few channels are too short for the processor's vector instructions."""
     b, c, height, width = x.shape
     rows = x.permute(0, 2, 3, 1).reshape(b, height, width * c)
     scale, shift = scale.repeat(1, width)[:, None], shift.repeat(1, width)[:, None]
@@ -131,7 +131,7 @@ def _modulated(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
 
 
 class Attention(nn.Module):
-    """h + what each place hears of all others, by scaled products of normalised vectors."""
+    """h + self-attention over all pixels, with normalised queries and keys."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -148,10 +148,10 @@ class Attention(nn.Module):
         if q.requires_grad and not self.asked.weight.requires_grad:
             # Written out, it can be differentiated twice: for the gradient of a density.
             weights = (q @ k.mT / math.sqrt(q.shape[-1])).softmax(-1)
-            heard = weights @ v
+            mixed = weights @ v
         else:
-            heard = F.scaled_dot_product_attention(q, k, v)
-        return h + self.told(heard.transpose(-1, -2).reshape(b, c, height, width))
+            mixed = F.scaled_dot_product_attention(q, k, v)
+        return h + self.told(mixed.transpose(-1, -2).reshape(b, c, height, width))
 
 
 class DenoisingNetwork(nn.Module):
@@ -173,7 +173,7 @@ class DenoisingNetwork(nn.Module):
         self.config = config
         widths = config.channels
         self.embedding = nn.Sequential(
-            Told(2 * WAVES, EMBEDDED), nn.SiLU(), Told(EMBEDDED, EMBEDDED), nn.SiLU()
+            FixedLinear(2 * WAVES, EMBEDDED), nn.SiLU(), FixedLinear(EMBEDDED, EMBEDDED), nn.SiLU()
         )
         self.enter = nn.Conv2d(3, widths[0], 3, padding=1, bias=False)
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
@@ -197,19 +197,19 @@ class DenoisingNetwork(nn.Module):
         return skip * x + out * self.residual(enter * x, sigma.log() / 4).to(x.dtype)
 
     def residual(self, x: Tensor, level: Tensor) -> Tensor:
-        """F(x, ℓ), in the dtype of the convolutions; the level is embedded in its own."""
+        """F(x, ℓ), in the dtype of the convolutions; the embedding has the dtype of ℓ."""
         waves = torch.linspace(math.log(0.25), math.log(32), WAVES).exp().to(level)
         angles = level[:, None] * waves
-        told = self.embedding(torch.cat([angles.sin(), angles.cos()], 1))
+        embedded = self.embedding(torch.cat([angles.sin(), angles.cos()], 1))
         h = self.enter(x.to(self.enter.weight.dtype, memory_format=torch.channels_last))
         kept = []
         for blocks, shrink in zip(self.down, self.shrink, strict=True):
             for block in cast(nn.ModuleList, blocks):
-                h = block(h, told)
+                h = block(h, embedded)
             kept.append(h)
             h = shrink(h)
         for i, block in enumerate(self.middle):
-            h = block(h, told)
+            h = block(h, embedded)
             if i == len(self.middle) // 2:
                 h = self.attention(h)
         for blocks, grow, merge in zip(
@@ -217,5 +217,5 @@ class DenoisingNetwork(nn.Module):
         ):
             h = merge(torch.cat([grow(h), kept.pop()], 1))
             for block in cast(nn.ModuleList, blocks):
-                h = block(h, told)
+                h = block(h, embedded)
         return cast(Tensor, self.leave(h))

@@ -23,8 +23,8 @@ __all__ = ["Networks"]
 
 
 class Finer(BaseModel):
-    """What a card says of another network for little noise: it is alone below the first σ, and
-    together with this one up to the second, as much as ln σ says. Both in units of [0, 1]."""
+    """A card's entry for another network, for little noise. Below the first σ it is used alone;
+    between the two σ both are, with weights linear in ln σ. σ is in units of [0, 1]."""
 
     weights: str
     sigma: tuple[float, float]
@@ -37,15 +37,15 @@ class Finer(BaseModel):
 
 
 class Networks:
-    """The networks of a prior, frozen, and how they see a picture.
+    """The frozen networks of a prior, applied to pictures.
 
     They are held in float64; copies for a device and dtype are made when an input asks for them.
 
     Parameters
     ----------
-    networks : one, or that for much noise and that for little
-    between : the two σ, in units of [0, 1], between which both are heard
-    mirrored : whether what a picture's mirror image gives is averaged in
+    networks : one, or the one for much noise and the one for little
+    between : the two σ, in units of [0, 1], between which both are used
+    mirrored : whether the result is averaged with that of the mirrored picture
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Networks:
 
     @classmethod
     def read(cls, path: Path, *, finer: bool) -> tuple[Self, list[Card]]:
-        """From weights and, if ``finer``, those that their card names beside them. Raises
+        """From a file of weights and, if ``finer``, the one beside it that its card names. Raises
         WeightsError."""
         card, network = restore(path, "diffusion", DenoiserConfig, DenoisingNetwork)
         other = card.default("finer", Finer, path) if finer else None
@@ -82,7 +82,7 @@ class Networks:
         return self.configs[-1].sigma[0] / 2, self.configs[0].sigma[1] / 2
 
     def varied(self, *, alone: bool, mirrored: bool) -> Self:
-        """The same, or only the first of them, with or without mirrors."""
+        """A copy with all networks or the first ``alone``, and with mirroring or without."""
         own = copy.copy(self)
         own.mirrored = mirrored
         if alone:
@@ -97,15 +97,15 @@ class Networks:
         level = 2 * torch.as_tensor(sigma, dtype=x.dtype, device=x.device).expand(len(x))
         v = _padded(2 * x - 1, max(config.multiple for config in self.configs))
         v = v.expand(-1, 3, -1, -1)
-        clean = self._seen(v, level, networks)
+        clean = self._tiled(v, level, networks)
         if self.mirrored:
-            clean = (clean + self._seen(v.flip(-1), level, networks).flip(-1)) / 2
+            clean = (clean + self._tiled(v.flip(-1), level, networks).flip(-1)) / 2
         if x.shape[1] == 1:
             clean = clean.mean(1, keepdim=True)
         return (clean[..., : x.shape[-2], : x.shape[-1]] + 1) / 2
 
-    def _seen(self, v: Tensor, level: Tensor, networks: list[DenoisingNetwork]) -> Tensor:
-        """Whole pictures, of which large ones are seen in tiles."""
+    def _tiled(self, v: Tensor, level: Tensor, networks: list[DenoisingNetwork]) -> Tensor:
+        """Whole pictures denoised, large ones tile by tile."""
         if self.tiles is None:
             return self._by_level(v, level, networks)
         return self.tiles.apply(lambda part: self._by_level(part, level, networks), v)
@@ -123,7 +123,7 @@ class Networks:
             if len(used) == len(v):
                 total = total + column(weight, v) * network(v, level)
             elif len(used):
-                # One image alone would be rounded otherwise than among others.
+                # A batch of one is rounded differently from larger ones.
                 rows = used.repeat(2) if len(used) == 1 else used
                 found = column(weight[rows], v) * network(v[rows], level[rows])
                 total = total.index_add(0, used, found[: len(used)])

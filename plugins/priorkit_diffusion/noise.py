@@ -1,4 +1,4 @@
-"""How strong the noise is that a denoiser is trained on, and a batch of noisy pictures."""
+"""The noise levels that a denoiser is trained on, and a batch of noisy pictures."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Levels:
 
 WHOLE = Levels(near=(0.002, 1.5), far=(0.25, 40.0), share=0.72)
 CROPS = Levels(near=(0.002, 0.65), far=(0.4, 4.0), share=0.87)
-# Photographs teach the little noise, and the pictures beside them the great.
+# With --also, the photographs have little noise (ALSO), the other pictures more (BESIDE).
 ALSO = Levels(near=(0.002, 0.25), far=(0.002, 0.65), share=0.8)
 BESIDE = Levels(near=(0.04, 1.5), far=(0.25, 40.0), share=0.7)
 
@@ -58,7 +58,7 @@ class Noisy(NamedTuple):
 
 
 def grayed(batch: Noisy, which: Tensor) -> Noisy:
-    """Some pictures of a batch, ``which`` (B,), by their luma, with the noise of one channel."""
+    """A batch with the pictures ``which`` (B,) made gray, their noise that of one channel."""
     which = which[:, None, None, None]
     luma = (batch.clean * torch.tensor(LUMA).to(batch.clean)[:, None, None]).sum(1, keepdim=True)
     return Noisy(

@@ -44,23 +44,23 @@ STEPS = 18
 class DiffusionPrior(MixedDenoiser, MixedDecoder, Encoder, Density, Sampler):
     """A noise-conditional network D(v; σ) ≈ E[x | v], v = x + N(0, σ²·1), of pictures in [0, 1].
 
-    Its probability-flow ODE makes latents z ~ N(0, 1) of the size of a picture into pictures,
-    those with noise of the least level that it knows, about half a grey level. Its steps are
-    undone exactly, so that ``decode`` and ``encode`` are inverses of each other, and
-    ``log_prob`` is the density of what they draw, estimated for more than 512 numbers.
+    Its probability-flow ODE turns latents z ~ N(0, 1) of the size of a picture into pictures with
+    noise of the least level that the network knows, about half a grey level. The steps are inverted
+    exactly, so that ``decode`` and ``encode`` are inverses of each other. ``log_prob`` is the
+    density of decoded latents, estimated for pictures of more than 512 numbers.
 
-    Pictures of weights without a shape may have any; of gray ones the network sees three equal
-    colours. Sides that aren't multiples of 8 are reflected beyond the edge meanwhile. Large
-    pictures are seen in tiles, which changes nothing but the memory that it takes; see
-    :mod:`priorkit_diffusion.tiles`.
+    Weights without a shape are for pictures of any. A gray picture enters the network as three
+    equal channels. A picture whose sides aren't multiples of 8 is extended by reflection, and the
+    result is cropped. Large pictures are denoised in tiles, with the same result in less memory;
+    see :mod:`priorkit_diffusion.tiles`.
 
     Parameters
     ----------
     weights : path of a .safetensors file with its card beside it
     finer : where the card names another network for little noise, whether it is used; by default
-        except for holes, whose inside nobody but the network for such pictures can know
-    mirrored : whether what a picture's mirror image gives is averaged in: better by about 0.1 dB,
-        for twice the time; by default for holes alone
+        except for holes, whose content only a network trained on such pictures can predict
+    mirrored : whether the result is averaged with that of the mirrored picture: better by about
+        0.1 dB, for twice the time; by default only for holes
     steps : of the ODE, each two calls of the network
     probes : random vectors of the estimate of a determinant
 
@@ -125,8 +125,8 @@ class DiffusionPrior(MixedDenoiser, MixedDecoder, Encoder, Density, Sampler):
         return replace(choices, prior=self._for_holes() if has_hole(operator) else None)
 
     def _for_holes(self) -> DiffusionPrior:
-        """With the first of its networks alone, and of faces, which have a shape, with mirrors,
-        unless the user said otherwise."""
+        """A copy with the first network alone and, for weights with a shape (faces), with
+        mirroring, unless the user set these options."""
         own = copy.copy(self)
         mirrored = self.config.shape is not None if self.mirrored is None else self.mirrored
         own.networks = self.networks.varied(alone=self.finer is None, mirrored=mirrored)
@@ -135,15 +135,15 @@ class DiffusionPrior(MixedDenoiser, MixedDecoder, Encoder, Density, Sampler):
 
     @property
     def memory(self) -> int:
-        """Of the pullback of one call, which keeps its hidden pictures, and the pictures between
+        """Of the pullback of one call, which keeps the hidden pictures, and of the pictures between
         calls."""
         between = 2 * 3 * (2 * self.steps + 1)
         return self._bytes(sum(map(kept, self.networks.configs)) + between)
 
     @property
     def denoising_memory(self) -> int:
-        """Of the widest pictures of a call and those beside them; of a large picture of two tiles,
-        since the memory of one isn't always what the next one takes."""
+        """Of the widest hidden pictures of a call and the pictures beside them. A picture in tiles
+        takes two tiles, since the memory of one isn't always used again for the next."""
         whole = self._bytes(max(map(numbers, self.networks.configs)))
         if self.networks.tiles is not None and self.shape is not None:
             share = self.networks.tiles.pixels(*self.shape[1:]) / math.prod(self.shape[1:])
@@ -160,7 +160,7 @@ class DiffusionPrior(MixedDenoiser, MixedDecoder, Encoder, Density, Sampler):
         return 4 * numbers * math.prod(self.shape[1:]) if self.shape else 0
 
     def denoise(self, x: Tensor, sigma: float | Tensor) -> Tensor:
-        """D(x; σ), each picture by itself, σ one number or (B,); with gradients where x has one."""
+        """D(x; σ), each picture by itself, σ one number or (B,); differentiable in x."""
         return self.networks.clean(x, sigma)
 
     def denoise_mixed(self, x: Tensor, sigma: float | Tensor) -> Tensor:

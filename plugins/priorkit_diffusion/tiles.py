@@ -1,4 +1,4 @@
-"""Pictures of any size in bounded memory: denoised in overlapping tiles, which meet exactly."""
+"""Pictures of any size in bounded memory: denoised in overlapping tiles, with the same result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from priorkit_diffusion.network import DenoiserConfig
 
 __all__ = ["MOST", "Tiles", "numbers"]
 
-MOST = 1 << 30  # bytes of the hidden pictures of one call; of a picture with more it is tiled
+MOST = 1 << 30  # bytes of the hidden pictures of one call; a picture that takes more is tiled
 
 
 def numbers(config: DenoiserConfig) -> int:
@@ -23,13 +23,13 @@ def numbers(config: DenoiserConfig) -> int:
 
 @dataclass(frozen=True)
 class Tiles:
-    """How networks see a large picture.
+    """How a large picture is cut into tiles.
 
     Attributes
     ----------
-    side : the pixels of a tile's side at most, its surroundings counted
-    margin : how many pixels of the surroundings a tile is given
-    multiple : of which both are multiples, as the sides of a picture are
+    side : most pixels of a tile's side, with its margins
+    margin : how many pixels around a tile are denoised with it, and cut off
+    multiple : of which ``side``, ``margin`` and the sides of pictures are multiples
     """
 
     side: int
@@ -38,21 +38,22 @@ class Tiles:
 
     @classmethod
     def of(cls, configs: Sequence[DenoiserConfig]) -> Tiles | None:
-        """Tiles that take at most :data:`MOST` bytes and are given all that the networks look at;
-        None where one looks everywhere."""
+        """Tiles of at most :data:`MOST` bytes with margins that cover the networks' receptive
+        fields; None where a network has attention, whose field is the whole picture."""
         if any(config.attention for config in configs):
             return None
         multiple = max(config.multiple for config in configs)
         margin = _up(max(_reach(config) for config in configs), multiple)
         pixels = MOST // (4 * max(map(numbers, configs)))
         side = math.isqrt(pixels) // multiple * multiple
-        return cls(max(side, 4 * margin), margin, multiple)  # or most of a tile is surroundings
+        return cls(max(side, 4 * margin), margin, multiple)  # or most of a tile is margin
 
     def apply(self, f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         """f(x) of pictures (B, C, H, W), tile after tile.
 
-        It is the whole f(x), up to rounding, and so is its gradient, where f looks no further
-        than the margin and commutes with shifts by ``multiple``. The picture's edges stay edges.
+        The result and its gradient are those of f on the whole picture, up to rounding, where the
+        receptive field of f is within the margin and f commutes with shifts by ``multiple``.
+        There is no margin beyond the picture's edges.
         """
         if not self.needed(*x.shape[-2:]):
             return f(x)
@@ -71,7 +72,7 @@ class Tiles:
         return height * width > self.side**2
 
     def pixels(self, height: int, width: int) -> int:
-        """Of what is seen at once of a picture."""
+        """Pixels of a picture's largest tile, or of the picture where it isn't tiled."""
         if not self.needed(height, width):
             return height * width
         tall, wide = (
@@ -81,8 +82,8 @@ class Tiles:
         return tall * wide
 
     def _cuts(self, length: int) -> Iterator[tuple[slice, slice]]:
-        """What each tile of a line sees, and where in it is what the tile is for: as many pixels
-        as others are for, the last for no more."""
+        """Along one side: the pixels that each tile takes with its margins, and which of them are
+        kept. All tiles keep equally many pixels, but the last may keep fewer."""
         inner = self.side - 2 * self.margin
         count = 1 if length <= self.side else math.ceil(length / inner)
         own = _up(math.ceil(length / count), self.multiple)
@@ -93,8 +94,8 @@ class Tiles:
 
 
 def _reach(config: DenoiserConfig) -> int:
-    """How far a network looks, in pixels: 2^l by a convolution of 3×3 at level l, of which a block
-    has two, and to where the coarsest pixel begins that holds what it sees."""
+    """How far a network's receptive field reaches, in pixels: 2^l for a 3×3 convolution at level l,
+    of which a block has two, and up to ``multiple − 1`` to the edge of a coarsest pixel."""
     far = 2 + config.multiple - 1
     for level, count in enumerate(config.blocks):
         blocks = count if level == len(config.blocks) - 1 else 2 * count  # down, and up again
@@ -103,5 +104,5 @@ def _reach(config: DenoiserConfig) -> int:
 
 
 def _up(number: int, multiple: int) -> int:
-    """To the next multiple."""
+    """Rounded up to a multiple."""
     return math.ceil(number / multiple) * multiple

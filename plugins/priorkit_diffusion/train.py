@@ -161,7 +161,7 @@ class _Run(Descent[Noisy]):
         return float(self.seconds / (60 * o.within)) if o.within else super().passed
 
     def told(self, options: dict[str, Any]) -> dict[str, Any]:
-        """With the noise that was chosen, and of further pictures their sha256 and not where."""
+        """With the noise levels used, and for the pictures of --also their sha256, not the path."""
         levels = self.options.levels
         noise = {"near": levels.near, "far": levels.far, "near_share": levels.share}
         also = self.also and f"sha256 {self.also.digest}"
@@ -180,7 +180,7 @@ class _Run(Descent[Noisy]):
         draws = draws + self.source.draws(indices, rng)
         sigmas = [*sigmas, o.levels.draw(len(indices), rng)]
         gray = rng.random(o.batch) < (o.gray if o.crop else 0)
-        # Of all that is drawn for the whole batch, what is this process's.
+        # All is drawn for the whole batch, so that processes agree; each takes its own share.
         pixels = torch.stack(list(self.pool.map(lambda draw: draw(), draws[self.share])))
         sigma = torch.from_numpy(2 * np.concatenate(sigmas)[self.share])
         generator = torch.Generator(self.device).manual_seed(o.seed * 1_000_003 + self.step)
@@ -215,7 +215,7 @@ class _Run(Descent[Noisy]):
         return self.held_out.samples(self.ema)
 
     def result(self) -> tuple[Mapping[str, Tensor], dict[str, Any]]:
-        """The averaged weights in fp16, and what they come to."""
+        """The averaged weights in fp16, and their validation PSNR."""
         o = self.options
         state = {key: value.half() for key, value in self.ema.state_dict().items()}
         self.ema.load_state_dict(state)

@@ -20,7 +20,7 @@ class Gaussian(GaussianNoise):
     Parameters
     ----------
     sigma : σ, the standard deviation per entry of y
-    noise_norm : √E‖η‖² over all entries that are seen, instead
+    noise_norm : instead of sigma, √E‖η‖² over all measured entries
     """
 
     def __init__(self, *, sigma: Amount = None, noise_norm: Amount = None) -> None:

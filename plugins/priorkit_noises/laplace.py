@@ -24,12 +24,12 @@ class Laplace(Noise):
         ℓ = Σ 2δ² (√(1 + (r/δ)²) − 1),   r = A x − y,   δ = √2 σ,
 
     which is r² for small r, as for Gaussian noise, and −2σ² log p up to a constant for large
-    ones. Entries that are far off therefore pull with a bounded force.
+    ones. So the gradient of an outlier is bounded.
 
     Parameters
     ----------
     sigma : σ, the standard deviation per entry of y, outliers left out; it must be known
-    noise_norm : √E‖η‖² over all entries that are seen, instead
+    noise_norm : instead of sigma, √E‖η‖² over all measured entries
 
     Reference: Charbonnier, Blanc-Féraud, Aubert & Barlaud, "Deterministic edge-preserving
     regularization in computed imaging", IEEE Trans. Image Process. 1997 (the rounding).
@@ -38,9 +38,7 @@ class Laplace(Noise):
     def __init__(self, *, sigma: Amount = None, noise_norm: Amount = None) -> None:
         self.level = level(sigma, noise_norm)
         if not self.level.sigma and not self.level.noise_norm:
-            raise BadInputError(
-                "Laplace noise must be told how much noise is usual.", try_="sigma=0.05"
-            )
+            raise BadInputError("Laplace noise needs to know its level.", try_="sigma=0.05")
 
     def sample(self, Ax: Tensor, streams: Streams) -> Tensor:
         return added(Ax, lambda columns: self._draw(streams.uniform(columns)))

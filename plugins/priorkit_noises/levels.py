@@ -1,4 +1,4 @@
-"""What noises that are added share: how users say how much, and complex draws."""
+"""For additive noises: the level from its two options, and complex draws."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def level(sigma: float | None, noise_norm: float | None) -> Level:
 def added(Ax: Tensor, draw: Callable[[int], Tensor]) -> Tensor:
     """A x + η with η from ``draw(columns)``, (B, columns) of the standard deviation wanted.
 
-    Of complex A x both parts are drawn, each of half the variance.
+    For complex A x both parts are drawn, each with half the variance.
     """
     n = Ax[0].numel()
     if Ax.is_complex():

@@ -23,8 +23,8 @@ class Poisson(Noise):
         ℓ = 2 Σ (a − y + y·ln(y/a)),   a = A x,
 
     which is −2σ² log p up to a constant with σ² = g, the variance at a = 1, and agrees with
-    ‖a − y‖² to second order where y = 1. Below a tenth of a count it goes on as a parabola,
-    so that a dark pixel that turns negative is pulled back and nothing is infinite.
+    ‖a − y‖² to second order where y = 1. Below a tenth of a count it is continued by a parabola,
+    so that it is finite and pulls negative pixels back.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Poisson(Noise):
 
     @property
     def std(self) -> float:
-        """√(g/2), that of a grey of ½."""
+        """√(g/2), the standard deviation at a grey value of ½."""
         return (self.gain / 2) ** 0.5
 
     def check(self, y: Tensor) -> None:

@@ -25,7 +25,7 @@ __all__ = ["Blur"]
 
 log = logging.getLogger("priorkit")
 
-POINTS = 4096  # of a line that are shared out at once
+POINTS = 4096  # points of a line that are processed at once
 Boundary = Literal["valid", "reflect", "edge", "wrap", "zero"]
 
 
@@ -40,8 +40,8 @@ class Blur(LinearOperator):
     width : standard deviation of "gaussian" in pixels
     length, angle : of "motion": in pixels, and in degrees, anticlockwise from the right
     boundary : what is beyond the edge: "reflect" (the picture mirrored), "edge" (its last
-        pixels), "wrap" (its other side, a circular convolution), "zero"; or "valid": nothing
-        is assumed, and y is smaller by the kernel less one pixel
+        pixels), "wrap" (its other side, a circular convolution), "zero"; or "valid": y has only
+        pixels whose kernel lies inside, and is smaller than x by the kernel less one pixel
     """
 
     default_noise = Level(sigma=0.01)
@@ -83,7 +83,7 @@ class Blur(LinearOperator):
     def A_adjoint(self, y: Tensor) -> Tensor:
         kernel = self._kernels.like(y)[None, None]
         alone = y.reshape(-1, 1, *y.shape[2:])
-        # A transposed convolution, which as a plain one is ten times as fast for one channel.
+        # The transposed convolution, as a plain one: that is ten times as fast for one channel.
         pad = tuple(extent - 1 for extent in self.kernel.shape)
         full = F.conv2d(alone, kernel.flip(2, 3), padding=pad)
         wide = full.view(*y.shape[:2], *map(len, self._indices))
@@ -105,7 +105,7 @@ class Blur(LinearOperator):
 
 
 def _sources(side: int, extent: int, boundary: Boundary) -> Tensor:
-    """Which pixel of a side each pixel of the extended one is; −1 where none is."""
+    """For each pixel of the extended side, the pixel that it copies; −1 for a zero."""
     before, after = (extent - 1) // 2, extent // 2
     if boundary == "valid":
         return torch.arange(side)
@@ -123,7 +123,7 @@ def _extended(x: Tensor, index: Tensor, axis: int) -> Tensor:
 
 
 def _gathered(wide: Tensor, index: Tensor, axis: int, side: int) -> Tensor:
-    """The adjoint of :func:`_extended`: every pixel gets the sum of those that it stood for."""
+    """The adjoint of :func:`_extended`: every pixel gets the sum of its copies."""
     index = index.to(wide.device)
     inside = wide * _inside(index, wide, axis)
     shape = list(wide.shape)
@@ -132,12 +132,12 @@ def _gathered(wide: Tensor, index: Tensor, axis: int, side: int) -> Tensor:
 
 
 def _inside(index: Tensor, like: Tensor, axis: int) -> Tensor:
-    """1 for pixels that stand for one of the picture, 0 for others, along an axis."""
+    """1 for pixels that copy one of the picture, 0 for zeros, shaped to multiply along an axis."""
     return (index >= 0).to(like).view(*[-1 if i == axis else 1 for i in range(4)])
 
 
 def _flipped(kernel: Tensor) -> Tensor:
-    """PyTorch correlates: a convolution turns the kernel round."""
+    """The kernel reversed, as PyTorch's convolutions are correlations, and with sum 1."""
     return kernel.flip(0, 1) / kernel.sum()
 
 
@@ -157,7 +157,7 @@ def _kernel(asked: Any, width: float, length: float, angle: float) -> Tensor:
             )
         if str(asked).endswith(".npy"):
             asked = read_array(Path(asked))
-    pictured = isinstance(asked, (str, os.PathLike, Image.Image))  # of whatever brightness
+    pictured = isinstance(asked, (str, os.PathLike, Image.Image))  # whose sum means nothing
     if pictured:
         asked = load(asked).x[0].mean(0)
     kernel = real_array(asked, "A kernel")
@@ -172,7 +172,7 @@ def _kernel(asked: Any, width: float, length: float, angle: float) -> Tensor:
 
 
 def _line(length: float, angle: float) -> Tensor:
-    """A straight line of a width of one pixel, centred, its points shared among pixels."""
+    """A centred straight line one pixel wide, every point shared among the pixels around it."""
     reach = math.ceil(length / 2)
     along = (torch.arange(64 * math.ceil(length)) + 0.5) / (64 * math.ceil(length)) - 0.5
     turned = math.radians(angle)

@@ -1,4 +1,4 @@
-"""What several operators ask of what they are given."""
+"""Checks of arguments that several operators share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def require_picture(who: str, shape: Shape) -> None:
 
 
 def real_array(thing: Any, what: str) -> Tensor:
-    """What a user gave as an array, in float64. Raises BadInputError, of complex numbers too."""
+    """A user's array in float64. Raises BadInputError, also for complex numbers."""
     array = numbers(thing, what)
     if array.is_complex():
         raise BadInputError(f"{what} is an array of real numbers.", got="complex ones")

@@ -1,4 +1,4 @@
-"""Magnetic resonance: some of the Fourier coefficients, as one coil sees them or several."""
+"""Magnetic resonance: some of the Fourier coefficients, measured by one coil or several."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Fourier(LinearOperator):
         random), "random" (single coefficients, likewise), or "radial" (spokes through the middle)
     acceleration : how many times fewer coefficients are measured than there are, the middle
         among them
-    centre : part of the columns, or of either side, that is measured in the middle in any case;
-        an acceleration that leaves less than that is refused
-    coils : how many; above 1 with smooth sensitivities around the picture, |S₁|² + … = 1
+    centre : part of the columns, or of each side, that is always measured, in the middle; an
+        acceleration that measures fewer coefficients than that is refused
+    coils : how many; several stand around the picture with smooth sensitivities, |S₁|² + … = 1
     maps : measured sensitivities instead, a complex .npy file or array (coils, H, W)
     seed : of the pattern; default: the run's
 
@@ -95,11 +95,11 @@ class Fourier(LinearOperator):
 
     @property
     def memory(self) -> int:
-        """Of the maps, and of those that are computed in float64 while they are."""
+        """Of the maps, and of their float64 version while they are computed."""
         return 0 if self._maps is None else 40 * math.prod(self.y_shape[1:])
 
     def _coils(self, height: int, width: int) -> tuple[int, ...]:
-        """How many coils there are, or nothing where y has no axis for them."""
+        """The axis of the coils in the shape of y: (coils,), or () where there is one coil."""
         if self._given is None:
             return () if self.coils == 1 else (self.coils,)
         if tuple(self._given.shape[1:]) != (height, width):
@@ -118,7 +118,7 @@ class Fourier(LinearOperator):
         return self._chosen(away.flatten(), "points").view(height, width)
 
     def _chosen(self, away: Tensor, purpose: str) -> Tensor:
-        """The middle, and at random others, up to the share that is measured."""
+        """1 for the middle and for others at random, up to the share that is measured."""
         count = max(1, round(len(away) / self.acceleration))
         middle = self._middle(away, count)
         order = Streams(self.seed or 0, f"fourier {purpose}", [0]).uniform(len(away))[0]
@@ -127,14 +127,14 @@ class Fourier(LinearOperator):
         return chosen
 
     def _middle(self, away: Tensor, count: int) -> Tensor:
-        """Those that are measured in any case, by their distance in parts of the side.
+        """Which coefficients are always measured, by their distance in parts of the side.
 
-        Raises BadInputError where they are more than ``count``, all that is measured.
+        Raises BadInputError where they are more than ``count``, the number that is measured in all.
         """
         middle = away <= 0.5 * self.centre
         if (asked := int(middle.sum())) > count:
             beyond = float(away.flatten().sort().values[count])
-            fits = float(away[away < beyond].max()) + beyond  # between two distances, twice
+            fits = float(away[away < beyond].max()) + beyond  # twice the mean of two distances
             what = "columns" if self.pattern == "lines" else "coefficients"
             raise BadInputError(
                 f"acceleration={self.acceleration:g} leaves {count} of {away.numel()} {what}, "
@@ -145,9 +145,9 @@ class Fourier(LinearOperator):
         return middle
 
     def _spokes(self, height: int, width: int) -> Tensor:
-        """As many spokes, a golden angle apart, as measure the share that is asked."""
+        """Spokes a golden angle apart, as many as it takes to measure the wanted share."""
         wanted = height * width / self.acceleration
-        if wanted >= height * width:  # spokes get there too, after a long time
+        if wanted >= height * width:  # would take very many spokes
             return torch.ones(height, width)
         seen = self._middle(_away(height, width), max(1, round(wanted))).float()
         steps = torch.linspace(-0.5, 0.5, 2 * max(height, width) + 1, dtype=torch.float64)
@@ -166,12 +166,12 @@ _PATTERNS = {"lines": Fourier._lines, "random": Fourier._points, "radial": Fouri
 
 
 def _distance(side: int) -> Tensor:
-    """From the slowest wave, in coefficients, (side,)."""
+    """Distance from the slowest wave, in coefficients, (side,)."""
     return torch.arange(side).double() - side // 2
 
 
 def _away(height: int, width: int) -> Tensor:
-    """From the slowest waves, in parts of the sides, (height, width): squares around them."""
+    """Distance from the slowest wave, in parts of the sides, the greater of both axes."""
     return torch.maximum(_distance(height).abs()[:, None] / height, _distance(width).abs() / width)
 
 
@@ -200,7 +200,7 @@ def _maps(
 
 
 def _around(coils: int, height: int, width: int) -> Tensor:
-    """Coils on a circle: bells that fall off with the distance, each with a phase of its own."""
+    """Coils on a circle: sensitivity falls with the distance, each coil has its own phase."""
     rows = torch.linspace(-1, 1, height, dtype=torch.float64)[:, None]
     columns = torch.linspace(-1, 1, width, dtype=torch.float64)
     angles = [2 * math.pi * k / coils for k in range(coils)]

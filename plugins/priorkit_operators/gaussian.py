@@ -25,8 +25,8 @@ class Gaussian(RandomMatrix):
     ----------
     m : number of measurements, 1 ≤ m ≤ n
     seed : of the matrix; default: the run's
-    store : a matrix of more bytes is regenerated; default: it is kept, or where it doesn't
-        fit into memory the run is refused
+    store : a matrix of more bytes is regenerated; default: it is always stored, and a run is
+        refused where it doesn't fit into memory
 
     Reference: Asim et al. 2020, section 4.2.
     """
@@ -44,7 +44,7 @@ class Gaussian(RandomMatrix):
         return super().A_adjoint(y) if own is None else own.back(y).view(-1, *self.shape)
 
     def _kernels(self, like: Tensor) -> GaussianKernels | None:
-        """Products without a matrix, where it isn't stored and our kernels run."""
+        """CUDA kernels that need no matrix; None where it is stored, or where they can't run."""
         fits = like.is_cuda and like.dtype == torch.float32 and not like.requires_grad
         launch = kernels(like.device) if fits and not self._stored else None
         if launch is None:

@@ -1,4 +1,4 @@
-"""Products with a matrix of standard normals that is nowhere stored, ``csrc/gaussian.cu``."""
+"""Products with a matrix of standard normals that is never stored, ``csrc/gaussian.cu``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def kernels(device: torch.device) -> Launch | None:
 
 
 def check(launch: Launch, device: torch.device) -> None:
-    """Raise RuntimeError where a product isn't that of the matrix."""
+    """Raise RuntimeError where a product differs from that with the matrix."""
     m, n = 70, 300
     A = normal(3, "check", range(m), n).double()
     ours = GaussianKernels(launch, 3, "check", m, n, 1.0)

@@ -23,12 +23,12 @@ from priorkit.linear import matvec, rmatvec
 __all__ = ["Matrix"]
 
 MAX_SIDE = 50_000_000
-MAX_FREE, MAX_RATIO = 100 << 20, 20  # of a .npz: bytes that are never too many, and their growth
+MAX_FREE, MAX_RATIO = 100 << 20, 20  # a .npz unpacks to at most FREE + RATIO·(its size) bytes
 
 
 @runtime_checkable
 class Multiplies(Protocol):
-    """A linear operator of scipy, or with the interface of scipy's, as those of PyLops are."""
+    """The interface of scipy's linear operators, which those of PyLops have too."""
 
     shape: tuple[int, int]
 
@@ -39,14 +39,14 @@ class Multiplies(Protocol):
 class Matrix(MatrixOperator):
     """A x = M·vec(x), with vec in the order channel, row, column.
 
-    ``op=M`` is short for it. M may be complex; y then is, and x stays real.
+    ``op=M`` is short for it. M may be complex; then y is complex too, and x stays real.
 
     Parameters
     ----------
     path : a .npy file (never a pickle) or a scipy .npz of a sparse matrix
     matrix : instead of a path, a numpy array, torch tensor, list of rows, scipy sparse matrix, or
-        linear operator of scipy, PyLops or whoever has ``shape``, ``matvec`` and ``rmatvec``,
-        (m, n)
+        linear operator, of scipy, PyLops or any class with ``shape``, ``matvec`` and
+        ``rmatvec``, (m, n)
 
     Raises BadInputError for a matrix that can't be read, has NaN, or other than C·H·W columns.
     """
@@ -77,7 +77,7 @@ class Matrix(MatrixOperator):
 
     @property
     def memory(self) -> int:
-        """Of the copy in the precision of the run; the user's own is there already."""
+        """Of the copy in the precision of the run; the user's own is in memory already."""
         if not isinstance(self.matrix, Tensor):
             return 0
         return (8 if self.matrix.is_complex() else 4) * self.matrix.numel()
@@ -137,7 +137,7 @@ def _read(path: Path) -> Any:
 
 
 def _require_small(path: Path) -> None:
-    """Refuse a zip that grows beyond what a sparse matrix of its size can. Raises ValueError."""
+    """Raise ValueError for a zip that unpacks to more than a sparse matrix of its size would."""
     with zipfile.ZipFile(path) as archive:
         grown = sum(member.file_size for member in archive.infolist())
     if grown > MAX_FREE + MAX_RATIO * path.stat().st_size:
@@ -146,7 +146,7 @@ def _require_small(path: Path) -> None:
 
 def _accept(matrix: Any) -> Any:
     """Check a matrix; dense ones become torch tensors."""
-    array = isinstance(matrix, (np.ndarray, Tensor))  # which may not even tell their shape
+    array = isinstance(matrix, (np.ndarray, Tensor))  # a nested tensor raises when asked for shape
     if not array and isinstance(matrix, Multiplies):
         matrix = aslinearoperator(matrix)
         try:
@@ -165,7 +165,7 @@ def _accept(matrix: Any) -> Any:
         matrix = sparse.csr_array(matrix)
         finite = np.isfinite(matrix.data).all()
     else:
-        if not array and not isinstance(matrix, list):  # a list is how a file has it
+        if not array and not isinstance(matrix, list):  # a settings file has lists, not arrays
             raise BadInputError(
                 "A matrix is a numpy array, a torch tensor, a sparse matrix of scipy, a list of "
                 "rows, or a linear operator.",
@@ -183,10 +183,10 @@ def _accept(matrix: Any) -> Any:
 
 
 def _require_sound(matrix: Any) -> None:
-    """Refuse a sparse matrix whose indices point outside.
+    """Refuse a sparse matrix with indices out of range.
 
-    scipy itself trusts them, also where it is asked for a full check and the last entry of
-    ``indptr`` is 0, and a product would read or write where nothing of the matrix is.
+    scipy doesn't find them all, even by its full check, for which 0 may be the last entry of
+    ``indptr``; a product would then read or write outside the arrays.
     """
     try:
         sound = _SOUND[matrix.format](matrix)
@@ -222,7 +222,7 @@ def _points_inside(matrix: Any, major: int, minor: int) -> bool:
 
 
 def _coordinates(matrix: Any) -> bool:
-    # Before scipy 1.13 there are rows and columns alone.
+    # Before scipy 1.13 there is no ``coords``.
     coords = matrix.coords if hasattr(matrix, "coords") else (matrix.row, matrix.col)
     pairs = zip(coords, matrix.shape, strict=True)
     return all(i.shape == matrix.data.shape and _below(i, size) for i, size in pairs)

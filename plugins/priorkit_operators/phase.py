@@ -21,8 +21,8 @@ class Phase(Operator):
     """A(x) = |F(φ_k ⊙ x)|, k = 1 … masks: coded diffraction patterns, which are not linear.
 
     F is the orthonormal Fourier transform, and every φ_k a mask of random phases. y is
-    (C, masks, H, W). Without the coding, ``masks=0``, it is |F x| alone, which doesn't tell a
-    picture from one that is shifted or turned by 180°. Simulated noise has σ = 0.01.
+    (C, masks, H, W). Without masks, ``masks=0``, y is |F x|, which is the same for a picture
+    that is shifted or turned by 180°. Simulated noise has σ = 0.01.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class Phase(Operator):
 def _coding(
     masks: int, seed: int, height: int, width: int, device: torch.device, dtype: torch.dtype
 ) -> Tensor:
-    """All φ_k, (masks, H, W), one after the other; ones for none."""
+    """All φ_k, (masks, H, W); a single one of ones for ``masks=0``."""
     coded = torch.ones(max(masks, 1), height, width, dtype=dtype, device=device)
     for k in range(masks):
         angles = 2 * math.pi * Streams(seed, "phase masks", [k]).uniform(height * width)

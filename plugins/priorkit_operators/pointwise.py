@@ -1,4 +1,4 @@
-"""Operators that act pixel by pixel: the identity, masks, and what is left of colour in gray."""
+"""Operators that act pixel by pixel: the identity, masks, and colour to gray."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class Rademacher(RandomMatrix):
     ----------
     m : number of measurements, 1 ≤ m ≤ n
     seed : of the matrix; default: the run's
-    store : bits of more bytes are regenerated on every product; default: they are kept
+    store : bits of more bytes are regenerated on every product; default: always stored
 
     Reference: Baraniuk et al., "A simple proof of the restricted isometry property for
     random matrices", Constructive Approximation 2008, eq. 5.

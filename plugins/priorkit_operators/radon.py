@@ -37,9 +37,9 @@ class Radon(MatrixOperator):
     angles : how many, evenly in [0°, 180°); or a list of them in degrees, anticlockwise, where
         rays at 0° are the columns
     detectors : how many, a pixel apart; default: as many as the diagonal needs, even where the
-        width is even and odd where it is odd, so that each column is met by one detector at 0°.
-        A number of the other parity measures 0° half a pixel blurred, as a detector that stands
-        so does, and that is said
+        width is even and odd where it is odd, so that each column meets one detector at 0°.
+        With the other parity each column is shared by two detectors at 0°, which blurs by half
+        a pixel; a warning says so
 
     Reference: Kak & Slaney, "Principles of computerized tomographic imaging", IEEE Press 1988,
     section 3.1.
@@ -102,7 +102,7 @@ class Radon(MatrixOperator):
         return y
 
     def _count(self, height: int, width: int) -> int:
-        """How many detectors there are; said where those of 0° lie between the columns."""
+        """The number of detectors; warns where at 0° they lie between the columns."""
         if self.detectors is None:
             least = math.ceil(math.hypot(height, width)) + 1
             return least + (least - width) % 2
@@ -124,7 +124,7 @@ class Radon(MatrixOperator):
 
 
 def _index(rays: int, entries: int) -> type[np.signedinteger]:
-    """The smallest integers that count so many, as scipy chooses them."""
+    """The smallest integer type for indices of so many, as scipy chooses it."""
     return np.int32 if max(rays, entries) < 2**31 else np.int64
 
 

@@ -15,7 +15,7 @@ from priorkit_operators.checks import require_picture
 
 __all__ = ["Downsample"]
 
-ROWS = 64  # of R that are worked out at once
+ROWS = 64  # rows of R that are computed at once
 
 
 class Downsample(LinearOperator):

@@ -60,7 +60,7 @@ class SRHT(MatrixOperator, RandomOperator):
 
     @property
     def excess(self) -> float:
-        """Of the N columns that the rows are orthogonal in, x has n."""
+        """N/m − 1, less a little where n < N: x has only n of the N columns of the rows."""
         return (self._size / self.m - 1) * (self.n - 1) / max(self._size - 1, 1)
 
     @property

@@ -15,7 +15,7 @@ from priorkit.interfaces import LinearOperator, Noise, Operator, Penalty, Prior,
 __all__ = ["TotalVariation"]
 
 FACTOR = 3.8
-LEAST = 1e-3  # σ below which the hint stays: without noise R only chooses among what fits
+LEAST = 1e-3  # σ below which the hint is constant: without noise R only chooses among x that fit
 
 log = logging.getLogger("priorkit")
 
@@ -31,8 +31,8 @@ class TotalVariation(Penalty):
     ----------
     epsilon : size of the gradient below which it counts quadratically, in pixel values
     depth : whether the channels are the slices of a volume, (D, H, W), which are neighbours as
-        pixels are: ∂ then goes through them too. Without it, every channel stands for itself,
-        which is said where there are more than 3
+        pixels are: ∂ then goes through them too. With False, each channel is taken by itself; so it
+        is by default, with a warning for more than 3 channels
 
     Reference: Rudin, Osher & Fatemi, "Nonlinear total variation based noise removal
     algorithms", Physica D 1992.
@@ -68,8 +68,8 @@ class TotalVariation(Penalty):
     def hint(self, operator: Operator, noise: Noise) -> float | None:
         """3.8·gain²·(σ/gain)^1.5, for a linear A of the given gain and known noise.
 
-        σ/gain is the noise for an A of gain 1, and gain² what multiplies γ where A and y are
-        multiplied by a gain. Factor and exponent: benchmarks/calibrate_gamma.py.
+        Where A and y are multiplied by a number, γ is by its square and σ/gain stays. Factor and
+        exponent: benchmarks/calibrate_gamma.py.
         """
         if not isinstance(operator, LinearOperator) or not noise.known:
             return None

@@ -9,10 +9,10 @@ __all__ = ["coordinates"]
 
 
 def coordinates(patches: Tensor, side: int) -> Tensor:
-    """Patches (B, 3·side²) in a basis in which their numbers hardly depend on each other.
+    """Patches (B, 3·side²) in a basis in which their numbers are nearly uncorrelated.
 
-    Cosines across the patch, and of the colours grey, red − blue and green − both; orthonormal,
-    so that a density is the same in either.
+    Cosines across the patch, times the colours grey, red − blue and red + blue − 2·green. It is
+    orthonormal, so that a density has the same value in it.
     """
     return patches @ _basis(side).to(patches)
 

@@ -107,7 +107,7 @@ class Pictures:
 
 
 class Patches:
-    """Patches of pictures as they are, each at a random place; as many as there are pixels / 64.
+    """Patches of pictures at full size, each at a random place; one for every 64 pixels.
 
     Of 8 bits, plus uniform noise of one quantum, in the coordinates of
     :func:`priorkit_realnvp.basis.coordinates`.

@@ -131,7 +131,7 @@ class RealNVP(nn.Module):
             self.levels.append(nn.ModuleList(_vector_flows(config)))
         for level in range(config.levels):
             self.levels.append(nn.ModuleList(_image_flows(config, config.shape[0] * 2**level)))
-        self._set_initialised(True)  # else normflows would do it with whatever it sees first
+        self._set_initialised(True)  # else normflows would initialise by the first batch it sees
 
     @torch.no_grad()
     def initialize(self, x: Tensor) -> None:
@@ -194,9 +194,10 @@ class _Limited(nn.Module):
 
 
 def _vector_flows(config: RealNVPConfig) -> list[nn.Module]:
-    """Couplings by the binary digits of the coordinates' numbers, each digit twice in turn.
+    """Couplings whose parts are told apart by a binary digit of the coordinates' numbers.
 
-    Any two coordinates differ in a digit, so with steps enough each is scaled by the other.
+    Each digit serves twice, with the parts exchanged. Any two coordinates differ in a digit, so
+    that with enough steps each is scaled by a function of the other.
     """
     (d,) = config.shape
     digits = (d - 1).bit_length()
@@ -232,19 +233,19 @@ def _normalisation(*shape: int) -> ActNorm:
         return ActNorm(shape)
 
 
-# Networks are smooth: the gradient of log p(x) has their second derivatives in it.
+# Their activations are smooth, because the gradient of log p(x) has second derivatives in it.
 
 
 def _dense(size: int, width: int) -> nn.Sequential:
     """Not zero at first: where the coordinates are independent, the identity is a saddle point
-    of the likelihood, which training doesn't leave. Tanh is constant far from the data, where
-    growing shifts would send a solver away."""
+    of the likelihood, which training doesn't leave. With tanh, shifts are bounded far from the
+    data, so that a solver isn't driven further away."""
     first, last = nn.Linear(size, width), nn.Linear(width, size)
     return nn.Sequential(first, nn.Tanh(), nn.Linear(width, width), nn.Tanh(), last)
 
 
 def _convolutions(channels: int, width: int) -> nn.Sequential:
-    """Zero at first, as in Glow."""
+    """The output is zero at first, as in Glow."""
     last = nn.Conv2d(width, 2 * channels, 3, padding=1)
     for parameter in last.parameters():
         nn.init.zeros_(parameter)

@@ -32,21 +32,21 @@ from priorkit_realnvp.network import RealNVP, RealNVPConfig
 __all__ = ["PatchFlow"]
 
 SHIPPED = Path(__file__).parent / "weights" / "patches" / "patch-photos.safetensors"
-CHUNK = 4096  # patches that are taken together
+CHUNK = 4096  # patches that are evaluated at once
 COLOURS = (
     "patch-flow doesn't know which colours a gray picture had, and makes it smoother only. "
     "Better: prior='none', which gives gray."
 )
-LOUD = 0.15  # σ above which twice the evaluations pay
-LEAST = 1e-4  # γ below which a search doesn't come to its end
+LOUD = 0.15  # σ above which the budget is doubled
+LEAST = 1e-4  # least γ: with less, a search doesn't converge
 
 
 class PatchFlow(Density):
     """log p(x) = n/d · mean over patches of log p(patch), of colour pictures of any size.
 
-    A patch of s×s pixels has d = 3s² numbers and a density of its own, a RealNVP; where n = d
-    patches tile the picture as independent ones, this is the density of their product. It knows
-    what pictures look like close by, and nothing of faces or birds.
+    The density of a patch of s×s pixels, d = 3s² numbers, is a RealNVP; a picture has n numbers.
+    Where the patches tile a picture, this is their joint density if they were independent. It
+    knows the local structure of pictures, and nothing of faces or birds.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class PatchFlow(Density):
         columns = F.unfold(self._padded(x), self.side, stride=self.stride)
         d, count = columns.shape[1:]
         points = coordinates(columns.transpose(1, 2), self.side)
-        # Image by image, so that none is rounded otherwise beside others.
+        # Image by image, so that rounding doesn't depend on the batch.
         parts = [part for own in points for part in own.split(CHUNK)]
         found = torch.cat([network.log_prob(part) for part in parts])
         return found.view(len(x), count).mean(1) * (number / d)
@@ -98,10 +98,10 @@ class PatchFlow(Density):
         return F.pad(x, (0, more[0], 0, more[1]), mode="reflect") if any(more) else x
 
     def defaults(self, operator: Operator, noise: Noise) -> Choices:
-        """Nearly the maximum a posteriori estimate, in pixel space from what y suggests.
+        """Nearly the maximum a posteriori estimate, in pixel space, from a start made from y.
 
-        γ is 3.5·σ^2.5, about σ² at σ = 0.1, and the search ends before it is done: further on
-        it takes detail for noise. Both were chosen on validation photographs.
+        γ is 3.5·σ^2.5, about σ² at σ = 0.1, and the search ends before it converges: later on it
+        removes detail with the noise. Both were chosen on validation photographs.
         """
         gamma = max(3.5 * noise.std**2.5, LEAST) if noise.known else LEAST
         loud = noise.known and noise.std > LOUD
@@ -116,13 +116,13 @@ class PatchFlow(Density):
 
 
 def _start(operator: Operator, noise: Noise) -> Spec | None:
-    """The picture that y suggests; random pixels or the core's choice where A isn't linear."""
+    """A picture made from y; where A isn't linear, random pixels or None, the core's choice."""
     if operator.sees_image:
         return "noisy" if operator.sees_all else {"name": "filled", "fill": "smooth"}
     if operator.reduces:
         return "enlarged"
     if not isinstance(operator, LinearOperator):
-        # At x = 0 it would have no slope, and −x, which fits as well, is no picture.
+        # At x = 0 the gradient is 0, and −x, which fits y as well, isn't a picture.
         return {"name": "normal", "mean": 0.5, "std": 0.1} if operator.signless else None
     pictured = operator.image(torch.zeros(1, *operator.y_shape)) is not None
     sparse = not pictured and isinstance(noise, GaussianNoise)

@@ -1,1 +1,1 @@
-"""argmin: solvers, each its mathematics and nothing else."""
+"""argmin: the solvers, an algorithm each."""

@@ -19,12 +19,12 @@ EPSILON = 1e-8
 
 @dataclass(kw_only=True)
 class _Moments(State):
-    """``point`` is where the next evaluation is; u is where the last one was."""
+    """The next evaluation is at ``point``; the last one was at u."""
 
     point: Tensor
     first: Tensor
     second: Tensor
-    least: Tensor  # (b, 1) what is added to the root of the second moment
+    least: Tensor  # (b, 1) ε, added to the root of the second moment
 
 
 class Adam(Solver[_Moments]):

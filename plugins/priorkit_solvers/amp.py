@@ -26,16 +26,18 @@ from priorkit_solvers.divergence import divergence, probe
 
 __all__ = ["AMP"]
 
-WORSE = 2.0  # times the least expected error, which scatters: what isn't worse yet
+# The expected error scatters: up to WORSE times its least value, the last iterate is the answer.
+WORSE = 2.0
 FLOOR = 0.25  # the least part of a step that damping leaves
 
 
 @dataclass(kw_only=True)
 class _Passing(State):
-    """``x`` is what the next step begins at, ``r`` its residual, both in the scale of A/gain;
-    ``tau`` the noise that the denoiser was told, ``damping`` the part of a step that is taken,
-    ``best`` the least expected error, ``found`` its u and ``fit`` its misfit, ``ahead`` whether
-    it is less than the start's, ``stuck`` how many steps in a row brought nothing."""
+    """The next step begins at ``x``, with ``r`` its residual divided by the gain of A. ``tau`` is
+    the noise level that the denoiser was last given, ``damping`` the part of a step that is taken,
+    ``best`` the least expected error so far, ``found`` and ``fit`` the u and the misfit that belong
+    to it, ``ahead`` whether it is below that of the start; ``stuck`` counts steps in a row without
+    progress."""
 
     x: Tensor
     r: Tensor
@@ -56,24 +58,25 @@ class AMP(Solver[_Passing]):
 
         x ← D(x + Aᵀr; τ),   τ = ‖r‖/√m,   r ← y − A x + r·div D/m.
 
-    The last term makes what D is given the truth and white noise of standard deviation τ. For
+    With the last term, the input of D is the truth plus white noise of standard deviation τ. For
     rows of an orthogonal matrix, and κ = N/m − 1:
 
         v = x + Aᵀ(y − A x),   τ² = κ·(‖y − A x‖² − mσ²)/n + σ²,
         x ← (D(v; τ) − v·div D/n)/(1 − div D/n),   and the answer is D(v; τ).
 
     The divergence is found by one probe with random signs, in the same batch as D(v; τ). A step
-    is damped where τ rises. τ tells how far the answer is from the truth, without knowing it:
-    the expected error is (τ² − σ²)·m/n at the next step, respectively 1/(1/e + 1/τ²) with
-    e = (‖y − A x‖² − mσ²)/n. An image has converged when it no longer falls by ``tolerance`` of
-    itself; the answer is the last iterate, or the best where that is expected to be twice as near.
-    One whose error never was expected to be less than that of the start has diverged. It begins at
-    an even picture, as bright as the start: of one that knows A, such as A⁺y, r would say nothing.
+    is damped where τ rises. The expected squared error per pixel follows from τ, without the truth:
+    it is (τ² − σ²)·m/n at the next step for independent entries, and 1/(1/e + 1/τ²) with
+    e = (‖y − A x‖² − mσ²)/n for orthogonal rows. An image has converged when the expected error
+    no longer falls by the fraction ``tolerance``; the answer is the last iterate, or the best one
+    where the last has more than twice its expected error. An image has diverged where the expected
+    error never fell below that of the start. The first x is an even picture as bright as the start:
+    the residual of a start that fits y, such as A⁺y, wouldn't show how far it is from the truth.
 
     Parameters
     ----------
-    tolerance : relative fall of the expected error in a step that is worth another one
-    patience : so many steps in a row without it end an image
+    tolerance : relative fall of the expected error below which a step brought no progress
+    patience : steps in a row without progress after which an image ends
 
     References: Metzler, Maleki & Baraniuk, "From denoising to compressed sensing", IEEE Trans.
     Inf. Theory 2016, eqs. 6-8; Ma & Ping, "Orthogonal AMP", IEEE Access 2017; Rangan, Schniter &
@@ -97,16 +100,16 @@ class AMP(Solver[_Passing]):
         self.tolerance, self.patience = tolerance, patience
 
     def check(self, problem: Problem) -> None:
-        """Raise MismatchError for an operator whose rows aren't random as it was set up."""
+        """Raise MismatchError for an operator that isn't random with the options that it has."""
         if cast(RandomOperator, problem.operator).ensemble is None:
             raise MismatchError(
-                "Message passing is for measurements that are independent of each other, and of "
-                "what pictures have in common: this operator's are not, as it was set up.",
+                "Message passing needs an operator whose measurements are random and independent "
+                "of each other: with the given options, this operator's aren't.",
                 try_="solver='diffpir'",
             )
 
     def memory(self, problem: Problem) -> tuple[int, int]:
-        """With the second of the two calls of a step, which are one batch."""
+        """The two calls of the denoiser in a step are one batch: this counts the second of them."""
         prior = cast(Denoiser, problem.prior)
         return 0, 4 * 10 * problem.size + prior.denoising_memory
 
@@ -141,7 +144,7 @@ class AMP(Solver[_Passing]):
         n, m = problem.size, operator.entries
         sigma = _sigma(problem, scale)
         x, r = state.x, state.r
-        apart = energy(r) / n  # per pixel, of the error and of the noise
+        apart = energy(r) / n  # per pixel, of the error and the noise together
         if independent:
             tau = (energy(r) / m).sqrt()
         else:
@@ -191,13 +194,13 @@ class AMP(Solver[_Passing]):
 
 
 def _sigma(problem: Problem, scale: float) -> float:
-    """Of the noise in the scale of A/gain, 0 where it isn't known."""
+    """Standard deviation of the noise in y/gain, 0 where it isn't known."""
     return scale * problem.noise.std if problem.noise.known else 0.0
 
 
 def _least(n: int, m: int, sigma: float) -> float:
-    """The least error per pixel that a residual can tell: σ²·√(2m)/n, by which the noise's own
-    energy scatters."""
+    """The least error per pixel that a residual can show: σ²·√(2m)/n, the standard deviation of
+    the noise's own energy."""
     return max(sigma**2 * math.sqrt(2 * m) / n, 1e-12)
 
 

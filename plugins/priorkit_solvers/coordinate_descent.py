@@ -31,7 +31,7 @@ __all__ = ["CoordinateDescent"]
 
 _QUIET = threading.Lock()
 
-MAX_BYTES = 2 << 30  # of the matrix in float64; above it, FISTA needs no matrix
+MAX_BYTES = 2 << 30  # of the matrix in float64; FISTA, for larger ones, stores no matrix
 
 
 @dataclass(kw_only=True)
@@ -43,8 +43,8 @@ class _Sweeps(State):
 class CoordinateDescent(Solver[_Sweeps]):
     """min over u of ‖AΦu − y‖² + γ‖u‖₁ by scikit-learn's Lasso, without an intercept.
 
-    Scikit-learn minimises ‖AΦz − y‖²/2m + α‖z‖₁; it is given α = γ/2m, so that γ means here
-    what it means everywhere. An evaluation is one sweep over all coordinates; an image has
+    Scikit-learn minimises ‖AΦz − y‖²/2m + α‖z‖₁: with α = γ/2m this is the objective above,
+    divided by 2m. An evaluation is one sweep over all coordinates; an image has
     converged when the duality gap is below ``tolerance``·‖y‖². A step solves as many images
     as torch has threads, each to its end.
 
@@ -93,8 +93,9 @@ class CoordinateDescent(Solver[_Sweeps]):
         index = torch.arange(together, device=state.u.device)
         ys = problem.stacked(problem.y[index] - problem.offset()).double().cpu().numpy()
         starts = state.u[index].double().cpu().numpy()
-        # That an image used its budget is in its status. Warnings are everyone's: two threads
-        # that hold them back at once would leave them held back.
+        # scikit-learn warns of images that use up the budget; their status says it already.
+        # Warning filters belong to the process: two threads that change them at once could
+        # leave warnings silenced for good.
         with _QUIET, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found = Parallel(n_jobs=together, require="sharedmem")(

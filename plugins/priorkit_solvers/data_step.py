@@ -1,4 +1,4 @@
-"""The data step of plug-and-play solvers: what fits y, near what a denoiser says."""
+"""The data step of plug-and-play solvers: an x that fits y and is near a denoiser's estimate."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from priorkit.linear import column, energy
 
 __all__ = ["data_step", "noise_floor"]
 
-EXACT = 1e-4  # how exactly data without noise are met, in parts of what A makes of a pixel
+EXACT = 1e-4  # noise level that data without noise are treated as having, times the gain of A
 
 
 def noise_floor(problem: Problem) -> float:
-    """The standard deviation of the noise in y, or without any one that stands for none."""
+    """The standard deviation of the noise in y, at least ``EXACT`` times the gain of A."""
     operator = problem.operator
     gain = operator.gain if isinstance(operator, LinearOperator) else 1.0
     return max(problem.noise.std if problem.noise.known else 0.0, EXACT * gain)
@@ -23,15 +23,16 @@ def noise_floor(problem: Problem) -> float:
 def data_step(
     problem: Problem, centre: Tensor, rho: Tensor, *, start: Tensor, steps: int
 ) -> Tensor:
-    """argmin over x of ℓ(A x, y) + ρ‖x − centre‖², ρ (B,), or what ``steps`` make of ``start``.
+    """argmin over x of ℓ(A x, y) + ρ‖x − centre‖², ρ (B,), in at most ``steps`` iterations.
 
-    By conjugate gradients for a linear A and Gaussian noise; else by descent with the step sizes
-    of Barzilai & Borwein ("Two-point step size gradient methods", IMA J. Numer. Anal. 1988),
-    halved where the objective rises, which never ends above its start.
+    By conjugate gradients from ``start`` for a linear A and Gaussian noise; else by descent from
+    ``centre`` with the step sizes of Barzilai & Borwein ("Two-point step size gradient methods",
+    IMA J. Numer. Anal. 1988), halved where the objective rises. The descent returns the best x it
+    met.
     """
     if isinstance(problem.operator, LinearOperator) and isinstance(problem.noise, GaussianNoise):
         return problem.prox_data(centre, rho, start=start, steps=steps)
-    x = centre  # where the penalty has no slope: the first step is along that of the data
+    x = centre  # the quadratic term has no gradient there: the first step follows that of ℓ
     value, slope = _evaluated(problem, x, centre, rho)
     best, least = x, value
     size = 0.1 * centre.flatten(1).norm(dim=1).clamp_min(1e-6).double() / _norm(slope)
@@ -57,7 +58,7 @@ def _evaluated(problem: Problem, x: Tensor, centre: Tensor, rho: Tensor) -> tupl
 
 
 def _each(which: Tensor, like: Tensor) -> Tensor:
-    """Truth per image (B,), shaped to choose among a batch (B, …)."""
+    """A boolean per image (B,), shaped to select in a batch (B, …)."""
     return which.view(-1, *[1] * (like.ndim - 1))
 
 

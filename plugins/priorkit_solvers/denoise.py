@@ -1,4 +1,4 @@
-"""The solver of a denoising problem that has a denoiser: call it."""
+"""Denoising by one call of a denoiser."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ __all__ = ["Denoise"]
 
 @dataclass(kw_only=True)
 class _Once(State):
-    probed: bool = shared()  # whether the error is estimated too
+    probed: bool = shared()  # whether the error is estimated
 
 
 class Denoise(Solver[_Once]):
     """x̂ = D(y; σ), for A x = x and a known noise level.
 
-    How far x̂ is from the truth can be told without knowing it, by Stein's unbiased estimate
+    The error of x̂ is estimated without the truth, by Stein's unbiased estimate
 
         (1/n)‖x̂ − x‖² ≈ (1/n)‖D(y; σ) − y‖² − σ² + 2σ² div D(y; σ)/n,
 
-    the divergence found by one probe: another call of the denoiser. Its standard deviation is
-    about σ²√(2/n); where it isn't above 0 nothing is told. It is a small difference of large
-    numbers: a σ that is 1% too large makes it about 2% of σ² too small, a good denoiser's whole
-    error being 5 to 20% of σ². So it needs a σ that is known.
+    whose divergence takes one more call of the denoiser. The estimate has a standard deviation of
+    about σ²√(2/n); one that isn't above 0 is left out. It is a small difference of large numbers:
+    where σ is 1% too large, it is about 2% of σ² too small, and the whole error of a good denoiser
+    is 5 to 20% of σ². So it needs a σ that is known.
 
     Parameters
     ----------
-    estimate : whether to; by default where y was given, so that nobody knows the truth, σ is known
-        rather than estimated from y itself, and the budget has a second call
+    estimate : whether to estimate the error; by default where y was measured, σ was given rather
+        than estimated from y, and the budget allows a second call
 
     References: Stein, "Estimation of the mean of a multivariate normal distribution", Ann.
     Statist. 1981; Ramani, Blu & Unser, "Monte-Carlo SURE", IEEE Trans. Image Process. 2008.
@@ -67,7 +67,7 @@ class Denoise(Solver[_Once]):
     def check(self, problem: Problem) -> None:
         if not problem.noise.known:
             raise BadInputError(
-                "A denoiser must be told the noise level of a real measurement.",
+                "A denoiser needs to know the noise level of a real measurement.",
                 try_="sigma=0.1, or sigma='auto'",
             )
 

@@ -28,7 +28,7 @@ CONTRAST = 0.25  # c, the standard deviation of the pixels of pictures
 
 @dataclass(kw_only=True)
 class _Walking(State):
-    """``v`` is the noisy picture, ``moved`` what the last data step did, both (b, *shape)."""
+    """``v`` is the noisy picture, ``moved`` the change by the last data step, both (b, *shape)."""
 
     v: Tensor
     moved: Tensor
@@ -38,17 +38,18 @@ class _Walking(State):
 
 
 class DiffPIR(Solver[_Walking]):
-    """Draws of a picture that fits its measurement, down noise levels σ₀ > … > σ_K:
+    """Draws pictures that fit their measurement, along falling noise levels σ₀ > … > σ_K:
 
         x₀ = D(v; σₖ),
         x  = argmin ℓ(A x, y) + s²/rₖ²·‖x − x₀‖²,     rₖ² = σₖ²c²/(σₖ² + c²),
         v  ← x + σₖ₊₁·(√(1 − ζ)·(v − x)/σₖ + √ζ·ε),     ε ~ N(0, 1).
 
-    s is the standard deviation of the noise in y, and rₖ how far from the truth x₀ is, for
-    normal pictures of standard deviation c = ¼. With ζ = 1 all noise is new in each step. The
-    last x of a ladder is a draw; the answer is the mean of all draws, the estimate of the least
-    squared error, beside their spread. A linear A with Gaussian noise takes conjugate gradients,
-    which begin where the last data step led, others a descent.
+    s is the standard deviation of the noise in y, and rₖ the expected error of x₀ per pixel if
+    pictures were normal with standard deviation c = ¼. With ζ = 1 all noise is new in each step.
+    The x at the last level is a draw. The answer is the mean of all draws, the estimate of the
+    least squared error, and their spread is reported with it. The argmin is found by conjugate
+    gradients for a linear A with Gaussian noise, beginning at x₀ plus the change by the last data
+    step, and by descent otherwise.
 
     Parameters
     ----------
@@ -56,7 +57,7 @@ class DiffPIR(Solver[_Walking]):
     sigma_start, sigma_end : the first and the last noise level, in pixel values; those between
         are in equal ratios
     zeta : ζ, the part of the noise that is new in each step
-    data_steps : products with A and its adjoint at most, per data step
+    data_steps : at most so many products with A and its adjoint per data step
 
     References: Zhu et al., "Denoising diffusion models for plug-and-play image restoration",
     CVPR Workshops 2023, algorithm 1; Pourya, El Rawas & Unser, "FLOWER: a flow-matching solver
@@ -95,7 +96,7 @@ class DiffPIR(Solver[_Walking]):
         """Raise BadInputError where the noise of a real measurement isn't known."""
         if not problem.noise.known and not problem.simulated:
             raise BadInputError(
-                "diffpir weighs the data by their noise, which nobody said.",
+                "diffpir weighs the data by their noise level, which wasn't given.",
                 try_="sigma=0.01, or sigma=0 where there is none",
             )
 
@@ -136,7 +137,7 @@ class DiffPIR(Solver[_Walking]):
         x = data_step(problem, clean, rho, start=clean + state.moved, steps=self.data_steps)
         state.moved = x - clean
         state.count = state.count + 1
-        fresh = torch.where(last, 1.0, self.zeta).double()  # another draw owes nothing to this one
+        fresh = torch.where(last, 1.0, self.zeta).double()  # draws are independent of each other
         noise = column(fresh.sqrt(), x) * _noise(problem, state.count, x)
         if self.zeta < 1:
             noise = noise + column((1 - fresh).sqrt() / sigma, x) * (state.v - x)
@@ -154,6 +155,6 @@ class DiffPIR(Solver[_Walking]):
 
 
 def _noise(problem: Problem, count: Tensor, like: Tensor) -> Tensor:
-    """Standard normals like a batch, of an address that holds how far each image is."""
+    """Standard normals shaped like a batch, a function of each image and its step ``count``."""
     found = problem.streams("renoise", count.tolist()).normal(problem.size)
     return found.to(like).view_as(like)

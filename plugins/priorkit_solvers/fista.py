@@ -24,8 +24,8 @@ from priorkit.linear import energy
 
 __all__ = ["FISTA"]
 
-MARGIN = 1.05  # of a curvature above the largest that was met
-APART = 1e-3  # of ‖w‖ between two points whose gradients differ by more than rounding
+MARGIN = 1.05  # L in units of the largest curvature that was found
+APART = 1e-3  # of ‖w‖; gradients of two points nearer than this differ too little to compare
 
 
 @dataclass(kw_only=True)
@@ -34,9 +34,9 @@ class _Momentum(State):
     v: Tensor  # the last proximal point
     theta: Tensor  # (b,) of Nesterov's sequence
     energy: Tensor  # (b,) ‖y − A D(0)‖²
-    L: Tensor  # (b,)
-    before: Tensor  # the last w, and the gradient there
-    slope: Tensor
+    L: Tensor  # (b,) a bound of the curvature
+    before: Tensor  # the last w
+    slope: Tensor  # the gradient at the last w
 
 
 class FISTA(Solver[_Momentum]):
@@ -44,14 +44,14 @@ class FISTA(Solver[_Momentum]):
 
     v = prox_{γ/L R}(w − ∇f(w)/L) with momentum w = v + β(v − v₋), restarted in an image
     whenever its momentum points uphill. L, the curvature 2‖AΦ‖², is found by power iteration,
-    which no y enters and the count of evaluations leaves out, and raised in an image where two
-    of its gradients differ by more than L allows: power iteration approaches from below.
+    which doesn't depend on y and isn't counted as evaluations. Power iteration approaches it from
+    below, so L is raised in an image where two gradients differ by more than L allows.
     For a norm R with dual R* an image has converged when the duality gap
 
         γR(u) + ‖r‖² + s²‖r‖² + 2s⟨r, y⟩,   r = AΦu − y,  s = min(1, γ/R*(2(AΦ)ᵀr)),
 
-    where y is less A(D(0)), is below ``tolerance``·‖y‖²; for other penalties, when a step is
-    below ``tolerance`` of ‖u‖.
+    with A(D(0)) subtracted from y, is below ``tolerance``·‖y‖²; for other penalties, when a step
+    is below ``tolerance`` of ‖u‖.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class FISTA(Solver[_Momentum]):
         penalty, gamma, w = cast(ProximalPenalty, problem.penalty), problem.gamma, state.w
         _, grad, state.misfit = problem.smooth(w)
         state.evaluations = state.evaluations + 1
-        # The objective and the gap at w cost nothing more; the best w is what is kept.
+        # At w the objective and the gap need no further evaluation, so u is w and not v.
         size = penalty.value_grad(w)[0].double()
         state.u, state.value = w, state.misfit + gamma * size
         state.L = _raised(state, w, grad)
@@ -123,9 +123,9 @@ def _gap(
 
 
 def _raised(state: _Momentum, w: Tensor, grad: Tensor) -> Tensor:
-    """L where the gradients at the last two w differ by at most L‖Δw‖, else what they show.
+    """L, raised where the gradients at the last two w differ by more than L‖Δw‖.
 
-    Steps that are too long grow along the largest eigenvector, so that it is soon met.
+    Where L is too small, w grows along the eigenvector of the largest curvature, which then shows.
     """
     moved, met = energy(w - state.before).sqrt(), energy(grad - state.slope).sqrt()
     apart = moved > APART * energy(w).sqrt()

@@ -19,9 +19,10 @@ from priorkit_solvers.posterior import DRAWS_LATENTS, Posterior, check
 __all__ = ["Langevin"]
 
 ACCEPTANCE = 0.574  # the best for Langevin steps in many dimensions, Roberts & Rosenthal 1998
-DRAWN = 64  # states of the chain that are taken for draws, evenly spaced
-# Parts of the budget: to a first state; for the curvature, each time; down to the level of the
-# noise, each time. The curvature at the first state is not yet that of the posterior at large.
+DRAWN = 64  # states of the chain that are taken as draws, evenly spaced
+# Parts of the budget: FIND for the first state, then in each of ROUNDS rounds MEASURE for the
+# curvature and ANNEAL for lowering the noise level. There are two rounds because the curvature
+# at the first state isn't yet typical of the posterior.
 FIND, MEASURE, ANNEAL, ROUNDS = 0.1, 0.1, 0.15, 2
 
 
@@ -32,37 +33,37 @@ class _Chain(State):
     g: Tensor  # (b, n) gradient of the misfit at u
     log_step: Tensor  # (b,) of ε
     hot: Tensor  # (b,) noise variance per entry at which the annealing begins
-    search: Search | None = None  # of L-BFGS, on the way to the first state
+    search: Search | None = None  # of L-BFGS, for the first state
     curvature: Curvature | None = None
     rounds: int = shared(default=0)  # how often the curvature was measured
     taken: int = shared(default=0)  # evaluations, the same for all
-    began: int = shared(default=0)  # of which before the chain
+    began: int = shared(default=0)  # evaluations before the present chain began
     budget: int = shared()
 
 
 class Langevin(Solver[_Chain]):
-    """Annealed, preconditioned Langevin steps that are accepted or not (MALA), per image.
+    """Annealed, preconditioned Langevin steps with a Metropolis test (MALA), per image.
 
     The target is p(z | y) ∝ exp(−‖A G(z) − y‖²/(2s²) − ‖z‖²/(2τ²)), U its negative logarithm.
     The first state is a draw by perturb-and-solve, and H the covariance of the normal distribution
-    that has the curvature of U there; it is measured once more on the way. The chain goes by
+    that has the curvature of U there; H is measured again after a first annealing. A step is
 
         z' = z − ε H ∇U(z) + √(2ε) h,   h ~ N(0, H),
 
-    accepted with the probability of Metropolis and Hastings, so that its states are exactly those
-    of the posterior in the long run. Meanwhile s² falls from what the first state misses the
-    measurement by to the level of the noise, and ε is learned; then both stay, and 64 states of
-    the last two fifths of the budget, evenly spaced, are the draws. Their mean is the answer.
+    accepted with the probability of Metropolis and Hastings, so that in the long run the states
+    follow the posterior exactly. During annealing s² falls from the mean squared residual of the
+    first state to the variance of the noise, and ε is adapted. Then both are fixed, and 64 states,
+    evenly spaced over the last two fifths of the budget, are the draws. Their mean is the answer.
 
     Parameters
     ----------
     temperature : τ, the standard deviation of the latent
-    vectors : directions in which H differs from τ²·1, each for an evaluation and memory of the
-        size of a latent; at most a tenth of the budget
+    vectors : number of directions in which H differs from τ²·1; each takes one evaluation and the
+        memory of one latent; at most a tenth of the budget
 
-    Where the measurement fixes more directions than that, or the curvature is another elsewhere,
-    ε is small and the draws spread too little: compare with ``perturb``.
-    γ and the penalty are those above.
+    Where the measurement determines more directions than that, or the curvature varies, ε is small
+    and the draws spread too little: compare with ``perturb``.
+    The penalty ‖z‖² and its weight follow from the target: none may be given.
 
     References: Jalal et al., "Robust compressed sensing MRI with deep generative priors",
     NeurIPS 2021 (annealing in the noise); Roberts & Rosenthal, "Optimal scaling of discrete
@@ -96,7 +97,7 @@ class Langevin(Solver[_Chain]):
         )
 
     def keep(self, state: _Chain) -> dict[str, Tensor] | None:
-        """Once the chain goes; what comes before is begun anew."""
+        """None before the chain begins: a run that is resumed repeats that part."""
         if state.curvature is None or not state.curvature.complete:
             return None
         counts = torch.tensor([state.rounds, state.taken, state.began])
@@ -114,11 +115,12 @@ class Langevin(Solver[_Chain]):
         return state
 
     def step(self, problem: Problem, state: _Chain) -> _Chain:
-        """One evaluation: towards the first state, of the curvature there, or of the chain."""
+        """One evaluation: of the search for the first state, of the curvature, or of the chain."""
         state.evaluations = state.evaluations + 1
         state.taken += 1
         if state.curvature is None:
-            found = state.taken > max(1, FIND * state.budget)  # the same for an image alone
+            # By number, not by convergence, so that an image doesn't depend on its batch.
+            found = state.taken > max(1, FIND * state.budget)
             return self._arrive(problem, state) if found else self._find(problem, state)
         if not state.curvature.complete:
             return self._measure(problem, state)
@@ -137,23 +139,23 @@ class Langevin(Solver[_Chain]):
         return state
 
     def _arrive(self, problem: Problem, state: _Chain) -> _Chain:
-        """The first state, for the measurement as it is."""
+        """Begin the chain at the point found, evaluated for y itself, not for the perturbed y."""
         state.search = None
         value, state.g, state.misfit = problem.smooth(state.u)
         state.value = self._value(problem, state.u, state.misfit)
         state.diverge(~value.isfinite() | ~state.g.isfinite().all(1), problem, state.u)
         state.hot = state.misfit / problem.operator.entries
-        self._look_around(problem, state)
+        self._begin_measuring(problem, state)
         return state
 
-    def _look_around(self, problem: Problem, state: _Chain) -> None:
+    def _begin_measuring(self, problem: Problem, state: _Chain) -> None:
         """Begin to measure the curvature at the present state."""
         most = min(self.vectors, max(1, int(MEASURE * state.budget)))
         state.curvature = Curvature(problem, state.u, state.g, most)
         state.rounds += 1
 
     def _measure(self, problem: Problem, state: _Chain) -> _Chain:
-        """One more vector of the curvature; after the last the chain goes on."""
+        """One more vector of the curvature; after the last one the chain begins or goes on."""
         curvature = state.curvature
         assert curvature is not None
         state.drawn = torch.zeros_like(state.drawn)
@@ -166,7 +168,7 @@ class Langevin(Solver[_Chain]):
         return state
 
     def _move(self, problem: Problem, state: _Chain) -> _Chain:
-        """A proposal, and whether the chain goes there."""
+        """Propose a state, and accept or reject it."""
         H, epsilon = state.curvature, state.log_step.exp()
         assert H is not None
         annealed = state.began + int(ANNEAL * state.budget)
@@ -179,7 +181,7 @@ class Langevin(Solver[_Chain]):
         _, g, misfit = problem.smooth(point)
         both = here + self._gradient(point, g, variance)
         fall = self._energy(state.u, state.misfit, variance) - self._energy(point, misfit, variance)
-        # log q(z | z') − log q(z' | z), from which H⁻¹ has gone.
+        # log q(z | z') − log q(z' | z), in which H⁻¹ cancels.
         back = (epsilon / 2).sqrt() * dots(h, both) - epsilon / 4 * dots(both, H.times(both))
         chance = (fall + back).nan_to_num(-torch.inf, -torch.inf, -torch.inf).clamp_max(0).exp()
         lot = problem.streams("langevin accept", state.taken).uniform(1)[:, 0].to(chance)
@@ -193,7 +195,7 @@ class Langevin(Solver[_Chain]):
             state.log_step = (state.log_step + gain * (chance - ACCEPTANCE)).clamp_max(0.0)
         elif state.rounds < ROUNDS:
             state.hot = torch.zeros_like(state.hot)
-            self._look_around(problem, state)
+            self._begin_measuring(problem, state)
             return state
         step, steps = state.taken - annealed, max(1, state.budget - annealed)
         now = step > 0 and step * DRAWN // steps > (step - 1) * DRAWN // steps
@@ -205,7 +207,7 @@ class Langevin(Solver[_Chain]):
         return misfit + (problem.noise.std / self.temperature) ** 2 * dots(u, u)
 
     def _energy(self, u: Tensor, misfit: Tensor, variance: Tensor) -> Tensor:
-        """U where the noise has that variance per entry."""
+        """U for a given noise variance per entry."""
         return misfit / (2 * variance) + dots(u, u) / (2 * self.temperature**2)
 
     def _gradient(self, u: Tensor, g: Tensor, variance: Tensor) -> Tensor:

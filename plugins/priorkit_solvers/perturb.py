@@ -20,9 +20,9 @@ __all__ = ["Perturb"]
 
 @dataclass(kw_only=True)
 class _Drawing(State):
-    """Between two steps of the solve that ends in a draw; one solve is shared by the batch."""
+    """The state of the solve for the next draw; one solve serves the whole batch."""
 
-    spent: Tensor  # (b,) evaluations of the draws before
+    spent: Tensor  # (b,) evaluations of earlier draws
     each: int = shared()  # evaluations that a draw may take
     number: int = shared(default=0)  # draws that are complete
     solve: Iterator[Ledger] | None = shared(default=None)
@@ -35,16 +35,16 @@ class Perturb(Solver[_Drawing]):
 
         argmin over z of ‖A G(z) − y − η'‖² + (s/τ)²‖z − z'‖²,   η' ~ N(0, s²·1), z' ~ N(0, τ²·1),
 
-    by L-BFGS from z'. Where A∘G is linear the draws are independent and exactly those of the
-    posterior; elsewhere they are an approximation, which stays near the draws z' where the
-    measurement says nothing. The answer is their mean, the estimate of the least squared error.
+    by L-BFGS from z'. Where A∘G is linear the draws are independent and follow the posterior
+    exactly; elsewhere approximately, and they stay near z' in what the measurement doesn't
+    determine. The answer is their mean, the estimate of the least squared error.
 
     Parameters
     ----------
     draws : how many; the budget is shared out among them
     temperature : τ, the standard deviation of the latent that draws are made with
 
-    The penalty and γ are those above: none may be given.
+    The penalty ‖z‖² and its weight follow from the posterior: none may be given.
 
     References: Papandreou & Yuille, "Gaussian sampling by local perturbations", NIPS 2010;
     Bardsley, Solonen, Haario & Laine, "Randomize-then-optimize: a method for sampling from
@@ -81,7 +81,7 @@ class Perturb(Solver[_Drawing]):
         )
 
     def keep(self, state: _Drawing) -> dict[str, Tensor] | None:
-        """Between two draws."""
+        """None during a solve: a run that is resumed repeats the draw that was cut off."""
         if state.solve is not None:
             return None
         return {"spent": state.spent, "number": torch.tensor(state.number)}

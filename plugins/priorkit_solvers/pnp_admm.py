@@ -25,8 +25,8 @@ from priorkit.linear import column, energy
 __all__ = ["PnPADMM", "passed"]
 
 
-LEAST, MOST = 0.01, 0.05  # of the last noise level, where nobody says it
-EXACT = 1e-3  # noise that is taken for none, in parts of what A makes of an even image
+LEAST, MOST = 0.01, 0.05  # bounds of the default of sigma_end
+EXACT = 1e-3  # least noise level assumed of y, in parts of what A makes of an even image
 
 
 @dataclass(kw_only=True)
@@ -40,24 +40,25 @@ class _Split(State):
 
 
 class PnPADMM(Solver[_Split]):
-    """Alternates the data and the denoiser in pixel space, while the noise level falls:
+    """Alternates a data step and a denoiser in pixel space, while the noise level falls:
 
         x = argmin ‖A x − y‖² + ρₖ‖x − (v − w)‖²,   v = D(x + w; σₖ),   ρₖ = λs²/σₖ²,
 
     s² the variance of the noise in y. σₖ falls from ``sigma_start`` to ``sigma_end`` in equal
-    ratios over the budget, so that coarse structure comes first. w = 0 is half-quadratic
-    splitting; with ``dual`` w ← (w + x − v)·ρₖ/ρₖ₊₁ is the dual of the constraint x = v, and this
+    ratios over the budget, so that coarse structure comes first. With w = 0 this is half-quadratic
+    splitting; with ``dual``, w ← (w + x − v)·ρₖ/ρₖ₊₁ is the dual of the constraint x = v, and this
     is ADMM. The data step is solved by conjugate gradients. An evaluation is one call of the
     denoiser; an image has converged when x moves by less than ``tolerance`` of its norm once σₖ
-    is at its end. There is no objective: the last x counts.
+    has reached ``sigma_end``. There is no objective: the answer is the last x.
 
     Parameters
     ----------
     trust : λ, the weight of the denoiser's estimate
-    sigma_start, sigma_end : noise levels that the denoiser is told, in pixel values; the end is by
-        default twice the noise of y, seen in an even image, within 0.01 and 0.05
+    sigma_start, sigma_end : first and last noise level given to the denoiser, in pixel values; the
+        default end is twice the noise level of y, in parts of what A makes of an even image, within
+        0.01 and 0.05
     dual : whether w is kept: better where y is exact and pixels are missing at random
-    cg_steps : of conjugate gradients at most, per data step
+    cg_steps : at most so many steps of conjugate gradients per data step
     tolerance : relative change of x
 
     References: Zhang, Li, Zuo, Zhang, Van Gool & Timofte, "Plug-and-play image restoration with
@@ -119,10 +120,10 @@ class PnPADMM(Solver[_Split]):
 
 
 def passed(operator: LinearOperator) -> float:
-    """‖A 1‖²/n, what passes of an even image; of random ones, gain², where that is more.
+    """‖A 1‖²/n, the part of an even image's energy that passes A, and at least gain².
 
-    Most of a picture's energy is in what is smooth, which a blur passes and its gain, the mean
-    over all waves, says nothing of.
+    Most of a picture's energy is in its smooth part. A blur passes that part, which its gain, a
+    mean over all frequencies, doesn't show.
     """
     one = torch.ones(1, *operator.shape)
     return max(float(energy(operator.A(one))) / one.numel(), operator.gain**2)

@@ -50,7 +50,7 @@ class Posterior(Problem):
 
     @classmethod
     def of(cls, problem: Problem, temperature: float, *, centre: Tensor, y: Tensor) -> Posterior:
-        """That of a problem given ``y`` in place of its own; ``temperature`` is τ."""
+        """The posterior of a problem with another ``y``; ``temperature`` is τ."""
         known = {item.name: getattr(problem, item.name) for item in fields(Problem)}
         assert problem.data is not None
         known["data"] = replace(problem.data, y=y)
@@ -59,9 +59,9 @@ class Posterior(Problem):
 
     @classmethod
     def perturbed(cls, problem: Problem, temperature: float, number: int) -> Posterior:
-        """Of y + η' and the centre z', drawn as η and z are: its mode is a draw, if not exactly.
+        """The posterior for y + η' and the centre z', drawn as η and z are; its mode is the draw.
 
-        The draw of a ``number`` depends on the image and nothing beside it.
+        The draw of a ``number`` depends on the image alone, not on its batch.
         """
         y, mask = problem.y, problem.operator.mask
         moved = problem.noise.sample(y, problem.streams("perturb y", number))

@@ -29,7 +29,7 @@ from priorkit.interfaces import (
 
 __all__ = ["DCT", "Basis", "Wavelet"]
 
-STORED = 2 << 30  # bytes of AΦ in float64 above which FISTA, which stores none, is the choice
+STORED = 2 << 30  # bytes of AΦ in float64 above which FISTA is chosen, which doesn't store it
 ORTHOGONAL = 1e-6  # how far ΦᵀΦ of a wavelet may be from the identity
 FACTOR = 5.6  # of γ where y is a picture; benchmarks/calibrate_gamma.py
 # (m/n, γ), the best on six validation faces; printed by benchmarks/calibrate_lasso.py.
@@ -46,7 +46,7 @@ class Basis(LinearDecoder, Encoder):
     """
 
     def bind(self, shape: Shape) -> Self:
-        """A copy for images of ``shape``. Raises BadInputError where the basis has no such."""
+        """A copy for images of ``shape``. Raises BadInputError where the basis has none."""
         if len(shape) not in (2, 3):
             raise BadInputError("This basis is for (C, H, W) or signals (C, N).", got=shape)
         bound = copy.copy(self)
@@ -82,9 +82,9 @@ class Basis(LinearDecoder, Encoder):
     def defaults(self, operator: Operator, noise: Noise) -> Choices:
         """‖z‖₁ with a γ that follows from what is measured, and a solver that fits it.
 
-        Where y is a picture of some kind, or x itself, γ = 5.6·gain²·(σ/gain)^1.5, so that A and
-        y can be multiplied by a number and nothing changes; without noise it is 0.01. Of random
-        mixtures it falls with the share m/n of numbers that are measured, along ``WEIGHTS``.
+        Where y is a picture of some kind, γ = 5.6·gain²·(σ/gain)^1.5, so that the solution is the
+        same when A and y are multiplied by a number; without noise γ is 0.01. Where the entries
+        of y mix all pixels, γ falls with the share m/n of measured numbers, by ``WEIGHTS``.
         """
         gamma: float | None = 0.01
         if operator.sees_all and not noise.known:
@@ -106,11 +106,11 @@ class Basis(LinearDecoder, Encoder):
 
     @staticmethod
     def _pictured(operator: Operator) -> bool:
-        """Whether y is a picture of some kind, and not numbers that each mix all pixels."""
+        """Whether y is a picture of some kind, rather than numbers that each mix all pixels."""
         return operator.image(torch.zeros(1, *operator.y_shape)) is not None
 
     def _solver(self, operator: Operator, noise: Noise) -> Spec:
-        """Proximal where everything is quadratic, else one that takes any noise and operator."""
+        """A solver of the Lasso for a linear A and Gaussian noise; else Adam, which takes any."""
         if not (isinstance(operator, LinearOperator) and isinstance(noise, GaussianNoise)):
             return {"name": "adam", "rate": 0.03}
         size = 8 * math.prod(operator.y_shape) * self.latent_size
@@ -118,7 +118,7 @@ class Basis(LinearDecoder, Encoder):
         return "coordinate-descent" if stored else "fista"
 
     def _refused(self, operator: Operator) -> str | None:
-        """Where a Gaussian filter or filling holes by a line beats it, docs/choosing.md."""
+        """Why another prior is better for this operator (docs/choosing.md), or None."""
         if len(operator.shape) != 3:
             return None
         if operator.sees_all:
@@ -185,7 +185,7 @@ class Wavelet(Basis):
         self.wavelet, self.levels = wavelet, levels
 
     def _refused(self, operator: Operator) -> str | None:
-        """Blurred, small and projected pictures too: least squares alone is better."""
+        """Also for blurred, small and projected pictures, where least squares alone is better."""
         if len(operator.shape) == 3 and not operator.sees_image and self._pictured(operator):
             return (
                 "Wavelets do less well than least squares where y is a picture of some kind; they "
@@ -230,17 +230,17 @@ class Wavelet(Basis):
 
 
 def _not_orthogonal(wavelet: str) -> float:
-    """How far a wavelet is from orthogonal, by its filters.
+    """How far a wavelet is from orthogonal, by its filters; 0 for an orthogonal one.
 
-    Those that rebuild are those that take apart, turned round, and a filter's products with
-    itself moved by 2k are 1 for k = 0 and else 0. PyWavelets calls dmey orthogonal, whose filter
-    is cut off.
+    Of an orthogonal wavelet, the synthesis filters are the reversed analysis filters, and the
+    product of a filter with itself moved by 2k is 1 for k = 0 and 0 for others. PyWavelets'
+    own flag isn't enough: it calls dmey orthogonal, whose filter is truncated.
     """
     filters = np.array(pywt.Wavelet(wavelet).filter_bank)
-    take_apart, rebuild = filters[:2], filters[2:]
-    products = np.stack([np.correlate(h, h, "full")[len(h) - 1 :: 2] for h in rebuild])
+    analysis, synthesis = filters[:2], filters[2:]
+    products = np.stack([np.correlate(h, h, "full")[len(h) - 1 :: 2] for h in synthesis])
     products[:, 0] -= 1
-    return float(max(np.abs(take_apart - rebuild[:, ::-1]).max(), np.abs(products).max()))
+    return float(max(np.abs(analysis - synthesis[:, ::-1]).max(), np.abs(products).max()))
 
 
 def _axes(x: np.ndarray) -> tuple[int, ...]:

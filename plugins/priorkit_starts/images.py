@@ -1,4 +1,4 @@
-"""Starts that are images: what the measurement already shows.
+"""Starts that are images, made from what the measurement shows.
 
 In latent space the image is encoded, so the prior must encode; in pixel space it is u₀.
 """
@@ -38,7 +38,7 @@ class ImageStart(Start):
 
 
 class Flat(ImageStart):
-    """An even gray: what is known of a picture before anything is.
+    """An even gray picture.
 
     Parameters
     ----------
@@ -69,9 +69,9 @@ class Filled(ImageStart):
 
     Parameters
     ----------
-    fill : "mean" (of what is seen, per channel), "noise" (uniform in [0, 1]), "neighbours"
-        (the nearest pixel that is seen) or "smooth" (with as little bending ‖Δx‖² as what is
-        seen allows, after 200 steps from a linear interpolation)
+    fill : "mean" (of the seen pixels, per channel), "noise" (uniform in [0, 1]), "neighbours"
+        (the nearest seen pixel) or "smooth" (least ‖Δx‖², Δ the Laplacian, by 200 steps from a
+        linear interpolation)
     """
 
     def __init__(self, *, fill: Literal["mean", "noise", "neighbours", "smooth"] = "mean") -> None:
@@ -101,10 +101,10 @@ class Filled(ImageStart):
 
 
 class Enlarged(ImageStart):
-    """The picture that y is, with fewer pixels or channels, at the size of x.
+    """y, a picture with fewer pixels or channels, at the size of x.
 
-    Enlarged by bicubic interpolation, and where colours are lost, gray in every channel: the
-    shortest x that fits is dark between the pixels, and tinted.
+    Enlarged by bicubic interpolation, and a gray y is gray in every channel. The pseudo-inverse
+    would be dark between the pixels, and tinted.
     """
 
     def check(self, problem: Problem) -> None:
@@ -125,8 +125,8 @@ class Enlarged(ImageStart):
 class PseudoInverse(ImageStart):
     """A⁺y, the shortest of the x that minimise ‖A x − y‖, by CGLS.
 
-    Where the noise is known it stops at the noise level, ‖A x − y‖² ≤ E‖η‖²: of a badly
-    conditioned A the pseudo-inverse itself would mostly be amplified noise.
+    Where the noise is known, CGLS stops at the noise level, ‖A x − y‖² ≤ E‖η‖²: for a badly
+    conditioned A, A⁺y itself is mostly amplified noise.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def pseudo_inverse(problem: Problem, y: Tensor, steps: int, energy: float = 0.0)
 
 
 def _nearest(y: Tensor, seen: Tensor) -> Tensor:
-    """Planes (B, H, W), every pixel that of the nearest one that is seen."""
+    """Planes (B, H, W) in which every pixel has the value of the nearest seen one."""
     if not bool(seen.any()):
         return torch.full_like(y, 0.5)
     rows, columns = distance_transform_edt(
@@ -195,7 +195,7 @@ def _nearest(y: Tensor, seen: Tensor) -> Tensor:
 
 
 def _linear(y: Tensor, seen: Tensor) -> Tensor:
-    """Planes (B, H, W), linear on Delaunay's triangles between seen pixels beside a hole."""
+    """Planes (B, H, W), holes interpolated linearly on Delaunay triangles of the pixels beside."""
     filled, there = _nearest(y, seen), seen.cpu().numpy() >= 0.5
     beside = there & binary_dilation(~there, np.ones((3, 3)))
     points, holes = np.argwhere(beside), np.argwhere(~there)
@@ -212,11 +212,11 @@ def _linear(y: Tensor, seen: Tensor) -> Tensor:
 
 
 def _smooth(y: Tensor, seen: Tensor) -> Tensor:
-    """Planes (B, H, W) whose Δx is least, Δ the Laplacian with no slope across the border."""
+    """Planes (B, H, W), holes filled with the least ‖Δx‖², with no slope across the border."""
     linear, holes = _linear(y, seen), (seen < 0.5).nonzero()
     if not len(holes):
         return linear
-    # Two pixels around the holes are all that Δx knows of the rest.
+    # Δ(Δx) reaches two pixels, so only the holes' surroundings of that width matter.
     (top, left), (bottom, right) = (holes.amin(0) - 2).clamp_min(0).tolist(), holes.amax(0) + 3
     box = (..., slice(top, bottom), slice(left, right))
     linear[box] = _smoothed(linear[box], (seen[box] < 0.5).to(y))

@@ -1,4 +1,4 @@
-"""A start from the Lasso: what sparsity alone makes of the measurement."""
+"""A start from the Lasso: a reconstruction by sparsity alone."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ __all__ = ["FixedNorm", "Normal", "Zero"]
 class Zero(Start):
     """u₀ = 0 in latent space; in pixel space the image of the zero latent, or 0.
 
-    Refused where A(−x) = A(x) and u₀ would be x = 0: A has no slope there, and no search begins.
+    Refused where A(−x) = A(x) and u₀ would be x = 0: the gradient of the misfit is 0 there.
     """
 
     def check(self, problem: Problem) -> None:

@@ -34,7 +34,7 @@ class Job:
     seconds : after which it is stopped, and the best so far kept
 
     ``shown`` is the latest iterate as a PNG, at the end the grid of the result; ``said`` is one
-    line about it, ``result`` the recovery once it is ``done``, ``error`` what was refused.
+    line about it, ``result`` the recovery once it is ``done``, ``error`` the message if it failed.
     """
 
     def __init__(self, picture: bytes | None, settings: dict[str, Any], *, seconds: float) -> None:
@@ -58,7 +58,7 @@ class Job:
         self._stop = True
 
     def archive(self) -> bytes:
-        """The folder of the finished run as a zip file; its config is given beside the folder."""
+        """The folder of the finished run as a zip file; paths in its config are relative."""
         assert self.result is not None, "there is no result yet"
         with tempfile.TemporaryDirectory() as root:
             folder = Path(root) / "priorkit-out"
@@ -78,7 +78,7 @@ class Job:
                     source = Path(root) / "picture"
                     source.write_bytes(self.picture)
                 result = recover(source, progress=self._watch, **self.settings)
-            if source is not None:  # it is gone; the truth is saved beside the record
+            if source is not None:  # the temporary file is gone; the folder holds the truth
                 result.record["config"].pop("image")
             self.result = result
             self.shown = png(self.result.grid())

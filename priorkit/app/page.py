@@ -1,4 +1,4 @@
-"""The page: choose a picture, a prior, an operator and m, watch it recover, take it home."""
+"""The page: choose a picture, a prior, an operator and m, watch the recovery, download it."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def serve(*, port: int, seconds: float, megabytes: float) -> None:
 
     Parameters
     ----------
-    seconds : that a run may take; the best so far is kept
-    megabytes : that an uploaded picture may have
+    seconds : after which a run ends; the best so far is kept
+    megabytes : largest size of an uploaded picture
     """
-    # A page of another site can't reach it under a name of its own.
+    # Other host names are refused, so that another site can't reach it by DNS rebinding.
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
     ui.page("/", title="priorkit")(lambda: _Page(seconds, megabytes))
     ui.run(host=HOST, port=port, show=False, reload=False, show_welcome_message=False)
@@ -43,7 +43,7 @@ def _needs(entry: Entry) -> set[str]:
     try:
         options = option_fields(class_of(entry))
     except PriorkitError:
-        return {"what it lacks"}
+        return {"a package"}  # never ready: it can't be imported
     return {n for n, f in options.items() if f.is_required() and n not in entry.preset}
 
 

@@ -1,4 +1,4 @@
-"""The command line: a thin skin over the same functions. Starting it imports no torch."""
+"""The command line: it calls the functions of the library. Starting it imports no torch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def main() -> None:
         from priorkit.cli.application import run
 
         run()
-    except KeyboardInterrupt:  # before anything began, or once more while it was tidied up
+    except KeyboardInterrupt:  # before the run began, or a second one while it ended
         raise SystemExit(130) from None
     finally:
         if before is not None:
@@ -31,10 +31,10 @@ def main() -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Ctrl-C. Until torch is there, nothing has begun, and the process ends at once: an
-    interrupt inside the import of torch or numpy would abort it, or leave it half imported.
-    Later one waits until no module is being imported, whose code could take it for an error of
-    its own; unless it is pressed again and again."""
+    """Handle Ctrl-C. Until torch is imported no run has begun, and the process ends at once: an
+    interrupt inside the import of torch or numpy would crash, or leave it half imported. Later
+    the interrupt waits until no module is being imported, whose code could catch it as an error
+    of its own; it waits at most ``PATIENCE`` times."""
     torch = sys.modules.get("torch")
     if torch is None or getattr(torch.__spec__, "_initializing", False):
         os.write(2, b"Interrupted.\n")

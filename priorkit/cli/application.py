@@ -115,7 +115,7 @@ def _add_plugins(app: typer.Typer) -> None:
             try:
                 if name in taken:
                     raise PluginError(f"the command {name!r} is already there")
-                get_command(alone)  # the options make sense
+                get_command(alone)  # raises where its options can't be used
             except Exception as error:
                 said = f"register_commands: {error}"
                 if said not in status.failures:
@@ -154,7 +154,7 @@ def _code() -> int:
     except (KeyboardInterrupt, typer.Abort):
         err.print("Interrupted.")
         return 130
-    except OSError as error:  # of stdout; files have errors of their own
+    except OSError as error:  # from stdout; files raise a PriorkitError
         err.print(f"[red]error:[/red] {escape(error)}", soft_wrap=True)
         return 2
     return code if isinstance(code, int) else 0

@@ -1,4 +1,4 @@
-"""The terminal: tables, bars, and what is said on stderr."""
+"""The terminal: tables, bars, and messages on stderr."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["Bar", "JsonFlag", "TrainingBar", "err", "escape", "out", "show_json"
 out = Console()
 err = Console(stderr=True)
 
-UNBOUNDED = 1_000_000  # columns: a pipe or a file has no width, and rich would take it for 80's
+UNBOUNDED = 1_000_000  # columns of a pipe or a file, for which rich would assume 80
 for stream in (out, err):
     if not stream.is_terminal:
         stream.width = UNBOUNDED
@@ -37,7 +37,7 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="machine-readable output"
 
 
 def escape(text: Any) -> str:
-    """Text that means no markup, and nothing to the terminal."""
+    """Text without markup, and without control characters."""
     return _escape("".join(c if c.isprintable() or c in "\n\t" else "?" for c in str(text)))
 
 
@@ -49,8 +49,8 @@ def show_json(found: Any) -> None:
 def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table of plain text, numbers to the right of the first column.
 
-    Where there is no terminal it is as wide as it needs. Where a terminal is too narrow for it,
-    heads and words are folded, and no number is; where that isn't enough, each row is a line of
+    Without a terminal it is as wide as it needs. Where a terminal is too narrow, heads and words
+    are folded, but numbers aren't; where that isn't enough, each row is a line of
     "head cell, head cell …".
     """
     columns = [list(column) for column in zip(head, *rows, strict=True)]
@@ -73,7 +73,8 @@ def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def _narrowest(column: Sequence[str]) -> int:
-    """The least width of a column, its head first: of words that of the longest, or ``WORD``."""
+    """The least width of a column, its head first: of the longest number, or of the longest word
+    up to ``WORD``."""
     head, *cells = column
     if all(NUMBER.fullmatch(cell) for cell in cells):
         return max(map(cell_len, [*head.split(), *cells]), default=1)
@@ -84,13 +85,13 @@ def _narrowest(column: Sequence[str]) -> int:
 class Bar(logging.Handler):
     """A bar over the steps of a solver; callable as the ``progress`` of ``recover``.
 
-    While it is open, what priorkit logs and what components print is said on stderr.
+    While it is open, what priorkit logs and what components print goes to stderr.
     """
 
     def __init__(self, *, quiet: bool) -> None:
         super().__init__(logging.INFO)
         self.quiet = quiet
-        self.printed = redirect_stdout(sys.stderr)  # what components print is no result
+        self.printed = redirect_stdout(sys.stderr)  # stdout is for the result alone
         self.bar = Progress(
             SpinnerColumn(),
             BarColumn(),

@@ -31,7 +31,7 @@ def doctor(as_json: JsonFlag = False) -> None:
 
 
 def findings() -> dict[str, str]:
-    """What there is to say, by subject."""
+    """The findings, by subject."""
     import torch
 
     from priorkit import cuda
@@ -74,7 +74,7 @@ def _torchvision(torch_version: str) -> str:
         return "not installed"
     try:
         importlib.import_module("torchvision")
-    except Exception as error:  # of a library that doesn't fit, many kinds
+    except Exception as error:  # a library that doesn't fit raises many kinds
         return (
             f"{found} can't be imported beside torch {torch_version}, {describe(error)[:100]}: "
             "one is built for processors and the other for CUDA, or their versions don't belong "

@@ -1,4 +1,4 @@
-"""``priorkit list``, ``show`` and ``plugins``: what there is, in words."""
+"""``priorkit list``, ``show`` and ``plugins``: the components, their options, the plugins."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def describe(name: str) -> list[dict[str, Any]]:
 
 
 def settings_of_a_run() -> str:
-    """What ``recover`` and its like take besides their own options, for their help."""
+    """The settings that ``recover``, ``compare`` and ``audit`` take, for their help."""
     from priorkit.engine.config import RunConfig
 
     given = {"image", "y", "prior", "op"}

@@ -64,9 +64,9 @@ def check(
 ) -> None:
     """Check every promise of a component, and recover the sample photograph with it.
 
-    Its options are options here: --m 20 …; --shape C H W is that of the images, 3 16 16 where
-    nothing is said. A promise is kept, broken, or wasn't tried, for a reason that is said; exits
-    with 1 where one is broken.
+    Its options are options here: --m 20 …; --shape C H W is that of the images, by default
+    3 16 16. Every promise is kept, broken, or not tried, with the reason; the exit code is 1
+    where one is broken.
     """
     _, options = split(context.args)
     shape = options.pop("shape", None)
@@ -78,7 +78,7 @@ def check(
     said = {k: v for k, v in said.items() if v is not None}
     rows, kept = [], True
     for each, component in _components(name, kind, options):
-        with Bar(quiet=True):  # what components print is no result
+        with Bar(quiet=True):  # sends what components print to stderr
             found = _outcomes(each, component, said)
         rows.append({"kind": each, "name": name, "promises": [asdict(o) for o in found]})
         kept = kept and not any(outcome.broken for outcome in found)
@@ -91,7 +91,7 @@ def check(
 
 
 def _shape(said: Any) -> tuple[int, ...]:
-    """The shape that was said; one number is a vector's."""
+    """The shape given by --shape; a single number is the length of a vector."""
     found = tuple(said) if isinstance(said, list) else (said,)
     if not all(isinstance(side, int) and side > 0 for side in found):
         raise BadInputError("A shape is whole numbers.", got=said, try_="--shape 3 16 16")
@@ -99,7 +99,7 @@ def _shape(said: Any) -> tuple[int, ...]:
 
 
 def _components(name: str, kind: str | None, options: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The components of that name; of options, where there are several, each takes its own."""
+    """The components of that name; where there are several, each gets the options that it has."""
     from priorkit.engine.components import resolve
 
     kinds = _kinds(name, kind)
@@ -126,14 +126,14 @@ def _kinds(name: str, kind: str | None) -> list[str]:
     if not found:
         from priorkit.cli.inspect import describe
 
-        describe(name)  # says what is near
+        describe(name)  # raises, with the nearest names
         raise BadInputError(f"{name!r} isn't a component that has promises.")
     return found
 
 
 def _outcomes(kind: str, component: Any, said: dict[str, Any]) -> list[Outcome]:
-    """What the conformance kit says, and what a recovery does; ``said`` are the shape of the
-    images, the prior and the space where the user named them."""
+    """The outcomes of the conformance kit and of a recovery; ``said`` holds the shape of the
+    images, the prior and the space where the user gave them."""
     from priorkit import testing
     from priorkit.engine.components import resolve
     from priorkit.testing import Outcome, outcomes
@@ -154,7 +154,7 @@ def _outcomes(kind: str, component: Any, said: dict[str, Any]) -> list[Outcome]:
 
 
 def _recovery(kind: str, component: Any, said: dict[str, Any]) -> Outcome:
-    """The sample photograph, with what is chosen where nobody says."""
+    """Recover the sample photograph, with defaults for what the user didn't choose."""
     from priorkit.engine.recover import recover
     from priorkit.errors import MismatchError
     from priorkit.interfaces import ZeroPenalty
@@ -176,7 +176,7 @@ def _recovery(kind: str, component: Any, said: dict[str, Any]) -> Outcome:
         except PriorkitError as refused:
             errors.append(refused)
     else:
-        if isinstance(errors[0], MismatchError):  # it asks for what the defaults haven't
+        if isinstance(errors[0], MismatchError):  # it requires what the defaults lack
             hint = "--prior, --space and --shape choose another recovery"
             return Outcome(RECOVERS, untried=str(errors[0]), hint=hint)
         return Outcome(RECOVERS, str(errors[0]))
@@ -188,11 +188,11 @@ def _recovery(kind: str, component: Any, said: dict[str, Any]) -> Outcome:
 
 
 def _ways(kind: str, settings: dict[str, Any]) -> list[dict[str, Any]]:
-    """Settings to be tried one after the other: what is said, else what is simple.
+    """Settings to try one after the other, until a recovery isn't refused.
 
-    A simple solver needs a simple problem, pixels of which nothing is known; another latents.
-    Images of a shape that the prior nobody chose hasn't are pixels too. A prior that refuses to
-    choose a weight for this problem gets one.
+    A prior that chooses no weight of its penalty for this problem gets one. A solver is tried
+    without a prior, with the default prior, and with latents. Other components use the default
+    prior, or none where it is for another shape.
     """
     from priorkit.engine.components import resolve
     from priorkit.interfaces import Prior

@@ -30,7 +30,7 @@ OutOption = Annotated[
     Path | None, typer.Option("--out", help="folder for the results; by default a new one")
 ]
 ResumeFlag = Annotated[
-    bool, typer.Option("--resume", help="go on with a run that was cut short, by its --out")
+    bool, typer.Option("--resume", help="continue an interrupted run, given by its --out")
 ]
 PriorsOption = Annotated[str, typer.Option(help="names, separated by commas")]
 OpOption = Annotated[str | None, typer.Option(help="operator", autocompletion=names("operator"))]
@@ -55,7 +55,7 @@ def recover(
     """Recover pictures, from simulated measurements of them or from real ones.
 
     IMAGE is a picture file or a folder of them; without it, the sample photograph. Where neither
-    a prior nor an operator is named, the default ones are taken; what was chosen is said.
+    a prior nor an operator is named, the default ones are taken; the settings are printed.
 
     Every setting of priorkit.recover is an option too: --m 500 --gamma 0.1
     --penalty l2 --noise poisson --space pixel --sigma 0.1 --seed 3 --budget 200 …
@@ -79,19 +79,19 @@ def recover(
 
 
 def listed(names: str) -> list[str]:
-    """Names that were separated by commas."""
+    """The names in a text that separates them by commas."""
     return [name.strip() for name in names.split(",") if name.strip()]
 
 
 def new_folder(save: Path | None) -> Path:
-    """Where results go: as said, else a folder of their own."""
+    """The folder for results: as given, else a new one."""
     from priorkit.io.folders import unused
 
     return save or unused(DEFAULT)
 
 
 def _folder(save: Path | None, resume: bool) -> Path:
-    """Where results go: as said, else a folder of their own, or that of the run to go on with."""
+    """The folder for results: as given, else that of the run to resume, else a new one."""
     from priorkit.io.folders import unfinished
 
     if save is not None or not resume:
@@ -144,7 +144,8 @@ def compare(
     else:
         show_table(*result.cells())
         shape = dimensions(result.truth.shape[1:])
-        out.print(f"{len(result.truth)} image(s) of {shape}. At T the slowest was done, or asked.")
+        count = len(result.truth)
+        out.print(f"{count} image(s) of {shape}. T: when the slowest was done, or --seconds.")
         for reason in result.reasons():
             out.print(escape(reason), soft_wrap=True)
         out.print(
@@ -207,7 +208,7 @@ def _show(result: Recovery) -> None:
 
 
 def _chosen(config: dict[str, Any]) -> str:
-    """The settings that a run had, whoever chose them."""
+    """The settings of a run, whether given or chosen by default."""
     from priorkit.engine.config import COMPONENTS
 
     told = []
@@ -237,7 +238,7 @@ def _say_interrupted(folder: Path | None, kept: str) -> None:
     from priorkit.io.folders import unfinished
 
     go_on = folder is not None and unfinished(folder).exists()
-    hint = f" To go on: the same with --resume --out {escape(folder)}" if go_on else ""
+    hint = f" To continue: the same with --resume --out {escape(folder)}" if go_on else ""
     err.print(f"Interrupted: {kept}.{hint}", soft_wrap=True)
     raise typer.Exit(130)
 

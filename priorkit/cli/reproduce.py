@@ -57,7 +57,9 @@ def reproduce(
         list[str] | None, typer.Argument(help="fig4, 4 or the name of a script; several")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="every figure")] = False,
-    full: Annotated[bool, typer.Option("--full/--quick", help="as the paper, or few")] = False,
+    full: Annotated[
+        bool, typer.Option("--full/--quick", help="as many runs as in the paper, or few")
+    ] = False,
     data: Annotated[Path, typer.Option(help="folder of test pictures")] = Path("../shared/data"),
     paper: Annotated[Path, typer.Option(help="folder of the authors' results")] = Path(
         "../shared/paper"
@@ -69,8 +71,8 @@ def reproduce(
 ) -> None:
     """Reproduce figures of the paper: its data, its plot, and what of its claims holds.
 
-    Without a figure, lists them. What was computed is kept: the same command goes on, and
-    --full adds to what --quick left.
+    Without a figure, lists them. What was computed is kept: the same command continues, and
+    --full adds to what --quick computed.
     """
     known = scripts()
     if not figures and not everything:

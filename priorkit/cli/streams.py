@@ -1,4 +1,4 @@
-"""stdout and stderr as they may be: without Unicode, closed, a pipe that broke, a full disk."""
+"""stdout and stderr that may lack Unicode, be closed, or fail: a broken pipe, a full disk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["flush", "safe"]
 
 
 class Unfailing:
-    """stderr, where what can't be written is let go: no run ends because nobody listens."""
+    """stderr that drops what can't be written, so that no run ends because of it."""
 
     def __init__(self, stream: IO[str]) -> None:
         self.stream = stream
@@ -34,7 +34,7 @@ class Unfailing:
 
 @contextmanager
 def safe() -> Iterator[None]:
-    """Streams that exist and take any character, those that an encoding lacks as "?"."""
+    """Make stdout and stderr exist and take any character, as "?" where their encoding lacks it."""
     before = sys.stdout, sys.stderr, sys.unraisablehook
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
@@ -42,15 +42,15 @@ def safe() -> Iterator[None]:
         with suppress(AttributeError, ValueError, OSError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     sys.stderr = Unfailing(sys.stderr)
-    sys.unraisablehook = _again
+    sys.unraisablehook = _repeat_interrupt
     try:
         yield
     finally:
         sys.stdout, sys.stderr, sys.unraisablehook = before
 
 
-def _again(ignored: sys.UnraisableHookArgs) -> None:
-    """Raise a Ctrl-C again that came while Python was where nothing can be raised."""
+def _repeat_interrupt(ignored: sys.UnraisableHookArgs) -> None:
+    """Repeat a Ctrl-C that came where Python ignores exceptions, such as in a finaliser."""
     if ignored.exc_type is KeyboardInterrupt:
         threading.Timer(0.01, _thread.interrupt_main).start()
     else:
@@ -60,13 +60,13 @@ def _again(ignored: sys.UnraisableHookArgs) -> None:
 def flush() -> OSError | None:
     """Write out both streams; the error of stdout where it can't be.
 
-    What can't be written is let go, so that Python doesn't stumble over it once more at its end.
+    What can't be written is dropped, so that Python doesn't fail on it again at exit.
     """
-    _let_go(getattr(sys.stderr, "stream", sys.stderr))
-    return _let_go(sys.stdout)
+    _flush_or_drop(getattr(sys.stderr, "stream", sys.stderr))
+    return _flush_or_drop(sys.stdout)
 
 
-def _let_go(stream: IO[str]) -> OSError | None:
+def _flush_or_drop(stream: IO[str]) -> OSError | None:
     try:
         stream.flush()
     except OSError as error:

@@ -44,8 +44,8 @@ def sweep(
     """Run a study: a grid over priors, operators, m, gamma, sigma, seeds, pictures …
 
     STUDY is a TOML file with the tables [settings], [grid] and [[variants]].
-    Every run is kept as it ends: the same command goes on with a study that was cut short,
-    and does what was added to it since.
+    Every run is kept as it ends: the same command continues an interrupted study, and runs
+    what was added to it since.
     """
     from priorkit.studies.results import Results
     from priorkit.studies.study import Study
@@ -77,7 +77,7 @@ def sweep(
     else:
         _show(found, place, across, by, value, draw=summary)
     if found.interrupted:
-        err.print("Interrupted: the same command goes on.")
+        err.print("Interrupted: the same command continues.")
         raise typer.Exit(130)
     if found.failed:
         raise typer.Exit(1)

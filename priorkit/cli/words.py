@@ -1,4 +1,4 @@
-"""Words of a command line that plugins give their meaning."""
+"""Arguments of a command line whose options plugins define."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def split(args: list[str]) -> tuple[list[str], dict[str, Any]]:
 
 
 def value(text: str) -> Any:
-    """A word as JSON where it is that, else as it is."""
+    """A word read as JSON where it is JSON, else as text."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

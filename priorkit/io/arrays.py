@@ -19,7 +19,7 @@ __all__ = ["MISSING", "numbers", "read_array", "require_finite", "write_array"]
 
 # What to do with a picture y that holds NaN where nothing was measured.
 MISSING = 'op="mask", y=numpy.nan_to_num(y), mask=numpy.isfinite(y)'
-MAX_DEPTH = 32  # of lists in lists
+MAX_DEPTH = 32  # of nested lists
 PLAIN = {
     *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
     *(torch.uint16, torch.uint32, torch.uint64),
@@ -33,12 +33,12 @@ def numbers(thing: Any, what: str, *, copy: bool = True) -> Tensor:
     Parameters
     ----------
     thing : a numpy array of any byte order and strides, a torch tensor, a list or tuple of
-        numbers, of lists or of these, or whatever numpy takes for an array
-    what : what it is to the user, for errors: "The measurement y"
-    copy : a tensor that shares no memory with ``thing``; else it shares it where it can
+        numbers, of lists or of these, or any object that numpy converts to an array
+    what : its name in errors: "The measurement y"
+    copy : whether to copy; else the tensor shares memory with ``thing`` where it can
 
-    Numbers of 8 and 16 bits stay what they are, since they may mean brightness. Floats that torch
-    hardly computes with become float32 (half) or float64 (long).
+    Integers of 8 and 16 bits keep their type, since it may mean brightness. Floats that torch
+    hardly supports become float32 (half) or float64 (long).
 
     Raises BadInputError for letters and objects, lists of unequal lengths, masked arrays with
     masked entries, and tensors that are sparse, nested, quantised or without data.
@@ -85,7 +85,7 @@ def _from_tensor(thing: Tensor, what: str, copy: bool) -> Tensor:
     if x.dtype not in PLAIN:
         try:
             x = x.to(torch.complex64 if x.is_complex() else torch.float32)
-        except (RuntimeError, NotImplementedError) as error:  # torch has types without numbers
+        except (RuntimeError, NotImplementedError) as error:  # a dtype that isn't of numbers
             raise _no_numbers(what, f"{thing.dtype}") from error
     return x.clone(memory_format=torch.contiguous_format) if copy else x
 
@@ -103,7 +103,7 @@ def _from_numpy(thing: Any, what: str, copy: bool) -> Tensor:
         thing = thing.data
     try:
         array = np.asarray(thing)
-    except Exception as error:  # of ragged lists, and whatever an object's own __array__ raises
+    except Exception as error:  # ragged lists, or anything that an object's __array__ raises
         raise _no_numbers(what, f"{type(thing).__name__}: {str(error)[:100]}") from error
     if array.dtype.kind not in "fiucb":
         known = isinstance(thing, (np.ndarray, list, tuple))
@@ -164,8 +164,8 @@ def read_array(path: Path) -> np.ndarray:
 
 
 def _require_whole(file: BinaryIO, size: int) -> None:
-    """Refuse a header that promises more numbers than the file holds, before room is made for
-    them. Raises ValueError."""
+    """Raise ValueError where the header promises more numbers than the file holds, before memory
+    is allocated for them."""
     version = np.lib.format.read_magic(file)
     reader = np.lib.format.read_array_header_1_0
     reader = reader if version == (1, 0) else np.lib.format.read_array_header_2_0

@@ -40,7 +40,7 @@ def write_atomic(path: Path, data: bytes) -> None:
             os.chmod(partial, 0o644)
             os.replace(partial, path)
         except BaseException:
-            with suppress(FileNotFoundError):  # a Ctrl-C that came once it was moved
+            with suppress(FileNotFoundError):  # Ctrl-C after it was moved
                 os.unlink(partial)
             raise
     except OSError as error:
@@ -74,7 +74,7 @@ def json_sha256(value: Any) -> str:
 
 
 def distinct(names: list[str]) -> list[str]:
-    """The names, each that came before with a number added: results are saved under them.
+    """The names, with a number added to repeated ones, as results are saved under them.
 
     >>> distinct(["a", "b", "a"])
     ['a', 'b', 'a-2']
@@ -105,7 +105,7 @@ def _file_name(name: str) -> str:
 
 
 def unwritable(path: Path, error: Exception) -> BadInputError:
-    """The error of a place that can't be written, whatever the system said of it."""
+    """The error for a place that can't be written, with the system's reason."""
     reason = error.strerror if isinstance(error, OSError) else None
     return BadInputError(
         f"{path} can't be written.", got=reason or str(error), try_="another --out folder"

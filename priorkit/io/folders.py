@@ -1,4 +1,4 @@
-"""Folders of results that are whole: written beside their place and swapped in in one step.
+"""Folders of results that are whole: written beside their place and moved there in one step.
 
 What priorkit wrote is listed in a folder's ``manifest.json`` with its sha256; a folder without
 one isn't priorkit's, and is never written into. Files that somebody added to a folder stay in it.
@@ -75,8 +75,8 @@ def require_place(folder: Path, inputs: Iterable[str | os.PathLike[str]] = ()) -
                     f"{folder} holds an input of this run, {Path(given).name}.",
                     try_="another --out folder",
                 )
-        unfinished(place).exists()  # raises of a name that is too long
-    except (OSError, ValueError, RuntimeError) as error:  # of names that no file can have
+        unfinished(place).exists()  # raises for a name that is too long
+    except (OSError, ValueError, RuntimeError) as error:  # for names that no file can have
         raise unwritable(folder, error) from error
     require_writable(place.parent)
 
@@ -107,10 +107,10 @@ def replacing(folder: Path) -> Iterator[Path]:
             _swap(stage, place)
         except (OSError, BadInputError) as error:
             cause = error if isinstance(error, OSError) else error.__cause__
-            if isinstance(cause, OSError):  # of the stage, whose name means nothing to anybody
+            if isinstance(cause, OSError):  # name the user's folder, not the temporary one
                 raise unwritable(folder, cause) from error
             raise
-        finally:  # what has the stage's name now: nothing, our files, or those replaced
+        finally:  # the stage's name now has nothing, our files, or the files that were replaced
             if stage.exists() and os.path.samestat(os.stat(stage), ours):
                 shutil.rmtree(stage, ignore_errors=True)
             elif stage.exists():
@@ -118,11 +118,12 @@ def replacing(folder: Path) -> Iterator[Path]:
 
 
 def discard(folder: Path) -> None:
-    """Remove a folder of our own; killed half-way, what is left has no name that means anything."""
+    """Remove a folder of our own. It gets a temporary name first, so that a process killed half-way
+    leaves no incomplete folder under the old name."""
     if not folder.exists():
         return
     aside = folder
-    with suppress(OSError):  # a disk that takes nothing more
+    with suppress(OSError):  # a full disk
         aside = Path(tempfile.mkdtemp(prefix=_prefix(folder), dir=folder.parent))
         os.rename(folder, aside)
     for path in (aside, folder):
@@ -131,10 +132,10 @@ def discard(folder: Path) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder while this process works in it.
+    """Lock a folder while this process works in it.
 
-    The system lets go when the process ends, however it ends. Raises BadInputError where
-    another holds it. Where the system (Windows) or the disk has no such locks, nothing is held.
+    The system releases the lock when the process ends, however it ends. Raises BadInputError where
+    another process has it. Where the system (Windows) or the disk has no such locks, none is taken.
     """
     try:
         import fcntl
@@ -150,7 +151,7 @@ def locked(folder: Path) -> Iterator[None]:
         except OSError:  # a disk without locks
             log.debug("%s can't be locked.", folder)
         if not (folder.exists() and os.path.samestat(os.fstat(handle), os.stat(folder))):
-            raise _in_use(folder)  # another just finished, and removed it
+            raise _in_use(folder)  # another process just finished, and removed it
         yield
     finally:
         os.close(handle)
@@ -187,7 +188,7 @@ def _list(folder: Path) -> None:
 def _manifest(folder: Path) -> dict[str, str] | None:
     """What priorkit wrote in a folder; None where the folder isn't its own.
 
-    A path that leads anywhere else is not listed, whatever the file says.
+    Paths in the manifest that lead out of the folder are left out.
     """
     try:
         found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
@@ -219,7 +220,7 @@ def _swap(stage: Path, place: Path) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
-    require_place(place)  # it may have become somebody's in the meantime
+    require_place(place)  # another program may have written to it in the meantime
     if not _exchange(stage, place):
         before = _free(place.with_name(f"{place.name}.before"))
         os.rename(place, before)
@@ -276,7 +277,7 @@ def _retire(old: Path, place: Path) -> None:
 def _sweep(place: Path) -> None:
     """Clear what a killed process left while it saved to ``place``."""
     for stage in place.parent.glob(f"{_glob(_prefix(place))}*"):
-        with suppress(OSError, BadInputError), locked(stage):  # of a live one: left alone
+        with suppress(OSError, BadInputError), locked(stage):  # that of a running process stays
             if _manifest(stage) is not None and place.exists():
                 _retire(stage, place)
             else:

@@ -25,8 +25,8 @@ PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
 
 
 def open_frame(path: Path, shape: tuple[int, ...] | None) -> Tensor:
-    """A picture file as :func:`frame`. Raises BadInputError, for a large one before it is
-    decoded."""
+    """The numbers of a picture file, as :func:`frame`. Raises BadInputError; a large file is
+    refused before it is decoded."""
     try:
         with Image.open(path) as file:
             limit = MAX_WHOLE if shape is None else MAX_PIXELS
@@ -48,10 +48,10 @@ def open_frame(path: Path, shape: tuple[int, ...] | None) -> Tensor:
 
 
 def frame(image: Image.Image, shape: tuple[int, ...] | None) -> Tensor:
-    """The numbers of a picture (C, H, W), upright as the camera was held.
+    """The numbers of a picture (C, H, W), turned upright by its EXIF.
 
-    They are those that it stores, bool, uint8, uint16 or float, where no ``shape`` is said; else
-    those of the largest centred box of these proportions, resized, uint8 or floats in [0, 1].
+    Without a ``shape``, the numbers that it stores, bool, uint8, uint16 or float; else those of the
+    largest centred box of these proportions, resized, uint8 or floats in [0, 1].
 
     Raises BadInputError for one that can't be decoded, and for numbers of 32 bits.
     """
@@ -76,11 +76,11 @@ def _frame(image: Image.Image, shape: tuple[int, ...] | None, name: str) -> Tens
     if 0 in image.size:
         raise BadInputError("The picture is empty.", got=dimensions(image.size))
     image.load()
-    deep = _is_deep(image)  # asked before it is turned, which forgets the kind of file
+    deep = _is_deep(image)  # before it is turned: the result has no file format
     if image.getexif().get(ORIENTATION, 1) != 1:
         image = ImageOps.exif_transpose(image)
     if deep:
-        x = numbers(image, name)[None]  # which Pillow doesn't crop and convert
+        x = numbers(image, name)[None]  # Pillow can't crop and convert these
         x = x.to(torch.uint16) if image.mode == "I" else x
         if shape is None:
             return x
@@ -89,7 +89,7 @@ def _frame(image: Image.Image, shape: tuple[int, ...] | None, name: str) -> Tens
         return resized(x, shape)[0]
     if shape is None and image.mode == "1":
         return numbers(image, name)[None]
-    if shape is not None:  # cropped first: what comes next makes copies
+    if shape is not None:  # cropped first, since the next steps copy
         box = centre_box(image.width, image.height, shape[2], shape[1])
         image = image if box == (0, 0, *image.size) else image.crop(box)
     image = _opaque(image, name)
@@ -107,7 +107,7 @@ def _frame(image: Image.Image, shape: tuple[int, ...] | None, name: str) -> Tens
 def _is_deep(image: Image.Image) -> bool:
     """Whether it holds more than 8 bits. Raises BadInputError for whole numbers of 32.
 
-    Pillow has also given 16 bits of PNG and PPM files as mode I, which says 32.
+    Some versions of Pillow open 16-bit PNG and PPM files in mode I, which means 32 bits.
     """
     if image.mode == "I" and image.format not in ("PNG", "PPM"):
         raise BadInputError(
@@ -119,7 +119,7 @@ def _is_deep(image: Image.Image) -> bool:
 
 
 def _opaque(image: Image.Image, name: str) -> Image.Image:
-    """What is transparent over white, and said; an image without any as it is."""
+    """A transparent image over white, with a warning; an opaque one as it is."""
     if not image.has_transparency_data:
         return image
     image = image.convert(PREMULTIPLIED.get(image.mode, image.mode))

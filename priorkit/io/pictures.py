@@ -41,13 +41,13 @@ __all__ = [
 log = logging.getLogger("priorkit")
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
-# Pictures that are not taken out of a folder, and are told.
+# Pictures that are not read from a folder; the log names them.
 OTHERS = (
     *(".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".ico", ".svg", ".psd", ".eps", ".jp2"),
     *(".heic", ".heif", ".avif", ".jxl", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2"),
     *(".exr", ".hdr", ".dcm", ".nii", ".fits"),
 )
-FEWEST = 8  # rows and columns of what could be a picture
+FEWEST = 8  # rows and columns from which on an array could be a picture
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def astronaut() -> Path:
 def load(source: Any, shape: tuple[int, ...] | None = None, *, resize: bool = False) -> Pictures:
     """Read pictures from a path, a folder, PIL, numpy or torch.
 
-    The same numbers are the same pictures, whatever holds them; nothing is shared with it.
+    The same numbers give the same pictures in any container; no memory is shared with it.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def load(source: Any, shape: tuple[int, ...] | None = None, *, resize: bool = Fa
         proportions, resized with antialiased bilinear. Arrays are taken as they are and
         must have this shape. (d,) asks for vectors, (C, N) for signals: an array of that shape
         or a batch of these, of any values.
-    resize : crop and resize arrays too, and make gray of colour or colour of gray, as of files
+    resize : crop and resize arrays too, and convert between gray and colour, as for files
 
     Raises BadInputError for anything that isn't a picture, NaN, values out of range, and arrays
     with masked entries.
@@ -111,8 +111,8 @@ def load(source: Any, shape: tuple[int, ...] | None = None, *, resize: bool = Fa
 
 
 def raw(source: Any, what: str) -> Tensor:
-    """The numbers of a measurement or a start as they are, not scaled: what they mean is for the
-    operator to say. Of a picture, a file or of Pillow, (1, C, H, W); of a list of these a batch.
+    """The numbers of a measurement or a start, not scaled, since their meaning depends on the
+    operator. A picture file or a PIL image gives (1, C, H, W), a list of these a batch.
 
     ``what`` names it in errors: "The measurement y". Raises BadInputError.
     """
@@ -157,7 +157,7 @@ def as_signals(source: Any, shape: tuple[int, ...]) -> Tensor:
     given = tuple(x.shape)
     require_signal(given, shape)
     if len(shape) == 2 and shape[0] == 1 and given[-1:] == shape[1:] and x.ndim < 3:
-        x = x.view(-1, *shape)  # one channel needs no axis of its own
+        x = x.view(-1, *shape)  # the axis of a single channel may be left out
     x = x[None] if x.ndim == len(shape) else x
     if tuple(x.shape[1:]) != shape or not len(x):
         want = ", ".join(map(str, ("B", *shape)))
@@ -180,8 +180,8 @@ def require_signal(given: tuple[int, ...], shape: tuple[int, ...]) -> None:
 def to_pil(x: Tensor) -> Image.Image:
     """One image (C, H, W) in [0, 1] → PIL, rounded to 8 bits.
 
-    One channel is gray and three are colour. Of any other number each is a gray picture, in
-    order from the left and in as many rows as columns or one less, white where there are no more.
+    One channel is gray and three are colour. Any other number is shown as gray pictures side by
+    side, row by row, in as many rows as columns or one less; the places left are white.
     """
     values = (x.detach().float().cpu().clamp(0, 1) * 255).round().byte()
     array = (values if len(values) in (1, 3) else _mosaic(values)).permute(1, 2, 0).numpy()
@@ -207,7 +207,7 @@ def _no_picture(source: Any) -> BadInputError:
 
 
 def _is_nested(source: Any, depth: int = 0) -> bool:
-    """Whether lists hold numbers in the end, and are an array themselves."""
+    """Whether nested lists hold numbers only, and so are an array."""
     if depth > MAX_DEPTH:
         raise BadInputError("A picture isn't a list without an end.", try_="a numpy array")
     return all(
@@ -264,7 +264,7 @@ def _text(name: str) -> str:
 
 
 def _files(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The pictures of a folder, and other pictures in it, which aren't read.
+    """The pictures of a folder that can be read, and those of other formats, which can't.
 
     Raises BadInputError where there are none of the first, or the folder can't be read.
     """
@@ -306,7 +306,7 @@ def _from_folder(folder: Path, shape: tuple[int, ...] | None) -> Pictures:
 
 
 def _batch(parts: list[Pictures]) -> Pictures:
-    """One batch of all parts, names told apart. Raises BadInputError for several sizes."""
+    """One batch of all parts, with distinct names. Raises BadInputError for several sizes."""
     sizes = [tuple(picture.shape) for part in parts for picture in part.x]
     require_one_size(
         sizes,

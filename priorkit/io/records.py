@@ -33,8 +33,8 @@ class Saved:
     y: np.ndarray
     x: np.ndarray
     truth: np.ndarray | None
-    estimated: bool = False  # whether σ was taken from y
-    weight: dict[str, Any] = field(default_factory=dict)  # of a search for γ, what it said
+    estimated: bool = False  # whether σ was estimated from y
+    weight: dict[str, Any] = field(default_factory=dict)  # the outcome of a search for γ
 
 
 def write_arrays(arrays: Mapping[str, Tensor | None], folder: Path) -> None:
@@ -45,8 +45,8 @@ def write_arrays(arrays: Mapping[str, Tensor | None], folder: Path) -> None:
 
 
 def repeatable(config: dict[str, Any], place: Path, written: Set[str]) -> dict[str, Any]:
-    """The config of a run saved at ``place``, with what no text can name, such as an array in
-    memory, named by the files ``written`` there."""
+    """The config of a run saved at ``place``. Inputs that have no path as text, such as arrays in
+    memory, are replaced by the files ``written`` there."""
     config = dict(config)
     for key in ("image", "y"):
         if not _is_text(config.get(key, "")):

@@ -29,12 +29,12 @@ log = logging.getLogger("priorkit")
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in Pillow's convert("L")
-WHITE = {torch.bool: 1, torch.uint8: 255, torch.uint16: 65535}  # what 1.0 is called
+WHITE = {torch.bool: 1, torch.uint8: 255, torch.uint16: 65535}  # the number that means 1.0
 
 
 def scaled(x: Tensor) -> Tensor:
     """Brightness as floats: bool, uint8 and uint16 from 0 … 1, 255 and 65535 to [0, 1]; floats as
-    they are. The one place that decides so. Raises BadInputError for other types.
+    they are. No other function converts brightness. Raises BadInputError for other types.
 
     >>> scaled(torch.tensor([0, 51, 255], dtype=torch.uint8)).tolist()
     [0.0, 0.20000000298023224, 1.0]
@@ -56,8 +56,8 @@ def scaled(x: Tensor) -> Tensor:
 def layout(x: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
     """(H, W), (H, W, C), (C, H, W) or a batch of them → (B, C, H, W), whole numbers as brightness.
 
-    What has the ``shape`` (C, H, W) already is left in its order; else channels are last where
-    they can't be first. Four channels that are last are colour over white.
+    An array that has the ``shape`` (C, H, W) keeps its order; in others, channels are last where
+    they can't be first. Four channels at the end are colour and opacity, taken over white.
 
     Raises BadInputError for other shapes, and as :func:`scaled`.
     """
@@ -73,7 +73,7 @@ def layout(x: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
             try_=f"shape=(1, {given[0]}) for a signal" if len(given) == 1 else None,
         )
     last = x.shape[3] in (1, 3, 4) and x.shape[1] not in (1, 3)
-    if shape is not None:  # told, not guessed
+    if shape is not None:  # the order is known from the shape, not guessed
         fits = tuple(x.shape[1:]) == tuple(shape)
         last = not fits and (last or tuple(x.shape[1:]) == (*shape[1:], shape[0]))
     x = scaled(x.permute(0, 3, 1, 2) if last else x)
@@ -101,7 +101,7 @@ def check_range(x: Tensor) -> None:
 def require_one_size(sizes: Sequence[tuple[int, ...]], or_else: str | None = None) -> None:
     """Raise BadInputError unless pictures of these sizes (C, H, W), one for each, have one size.
 
-    Each can be a run of its own, as large as it is; ``or_else`` is another way.
+    The error proposes a run for each, and ``or_else`` where it is given.
     """
     kinds = sorted(set(sizes), key=lambda size: (math.prod(size[1:]), size))
     if len(kinds) < 2:
@@ -117,7 +117,7 @@ def require_one_size(sizes: Sequence[tuple[int, ...]], or_else: str | None = Non
 
 
 def _rescaling(low: float, high: float) -> str:
-    """What brings such values to [0, 1]: by the bits that they seem to have been stored in."""
+    """Code that brings such values to [0, 1], by the number of bits that they seem to have."""
     if low < -1e-3:
         near = low > -1.01 and high < 1.01
         return "(x + 1) / 2" if near else "(x - x.min()) / (x.max() - x.min())"

@@ -32,7 +32,7 @@ M = TypeVar("M", bound=BaseModel)
 
 MAX_CARD = 1 << 20
 MAX_WEIGHTS = 4 << 30
-MAX_MADE = 4  # tensors that a network makes for each of its file; ours make two
+MAX_MADE = 4  # tensors that are made while a network is built, per parameter; ours make two
 
 
 class Card(BaseModel):
@@ -136,8 +136,8 @@ def restore(
     """The card and the trained network of weights, whatever the family.
 
     The network is ``network(config.from_dict(card.architecture))``, its tensors in float32 on
-    the CPU and frozen; nothing is allocated before the shapes agree with the file, and no network
-    is built much further than the file has tensors for. Whole-number
+    the CPU and frozen. Nothing is allocated before the shapes agree with the file, and a network of
+    far more parameters than the file has tensors is refused while it is built. Whole-number
     buffers that a file leaves out, such as the counters of batch norms, are zero.
 
     Raises WeightsError for a file that is missing, damaged, of another family or range, or
@@ -169,8 +169,8 @@ def restore(
 
 
 def _at_most(count: int) -> AbstractContextManager[Any]:
-    """Refuse a network of more parameters than ``count`` while it is being built, here alone:
-    a mode of torch belongs to its thread, where a hook would count the networks of all."""
+    """Raise ValueError while a network of far more parameters than ``count`` is built. A mode of
+    torch counts the tensors of its own thread, a global hook would count those of all threads."""
     from torch import Tensor
     from torch.overrides import TorchFunctionMode
 
@@ -235,7 +235,8 @@ def _parse_card(data: bytes, where: str) -> Card:
 
 
 def _download(hub: str, name: str, target: Path) -> bool:
-    """Fetch NAME.json and NAME.safetensors; the weights, which name the pair, come last."""
+    """Fetch NAME.json and NAME.safetensors; the weights are written last, since the pair is
+    found by them."""
     base = f"{hub}/{urllib.parse.quote(name)}"
     card_data = _fetch(f"{base}.json", MAX_CARD)
     if card_data is None:

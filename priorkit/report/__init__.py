@@ -1,1 +1,1 @@
-"""What people look at: grids, pages, curves."""
+"""Grids, pages and curves of results."""

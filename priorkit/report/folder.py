@@ -18,16 +18,15 @@ __all__ = ["save", "write"]
 
 
 def save(recovery: Recovery, folder: Path) -> Path:
-    """Write everything that a run is into ``folder``, all of it or nothing.
+    """Write everything of a run into ``folder``, all of it or nothing.
 
-    ``images/NAME.png`` the recoveries (NAME as a file can have it), channels that are neither one
-    nor three side by side in gray and in ``x.npy`` as they are, ``grid.png``,
-    ``report.html``, ``config.toml`` (which starts a run with the same inputs and settings),
-    ``trace.json``, ``y.npy``, ``x.npy``, where there are any ``z.npy``, ``truth.npy``,
-    ``start.npy`` and of draws ``spread.npy`` and ``samples.npy``, ``record.json``, and
-    ``manifest.json``, a list of these. An earlier run in the folder is replaced in one step;
-    files that others added to it stay. Raises BadInputError where the folder can't be written,
-    or holds files and isn't priorkit's.
+    The files: ``images/NAME.png``, the recoveries (NAME made a possible file name; channels other
+    than one or three side by side in gray); ``grid.png``, ``report.html``, ``config.toml`` (which
+    starts a run with the same inputs and settings), ``trace.json``, ``y.npy``, ``x.npy``;
+    ``z.npy``, ``truth.npy``, ``start.npy`` and, of draws, ``spread.npy`` and ``samples.npy``, where
+    there are any; ``record.json``; and ``manifest.json``, a list of these. An earlier run in the
+    folder is replaced in one step; files that others added to it stay. Raises BadInputError where
+    the folder can't be written, or holds files and isn't priorkit's.
     """
     with replacing(folder) as stage:
         write(recovery, stage, folder.resolve())
@@ -35,7 +34,7 @@ def save(recovery: Recovery, folder: Path) -> Path:
 
 
 def write(recovery: Recovery, folder: Path, place: Path) -> None:
-    """Write a run into the new ``folder``, which will be at ``place``, as its config names it."""
+    """Write a run into the new ``folder``; its config has the paths of ``place``, its final one."""
     for name, x in zip(file_names(recovery.names), recovery.x, strict=True):
         write_atomic(folder / "images" / f"{name}.png", png(tile(x)))
     write_atomic(folder / "grid.png", png(grid(recovery)))

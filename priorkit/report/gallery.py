@@ -63,7 +63,7 @@ def in_notebook(comparison: Comparison) -> str:
 
 
 def curve(comparison: Comparison) -> str:
-    """PSNR against m, or where there is one m against seconds, as SVG."""
+    """PSNR against m, or against seconds where there is a single m, as SVG."""
     ms = {row.m for row in comparison.rows}
     lines: dict[str, list[tuple[float, float]]] = {}
     for row in comparison.rows:
@@ -111,8 +111,8 @@ def _write_page(comparison: Comparison, folder: Path) -> None:
 
 
 def _matrix(comparison: Comparison) -> str:
-    """Priors down, m across: of the first image the recovery and its error, with numbers, each
-    with a link to the page of its run."""
+    """A row per prior and a column per m: the recovery of the first image, its error and its
+    numbers, with a link to the page of the run."""
     ms = list(dict.fromkeys(row.m for row in comparison.rows))
     cells: dict[str, dict[int | None, str]] = {}
     for row, place in zip(comparison.rows, comparison.places(), strict=True):

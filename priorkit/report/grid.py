@@ -57,7 +57,7 @@ class Shown(NamedTuple):
 
 
 def columns(recovery: Recovery, i: int) -> list[Shown]:
-    """The pictures that tell of image ``i``."""
+    """The pictures that are shown of image ``i``."""
     shown = []
     if recovery.truth is not None:
         shown.append(Shown("truth", "truth", tile(recovery.truth[i])))
@@ -104,10 +104,10 @@ def summary(recovery: Recovery) -> str:
 
 
 def ended(recovery: Recovery, i: int) -> str:
-    """Why image ``i`` ended, to be read beside its misfit.
+    """Why image ``i`` ended, as it is shown beside its misfit.
 
-    The reason is about the solver's own x, the misfit about the picture that is returned. Where
-    that was clipped, and its misfit is above that of noise, it is said.
+    The reason is about the solver's x, the misfit about the picture that is returned. Where that
+    was clipped, and its misfit is above that of noise, the reason says so.
     """
     reason, image = recovery.reason[i], recovery.record["images"][i]
     if recovery.truth is None or not recovery.outside[i] or image.get("noise") is None:

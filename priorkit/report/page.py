@@ -1,4 +1,4 @@
-"""Pages that can be mailed: they ask for no other file, and nothing of the network."""
+"""Self-contained pages, which need no other file and no network."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def embedded(picture: Image.Image, alt: str, style: str = "", what: str = "") -> str:
-    """An image inside the page; ``what`` it is, for a wipe."""
+    """An image inside the page; ``what`` names it for the slider between truth and recovery."""
     data = base64.b64encode(png(picture)).decode()
     more = f' style="{style}"' if style else ""
     more += f' data-is="{what}"' if what else ""
@@ -57,7 +57,7 @@ def write(recovery: Recovery, path: Path, *, beside: bool = False) -> Path:
 
 
 def page(recovery: Recovery, *, beside: bool = False) -> str:
-    """A sentence, pictures, numbers, the convergence curve, the settings."""
+    """The page of a recovery: a sentence, pictures, numbers, the convergence curve, settings."""
     config = recovery.record["config"]
     prior, op = config["prior"]["name"], config["op"]["name"]
     count = len(recovery.x)
@@ -106,12 +106,12 @@ def _row(recovery: Recovery, i: int, beside: bool) -> str:
 
 
 def _scale() -> str:
-    """The colours of an error map, from 0 to the largest that is told apart."""
+    """The colours of an error map, from 0 to the largest error with a colour of its own."""
     return f'<div class="bar">0<i style="background:{gradient()}"></i>{1 / GAIN:g}</div>'
 
 
 def thumbnail(picture: Image.Image, side: int = MAX_SIDE) -> Image.Image:
-    """A picture of a size to look at; the folder holds it as it is."""
+    """A picture reduced to at most ``side`` pixels a side; the folder holds it at full size."""
     small = picture.copy()
     small.thumbnail((side, side))
     return small

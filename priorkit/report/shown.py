@@ -12,8 +12,8 @@ __all__ = ["ShownFigure"]
 class ShownFigure(Figure):
     """A Figure that is a picture at the end of a notebook's cell.
 
-    One of ``pyplot`` is that too, but stays in memory until it is closed; a plain Figure is a
-    line of text unless something else in the notebook has imported pyplot.
+    A figure of ``pyplot`` is shown too, but stays in memory until it is closed; a plain Figure is
+    shown as a line of text unless something in the notebook has imported pyplot.
     """
 
     def _repr_png_(self) -> bytes:

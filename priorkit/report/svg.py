@@ -20,7 +20,7 @@ def plot(
 ) -> str:
     """An SVG of the lines, each of a name and of points (x, y) with x ≥ 0; "" without any.
 
-    Points that aren't finite, such as the PSNR of a perfect recovery, have no place on it.
+    Points that aren't finite, such as the PSNR of a perfect recovery, are left out.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def plot(
 
 
 def standalone(drawn: str) -> bytes:
-    """An SVG as a file of its own, which names what it is."""
+    """An SVG as a file of its own, with the XML namespace that such a file needs."""
     return drawn.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1).encode()
 
 

@@ -1,4 +1,4 @@
-"""How a page looks, and what it does: pictures to enlarge, and to wipe from one to the other."""
+"""Style and script of pages: enlarging pictures, and a slider between truth and recovery."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ svg { max-width: 100%; height: auto; }
   figcaption, .bar { color: #aaa; } svg text { fill: #bbb; } }
 """
 
-# A click enlarges a picture, the arrow keys go on to the next; the wipe shows the pictures of its
-# row, so that the page holds each once.
+# A click enlarges a picture, the arrow keys go on to the next. The slider (class "wipe") shows
+# copies of the pictures of its row, so that the page holds each once.
 SCRIPT = """
 const shown = [...document.querySelectorAll("figure > img")];
 const large = document.createElement("dialog");

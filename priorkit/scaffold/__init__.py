@@ -1,7 +1,7 @@
 """A new plugin package, whose tests pass at once: what ``priorkit new-plugin`` writes.
 
-Each module beside this one is a template, and real code under test: its class ``Example`` is
-renamed on the way.
+Each module beside this one is a template, and real code under test; its class ``Example`` is
+renamed in the new package.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["TEMPLATES", "write_plugin"]
 
 TEMPLATES = ("prior", "operator", "noise", "penalty", "solver", "start")
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_SHAPED = ("prior", "operator", "penalty")  # whose check is told the size of the pictures
+_SHAPED = ("prior", "operator", "penalty")  # kinds whose check takes a shape
 
 _PROJECT = Template("""\
 [build-system]
@@ -78,8 +78,8 @@ A plugin for priorkit. Beside this file:
 def write_plugin(name: str, kinds: Sequence[str], folder: Path) -> list[Path]:
     """Write a package with a component of each kind, all under one name; the paths written.
 
-    Raises BadInputError for a name that no package can have, and a folder that is there;
-    UnknownNameError for a kind that there isn't.
+    Raises BadInputError for a name that no package can have, and a folder that exists;
+    UnknownNameError for a kind that doesn't.
     """
     if not _NAME.fullmatch(name):
         raise BadInputError(

@@ -12,7 +12,7 @@ from priorkit.interfaces import Problem, Requires, Solver, State
 
 @dataclass(kw_only=True)
 class Point(State):
-    """Where the solver stands; what a step leaves for the next is a field."""
+    """The state of the solver: a field for everything that a step leaves for the next."""
 
     next: Tensor  # where the next evaluation will be
 

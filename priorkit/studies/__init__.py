@@ -1,1 +1,1 @@
-"""Studies: one recovery per point of a grid, on one machine or many, kept as they end."""
+"""Studies: one recovery per point of a grid, on one machine or many, stored as they end."""

@@ -25,15 +25,15 @@ FAILED = "failed"
 
 
 def run(cell: Cell, *, pictures: bool, driver: int) -> list[Row]:
-    """The rows of a cell, one per image: its settings, and what came back.
+    """The rows of a cell, one per image: its settings and its results.
 
-    A run that fails has one row, with the status "failed" and the reason. ``driver`` is the
-    process that waits for it: elsewhere Ctrl-C is left to it.
+    A run that fails has one row, with the status "failed" and the reason. ``driver`` is the id of
+    the process that started the study: Ctrl-C is handled there, and ignored in others.
 
     Raises KeyboardInterrupt where Ctrl-C cut the run short.
     """
     if os.getpid() != driver:
-        _leave_interrupts()
+        _ignore_interrupts()
         logging.getLogger("priorkit").setLevel(logging.ERROR)
     head = {"cell": cell.key, "label": cell.label}
     head |= {name: _plain(value) for name, value in cell.settings.items()}
@@ -41,7 +41,7 @@ def run(cell: Cell, *, pictures: bool, driver: int) -> list[Row]:
     try:
         settings = dict(cell.settings)
         found = recover(settings.pop("image", None), config=settings)
-    except Exception as error:  # of whatever kind: the other cells go on
+    except Exception as error:  # of any kind: the other cells go on
         reason = str(error) if isinstance(error, PriorkitError) else describe(error)
         return [{**head, "status": FAILED, "reason": reason}]
     if found.interrupted:
@@ -66,7 +66,7 @@ def _result(found: Recovery, i: int, pictures: bool) -> Row:
     return row | ({"png": png(found.image(i))} if pictures else {})
 
 
-def _leave_interrupts() -> None:
+def _ignore_interrupts() -> None:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 

@@ -1,4 +1,4 @@
-"""What a study found, as a table, a CSV file and a plot."""
+"""The results of a study as a table, a CSV file and a plot."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["View", "cells", "comma_separated", "save", "view"]
 
 @dataclass(frozen=True)
 class View:
-    """How a study is looked at: a line per ``by``, ``across`` an axis, showing ``value``."""
+    """What is shown of a study: ``value`` over the setting ``across``, a line per ``by``."""
 
     by: tuple[str, ...]
     across: str | None
@@ -35,9 +35,9 @@ def view(
     by: Sequence[str] | None = None,
     value: str = "psnr",
 ) -> View:
-    """The view asked for, else across the numeric setting of most values and a line per label.
+    """The view asked for; by default over the numeric setting of most values, a line per label.
 
-    A setting that differs within a line makes several of it, so that no mean is over different γ.
+    Settings that differ within a line are added to ``by``, so that no mean is over different γ.
     """
     inside = [name for name in axes(rows) if name not in REPEATS and _differs(rows, name)]
     if across is None:

@@ -1,4 +1,4 @@
-"""The rows of studies in one Parquet file, which is whole at every moment."""
+"""The rows of studies in one Parquet file, which is complete at every moment."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Results", "Store"]
 
 MARK = {"priorkit": "study 1"}
 MAX_FILE, MAX_UNPACKED = 1 << 30, 8 << 30  # bytes of a file of results
-SHARE = 20  # of the time goes to writing at most one part in so many
+SHARE = 20  # at most 1/SHARE of the time goes to writing
 
 
 @dataclass(repr=False)
@@ -114,7 +114,7 @@ class Results:
 
 
 class Store:
-    """The file of a study while it runs: rows go in by cell, so that none is there twice."""
+    """The file of a study while it runs: rows are stored by cell, so that none is there twice."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -127,8 +127,8 @@ class Store:
     def opened(cls, path: Path) -> Iterator[Store]:
         """A store that this process alone writes, complete on the disk when the block ends.
 
-        Raises BadInputError where the place can't be written, holds something else, or is
-        another process's.
+        Raises BadInputError where the place can't be written, holds something else, or is in
+        use by another process.
         """
         _pyarrow()
         if os.path.isdir(path):
@@ -156,8 +156,8 @@ class Store:
         return rows is not None and rows[0]["status"] != FAILED
 
     def add(self, rows: list[Row]) -> None:
-        """Take the rows of one cell; write all now, or soon where writing takes long, whether
-        another cell ends until then or not."""
+        """Add the rows of one cell, and write the file: at once, or where writing takes long,
+        by a timer."""
         with self._lock:
             self.cells[rows[0]["cell"]] = rows
             self._new = True
@@ -196,8 +196,7 @@ def _parquet(rows: list[Row]) -> bytes:
 
 
 def _column(values: list[Any]) -> list[Any]:
-    """Values of one kind: whole numbers beside fractions are fractions, all else that is mixed
-    is text."""
+    """Values as one type: integers mixed with floats become floats, any other mixture text."""
     kinds = {type(value) for value in values if value is not None}
     if kinds <= {int, float} and len(kinds) == 2:
         return [None if value is None else float(value) for value in values]

@@ -23,7 +23,7 @@ from priorkit.io.pictures import SUFFIXES
 __all__ = ["MAX_CELLS", "Cell", "Study"]
 
 MAX_CELLS = 1_000_000
-FILES = ("image", "y")  # settings that are paths, even where they look like the name of something
+FILES = ("image", "y")  # settings that are paths, even where they look like names of components
 Settings = dict[str, Any]
 
 
@@ -31,8 +31,8 @@ Settings = dict[str, Any]
 class Cell:
     """One run of a study: the settings of :func:`priorkit.recover`, ``image`` among them.
 
-    ``key`` is the sha256 of the settings and of the files that they name: two cells that have it
-    in common have the same result, whatever study they belong to.
+    ``key`` is the sha256 of the settings and of the files that they name: cells with the same key
+    have the same result, in any study.
     """
 
     key: str
@@ -41,7 +41,7 @@ class Cell:
 
 
 class _Variant(BaseModel):
-    """Settings that go together, and axes that only they have."""
+    """Settings that are used together, and further axes for these settings alone."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -72,7 +72,7 @@ class Study(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _in_plain_words(cls, values: Any) -> Any:
+    def _plain(cls, values: Any) -> Any:
         return plain(values)
 
     @classmethod
@@ -92,9 +92,9 @@ class Study(BaseModel):
     def cells(self) -> list[Cell]:
         """Every run, its settings checked as far as they can be without computing anything.
 
-        Raises BadInputError for a study without an end, without a run, of two runs that are the
-        same, or of a setting in two places, and what :func:`priorkit.recover` raises for names
-        and options that don't exist.
+        Raises BadInputError for a study with too many runs, with none, with two that are the
+        same, or with a setting both in a variant and on the grid, and what
+        :func:`priorkit.recover` raises for names and options that don't exist.
         """
         if self._count() > MAX_CELLS:
             raise BadInputError(f"A study has at most {MAX_CELLS:,} runs.", got=self._count())
@@ -108,9 +108,9 @@ class Study(BaseModel):
                 raise type(error)(f"The run {_short(settings)}: {error}") from error
             try:
                 key = json_sha256(_identity(settings, digests))[:20]
-            except TypeError as error:  # what JSON has no word for
+            except TypeError as error:  # a value that JSON can't hold
                 raise BadInputError(
-                    "A run of a study is told in words that a file can hold, not by objects.",
+                    "The settings of a study are values that a file can hold, not objects.",
                     got=_short(settings),
                     try_="a registered name, or the path of a .npy file",
                 ) from error
@@ -150,7 +150,7 @@ class Study(BaseModel):
 
 
 def _expanded(name: str, values: list[Any]) -> list[Any]:
-    """The values of an axis; of pictures, the files that a pattern stands for."""
+    """The values of an axis; patterns of pictures are replaced by the files they match."""
     if name != "image":
         return values
     found: list[Any] = []
@@ -167,8 +167,8 @@ def _expanded(name: str, values: list[Any]) -> list[Any]:
 
 
 def _placed(value: Any, file: bool) -> Any:
-    """A value in which the paths of files are absolute, for processes that are elsewhere;
-    ``file`` says that it is one, whatever it looks like. Raises BadInputError."""
+    """A setting with absolute paths, for processes that run in other folders. With ``file`` it
+    is a path, even if it looks like a name. Raises BadInputError."""
     if isinstance(value, dict):
         return {name: _placed(v, file) for name, v in value.items()}
     if isinstance(value, (list, tuple)):
@@ -180,7 +180,7 @@ def _placed(value: Any, file: bool) -> Any:
 
 
 def _identity(value: Any, digests: dict[str, str]) -> Any:
-    """A value in which files are what is in them."""
+    """A setting in which every path is replaced by the sha256 of its contents."""
     if isinstance(value, dict):
         return {name: _identity(v, digests) for name, v in value.items()}
     if isinstance(value, (list, tuple)):
@@ -205,7 +205,7 @@ def _is_path(value: Any) -> bool:
         return False
     try:
         return Path(value).exists()
-    except (OSError, ValueError):  # no name of a file
+    except (OSError, ValueError):  # not a possible path
         return False
 
 

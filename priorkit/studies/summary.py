@@ -1,4 +1,4 @@
-"""Means of a study's rows with intervals that can be trusted, and paired differences."""
+"""Means of a study's rows with confidence intervals, and paired differences."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ REPEATS = ("seed", "image")  # settings that means are taken over
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean with the ends of its 95% interval, NaN where one value says nothing of the spread.
+    """A mean with the ends of its 95% interval, which are NaN for a single value.
 
-    ``group`` are the values of the settings that its rows share, ``at`` that of the axis,
+    ``group`` holds the values of the settings that its rows share, ``at`` that of the axis,
     ``count`` the number of independent values.
     """
 
@@ -53,12 +53,12 @@ def summary(
 ) -> list[Mean]:
     """The mean of a column per group and value of the axis, in the order of the rows.
 
-    Rows of one image are averaged first, over seeds say, and the images are then the
-    independent values: v̄ ± t·s/√B, with Student's t of B − 1 degrees of freedom. Of a single
-    image, its rows are the independent values. A mean over rows of other settings than seeds and
-    images, of several γ say, is said: where they differ, see :func:`mixed`.
+    Rows of one image, for example of several seeds, are averaged first, and the images are then
+    the independent values: v̄ ± t·s/√B, with Student's t of B − 1 degrees of freedom. Where there
+    is a single image, its rows are the independent values. The log warns where a mean is over
+    rows that differ in other settings than seed and image, such as γ; see :func:`mixed`.
 
-    Raises UnknownNameError for a column that there isn't.
+    Raises UnknownNameError for a column that doesn't exist.
     """
     for name in (*by, across, value):
         _require(rows, name)
@@ -77,7 +77,7 @@ def summary(
 def difference(rows: Rows, others: Rows, *, value: str = "psnr") -> Mean:
     """The mean of row − other over the images that both have, and its interval.
 
-    Rows are paired by image, so that how hard an image is takes no part in the interval.
+    Rows are paired by image, so that differences between images don't widen the interval.
     """
     ours, theirs = _per_image(rows, value), _per_image(others, value)
     both = [name for name in ours if name in theirs]
@@ -105,8 +105,8 @@ def axes(rows: Rows) -> list[str]:
 
 
 def mixed(rows: Rows, *, by: Sequence[str], across: str | None = None) -> list[str]:
-    """What has to be added to ``by`` so that rows of one mean differ in nothing but seeds and
-    images: the label, and settings, those of most values first."""
+    """What has to be added to ``by`` so that the rows of a mean differ in seed and image only:
+    the label, and settings, those of most values first."""
     found: list[str] = []
     candidates = [n for n in ("label", *axes(rows)) if n not in (*REPEATS, *by, across)]
     for name in candidates:

@@ -1,4 +1,4 @@
-"""Running a study: what isn't there yet, on one machine or on a cluster."""
+"""Running the cells of a study that have no result yet, on one machine or on a cluster."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def sweep(
     wait: float = 10.0,
     progress: Progress | None = None,
 ) -> Results:
-    """Run a study: one :func:`priorkit.recover` per cell, those left out that ``out`` has.
+    """Run a study: one :func:`priorkit.recover` per cell, except for those that ``out`` has.
 
     Rows go to ``out`` as their cells end, the whole file replaced in one step each time, so
-    that the study can be killed at any moment and the same call goes on. A cell that failed
-    has a row with the reason, and is tried again by the next call. Ctrl-C ends it, with
-    what is done.
+    that the study can be killed at any moment and the same call continues it. A cell that failed
+    has a row with the reason, and is tried again by the next call. Ctrl-C ends the study; the
+    cells that are done are returned.
 
     Parameters
     ----------
@@ -48,20 +48,20 @@ def sweep(
         see the files that the study names
     scheduler : address of the cluster's scheduler, such as tcp://10.0.0.1:8786; without one, a
         cluster on this machine
-    wait : seconds until a scheduler that doesn't answer is taken for one that isn't there
+    wait : seconds to wait for the answer of the scheduler
     progress : called with the rows of each cell as it ends, the number of cells that are done
         and of all
 
     Raises a :class:`~priorkit.errors.PriorkitError` before any compute for a study that can't be
-    run as it is said, see :meth:`Study.cells`, for an ``out`` that can't be written or is
-    something else, and for a cluster that can't be reached.
+    run, see :meth:`Study.cells`, for an ``out`` that can't be written or holds something else, and
+    for a cluster that can't be reached.
     """
     plan = Study.read(study)
     cells = plan.cells()
     if engine not in ("local", "dask"):
         raise BadInputError("The engine is 'local' or 'dask'.", got=repr(engine))
     if scheduler is not None and engine != "dask":
-        raise BadInputError("A scheduler is Dask's.", try_="engine='dask'")
+        raise BadInputError("A scheduler is for the engine 'dask' only.", try_="engine='dask'")
     if jobs is not None and jobs < 1:
         raise BadInputError("jobs must be at least 1.", got=jobs)
     with Store.opened(Path(out)) as store:
@@ -94,7 +94,7 @@ def _outcomes(
     if not cells:
         return
     with _engine(engine, scheduler, wait, jobs, cells) as count:
-        # One at a time: of cells in batches, those that are done wait for the slowest to be kept.
+        # With larger batches, finished cells would be stored only when the slowest one ends.
         work = Parallel(n_jobs=count, return_as="generator_unordered", batch_size=1)
         driver = os.getpid()
         yield from work(delayed(run)(cell, pictures=pictures, driver=driver) for cell in cells)
@@ -104,7 +104,7 @@ def _outcomes(
 def _engine(
     engine: Engine, scheduler: str | None, wait: float, jobs: int | None, cells: list[Cell]
 ) -> Iterator[int]:
-    """Where joblib finds its processes, and how many there are."""
+    """Set the processes that joblib uses; gives their number."""
     if engine == "local":
         on_gpu = any(str(cell.settings.get("device", "cpu")) != "cpu" for cell in cells)
         count = min(jobs or (1 if on_gpu else cpu_count()), len(cells))

@@ -13,7 +13,7 @@ __all__ = ["Precision", "close", "draws", "precision_of", "untouched"]
 
 @dataclass(frozen=True)
 class Precision:
-    """float64, or float32 for a component that knows no other, with looser tolerances."""
+    """float64, or float32 with looser tolerances for a component that computes in no other."""
 
     dtype: torch.dtype
 
@@ -24,12 +24,12 @@ class Precision:
 
     @property
     def step(self) -> float:
-        """Of finite differences."""
+        """The step of finite differences."""
         return 1e-6 if self.double else 1e-2
 
     def step_for(self, n: int) -> float:
-        """Of finite differences in n directions at once: networks of ReLUs have kinks on the way,
-        the more the longer it is."""
+        """The step of finite differences along a vector of n numbers, shorter for many: a long
+        one crosses more kinks of a network of ReLUs."""
         return self.step * min(1.0, 200 / n)
 
     def exact(self, tolerance: float) -> float:
@@ -60,7 +60,7 @@ def precision_of(function: Callable[[Tensor], Tensor], example: Tensor) -> Preci
 
 
 def draws(shape: tuple[int, ...], seed: int, dtype: torch.dtype = torch.float64) -> Tensor:
-    """Standard normals; of a complex dtype in both parts."""
+    """Standard normals; for a complex dtype both parts are."""
     generator = torch.Generator().manual_seed(seed)
     if dtype.is_complex:
         parts = torch.randn((2, *shape), generator=generator, dtype=torch.float64)

@@ -16,10 +16,10 @@ __all__ = ["check_noise"]
 
 
 def check_noise(noise: Noise, *, shape: Shape = (1, 64, 64), seed: int = 0) -> None:
-    """The gradient and scale of a misfit, its energy, and the address of every draw.
+    """The gradient and scale of a misfit, its energy, and what the draws depend on.
 
-    The misfit is 0 where A x = y, falls to second order as ‖A x − y‖² does where y = 1, and
-    over samples of the noise itself it is on average what ``energy`` says.
+    The misfit is 0 where A x = y, agrees with ‖A x − y‖² to second order where y = 1, and its
+    mean over samples of the noise is ``energy``.
     """
     n = math.prod(shape)
     noise = noise.bind(n)
@@ -91,7 +91,7 @@ def _check_complex(noise: Noise, shape: Shape, seed: int) -> None:
         zero = torch.zeros(64, *shape, dtype=torch.complex128)
         complex_y = noise.sample(zero, Streams(seed, "noise", range(64)))
     except BadInputError:
-        return  # refused, which is fair
+        return  # a noise may refuse complex measurements
     parts = [float(part.square().mean()) for part in (complex_y.real, complex_y.imag)]
     each = float((found - flat).square().mean()) / 2
     for part in parts:

@@ -26,7 +26,7 @@ def check_operator(operator: Operator, *, shape: Shape, seed: int = 0) -> None:
 
     For linear ones also linearity and the dot test Re⟨A x, y⟩ = ⟨x, Aᴴ y⟩, to a relative
     10⁻⁸ in float64, with complex y where A x is complex, and agreement of the rows with A.
-    An operator that knows float32 alone is checked in that.
+    An operator that computes in float32 only is checked in float32.
     """
     bound = operator.bind(shape)
     assert bound is not operator, "bind returns a copy"
@@ -98,7 +98,7 @@ def _check_linear(
         adjoint = operator.A_adjoint(r)
         assert adjoint.shape == x.shape, f"A_adjoint has shape {tuple(adjoint.shape)}"
         left, right = _inner(y, r), _inner(x, adjoint)
-        size = y.flatten(1).norm(dim=1) * r.flatten(1).norm(dim=1)  # of what cancels in the sums
+        size = y.flatten(1).norm(dim=1) * r.flatten(1).norm(dim=1)  # of the terms, which cancel
         close(left / size, right / size, tolerance, "dot test: ⟨A x, y⟩ ≠ ⟨x, Aᵀ y⟩")
         close(operator.T(r), adjoint, 0, ".T isn't A_adjoint")
 
@@ -115,7 +115,7 @@ def _check_matrix(operator: MatrixOperator, x: Tensor, y: Tensor) -> None:
 
 
 def _check_random(operator: RandomOperator, x: Tensor) -> None:
-    """On images of up to 512 pixels, the numbers that message passing needs of A."""
+    """``gain`` and ``excess``, which message passing needs, on images of up to 512 pixels."""
     n = math.prod(operator.shape)
     if n > 512:
         return

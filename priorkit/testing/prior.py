@@ -23,17 +23,17 @@ from priorkit.testing.promises import promise
 
 __all__ = ["check_prior"]
 
-SIGMAS = (0.02, 0.1, 0.5)  # that a denoiser is judged at, where it knows them
+SIGMAS = (0.02, 0.1, 0.5)  # noise levels at which a denoiser is checked, within its own range
 
 
 def check_prior(prior: Prior, *, shape: Shape | None = None, seed: int = 0) -> None:
-    """Everything that the interfaces of a prior promise, in float64 where it knows that.
+    """Everything that the interfaces of a prior promise, in float64 where it computes in that.
 
     Pullback against finite differences, batch independence, decode ∘ encode = identity,
     the adjoint of a linear decoder, the gradient of a density, and for priors that both
     encode and have a density the agreement of both with the log-determinant of autograd,
-    on images small enough (n ≤ 512). A denoiser must remove noise of every level that it says,
-    one for all images or one for each.
+    on images small enough (n ≤ 512). A denoiser must remove noise of every level in its
+    ``levels``, whether one is given for all images or one for each.
     """
     shape = prior.shape or shape
     assert shape is not None, "this prior takes any shape: say shape=(C, H, W)"
@@ -167,7 +167,7 @@ def _check_sampler(prior: Sampler, shape: Shape, seed: int) -> None:
 
 
 def _check_denoiser(prior: Denoiser, shape: Shape, seed: int) -> None:
-    """In float32, at each of ``SIGMAS`` that the prior knows, or at the nearest level."""
+    """In float32, at each of ``SIGMAS``, or at the nearest level within the prior's range."""
     low, high = prior.levels
     sigmas = sorted({min(max(sigma, low), high) for sigma in SIGMAS})
     clean = _smooth(shape, seed)
@@ -193,7 +193,7 @@ def _check_denoiser(prior: Denoiser, shape: Shape, seed: int) -> None:
 
 
 def _check_level(prior: Denoiser, clean: Tensor, noisy: Tensor, sigma: float) -> None:
-    """Smooth images with noise must come nearer to the clean ones."""
+    """The denoised images must be nearer to the clean ones than the noisy images are."""
     given = noisy.clone()
     found = prior.denoise(noisy, sigma)
     assert torch.equal(noisy, given), "denoise changes its input"

@@ -1,4 +1,4 @@
-"""Promises, kept, broken or untried one by one."""
+"""The promises of a component, checked one by one: kept, broken or untried."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["Outcome", "outcomes", "promise"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a component promises, what breaks it, a hint, and why it wasn't tried.
+    """A promise, how it is broken, a hint for mending it, and why it wasn't tried.
 
-    Kept is what is neither broken nor untried.
+    It is kept where ``broken`` and ``untried`` are None.
     """
 
     promise: str
@@ -30,9 +30,10 @@ _collected: ContextVar[list[Outcome] | None] = ContextVar("collected", default=N
 
 @contextmanager
 def promise(what: str, hint: str = "") -> Iterator[None]:
-    """A block that checks one promise, with a hint for who breaks it.
+    """A block that checks one promise, with a hint for mending a broken one.
 
-    What it raises ends the check, unless :func:`outcomes` gathers them all.
+    An exception in the block ends the check; within :func:`outcomes` it is recorded, and the
+    check goes on.
     """
     gathered = _collected.get()
     if gathered is None:
@@ -42,7 +43,7 @@ def promise(what: str, hint: str = "") -> Iterator[None]:
         yield
     except Exception as error:
         if _follows(error, gathered):
-            gathered.append(Outcome(what, untried="what it needs is broken"))
+            gathered.append(Outcome(what, untried="a promise that it needs is broken"))
         else:
             gathered.append(Outcome(what, _said(error), hint))
     else:
@@ -64,7 +65,7 @@ def outcomes(check: Callable[[], None]) -> list[Outcome]:
 
 
 def _follows(error: Exception, gathered: list[Outcome]) -> bool:
-    """Whether it only lacks what a promise that is broken would have given."""
+    """Whether an error follows from a broken promise, whose block didn't set a variable."""
     return isinstance(error, NameError) and any(outcome.broken for outcome in gathered)
 
 

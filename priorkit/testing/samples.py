@@ -1,4 +1,4 @@
-"""Small exact components, and a problem of them for whatever a solver or start requires."""
+"""Small exact components, and a problem of them that meets what a solver or start requires."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def problem_for(
 ) -> Problem:
     """A small convex problem in float64, with its data, that meets a ``requires``.
 
-    ``known`` says whether the noise level is: a solver may stop at it.
+    ``known`` says whether the noise level is known: a solver may stop at it.
 
-    Raises AssertionError where no sample does: give the check a problem of your own.
+    Raises AssertionError where no sample meets it: give the check a problem of your own.
     """
     latent = requires.latent is not None and not requires.prior
     prior: Prior = SampleBasis(seed) if latent else SampleDenoiser()
@@ -71,8 +71,8 @@ def problem_for(
 
 
 def photograph(shape: Shape) -> Tensor:
-    """The sample photograph as one image (1, *shape) of any kind: beyond its three colours they
-    come again, and a vector or a signal is one row of its gray pixels, or as many as channels."""
+    """The sample photograph as one image (1, *shape) of any kind. More than three channels repeat
+    its colours; a vector is one row of its gray pixels, a signal one row for each channel."""
     if len(shape) == 3:
         colours = load(astronaut(), (3, *shape[1:])).x
         return colours[:, [k % 3 for k in range(shape[0])]]
@@ -81,7 +81,7 @@ def photograph(shape: Shape) -> Tensor:
 
 
 class SampleBasis(LinearDecoder, Encoder, Sampler):
-    """x = ½ + Qz with an orthogonal Q, and of z ~ N(0, 1) where it draws."""
+    """x = ½ + Qz with an orthogonal Q; samples are of z ~ N(0, 1)."""
 
     shape: Shape | None = SHAPE
 
@@ -117,7 +117,7 @@ class SampleDenoiser(Denoiser):
 
 
 class SampleMatrix(MatrixOperator):
-    """A full-rank matrix of more rows than columns, of a modest condition."""
+    """A full-rank matrix of more rows than columns, with a small condition number."""
 
     def __init__(self, seed: int) -> None:
         n = math.prod(SHAPE)

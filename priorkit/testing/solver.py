@@ -25,17 +25,17 @@ def check_solver(
     tolerance: float = 1e-3,
     problem: Problem | None = None,
 ) -> None:
-    """A solver on a real problem that meets what it requires.
+    """A solver on a small problem that meets what it requires.
 
     It comes within ``tolerance`` of the minimum where it descends, keeps its budget and counts
-    it, reports the value that belongs to u, changes nothing of its inputs, and treats an image
-    alone as in a batch, whatever the others measured and wherever the batch is cut. Of a
-    sampler, the draws have an address: the same again, others in another restart.
+    its evaluations, reports the value that belongs to u, and doesn't change its inputs. The result
+    of an image is the same alone and in a batch, whatever the others measured. The draws of a
+    sampler are the same when drawn again, and differ between images and restarts.
 
     Parameters
     ----------
     budget : evaluations per image, enough to converge
-    tolerance : of the objective's fall, relative to what the minimum allows
+    tolerance : how far the objective may be above its minimum, in parts of its possible fall
     problem : with its data, for a solver that requires what no sample has
     """
     problem = problem or problem_for(solver.requires, known=not solver.descends)
@@ -66,12 +66,15 @@ def check_solver(
     with promise("images don't influence each other", "no sum or step over the batch"):
         _check_independence(solver, problem, u0, found, budget)
     if found.draws is not None:
-        with promise("draws have an address", "problem.streams(name, step=number)"):
+        with promise(
+            "draws depend on the seed, the image and the restart alone",
+            "problem.streams(name, step=number)",
+        ):
             _check_draws(solver, problem, u0, found, budget)
 
 
 def _solved(solver: Solver[Any], problem: Problem, u0: Tensor, budget: int) -> Solution:
-    """The solution; what the solver raises is raised."""
+    """The solution; raises what ended the solve early."""
     found, cut = solve(solver, problem, u0, budget)
     if cut is not None:
         raise cut
@@ -86,7 +89,7 @@ def _check_descent(
     close(now.misfit, found.misfit, 1e-6, "misfit isn't that of u")
     lowest, first = _minimum(problem, u0), problem.value_grad(u0).value
     fall = float(((found.value - lowest) / (first - lowest)).max())
-    assert fall < tolerance, f"the objective fell to {fall:.2e} of what could be gained only"
+    assert fall < tolerance, f"the objective is {fall:.2e} of its possible fall above the minimum"
 
 
 def _minimum(problem: Problem, u0: Tensor) -> Tensor:
@@ -105,7 +108,7 @@ def _minimum(problem: Problem, u0: Tensor) -> Tensor:
 
 
 def _check_count(solver: Solver[Any], problem: Problem, u0: Tensor, budget: int) -> None:
-    """Products with A during the steps against the evaluations that were counted."""
+    """No step may make more products with A than it counts evaluations."""
     operator, count = copy.copy(problem.operator), 0
 
     def product(x: Tensor) -> Tensor:

@@ -17,8 +17,8 @@ __all__ = ["check_start"]
 def check_start(start: Start, *, problem: Problem | None = None) -> None:
     """A start on a problem that meets what it requires, in every space that it allows.
 
-    u₀ has the right shape, dtype and finite values, is the same again and for an image alone,
-    and belongs to the image: random starts of two images are different ones.
+    u₀ has the right shape and dtype, is finite, and is the same when made again and for an image
+    alone. A random start differs between restarts.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def check_start(start: Start, *, problem: Problem | None = None) -> None:
 
 
 def _check_restarts(start: Start, problem: Problem) -> None:
-    """A start that differs between images that measured the same is random."""
+    """A start that differs between equal measurements is random; then restarts must differ too."""
     same = problem.at(
         problem.y[:1].expand_as(problem.y),
         None if problem.truth is None else problem.truth[:1].expand_as(problem.truth),

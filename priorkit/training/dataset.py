@@ -1,4 +1,4 @@
-"""Training pictures from a folder or a zip of anybody's: checked once, cropped on the way out.
+"""Training pictures from any folder or zip: checked once, cropped when they are read.
 
 Needs torch, numpy and pillow only, like the recipes that read them.
 """
@@ -28,7 +28,7 @@ __all__ = ["TrainingPictures"]
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 MAX_FILE = 64 << 20  # bytes of one picture
 MAX_TOTAL = 16 << 30  # bytes of all pictures, which are held in memory
-MAX_RATIO = 100  # bytes that a byte in a zip becomes; those of pictures hardly shrink
+MAX_RATIO = 100  # largest compression ratio in a zip; pictures hardly shrink
 
 
 class TrainingPictures:
@@ -42,11 +42,11 @@ class TrainingPictures:
         None takes the largest centred box of the right proportions
 
     A crop is resized with Pillow's antialiased bilinear filter, as everywhere in priorkit.
-    ``skipped`` names the files that can't be used, with the reason: those that can't be decoded
-    to their end or are smaller than the box, of more than 64 MiB or 50 million pixels,
-    encrypted or damaged in the zip, or that shrank there to less than a hundredth; and what is
-    named like a picture and is a folder or a link that leads nowhere. ``digest`` is the sha256
-    of the others, with their names.
+    ``skipped`` names the files that can't be used, with the reason: pictures that can't be decoded
+    completely, are smaller than the box, or have more than 64 MiB or 50 million pixels; members of
+    a zip that are encrypted, damaged, or compressed to less than a hundredth; and folders and
+    broken links with the name of a picture. ``digest`` is the sha256 of the others, with their
+    names.
 
     Raises ValueError where no picture is left, for a zip that can't be read, and for more
     than 16 GiB in all.
@@ -70,7 +70,7 @@ class TrainingPictures:
                 self.skipped[name] = f"damaged in the zip: {error}"
             if total > MAX_TOTAL:
                 raise ValueError(f"{path} holds more than {MAX_TOTAL >> 30} GiB of pictures")
-        with ThreadPoolExecutor(os.cpu_count()) as pool:  # now, not hours into training
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # checked now, not hours into training
             for name, fault in zip(self._files, pool.map(self._fault, self._files), strict=True):
                 if fault:
                     self.skipped[name] = fault
@@ -109,7 +109,7 @@ class TrainingPictures:
         return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
     def picture(self, index: int) -> Tensor:
-        """Picture ``index`` whole and as it is, (3, height, width) uint8."""
+        """Picture ``index`` whole, at its own size, (3, height, width) uint8."""
         pixels = np.asarray(self._opened(index))
         return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
@@ -120,8 +120,8 @@ class TrainingPictures:
         rng: np.random.Generator,
         share: slice = slice(None),
     ) -> Tensor:
-        """Crops with random mirroring and a random shift of up to ``shift`` source pixels; of
-        the batch only a ``share``, which is what it is in the whole."""
+        """Crops with random mirroring and a random shift of up to ``shift`` source pixels. Only the
+        ``share`` of the batch is made, with the same pictures as in the whole batch."""
         draws = rng.uniform(-1, 1, (len(indices), 3))[share]
         return torch.stack(
             [
@@ -140,7 +140,7 @@ class TrainingPictures:
             with Image.open(io.BytesIO(self._files[name])) as file:
                 if file.width * file.height > MAX_PIXELS:
                     return f"{file.width}×{file.height} pixels, more than {MAX_PIXELS:,}"
-                file.load()  # to its end
+                file.load()  # decodes it completely
                 self._box_of(ImageOps.exif_transpose(file))
         except Exception as error:  # Pillow raises many kinds for a damaged file
             own = isinstance(error, ValueError) and str(error).startswith("box")
@@ -164,8 +164,8 @@ Source = tuple[str, Callable[[], bytes]]
 
 
 def _sources(path: Path) -> Iterator[Source]:
-    """Name and reader of everything that is named like a picture; a reader raises where it
-    isn't one."""
+    """Name and reader of everything that is named like a picture; the reader raises where it
+    can't be used."""
     if path.is_dir():
         for place in sorted(path.rglob("*")):
             if _is_picture(place.as_posix()):

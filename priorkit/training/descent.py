@@ -23,7 +23,7 @@ Batch = TypeVar("Batch")
 
 
 class _MeanLoss(nn.Module):
-    """The mean loss of a batch as a module, which is what can be spread over processes."""
+    """The mean loss of a batch as a module, since only modules can be spread over processes."""
 
     def __init__(self, net: nn.Module, loss: Callable[[Any, Any], Tensor]) -> None:
         super().__init__()
@@ -58,11 +58,11 @@ class Descent(Recipe, Generic[Batch]):
         self.origin = self._read(self.options.init) if self.options.init else None
 
     def optimizer(self, net: nn.Module) -> torch.optim.Optimizer:
-        """What takes the steps, of the rate that each step sets."""
+        """The optimizer; its learning rate is set before each step."""
         return torch.optim.Adam(net.parameters(), lr=self.options.rate, fused=True)
 
     def _read(self, path: str) -> Weights:
-        from priorkit.io.weights import read  # which a run without --init, on a bare machine, lacks
+        from priorkit.io.weights import read  # needs packages that a bare machine may not have
 
         found = read(path)
         theirs = {"family": found.card.family, **found.card.architecture}
@@ -86,7 +86,7 @@ class Descent(Recipe, Generic[Batch]):
         self.ema.load_state_dict(self.net.state_dict())
 
     def told(self, options: dict[str, Any]) -> dict[str, Any]:
-        """Of weights to begin with, what they are and not where."""
+        """With the name and sha256 of the initial weights instead of their path."""
         card = None if self.origin is None else self.origin.card
         return options | {"init": card and f"{card.name}, sha256 {card.sha256}"}
 
@@ -123,7 +123,7 @@ class Descent(Recipe, Generic[Batch]):
         return (float(self.team.average(loss.detach())),)
 
     def _schedule(self) -> float:
-        """The part of the rate that the present step has."""
+        """The factor of the learning rate at the present step."""
         o = self.options
         falling = (1 - self.passed) / o.decay if o.decay else 1.0
         return float(min((self.step + 1) / max(1, o.warmup), falling, 1.0))

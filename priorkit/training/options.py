@@ -49,8 +49,8 @@ def check_options(options: Any, least: Mapping[str, int]) -> None:
 
 
 def device_of(name: str, number: int = 0) -> torch.device:
-    """The named device, by default cuda where there is one, and its ``number`` where several
-    processes have one each. Raises ValueError."""
+    """The named device, by default cuda where there is one; ``number`` is that of the CUDA device
+    where each process has its own. Raises ValueError."""
     try:
         wanted = name or ("cuda" if torch.cuda.is_available() else "cpu")
         wanted = f"cuda:{number}" if wanted == "cuda" else wanted

@@ -1,4 +1,4 @@
-"""What a training run leaves: checkpoints, a log, samples, and weights with a card."""
+"""The files of a training run: checkpoints, a log, samples, and weights with a card."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ CHECKPOINT = "checkpoint.pt"
 
 
 def claim(folder: Path, data: Path) -> None:
-    """Make a folder for a training run; one with files but no checkpoint is somebody else's.
+    """Make a folder for a training run.
 
-    Raises ValueError for that, and for a folder that the training data lie in.
+    Raises ValueError for a folder with files but no checkpoint, which another program wrote, and
+    for one that holds the training data.
     """
     if data.resolve().is_relative_to(folder.resolve()):
         raise ValueError(f"{folder} holds the training data: give another --out")
@@ -55,9 +56,9 @@ def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
 def load_checkpoint(
     folder: Path, settings: Mapping[str, Any], device: torch.device
 ) -> dict[str, Any] | None:
-    """What :func:`save_checkpoint` wrote, or None. Its "settings" must be these.
+    """The checkpoint in a folder, or None. Its "settings" must equal ``settings``.
 
-    Raises ValueError for a file that is damaged or of a run with others, naming the first.
+    Raises ValueError for a damaged file, or one of other settings, naming the first of these.
     """
     path = folder / CHECKPOINT
     if not path.exists():
@@ -112,7 +113,7 @@ def log_line(folder: Path, **values: Any) -> None:
 
 
 def prune_log(folder: Path, step: int) -> None:
-    """Drop what a run that was killed logged after its checkpoint at ``step``."""
+    """Remove the lines that a killed run wrote after its checkpoint at ``step``."""
     path = folder / "log.jsonl"
     if not path.exists():
         return

@@ -19,7 +19,7 @@ from torch import Tensor, distributed, nn
 
 __all__ = ["Team"]
 
-PATIENCE = timedelta(hours=1)  # while the first process validates
+PATIENCE = timedelta(hours=1)  # how long processes wait while the first one validates
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Team:
         return self.rank == 0
 
     def share(self, batch: int) -> slice:
-        """The examples of a batch that are this process's. Raises ValueError."""
+        """This process's part of a batch. Raises ValueError."""
         if batch % self.size:
             raise ValueError(
                 f"--batch is of all processes together, a multiple of {self.size} here; got {batch}"
@@ -52,7 +52,7 @@ class Team:
 
     @contextmanager
     def together(self, device: torch.device) -> Iterator[None]:
-        """Be connected meanwhile: by NCCL on GPUs, by Gloo else."""
+        """Connect the processes: by NCCL on GPUs, else by Gloo."""
         if self.size == 1:
             yield
             return
@@ -64,7 +64,7 @@ class Team:
             distributed.destroy_process_group()
 
     def wait(self) -> None:
-        """Until all are here."""
+        """Wait until all processes are here."""
         if self.size > 1:
             distributed.barrier()
 
@@ -76,7 +76,7 @@ class Team:
         return value
 
     def any(self, flag: bool, device: torch.device) -> bool:
-        """Whether it is so in any process."""
+        """Whether the flag is true in any process."""
         if self.size == 1:
             return flag
         return self.mean(float(flag), device) > 0
@@ -88,7 +88,7 @@ class Team:
         return float(self.average(torch.tensor(value, dtype=torch.float64, device=device)))
 
     def spread(self, module: nn.Module, device: torch.device) -> nn.Module:
-        """A module whose gradients are the means over all processes, its weights the first's."""
+        """A module with the first process's weights, and gradients averaged over all processes."""
         if self.size == 1:
             return module
         devices = [device] if device.type == "cuda" else None

@@ -1,4 +1,4 @@
-"""What a training run changes of its process while it goes on: Ctrl-C, and the least numbers."""
+"""Settings of the process during a training run: Ctrl-C, and denormal numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ __all__ = ["held", "without_denormals"]
 
 @contextmanager
 def held() -> Iterator[Callable[[], bool]]:
-    """Let the first Ctrl-C wait; a function says whether it came. The second one interrupts."""
+    """Keep the first Ctrl-C from interrupting; gives a function that says whether it came. The
+    second one interrupts."""
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
@@ -34,7 +35,7 @@ def held() -> Iterator[Callable[[], bool]]:
 
 @contextmanager
 def without_denormals() -> Iterator[None]:
-    """Take numbers near the least that there are, which are slow, for zero meanwhile."""
+    """Treat denormal numbers, which are slow to compute with, as zero."""
     already = float(torch.tensor([5e-324], dtype=torch.float64).mul(1)) == 0
     torch.set_flush_denormal(True)
     try:

@@ -27,7 +27,7 @@ __all__ = ["Losses", "Recipe"]
 
 Losses = list[tuple[float, ...]]
 
-# Options that a run may change when it goes on; the data are compared by what is in them.
+# Options that may change when a run is resumed; the data are compared by their digest.
 FREE = ("data", "out", "name", "licence", "device", "minutes", "every", "iterations", "within")
 
 
@@ -41,14 +41,15 @@ class Recipe(ABC):
     Parameters
     ----------
     options : a dataclass of options, see :mod:`priorkit.training.options`
-    progress : called with step, total and a message; one that ends in a newline stays
+    progress : called with step, total and a message; a message that ends in a newline stays on
+        the screen
     examples : how many there are; the last ``options.validation`` are not trained on
-    digest : sha256 of the examples: a run goes on with those that it began with
-    skipped : files that aren't used, with the reason, to be told
+    digest : sha256 of the examples, which must be the same when a run is resumed
+    skipped : files that aren't used, with the reason; they are reported
 
-    Ctrl-C waits for the end of a step, saves and stops; a second one, like any other end, leaves
-    the last checkpoint. Raises ValueError where less than one batch is left, the device isn't
-    there, ``out`` isn't a folder for it, or several processes can't share the work.
+    The first Ctrl-C ends the run after the present step, with a checkpoint; a second one ends it at
+    once, with the last checkpoint. Raises ValueError where less than one batch is left, the device
+    isn't there, ``out`` can't be used for it, or several processes can't share the work.
     """
 
     family: ClassVar[str]
@@ -69,7 +70,7 @@ class Recipe(ABC):
         self.options = options
         self.progress = (progress or print_progress) if self.team.leads else _silent
         self.device = device_of(options.device, self.team.local_rank)
-        self.share = self.team.share(options.batch)  # of every batch, what is this process's
+        self.share = self.team.share(options.batch)  # this process's part of every batch
         self.train_size = examples - options.validation
         if self.train_size < options.batch:
             raise ValueError(
@@ -103,7 +104,7 @@ class Recipe(ABC):
         """Initialise from data, in a run that isn't resumed."""
 
     def told(self, options: dict[str, Any]) -> dict[str, Any]:
-        """The options as a checkpoint and a card have them."""
+        """The options as they are written to the checkpoint and the card."""
         return options
 
     def ready(self) -> None:  # noqa: B027  (optional)
@@ -115,7 +116,7 @@ class Recipe(ABC):
 
     @property
     def passed(self) -> float:
-        """The part of the run that is behind it; it ends at 1."""
+        """The part of the run that is done; the run ends at 1."""
         return float(self.step / self.options.iterations)
 
     @abstractmethod
@@ -132,7 +133,7 @@ class Recipe(ABC):
 
     @abstractmethod
     def result(self) -> tuple[Mapping[str, Tensor], dict[str, Any]]:
-        """The tensors to be shipped, and what their card says beside the options."""
+        """The tensors of the weights file, and what its card says beside the options."""
 
     # --- the loop -------------------------------------------------------------------
 
@@ -154,7 +155,7 @@ class Recipe(ABC):
             return path
 
     def _alone(self) -> AbstractContextManager[None]:
-        """The folder is the first process's while it writes."""
+        """Hold the lock of the folder, in the process that writes."""
         return locked(self.out) if self.team.leads else nullcontext()
 
     def _train(self, asked: Callable[[], bool]) -> None:
@@ -189,13 +190,13 @@ class Recipe(ABC):
             self.progress(0, self._total(), f"{words}\n")
 
     def _total(self) -> int:
-        """Steps in all, as far as can be told by now."""
+        """The number of steps in all, estimated where it isn't fixed."""
         if not self.passed:
             return int(self.options.iterations)
         return max(self.step, round(self.step / self.passed))
 
     def indices(self) -> list[int]:
-        """The examples of the present step, each once an epoch in an order of its own."""
+        """The examples of the present step. An epoch has each of them once, in a new order."""
         o = self.options
         epoch, position = divmod(self.step * o.batch, self.train_size - self.train_size % o.batch)
         if epoch != self._epoch:
@@ -219,7 +220,7 @@ class Recipe(ABC):
         )
 
     def _settings(self) -> dict[str, Any]:
-        """What a run that goes on must share with what it was, as JSON-able data."""
+        """What must be the same when a run is resumed, as JSON-able data."""
         given = self.told({k: v for k, v in asdict(self.options).items() if k not in FREE})
         settings = {"architecture": self.architecture, "data": self.digest, **given}
         found: dict[str, Any] = json.loads(json.dumps(settings))
@@ -253,4 +254,4 @@ class Recipe(ABC):
 
 
 def _silent(step: int, total: int, message: str) -> None:
-    """The progress of a process that another one reports for."""
+    """No progress, for processes other than the first, which reports for all."""

@@ -65,13 +65,13 @@ def run_trainer(
             )
         except ValidationError as error:
             raise BadInputError(f"--{key}: {describe_errors(error)}") from error
-    if values.get("init"):  # of a name, the file
+    if values.get("init"):  # a registered name stands for its file
         prior = resolve("prior", values["init"])
         values["init"] = prior.preset.get("weights")
         if not values["init"]:
             raise BadInputError("--init is weights to begin with.", got=prior.name)
     require_writable(Path(values["out"]))
-    try:  # a trainer says what it can't use with ValueError
+    try:  # a trainer raises ValueError for what it can't use
         result: Path | None = train(options_class(**values), progress)
     except PriorkitError:
         raise

@@ -42,7 +42,7 @@ def test_a_denoiser_that_nothing_uses_is_refused():
     found = priorkit.recover(prior=Mean(), op=Square(), shape=(3, 16, 16), budget=4)
     assert found.record["config"]["solver"]["name"] == "diffpir"
     y = torch.rand(1, 3, 16, 16)
-    with pytest.raises(BadInputError, match="by their noise, which nobody said"):
+    with pytest.raises(BadInputError, match="by their noise level, which wasn't given"):
         priorkit.recover(y=y, prior=Mean(), op=Square(), shape=(3, 16, 16))
 
 

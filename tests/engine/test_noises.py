@@ -110,7 +110,7 @@ MESSAGES = {
     "an unknown amount": (
         {"noise": "laplace", "op": "mask"},
         BadInputError,
-        "must be told how much noise is usual. Try: sigma=0.05",
+        "Laplace noise needs to know its level. Try: sigma=0.05",
     ),
     "a name": ({"noise": "posson"}, priorkit.PriorkitError, "Did you mean 'poisson'?"),
     "twice": (

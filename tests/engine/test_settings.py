@@ -116,7 +116,7 @@ def test_comparisons_and_studies_take_the_same(tmp_path):
 def test_objects_in_a_study_are_refused_before_any_compute(tmp_path):
     for op in (Gaussian(m=20), {"name": "matrix", "matrix": np.ones((2, 9000))}):
         study = {"settings": {"prior": "none", "shape": (1, 90, 100), "op": op}}
-        with pytest.raises(BadInputError, match="not by objects"):
+        with pytest.raises(BadInputError, match="not objects"):
             priorkit.sweep(study, out=tmp_path / "study.parquet")
 
 

@@ -1,4 +1,4 @@
-"""Killed at any moment, a run goes on to the result of one that was never killed, bit for bit.
+"""A run that is killed at any moment and resumed gives the bits of one that was never killed.
 
 ``PRIORKIT_KILLS`` is how many moments each command is killed at by each of SIGKILL, one SIGINT and
 two: one in ``make test``, three in ``make check``, twenty in ``make kill``.
@@ -12,9 +12,12 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
+from typing import Any
 
 import pytest
 
@@ -103,52 +106,61 @@ def is_whole(folder):
     return True
 
 
-def killed(servers, kind, number, words, out, whole, again, before=None):
-    """Kill one run; then bring it to its end, whatever it takes, and compare."""
+@dataclass(frozen=True)
+class Case:
+    """A command that is killed, and what is known of it."""
+
+    words: list[Any]
+    whole: dict[str, Any]  # what `undisturbed` found
+    again: Callable[[Path, list[Any]], list[Any]]  # the command that finishes a killed run
+    before: Path | None = None  # an earlier run that is in the folder already
+
+
+def killed(servers, case, kind, number, folder):
+    """Kill one run in a new folder, then let a second command finish it, and compare."""
+    out = folder / "out"
+    words = [*case.words, "--out", out]
     rng = random.Random(f"{words} {kind} {number}")
+    folder.mkdir()
     server = servers.get()
     try:
-        cwd = out.parent
-        if before is not None:
-            shutil.copytree(before, out)
-        first = rng.uniform(0, 1.05 * whole["seconds"])
+        if case.before is not None:
+            shutil.copytree(case.before, out)
+        first = rng.uniform(0, 1.05 * case.whole["seconds"])
         times = [first, first + rng.uniform(0.001, 0.15)]
         signals = list(zip(times, KINDS[kind], strict=False))
-        code, _, said = server.run(words, cwd, signals)
+        code, _, said = server.run(words, folder, signals)
         assert "Traceback" not in said, said
         assert code in {"SIGKILL": (-9, 0), "SIGINT": (130, 0), "twice": (130, 0)}[kind], said
-        if before is not None:
+        if case.before is not None:
             assert out.exists()
             is_whole(out)
             now = results(out)
-            old = now == results(before)
-            assert old or kind != "SIGKILL" or now == whole["results"]
-        code, _, said = server.run(again(out, words), cwd)
+            old = now == results(case.before)
+            assert old or kind != "SIGKILL" or now == case.whole["results"]
+        code, _, said = server.run(case.again(out, words), folder)
         assert code == 0, said
-        assert results(out) == whole["results"]
-        left = {path.name for path in cwd.iterdir()} - {out.name, "stderr.txt"}
+        assert results(out) == case.whole["results"]
+        left = {path.name for path in folder.iterdir()} - {out.name, "stderr.txt"}
         assert not left, left
     finally:
         servers.put(server)
 
 
-def each_moment(servers, tmp_path, words, whole, again, before=None):
+def each_moment(servers, tmp_path, case):
+    """Kill the command of a case by each kind of signal, at several moments."""
     with ThreadPoolExecutor(2) as pool:
-        tasks = []
-        for kind in KINDS:
-            for number in range(MOMENTS):
-                folder = tmp_path / f"{kind}-{number}"
-                folder.mkdir()
-                out = folder / "out"
-                full = [*words, "--out", out]
-                arguments = (servers, kind, number, full, out, whole, again, before)
-                tasks.append(pool.submit(killed, *arguments))
+        tasks = [
+            pool.submit(killed, servers, case, kind, number, tmp_path / f"{kind}-{number}")
+            for kind in KINDS
+            for number in range(MOMENTS)
+        ]
         for task in tasks:
             task.result()
 
 
 def undisturbed(servers, folder, words):
-    """What a run gives that nobody kills, and how long it takes."""
+    """The results of a run that isn't killed, and how long it takes."""
     folder.mkdir()
     server = servers.get()
     try:
@@ -162,7 +174,7 @@ def undisturbed(servers, folder, words):
 
 
 def resumed(out, words):
-    """The same command, going on where there is something to go on with."""
+    """The same command, with --resume where there is an unfinished run."""
     return [*words, "--resume"] if unfinished(out).exists() else words
 
 
@@ -191,7 +203,7 @@ def recovered(servers, pictures, tmp_path_factory):
 def test_recover(servers, recovered, tmp_path):
     words, whole = recovered
     assert len({t["evaluations"][-1] for t in whole["results"]["trace.json"]}) > 1
-    each_moment(servers, tmp_path, words, whole, resumed)
+    each_moment(servers, tmp_path, Case(words, whole, resumed))
 
 
 @pytest.mark.slow
@@ -200,7 +212,7 @@ def test_a_sampler(servers, pictures, tiny_weights, tmp_path):
     words = ["recover", pictures / "0.png", "--prior", tiny_weights, "--m", "60"]
     words += ["--sigma", "0.05", "--solver", "perturb", "--budget", "160"]
     whole = undisturbed(servers, tmp_path / "whole", words)
-    each_moment(servers, tmp_path, words, whole, resumed)
+    each_moment(servers, tmp_path, Case(words, whole, resumed))
 
 
 @pytest.mark.slow
@@ -209,8 +221,7 @@ def test_saving_over_an_old_run(servers, recovered, pictures, tmp_path):
     words, whole = recovered
     other = ["recover", pictures, "--prior", "none", "--op", "mask", "--budget", "3"]
     old = undisturbed(servers, tmp_path / "old", other)["out"]
-    late = dict(whole)
-    each_moment(servers, tmp_path, words, late, resumed, before=old)
+    each_moment(servers, tmp_path, Case(words, whole, resumed, before=old))
 
 
 @pytest.mark.slow
@@ -218,7 +229,7 @@ def test_compare(servers, pictures, tmp_path):
     words = ["compare", pictures, "--priors", "dct,wavelet,none", "--ms", "100", "250"]
     words += ["--budget", "40"]
     whole = undisturbed(servers, tmp_path / "whole", words)
-    each_moment(servers, tmp_path, words, whole, resumed)
+    each_moment(servers, tmp_path, Case(words, whole, resumed))
 
 
 @pytest.mark.slow
@@ -238,7 +249,7 @@ def test_train(servers, pictures, tmp_path):
     ]
     whole = undisturbed(servers, tmp_path / "whole", words)
     assert "small.safetensors" in whole["results"]
-    each_moment(servers, tmp_path, words, whole, lambda out, words: words)
+    each_moment(servers, tmp_path, Case(words, whole, lambda out, words: words))
 
 
 def test_a_full_disk(servers, recovered, tmp_path):
@@ -262,7 +273,7 @@ def test_a_full_disk(servers, recovered, tmp_path):
 
 
 def test_two_processes_and_one_folder(servers, recovered, tmp_path):
-    """One does it; the other is told so, or comes after."""
+    """One works in the folder; the other is refused, or runs after it."""
     words, whole = recovered
     out = tmp_path / "out"
     pair = [servers.get(), servers.get()]

@@ -99,7 +99,7 @@ def test_draws_have_a_spread_and_a_record():
 
 def test_messages():
     y = torch.rand(1, 3, 16, 16)
-    with pytest.raises(BadInputError, match=r"by their noise, which nobody said.*sigma=0.01"):
+    with pytest.raises(BadInputError, match=r"noise level, which wasn't given.*sigma=0.01"):
         priorkit.recover(y=y, prior="denoiser-photos", op="blur", solver="diffpir")
     levels = {"name": "diffpir", "sigma_start": 0.1, "sigma_end": 0.2}
     with pytest.raises(BadInputError, match=r"fall.*sigma_start=0.2, sigma_end=0.1"):

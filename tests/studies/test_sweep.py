@@ -256,7 +256,7 @@ def test_ctrl_c(study, serial, tmp_path):
     os.killpg(sweep.pid, signal.SIGINT)  # as a terminal does: to the workers too
     _, err = sweep.communicate(timeout=120)
     assert sweep.returncode == 130, err
-    assert "Interrupted: the same command goes on." in err
+    assert "Interrupted: the same command continues." in err
     assert "Traceback" not in err
     assert all(row["status"] != "failed" for row in Results.read(out).rows)
     same(priorkit.sweep(study, out=out, jobs=1), serial)
@@ -267,7 +267,7 @@ def test_a_cluster_that_is_not_there(study, tmp_path):
         priorkit.sweep(study, out=tmp_path / "x", engine="dask", scheduler="nowhere:1", wait=0.1)
     with pytest.raises(BadInputError, match="'local' or 'dask'"):
         priorkit.sweep(study, out=tmp_path / "x", engine="ray")
-    with pytest.raises(BadInputError, match="A scheduler is Dask's"):
+    with pytest.raises(BadInputError, match="A scheduler is for the engine 'dask' only"):
         priorkit.sweep(study, out=tmp_path / "x", scheduler="127.0.0.1:1")
 
 
