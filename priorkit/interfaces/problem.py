@@ -62,11 +62,10 @@ class Problem:
     In latent space u is a latent (B, k) and D the prior; in pixel space u is a flattened image
     and D is :class:`Pixels`. ``simulated`` says that y was made from known images. ``seed`` is
     part of the address of every random draw. ``mixed`` asks the prior for gradients in mixed
-    precision.
-    ``averaged`` says that the restarts of an image are averaged: the prior sees every second one
-    of a picture in a mirror, left and right exchanged.
-    :meth:`at` adds the data; without them, as in ``check``, everything but what needs y works.
-    ``dataclasses.replace(problem, gamma=…)`` gives a problem of its own.
+    precision. ``averaged`` says that the restarts of an image are averaged: the prior sees every
+    second one of a picture in a mirror, left and right exchanged. :meth:`at` adds the data; without
+    them, as in ``check``, everything but what needs y works. A changed copy is made by
+    ``dataclasses.replace(problem, gamma=…)``.
     """
 
     operator: Operator
