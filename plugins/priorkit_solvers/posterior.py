@@ -24,7 +24,7 @@ DRAWS_LATENTS = Requires(latent=(Decoder, Sampler), noise=(GaussianNoise,))
 
 def check(solver: str, problem: Problem) -> None:
     """Raise BadInputError where a posterior of the latent isn't defined, or has another penalty."""
-    if problem.space != "latent" or not problem.noise.known or not problem.noise.std:
+    if not problem.noise.known or not problem.noise.std:
         raise BadInputError(
             f"{solver} draws latents, given how much noise there is.",
             got=f"space={problem.space}, "

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from priorkit.errors import MismatchError
-from priorkit.interfaces import Decoder, Problem, Start
+from priorkit.interfaces import Pixels, Problem, Start
 
 __all__ = ["FixedNorm", "Normal", "Zero"]
 
@@ -21,7 +21,7 @@ class Zero(Start):
     """
 
     def check(self, problem: Problem) -> None:
-        black = problem.space == "pixel" and not isinstance(problem.prior, Decoder)
+        black = isinstance(problem.latent_decoder, Pixels)
         if black and problem.operator.signless:
             raise MismatchError(
                 "The search can't begin at x = 0: this operator measures x and −x alike, and its "
@@ -31,7 +31,8 @@ class Zero(Start):
 
     def make(self, problem: Problem) -> Tensor:
         y = problem.y
-        zero = torch.zeros(1, _size(problem), dtype=y.real.dtype, device=y.device)
+        size = problem.latent_decoder.latent_size
+        zero = torch.zeros(1, size, dtype=y.real.dtype, device=y.device)
         return problem.to_u(latent=zero).expand(len(y), -1).clone()
 
 
@@ -78,11 +79,6 @@ class FixedNorm(Start):
         return problem.to_u(latent=self.norm * draws / draws.norm(dim=1, keepdim=True))
 
 
-def _size(problem: Problem) -> int:
-    """Length of a latent where the prior has one, else of u."""
-    return problem.prior.latent_size if isinstance(problem.prior, Decoder) else problem.size
-
-
 def _draws(problem: Problem) -> Tensor:
-    y = problem.y
-    return problem.streams("start").normal(_size(problem)).to(y.device, y.real.dtype)
+    y, size = problem.y, problem.latent_decoder.latent_size
+    return problem.streams("start").normal(size).to(y.device, y.real.dtype)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from typing import Any
 
 from priorkit.engine.components import Selection, class_of, resolve
@@ -16,8 +15,8 @@ from priorkit.interfaces import (
     GaussianNoise,
     MixedDecoder,
     MixedDenoiser,
+    Pixels,
     Problem,
-    Requires,
     Solver,
     Start,
     ZeroPenalty,
@@ -32,11 +31,13 @@ KNOWING = (Decoder, Denoiser, Density)  # priors that there is something to ask 
 
 def check(selections: Selections, problem: Problem, solver: Solver[Any], start: Start) -> None:
     """Refuse a mismatch, naming the missing piece and what would fit."""
-    label = f"solver {selections['solver'].name!r}"
-    _check_requires(label, solver.requires, selections, problem)
-    name = selections["penalty"].name
+    label, name = f"solver {selections['solver'].name!r}", selections["penalty"].name
+    _need("space 'latent'", (Decoder,), selections["prior"], problem.decoder)
+    for kind, have, classes in solver.requires.asked(problem):
+        _need(label, classes, selections[kind], have)
     _need(f"penalty {name!r}", problem.penalty.requires, selections["prior"], problem.prior)
-    _check_requires(f"start {selections['start'].name!r}", start.requires, selections, problem)
+    for kind, have, classes in start.requires.asked(problem):
+        _need(f"start {selections['start'].name!r}", classes, selections[kind], have)
     if solver.requires.smooth and not problem.penalty.smooth:
         fitting = _names("solver", lambda cls: not cls.requires.smooth)
         raise MismatchError(
@@ -52,7 +53,7 @@ def check(selections: Selections, problem: Problem, solver: Solver[Any], start: 
 def check_called(selections: Selections, problem: Problem, solver: Solver[Any]) -> None:
     """Refuse a prior that nothing but the start would call: the result wouldn't be its own."""
     prior, penalty = problem.prior, problem.penalty
-    if problem.space == "latent" or solver.requires.prior or not isinstance(prior, KNOWING):
+    if problem.decoder is prior or solver.requires.prior or not isinstance(prior, KNOWING):
         return
     if penalty.requires and problem.gamma:
         return
@@ -166,41 +167,26 @@ def _using(problem: Problem) -> list[Selection]:
             requires = class_of(entry).requires
         except PriorkitError:
             continue
-        if requires.prior and not _missing(requires, problem):
+        asked = requires.asked(problem)
+        if requires.prior and all(isinstance(have, c) for _, have, cs in asked for c in cs):
             classes = (*requires.prior, *requires.operator, *requires.noise, *requires.penalty)
             found.append((sum(len(c.__mro__) for c in classes), resolve("solver", entry.name)))
     return [selection for _, selection in sorted(found, key=lambda pair: -pair[0])]
 
 
-def _missing(requires: Requires, problem: Problem) -> bool:
-    if problem.space == "latent" and requires.latent is None:
-        return True
-    asked = requires.asked(problem)
-    return any(not isinstance(have, cls) for _, have, classes in asked for cls in classes)
-
-
-def _check_requires(who: str, requires: Requires, selections: Selections, problem: Problem) -> None:
-    if problem.space == "latent":
-        _need("space 'latent'", (Decoder,), selections["prior"], problem.prior)
-        if requires.latent is None:
-            raise MismatchError(f"{who} works in pixel space only.", try_="space='pixel'")
-    for kind, have, classes in requires.asked(problem):
-        _need(who, classes, selections[kind], have)
-
-
 def _need(who: str, classes: Iterable[type], selection: Selection, have: object) -> None:
-    for cls in classes:
-        if not isinstance(have, cls):
-            kind = selection.kind
-            fitting = _names(kind, partial(_is_subclass, cls))
-            raise MismatchError(
-                f"{who} requires the {kind} to be a {cls.__name__}, and {selection.name!r} isn't.",
-                try_=f"{kind}={fitting}" if fitting else None,
-            )
-
-
-def _is_subclass(cls: type, other: type) -> bool:
-    return issubclass(other, cls)
+    missing = next((cls for cls in classes if not isinstance(have, cls)), None)
+    if missing is None:
+        return
+    if missing is Pixels or isinstance(have, Pixels):
+        space = "pixel" if missing is Pixels else "latent"
+        raise MismatchError(f"{who} works in {space} space only.", try_=f"space={space!r}")
+    kind = selection.kind
+    fitting = _names(kind, lambda cls: issubclass(cls, missing))
+    raise MismatchError(
+        f"{who} requires the {kind} to be a {missing.__name__}, and {selection.name!r} isn't.",
+        try_=f"{kind}={fitting}" if fitting else None,
+    )
 
 
 def _names(kind: str, fits: Callable[[Any], bool]) -> str:

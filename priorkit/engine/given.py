@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from priorkit.errors import BadInputError, MismatchError
-from priorkit.interfaces import Decoder, Encoder, Problem, Shape, Start
+from priorkit.interfaces import Encoder, Problem, Shape, Start
 from priorkit.io.arrays import require_finite
 from priorkit.io.pictures import SUFFIXES, raw
 from priorkit.io.values import layout
@@ -32,11 +31,10 @@ class GivenStart(Start):
 
     def check(self, problem: Problem) -> None:
         """Raise BadInputError for a wrong shape or values, MismatchError without an encoder."""
-        prior, shape = problem.prior, problem.shape
-        size = prior.latent_size if isinstance(prior, Decoder) else math.prod(shape)
+        shape, size = problem.shape, problem.latent_decoder.latent_size
         require_finite(self.value, "The start")
         if self._images(shape) is not None:
-            if problem.space == "latent" and not isinstance(prior, Encoder):
+            if not isinstance(problem.decoder, Encoder):
                 raise MismatchError(
                     "A start given as images needs a prior that encodes.", try_="a latent (B, k)"
                 )

@@ -60,7 +60,7 @@ def plan(setup: Setup, images: int) -> Plan:
 def _asked(problem: Problem) -> int:
     """Bytes per image of what is asked of the prior: the most that one call takes."""
     prior, calls = problem.prior, []
-    if problem.space == "latent":
+    if problem.decoder is prior:
         calls.append(prior.memory)
     elif isinstance(prior, Denoiser):
         calls.append(prior.denoising_memory)

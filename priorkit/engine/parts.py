@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from priorkit.interfaces import Draws, Problem, Solution
+from priorkit.interfaces import Draws, Pixels, Problem, Solution
 
 __all__ = ["Part", "apart", "averaged", "joined", "lower", "shown"]
 
@@ -38,10 +38,10 @@ class Part:
         with torch.no_grad():
             x = problem.image(solution.u)
             signless = problem.operator.signless
-            if signless and problem.space == "pixel" and x.ndim == 4:
+            if signless and isinstance(problem.decoder, Pixels) and x.ndim == 4:
                 over = (2, 3) if signless == "channel" else (1, 2, 3)
                 x = torch.where(x.double().sum(over, keepdim=True) < 0, -x, x)
-                solution.u = x.flatten(1)
+                solution.u = problem.decoder.encode(x)
             draws = solution.draws
             if draws is not None:
                 drawn = (draws.count > 0).view(-1, *[1] * (x.ndim - 1))

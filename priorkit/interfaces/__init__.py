@@ -37,6 +37,7 @@ from priorkit.interfaces.prior import (
     LinearDecoder,
     MixedDecoder,
     MixedDenoiser,
+    Pixels,
     Prior,
     Sampler,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "Objective",
     "Operator",
     "Penalty",
+    "Pixels",
     "Prior",
     "Problem",
     "ProximalPenalty",

@@ -22,6 +22,7 @@ __all__ = [
     "LinearDecoder",
     "MixedDecoder",
     "MixedDenoiser",
+    "Pixels",
     "Prior",
     "Sampler",
 ]
@@ -130,6 +131,32 @@ class Encoder(Prior):
     @abstractmethod
     def encode(self, x: Tensor) -> Tensor:
         """(B, C, H, W) → (B, k), the inverse of decode where there is one."""
+
+
+class Pixels(LinearDecoder, Encoder):
+    """The identity D(u) = x between u (B, n), the entries of images, and images (B, *shape):
+    what decodes in pixel space, whatever the prior is.
+
+    >>> Pixels((3, 8, 8)).decode(torch.zeros(2, 192)).shape
+    torch.Size([2, 3, 8, 8])
+    """
+
+    shape: Shape
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+
+    @property
+    def latent_size(self) -> int:
+        return math.prod(self.shape)
+
+    def decode(self, z: Tensor) -> Tensor:
+        return z.view(-1, *self.shape)
+
+    def decode_adjoint(self, x: Tensor) -> Tensor:
+        return x.flatten(1)
+
+    encode = decode_adjoint
 
 
 class Density(Prior):

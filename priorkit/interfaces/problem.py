@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple, Self, cast
 
 import torch
 from torch import Tensor
 
-from priorkit.interfaces.component import Pullback, Shape, Space
+from priorkit.interfaces.component import Shape, Space
 from priorkit.interfaces.noise import Noise
 from priorkit.interfaces.operator import LinearOperator, MatrixOperator, Operator
 from priorkit.interfaces.penalty import Penalty
@@ -21,6 +22,7 @@ from priorkit.interfaces.prior import (
     LinearDecoder,
     MixedDecoder,
     MixedDenoiser,
+    Pixels,
     Prior,
 )
 from priorkit.linear import least_squares
@@ -57,13 +59,13 @@ class Data:
 class Problem:
     """ℓ(A(D(u)), y) + γ·R(u) for a batch of measurements.
 
-    In latent space u is a latent (B, k) and D decodes it; in pixel space u is a flattened
-    image. ``simulated`` says that y was made from known images. ``seed`` is part of the
-    address of every random draw. ``mixed`` asks the prior for gradients in mixed precision.
-    ``averaged`` says that the restarts of an image are averaged: the prior sees every second one
-    of a picture in a mirror, left and right exchanged.
-    :meth:`at` adds the data; without them, as in ``check``, everything but what needs y works.
-    ``dataclasses.replace(problem, gamma=…)`` gives a problem of its own.
+    In latent space u is a latent (B, k) and D the prior; in pixel space u is a flattened image
+    and D is :class:`Pixels`. ``simulated`` says that y was made from known images. ``seed`` is
+    part of the address of every random draw. ``mixed`` asks the prior for gradients in mixed
+    precision. ``averaged`` says that the restarts of an image are averaged: the prior sees every
+    second one of a picture in a mirror, left and right exchanged. :meth:`at` adds the data; without
+    them, as in ``check``, everything but what needs y works. A changed copy is made by
+    ``dataclasses.replace(problem, gamma=…)``.
     """
 
     operator: Operator
@@ -147,12 +149,12 @@ class Problem:
     @property
     def size(self) -> int:
         """n, the length of u."""
-        return self._decoder.latent_size if self.space == "latent" else math.prod(self.shape)
+        return self.decoder.latent_size
 
     @property
     def scale(self) -> Tensor | None:
         """In which scale each entry of u is measured, (n,), where the prior says so."""
-        scale = self._decoder.scale if self.space == "latent" else None
+        scale = self.decoder.scale
         return None if scale is None else scale.to(self.y.real)
 
     @property
@@ -162,12 +164,20 @@ class Problem:
 
     # --- between u and images ---------------------------------------------------
 
+    @cached_property
+    def decoder(self) -> Decoder:
+        """D: the prior in latent space, the identity in pixel space."""
+        # What isn't a decoder is refused by name before any compute, in engine.fit.
+        return cast(Decoder, self.prior) if self.space == "latent" else Pixels(self.shape)
+
+    @property
+    def latent_decoder(self) -> Decoder:
+        """Whose latents :meth:`to_u` takes: the prior's where it decodes, in pixel space too."""
+        return self.prior if isinstance(self.prior, Decoder) else self.decoder
+
     def image(self, u: Tensor) -> Tensor:
         """D(u), (B, n) → (B, *shape)."""
-        return self._turned(self._decoder.decode(u) if self.space == "latent" else self._pixels(u))
-
-    def _pixels(self, u: Tensor) -> Tensor:
-        return u.view(-1, *self.shape)
+        return self._turned(self.decoder.decode(u))
 
     @property
     def has_mirror(self) -> bool:
@@ -182,20 +192,17 @@ class Problem:
         return torch.where(odd.view(-1, 1, 1, 1), x.flip(-1), x)
 
     def to_u(self, *, image: Tensor | None = None, latent: Tensor | None = None) -> Tensor:
-        """The u of images (B, *shape), or of latents (B, k), whichever space u is in.
-
-        An image is encoded in latent space; a latent is decoded in pixel space, where the
-        prior decodes, and is the image's entries where it doesn't.
-        """
-        if image is not None:
-            image = self._turned(image)
-            if self.space == "latent":
-                return cast(Encoder, self.prior).encode(image).detach()
-            return image.flatten(1).clone()
-        assert latent is not None, "give an image or a latent"
-        if self.space == "pixel" and isinstance(self.prior, Decoder):
-            return self.prior.decode(latent).detach().flatten(1)
-        return latent
+        """The u of images (B, *shape), or of latents (B, k) of :attr:`latent_decoder`, whichever
+        space u is in. Images need a D that encodes."""
+        if latent is not None:
+            if self.latent_decoder is self.decoder:
+                return latent
+            x = self.latent_decoder.decode(latent)
+        else:
+            assert image is not None, "give an image or a latent"
+            x = self._turned(image)
+        assert isinstance(self.decoder, Encoder)
+        return self.decoder.encode(x).detach()
 
     # --- the objective ----------------------------------------------------------
 
@@ -212,7 +219,11 @@ class Problem:
         return self._evaluate(u, 0.0)
 
     def _evaluate(self, u: Tensor, gamma: float) -> Evaluation:
-        x, pullback = self._decode_vjp(u)
+        D = self.decoder
+        if self.mixed and isinstance(D, MixedDecoder):
+            x, pullback = D.decode_vjp_mixed(u)
+        else:
+            x, pullback = D.decode_vjp(u)
         seen = self._turned(x)
         misfit, slope = self.noise.misfit(self.operator.A(seen), self.y)
         slope = self._turned(self.operator.vjp(seen, slope))
@@ -228,17 +239,6 @@ class Problem:
             gradient = gradient + gamma * grad
         return Evaluation(value, gradient, misfit)
 
-    def _decode_vjp(self, u: Tensor) -> tuple[Tensor, Pullback]:
-        if self.space == "latent":
-            if self.mixed:
-                return cast(MixedDecoder, self.prior).decode_vjp_mixed(u)
-            return self._decoder.decode_vjp(u)
-        return self._pixels(u), lambda r: r.flatten(1)
-
-    @property
-    def _decoder(self) -> Decoder:
-        return cast(Decoder, self.prior)
-
     def blame(self, u: Tensor) -> str:
         """What stops being finite at the u (1, n) of one image, for the reason of a status."""
         with torch.no_grad():
@@ -246,7 +246,7 @@ class Problem:
                 return "u is not finite"
             x = self.image(u)
             if not bool(torch.isfinite(x).all()):
-                return self._decoder.blame(u)
+                return self.decoder.blame(u)
             Ax = self.operator.A(x)
             if not bool(torch.isfinite(Ax).all()):
                 return "A(x) is not finite"
@@ -264,15 +264,16 @@ class Problem:
 
         σ beyond the levels in which the prior holds is brought to the nearest of them.
         """
-        prior = cast(Denoiser, self.prior)
+        prior = self.prior
+        assert isinstance(prior, Denoiser)
         low, high = prior.levels
         if isinstance(sigma, Tensor):
             sigma = sigma.to(x).clamp(low, high)
         else:
             sigma = min(max(sigma, low), high)
         with torch.no_grad():
-            if self.mixed:
-                return cast(MixedDenoiser, prior).denoise_mixed(x, sigma)
+            if self.mixed and isinstance(prior, MixedDenoiser):
+                return prior.denoise_mixed(x, sigma)
             return prior.denoise(x, sigma)
 
     # --- for linear A and D -----------------------------------------------------
@@ -289,7 +290,8 @@ class Problem:
 
         ρ is a number or one per image, (B,); ``start`` is the first v.
         """
-        A = cast(LinearOperator, self.operator)
+        A = self.operator
+        assert isinstance(A, LinearOperator)
         first = x if start is None else start
         return least_squares(A.A, A.A_adjoint, self.y, first, rho=rho, centre=x, steps=steps)
 
@@ -300,23 +302,20 @@ class Problem:
     def matrix(self) -> Tensor:
         """AΦ as a real matrix (m, n), where A has rows and D(u) = Φu + D(0).
 
-        In pixel space Φ is the identity. The real parts of complex rows come first, then the
-        imaginary parts, as in :meth:`stacked`.
+        The real parts of complex rows come first, then the imaginary parts, as in
+        :meth:`stacked`.
         """
-        operator = cast(MatrixOperator, self.operator)
+        operator, D = self.operator, self.decoder
+        assert isinstance(operator, MatrixOperator)
+        assert isinstance(D, LinearDecoder)
         m = math.prod(operator.y_shape)
         blocks: list[list[Tensor]] = [[], []]
         for first in range(0, m, 512):
             rows = operator.rows(first, min(first + 512, m))
             parts = [rows.real, rows.imag] if rows.is_complex() else [rows]
             for block, part in zip(blocks, parts, strict=False):
-                block.append(self._times_basis(part.to(self.y.real)))
+                block.append(D.decode_adjoint(part.to(self.y.real).view(-1, *self.shape)))
         return torch.cat([*blocks[0], *blocks[1]])
-
-    def _times_basis(self, rows: Tensor) -> Tensor:
-        if self.space == "pixel":
-            return rows
-        return cast(LinearDecoder, self.prior).decode_adjoint(rows.view(-1, *self.shape))
 
     def stacked(self, y: Tensor) -> Tensor:
         """A measurement (B, …) as real numbers (B, m), as the rows of :meth:`matrix`."""

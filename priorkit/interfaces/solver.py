@@ -14,7 +14,7 @@ from priorkit.interfaces.component import Component, Status
 from priorkit.interfaces.noise import Noise
 from priorkit.interfaces.operator import Operator
 from priorkit.interfaces.penalty import Penalty
-from priorkit.interfaces.prior import Decoder, Prior
+from priorkit.interfaces.prior import Decoder, Pixels, Prior
 from priorkit.interfaces.problem import Problem
 from priorkit.linear import column
 
@@ -25,7 +25,8 @@ __all__ = ["Draws", "Requires", "Snapshot", "Solution", "Solver", "State", "shar
 class Requires:
     """What a solver or a start requires of the components of a problem.
 
-    ``latent`` is asked of the prior in latent space only; None refuses that space.
+    ``latent`` is asked of D: of the prior in latent space, and in pixel space of
+    :class:`Pixels`, which is linear and encodes. None refuses latent space.
     """
 
     latent: tuple[type[Prior], ...] | None = (Decoder,)
@@ -37,9 +38,9 @@ class Requires:
 
     def asked(self, problem: Problem) -> list[tuple[str, Component, tuple[type, ...]]]:
         """Kind, component of the problem, and the classes that it must be of."""
-        latent = self.latent or () if problem.space == "latent" else ()
         return [
-            ("prior", problem.prior, (*latent, *self.prior)),
+            ("prior", problem.decoder, (Pixels,) if self.latent is None else self.latent),
+            ("prior", problem.prior, self.prior),
             ("operator", problem.operator, self.operator),
             ("noise", problem.noise, self.noise),
             ("penalty", problem.penalty, self.penalty),

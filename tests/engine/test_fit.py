@@ -53,6 +53,28 @@ def test_message_passing_is_chosen_where_a_measures_at_random():
         assert found.record["config"]["solver"]["name"] == solver
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            {"prior": "none", "solver": "perturb", "sigma": 0.1},
+            r"solver 'perturb' works in latent space only\. Try: space='latent'",
+        ),
+        (
+            {"prior": Mean(), "solver": "denoise", "space": "latent"},
+            r"space 'latent' requires the prior to be a Decoder, and .*Mean>' isn't",
+        ),
+        (
+            {"prior": "denoiser-photos", "solver": "denoise", "space": "latent"},
+            r"solver 'denoise' works in pixel space only\. Try: space='pixel'",
+        ),
+    ],
+)
+def test_the_space_is_refused_by_what_it_lacks(settings, said):
+    with pytest.raises(MismatchError, match=said):
+        priorkit.recover(op="identity", shape=(3, 16, 16), **settings)
+
+
 def test_components_as_objects():
     """The core knows no name: a penalty that is an object is no penalty all the same."""
     x = load(astronaut(), (3, 16, 16)).x

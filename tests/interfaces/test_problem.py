@@ -8,9 +8,9 @@ from priorkit_operators.matrix import Matrix
 from priorkit_penalties.norms import L2Squared
 from priorkit_sparsity.bases import DCT
 
-from priorkit.interfaces import Requires
+from priorkit.interfaces import Pixels, Requires
 from priorkit.linear import least_squares
-from priorkit.testing import check_operator, problem_for
+from priorkit.testing import check_operator, check_prior, problem_for
 from tests.helpers import Rotated, a_problem
 
 
@@ -56,6 +56,22 @@ def test_images_and_latents_become_u():
     assert torch.allclose(pixel.to_u(image=x), x.flatten(1))
     assert torch.equal(latent.to_u(latent=z), z)
     assert torch.allclose(pixel.to_u(latent=z), x.flatten(1))
+
+
+def test_d_is_the_prior_or_the_identity():
+    latent = problem_for(Requires())
+    pixel = replace(latent, space="pixel")
+    assert latent.decoder is latent.prior
+    assert latent.latent_decoder is pixel.latent_decoder is latent.prior
+    assert isinstance(pixel.decoder, Pixels)
+    check_prior(pixel.decoder, shape=(1, 4, 4))
+    x = latent.truth
+    u = pixel.decoder.encode(x)
+    assert torch.equal(pixel.image(u), x)
+    assert torch.equal(pixel.matrix(), pixel.operator.rows(0, 32))
+    bare = a_problem(pixel.operator, pixel.y)
+    assert bare.latent_decoder is bare.decoder
+    assert torch.equal(bare.to_u(latent=u), u)
 
 
 def test_the_matrix_of_a_complex_operator_is_real():
