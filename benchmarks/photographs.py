@@ -89,10 +89,10 @@ def main() -> None:
             print(row(x, problem, name, options.seeds, own), flush=True)
 
 
-def square(x: Tensor) -> Tensor:
-    """The centre of a picture (1, C, H, W), SIDE pixels wide and high."""
-    top, left = ((side - SIDE) // 2 for side in x.shape[-2:])
-    return x[..., top : top + SIDE, left : left + SIDE]
+def square(x: Tensor, side: int = SIDE) -> Tensor:
+    """The centre of a picture (1, C, H, W), so many pixels wide and high."""
+    top, left = ((length - side) // 2 for length in x.shape[-2:])
+    return x[..., top : top + side, left : left + side]
 
 
 def row(

@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 
 import torch
 from peers import DECLARE
+from photographs import square
 from torch import Tensor
 
 import priorkit
@@ -72,12 +73,6 @@ def main() -> None:
             score = scored(pictures, answers)
             print(f"| {problem} | {name} | {score} | {line} |", flush=True)
     del library
-
-
-def square(x: Tensor, side: int) -> Tensor:
-    """The centre of a picture (1, C, H, W)."""
-    top, left = ((length - side) // 2 for length in x.shape[-2:])
-    return x[..., top : top + side, left : left + side]
 
 
 def methods(network: Any, sigma: float) -> dict[str, Callable[[priorkit.Recovery], Tensor]]:

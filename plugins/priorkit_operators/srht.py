@@ -6,8 +6,10 @@ import math
 from functools import partial
 from typing import Annotated
 
+import numpy as np
 import torch
 from pydantic import Field
+from scipy.fft import dct
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -47,7 +49,7 @@ class SRHT(MatrixOperator, RandomOperator):
         require_fewer(self.m, self.n)
         self.y_shape = (self.m,)
         self._odd, self._size = _length(self.n)
-        self._drawn = Copies(partial(_draw, self.seed or 0, self.m, self.n, self._size))
+        self._drawn = Copies(partial(_made, self.seed or 0, self.m, self.n, self._odd, self._size))
 
     @property
     def gain(self) -> float:
@@ -69,26 +71,30 @@ class SRHT(MatrixOperator, RandomOperator):
         return 4 * self.n + 24 * self._size
 
     def A(self, x: Tensor) -> Tensor:
-        signs, taken = self._drawn.like(x)
+        signs, taken, cosines = self._drawn.like(x)
         signed = F.pad(x.flatten(1) * signs, (0, self._size - self.n))
-        return _transformed(signed, _cosines(self._odd))[:, taken] / math.sqrt(self.m)
+        return _transformed(signed, cosines)[:, taken] / math.sqrt(self.m)
 
     def A_adjoint(self, y: Tensor) -> Tensor:
-        signs, taken = self._drawn.like(y)
+        signs, taken, cosines = self._drawn.like(y)
         spread = y.new_zeros(len(y), self._size)
         spread[:, taken] = y
-        flat = _transformed(spread, _cosines(self._odd).T)[:, : self.n] * signs
+        flat = _transformed(spread, cosines.T)[:, : self.n] * signs
         return (flat / math.sqrt(self.m)).view(-1, *self.shape)
 
     def rows(self, i: int, j: int) -> Tensor:
-        signs, taken = self._drawn.like(torch.empty(0))
+        signs, taken, cosines = self._drawn.like(torch.empty(0))
         part = self._size // self._odd
         columns = torch.arange(self.n)
         bits = (taken[i:j, None] % part) & (columns % part)
         for shift in (32, 16, 8, 4, 2, 1):  # the parity of the bits, by folding
             bits = bits ^ (bits >> shift)
-        cosines = _cosines(self._odd).float()[taken[i:j, None] // part, columns // part]
-        return cosines * (1 - 2 * (bits & 1)) * signs / math.sqrt(self.m)
+        return (
+            cosines[taken[i:j, None] // part, columns // part]
+            * (1 - 2 * (bits & 1))
+            * signs
+            / math.sqrt(self.m)
+        )
 
 
 def _length(n: int) -> tuple[int, int]:
@@ -98,21 +104,14 @@ def _length(n: int) -> tuple[int, int]:
     return odd, size
 
 
-def _cosines(odd: int) -> Tensor:
-    """√q times the orthogonal cosine transform of type II, (q, q) in float64."""
-    k = torch.arange(odd, dtype=torch.float64)
-    waves = torch.cos(math.pi / odd * k[:, None] * (k + 0.5))
-    waves[1:] *= math.sqrt(2)
-    return waves
-
-
-def _draw(
-    seed: int, m: int, n: int, size: int, device: torch.device, dtype: torch.dtype
-) -> tuple[Tensor, Tensor]:
-    """The signs (n,), and which m of ``size`` rows are taken."""
+def _made(
+    seed: int, m: int, n: int, odd: int, size: int, device: torch.device, dtype: torch.dtype
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The signs (n,), which m of ``size`` rows are taken, and the cosine transform (q, q)."""
     signs = 1.0 - 2.0 * (Streams(seed, "srht", [0]).uniform(n)[0] < 0.5).float()
     taken = permutation(seed, "srht", size)[:m].clone()
-    return signs.to(device, dtype), taken.to(device)
+    cosines = torch.from_numpy(math.sqrt(odd) * dct(np.eye(odd), axis=0, norm="ortho"))
+    return signs.to(device, dtype), taken.to(device), cosines.to(device, dtype)
 
 
 def _transformed(x: Tensor, cosines: Tensor) -> Tensor:
@@ -120,7 +119,7 @@ def _transformed(x: Tensor, cosines: Tensor) -> Tensor:
     odd = len(cosines)
     parts = _hadamard(x.view(len(x) * odd, -1)).view(len(x), odd, -1)
     if odd > 1:
-        parts = torch.bmm(cosines.to(x).expand(len(x), -1, -1), parts)
+        parts = torch.bmm(cosines.expand(len(x), -1, -1), parts)
     return parts.reshape(len(x), -1)
 
 

@@ -13,7 +13,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from priorkit.interfaces import Evaluation, Problem, Requires, Solver, State, shared
+from priorkit.interfaces import Evaluation, Problem, Requires, Solver, State
 from priorkit_solvers.history import History, dots
 
 __all__ = ["LBFGS", "Search"]
@@ -38,7 +38,6 @@ class Search(State):
     first: Tensor  # (b,) value at the start
     past: Tensor  # (b, patience) values of the last iterations
     pairs: History
-    scale: Tensor | None = shared()  # of the problem, on its device
 
 
 class LBFGS(Solver[Search]):
@@ -84,7 +83,7 @@ class LBFGS(Solver[Search]):
         return fixed, per_image + 4 * 2 * self.history * problem.size
 
     def init(self, problem: Problem, u0: Tensor, budget: int) -> Search:
-        first, scale = problem.value_grad(u0), problem.scale
+        first = problem.value_grad(u0)
         b, zero = len(u0), torch.zeros_like(first.value)
         state = Search.begin(
             u0,
@@ -98,15 +97,14 @@ class LBFGS(Solver[Search]):
             fresh=torch.ones(b, dtype=torch.bool, device=u0.device),
             first=first.value.clone(),
             past=torch.full((b, self.patience), torch.inf).to(first.value),
-            pairs=History(self.history, _scaled(scale, first.grad)),
-            scale=scale,
+            pairs=History(self.history, _scaled(problem, first.grad)),
         )
         state.value, state.misfit = first.value, first.misfit
         state.evaluations += 1
         finite = torch.isfinite(first.value) & torch.isfinite(first.grad).all(1)
         state.diverge(~finite, problem, u0)
         state.end(first.grad.abs().amax(1) == 0, "converged", "the gradient is zero")
-        _aim(state, torch.ones_like(finite), [True] * b)
+        _aim(problem, state, torch.ones_like(finite), [True] * b)
         return state
 
     def step(self, problem: Problem, state: Search) -> Search:
@@ -140,7 +138,9 @@ class LBFGS(Solver[Search]):
         if any(moved):
             self._accept(problem, state, accept, moved, point, now)
         if any(moved) or any(gone):
-            _aim(state, accept | failed, [a or b for a, b in zip(moved, gone, strict=True)])
+            _aim(
+                problem, state, accept | failed, [a or b for a, b in zip(moved, gone, strict=True)]
+            )
         return state
 
     def _accept(
@@ -155,8 +155,8 @@ class LBFGS(Solver[Search]):
         """Move the rows, ``moved`` in words of Python, to their trial points, and end those that
         have converged."""
         column, step = rows[:, None], point - state.u
-        step = step if state.scale is None else step / state.scale
-        state.pairs.move(step, _scaled(state.scale, now.grad), moved)
+        step = step if problem.scale is None else step / problem.scale
+        state.pairs.move(step, _scaled(problem, now.grad), moved)
         state.u = torch.where(column, point, state.u)
         state.g = torch.where(column, now.grad, state.g)
         state.value = torch.where(rows, now.value, state.value)
@@ -179,15 +179,15 @@ class LBFGS(Solver[Search]):
                 state.end(rows & which, "converged", reason)
 
 
-def _scaled(scale: Tensor | None, u: Tensor) -> Tensor:
+def _scaled(problem: Problem, u: Tensor) -> Tensor:
     """s·u, which takes a gradient to that in u / s, and a step in u / s to one in u."""
-    return u if scale is None else scale * u
+    return u if problem.scale is None else problem.scale * u
 
 
-def _aim(state: Search, rows: Tensor, which: list[bool]) -> None:
+def _aim(problem: Problem, state: Search, rows: Tensor, which: list[bool]) -> None:
     """A new direction and line search for the rows, ``which`` in words of Python."""
-    steepest = -_scaled(state.scale, _scaled(state.scale, state.g))
-    d = -_scaled(state.scale, state.pairs.directions(which))
+    steepest = -_scaled(problem, _scaled(problem, state.g))
+    d = -_scaled(problem, state.pairs.directions(which))
     slope = dots(d, state.g)
     bad = ~(slope < 0) | ~torch.isfinite(d.sum(1))  # rounding has spoilt the history
     d = torch.where(bad[:, None], steepest, d)

@@ -151,7 +151,7 @@ class Problem:
         """n, the length of u."""
         return self.decoder.latent_size
 
-    @property
+    @cached_property
     def scale(self) -> Tensor | None:
         """In which scale each entry of u is measured, (n,), where the prior says so."""
         scale = self.decoder.scale
