@@ -20,9 +20,9 @@ from quality import machine
 from torch import Tensor
 
 import priorkit
-from priorkit.engine.components import resolve
 from priorkit.interfaces import Sampler
 from priorkit.io.pictures import load
+from priorkit.settings.select import resolve
 
 PROBLEMS: dict[str, dict[str, Any]] = {
     "hole": {"op": "mask", "sigma": 0.01},

@@ -28,9 +28,9 @@ from photographs import square
 from torch import Tensor
 
 import priorkit
-from priorkit.engine.components import resolve
 from priorkit.io.pictures import load
 from priorkit.metrics import psnr
+from priorkit.settings.select import resolve
 
 PROBLEMS: dict[str, dict[str, Any]] = {
     "half": {"op": "mask", "mask": "random", "fraction": 0.5},

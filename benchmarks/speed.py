@@ -38,11 +38,11 @@ from quality import machine
 from torch import Tensor
 
 import priorkit
-from priorkit.engine.components import resolve
-from priorkit.engine.result import score
 from priorkit.io.pictures import load
 from priorkit.io.weights import restore
 from priorkit.metrics import psnr
+from priorkit.results.recovery import score
+from priorkit.settings.select import resolve
 
 PRIOR, DIFFUSION = "glow-celeba", "diffusion-celeba"
 WEIGHTS = Path(priorkit.__file__).parents[1] / f"plugins/priorkit_glow/weights/{PRIOR}.safetensors"

@@ -25,8 +25,8 @@ from priorkit_diffusion.data import Whole
 from priorkit_diffusion.held_out import HeldOut
 from priorkit_diffusion.network import DenoiserConfig, DenoisingNetwork
 
-from priorkit.engine.components import resolve
 from priorkit.io.weights import restore
+from priorkit.settings.select import resolve
 from priorkit.training.dataset import TrainingPictures
 from priorkit.training.run import run_trainer
 

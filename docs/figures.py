@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 import priorkit
-from priorkit.report.grid import columns
+from priorkit.results.views import columns
 
 RUNS: list[tuple[str, dict[str, Any]]] = [
     ("500 of 12,288 numbers", {"op": "gaussian", "m": 500}),

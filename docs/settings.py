@@ -17,10 +17,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 os.environ["PRIORKIT_PLUGINS"] = ""  # first-party ones
 
-from priorkit.engine.components import class_of
-from priorkit.engine.config import COMPONENTS, RunConfig
-from priorkit.engine.options import option_fields
 from priorkit.registry import registry
+from priorkit.settings.config import COMPONENTS, RunConfig
+from priorkit.settings.options import option_fields
+from priorkit.settings.select import class_of
 
 TARGET = Path(__file__).parents[1] / "priorkit" / "engine" / "settings.pyi"
 HEAD = """\

@@ -22,8 +22,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 import priorkit
-from priorkit.engine.components import resolve
 from priorkit.interfaces import Snapshot
+from priorkit.settings.select import resolve
 
 MODES, SPREAD, SIDE = (-2.0, 2.0), 0.5, 2.0  # x1 ~ N(±2, 0.5²), x2 ~ U(−2, 2)
 Y = 1.0

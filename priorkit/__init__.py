@@ -13,27 +13,28 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from priorkit.engine.audit import Audit, audit
-    from priorkit.engine.compare import compare
-    from priorkit.engine.comparison import Comparison
-    from priorkit.engine.recover import recover, replay
-    from priorkit.engine.result import Recovery
     from priorkit.errors import PriorkitError
     from priorkit.hookspecs import hookimpl
+    from priorkit.results.comparison import Comparison
+    from priorkit.results.recovery import Recovery
     from priorkit.studies.results import Results
     from priorkit.studies.study import Study
     from priorkit.studies.sweep import sweep
+    from priorkit.verbs.audit import audit
+    from priorkit.verbs.compare import compare
+    from priorkit.verbs.recover import recover
+    from priorkit.verbs.replay import replay
 
 __version__ = "0.2.0"
 
 _WHERE = {
-    "Audit": "priorkit.engine.audit",
-    "audit": "priorkit.engine.audit",
-    "compare": "priorkit.engine.compare",
-    "Comparison": "priorkit.engine.comparison",
-    "recover": "priorkit.engine.recover",
-    "replay": "priorkit.engine.recover",
-    "Recovery": "priorkit.engine.result",
+    "Audit": "priorkit.results.audit",
+    "audit": "priorkit.verbs.audit",
+    "compare": "priorkit.verbs.compare",
+    "Comparison": "priorkit.results.comparison",
+    "recover": "priorkit.verbs.recover",
+    "replay": "priorkit.verbs.replay",
+    "Recovery": "priorkit.results.recovery",
     "hookimpl": "priorkit.hookspecs",
     "PriorkitError": "priorkit.errors",
     "Results": "priorkit.studies.results",

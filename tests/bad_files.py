@@ -20,7 +20,7 @@ def no_compute(monkeypatch, tmp_path):
     def solve(*_, **__):
         raise AssertionError("reached the solver")
 
-    monkeypatch.setattr("priorkit.engine.recover.solve", solve)
+    monkeypatch.setattr("priorkit.verbs.recover.solved", solve)
     monkeypatch.setenv("PRIORKIT_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.delenv("PRIORKIT_HUB", raising=False)
 

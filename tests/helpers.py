@@ -1,5 +1,7 @@
 """What several test files share: small networks, and problems of one's own."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -11,8 +13,8 @@ from priorkit_operators.gaussian import Gaussian as Sensing
 from priorkit_penalties.norms import NoPenalty
 from priorkit_pixels.prior import NoPrior
 
-from priorkit.engine.loop import solve
 from priorkit.interfaces import Level, LinearOperator, MatrixOperator, Operator, Problem
+from priorkit.loop import solve
 
 SHAPE = (3, 8, 8)
 
@@ -57,7 +59,15 @@ def a_problem(operator, y, *, prior=None, penalty=None, gamma=0.0, space="pixel"
 
 def run(solver, problem, u0, budget):
     """The solution of a solver on a problem."""
-    return solve(solver, problem, u0, budget).solution
+    return found(*solve(solver, problem, u0, budget))
+
+
+def found(ledger, cut=None):
+    """What a ledger holds, in numbers of Python, with the draws put together."""
+    draws = ledger.draws and ledger.draws.result()
+    return SimpleNamespace(
+        **vars(ledger) | {"evaluations": ledger.evaluations.tolist(), "draws": draws, "cut": cut}
+    )
 
 
 class Residuals(Operator):

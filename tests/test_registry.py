@@ -454,10 +454,10 @@ def test_commands_of_others_stay(plugin, command_line, monkeypatch):
 
 def test_a_target_of_another_kind_is_refused(plugin, monkeypatch):
     """A class that is no prior, or whose options can't be read, is named at first use."""
-    from priorkit.engine.components import resolve
+    from priorkit.settings.select import resolve
 
     monkeypatch.setattr(
-        "priorkit.engine.components.registry",
+        "priorkit.settings.select.registry",
         lambda: Registry([plugin("good", GOOD), plugin("target", "", module="unused")]),
     )
     plugin("target", "class Good: pass", module="good_target")

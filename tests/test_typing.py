@@ -69,7 +69,7 @@ def test_a_recovery_shows_itself(monkeypatch):
         with Image.open(io.BytesIO(drawn._repr_png_())) as picture:
             assert picture.format == "PNG"
             assert len(picture.convert("RGB").getcolors(1 << 24)) > 10, "an empty picture"
-    monkeypatch.delitem(sys.modules, "priorkit.report.shown")
+    monkeypatch.delitem(sys.modules, "priorkit.draw.shown")
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert found.plot().size == found.grid().size
     assert repr(compared) == "<Comparison: dct, none on 1 image(s), 2 rows>"

@@ -23,9 +23,9 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 import priorkit
+from priorkit.draw.tiles import fit, png
 from priorkit.io.files import write_atomic
 from priorkit.io.pictures import astronaut, load, to_pil
-from priorkit.report.grid import fit, png
 from priorkit.studies import plot
 from priorkit.studies.report import View, comma_separated
 from priorkit.studies.summary import Mean, difference, mean

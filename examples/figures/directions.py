@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from common import Run, mean
 
-from priorkit.engine.components import resolve
+from priorkit.settings.select import resolve
 
 FIGURES = "51"
 STEPS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)

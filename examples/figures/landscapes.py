@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from common import Run
 
-from priorkit.engine.components import resolve
+from priorkit.settings.select import resolve
 from priorkit.studies import plot
 
 FIGURES = "7 52 57"

@@ -19,9 +19,9 @@ import torch
 from common import SHAPE, Run
 
 import priorkit
-from priorkit.engine.components import resolve
 from priorkit.interfaces import LinearDecoder
 from priorkit.metrics import psnr
+from priorkit.settings.select import resolve
 from priorkit.studies import plot
 
 FIGURES = "4 15"

@@ -10,7 +10,7 @@ from itertools import pairwise
 import torch
 from common import Run, mean
 
-from priorkit.engine.components import resolve
+from priorkit.settings.select import resolve
 from priorkit.studies import plot
 
 FIGURES = "50"

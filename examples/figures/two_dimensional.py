@@ -11,7 +11,7 @@ import torch
 from common import Run, mean
 
 import priorkit
-from priorkit.engine.components import resolve
+from priorkit.settings.select import resolve
 from priorkit.studies import plot
 
 FIGURES = "8 53-56"

@@ -42,7 +42,6 @@ class Adam(Solver[_Moments]):
     """
 
     requires = Requires(smooth=False)
-    averages = True
 
     def __init__(self, *, rate: Annotated[float, Field(gt=0)] = 0.01) -> None:
         self.rate = rate

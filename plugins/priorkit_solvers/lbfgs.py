@@ -65,7 +65,6 @@ class LBFGS(Solver[Search]):
     """
 
     requires = Requires(smooth=True)
-    averages = True
 
     def __init__(
         self,

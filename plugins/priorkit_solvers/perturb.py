@@ -10,8 +10,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from priorkit.engine.loop import Ledger, iterate
 from priorkit.interfaces import Problem, Solver, State, shared
+from priorkit.loop import Ledger, iterate
 from priorkit_solvers.lbfgs import LBFGS
 from priorkit_solvers.posterior import DRAWS_LATENTS, Posterior, check
 

@@ -61,7 +61,7 @@ class Noisy(ImageStart):
         _needs_image("noisy", problem)
 
     def image(self, problem: Problem) -> Tensor:
-        return problem.y
+        return cast(Tensor, problem.operator.image(problem.y))
 
 
 class Filled(ImageStart):
@@ -86,8 +86,9 @@ class Filled(ImageStart):
             )
 
     def image(self, problem: Problem) -> Tensor:
-        y = problem.y
-        seen = cast(Tensor, problem.operator.mask).to(y)
+        shown, mask = problem.operator.image, cast(Tensor, problem.operator.mask)
+        y = cast(Tensor, shown(problem.y))
+        seen = cast(Tensor, shown(mask[None].to(y)))[0]
         if self.fill == "mean":
             count = seen.flatten(1).sum(1).clamp_min(1)
             filling = ((y * seen).flatten(2).sum(2) / count)[..., None, None].expand_as(y)

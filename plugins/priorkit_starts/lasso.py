@@ -9,9 +9,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from priorkit.engine.components import resolve
-from priorkit.engine.loop import solve
 from priorkit.interfaces import Encoder, GaussianNoise, LinearOperator, Problem, Requires, Start
+from priorkit.loop import solve
+from priorkit.settings.select import resolve
 
 __all__ = ["Lasso"]
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from priorkit.discovery import describe
-from priorkit.engine.recover import recover
-from priorkit.engine.result import Recovery
+from priorkit.draw.tiles import png, tile
 from priorkit.errors import PriorkitError
 from priorkit.interfaces import Snapshot
 from priorkit.io.folders import replacing
-from priorkit.report.folder import write
-from priorkit.report.grid import png, tile
+from priorkit.results.folder import write
+from priorkit.results.recovery import Recovery
+from priorkit.verbs.recover import recover
 
 __all__ = ["Job"]
 

@@ -9,10 +9,10 @@ from nicegui import app, events, ui
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from priorkit.app.job import Job
-from priorkit.engine.components import class_of
-from priorkit.engine.options import option_fields
 from priorkit.errors import PriorkitError
 from priorkit.registry import Entry, registry
+from priorkit.settings.options import option_fields
+from priorkit.settings.select import class_of
 
 __all__ = ["serve"]
 

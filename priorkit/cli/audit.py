@@ -35,7 +35,7 @@ def audit(
         groups[name] = place
     settings |= {"op": value(op)} if op is not None else {}
     with Bar(quiet=as_json) as progress:
-        from priorkit.engine.audit import audit as run
+        from priorkit.verbs.audit import audit as run
 
         folder = new_folder(save)
         found = run(

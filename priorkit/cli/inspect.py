@@ -96,7 +96,7 @@ def describe(name: str) -> list[dict[str, Any]]:
 
     Raises UnknownNameError where no kind has it.
     """
-    from priorkit.engine.components import from_weights
+    from priorkit.settings.select import from_weights
 
     found = [e for e in (registry().find(kind, name) for kind in KINDS) if e is not None]
     if not found and (weights_entry := from_weights(name)) is not None:
@@ -112,7 +112,7 @@ def describe(name: str) -> list[dict[str, Any]]:
 
 def settings_of_a_run() -> str:
     """The settings that ``recover``, ``compare`` and ``audit`` take, for their help."""
-    from priorkit.engine.config import RunConfig
+    from priorkit.settings.config import RunConfig
 
     given = {"image", "y", "prior", "op"}
     told = [
@@ -125,8 +125,8 @@ def settings_of_a_run() -> str:
 
 
 def _describe(entry: Entry) -> dict[str, Any]:
-    from priorkit.engine.options import option_fields
     from priorkit.io import weights
+    from priorkit.settings.options import option_fields
     from priorkit.training.run import options_of
 
     target = entry.load()

@@ -100,7 +100,7 @@ def _shape(said: Any) -> tuple[int, ...]:
 
 def _components(name: str, kind: str | None, options: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """The components of that name; where there are several, each gets the options that it has."""
-    from priorkit.engine.components import resolve
+    from priorkit.settings.select import resolve
 
     kinds = _kinds(name, kind)
     selections = [resolve(each, name) for each in kinds]
@@ -135,7 +135,7 @@ def _outcomes(kind: str, component: Any, said: dict[str, Any]) -> list[Outcome]:
     """The outcomes of the conformance kit and of a recovery; ``said`` holds the shape of the
     images, the prior and the space where the user gave them."""
     from priorkit import testing
-    from priorkit.engine.components import resolve
+    from priorkit.settings.select import resolve
     from priorkit.testing import Outcome, outcomes
 
     check = getattr(testing, f"check_{kind}")
@@ -155,11 +155,11 @@ def _outcomes(kind: str, component: Any, said: dict[str, Any]) -> list[Outcome]:
 
 def _recovery(kind: str, component: Any, said: dict[str, Any]) -> Outcome:
     """Recover the sample photograph, with defaults for what the user didn't choose."""
-    from priorkit.engine.recover import recover
     from priorkit.errors import MismatchError
     from priorkit.interfaces import ZeroPenalty
     from priorkit.testing import Outcome
     from priorkit.testing.samples import SampleIdentity, photograph
+    from priorkit.verbs.recover import recover
 
     settings: dict[str, Any] = {"op": SampleIdentity(), "sigma": 0.1, "budget": BUDGET, **said}
     if kind == "penalty" and not isinstance(component, ZeroPenalty):
@@ -194,8 +194,8 @@ def _ways(kind: str, settings: dict[str, Any]) -> list[dict[str, Any]]:
     without a prior, with the default prior, and with latents. Other components use the default
     prior, or none where it is for another shape.
     """
-    from priorkit.engine.components import resolve
     from priorkit.interfaces import Prior
+    from priorkit.settings.select import resolve
 
     if "prior" in settings:
         return [settings, {**settings, "gamma": GAMMA}] if kind == "prior" else [settings]

@@ -13,7 +13,7 @@ from priorkit.cli.words import split, value
 from priorkit.errors import BadInputError
 
 if TYPE_CHECKING:
-    from priorkit.engine.result import Recovery
+    from priorkit.results.recovery import Recovery
 
 __all__ = [
     "OpOption",
@@ -66,7 +66,7 @@ def recover(
     settings |= {k: value(v) for k, v in tables.items() if v is not None}
     settings |= {"y": y} if y is not None else {}
     with Bar(quiet=as_json) as progress:
-        from priorkit.engine.recover import recover as run
+        from priorkit.verbs.recover import recover as run
 
         folder = _folder(save, resume)
         result = run(image, config=config, out=folder, resume=resume, progress=progress, **settings)
@@ -127,8 +127,8 @@ def compare(
         settings["ms"] = [settings["ms"]]
     contestants = listed(priors)
     with Bar(quiet=as_json) as progress:
-        from priorkit.engine.compare import compare as run
         from priorkit.io.pictures import dimensions
+        from priorkit.verbs.compare import compare as run
 
         folder = _folder(save, resume)
         result = run(
@@ -167,8 +167,8 @@ def replay(
     """Repeat a saved run from its stored measurements and compare the results."""
     import numpy as np
 
-    from priorkit.engine.recover import replay as run
     from priorkit.io.records import read
+    from priorkit.verbs.replay import replay as run
 
     before = read(folder).x
     with Bar(quiet=as_json) as progress:
@@ -191,7 +191,7 @@ def _image(args: list[str]) -> tuple[str | None, dict[str, Any]]:
 
 
 def _show(result: Recovery) -> None:
-    from priorkit.report.grid import ended, summary
+    from priorkit.results.views import ended, summary
 
     images = result.record["images"]
     heads = [k for k in ("psnr", "expected_psnr", "ssim", "misfit", "noise") if k in images[0]]
@@ -209,7 +209,7 @@ def _show(result: Recovery) -> None:
 
 def _chosen(config: dict[str, Any]) -> str:
     """The settings of a run, whether given or chosen by default."""
-    from priorkit.engine.config import COMPONENTS
+    from priorkit.settings.config import COMPONENTS
 
     told = []
     for key in COMPONENTS:

@@ -16,10 +16,10 @@ from priorkit.interfaces.operator import (
     IdentityOperator,
     LinearOperator,
     MatrixOperator,
+    Mirror,
     Operator,
     RandomOperator,
     Signless,
-    stack,
 )
 from priorkit.interfaces.penalty import (
     L1Penalty,
@@ -41,8 +41,9 @@ from priorkit.interfaces.prior import (
     Prior,
     Sampler,
 )
-from priorkit.interfaces.problem import Data, Evaluation, Objective, Problem
-from priorkit.interfaces.solver import Draws, Requires, Snapshot, Solution, Solver, State, shared
+from priorkit.interfaces.problem import Data, Evaluation, Problem
+from priorkit.interfaces.solver import Draws, Requires, Snapshot, Solver, State, shared
+from priorkit.interfaces.stack import stack
 from priorkit.interfaces.start import Start
 
 __all__ = [
@@ -64,11 +65,11 @@ __all__ = [
     "LinearDecoder",
     "LinearOperator",
     "MatrixOperator",
+    "Mirror",
     "MixedDecoder",
     "MixedDenoiser",
     "Noise",
     "NormPenalty",
-    "Objective",
     "Operator",
     "Penalty",
     "Pixels",
@@ -82,7 +83,6 @@ __all__ = [
     "Shape",
     "Signless",
     "Snapshot",
-    "Solution",
     "Solver",
     "Space",
     "Spec",

@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
 from typing import ClassVar, Literal, Self
 
 import torch
@@ -21,10 +20,10 @@ __all__ = [
     "IdentityOperator",
     "LinearOperator",
     "MatrixOperator",
+    "Mirror",
     "Operator",
     "RandomOperator",
     "Signless",
-    "stack",
 ]
 
 
@@ -47,8 +46,7 @@ class Operator(Component, ABC):
         """A ∘ B: ``blur @ mask`` measures with mask what is then blurred."""
         if not isinstance(other, Operator):
             return NotImplemented
-        linear = isinstance(self, LinearOperator) and isinstance(other, LinearOperator)
-        return (_LinearProduct if linear else _Product)(self, other)
+        return _product(self, other)
 
     def bind(self, shape: Shape) -> Self:
         """A copy for images of ``shape``, such as (C, H, W), with ``y_shape`` known."""
@@ -202,19 +200,27 @@ class RandomOperator(LinearOperator):
         its own energy per entry. n/m of independent entries, N/m − 1 of m orthogonal rows of N."""
 
 
-def stack(*operators: Operator) -> Operator:
-    """(A₁ x, A₂ x, …): several measurements of one image as one, their entries in a row.
+class Mirror(LinearOperator):
+    """A x = x with left and right exchanged: its last axis reversed. A Aᴴ = 1."""
 
-    Linear where all are; complex where one is. Raises ValueError for less than one operator.
+    def A(self, x: Tensor) -> Tensor:
+        return x.flip(-1)
 
-    >>> from priorkit_operators.pointwise import Gray, Mask
-    >>> stack(Gray(), Mask()).bind((3, 8, 8)).y_shape
-    (256,)
-    """
-    if not operators:
-        raise ValueError("stack needs at least one operator")
-    linear = all(isinstance(operator, LinearOperator) for operator in operators)
-    return (_LinearStack if linear else _Stack)(operators)
+    def A_adjoint(self, y: Tensor) -> Tensor:
+        return y.flip(-1)
+
+    def shape_from(self, y_shape: Shape) -> Shape | None:
+        return y_shape
+
+
+def _product(outer: Operator, inner: Operator) -> Operator:
+    """A(B(x)), which can do what A can, as far as B leaves it that."""
+    if not (isinstance(outer, LinearOperator) and isinstance(inner, LinearOperator)):
+        return _Product(outer, inner)
+    if isinstance(inner, Mirror) and isinstance(outer, RandomOperator):
+        matrix = isinstance(outer, MatrixOperator)
+        return (_RandomMatrixProduct if matrix else _RandomProduct)(outer, inner)
+    return (_MatrixProduct if isinstance(outer, MatrixOperator) else _LinearProduct)(outer, inner)
 
 
 class _Product(Operator):
@@ -260,7 +266,10 @@ class _Product(Operator):
         return self.inner.signless or ("image" if turns else None)
 
     def image(self, y: Tensor) -> Tensor | None:
-        return self.outer.image(y)
+        shown = self.outer.image(y)
+        return (
+            self.inner.A(shown) if shown is not None and isinstance(self.inner, Mirror) else shown
+        )
 
     def shape_from(self, y_shape: Shape) -> Shape | None:
         between = self.outer.shape_from(y_shape)
@@ -281,72 +290,35 @@ class _LinearProduct(LinearOperator, _Product):
         return self.inner.A_adjoint(self.outer.A_adjoint(y))
 
 
-class _Stack(Operator):
-    """(A₁ x, A₂ x, …), see :func:`stack`."""
+class _MatrixProduct(MatrixOperator, _LinearProduct):
+    """A B x, whose rows are those of A through Bᴴ."""
 
-    def __init__(self, operators: Sequence[Operator]) -> None:
-        self.operators = list(operators)
-        self.provenance = {k: v for o in operators for k, v in o.provenance.items()}
+    outer: MatrixOperator
 
-    def seeded(self, seed: int) -> Self:
-        own = copy.copy(self)
-        own.operators = [operator.seeded(seed) for operator in self.operators]
-        return own
+    def rows(self, i: int, j: int) -> Tensor:
+        rows = self.outer.rows(i, j)
+        parts = [rows.real, rows.imag] if rows.is_complex() else [rows]
+        pulled = [self.inner.A_adjoint(p.view(-1, *self.inner.y_shape)).flatten(1) for p in parts]
+        return torch.complex(*pulled) if rows.is_complex() else pulled[0]
 
-    def prepare(self) -> None:
-        self.operators = [operator.bind(self.shape) for operator in self.operators]
-        self.sizes = [math.prod(operator.y_shape) for operator in self.operators]
-        zero = torch.zeros(1, *self.shape)
-        self.real = [not operator.A(zero).is_complex() for operator in self.operators]
-        self.y_shape = (sum(self.sizes),)
+
+class _RandomProduct(RandomOperator, _LinearProduct):
+    """A B x for a B that only changes places, so that A B is as random as A is."""
+
+    outer: RandomOperator
 
     @property
-    def default_noise(self) -> Level:  # type: ignore[override]  # of the first
-        return self.operators[0].default_noise
-
-    def A(self, x: Tensor) -> Tensor:
-        return torch.cat([operator.A(x).flatten(1) for operator in self.operators], 1)
-
-    def vjp(self, x: Tensor, r: Tensor) -> Tensor:
-        return self._sum(r, [partial(operator.vjp, x) for operator in self.operators])
-
-    def _sum(self, y: Tensor, pullbacks: Sequence[Callable[[Tensor], Tensor]]) -> Tensor:
-        """Each part of y through its own pullback; real where it was measured so."""
-        parts = [
-            (part.real if real and part.is_complex() else part).reshape(-1, *operator.y_shape)
-            for part, real, operator in zip(
-                y.split(self.sizes, 1), self.real, self.operators, strict=True
-            )
-        ]
-        pulled = [pull(part) for pull, part in zip(pullbacks, parts, strict=True)]
-        return torch.stack(pulled).sum(0)
+    def ensemble(self) -> Ensemble | None:
+        return self.outer.ensemble
 
     @property
-    def mask(self) -> Tensor | None:
-        masks = [operator.mask for operator in self.operators]
-        if all(mask is None for mask in masks):
-            return None
-        return torch.cat(
-            [
-                torch.ones(size) if mask is None else mask.flatten()
-                for mask, size in zip(masks, self.sizes, strict=True)
-            ]
-        )
+    def excess(self) -> float:
+        return self.outer.excess
 
     @property
-    def signless(self) -> Signless | None:
-        found = {operator.signless for operator in self.operators}
-        return found.pop() if len(found) == 1 else None if None in found else "image"
-
-    @property
-    def memory(self) -> int:
-        return sum(operator.memory for operator in self.operators)
+    def gain(self) -> float:
+        return self.outer.gain
 
 
-class _LinearStack(LinearOperator, _Stack):
-    """(A₁ x, A₂ x, …), with the sum of the adjoints."""
-
-    operators: list[LinearOperator]  # type: ignore[assignment]
-
-    def A_adjoint(self, y: Tensor) -> Tensor:
-        return self._sum(y, [operator.A_adjoint for operator in self.operators])
+class _RandomMatrixProduct(_RandomProduct, _MatrixProduct):  # type: ignore[misc]
+    """The same of an A that is a matrix."""

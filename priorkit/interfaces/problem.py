@@ -28,7 +28,7 @@ from priorkit.interfaces.prior import (
 from priorkit.linear import least_squares
 from priorkit.streams import Streams
 
-__all__ = ["Data", "Evaluation", "Objective", "Problem"]
+__all__ = ["Data", "Evaluation", "Problem"]
 
 
 class Evaluation(NamedTuple):
@@ -42,17 +42,12 @@ class Evaluation(NamedTuple):
 @dataclass(frozen=True)
 class Data:
     """Measurements y (B, *y_shape), the true images where known, and per row the number of
-    its image in the run, and which restart of it the row is.
-
-    ``alone`` says that every row of the run is solved by itself. In other runs none ever is,
-    because libraries round a batch of one otherwise than a larger one.
-    """
+    its image in the run, and which restart of it the row is."""
 
     y: Tensor
     truth: Tensor | None
     images: tuple[int, ...]
     restarts: tuple[int, ...]
-    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,10 +57,8 @@ class Problem:
     In latent space u is a latent (B, k) and D the prior; in pixel space u is a flattened image
     and D is :class:`Pixels`. ``simulated`` says that y was made from known images. ``seed`` is
     part of the address of every random draw. ``mixed`` asks the prior for gradients in mixed
-    precision. ``averaged`` says that the restarts of an image are averaged: the prior sees every
-    second one of a picture in a mirror, left and right exchanged. :meth:`at` adds the data; without
-    them, as in ``check``, everything but what needs y works. A changed copy is made by
-    ``dataclasses.replace(problem, gamma=…)``.
+    precision. :meth:`at` adds the data; without them, as in ``check``, everything but what needs y
+    works. A changed copy is made by ``dataclasses.replace(problem, gamma=…)``.
     """
 
     operator: Operator
@@ -78,7 +71,6 @@ class Problem:
     simulated: bool = False
     seed: int = 0
     mixed: bool = False
-    averaged: bool = False
     data: Data | None = None
 
     # --- the data ---------------------------------------------------------------
@@ -89,16 +81,11 @@ class Problem:
         truth: Tensor | None = None,
         images: Sequence[int] | None = None,
         restarts: Sequence[int] | None = None,
-        *,
-        alone: bool | None = None,
     ) -> Problem:
         """This problem for measurements y; ``images`` are their numbers, by default 0, 1, …"""
         numbers = range(len(y)) if images is None else images
         first = [0] * len(y) if restarts is None else restarts
-        data = Data(
-            y, truth, tuple(numbers), tuple(first), alone=len(y) == 1 if alone is None else alone
-        )
-        return replace(self, data=data)
+        return replace(self, data=Data(y, truth, tuple(numbers), tuple(first)))
 
     def rows(self, index: Tensor) -> Self:
         """This problem for some images of the batch, in the order of ``index`` (b,)."""
@@ -106,7 +93,7 @@ class Problem:
         truth = None if data.truth is None else data.truth[index]
         numbers = [data.images[i] for i in index.tolist()]
         restarts = [data.restarts[i] for i in index.tolist()]
-        rows = Data(data.y[index], truth, tuple(numbers), tuple(restarts), data.alone)
+        rows = Data(data.y[index], truth, tuple(numbers), tuple(restarts))
         return replace(self, data=rows)
 
     @property
@@ -134,10 +121,6 @@ class Problem:
     def restarts(self) -> tuple[int, ...]:
         """Which restart of its image each row is."""
         return self._data.restarts
-
-    def paired(self, index: Tensor) -> Tensor:
-        """Rows that can be solved together: one of a run of several is taken twice."""
-        return index.repeat(2) if len(index) == 1 and not self._data.alone else index
 
     def streams(self, purpose: str, step: int | Sequence[int] = 0) -> Streams:
         """Draws for these images that nobody else has: a row per image, ``step`` one for all or
@@ -167,7 +150,7 @@ class Problem:
     @cached_property
     def decoder(self) -> Decoder:
         """D: the prior in latent space, the identity in pixel space."""
-        # What isn't a decoder is refused by name before any compute, in engine.fit.
+        # What isn't a decoder is refused by name before any compute, in run.fit.
         return cast(Decoder, self.prior) if self.space == "latent" else Pixels(self.shape)
 
     @property
@@ -177,19 +160,7 @@ class Problem:
 
     def image(self, u: Tensor) -> Tensor:
         """D(u), (B, n) → (B, *shape)."""
-        return self._turned(self.decoder.decode(u))
-
-    @property
-    def has_mirror(self) -> bool:
-        """Whether restarts can be told apart by a mirror: those of pictures."""
-        return self.averaged and len(self.shape) == 3
-
-    def _turned(self, x: Tensor) -> Tensor:
-        """Between what the prior sees and what is measured, (B, *shape), either way."""
-        if not self.has_mirror or self.data is None:
-            return x
-        odd = torch.tensor([restart % 2 == 1 for restart in self.restarts], device=x.device)
-        return torch.where(odd.view(-1, 1, 1, 1), x.flip(-1), x)
+        return self.decoder.decode(u)
 
     def to_u(self, *, image: Tensor | None = None, latent: Tensor | None = None) -> Tensor:
         """The u of images (B, *shape), or of latents (B, k) of :attr:`latent_decoder`, whichever
@@ -200,7 +171,7 @@ class Problem:
             x = self.latent_decoder.decode(latent)
         else:
             assert image is not None, "give an image or a latent"
-            x = self._turned(image)
+            x = image
         assert isinstance(self.decoder, Encoder)
         return self.decoder.encode(x).detach()
 
@@ -224,9 +195,8 @@ class Problem:
             x, pullback = D.decode_vjp_mixed(u)
         else:
             x, pullback = D.decode_vjp(u)
-        seen = self._turned(x)
-        misfit, slope = self.noise.misfit(self.operator.A(seen), self.y)
-        slope = self._turned(self.operator.vjp(seen, slope))
+        misfit, slope = self.noise.misfit(self.operator.A(x), self.y)
+        slope = self.operator.vjp(x, slope)
         value = misfit
         if gamma and self.penalty.acts_on == "x":
             penalty, grad = self.penalty.value_grad(x)
@@ -321,6 +291,3 @@ class Problem:
         """A measurement (B, …) as real numbers (B, m), as the rows of :meth:`matrix`."""
         flat = y.flatten(1)
         return torch.cat([flat.real, flat.imag], 1) if flat.is_complex() else flat
-
-
-Objective = Problem  # what a solver sees, under its earlier name

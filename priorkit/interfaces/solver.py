@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
@@ -18,7 +18,7 @@ from priorkit.interfaces.prior import Decoder, Pixels, Prior
 from priorkit.interfaces.problem import Problem
 from priorkit.linear import column
 
-__all__ = ["Draws", "Requires", "Snapshot", "Solution", "Solver", "State", "shared"]
+__all__ = ["Draws", "Requires", "Snapshot", "Solver", "State", "shared"]
 
 
 @dataclass(frozen=True)
@@ -97,10 +97,7 @@ class State:
         )
 
     def rows(self, index: Tensor) -> Self:
-        """The state of these images alone, in the order of ``index`` (b,).
-
-        An image can be taken twice; what has ``rows`` of its own gives it two that are apart.
-        """
+        """The state of these images alone, in the order of ``index`` (b,)."""
         return type(self)(
             **{
                 item.name: value if item.metadata.get("shared") else _rows(value, index)
@@ -172,32 +169,15 @@ class Draws:
         per_image = (self.count[index], self.mean[index], self.spread[index])
         return Draws(*per_image, self.samples[:, index])
 
-
-@dataclass
-class Solution:
-    """What a solver found: u (B, n), and per image its value, misfit, expected error, status with
-    the reason, and evaluations; ``draws`` where it is a sampler, whose answer is their mean."""
-
-    u: Tensor
-    value: Tensor
-    misfit: Tensor
-    expected: Tensor
-    status: list[Status]
-    reason: list[str]
-    evaluations: list[int]
-    draws: Draws | None = None
-
-    def rows(self, index: list[int]) -> Solution:
-        """What was found of some images."""
-        return Solution(
-            u=self.u[index],
-            value=self.value[index],
-            misfit=self.misfit[index],
-            expected=self.expected[index],
-            status=[self.status[i] for i in index],
-            reason=[self.reason[i] for i in index],
-            evaluations=[self.evaluations[i] for i in index],
-            draws=None if self.draws is None else self.draws.rows(index),
+    @classmethod
+    def joined(cls, parts: Sequence[Draws]) -> Draws:
+        """The draws of all images of several batches."""
+        kept = min(len(part.samples) for part in parts)
+        return cls(
+            count=torch.cat([part.count for part in parts]),
+            mean=torch.cat([part.mean for part in parts]),
+            spread=torch.cat([part.spread for part in parts]),
+            samples=torch.cat([part.samples[-kept:] for part in parts], 1),
         )
 
 
@@ -205,21 +185,19 @@ S = TypeVar("S", bound=State)
 
 
 class Solver(Component, ABC, Generic[S]):
-    """Finds u, a step at a time; everything that isn't mathematics is in ``engine.loop``.
+    """Finds u, a step at a time; everything that isn't mathematics is in ``priorkit.loop``.
 
     Budget, progress, trace, best iterate, values that aren't finite, Ctrl-C, rows that are
     done and draws are the loop's. S is the solver's own :class:`State`. ``unit`` is what a
     budget counts, ``budget`` how many where nobody says. Where ``descends``, the answer is
-    the iterate of the lowest value, else the last one. One that ``averages`` knows the problem
-    through its objective and images alone, so that the picture can stand in a mirror meanwhile,
-    and ends elsewhere from another start. One that isn't ``penalised`` leaves γ·R out.
+    the iterate of the lowest value, else the last one. One that isn't ``penalised`` leaves γ·R
+    out.
     """
 
     requires: ClassVar[Requires] = Requires()
     unit: ClassVar[str] = "evaluations"
     budget: ClassVar[int] = 400
     descends: ClassVar[bool] = True
-    averages: ClassVar[bool] = False
     penalised: ClassVar[bool] = True
 
     @property
@@ -244,8 +222,9 @@ class Solver(Component, ABC, Generic[S]):
     def step(self, problem: Problem, state: S) -> S:
         """The state after at most one more evaluation per image, or with images ended.
 
-        ``problem`` and ``state`` hold the images that still run. A step may change ``state``
-        and return it. It counts its evaluations, and ends images by :meth:`State.end`.
+        ``problem`` and ``state`` hold the images that still run, and beside the last one another
+        that has ended, which goes on unseen. A step may change ``state`` and return it. It counts
+        its evaluations, and ends images by :meth:`State.end`.
         """
 
     def keep(self, state: S) -> dict[str, Tensor] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from priorkit.errors import BadInputError
 from priorkit.io.arrays import read_array, write_array
 from priorkit.io.folders import verify
 
-__all__ = ["FORMAT", "Saved", "read", "repeatable", "write_arrays"]
+__all__ = ["FORMAT", "Saved", "number", "read", "repeatable", "write_arrays"]
 
 FORMAT = 1
 MAX_RECORD = 256 << 20  # bytes
@@ -35,6 +36,11 @@ class Saved:
     truth: np.ndarray | None
     estimated: bool = False  # whether σ was estimated from y
     weight: dict[str, Any] = field(default_factory=dict)  # the outcome of a search for γ
+
+
+def number(value: Any) -> float | None:
+    """A float, or None for what JSON has no word for: infinite, or never evaluated."""
+    return float(value) if math.isfinite(value) else None
 
 
 def write_arrays(arrays: Mapping[str, Tensor | None], folder: Path) -> None:

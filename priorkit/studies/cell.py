@@ -11,12 +11,12 @@ from typing import Any
 
 from priorkit import __version__
 from priorkit.discovery import describe
-from priorkit.engine.record import number
-from priorkit.engine.recover import recover
-from priorkit.engine.result import Recovery
+from priorkit.draw.tiles import png
 from priorkit.errors import PriorkitError
-from priorkit.report.grid import png
+from priorkit.io.records import number
+from priorkit.results.recovery import Recovery
 from priorkit.studies.study import Cell
+from priorkit.verbs.recover import recover
 
 __all__ = ["FAILED", "Row", "run"]
 

@@ -31,7 +31,7 @@ WORDS = {
 def blank(across: int = 1, down: int = 1, *, side: float = 4.0) -> tuple[Figure, Any]:
     """An empty figure and its axes, (down, across). Raises MismatchError without matplotlib."""
     try:
-        from priorkit.report.shown import ShownFigure
+        from priorkit.draw.shown import ShownFigure
     except ImportError as error:
         raise MismatchError(
             "Plots need the package matplotlib.", try_="pip install 'priorkit[studies]'"

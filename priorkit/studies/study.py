@@ -12,13 +12,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from priorkit.engine.choose import choose
-from priorkit.engine.config import from_file, split
-from priorkit.engine.contest import label_of
-from priorkit.engine.options import describe_errors, plain
 from priorkit.errors import BadInputError, PriorkitError
 from priorkit.io.files import file_sha256, json_sha256
 from priorkit.io.pictures import SUFFIXES
+from priorkit.settings.choose import choose
+from priorkit.settings.config import from_file, split
+from priorkit.settings.options import describe_errors, plain
+from priorkit.verbs.contest import label_of
 
 __all__ = ["MAX_CELLS", "Cell", "Study"]
 

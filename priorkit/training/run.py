@@ -11,8 +11,6 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from priorkit.discovery import describe
-from priorkit.engine.components import resolve
-from priorkit.engine.options import describe_errors
 from priorkit.errors import (
     BadInputError,
     PluginError,
@@ -22,6 +20,8 @@ from priorkit.errors import (
 )
 from priorkit.io.files import require_writable
 from priorkit.registry import registry
+from priorkit.settings.options import describe_errors
+from priorkit.settings.select import resolve
 
 __all__ = ["options_of", "run_trainer"]
 

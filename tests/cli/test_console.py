@@ -168,7 +168,7 @@ class Loader:
         type("Owner", (), {"field": Field()})
 class Cut:
     def find_spec(self, name, path=None, target=None):
-        if name == "priorkit.engine.recover":
+        if name == "priorkit.verbs.recover":
             sys.meta_path.remove(self)
             from importlib.util import spec_from_loader
             import importlib

@@ -105,7 +105,7 @@ def test_nobody_pays_for_what_is_shared(face, monkeypatch):
     """One operator per m, one prior per contestant, images once, all before any clock."""
     from priorkit_operators.gaussian import Gaussian
 
-    from priorkit.engine import compare as module
+    from priorkit.verbs import compare as module
 
     made, loaded, built = [], [], []
     whole, load, resolve = Gaussian._matrix, module.load_framed, Gaussian.__init__

@@ -11,12 +11,12 @@ from priorkit_solvers.fista import FISTA
 from priorkit_solvers.lbfgs import LBFGS
 
 import priorkit
-from priorkit.engine.journal import Journal
-from priorkit.engine.result import RunError
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Penalty
 from priorkit.io.folders import unfinished
 from priorkit.io.pictures import astronaut
+from priorkit.results.recovery import RunError
+from priorkit.run.journal import Journal
 
 
 class Killed(BaseException):
@@ -90,8 +90,7 @@ def same(a, b):
     assert torch.equal(a.objective, b.objective)
     assert (a.evaluations, a.status, a.reason) == (b.evaluations, b.status, b.reason)
     assert [t.objective for t in a.trace] == [t.objective for t in b.trace]
-    for one, other in zip(a.attempts, b.attempts, strict=True):
-        assert torch.equal(one.objective, other.objective)
+    assert [row.value for row in a.rows] == [row.value for row in b.rows]
 
 
 @pytest.mark.parametrize(
@@ -199,7 +198,7 @@ def test_a_full_disk_stops_no_run(faces, monkeypatch, tmp_path, caplog):
     def full(path, data):
         raise BadInputError(f"{path} can't be written.", got="No space left on device")
 
-    monkeypatch.setattr("priorkit.engine.journal.write_atomic", full)
+    monkeypatch.setattr("priorkit.run.journal.write_atomic", full)
     found = priorkit.recover(faces, **SMALL, out=tmp_path / "out")
     assert found.status
     assert caplog.text.count("No space left") == 1
@@ -343,8 +342,8 @@ def test_draws_are_kept_as_they_come(name, images, tiny_weights, monkeypatch, tm
     x = torch.rand(images, 3, 8, 8, generator=generator)
     settings = {"prior": str(tiny_weights), "m": 40, "sigma": 0.05, **SAMPLERS[name]}
     whole = priorkit.recover(x, **settings)
-    monkeypatch.setattr("priorkit.engine.bookmark.EVERY", 0.0)
-    monkeypatch.setattr("priorkit.engine.bookmark.SHARE", 0)
+    monkeypatch.setattr("priorkit.run.bookmark.EVERY", 0.0)
+    monkeypatch.setattr("priorkit.run.bookmark.SHARE", 0)
     mark = Journal.mark
 
     def cut(self, tensors, words):
@@ -372,8 +371,8 @@ def test_draws_are_kept_as_they_come(name, images, tiny_weights, monkeypatch, tm
 def test_a_damaged_bookmark_costs_only_the_time(tiny_weights, face, monkeypatch, tmp_path, caplog):
     settings = {"prior": str(tiny_weights), "m": 40, "sigma": 0.05, **SAMPLERS["perturb"]}
     whole = priorkit.recover(face, **settings)
-    monkeypatch.setattr("priorkit.engine.bookmark.EVERY", 0.0)
-    monkeypatch.setattr("priorkit.engine.bookmark.SHARE", 0)
+    monkeypatch.setattr("priorkit.run.bookmark.EVERY", 0.0)
+    monkeypatch.setattr("priorkit.run.bookmark.SHARE", 0)
     marks = []
 
     def stop(now, done):
@@ -397,10 +396,10 @@ def test_rows_that_ended_after_the_bookmark(
     name, together, tiny_weights, kill, monkeypatch, tmp_path
 ):
     """It speaks of three rows and two are finished: the third goes on as it stood, if not alone."""
-    monkeypatch.setattr("priorkit.engine.bookmark.EVERY", 0.0)
-    monkeypatch.setattr("priorkit.engine.bookmark.SHARE", 0)
+    monkeypatch.setattr("priorkit.run.bookmark.EVERY", 0.0)
+    monkeypatch.setattr("priorkit.run.bookmark.SHARE", 0)
     if together == 1:
-        monkeypatch.setattr("priorkit.engine.memory.BATCH_BYTES", 1)
+        monkeypatch.setattr("priorkit.run.memory.BATCH_BYTES", 1)
     out, x = tmp_path / "out", torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     settings = {"prior": str(tiny_weights), "m": 40, "sigma": 0.05, **SAMPLERS[name]}
     whole = priorkit.recover(x, **settings)

@@ -12,10 +12,10 @@ from priorkit_solvers.adam import Adam
 from priorkit_solvers.lbfgs import LBFGS
 
 import priorkit
-from priorkit.engine.loop import iterate, solve
 from priorkit.interfaces import Requires, Solver, State, shared
+from priorkit.loop import iterate, solve
 from priorkit.testing import check_solver, problem_for
-from tests.helpers import Fourier, a_problem, minimise
+from tests.helpers import Fourier, a_problem, minimise, run
 
 
 @dataclass(kw_only=True)
@@ -92,11 +92,11 @@ def test_a_solver_around_another():
     """Each stage begins where the one before ended, and the last one counts."""
     problem, exact = ridge()
     u0 = torch.zeros_like(exact)
-    found, _ = solve(Continuation(LBFGS(tolerance=1e-9)), problem, u0, 300)
+    found = run(Continuation(LBFGS(tolerance=1e-9)), problem, u0, 300)
     assert torch.allclose(found.u, exact, atol=1e-4)
     assert set(found.reason) == {"γ is at its end"}
     assert max(found.evaluations) <= 300
-    plain, _ = solve(LBFGS(tolerance=1e-9), problem, u0, 300)
+    plain = run(LBFGS(tolerance=1e-9), problem, u0, 300)
     assert min(found.evaluations) > max(plain.evaluations)  # of three stages
     result = priorkit.recover(
         prior="none",
@@ -114,7 +114,7 @@ def test_a_solver_around_another():
 def test_draws_are_averaged_and_kept():
     """Their mean and spread are those of the exact posterior N(m, C), C⁻¹ = (AᵀA + γ)/σ²."""
     problem, exact = ridge(gamma=0.05**2 * 4)
-    found, _ = solve(Langevin(rate=0.15), problem, exact.clone(), 6000)
+    found = run(Langevin(rate=0.15), problem, exact.clone(), 6000)
     draws = found.draws
     assert draws.count.tolist() == [5950] * 4
     assert draws.samples.shape == (8, 4, 1, 4, 4)
@@ -190,8 +190,8 @@ def test_ctrl_c_within_a_step_keeps_the_step_before():
                 raise KeyboardInterrupt
             return super().step(problem, state)
 
-    found, cut = solve(Cut(), problem, torch.zeros_like(exact), 100)
-    assert isinstance(cut, KeyboardInterrupt)
+    found = run(Cut(), problem, torch.zeros_like(exact), 100)
+    assert isinstance(found.cut, KeyboardInterrupt)
     assert found.evaluations == [5] * 4
     assert torch.isfinite(found.u).all()
     assert torch.allclose(problem.value_grad(found.u).value, found.value)

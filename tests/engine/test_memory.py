@@ -10,12 +10,12 @@ import pytest
 import torch
 
 import priorkit
-from priorkit.engine.components import resolve
-from priorkit.engine.config import split
-from priorkit.engine.memory import BATCH_BYTES, plan
-from priorkit.engine.recover import prepare
-from priorkit.engine.room import available, size
 from priorkit.errors import BadInputError
+from priorkit.run.memory import BATCH_BYTES, plan
+from priorkit.run.room import available, size
+from priorkit.settings.config import split
+from priorkit.settings.select import resolve
+from priorkit.verbs.recover import prepare
 
 
 def setup(**settings):
@@ -44,7 +44,7 @@ def test_it_is_said_before_it_starts(caplog):
 
 def test_what_cannot_fit_is_refused(monkeypatch):
     """A 72 GB matrix on a machine of 8, at once; its regenerated form is a choice of the user's."""
-    monkeypatch.setattr("priorkit.engine.room.available", lambda device: 8 << 30)
+    monkeypatch.setattr("priorkit.run.room.available", lambda device: 8 << 30)
     x = torch.full((3, 256, 256), 0.5)
     with pytest.raises(BadInputError, match=r"doesn't fit.*GiB for one image.*matrices.*free"):
         priorkit.recover(x, prior="none", op="gaussian", m=98304, budget=1)
@@ -52,7 +52,7 @@ def test_what_cannot_fit_is_refused(monkeypatch):
 
 
 def test_a_container_s_limit_counts(monkeypatch):
-    monkeypatch.setattr("priorkit.engine.room._cgroup", lambda: 10_000)
+    monkeypatch.setattr("priorkit.run.room._cgroup", lambda: 10_000)
     assert available(torch.device("cpu")) == 10_000
     with pytest.raises(BadInputError, match=r"9\.8 KiB are free"):
         priorkit.recover(prior="none", op="mask", shape=(3, 16, 16))
@@ -67,10 +67,10 @@ def test_sizes_in_words():
 ABSURD = """
 import json, resource, sys, time
 import torch
-from priorkit.engine.components import class_of
-from priorkit.engine.config import split
-from priorkit.engine.options import option_fields
-from priorkit.engine.recover import prepare
+from priorkit.settings.select import class_of
+from priorkit.settings.config import split
+from priorkit.settings.options import option_fields
+from priorkit.verbs.recover import prepare
 from priorkit.errors import PriorkitError
 from priorkit.registry import registry
 

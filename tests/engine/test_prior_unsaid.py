@@ -6,10 +6,10 @@ import torch
 from PIL import Image
 
 import priorkit
-from priorkit.engine.config import split
-from priorkit.engine.recover import prepare
 from priorkit.errors import BadInputError, UnknownNameError
 from priorkit.registry import registry
+from priorkit.settings.config import split
+from priorkit.verbs.recover import prepare
 
 PHOTO, FACE = (3, 21, 30), (3, 64, 64)
 USUAL = registry().fallback("prior").name

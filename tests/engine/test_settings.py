@@ -16,9 +16,9 @@ from priorkit_operators.srht import SRHT
 from priorkit_pixels.deep_decoder import DeepDecoder
 
 import priorkit
-from priorkit.engine.options import MAX_LISTED
 from priorkit.errors import BadInputError
 from priorkit.interfaces import stack
+from priorkit.settings.options import MAX_LISTED
 from priorkit.studies.study import Study
 
 X = torch.rand(2, 1, 12, 12, generator=torch.Generator().manual_seed(0))

@@ -13,9 +13,9 @@ from skimage import data, transform
 from skimage.restoration import estimate_sigma
 
 import priorkit
-from priorkit.engine.level import estimate
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Denoiser
+from priorkit.run.level import estimate
 
 SIGMA = 0.1
 TV = {"op": "identity", "prior": "none", "penalty": "tv"}

@@ -15,9 +15,9 @@ from hypothesis.extra import numpy as hnp
 from priorkit_operators.matrix import Matrix
 
 import priorkit
-from priorkit.engine.components import resolve
 from priorkit.io import pictures
 from priorkit.io.files import json_sha256
+from priorkit.settings.select import resolve
 from priorkit.training.run import run_trainer
 from tests.fuzz.case import SHAPE, a_glow, a_picture, stop
 from tests.fuzz.draws import TEXTS, altered, mutated

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 import priorkit
 from priorkit.cli import application
 from priorkit.discovery import installed
-from priorkit.engine.components import class_of
-from priorkit.engine.options import option_fields
 from priorkit.errors import PriorkitError
 from priorkit.registry import FUNCTIONS, KINDS, Registry
+from priorkit.settings.options import option_fields
+from priorkit.settings.select import class_of
 from tests.fuzz.case import SHAPE, a_run, stop, write_run
 from tests.fuzz.draws import NUMBERS, TEXTS, altered, mutated
 

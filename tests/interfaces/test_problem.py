@@ -129,6 +129,6 @@ def test_the_names_that_plugins_import():
     import priorkit.interfaces
 
     names = "Choices Decoder Denoiser Density Encoder Evaluation IdentityOperator L1Penalty "
-    names += "LinearDecoder LinearOperator MatrixOperator Noise NormPenalty Objective Operator "
-    names += "Penalty Prior ProximalPenalty Requires Sampler Snapshot Solution Solver Start"
+    names += "LinearDecoder LinearOperator MatrixOperator Mirror Noise NormPenalty Operator "
+    names += "Penalty Prior ProximalPenalty Requires Sampler Snapshot Solver Start"
     assert set(names.split()) <= set(priorkit.interfaces.__all__)

@@ -96,7 +96,7 @@ def test_arrays_and_matrices(bombs):
 
 @pytest.mark.usefixtures("bounded")
 def test_shapes_and_restarts(monkeypatch):
-    monkeypatch.setattr("priorkit.engine.room.available", lambda device: 8 << 30)
+    monkeypatch.setattr("priorkit.run.room.available", lambda device: 8 << 30)
     with pytest.raises(PriorkitError, match="more than 50 million numbers"):
         priorkit.recover(prior="none", op="mask", shape=(3, 10**6, 10**6))
     with pytest.raises(PriorkitError, match="doesn't fit into memory"):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import priorkit
-from priorkit.engine.config import from_file
 from priorkit.errors import BadInputError, PriorkitError
 from priorkit.io.folders import replacing, require_place
+from priorkit.settings.config import from_file
 
 SHAPE = (3, 8, 8)
 

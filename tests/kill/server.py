@@ -14,18 +14,18 @@ import time
 
 import torch
 
-import priorkit.engine.bookmark
-import priorkit.engine.compare
-import priorkit.engine.recover
-import priorkit.report.gallery
+import priorkit.results.gallery
+import priorkit.run.bookmark
 import priorkit.training.run
+import priorkit.verbs.compare
+import priorkit.verbs.recover
 from priorkit.cli import main
 from priorkit.registry import KINDS, registry
 
 
 def warm():
     """Import every component, and load nothing."""
-    priorkit.engine.bookmark.EVERY = 0.05  # seconds, where draws take milliseconds
+    priorkit.run.bookmark.EVERY = 0.05  # seconds, where draws take milliseconds
     torch.set_num_threads(1)  # nothing here may start a thread, which no fork survives
     for kind in KINDS:
         for entry in registry().entries(kind):

@@ -15,7 +15,7 @@ from priorkit.errors import MismatchError
 from priorkit.interfaces import Denoiser
 from priorkit.io.pictures import astronaut, load
 from priorkit.linear import column
-from priorkit.report.grid import summary
+from priorkit.results.views import summary
 from priorkit.streams import Streams
 from tests.helpers import a_problem, run
 

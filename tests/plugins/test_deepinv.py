@@ -8,9 +8,9 @@ from priorkit_pixels.prior import NoPrior
 from priorkit_realnvp.patches import PatchFlow
 
 import priorkit
-from priorkit.engine.components import resolve
 from priorkit.errors import BadInputError
 from priorkit.interfaces import LinearOperator
+from priorkit.settings.select import resolve
 from priorkit.testing import check_operator, check_prior
 from tests.helpers import SHAPE, the_real_deepinv
 

@@ -15,12 +15,12 @@ from scipy.ndimage import gaussian_filter
 
 import priorkit
 from benchmarks.defaults import ANSWERS, MARGIN
-from priorkit.engine.components import resolve
-from priorkit.engine.config import split
-from priorkit.engine.recover import prepare
 from priorkit.errors import BadInputError, MismatchError
 from priorkit.io.pictures import astronaut, load
 from priorkit.metrics import psnr
+from priorkit.settings.config import split
+from priorkit.settings.select import resolve
+from priorkit.verbs.recover import prepare
 
 OPERATORS = {
     "noise": {"op": "identity", "sigma": 0.1},

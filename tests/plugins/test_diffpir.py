@@ -8,11 +8,11 @@ from priorkit_solvers.data_step import data_step
 from priorkit_solvers.diffpir import CONTRAST, DiffPIR
 
 import priorkit
-from priorkit.engine.components import resolve
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Denoiser
 from priorkit.interfaces import Noise as NoiseOfAnyKind
 from priorkit.linear import column
+from priorkit.settings.select import resolve
 from tests.helpers import a_problem, run
 
 M = torch.randn(12, 20, generator=torch.Generator().manual_seed(0), dtype=torch.float64) / 4

@@ -18,11 +18,11 @@ from torch.autograd.graph import saved_tensors_hooks
 
 import priorkit
 from priorkit import testing
-from priorkit.engine.config import split
-from priorkit.engine.memory import plan
-from priorkit.engine.recover import prepare
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Denoiser
+from priorkit.run.memory import plan
+from priorkit.settings.config import split
+from priorkit.verbs.recover import prepare
 from tests.helpers import small_denoiser
 
 WEIGHTS = Path(priorkit_diffusion.__file__).parent / "weights"

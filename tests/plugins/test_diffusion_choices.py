@@ -9,10 +9,10 @@ from priorkit_operators.pointwise import Identity, Mask
 from priorkit_operators.srht import SRHT
 
 import priorkit
-from priorkit.engine.config import split
-from priorkit.engine.recover import prepare
 from priorkit.errors import MismatchError
 from priorkit.registry import registry
+from priorkit.settings.config import split
+from priorkit.verbs.recover import prepare
 
 SHAPE = (3, 32, 32)
 

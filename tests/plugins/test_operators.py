@@ -22,9 +22,9 @@ from priorkit_operators.resampling import Downsample
 from priorkit_operators.srht import SRHT
 
 import priorkit
-from priorkit.engine.components import resolve
 from priorkit.errors import BadInputError
 from priorkit.interfaces import LinearOperator, stack
+from priorkit.settings.select import resolve
 from priorkit.testing import check_operator
 from tests.helpers import SHAPE
 

@@ -8,12 +8,12 @@ import torch
 from priorkit_starts.plain import Normal
 
 import priorkit
-from priorkit.engine.components import resolve
-from priorkit.engine.config import split
-from priorkit.engine.measure import simulate
-from priorkit.engine.recover import prepare
 from priorkit.errors import MismatchError, PriorkitError
 from priorkit.io.pictures import astronaut, load
+from priorkit.run.measure import simulate
+from priorkit.settings.config import split
+from priorkit.settings.select import resolve
+from priorkit.verbs.recover import prepare
 
 make = Normal.make
 

@@ -11,9 +11,9 @@ from priorkit_diffusion.network import DenoiserConfig, DenoisingNetwork
 from priorkit_diffusion.prior import DiffusionPrior
 from priorkit_diffusion.tiles import Tiles
 
-from priorkit.engine.config import split
-from priorkit.engine.memory import plan
-from priorkit.engine.recover import prepare
+from priorkit.run.memory import plan
+from priorkit.settings.config import split
+from priorkit.verbs.recover import prepare
 from tests.helpers import small_denoiser
 
 PHOTOS = Path(priorkit_diffusion.__file__).parent / "weights" / "denoiser-photos.safetensors"

@@ -8,9 +8,10 @@ from PIL import Image
 
 import priorkit
 from priorkit import metrics
+from priorkit.draw.svg import plot, standalone
+from priorkit.draw.tiles import fit
 from priorkit.io.pictures import astronaut, load, to_pil
-from priorkit.report.grid import ended, fit
-from priorkit.report.svg import plot, standalone
+from priorkit.results.views import ended
 
 
 def test_scores_are_computed_once(monkeypatch, tmp_path):

@@ -1,0 +1,51 @@
+"""Self-contained pages and their pieces, which need no other file and no network."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Sequence
+
+from PIL import Image
+
+from priorkit.draw.tiles import png
+from priorkit.draw.viewer import SCRIPT, STYLE
+
+__all__ = ["MAX_SIDE", "document", "embedded", "table", "thumbnail"]
+
+MAX_SIDE = 512  # of a picture in the page, in pixels
+
+
+def document(title: str, body: str) -> str:
+    """A whole page with that title."""
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>priorkit: {html.escape(title)}</title><style>{STYLE}</style>"
+        f"<body><h1>{html.escape(title)}</h1>{body}<script>{SCRIPT}</script>"
+        "</body></html>\n"
+    )
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of plain text."""
+    cells = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return f'<div class="numbers"><table><tr>{cells}</tr>{body}</table></div>'
+
+
+def embedded(picture: Image.Image, alt: str, style: str = "", what: str = "") -> str:
+    """An image inside the page; ``what`` names it for the slider between truth and recovery."""
+    data = base64.b64encode(png(picture)).decode()
+    more = f' style="{style}"' if style else ""
+    more += f' data-is="{what}"' if what else ""
+    return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{data}"{more}>'
+
+
+def thumbnail(picture: Image.Image, side: int = MAX_SIDE) -> Image.Image:
+    """A picture reduced to at most ``side`` pixels a side; the folder holds it at full size."""
+    small = picture.copy()
+    small.thumbnail((side, side))
+    return small

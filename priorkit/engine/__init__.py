@@ -1,1 +1,0 @@
-"""From settings to a result: config → setup → problem → loop → recovery."""

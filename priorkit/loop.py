@@ -1,0 +1,250 @@
+"""The one loop: everything of an iteration that isn't mathematics.
+
+A solver gives ``init`` and ``step``. Budget, the best finite iterate, images that are done
+leaving the batch, draws being averaged, and Ctrl-C are here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from priorkit.errors import PluginError
+from priorkit.interfaces import Draws, Problem, Snapshot, Solver, State, Status
+from priorkit.linear import column
+
+__all__ = ["Average", "Begun", "Ledger", "company", "iterate", "solve"]
+
+SAMPLES = 8  # draws that are kept, besides their mean
+
+Ended = Callable[["Ledger", list[int]], None]
+
+
+class Begun(NamedTuple):
+    """A batch that was cut short, to go on with: what was kept of its images, and the state, whose
+    rows are the images ``which``."""
+
+    ledger: Ledger
+    which: Tensor
+    state: State
+
+
+def company(rows: Sequence[int], everyone: Sequence[int]) -> list[int]:
+    """The rows, and where that is one of several, another one beside it.
+
+    Libraries round a batch of one otherwise than a larger one, and a result mustn't depend on how
+    many rows are still running, or were when a run was cut. So whatever is computed of one row of
+    several is computed of two; nobody looks at what comes of the second.
+    """
+    others = (row for row in everyone if row not in rows)
+    return [*rows, *([next(others)] if len(rows) == 1 and len(everyone) > 1 else [])]
+
+
+def solve(
+    solver: Solver[Any],
+    problem: Problem,
+    u0: Tensor,
+    budget: int,
+    *,
+    guests: int = 0,
+    watch: Callable[[Snapshot], None] | None = None,
+    ended: Ended | None = None,
+    mark: Callable[[Ledger], None] | None = None,
+    begun: Begun | None = None,
+) -> tuple[Ledger, BaseException | None]:
+    """Run a solver to its end: what was found of each row, and what cut it short, Ctrl-C or what a
+    component raised; None where nothing did.
+
+    Parameters
+    ----------
+    problem : with its data, see :meth:`priorkit.interfaces.Problem.at`
+    u0 : the first u, (B, n)
+    budget : evaluations per image at most, in the solver's unit
+    guests : so many of the last rows are there for the company of the others
+    watch : called after each step; what it raises, other than Ctrl-C, goes through
+    ended : called with the rows that have come to their end, as they do
+    mark : called after each step with all that is needed to go on from there
+    begun : where it begins, instead of u0
+    """
+    u0 = u0.to(problem.y.device, problem.y.real.dtype)
+    fresh = Ledger(problem, u0, solver.descends, guests=guests)
+    ledger = fresh if begun is None else begun.ledger
+    steps = iterate(solver, problem, u0, budget, ledger, begun=begun)
+    told: set[int] = set()
+    try:
+        while (now := _next(steps)) is not None:
+            if isinstance(now, BaseException):
+                ledger.close("stopped", f"{type(now).__name__}: {now}"[:200])
+                return ledger, now
+            if watch is not None:
+                watch(now.snapshot())
+            rows = [i for i in range(ledger.count) if ledger.status[i] and i not in told]
+            if ended is not None and rows:
+                told.update(rows)
+                ended(ledger, rows)
+            if mark is not None:
+                mark(ledger)
+    except KeyboardInterrupt as stop:
+        ledger.close("stopped", "interrupted")
+        return ledger, stop
+    return ledger, None
+
+
+def _next(steps: Iterator[Ledger]) -> Ledger | BaseException | None:
+    """The next step, what a component raised in it, or None after the last."""
+    try:
+        return next(steps, None)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # even SystemExit: what was done is kept
+        return error
+
+
+def iterate(
+    solver: Solver[Any],
+    problem: Problem,
+    u0: Tensor,
+    budget: int,
+    ledger: Ledger | None = None,
+    *,
+    begun: Begun | None = None,
+) -> Iterator[Ledger]:
+    """The steps of a solver, one by one; the ledger is up to date at each.
+
+    A solver around another goes through its steps with this. Raises PluginError where a
+    solver neither counts an evaluation nor ends an image in a step.
+    """
+    ledger = ledger or Ledger(problem, u0, solver.descends)
+    if begun is None:
+        index = torch.arange(len(u0), device=u0.device)  # which images the rows of the state are
+        state = solver.init(problem, u0, budget)
+    else:
+        index, state = begun.which, begun.state
+        problem = problem.rows(index)
+    before = (-1, 0)  # evaluations of all images, and how many run
+    while True:
+        state.end(state.evaluations >= budget, "stopped", "budget")
+        ledger.take(index, state)
+        running = [row for row, i in enumerate(index.tolist()) if ledger.status[i] is None]
+        now = (int(ledger.evaluations.sum()), len(running))
+        if now == before:
+            raise PluginError(
+                f"The solver {type(solver).__name__} took a step without counting an evaluation "
+                "or ending an image.",
+                try_="state.evaluations += 1, or state.end(…)",
+            )
+        keep = company(running, range(len(index)))  # the last that runs keeps one that has ended
+        if keep != list(range(len(index))):
+            which = torch.tensor(keep, dtype=torch.long, device=u0.device)
+            index, state = index[which], state.rows(which)
+            problem = problem.rows(which) if keep else problem
+        before = now
+        if now[0]:
+            yield ledger
+        if not running:
+            return
+        state = solver.step(problem, state)
+
+
+class Ledger:
+    """What is kept of every image of a batch, whether it still runs or not: u (B, n), and (B,)
+    value, misfit, expected error, evaluations, status with the reason, and what was drawn."""
+
+    def __init__(self, problem: Problem, u0: Tensor, descends: bool, *, guests: int = 0) -> None:
+        self.problem, self.descends = problem, descends
+        b = len(u0)
+        self.count = b - guests  # rows that somebody asks for
+        self.u = u0.clone()
+        self.value = torch.full((b,), torch.inf, dtype=torch.float64, device=u0.device)
+        self.misfit = self.value.clone()
+        self.expected = torch.full_like(self.value, torch.nan)
+        self.evaluations = torch.zeros(b, dtype=torch.long, device=u0.device)
+        self.status: list[Status | None] = [None] * self.count
+        self.status += ["stopped"] * guests
+        self.reason = [""] * self.count + ["a guest"] * guests
+        self.draws: Average | None = None
+        self.which, self.state = torch.arange(b, device=u0.device), State.begin(u0)  # as taken last
+
+    def take(self, index: Tensor, state: State) -> None:
+        """Note a state whose rows are the images ``index``. One that has ended is as it was."""
+        self.which, self.state = index, state
+        places = index.tolist()
+        runs = torch.tensor([self.status[i] is None for i in places], device=index.device)
+        finite = torch.isfinite(state.u).all(1) & runs
+        if self.descends:
+            better = finite & (state.value < self.value[index])
+        else:  # a value that isn't a number says nothing against the iterate
+            better = finite & (state.evaluations > 0)
+        rows = index[better]
+        self.u[rows] = state.u[better]
+        self.value[rows], self.misfit[rows] = state.value[better], state.misfit[better]
+        self.expected[rows] = state.expected[better]
+        self.evaluations[index[runs]] = state.evaluations[runs]
+        for i, status, reason in zip(places, state.status, state.reason, strict=True):
+            if status is not None and self.status[i] is None:
+                self.status[i], self.reason[i] = status, reason
+        drawn = state.drawn & finite
+        if bool(drawn.any()):
+            with torch.no_grad():
+                x = self.problem.image(state.u)[drawn]
+            self.draws = self.draws or Average(len(self.u), x)
+            self.draws.add(index[drawn], x)
+
+    def close(self, status: Status, reason: str) -> None:
+        """Give every image that still runs this status."""
+        for i, given in enumerate(self.status):
+            if given is None:
+                self.status[i], self.reason[i] = status, reason
+
+    def snapshot(self) -> Snapshot:
+        """The present, for whoever watches to keep."""
+        u, count = self.u.clone(), self.count
+        return Snapshot(
+            self.evaluations[:count].clone(),
+            self.value[:count].clone(),
+            self.misfit[:count].clone(),
+            u[:count],
+            partial(self._image, u),
+        )
+
+    def _image(self, u: Tensor) -> Tensor:
+        with torch.no_grad():
+            return self.problem.image(u)[: self.count]
+
+
+class Average:
+    """Mean and spread of draws per image, by Welford's updates, and a few of the draws.
+
+    Reference: Welford, "Note on a method for calculating corrected sums of squares and
+    products", Technometrics 1962.
+    """
+
+    def __init__(self, b: int, like: Tensor) -> None:
+        self.count = torch.zeros(b, dtype=torch.long, device=like.device)
+        self.mean = torch.zeros(b, *like.shape[1:], dtype=torch.float64, device=like.device)
+        self.square = torch.zeros_like(self.mean)
+        self.kept: list[Tensor] = []
+        self.stride = self.seen = 1
+
+    def add(self, rows: Tensor, x: Tensor) -> None:
+        self.count[rows] += 1
+        gap = x.double() - self.mean[rows]
+        self.mean[rows] += gap / column(self.count[rows], gap)
+        self.square[rows] += gap * (x.double() - self.mean[rows])
+        if self.seen % self.stride == 0:
+            latest = torch.full_like(self.mean, torch.nan, dtype=x.dtype)
+            latest[rows] = x
+            self.kept.append(latest)
+            if len(self.kept) == 2 * SAMPLES:  # every second one, twice as far apart
+                self.kept, self.stride = self.kept[1::2], 2 * self.stride
+        self.seen += 1
+
+    def result(self) -> Draws:
+        variance = self.square / column((self.count - 1).clamp_min(1), self.square)
+        mean = self.mean.to(self.kept[0].dtype)
+        samples = torch.stack(self.kept[-SAMPLES:])
+        return Draws(self.count, mean, variance.sqrt().to(mean.dtype), samples)

@@ -1,1 +1,0 @@
-"""Grids, pages and curves of results."""

@@ -1,0 +1,1 @@
+"""What came back, and how it is looked at and saved."""

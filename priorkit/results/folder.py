@@ -1,0 +1,52 @@
+"""A recovery as a folder with everything in it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from priorkit.draw.tiles import png, tile
+from priorkit.io import records
+from priorkit.io.files import file_names, write_atomic
+from priorkit.io.folders import replacing
+from priorkit.results import page
+from priorkit.results.recovered import Recovered
+from priorkit.results.views import grid
+from priorkit.settings.config import to_toml
+
+__all__ = ["save", "write"]
+
+
+def save(recovery: Recovered, folder: Path) -> Path:
+    """Write everything of a run into ``folder``, all of it or nothing.
+
+    The files: ``images/NAME.png``, the recoveries (NAME made a possible file name; channels other
+    than one or three side by side in gray); ``grid.png``, ``report.html``, ``config.toml`` (which
+    starts a run with the same inputs and settings), ``trace.json``, ``y.npy``, ``x.npy``;
+    ``z.npy``, ``truth.npy``, ``start.npy`` and, of draws, ``spread.npy`` and ``samples.npy``, where
+    there are any; ``record.json``; and ``manifest.json``, a list of these. An earlier run in the
+    folder is replaced in one step; files that others added to it stay. Raises BadInputError where
+    the folder can't be written, or holds files and isn't priorkit's.
+    """
+    with replacing(folder) as stage:
+        write(recovery, stage, folder.resolve())
+    return folder
+
+
+def write(recovery: Recovered, folder: Path, place: Path) -> None:
+    """Write a run into the new ``folder``; its config has the paths of ``place``, its final one."""
+    for name, x in zip(file_names(recovery.names), recovery.x, strict=True):
+        write_atomic(folder / "images" / f"{name}.png", png(tile(x)))
+    write_atomic(folder / "grid.png", png(grid(recovery)))
+    page.write(recovery, folder / "report.html", beside=True)
+    arrays = {name: getattr(recovery, name) for name in ("y", "x", "z", "truth", "start")}
+    if recovery.draws is not None:
+        arrays |= {"spread": recovery.draws.spread, "samples": recovery.draws.samples}
+    records.write_arrays(arrays, folder)
+    written = {name for name, tensor in arrays.items() if tensor is not None}
+    config = records.repeatable(recovery.record["config"], place, written)
+    write_atomic(folder / "config.toml", to_toml(config).encode("utf-8", "replace"))
+    traces = [asdict(trace) for trace in recovery.trace]
+    write_atomic(folder / "trace.json", json.dumps(traces).encode())
+    write_atomic(folder / "record.json", json.dumps(recovery.record, indent=2).encode())

@@ -1,0 +1,121 @@
+"""A recovery as a self-contained page."""
+
+from __future__ import annotations
+
+import html
+import math
+from pathlib import Path
+
+from priorkit.draw.html import MAX_SIDE, document, embedded, table, thumbnail
+from priorkit.draw.svg import COLOURS, Line, plot
+from priorkit.draw.tiles import GAIN, gradient
+from priorkit.io.files import file_names, write_atomic
+from priorkit.results.recovered import Recovered
+from priorkit.results.views import MAX_ROWS, columns, ended, grid, summary
+from priorkit.settings.config import to_toml
+
+__all__ = ["in_notebook", "page", "write"]
+
+
+def write(recovery: Recovered, path: Path, *, beside: bool = False) -> Path:
+    """Write the page of a recovery; ``beside`` says that its folder holds the pictures."""
+    write_atomic(path, page(recovery, beside=beside).encode("utf-8", "replace"))
+    return path
+
+
+def page(recovery: Recovered, *, beside: bool = False) -> str:
+    """The page of a recovery: a sentence, pictures, numbers, the convergence curve, settings."""
+    config = recovery.record["config"]
+    prior, op = config["prior"]["name"], config["op"]["name"]
+    count = len(recovery.x)
+    title = f"{count} image{'s' if count > 1 else ''} recovered with {prior} from {op}"
+    parts = [
+        f"<p>{html.escape(summary(recovery))}</p>",
+        "<h2>Pictures</h2>",
+        *(_row(recovery, i, beside) for i in range(min(count, MAX_ROWS))),
+        "<h2>Numbers</h2>",
+        _numbers(recovery),
+        "<h2>Convergence</h2>",
+        _curve(recovery),
+        "<h2>Settings</h2><p><code>priorkit replay FOLDER</code> repeats a saved run from its "
+        "measurements; <code>priorkit recover --config FOLDER/config.toml</code> starts another "
+        "with these settings.</p>",
+        f"<pre>{html.escape(to_toml(config))}</pre>",
+    ]
+    return document(title, "".join(parts))
+
+
+def in_notebook(recovery: Recovered) -> str:
+    """What a notebook shows of a recovery: a sentence and the grid."""
+    alt = "truth, measurement, recovery, error"
+    return f"<p>{summary(recovery)}</p>{embedded(grid(recovery), alt, 'max-width:100%')}"
+
+
+def _row(recovery: Recovered, i: int, beside: bool) -> str:
+    """The pictures of an image, large ones as files ``beside`` the page too."""
+    name, files = recovery.names[i], file_names(recovery.names)
+    figures = []
+    for what, caption, picture in columns(recovery, i):
+        shown = embedded(thumbnail(picture), f"{name}: {caption}", what=what)
+        caption = html.escape(caption)
+        if beside and what == "recovery" and max(picture.size) > MAX_SIDE:
+            size = f"{picture.width}×{picture.height}"
+            caption += f', <a href="images/{html.escape(files[i])}.png">{size}</a>'
+        scale = _scale() if what in ("error", "spread") else ""
+        figures.append(f"<figure>{shown}<figcaption>{caption}</figcaption>{scale}</figure>")
+    if recovery.truth is not None and recovery.x.ndim == 4:
+        figures.append(
+            '<figure class="wipe"><div><img alt="truth"><img alt="recovery" class="over"></div>'
+            f'<input type="range" aria-label="{html.escape(name)}: truth or recovery" value="50">'
+            "<figcaption>truth | recovery</figcaption></figure>"
+        )
+    return f'<div class="row">{"".join(figures)}</div>'
+
+
+def _scale() -> str:
+    """The colours of an error map, from 0 to the largest error with a colour of its own."""
+    return f'<div class="bar">0<i style="background:{gradient()}"></i>{1 / GAIN:g}</div>'
+
+
+def _numbers(recovery: Recovered) -> str:
+    images = recovery.record["images"]
+    known = ("name", "psnr", "expected_psnr", "ssim", "error", "misfit", "noise", "spread")
+    heads = [k for k in (*known, "within_90") if k in images[0]]
+    heads += ["evaluations", "status", "reason"]
+    words = {"psnr": "PSNR (dB)", "expected_psnr": "expected without the truth (dB)"}
+    words |= {"ssim": "SSIM", "error": "error (1/n)‖x − x̂‖²"}
+    words |= {"misfit": "misfit ℓ(A x̂, y)", "noise": "of noise alone, E ℓ(A x, y)"}
+    words |= {"spread": "std of draws", "within_90": "truth within their 90% interval"}
+    words["evaluations"] = recovery.record["unit"]
+    formats = {"psnr": ".2f", "expected_psnr": ".2f", "ssim": ".4f", "error": ".2e"}
+    formats |= {"misfit": ".3e", "noise": ".3e"}
+    formats |= {"spread": ".4f", "within_90": ".0%"}
+    told = [image | {"reason": ended(recovery, i)} for i, image in enumerate(images)]
+    rows = [
+        ["—" if image[k] is None else format(image[k], formats.get(k, "")) for k in heads]
+        for image in told
+    ]
+    return table([words.get(k, k) for k in heads], rows)
+
+
+def _curve(recovery: Recovered) -> str:
+    """log₁₀ of the misfit against evaluations, a line per image."""
+    lines: list[Line] = []
+    named = 1 < len(recovery.trace) <= len(COLOURS)
+    for trace in recovery.trace:
+        points = [
+            (float(count), math.log10(max(misfit, 1e-12)))
+            for count, misfit in zip(trace.evaluations, trace.misfit, strict=True)
+            if math.isfinite(misfit)
+        ]
+        name = recovery.names[trace.image] if named else ""
+        name += f", restart {trace.restart}" if named and trace.restart else ""
+        if len(points) > 1:
+            lines.append((name, points[:: max(1, len(points) // 200)] + points[-1:]))
+    if not lines:
+        return "<p>No iterations were traced.</p>"
+    drawn = plot(lines, across=recovery.record["unit"], up="misfit ℓ(A x, y)", powers=True)
+    unit = html.escape(recovery.record["unit"])
+    clipped = recovery.truth is not None and any(recovery.outside)
+    before = ", before it is clipped" if clipped else ""
+    return f"<p>Misfit of the solver's x{before}, by {unit}, a line per image.</p>{drawn}"

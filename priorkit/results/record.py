@@ -1,0 +1,121 @@
+"""The record of a run: everything that is needed to repeat it and to believe it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from priorkit.errors import BadInputError, WeightsError
+from priorkit.interfaces import Draws
+from priorkit.io.files import file_sha256
+from priorkit.io.records import FORMAT, Saved, number
+from priorkit.results.recovered import Recovered
+from priorkit.run.rows import Row
+from priorkit.run.run import Outcome
+from priorkit.run.setup import Setup
+
+__all__ = ["check_inputs", "make", "provenance"]
+
+
+def make(outcome: Outcome, recovery: Recovered) -> dict[str, Any]:
+    """The record of a finished run, as JSON-able data."""
+    setup = outcome.setup
+    record: dict[str, Any] = {
+        "format": FORMAT,
+        "config": setup.record(),
+        **provenance(setup),
+        "versions": _versions(),
+        "seconds": round(recovery.seconds, 3),
+        "unit": setup.solver.unit,
+        "estimated": ["sigma"] if setup.problem.noise.level.estimated else [],
+        "images": [],
+    }
+    scores = {k: getattr(recovery, k) for k in ("psnr", "expected_psnr", "ssim", "error")}
+    b = len(recovery.names)
+    for i, name in enumerate(recovery.names):
+        image = {
+            "name": name,
+            "status": recovery.status[i],
+            "reason": recovery.reason[i],
+            "evaluations": recovery.evaluations[i],
+            "objective": number(recovery.objective[i]),
+            "misfit": number(recovery.misfit[i]),
+            "outside": recovery.outside[i],
+        }
+        noise = setup.problem.noise
+        image |= {"noise": number(noise.energy)} if noise.known else {}
+        image |= {k: number(v[i]) for k, v in scores.items() if v is not None}
+        if len(recovery.rows) > b:
+            psnr = recovery.restart_psnr
+            known = [None] * len(recovery.rows) if psnr is None else psnr[:, i]
+            tries = zip(recovery.rows[i::b], known, strict=False)
+            image["restarts"] = [_try(row, value) for row, value in tries]
+        if recovery.draws is not None:
+            image |= _drawn(recovery.draws.rows([i]), recovery, i)
+        record["images"].append(image)
+    return record if outcome.weight is None else record | {"weight": outcome.weight}
+
+
+@cache
+def _versions() -> dict[str, str]:
+    found = {name: version(name) for name in ("priorkit", "torch", "numpy")}
+    return found | {"python": platform.python_version()}
+
+
+def _drawn(draws: Draws, recovery: Recovered, i: int) -> dict[str, Any]:
+    """How many draws there are of image i, how far they spread, and whether they say too much."""
+    told = {"draws": int(draws.count[0]), "spread": number(draws.spread.mean())}
+    if recovery.truth is None:
+        return told
+    low, high = draws.interval(0.9)
+    truth = recovery.truth[i]
+    return told | {"within_90": float(((low[0] <= truth) & (truth <= high[0])).double().mean())}
+
+
+def provenance(setup: Setup) -> dict[str, dict[str, str]]:
+    """sha256 of the weights of the components, and of the files that their options name."""
+    return {"weights": _weights(setup), "files": _files(setup)}
+
+
+def check_inputs(saved: Saved, setup: Setup) -> None:
+    """Raise where weights (WeightsError) or files (BadInputError) aren't those of the run."""
+    for path, digest in _files(setup).items():
+        if saved.files.get(path) != digest:
+            raise BadInputError(f"{path} has changed since this run.", try_="the file as it was")
+    now = _weights(setup)
+    if now != saved.weights:
+        raise WeightsError(
+            "The weights are not the ones that this run used.",
+            got=f"{now or 'none'} instead of {saved.weights or 'none'}",
+        )
+
+
+def _try(row: Row, psnr: Tensor | None) -> dict[str, Any]:
+    values = {"objective": number(row.value), "misfit": number(row.misfit)}
+    return values if psnr is None else values | {"psnr": number(psnr)}
+
+
+def _weights(setup: Setup) -> dict[str, str]:
+    """What all components say of their provenance."""
+    problem = setup.problem
+    parts = (problem.prior, problem.operator, problem.noise, problem.penalty)
+    found: dict[str, str] = {}
+    for component in (*parts, setup.solver, setup.start):
+        found |= component.provenance
+    return found
+
+
+def _files(setup: Setup) -> dict[str, str]:
+    """sha256 of every file that an option names, such as the matrix of an operator."""
+    found = {}
+    for selection in setup.selections.values():
+        for value in selection.record().values():
+            if isinstance(value, str) and "." in value and os.path.isfile(value):
+                found[value] = file_sha256(Path(value))
+    return found

@@ -1,0 +1,130 @@
+"""What came back of a run, scored once: the numbers alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from priorkit import metrics
+from priorkit.interfaces import Draws, Operator, Status
+from priorkit.run.rows import Row, Trace
+
+__all__ = ["Recovered", "Scores", "peak", "score"]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How near images are to the truth, each (B,); PSNR and SSIM of pictures only."""
+
+    error: Tensor | None = None
+    psnr: Tensor | None = None
+    ssim: Tensor | None = None
+
+
+def score(x: Tensor, truth: Tensor | None) -> Scores:
+    """The scores of a batch, none without a truth."""
+    if truth is None:
+        return Scores()
+    error = metrics.reconstruction_error(x, truth)
+    return Scores(error, peak(x, truth), metrics.ssim(x, truth) if x.ndim == 4 else None)
+
+
+def peak(x: Tensor, truth: Tensor | None) -> Tensor | None:
+    """The PSNR of pictures, (B,), where the truth is known."""
+    return None if truth is None or x.ndim != 4 else metrics.psnr(x, truth)
+
+
+@dataclass(repr=False)
+class Recovered:
+    """What came back.
+
+    Attributes
+    ----------
+    x : images (B, C, H, W), clipped to [0, 1] where the measurements were simulated from
+        pictures; of a sampler the mean of its draws
+    z : latents (B, k) in latent space, else None
+    y : measurements (B, …)
+    operator : the operator, bound to the shape of the images
+    status : per image "converged", "stopped" (by the budget or Ctrl-C) or "diverged"
+    reason : per image, why it ended, of the solver's own x: before values are clipped
+    truth : the images that were measured, where they are known
+    scores : psnr, ssim, error per image, computed once; the first two for pictures only
+    evaluations : per image, in the solver's unit
+    objective : per image at the end, of the solver's u
+    misfit : ℓ(A x̂, y) per image, x̂ the image that is returned
+    outside : per image, how many values of the picture lay outside [0, 1]; they were clipped
+        where the measurements were simulated, and are as they were where y was given
+    expected_error : per image the error (1/n)‖x̂ − x‖² that the solver expects without knowing x,
+        an estimate; None where it can't tell of any image
+    draws : of a sampler, their count, mean, standard deviation and a few of them
+    rows : every restart of every image, a :class:`~priorkit.run.rows.Row` each: of all images, then
+        of all again for each further restart; x is, per image, that of the lowest objective
+    restart_psnr : the PSNR of each of the rows where it is known, (restarts, B)
+    start : the user's own start, where one was given
+    skipped : files of a folder that couldn't be read, with the reason
+    record : everything needed to repeat the run
+    """
+
+    x: Tensor
+    z: Tensor | None
+    y: Tensor
+    operator: Operator
+    status: list[Status]
+    reason: list[str]
+    names: list[str]
+    truth: Tensor | None
+    scores: Scores
+    evaluations: list[int]
+    objective: Tensor
+    misfit: Tensor
+    outside: list[int]
+    seconds: float
+    rows: list[Row]
+    restart_psnr: Tensor | None
+    start: Tensor | None
+    record: dict[str, Any]
+    expected_error: Tensor | None = None
+    draws: Draws | None = None
+    skipped: dict[str, str] = field(default_factory=dict)
+    interrupted: bool = False
+
+    def __repr__(self) -> str:
+        shape, count = "×".join(map(str, self.x.shape[1:])), len(self.x)
+        psnr = "" if self.psnr is None else f", PSNR {float(self.psnr.mean()):.2f} dB"
+        ended = ", ".join(f"{self.status.count(s)} {s}" for s in sorted(set(self.status)))
+        return f"<Recovery: {count} image{'s' if count > 1 else ''} of {shape}{psnr}, {ended}>"
+
+    @property
+    def psnr(self) -> Tensor | None:
+        """Peak signal-to-noise ratio per image in dB, (B,); None without a truth."""
+        return self.scores.psnr
+
+    @property
+    def expected_psnr(self) -> Tensor | None:
+        """The PSNR per image in dB that the solver expects without knowing the truth, (B,), an
+        estimate: −10 log₁₀ of the expected error. None where it can't tell; pictures only."""
+        if self.expected_error is None or self.x.ndim != 4:
+            return None
+        return -10 * self.expected_error.clamp_min(1e-30).log10()
+
+    @property
+    def ssim(self) -> Tensor | None:
+        """Structural similarity per image, (B,); None without a truth."""
+        return self.scores.ssim
+
+    @property
+    def error(self) -> Tensor | None:
+        """(1/n)‖x − x̂‖² per image, (B,); None without a truth."""
+        return self.scores.error
+
+    @property
+    def mean_psnr(self) -> Tensor | None:
+        """PSNR per image, the mean over restarts: the paper's number for its DCGAN."""
+        return None if self.restart_psnr is None else self.restart_psnr.mean(0)
+
+    @property
+    def trace(self) -> list[Trace]:
+        """What happened on the way, of each of the rows."""
+        return [row.trace for row in self.rows]

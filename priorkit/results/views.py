@@ -1,0 +1,109 @@
+"""A recovery as a grid of pictures."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from PIL import Image, ImageDraw, ImageFont
+
+from priorkit.draw.figure import figure
+from priorkit.draw.tiles import GAIN, error_map, fit, numbers, tile
+from priorkit.io.pictures import dimensions
+from priorkit.results.recovered import Recovered
+
+__all__ = ["MAX_ROWS", "Shown", "columns", "ended", "grid", "plotted", "summary"]
+
+MAX_ROWS = 32  # of a grid; the folder holds every image
+
+
+class Shown(NamedTuple):
+    """A picture with its caption, and what it is: truth, measurement, recovery, error, spread."""
+
+    what: str
+    caption: str
+    picture: Image.Image
+
+
+def columns(recovery: Recovered, i: int) -> list[Shown]:
+    """The pictures that are shown of image ``i``."""
+    shown = []
+    if recovery.truth is not None:
+        shown.append(Shown("truth", "truth", tile(recovery.truth[i])))
+    measured = recovery.operator.image(recovery.y[i : i + 1])
+    if measured is not None:
+        shown.append(Shown("measurement", "measurement", tile(measured[0])))
+    else:
+        caption = f"{recovery.y[i].numel():,} numbers"
+        shown.append(Shown("measurement", caption, numbers(recovery.y[i])))
+    caption = "recovery"
+    psnr, ssim = recovery.psnr, recovery.ssim
+    if psnr is not None:
+        caption = f"{float(psnr[i]):.1f} dB"
+        caption += f", SSIM {float(ssim[i]):.2f}" if ssim is not None else ""
+    elif (expected := recovery.expected_psnr) is not None and expected[i].isfinite():
+        caption = f"{float(expected[i]):.1f} dB expected"
+    shown.append(Shown("recovery", caption, tile(recovery.x[i])))
+    if recovery.truth is not None and recovery.x.ndim == 4:
+        error = (recovery.x[i] - recovery.truth[i]).abs()
+        shown.append(Shown("error", f"{GAIN:g} · |error|", error_map(error)))
+    if recovery.draws is not None and recovery.x.ndim == 4:
+        spread = error_map(recovery.draws.spread[i])
+        shown.append(Shown("spread", f"{GAIN:g} · std of draws", spread))
+    return shown
+
+
+def summary(recovery: Recovered) -> str:
+    """One sentence: how good, how large, how long."""
+    psnr, count = recovery.psnr, len(recovery.x)
+    words = [] if psnr is None else [f"mean PSNR {float(psnr.mean()):.2f} dB"]
+    if (expected := recovery.expected_psnr) is not None and bool(expected.isfinite().all()):
+        words.append(f"{float(expected.mean()):.2f} dB expected without the truth")
+    shape = dimensions(recovery.x.shape[1:])
+    words.append(f"{count} image{'s' if count > 1 else ''} of {shape}")
+    words.append(f"{recovery.seconds:.1f} s")
+    each = sum(recovery.evaluations) / len(recovery.evaluations)
+    words.append(f"{each:.0f} {recovery.record['unit']} per image")
+    if outside := sum(recovery.outside):
+        kept = "clipped to" if recovery.truth is not None else "as they are, outside"
+        words.append(f"{outside:,} of {recovery.x.numel():,} values {kept} [0, 1]")
+    if recovery.interrupted:
+        words.append("interrupted: images without evaluations are only starts")
+    return ", ".join(words) + "."
+
+
+def ended(recovery: Recovered, i: int) -> str:
+    """Why image ``i`` ended, as it is shown beside its misfit.
+
+    The reason is about the solver's x, the misfit about the picture that is returned. Where that
+    was clipped, and its misfit is above that of noise, the reason says so.
+    """
+    reason, image = recovery.reason[i], recovery.record["images"][i]
+    if recovery.truth is None or not recovery.outside[i] or image.get("noise") is None:
+        return reason
+    misfit = image["misfit"]
+    explained = misfit is not None and misfit <= image["noise"]
+    return reason if explained else f"{reason}, then clipped"
+
+
+def grid(recovery: Recovered, side: int = 160) -> Image.Image:
+    """One row per image: truth, measurement, recovery, error map."""
+    rows = [columns(recovery, i) for i in range(min(len(recovery.x), MAX_ROWS))]
+    gap, caption = 8, 22
+    width = gap + max(len(row) for row in rows) * (side + gap)
+    canvas = Image.new("RGB", (width, gap + len(rows) * (side + caption + gap)), "white")
+    draw = ImageDraw.Draw(canvas)
+    font = ImageFont.load_default(size=14)
+    for r, row in enumerate(rows):
+        top = gap + r * (side + caption + gap)
+        for c, (_, text, picture) in enumerate(row):
+            left = gap + c * (side + gap)
+            draw.text((left, top), text, fill="#333333", font=font)
+            canvas.paste(fit(picture, side), (left, top + caption))
+    return canvas
+
+
+def plotted(recovery: Recovered) -> Any:
+    """The same as a figure of matplotlib, where that is installed."""
+    count = min(len(recovery.x), MAX_ROWS)
+    found = figure([[shown[1:] for shown in columns(recovery, i)] for i in range(count)])
+    return grid(recovery) if found is None else found

@@ -1,0 +1,122 @@
+"""Where rows stand that are still being solved: kept every few seconds, where their solver can go
+on from there, so that a run that is killed loses only what came after."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from priorkit.interfaces import Problem, Solver
+from priorkit.loop import Average, Begun, Ledger, company
+from priorkit.run.journal import Journal
+from priorkit.run.rows import Trace
+
+__all__ = ["EVERY", "Bookmark", "Keeper"]
+
+EVERY = 5.0  # seconds between two bookmarks at least,
+SHARE = 20  # and times as long as the last one took to be written
+
+STATE = ("u", "value", "misfit", "expected", "evaluations")  # of every State and Ledger
+DRAWS = ("count", "mean", "square")  # of an Average, per row
+
+
+class Keeper:
+    """Writes to a journal where a batch stands; called by the loop after every step.
+
+    Parameters
+    ----------
+    traces : one per row of the batch, which say what row it is
+    """
+
+    def __init__(self, journal: Journal, solver: Solver[Any], traces: list[Trace]) -> None:
+        self._journal, self._solver, self._traces = journal, solver, traces
+        self._next = time.monotonic() + EVERY
+
+    def __call__(self, ledger: Ledger) -> None:
+        started = time.monotonic()
+        own = self._solver.keep(ledger.state) if started >= self._next else None
+        images = ledger.which.tolist()
+        running = [place for place, i in enumerate(images) if ledger.status[i] is None]
+        if own is None or not running:
+            return
+        places = company(running, range(len(images)))
+        which = [images[place] for place in places]
+        tensors = {f"state.{name}": getattr(ledger.state, name)[places] for name in STATE}
+        tensors |= {f"solver.{k}": v[places] if v.ndim else v for k, v in own.items()}
+        tensors |= {f"ledger.{name}": getattr(ledger, name)[which] for name in STATE}
+        words: dict[str, Any] = {
+            "running": len(running),
+            "traces": [asdict(self._traces[i]) for i in which],
+        }
+        if ledger.draws is not None:
+            tensors |= {f"draws.{name}": getattr(ledger.draws, name)[which] for name in DRAWS}
+            tensors["draws.kept"] = torch.stack([x[which] for x in ledger.draws.kept], 1)
+            words |= {"stride": ledger.draws.stride, "seen": ledger.draws.seen}
+        self._journal.mark(tensors, words)
+        now = time.monotonic()
+        self._next = now + max(EVERY, SHARE * (now - started))
+
+
+@dataclass(frozen=True)
+class Bookmark:
+    """Where some rows of a run stood: ``own`` their numbers in it, ``traces`` one of each, and
+    ``rows`` the same with the one that a single row has for company."""
+
+    own: list[int]
+    traces: list[Trace]
+    rows: list[int]
+    _tensors: dict[str, Tensor]
+    _words: dict[str, Any]
+
+    @classmethod
+    def found(
+        cls, journal: Journal, everyone: Sequence[Trace], pending: Sequence[int]
+    ) -> Bookmark | None:
+        """What a journal holds of ``pending`` rows; None for nothing.
+
+        ``everyone`` has a trace for each row of the run, which says what row it is.
+        """
+        marked = journal.marked()
+        if marked is None:
+            return None
+        tensors, words = marked
+        numbers = {(trace.image, trace.restart): row for row, trace in enumerate(everyone)}
+        traces = [Trace(**trace) for trace in words["traces"]]
+        rows = [numbers.get((trace.image, trace.restart)) for trace in traces]
+        own = [place for place in range(words["running"]) if rows[place] in pending]
+        known = [place for place, row in enumerate(rows) if row is not None]
+        kept = company(own, known)
+        taken = {name: value[kept] if value.ndim else value for name, value in tensors.items()}
+        numbered = [row for place in kept if (row := rows[place]) is not None]
+        mine = [traces[place] for place in own]
+        return cls(numbered[: len(own)], mine, numbered, taken, words) if own else None
+
+    def begin(self, solver: Solver[Any], problem: Problem, u0: Tensor, budget: int) -> Begun:
+        """The batch of these rows as it stood; ``problem`` and u0 are of them."""
+        device = problem.y.device
+        tensors = {name: value.to(device) for name, value in self._tensors.items()}
+        guests = len(self.rows) - len(self.own)
+        ledger = Ledger(problem, u0, solver.descends, guests=guests)
+        for name in STATE:
+            setattr(ledger, name, tensors[f"ledger.{name}"])
+        if "draws.mean" in tensors:
+            kept = list(tensors["draws.kept"].unbind(1))
+            ledger.draws = Average(len(u0), kept[0])
+            for name in DRAWS:
+                setattr(ledger.draws, name, tensors[f"draws.{name}"])
+            ledger.draws.kept = kept
+            ledger.draws.stride, ledger.draws.seen = self._words["stride"], self._words["seen"]
+        own = {
+            name.removeprefix("solver."): value
+            for name, value in tensors.items()
+            if name.startswith("solver.")
+        }
+        state = solver.again(problem, u0, budget, own)
+        for name in STATE:
+            setattr(state, name, tensors[f"state.{name}"].clone())
+        return Begun(ledger, torch.arange(len(u0), device=device), state)

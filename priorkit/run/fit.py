@@ -1,0 +1,196 @@
+"""What doesn't fit, and why: classes that a component requires and another isn't."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from priorkit.errors import BadInputError, MismatchError, PriorkitError
+from priorkit.interfaces import (
+    Decoder,
+    Denoiser,
+    Density,
+    GaussianNoise,
+    MixedDecoder,
+    MixedDenoiser,
+    Pixels,
+    Problem,
+    Solver,
+    Start,
+    ZeroPenalty,
+)
+from priorkit.registry import registry
+from priorkit.settings.select import Selection, class_of, resolve
+
+__all__ = ["check", "misfits", "suitable_solver"]
+
+Selections = dict[str, Selection]
+KNOWING = (Decoder, Denoiser, Density)  # priors that there is something to ask of
+
+
+def check(selections: Selections, problem: Problem, solver: Solver[Any], start: Start) -> None:
+    """Refuse a mismatch, naming the missing piece and what would fit."""
+    label, name = f"solver {selections['solver'].name!r}", selections["penalty"].name
+    _need("space 'latent'", (Decoder,), selections["prior"], problem.decoder)
+    for kind, have, classes in solver.requires.asked(problem):
+        _need(label, classes, selections[kind], have)
+    _need(f"penalty {name!r}", problem.penalty.requires, selections["prior"], problem.prior)
+    for kind, have, classes in start.requires.asked(problem):
+        _need(f"start {selections['start'].name!r}", classes, selections[kind], have)
+    if solver.requires.smooth and not problem.penalty.smooth:
+        fitting = _names("solver", lambda cls: not cls.requires.smooth)
+        raise MismatchError(
+            f"{label} requires a smooth penalty, and {name!r} isn't.", try_=f"solver={fitting}"
+        )
+    if _only_denoises(problem) and not solver.requires.prior:
+        raise MismatchError(
+            f"{label} makes no use of prior {selections['prior'].name!r}, which only denoises.",
+            try_=f"solver={' or '.join(repr(s.name) for s in _using(problem)) or 'of a plugin'}",
+        )
+
+
+def check_called(selections: Selections, problem: Problem, solver: Solver[Any]) -> None:
+    """Refuse a prior that nothing but the start would call: the result wouldn't be its own."""
+    prior, penalty = problem.prior, problem.penalty
+    if problem.decoder is prior or solver.requires.prior or not isinstance(prior, KNOWING):
+        return
+    if penalty.requires and problem.gamma:
+        return
+    tries = ["space='latent'"] if isinstance(prior, Decoder) else []
+    if isinstance(prior, Density):
+        tries.append("penalty='nll' with a gamma above 0")
+    raise MismatchError(
+        f"Nothing in this run would call the prior {selections['prior'].name!r}: the search is "
+        f"over pixels, and neither the penalty nor the solver asks it.",
+        got=f"penalty {selections['penalty'].name!r}, gamma={problem.gamma:g}, "
+        f"solver {selections['solver'].name!r}",
+        try_=" or ".join([*tries, "prior='none'"]),
+    )
+
+
+def check_weighed(selections: Selections, problem: Problem, solver: Solver[Any]) -> None:
+    """Refuse a penalty that was asked for and that the solver would leave out."""
+    if solver.penalised or isinstance(problem.penalty, ZeroPenalty):
+        return
+    raise MismatchError(
+        f"solver {selections['solver'].name!r} weighs no penalty: it would leave out what was "
+        "asked for.",
+        got=f"penalty {selections['penalty'].name!r}"
+        + (f", gamma={problem.gamma:g}" if problem.gamma else ""),
+        try_="neither penalty nor gamma, or another solver",
+    )
+
+
+def check_rule(selections: Selections, rule: str, problem: Problem, solver: Solver[Any]) -> None:
+    """Refuse a rule for γ that can't be followed here: "sure" or "discrepancy"."""
+    operator, noise = problem.operator, problem.noise
+    if not solver.penalised:
+        raise MismatchError(
+            f"solver {selections['solver'].name!r} weighs no penalty, so that there is no gamma to "
+            "choose.",
+            got=f"gamma={rule!r}",
+            try_="no gamma",
+        )
+    if not noise.known or not noise.std:
+        raise BadInputError(
+            f"gamma={rule!r} needs to know how much noise there is.",
+            got="no noise" if noise.known else "no sigma",
+            try_="sigma=0.1; sigma='auto' where y is a picture; or gamma=…",
+        )
+    if rule == "sure" and not (operator.sees_all and isinstance(noise, GaussianNoise)):
+        raise MismatchError(
+            "gamma='sure' is for a y that is the whole picture with Gaussian noise.",
+            got=f"operator {selections['operator'].name!r}, noise {selections['noise'].name!r}",
+            try_="gamma='discrepancy'",
+        )
+
+
+def misfits(selections: Selections, problem: Problem, solver: Solver[Any]) -> str | None:
+    """What the solver requires that the problem, composed of what was selected, isn't; or None."""
+    for kind, have, classes in solver.requires.asked(problem):
+        missing = next((cls for cls in classes if not isinstance(have, cls)), None)
+        if missing is not None:
+            name = selections["solver"].name
+            return f"solver {name!r} requires the {kind} to be a {missing.__name__} then"
+    return None
+
+
+def check_mixed(selections: Selections, problem: Problem) -> None:
+    """Refuse mixed precision where it would change nothing."""
+    latent = problem.space == "latent"
+    if not isinstance(problem.prior, MixedDecoder if latent else MixedDenoiser):
+        raise MismatchError(
+            "precision='mixed' is for a prior that decodes in mixed precision, in latent space, "
+            "or denoises so.",
+            got=f"prior {selections['prior'].name!r} in {problem.space} space",
+            try_="precision='float32'",
+        )
+
+
+def suitable_solver(problem: Problem) -> Selection:
+    """The solver where nobody names one: the fallback, or for a prior that only denoises the
+    one that asks the most of the problem among those that call it.
+
+    Raises MismatchError where such a prior has none, or what the first of them says against it.
+    """
+    if not _only_denoises(problem):
+        return resolve("solver", None)
+    refused: PriorkitError | None = None
+    for selection in _using(problem):
+        try:
+            selection.build(problem.seed).check(problem)
+        except PriorkitError as error:
+            refused = refused or error
+        else:
+            return selection
+    raise refused or MismatchError(
+        "No solver can use a prior that only denoises on this problem.",
+        try_="a linear operator, or a solver of a plugin",
+    )
+
+
+def _only_denoises(problem: Problem) -> bool:
+    prior = problem.prior
+    return isinstance(prior, Denoiser) and not isinstance(prior, (Decoder, Density))
+
+
+def _using(problem: Problem) -> list[Selection]:
+    """Registered solvers that call the prior and fit, the most demanding first."""
+    found: list[tuple[int, Selection]] = []
+    for entry in registry().entries("solver"):
+        try:
+            requires = class_of(entry).requires
+        except PriorkitError:
+            continue
+        asked = requires.asked(problem)
+        if requires.prior and all(isinstance(have, c) for _, have, cs in asked for c in cs):
+            classes = (*requires.prior, *requires.operator, *requires.noise, *requires.penalty)
+            found.append((sum(len(c.__mro__) for c in classes), resolve("solver", entry.name)))
+    return [selection for _, selection in sorted(found, key=lambda pair: -pair[0])]
+
+
+def _need(who: str, classes: Iterable[type], selection: Selection, have: object) -> None:
+    missing = next((cls for cls in classes if not isinstance(have, cls)), None)
+    if missing is None:
+        return
+    if missing is Pixels or isinstance(have, Pixels):
+        space = "pixel" if missing is Pixels else "latent"
+        raise MismatchError(f"{who} works in {space} space only.", try_=f"space={space!r}")
+    kind = selection.kind
+    fitting = _names(kind, lambda cls: issubclass(cls, missing))
+    raise MismatchError(
+        f"{who} requires the {kind} to be a {missing.__name__}, and {selection.name!r} isn't.",
+        try_=f"{kind}={fitting}" if fitting else None,
+    )
+
+
+def _names(kind: str, fits: Callable[[Any], bool]) -> str:
+    """Registered names of a kind whose class fits; a component that fails to import doesn't."""
+    found = []
+    for entry in registry().entries(kind):
+        try:
+            if fits(class_of(entry)):
+                found.append(repr(entry.name))
+        except PriorkitError:
+            continue
+    return " or ".join(found)

@@ -1,0 +1,269 @@
+"""What is finished of a run that isn't over: a file for each row, written as it ends.
+
+A run that is killed loses only the rows that it was working on, and of a sampler's the last
+seconds, see :mod:`priorkit.run.bookmark`; the next one takes the others from here. The folder
+goes when the results are saved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol, get_args
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from priorkit.errors import BadInputError
+from priorkit.interfaces import Draws, Problem, Shape, Status
+from priorkit.io.files import unwritable, write_atomic
+from priorkit.io.folders import discard, locked, require_place, unfinished
+from priorkit.run.rows import Row, Trace
+
+__all__ = ["Journal", "digest", "opened"]
+
+log = logging.getLogger("priorkit")
+
+# What a row says in words, and of what kind that is.
+WORDS: dict[str, Callable[[Any], Any]] = {
+    "value": float,
+    "misfit": float,
+    "expected": float,
+    "outside": int,
+    "status": str,
+    "reason": str,
+    "evaluations": int,
+}
+
+
+class Finished(Protocol):
+    """A recovery, or a comparison."""
+
+    interrupted: bool
+
+    def save(self, folder: str | os.PathLike[str]) -> Path: ...
+
+
+class Journal:
+    """The finished rows of a run in a folder; a row is one restart of one image."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._full = False
+
+    def keep(self, number: int, row: Row) -> None:
+        """Write a finished row. A disk that is full is said once, and the run goes on."""
+        tensors = {"u": row.u, "x": row.x}
+        if row.draws is not None:
+            tensors |= {f"draws.{name}": tensor for name, tensor in vars(row.draws).items()}
+        words = {name: getattr(row, name) for name in WORDS} | {"trace": asdict(row.trace)}
+        self._save(self._path(number), tensors, {"row": json.dumps(words)})
+
+    def row(self, number: int, problem: Problem) -> Row | None:
+        """A finished row of a problem; None where it isn't finished, or its file is damaged."""
+        path = self._path(number)
+        if not path.exists():
+            return None
+        try:
+            tensors, words = _load(path)
+            return _row(tensors, json.loads(words["row"]), problem)
+        except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+            log.warning("A finished row is damaged and is solved again: %s", error)
+            return None
+
+    def mark(self, tensors: Mapping[str, Tensor], words: Mapping[str, Any]) -> None:
+        """Write where the rows stand that are being solved, over what was written before."""
+        self._save(self._mark, tensors, {"words": json.dumps(words)})
+
+    def marked(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """What :meth:`mark` wrote; None where there is nothing, or it is damaged."""
+        if not self._mark.exists():
+            return None
+        try:
+            tensors, words = _load(self._mark)
+            return tensors, dict(json.loads(words["words"]))
+        except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+            log.warning("The rows that were being solved begin anew: %s", error)
+            return None
+
+    def unmark(self) -> None:
+        """Forget it: its rows are finished."""
+        self._mark.unlink(missing_ok=True)
+
+    def note(self, name: str, values: Mapping[str, Any]) -> None:
+        """Write a table that belongs to the run."""
+        self._write(self.folder / f"{name}.json", json.dumps(values).encode())
+
+    def noted(self, name: str) -> dict[str, Any] | None:
+        """What :meth:`note` wrote; None where there is nothing that can be read."""
+        try:
+            found = json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    def agree(self, settings: Mapping[str, Any]) -> None:
+        """Note the settings of a new run; raise BadInputError where they aren't those that an
+        unfinished one began with."""
+        now = json.loads(json.dumps(settings))
+        before = self.noted("settings")
+        if before is None:
+            self.note("settings", now)
+            return
+        for name in sorted(before.keys() | now.keys()):
+            if before.get(name) != now.get(name):
+                raise BadInputError(
+                    f"The unfinished run had another {name}, {_short(before.get(name))}.",
+                    got=_short(now.get(name)),
+                    try_="the settings that it began with, or another --out folder",
+                )
+
+    def settle(self, found: Finished, out: str | os.PathLike[str]) -> None:
+        """Save what came back; all that was kept meanwhile goes, unless there is more to do."""
+        found.save(out)
+        if not found.interrupted:
+            self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        discard(self.folder)
+
+    @property
+    def count(self) -> int:
+        """How many rows are finished."""
+        return sum(1 for _ in self.folder.rglob("*.safetensors"))
+
+    @property
+    def holds(self) -> str:
+        """What there is to go on with, in words; nothing where there is nothing."""
+        if self.count or not self._mark.exists():
+            return f"{self.count} finished rows" if self.count else ""
+        return "the draws so far"
+
+    @property
+    def _mark(self) -> Path:
+        return self.folder / "unfinished.mark"
+
+    def _path(self, row: int) -> Path:
+        return self.folder / f"{row:06d}.safetensors"
+
+    def _save(self, path: Path, tensors: Mapping[str, Tensor], words: dict[str, str]) -> None:
+        self._write(
+            path, save({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, words)
+        )
+
+    def _write(self, path: Path, data: bytes) -> None:
+        try:
+            write_atomic(path, data)
+        except BadInputError as error:
+            if not self._full:
+                log.warning("What is finished can't be kept meanwhile. %s", error)
+            self._full = True
+
+
+@contextmanager
+def opened(
+    out: str | os.PathLike[str] | None, *, resume: bool, inputs: list[Any]
+) -> Iterator[Journal | None]:
+    """The journal of the run that will be saved to ``out``, held by this process; None of None.
+
+    Refuses an ``out`` as :func:`priorkit.io.folders.require_place`, and without ``resume`` one
+    that has finished rows: nothing is thrown away that took work. The journal goes when nothing
+    is finished, else by :meth:`Journal.clear`. Raises BadInputError.
+
+    Parameters
+    ----------
+    inputs : settings at any depth; what is the path of something mustn't lie in ``out``
+    """
+    if out is None:
+        if resume:
+            raise BadInputError("Say which run is to go on.", try_="out=FOLDER")
+        yield None
+        return
+    require_place(Path(out), _paths(inputs))
+    journal = Journal(unfinished(Path(out)))
+    place = journal.folder
+    strange = place.exists() and any(path.suffix != ".partial" for path in place.iterdir())
+    if strange and journal.noted("settings") is None:
+        raise BadInputError(f"{place} is not a run that was cut short.", try_="another --out")
+    if resume and not place.exists():
+        raise BadInputError(
+            f"There is no unfinished run of {out}.", try_="the same without --resume"
+        )
+    if not resume and journal.holds:
+        raise BadInputError(
+            f"{place} holds {journal.holds} of a run that was cut short.",
+            try_=f"--resume, another --out, or remove {place.name}",
+        )
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(place, error) from error
+    with locked(place):
+        if not resume:  # what a run noted that had finished nothing
+            for path in place.glob("*.json"):
+                path.unlink()
+        try:
+            yield journal
+        finally:
+            if not journal.holds:
+                journal.clear()
+
+
+def _paths(value: Any) -> list[Path]:
+    """Everything in settings that is the path of something."""
+    if isinstance(value, dict):
+        return _paths(list(value.values()))
+    if isinstance(value, (list, tuple)):
+        return [path for item in value for path in _paths(item)]
+    if not isinstance(value, (str, os.PathLike)):
+        return []
+    try:
+        return [Path(value)] if Path(value).exists() else []
+    except (OSError, ValueError):  # no name of a file
+        return []
+
+
+def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    with safe_open(path, "pt") as file:
+        return {key: file.get_tensor(key) for key in file.keys()}, file.metadata()  # noqa: SIM118
+
+
+def digest(tensor: Tensor | None) -> str | None:
+    """sha256 of the numbers of a tensor; None of None."""
+    if tensor is None:
+        return None
+    return hashlib.sha256(tensor.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
+
+
+def _row(tensors: dict[str, Tensor], told: dict[str, Any], problem: Problem) -> Row:
+    """A row from its file. Raises KeyError, ValueError or TypeError."""
+    shape = problem.shape
+    shapes: dict[str, Shape] = {"u": (problem.size,), "x": shape}
+    shapes |= {f"draws.{name}": (1, *shape) for name in ("mean", "spread")}
+    found = {key: tensor.to(problem.y.device) for key, tensor in tensors.items()}
+    for key, expected in shapes.items():
+        if key in found and tuple(found[key].shape) != expected:
+            raise ValueError(f"{key} has the shape {tuple(found[key].shape)}")
+    if told["status"] not in get_args(Status):
+        raise ValueError("its status is missing")
+    draws = {k.removeprefix("draws."): v for k, v in found.items() if k.startswith("draws.")}
+    return Row(
+        u=found["u"],
+        x=found["x"],
+        **{name: kind(told[name]) for name, kind in WORDS.items()},
+        draws=Draws(**draws) if draws else None,
+        trace=Trace(**told["trace"]),
+    )
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) < 80 else f"{text[:77]}…"

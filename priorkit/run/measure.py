@@ -1,0 +1,146 @@
+"""Measurements: simulated from images, or the user's own, checked."""
+
+from __future__ import annotations
+
+import logging
+
+import torch
+from torch import Tensor
+
+from priorkit.errors import BadInputError
+from priorkit.interfaces import LinearOperator, Operator, Shape
+from priorkit.io.arrays import MISSING, require_finite
+from priorkit.io.pictures import require_signal
+from priorkit.io.values import layout
+from priorkit.linear import energy
+from priorkit.run.setup import Setup
+from priorkit.settings.select import blaming
+from priorkit.streams import Streams
+
+__all__ = ["batch", "is_picture", "measurement", "question_sigma", "shape_of", "simulate"]
+
+log = logging.getLogger("priorkit")
+
+BRIGHT = 4.0  # times white, beyond which an even picture isn't one in [0, 1]
+
+
+def simulate(setup: Setup, x: Tensor) -> Tensor:
+    """y ~ p(· | A x); the noise of image i depends on the seed and i alone, never on the batch."""
+    operator = setup.problem.operator
+    streams = Streams(setup.config.seed, "noise", range(len(x)))
+    with blaming(f"operator {setup.selections['operator'].name!r}"):
+        clean = operator.A(x)
+    with blaming(f"noise {setup.selections['noise'].name!r}"):
+        y = setup.problem.noise.sample(clean, streams)
+    return y if operator.mask is None else y * operator.mask.to(y)
+
+
+def shape_of(y: Tensor, operator: Operator) -> Shape | None:
+    """The image's shape where the measurement is itself a picture that tells it; else None."""
+    if y.ndim not in (2, 3, 4) or 0 in y.shape:
+        return None
+    picture = torch.ones(1).expand(y.shape)
+    with blaming("operator"):
+        return operator.shape_from(tuple(layout(picture).shape[1:]))
+
+
+def measurement(y: Tensor, setup: Setup) -> Tensor:
+    """y, the numbers as they were given, as (B, *y_shape), checked.
+
+    Where the operator's y is a picture, whole numbers of 8 and 16 bits are brightness and
+    channels may be last; all other numbers are as they are, whatever their type.
+    Raises BadInputError for another shape or values.
+    """
+    operator = setup.problem.operator
+    values = batch(y, operator)
+    dtype = setup.dtype
+    probe = operator.A(torch.zeros(1, *setup.problem.shape, device=setup.device))
+    if values.is_complex() and not probe.is_complex():
+        raise BadInputError(
+            "The measurement y is complex, and the operator's output is real.", try_="y.real"
+        )
+    if probe.is_complex() and not values.is_complex():
+        raise BadInputError(
+            "The measurement y is real, and the operator's output is complex.",
+            try_="y + 0j, if its imaginary part is 0",
+        )
+    if probe.is_complex():
+        dtype = torch.complex128 if dtype == torch.float64 else torch.complex64
+    values = values.to(setup.device, dtype)
+    setup.problem.noise.check(values)
+    if is_picture(operator) and not values.is_complex() and float(values.max()) <= 2:
+        question_sigma(setup, refuse=False)
+    _question_units(values, setup)
+    return values if operator.mask is None else values * operator.mask.to(values)
+
+
+def is_picture(operator: Operator) -> bool:
+    """Whether the y of a bound operator is itself a picture, so that its numbers are brightness."""
+    if len(operator.shape) != 3 or len(operator.y_shape) != 3:
+        return False
+    with blaming("operator"):
+        return operator.shape_from(operator.y_shape) is not None
+
+
+def batch(values: Tensor, operator: Operator) -> Tensor:
+    """(B, *y_shape) of a bound operator. Raises BadInputError for another shape, or values that
+    aren't finite.
+
+    One channel needs no axis of its own, and one measurement no batch.
+    """
+    shape, given = operator.y_shape, tuple(values.shape)
+    if is_picture(operator) and not values.is_complex():
+        if values.ndim in (2, 3, 4) and 0 not in given:
+            values = layout(values, shape)
+    elif len(operator.shape) == 2 and operator.sees_image:
+        require_signal(given, shape)
+    if values.ndim == len(shape) - 1 and shape[0] == 1:
+        values = values[None]
+    if values.ndim == len(shape):
+        values = values[None]
+    if tuple(values.shape[1:]) != shape or not len(values):
+        picture = len(operator.shape) < 3 and len(given) > 2
+        raise BadInputError(
+            f"The measurement y must be {shape}, or a batch of these.",
+            got=given,
+            try_="shape=(channels, height, width) of a picture"
+            if picture
+            else "the operator's own m, and shape=… of the picture to recover",
+        )
+    require_finite(values, "The measurement y", MISSING if is_picture(operator) else None)
+    return values
+
+
+def _question_units(y: Tensor, setup: Setup) -> None:
+    """Warn of y that suggests pictures far beyond [0, 1], for which defaults were chosen.
+
+    ‖y‖/‖A 1‖ is how bright an even picture would be that measures as much.
+    """
+    shape, operator = setup.problem.shape, setup.problem.operator
+    if len(shape) != 3 or not isinstance(operator, LinearOperator):
+        return
+    one = torch.ones(1, *shape, device=setup.device, dtype=setup.dtype)
+    bright = float((energy(y).max() / energy(operator.A(one)).clamp_min(1e-300)).sqrt())
+    if bright > BRIGHT:
+        log.warning(
+            "y suggests pictures with values of about %.3g. Nothing is clipped, but priors, and γ "
+            "where nobody says it, are made for [0, 1]. Try: y and sigma divided by the range of x",
+            bright,
+        )
+
+
+def question_sigma(setup: Setup, *, refuse: bool) -> None:
+    """Refuse noise on the scale of 0 to 255 for pictures in [0, 1], or where they aren't
+    simulated only warn of it. Raises BadInputError."""
+    sigma = setup.problem.noise.level.sigma
+    if sigma is None or sigma <= 1 or not is_picture(setup.problem.operator):
+        return
+    white = next((w for w in (255, 4095) if sigma <= w), 65535)
+    error = BadInputError(
+        "Pictures are in [0, 1] here, and sigma is that of their noise.",
+        got=f"sigma={sigma:g}, which hides them",
+        try_=f"sigma={sigma / white:.3g}, which is {sigma:g}/{white}",
+    )
+    if refuse:
+        raise error
+    log.warning("%s", error)

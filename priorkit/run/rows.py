@@ -1,0 +1,133 @@
+"""What is known of one try of one image; a run is a list of these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from priorkit.interfaces import Draws, Pixels, Status
+from priorkit.loop import Ledger, company
+
+__all__ = ["Row", "Trace", "best", "ended", "shown", "stacked_draws"]
+
+
+@dataclass
+class Trace:
+    """What happened to one restart of one image: lists with a number per step.
+
+    ``norm`` is ‖u‖, ``seconds`` since the run began, or went on after it was cut.
+    """
+
+    image: int
+    restart: int
+    evaluations: list[int] = field(default_factory=list)
+    objective: list[float] = field(default_factory=list)
+    misfit: list[float] = field(default_factory=list)
+    norm: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+
+@dataclass
+class Row:
+    """One try of one image, at its end.
+
+    Attributes
+    ----------
+    u : where the solver ended, (n,)
+    x : its image (*shape): of measured pictures within [0, 1], else anywhere
+    value : the objective at u
+    misfit : ℓ(A x, y), of ``x``, whatever the solver's last was
+    expected : the error (1/n)‖x̂ − x‖² that the solver expects, NaN where it can't tell
+    outside : how many values of the picture left [0, 1]
+    status, reason, evaluations : as the loop has them
+    draws : of a sampler, a batch of one; None of others, and before the first draw
+    trace : of the way there, which also says which image this is, and which restart of it
+    """
+
+    u: Tensor
+    x: Tensor
+    value: float
+    misfit: float
+    expected: float
+    outside: int
+    status: Status
+    reason: str
+    evaluations: int
+    draws: Draws | None
+    trace: Trace
+
+
+def ended(ledger: Ledger, places: Sequence[int], traces: Sequence[Trace]) -> list[Row]:
+    """The rows of a batch at some ``places``, with their images: D(u), or of a sampler the mean of
+    its draws.
+
+    Where the measurement doesn't tell x from −x, it is the one that is the more positive, as
+    pictures are.
+    """
+    index = torch.tensor(company(places, range(len(ledger.u))), device=ledger.u.device)
+    problem, u = ledger.problem.rows(index), ledger.u[index]
+    drawn = None if ledger.draws is None else ledger.draws.result().rows(index.tolist())
+    with torch.no_grad():
+        x = problem.image(u)
+        signless = problem.operator.signless
+        if signless and isinstance(problem.decoder, Pixels) and x.ndim == 4:
+            over = (2, 3) if signless == "channel" else (1, 2, 3)
+            x = torch.where(x.double().sum(over, keepdim=True) < 0, -x, x)
+            u = problem.decoder.encode(x)
+        if drawn is not None:
+            there = (drawn.count > 0).view(-1, *[1] * (x.ndim - 1))
+            x = torch.where(there, drawn.mean, x)
+        outside = torch.zeros(len(x), dtype=torch.long, device=x.device)
+        if x.ndim == 4:
+            outside = ((x < 0) | (x > 1)).flatten(1).sum(1)
+        x = shown(x, clip=problem.simulated)
+        misfit = problem.noise.misfit(problem.operator.A(x), problem.y)[0]
+    return [
+        Row(
+            u=u[i],
+            x=x[i],
+            value=float(ledger.value[place]),
+            misfit=float(misfit[i]),
+            expected=float(ledger.expected[place]),
+            outside=int(outside[i]),
+            status=ledger.status[place] or "stopped",
+            reason=ledger.reason[place],
+            evaluations=int(ledger.evaluations[place]),
+            draws=None if drawn is None or not drawn.count[i] else drawn.rows([i]),
+            trace=trace,
+        )
+        for i, (place, trace) in enumerate(zip(places, traces, strict=True))
+    ]
+
+
+def best(tries: Sequence[Row]) -> Row:
+    """The try of the lowest objective, with the evaluations of all."""
+    return replace(
+        min(tries, key=lambda row: row.value), evaluations=sum(row.evaluations for row in tries)
+    )
+
+
+def shown(x: Tensor, *, clip: bool) -> Tensor:
+    """Images as they are reported: nothing that isn't a number, and pictures within [0, 1] where
+    it is known that the measured ones are: what an instrument measured has units of its own."""
+    if x.ndim != 4:
+        return x.nan_to_num(0.0)
+    x = x.nan_to_num(0.5)
+    return x.clamp(0, 1) if clip else x
+
+
+def stacked_draws(rows: Sequence[Row]) -> Draws | None:
+    """The draws of all rows; one that was cut before its first has none, and no spread."""
+    kept = min((len(row.draws.samples) for row in rows if row.draws is not None), default=0)
+    found = []
+    for row in rows:
+        draws, x = row.draws, row.x[None]
+        if draws is None:
+            unknown = torch.full_like(x, torch.nan)
+            count = torch.zeros(1, dtype=torch.long, device=x.device)
+            draws = Draws(count, x, unknown, unknown.expand(kept, *unknown.shape))
+        found.append(draws)
+    return Draws.joined(found) if kept else None

@@ -1,0 +1,263 @@
+"""From what was chosen to a problem: everything built, bound and checked.
+
+Everything that can be refused is refused here, before any compute.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from priorkit.errors import BadInputError, MismatchError
+from priorkit.interfaces import (
+    Choices,
+    Decoder,
+    Level,
+    Noise,
+    Operator,
+    Penalty,
+    Prior,
+    Problem,
+    Shape,
+    Solver,
+    Space,
+    Start,
+    ZeroPenalty,
+)
+from priorkit.run import fit
+from priorkit.run.room import require_room
+from priorkit.settings.choose import Chosen, give_rest
+from priorkit.settings.config import COMPONENTS, RunConfig
+from priorkit.settings.select import Selection, blaming, resolve
+
+__all__ = ["Setup", "set_up"]
+
+log = logging.getLogger("priorkit")
+
+LEVELS = ("noise_norm", "sigma")
+
+
+@dataclass
+class Setup:
+    """Everything that a run needs, built, bound and checked; nothing computed yet."""
+
+    config: RunConfig
+    selections: dict[str, Selection]
+    problem: Problem
+    solver: Solver[Any]
+    start: Start
+    budget: int
+    restarts: int
+    averaging: int
+    device: torch.device
+    dtype: torch.dtype
+
+    @property
+    def tries(self) -> int:
+        """How many rows an image has: its restarts, or the solves that are averaged."""
+        return self.restarts * self.averaging
+
+    @property
+    def by_rule(self) -> bool:
+        """Whether γ is yet to be found, see :mod:`priorkit.run.weight`: that of the problem is
+        where the search begins."""
+        return isinstance(self.config.gamma, str)
+
+    def record(self) -> dict[str, Any]:
+        """The config with nothing left open: giving it back repeats the run."""
+        values = self.config.model_dump(exclude_none=True)
+        for key, kind in COMPONENTS.items():
+            values[key] = self.selections[kind].record()
+        values |= {
+            "space": self.problem.space,
+            "gamma": self.config.gamma if self.by_rule else self.problem.gamma,
+            "budget": self.budget,
+            "restarts": self.restarts,
+            "shape": list(self.problem.shape),
+        }
+        for name in LEVELS:
+            values.pop(name, None)
+        level = _said(self.problem.noise.level)
+        return values | {k: v for k, v in level.items() if k not in values["noise"]}
+
+
+def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
+    """Build, bind and check everything for images of ``shape``.
+
+    ``real`` says that y was measured rather than simulated, so that no noise level is
+    assumed. Raises MismatchError where components don't fit, BadInputError for settings.
+    """
+    config, selections = chosen.config, dict(chosen.selections)
+    seed = config.seed
+    prior: Prior = selections["prior"].build(seed)
+    operator: Operator = selections["operator"].build(seed)
+    shape = _shape(prior, selections["prior"].name, shape, config.shape)
+    with blaming(f"prior {selections['prior'].name!r}"):
+        prior = prior.bind(shape)
+    with blaming(f"operator {selections['operator'].name!r}"):
+        operator = operator.bind(shape)
+    device = _device(config.device)
+    dtype = torch.float64 if config.precision == "float64" else torch.float32
+    # Before the defaults, which may ask what the operator does.
+    needed = operator.memory * (2 if dtype == torch.float64 else 1)
+    require_room(needed, needed, device)
+    noise = _noise(config, selections["noise"], operator, real=real)
+    if chosen.estimated:
+        noise.level = replace(noise.level, estimated=True)
+    with blaming(f"prior {selections['prior'].name!r}"):
+        choices = prior.defaults(operator, noise)
+        prior = choices.prior or prior
+        said = config.gamma is not None or {"penalty", "solver"} & set(selections)
+        if choices.refused and not said:
+            raise MismatchError(choices.refused, try_="gamma=…, to see for yourself")
+    # The prior's choices belong together: another penalty doesn't inherit their space.
+    wanted = resolve("penalty", choices.penalty)
+    asked = selections.setdefault("penalty", wanted)
+    follows = asked.name == wanted.name or type(asked.instance) is wanted.target
+    natural: Space = "latent" if isinstance(prior, Decoder) else "pixel"
+    space = config.space or (choices.space if follows else None) or natural
+    restarts = config.restarts or (choices.restarts if "start" not in selections else 1) or 1
+    restarts = 1 if config.averaging > 1 else restarts
+    selections.setdefault("start", resolve("start", choices.start))
+    zero: Penalty = resolve("penalty", None).build(seed)
+    bare = Problem(operator, prior, noise, zero, 0.0, space, shape, not real, seed)
+    if "solver" not in selections:
+        name = choices.solver if follows else None  # it was chosen for that penalty
+        selections["solver"] = resolve("solver", name) if name else fit.suitable_solver(bare)
+    give_rest(chosen, selections)
+    penalty: Penalty = selections["penalty"].build(seed)
+    solver: Solver[Any] = selections["solver"].build(seed)
+    start: Start = selections["start"].build(seed)
+    fit.check(selections, replace(bare, penalty=penalty), solver, start)
+    own = choices if follows else Choices()
+    if isinstance(config.gamma, str):
+        fit.check_rule(selections, config.gamma, bare, solver)
+    unsaid = config.gamma is None and not solver.penalised  # then γ·R is left out: it is 0
+    gamma = 0.0 if unsaid else _gamma(config, own, asked.name, penalty, follows, bare)
+    with blaming(f"penalty {selections['penalty'].name!r}"):
+        problem = replace(bare, penalty=penalty.bind(prior, shape), gamma=gamma)
+    if config.precision == "mixed":
+        fit.check_mixed(selections, problem)
+        problem = replace(problem, mixed=True)
+    with blaming(f"solver {selections['solver'].name!r}"):
+        solver.check(problem)
+    with blaming(f"start {selections['start'].name!r}"):
+        start.check(problem)
+    # What was asked for is refused; what a card or prior suggests, or a record says, left out.
+    if not chosen.repeated and (config.gamma or (config.gamma is None and not follows)):
+        fit.check_weighed(selections, problem, solver)
+    fit.check_called(selections, problem, solver)
+    budget = config.budget or choices.budget or solver.budget
+    if budget < solver.least:
+        who, unit = selections["solver"].name, solver.unit
+        log.warning(
+            "solver %r needs %d %s at the least for what is asked of it, and ends after %d. "
+            "Try: budget=%d, or more",
+            *(who, solver.least, unit, budget, solver.least),
+        )
+    return Setup(
+        config=config,
+        selections=selections,
+        problem=problem,
+        solver=solver,
+        start=start,
+        budget=budget,
+        restarts=restarts,
+        averaging=config.averaging,
+        device=device,
+        dtype=dtype,
+    )
+
+
+def _noise(config: RunConfig, selection: Selection, operator: Operator, *, real: bool) -> Noise:
+    """The noise at the level that the user says, or where y is simulated the operator."""
+    if isinstance(config.sigma, str):
+        raise BadInputError(
+            "sigma='auto' estimates the noise of a measurement that was given, and here pictures "
+            "are measured: sigma says how much noise is added.",
+            try_="y=… (--y) instead of the picture, where that is the noisy one; or sigma=0.1",
+        )
+    level = _said(config)
+    in_table = any(name in selection.options for name in LEVELS)
+    for name in level:
+        if name not in selection.fields:
+            raise BadInputError(
+                f"The noise {selection.name!r} has no {name}.",
+                try_=", ".join(f"{field}=…" for field in sorted(selection.fields)) or None,
+            )
+        if in_table:
+            raise BadInputError("The level of the noise is given twice.", got=f"{name} and noise")
+    if not level and not in_table and not real:
+        usual = _said(operator.default_noise)
+        level = {name: value for name, value in usual.items() if name in selection.fields}
+    noise: Noise = selection.build(config.seed, **level)
+    return noise.bind(operator.entries)
+
+
+def _said(of: RunConfig | Level) -> dict[str, float]:
+    """Which of the two ways to say how much noise there is something says."""
+    return {name: value for name in LEVELS if (value := getattr(of, name)) is not None}
+
+
+def _shape(prior: Prior, name: str, given: Shape | None, asked: Shape | None) -> Shape:
+    """One shape from what prior, images and user say; they must agree."""
+    for other in (given, asked):
+        if prior.shape is not None and other is not None and tuple(other) != tuple(prior.shape):
+            raise MismatchError(
+                f"prior {name!r} is for images of shape {tuple(prior.shape)}.",
+                got=tuple(other),
+                try_="a picture file, which is cropped and resized, or another prior",
+            )
+    shape = prior.shape or given or asked
+    if shape is None:
+        raise BadInputError("The shape of the picture isn't known.", try_="shape=(3, 64, 64)")
+    return tuple(shape)
+
+
+def _gamma(
+    config: RunConfig,
+    choices: Choices,
+    name: str,
+    penalty: Penalty,
+    follows: bool,
+    problem: Problem,
+) -> float:
+    if isinstance(penalty, ZeroPenalty):
+        if config.gamma:
+            raise BadInputError(
+                "gamma weighs a penalty, and none is chosen.", try_="penalty='l2', gamma=…"
+            )
+        return 0.0
+    if isinstance(config.gamma, str):  # where the search for it begins
+        hint = choices.gamma or penalty.hint(problem.operator, problem.noise)
+        return hint or problem.noise.std**2
+    if config.gamma is not None:
+        return config.gamma
+    if not follows:
+        hint = penalty.hint(problem.operator, problem.noise)
+        raise BadInputError(
+            f"The penalty {name!r} needs its weight gamma, for which there is no default here.",
+            try_="gamma=…" if hint is None else f"gamma={hint:.2g}",
+        )
+    if choices.gamma is None:
+        raise BadInputError(
+            f"The default weight of the penalty {name!r} depends on the noise level.",
+            try_="sigma=0.1, or gamma=… itself",
+        )
+    return choices.gamma
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device).sum().item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # of several backends
+        raise BadInputError(
+            f"The device {name!r} isn't available.",
+            got=str(error).splitlines()[0][:100],
+            try_="device='cpu'",
+        ) from error
+    return device

@@ -1,0 +1,207 @@
+"""γ that follows from y: the run at the γ whose expected error, or whose misfit, is right."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from priorkit.io.records import number
+from priorkit.run.journal import Journal
+from priorkit.run.memory import Plan
+from priorkit.run.run import Outcome, Progress, Solve
+from priorkit.run.setup import Setup
+from priorkit.streams import Streams
+
+__all__ = ["search"]
+
+FACTOR = math.log(4)  # of the first steps of γ
+FINE = math.log(1.2)  # of the last ones of "sure": the error is flat about its minimum
+NEAR = 0.01  # part of the noise's energy by which "discrepancy" may miss it
+MOST = 30  # solves, or pairs of them
+FAR = math.log(1e6)  # from where γ begins: beyond it R is everything, or nothing
+PROBE = 0.1  # how far y is moved, in parts of σ
+
+log = logging.getLogger("priorkit")
+
+
+def search(
+    solve: Solve,
+    setup: Setup,
+    y: Tensor,
+    truth: Tensor | None,
+    progress: Progress | None,
+    planned: Plan,
+    journal: Journal | None = None,
+) -> Outcome:
+    """As ``solve``, after a search for γ by the rule that was given for it.
+
+    Every γ that is tried is a solve of all images as the last one is, so that the rule judges
+    what comes back; γ is one for all. "sure" minimises the mean of Stein's unbiased estimate of
+    the error where y is the image with Gaussian noise, n numbers of known σ,
+
+        (1/n)‖x̂(y) − x‖² ≈ (1/n)‖x̂(y) − y‖² − σ² + 2σ²·⟨s, x̂(y + εs) − x̂(y)⟩/(εn),
+
+    s random signs, which takes two solves, by steps of log γ that are halved. "discrepancy" finds
+    the γ at which the mean misfit ℓ(A x̂, y) is E ℓ(A x, y), the noise's, by false position in
+    log γ; the misfit rises with γ. The record has what was tried under "weight", and the γ found
+    where one that was said would be.
+
+    References: Stein, "Estimation of the mean of a multivariate normal distribution", Ann.
+    Statist. 1981; Ramani, Blu & Unser, "Monte-Carlo SURE", IEEE Trans. Image Process. 2008;
+    Morozov, "On the solution of functional equations by the method of regularization", Soviet
+    Math. Dokl. 1966.
+    """
+    rule = setup.config.gamma
+    noted = None if journal is None else journal.noted("weight")
+    if noted is None:
+        tried = _Tried(solve, setup, y, truth, progress, planned)
+        solves = "pairs of solves" if rule == "sure" else "solves"
+        log.info("γ by %s: some seven %s, each of %s.", rule, solves, planned)
+        try:
+            gamma = _least(tried) if rule == "sure" else _matching(tried)
+        except _CutShort as cut:
+            return cut.outcome
+        noted = {"by": rule, "gamma": gamma, "tried": tried.table()}
+        if rule == "sure":
+            noted["expected"] = [number(e) for e in tried.expected[gamma].tolist()]
+        if journal is not None:
+            journal.note("weight", noted)
+    found = solve(_at(setup, float(noted["gamma"])), y, truth, progress, planned, journal)
+    return replace(found, weight={key: v for key, v in noted.items() if key != "gamma"})
+
+
+def _at(setup: Setup, gamma: float) -> Setup:
+    """The same run at a γ that is a number."""
+    config = setup.config.model_copy(update={"gamma": gamma})
+    return replace(setup, config=config, problem=replace(setup.problem, gamma=gamma))
+
+
+class _CutShort(Exception):  # noqa: N818  # not an error of its own
+    """The search was cut: what there is at the γ that was being tried."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__()
+        self.outcome = outcome
+
+
+@dataclass
+class _Tried:
+    """The γ that were tried. ``means`` is what their rule says of each, over the images, and
+    ``expected`` the error per image (B,) that "sure" expects."""
+
+    solve: Solve
+    setup: Setup
+    y: Tensor
+    truth: Tensor | None
+    progress: Progress | None
+    planned: Plan
+    means: dict[float, float] = field(default_factory=dict)
+    expected: dict[float, Tensor] = field(default_factory=dict)
+
+    def table(self) -> list[list[float | None]]:
+        """Every γ with what its rule says of it, None where a solve failed."""
+        return [[gamma, number(mean)] for gamma, mean in sorted(self.means.items())]
+
+    def error(self, gamma: float) -> float:
+        """The expected error at γ, infinite where a solve failed."""
+        if gamma not in self.means:
+            y, sigma = self.y, self.setup.problem.noise.std
+            n = y[0].numel()
+            streams = Streams(self.setup.config.seed, "weight", range(len(y)))
+            move = PROBE * sigma * streams.signs(n).to(y).view_as(y)
+            found = self._solve(gamma, y)
+            moved = self._solve(gamma, y + move, found)
+            along = ((_images(moved) - _images(found)) * move).flatten(1).double().sum(1)
+            slope = along / (PROBE * sigma) ** 2
+            expected = (_misfits(found).to(y.device) + 2 * sigma**2 * slope) / n - sigma**2
+            mean = float(expected.mean())
+            self.means[gamma] = mean if math.isfinite(mean) else math.inf
+            self.expected[gamma] = expected
+            log.info("γ = %.4g: expected error %.3g per pixel.", gamma, mean)
+        return self.means[gamma]
+
+    def misfit(self, gamma: float) -> float:
+        """The mean misfit at γ, in parts of the noise's, infinite where a solve failed."""
+        if gamma not in self.means:
+            found = self._solve(gamma, self.y)
+            mean = float(_misfits(found).mean()) / self.setup.problem.noise.energy
+            self.means[gamma] = mean if math.isfinite(mean) else math.inf
+            log.info("γ = %.4g: misfit %.4g times that of the noise.", gamma, mean)
+        return self.means[gamma]
+
+    def _solve(self, gamma: float, y: Tensor, before: Outcome | None = None) -> Outcome:
+        """The images at γ; where they were recovered ``before``, y is moved from theirs, and
+        what is left after an error or Ctrl-C is that."""
+        found = self.solve(
+            _at(self.setup, gamma),
+            *(y, self.truth, self.progress, self.planned),
+            level=logging.DEBUG,
+        )
+        if found.cut is not None:
+            raise _CutShort(replace(before or found, cut=found.cut))
+        return found
+
+
+def _images(found: Outcome) -> Tensor:
+    """What came back, (B, *shape)."""
+    return torch.stack([row.x for row in found.best])
+
+
+def _misfits(found: Outcome) -> Tensor:
+    """ℓ(A x̂, y) per image, (B,)."""
+    return torch.tensor([row.misfit for row in found.best], dtype=torch.float64)
+
+
+def _least(tried: _Tried) -> float:
+    """The γ of the least expected error: of the neighbours of the best, then of nearer ones."""
+    first = best = math.log(tried.setup.problem.gamma)
+    step = FACTOR
+    while step > FINE and len(tried.means) < MOST:
+        around = (best, best + step, best - step)
+        least = min(around, key=lambda t: tried.error(_rounded(t)))
+        if abs(least - first) > FAR:
+            log.warning("The expected error has no minimum: it still falls at this γ.")
+            break
+        step, best = (step / 2, best) if least == best else (step, least)
+    return _rounded(best)
+
+
+def _matching(tried: _Tried) -> float:
+    """The γ of the noise's misfit: between two that miss it on either side, ever nearer."""
+    first = t = math.log(tried.setup.problem.gamma)
+    low: tuple[float, float] | None = None  # log γ, and the log of the misfit there, below 0
+    high: tuple[float, float] | None = None
+    while True:
+        value = math.log(max(tried.misfit(_rounded(t)), 1e-300))
+        if abs(math.expm1(value)) <= NEAR:
+            return _rounded(t)
+        low, high = (low, (t, value)) if value > 0 else ((t, value), high)
+        if low is None or high is None:
+            t += -FACTOR if low is None else FACTOR
+            if abs(t - first) > FAR:
+                break
+            continue
+        if len(tried.means) >= MOST or high[0] - low[0] < 1e-3:
+            break
+        t = _between(low, high)
+    nearest = min(tried.means, key=lambda g: abs(math.log(max(tried.means[g], 1e-300))))
+    log.warning(
+        "No γ gives a misfit like that of the noise: the nearest has %.3g times as much.",
+        tried.means[nearest],
+    )
+    return nearest
+
+
+def _between(low: tuple[float, float], high: tuple[float, float]) -> float:
+    """Where a line from one to the other is 0, but not too near to either."""
+    part = 0.5 if math.isinf(high[1]) else -low[1] / (high[1] - low[1])
+    return low[0] + min(max(part, 0.15), 0.85) * (high[0] - low[0])
+
+
+def _rounded(t: float) -> float:
+    """exp(t) as people read it, so that what is recorded is what was used."""
+    return float(f"{math.exp(t):.4g}")

@@ -1,0 +1,1 @@
+"""What the user says: settings, options, and the components that they name."""

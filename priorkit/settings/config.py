@@ -1,0 +1,186 @@
+"""The settings of a run as data: what a user says, a TOML file, and the record agree."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from priorkit.errors import BadInputError, UnknownNameError, did_you_mean
+from priorkit.settings.options import describe_errors, plain
+
+__all__ = ["COMPONENTS", "RUN_LEVEL", "RunConfig", "from_file", "merge", "split", "to_toml"]
+
+
+MAX_NUMBERS = 50_000_000  # of an image
+MAX_CONFIG = 16 << 20  # bytes of a config file
+
+WORDS = {"sigma": ("auto",), "gamma": ("sure", "discrepancy")}  # instead of a number
+
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class RunConfig(BaseModel):
+    """Everything that defines a run. None means: left to the card, the prior or the core.
+
+    Components are a name, a path to weights (priors), or a table with a name and options.
+    """
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    prior: Any = None
+    op: Any = None
+    noise: Any = None
+    penalty: Any = None
+    solver: Any = None
+    start: Any = None
+    image: str | None = None
+    y: str | None = None
+    shape: tuple[int, ...] | None = None
+    resize: bool = False
+    space: Literal["latent", "pixel"] | None = None
+    restarts: int | None = Field(default=None, ge=1, le=1000)
+    averaging: int = Field(default=1, ge=1, le=1000)
+    sigma: Amount | Literal["auto"] | None = None
+    noise_norm: Amount | None = None
+    gamma: Amount | Literal["sure", "discrepancy"] | None = None
+    budget: int | None = Field(default=None, ge=1)
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    device: str = "cpu"
+    precision: Literal["float32", "float64", "mixed"] = "float32"
+
+    @field_validator("sigma", "gamma", mode="before")
+    @classmethod
+    def _number_or_word(cls, value: Any, info: ValidationInfo) -> Any:
+        words = WORDS[info.field_name or ""]
+        if isinstance(value, str) and value not in words and not _is_number(value):
+            raise ValueError(f"it is a number or {' or '.join(map(repr, words))}")
+        return value
+
+    @model_validator(mode="after")
+    def _one_noise(self) -> RunConfig:
+        if self.sigma is not None and self.noise_norm is not None:
+            raise ValueError("say sigma or noise_norm, not both")
+        if self.averaging > 1 and (self.restarts or 1) > 1:
+            raise ValueError("say restarts, of which the best is kept, or averaging, not both")
+        if self.shape is not None and (min(self.shape, default=0) < 1 or len(self.shape) > 3):
+            raise ValueError(f"shape is (channels, height, width), got {self.shape}")
+        if self.shape is not None and math.prod(self.shape) > MAX_NUMBERS:
+            raise ValueError(
+                f"shape holds more than {MAX_NUMBERS // 1_000_000} million numbers, "
+                f"got {self.shape}"
+            )
+        return self
+
+
+COMPONENTS = {
+    "prior": "prior",
+    "op": "operator",
+    "noise": "noise",
+    "penalty": "penalty",
+    "solver": "solver",
+    "start": "start",
+}
+RUN_LEVEL = tuple(name for name in RunConfig.model_fields if name not in COMPONENTS)
+
+
+def from_file(path: str | Path) -> dict[str, Any]:
+    """The settings in a TOML or JSON file. Raises BadInputError where it can't be read."""
+    path = Path(path)
+    try:
+        if path.stat().st_size > MAX_CONFIG:
+            raise BadInputError(f"The config file {path} is larger than {MAX_CONFIG >> 20} MiB.")
+        text = path.read_text(encoding="utf-8-sig")  # some editors put a mark in front
+        values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except OSError as error:
+        raise BadInputError(
+            f"The config file {path} can't be read.", got=error.strerror or str(error)
+        ) from error
+    except (ValueError, RecursionError) as error:
+        kind = "JSON" if path.suffix == ".json" else "TOML"
+        raise BadInputError(
+            f"The config file {path} is not {kind}.", got=str(error)[:200]
+        ) from error
+    if not isinstance(values, dict):
+        raise BadInputError(f"The config file {path} must hold a table.", got=type(values).__name__)
+    return values
+
+
+def _layer(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a layer of settings says, in plain words; an array as a component, such as a matrix
+    or a start, is the component itself."""
+    return {
+        name: v if name in COMPONENTS and not isinstance(v, (Mapping, os.PathLike)) else plain(v)
+        for name, v in values.items()
+        if v is not None
+    }
+
+
+def merge(*layers: Mapping[str, Any]) -> RunConfig:
+    """One config from several, later layers over earlier ones.
+
+    Raises UnknownNameError for a key that doesn't exist, BadInputError for a bad value.
+    """
+    values: dict[str, Any] = {}
+    for layer in layers:
+        given = _layer(layer)
+        if "sigma" in given or "noise_norm" in given:  # a later layer says which of the two
+            values.pop("sigma", None)
+            values.pop("noise_norm", None)
+        values.update(given)
+    for key in values:
+        if key not in RunConfig.model_fields:
+            hint = did_you_mean(key, RunConfig.model_fields)
+            raise UnknownNameError(f"Unknown setting {key!r}.{' ' + hint if hint else ''}")
+    try:
+        return RunConfig(**values)
+    except ValidationError as error:
+        raise BadInputError(f"Setting {describe_errors(error)}") from error
+
+
+def split(*layers: Mapping[str, Any]) -> tuple[RunConfig, dict[str, Any]]:
+    """The config of several layers, and the keywords in them that belong to components.
+
+    Later layers go over earlier ones; None says nothing. Raises as :func:`merge`.
+    """
+    given = [_layer(layer) for layer in layers]
+    config = merge(*({k: v for k, v in g.items() if k in RunConfig.model_fields} for g in given))
+    both = {k: v for g in given for k, v in g.items()}
+    return config, {k: v for k, v in both.items() if k not in RunConfig.model_fields}
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def to_toml(config: dict[str, Any]) -> str:
+    """A config as TOML, settings that are None left out."""
+    import tomli_w
+
+    return tomli_w.dumps(_without_none(config))
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_none(v) for k, v in value.items() if v is not None}
+    if isinstance(value, (list, tuple)):
+        return [_without_none(v) for v in value]
+    return value if isinstance(value, (str, int, float, bool)) else str(value)

@@ -1,0 +1,196 @@
+"""From a name, a path, a table or an object to a component with checked options."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from priorkit import interfaces
+from priorkit.discovery import describe
+from priorkit.errors import (
+    BadInputError,
+    PluginError,
+    PriorkitError,
+    UnknownNameError,
+    did_you_mean,
+)
+from priorkit.io import weights
+from priorkit.registry import Entry, registry
+from priorkit.settings.options import describe_errors, option_fields, options_model, plain
+
+__all__ = ["Selection", "blaming", "class_of", "from_weights", "resolve"]
+
+
+@contextmanager
+def blaming(who: str) -> Iterator[None]:
+    """Turn what a component's code raises into a PluginError that names the component."""
+    try:
+        yield
+    except (PriorkitError, AssertionError):
+        raise
+    except Exception as error:
+        raise PluginError(f"The {who} failed.", got=describe(error)) from error
+
+
+def class_of(entry: Entry) -> Any:
+    """The class that an entry registers. Raises PluginError where it isn't one of its kind."""
+    found, base = entry.load(), getattr(interfaces, entry.kind.capitalize())
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise PluginError(
+            f"The {entry.kind} {entry.name!r} of plugin {entry.plugin!r} isn't a class derived "
+            f"from priorkit.interfaces.{base.__name__}.",
+            got=ascii(found)[:80],
+        )
+    return found
+
+
+@dataclass
+class Selection:
+    """A component chosen but not yet built: its class and its options, or the object itself.
+
+    ``name`` and ``options`` are what the record of a run says of it.
+    """
+
+    kind: str
+    name: str
+    target: Any = None
+    options: dict[str, Any] = field(default_factory=dict)
+    preset: dict[str, Any] = field(default_factory=dict)
+    instance: Any = None
+    _built: Any = None
+
+    @property
+    def fields(self) -> set[str]:
+        """Names of the options that a user may give."""
+        if self.target is None:  # an object was given, its options are set
+            return set()
+        return set(option_fields(self.target)) - set(self.preset) - {"seed"}
+
+    def build(self, seed: int, **more: Any) -> Any:
+        """The component, its options validated; one without a ``seed`` of its own gets the run's.
+
+        It is built once: priors read and verify their weights here. ``more`` are options that
+        the record of a run has in another place.
+        """
+        if self._built is None:
+            with blaming(f"{self.kind} {self.name!r}"):
+                made = self._build(seed, more) if self.instance is None else self.instance
+                self._built = made.seeded(seed)
+        return self._built
+
+    def _build(self, seed: int, more: dict[str, Any]) -> Any:
+        options = {**self.preset, **self.options, **more}
+        model = options_model(self.target)
+        if "seed" in model.model_fields and options.get("seed") is None:
+            options["seed"] = seed
+        unknown = sorted(set(options) - set(model.model_fields))
+        if unknown:
+            hint = did_you_mean(unknown[0], model.model_fields)
+            allowed = ", ".join(sorted(self.fields)) or "none"
+            raise UnknownNameError(
+                f"{self.kind} {self.name!r} has no option {unknown[0]!r}. "
+                f"{hint + ' ' if hint else ''}Its options: {allowed}"
+            )
+        try:
+            checked = model(**options)
+        except ValidationError as error:
+            raise BadInputError(
+                f"{self.kind} {self.name!r}: {describe_errors(error)}",
+                try_=f"priorkit show {self.name}",
+            ) from error
+        return self.target(**{name: getattr(checked, name) for name in model.model_fields})
+
+    def record(self) -> dict[str, Any]:
+        """The component as a table for a config file.
+
+        What a file can't hold, an object or an array, is named in angle brackets.
+        """
+        return {"name": self.name} | {k: _plain(v) for k, v in self.options.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(v) for name, v in value.items()}
+    if isinstance(value, list):
+        return [_plain(v) for v in value]
+    if isinstance(value, str) and "." in value and os.path.isfile(value):
+        return os.path.abspath(value)  # so that a record can be replayed from anywhere
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    return f"<{type(value).__name__}>"
+
+
+def resolve(kind: str, spec: Any) -> Selection:
+    """Turn what a user may write for a component into a :class:`Selection`.
+
+    ``spec`` is a registered name, a path to weights, a table ``{"name": …, options}``, or an
+    object of the right class; a Selection is itself, and None the fallback of the kind.
+    Raises UnknownNameError or WeightsError.
+    """
+    if isinstance(spec, Selection):
+        return spec
+    if spec is None:
+        spec = registry().fallback(kind).name
+    options: dict[str, Any] = {}
+    if isinstance(spec, Mapping):
+        options = dict(plain(spec))
+        name = options.pop("name", None)
+        if not isinstance(name, str):
+            raise BadInputError(
+                f"A table for the {kind} needs a name.", got=spec, try_='{"name": "gaussian"}'
+            )
+        spec = name
+    if not isinstance(spec, (str, Path)):
+        cls = type(spec)
+        name = f"<{cls.__module__}.{cls.__qualname__}>"
+        return Selection(kind, name, instance=_component(kind, spec))
+    name = str(spec)
+    entry = registry().find(kind, name)
+    if entry is None and kind == "prior":
+        found = from_weights(name)
+        if found is not None:
+            return Selection(kind, name, class_of(found), options, dict(found.preset))
+    entry = entry or registry().get(kind, name)
+    return Selection(kind, entry.name, class_of(entry), options, dict(entry.preset))
+
+
+def _component(kind: str, thing: Any) -> Any:
+    """An object that is a component, or that a registered class of its kind adopts."""
+    base = getattr(interfaces, kind.capitalize())
+    if isinstance(thing, base):
+        return thing
+    for entry in registry().entries(kind):
+        try:
+            cls = class_of(entry)
+        except PriorkitError:  # what it lacks may be just what the user doesn't have
+            continue
+        with blaming(f"{kind} {entry.name!r}"):
+            adopted = cls.adopt(thing)
+        if adopted is not None:
+            return adopted
+    raise BadInputError(
+        f"The {kind} is a name, a table with one, or an object of class {base.__name__}.",
+        got=repr(thing)[:80],
+    )
+
+
+def from_weights(name: str) -> Entry | None:
+    """A prior given as a path to weights, or by the name of weights in cache or hub."""
+    looks_like_path = name.endswith(".safetensors") or "/" in name or "\\" in name
+    found = weights.read(name) if looks_like_path else weights.find(name)
+    if found is None:
+        return None
+    family = registry().find("prior", found.card.family)
+    if family is None:
+        raise UnknownNameError(
+            f"{found.path} holds weights of the family {found.card.family!r}, "
+            "which no installed plugin provides. Run: priorkit plugins"
+        )
+    preset = {**family.preset, "weights": str(found.path)}
+    return Entry("prior", name, family.target, family.plugin, preset=preset)

@@ -1,0 +1,131 @@
+"""Where a prior's error comes from: what it can't say, what isn't measured, what isn't found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Unpack
+
+import torch
+from torch import Tensor
+
+from priorkit.errors import BadInputError
+from priorkit.interfaces import Encoder, Level
+from priorkit.linear import energy
+from priorkit.results.audit import Audit, Finding
+from priorkit.results.recovery import Recovery
+from priorkit.settings.keywords import Shared
+from priorkit.settings.select import Selection, resolve
+from priorkit.verbs.contest import contestant
+from priorkit.verbs.recover import recover
+
+__all__ = ["audit"]
+
+FITTED = 1e-4  # part of ‖y‖² that a misfit may have and still be no worse than another
+
+
+def audit(
+    groups: Mapping[str, Any],
+    *,
+    priors: Sequence[Any],
+    op: Any = None,
+    progress: Any = None,
+    **settings: Unpack[Shared],
+) -> Audit:
+    """How much of each prior's error is representation, measurement and optimisation.
+
+    Three solves per prior and group, with x̂ of the recovery, x* the truth and f the objective:
+
+    - representation, ‖D(z*) − x*‖²/n: what D can't say even if all is measured without noise; z* is
+      the encoded truth, or the best fit to it where the prior has no encoder;
+    - optimisation: what a search that begins at z* gains, ‖x̂ − x*‖² − ‖x° − x*‖² over n, where its
+      objective f(x°) is lower than f(x̂) and than what noise makes, so that the solver missed it;
+    - measurement: the rest. Pictures that fit y as well as the truth does, or better, exist, and
+      neither y nor the prior says that x̂ isn't it.
+
+    Parameters
+    ----------
+    groups : pictures by the name of their group, each as for :func:`priorkit.recover`
+    priors : names, paths or tables of priors with a latent, as for :func:`priorkit.compare`
+    op, **settings : of the measurement and the run, the same for all
+    progress : called with a label, a Snapshot and the number of images done before
+
+    Raises BadInputError where a prior has no latent, and as :func:`priorkit.recover`.
+
+    Reference: Bora, Jalal, Price & Dimakis, "Compressed sensing using generative models", ICML
+    2017, section 6.3 (the three errors); Asim et al. 2020 (representation and dataset bias).
+    """
+    if not groups or not priors:
+        raise BadInputError("An audit needs groups of pictures, and priors.", try_='{"faces": …}')
+    findings, recoveries = [], {}
+    tables = [contestant(prior) for prior in priors]
+    selections = [resolve("prior", table["prior"]) for table in tables]  # weights are read once
+    for name, pictures in groups.items():
+        for table, prior in zip(tables, selections, strict=True):
+            label = str(table["label"])
+            more = {k: v for k, v in table.items() if k != "label"} | {"prior": prior}
+            own: dict[str, Any] = {"op": op, "space": "latent", "penalty": "none", "gamma": 0.0}
+            own |= {**settings, **more}
+
+            def tell(now: Any, done: int, label: str = f"{label} on {name}") -> None:
+                if progress is not None:
+                    progress(label, now, done)
+
+            found = recover(pictures, progress=tell, **own)
+            findings.append(_finding(label, name, found, own, tell))
+            recoveries[label, name] = found
+    return Audit(findings, recoveries)
+
+
+def _finding(
+    label: str, group: str, found: Recovery, settings: dict[str, Any], tell: Any
+) -> Finding:
+    if found.z is None or found.truth is None or found.error is None:
+        raise BadInputError(f"An audit needs a latent, and {label!r} has none here.")
+    best = _represented(found, settings, tell)
+    left_out = ("op", "m", "start", "restarts", "resize")
+    again = {k: v for k, v in settings.items() if k not in left_out}
+    near = recover(y=found.y, **again, op=found.operator, start=best.z, progress=tell)
+    other = (near.x - found.truth).square().flatten(1).mean(1)
+    fitted = near.objective.clamp_min(_noise_energy(found)) + FITTED * energy(found.y)
+    missed = found.objective > fitted
+    gain = torch.where(missed, (found.error - other).clamp_min(0), 0.0)
+    representation = torch.minimum(_error(best, found), found.error - gain)
+    rest = found.error - representation - gain
+    spread = float(found.error.std()) if len(found.error) > 1 else math.nan
+    return Finding(
+        prior=label,
+        group=group,
+        pictures=len(found.error),
+        psnr=math.nan if found.psnr is None else float(found.psnr.mean()),
+        error=float(found.error.mean()),
+        standard_error=spread / math.sqrt(len(found.error)),
+        representation=float(representation.mean()),
+        measurement=float(rest.mean()),
+        optimisation=float(gain.mean()),
+    )
+
+
+def _noise_energy(found: Recovery) -> float:
+    """E‖η‖² of a recovery."""
+    config = found.record["config"]
+    said = {**config["noise"], **config}
+    level = Level(said.get("sigma"), said.get("noise_norm"))
+    return found.operator.entries * level.std(found.operator.entries) ** 2
+
+
+def _represented(found: Recovery, settings: dict[str, Any], tell: Any) -> Recovery:
+    """The picture nearest to the truth that the prior can say, and its latent."""
+    prior: Selection = settings["prior"]
+    encodes = issubclass(prior.target or type(prior.instance), Encoder)
+    kept = ("prior", "seed", "device", "precision", "restarts", "space", "penalty", "gamma")
+    own = {k: v for k, v in settings.items() if k in kept and not (encodes and k == "restarts")}
+    assert found.truth is not None
+    truth = found.truth.cpu().numpy()
+    own |= {"start": truth} if encodes else {}
+    return recover(truth, op="identity", sigma=0.0, progress=tell, **own)
+
+
+def _error(best: Recovery, found: Recovery) -> Tensor:
+    assert found.truth is not None
+    return (best.x - found.truth).square().flatten(1).mean(1).to(found.truth)

@@ -1,0 +1,133 @@
+"""The mean of several solves of one measurement, nearer to the truth than most of what it is of."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from priorkit.errors import MismatchError
+from priorkit.interfaces import Mirror, Problem, Snapshot, Start
+from priorkit.run import run
+from priorkit.run.fit import misfits
+from priorkit.run.journal import Journal
+from priorkit.run.memory import Plan
+from priorkit.run.rows import Row
+from priorkit.run.run import Outcome, Progress
+from priorkit.run.setup import Setup
+from priorkit.settings.given import GivenStart
+
+__all__ = ["average"]
+
+# Standard deviation of what moves a start: of latents, whose own is 1, and of pixels.
+APART = {"latent": 0.2, "pixel": 0.02}
+
+
+def average(
+    setup: Setup,
+    y: Tensor,
+    truth: Tensor | None,
+    progress: Progress | None,
+    planned: Plan,
+    journal: Journal | None = None,
+    *,
+    level: int = logging.INFO,
+) -> Outcome:
+    """As :func:`priorkit.run.run.solve`: ``setup.averaging`` tries of each image, and their mean.
+
+    Of pictures every second try is of the mirrored picture x', left and right exchanged, from the
+    same y: with M the mirror, y = A M x', and what is found is turned back. A prior that isn't
+    symmetric errs differently there. From the third on (the second of what is no picture), tries
+    begin at starts that are moved apart.
+
+    Raises MismatchError where a start was given, or the solver can't do with A M.
+    """
+    if isinstance(setup.start, GivenStart):
+        raise MismatchError(
+            "averaging makes starts of its own, and one was given.", try_="averaging=1"
+        )
+    shape, tries = setup.problem.shape, range(setup.averaging)
+    mirrors = len(shape) == 3
+    own = 2 if mirrors else 1
+    moved = replace(setup, start=_Moved(setup.start, own))
+    turned = replace(moved, problem=_mirrored(setup)) if mirrors else moved
+    solve = partial(run.solve, level=level)
+    found = [solve(moved, y, truth, progress, planned, journal, restarts=tries[::own])]
+    if mirrors and found[0].cut is None:
+        seen = None if truth is None else truth.flip(-1)
+        watch = None if progress is None else _turning(progress, len(found[0].rows))
+        found.append(solve(turned, y, seen, watch, planned, journal, restarts=tries[1::2]))
+        for row in found[1].rows:
+            row.x = row.x.flip(-1)
+    rows = sorted(
+        (row for outcome in found for row in outcome.rows),
+        key=lambda row: (row.trace.restart, row.trace.image),
+    )
+    by_try = [rows[i : i + len(y)] for i in range(0, len(rows), len(y))]
+    best = _means(setup.problem.at(y), by_try)
+    return Outcome(setup, best, rows, sum(o.seconds for o in found), found[-1].cut)
+
+
+def _mirrored(setup: Setup) -> Problem:
+    """The problem of the mirrored pictures."""
+    problem = setup.problem
+    operator = (problem.operator @ Mirror()).bind(problem.shape)
+    mirrored = replace(problem, operator=operator)
+    if said := misfits(setup.selections, mirrored, setup.solver):
+        raise MismatchError(
+            f"averaging measures pictures in a mirror too, and {said}.", try_="averaging=1"
+        )
+    return mirrored
+
+
+def _turning(progress: Progress, done: int) -> Progress:
+    """Progress of the mirrored pictures, turned back; ``done`` rows came before."""
+
+    def turned(now: Snapshot, count: int) -> None:
+        progress(now._replace(image=lambda: now.image().flip(-1)), done + count)
+
+    return turned
+
+
+class _Moved(Start):
+    """A start, moved by noise from the try number ``own`` on."""
+
+    def __init__(self, start: Start, own: int) -> None:
+        self.start, self.own = start, own
+
+    def make(self, problem: Problem) -> Tensor:
+        u0 = self.start.make(problem)
+        which = torch.tensor([r >= self.own for r in problem.restarts], device=u0.device)
+        noise = problem.streams("averaging").normal(problem.size).to(u0)
+        return torch.where(which[:, None], u0 + APART[problem.space] * noise, u0)
+
+
+def _means(problem: Problem, tries: Sequence[Sequence[Row]]) -> list[Row]:
+    """Per image the mean of its tries, with its own misfit; of u the first try's.
+
+    The status is that of the first try that hasn't converged.
+    """
+    images = [torch.stack([row.x for row in each]).mean(0) for each in zip(*tries, strict=True)]
+    with torch.no_grad():
+        misfit = problem.noise.misfit(problem.operator.A(torch.stack(images)), problem.y)[0]
+    found = []
+    for i, (x, each) in enumerate(zip(images, zip(*tries, strict=True), strict=True)):
+        worst = next((row for row in each if row.status != "converged"), each[0])
+        mean = replace(
+            each[0],
+            x=x,
+            value=sum(row.value for row in each) / len(each),
+            misfit=float(misfit[i]),
+            expected=float("nan"),  # of a mean: less than of its parts
+            outside=max(row.outside for row in each),
+            status=worst.status,
+            reason=worst.reason,
+            evaluations=sum(row.evaluations for row in each),
+            draws=None,
+        )
+        found.append(mean)
+    return found

@@ -1,0 +1,112 @@
+"""Who takes part in a comparison: a prior each, and of all else what everyone shares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from priorkit.errors import BadInputError, PriorkitError
+from priorkit.interfaces import Prior, Shape
+from priorkit.io.pictures import Pictures
+from priorkit.results.contender import Contender
+from priorkit.run.measure import question_sigma
+from priorkit.run.memory import Plan, plan
+from priorkit.run.setup import Setup, set_up
+from priorkit.settings.choose import Chosen, choose
+from priorkit.settings.config import split
+from priorkit.settings.select import Selection
+
+__all__ = ["Choice", "choices", "common_shape", "contestant", "label_of", "set_up_all"]
+
+MEASUREMENT = ("op", "noise", "sigma", "noise_norm", "seed", "shape")
+
+Choice = Chosen | PriorkitError
+
+
+def choices(
+    contestants: list[dict[str, Any]], counts: list[int | None], common: dict[str, Any]
+) -> list[tuple[Contender, Choice]]:
+    """The components of every row: one operator per m, one prior per contestant."""
+    found: list[tuple[Contender, Choice]] = []
+    priors: dict[str, Selection] = {}
+    for m in counts:
+        operator: Selection | None = None
+        for contestant in contestants:
+            row = Contender(str(contestant["label"]), m)
+            own = {k: v for k, v in contestant.items() if k != "label"}
+            try:
+                if row.label in priors:
+                    own["prior"] = priors[row.label]
+                _refuse_other_measurement(own, MEASUREMENT)
+                given = common if operator is None else common | {"op": operator}
+                chosen = choose(*split(given, {"m": m}, own))
+                shared = [n for n, s in chosen.given.items() if s.kind in ("operator", "noise")]
+                _refuse_other_measurement(own, shared)
+                operator = chosen.selections["operator"]
+                priors[row.label] = chosen.selections["prior"]
+                found.append((row, chosen))
+            except PriorkitError as error:
+                found.append((row, error))
+    return found
+
+
+def _refuse_other_measurement(own: dict[str, Any], shared: Sequence[str]) -> None:
+    """All must see the same images, A and noise."""
+    for name in own:
+        if name in shared:
+            raise BadInputError(
+                f"A contestant can't change the measurement by {name!r}.",
+                try_=f"{name}=… of the comparison",
+            )
+
+
+def common_shape(
+    entries: list[tuple[Contender, Choice]], settings: Mapping[str, Any]
+) -> Shape | None:
+    """The shape asked for, or of the first prior that has one, so that all see the same."""
+    if settings.get("shape") is not None:
+        return tuple(settings["shape"])
+    for _, chosen in entries:
+        if isinstance(chosen, Chosen):
+            try:
+                prior: Prior = chosen.selections["prior"].build(chosen.config.seed)
+            except PriorkitError:  # its row says why
+                continue
+            if prior.shape is not None:
+                return prior.shape
+    return None
+
+
+def set_up_all(
+    entries: list[tuple[Contender, Choice]], images: Pictures
+) -> list[tuple[Contender, Setup, Plan]]:
+    """Everything that can be refused is refused before any compute; raises if all are."""
+    problems = []
+    errors = []
+    for row, chosen in entries:
+        try:
+            if isinstance(chosen, PriorkitError):
+                raise chosen
+            setup = set_up(chosen, tuple(images.x.shape[1:]), real=False)
+            question_sigma(setup, refuse=True)
+            problems.append((row, setup, plan(setup, len(images.x))))
+        except PriorkitError as error:
+            row.reason = str(error)
+            errors.append(error)
+    if not problems:
+        raise errors[0]
+    return problems
+
+
+def contestant(prior: Any) -> dict[str, Any]:
+    """What a user may write for one: a table with its prior and a label."""
+    if isinstance(prior, dict) and "prior" in prior:
+        return {"label": label_of(prior["prior"]), **prior}
+    return {"prior": prior, "label": label_of(prior)}
+
+
+def label_of(prior: Any) -> str:
+    """What a prior is called where the user gave it no label."""
+    name = prior.get("name") if isinstance(prior, dict) else prior
+    return Path(name).stem if isinstance(name, (str, Path)) else type(prior).__name__

@@ -1,0 +1,114 @@
+"""Everything of a run that can be refused before compute."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from priorkit.interfaces import Operator, Prior, Shape
+from priorkit.io.pictures import Pictures, astronaut, load
+from priorkit.registry import registry
+from priorkit.run import level
+from priorkit.run.measure import batch, question_sigma, shape_of
+from priorkit.run.memory import plan
+from priorkit.run.setup import Setup, set_up
+from priorkit.settings.choose import Chosen, choose
+from priorkit.settings.config import RunConfig
+from priorkit.settings.select import blaming
+
+__all__ = ["load_framed", "path_of", "prepare"]
+
+SAMPLE = (3, 64, 64)  # what the sample photograph is brought to where nothing else is said
+
+log = logging.getLogger("priorkit")
+
+
+def prepare(
+    x: Any,
+    y: Tensor | None,
+    config: RunConfig,
+    extra: dict[str, Any],
+    *,
+    real: bool = True,
+    estimated: bool = False,
+    repeated: bool = False,
+) -> tuple[Setup, Pictures | None]:
+    """Everything that can be refused before compute; images come back framed.
+
+    ``real`` and ``estimated``: whether y was measured, and σ taken from it before; ``repeated``:
+    whether a record says what to do.
+    """
+    chosen = replace(choose(config, extra), estimated=estimated, repeated=repeated)
+    if y is None and config.op is None:  # x, and perhaps a prior
+        usual, own = registry().fallback("operator").usual, chosen.selections["operator"]
+        own.options = usual | own.options
+    pictures: Pictures | None = None
+    if _leaves_prior_open(config):
+        if y is None:
+            pictures = load_framed(x, config.shape)
+            shape: Shape | None = tuple(pictures.x.shape[1:])
+        else:
+            shape = config.shape or shape_of(y, chosen.selections["operator"].build(config.seed))
+        chosen = _for_shape(chosen, config, extra, shape)
+    prior: Prior = chosen.selections["prior"].build(config.seed)
+    fixed = prior.shape or config.shape
+    if y is not None:
+        operator: Operator = chosen.selections["operator"].build(config.seed)
+        size = fixed or shape_of(y, operator)
+        if config.sigma == "auto" and size is not None and real:
+            chosen = _told(chosen, y, operator, size)
+        setup = set_up(chosen, size, real=real)
+    else:
+        if pictures is None or fixed not in (None, tuple(pictures.x.shape[1:])):
+            pictures = load_framed(x, fixed, resize=config.resize)
+        setup = set_up(chosen, tuple(pictures.x.shape[1:]), real=False)
+        question_sigma(setup, refuse=True)
+    plan(setup, 1)  # refused before the operator makes what it needs
+    return setup, pictures
+
+
+def _leaves_prior_open(config: RunConfig) -> bool:
+    """Whether a measurement is asked for and neither a prior nor how one is used, so that what
+    fits the pictures can be taken; ``resize`` asks that they fit the prior."""
+    said = (config.prior, config.penalty, config.solver, config.space)
+    return config.op is not None and said == (None,) * 4 and not config.resize
+
+
+def _for_shape(
+    chosen: Chosen, config: RunConfig, extra: dict[str, Any], shape: Shape | None
+) -> Chosen:
+    """The same with the prior for any size, where a picture isn't of the fallback's."""
+    usual: Prior = chosen.selections["prior"].build(config.seed)
+    other = registry().any_size("prior")
+    if other is None or shape is None or len(shape) != 3 or usual.shape in (None, tuple(shape)):
+        return chosen
+    again = choose(config.model_copy(update={"prior": other.name}), extra)
+    return replace(again, estimated=chosen.estimated, repeated=chosen.repeated)
+
+
+def _told(chosen: Chosen, y: Tensor, operator: Operator, shape: Shape) -> Chosen:
+    """What was chosen, with the σ that y shows."""
+    level.require_gaussian(chosen.selections["noise"])
+    with blaming(f"operator {chosen.selections['operator'].name!r}"):
+        operator = operator.bind(shape)
+    level.require_picture(chosen.selections["operator"].name, operator)
+    sigma = level.estimate(batch(y, operator), operator)
+    words = "σ estimated: %.3g. How good the result is can't be told from that."
+    log.info(words, sigma)
+    config = chosen.config.model_copy(update={"sigma": sigma})
+    return replace(chosen, config=config, estimated=True)
+
+
+def load_framed(x: Any, shape: Shape | None, *, resize: bool = False) -> Pictures:
+    """Images brought to ``shape``; the sample photograph has a size of its own."""
+    natural = SAMPLE if path_of(x) == path_of(astronaut()) else None
+    return load(x, shape or natural, resize=resize)
+
+
+def path_of(source: Any) -> str | None:
+    """Where the input came from, for the record; None for what was in memory."""
+    return os.path.abspath(source) if isinstance(source, (str, os.PathLike)) else None

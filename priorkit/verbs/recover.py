@@ -1,0 +1,127 @@
+"""From settings to a recovery: simulate or take y, solve, score, record, and save."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Unpack
+
+from torch import Tensor
+
+from priorkit.errors import BadInputError
+from priorkit.io.pictures import astronaut, raw
+from priorkit.results import record
+from priorkit.results.recovery import Recovery, RunError
+from priorkit.run.journal import digest, opened
+from priorkit.run.measure import measurement, simulate
+from priorkit.run.memory import plan
+from priorkit.run.run import Progress
+from priorkit.run.setup import Setup
+from priorkit.settings.config import from_file, split
+from priorkit.settings.given import GivenStart
+from priorkit.settings.keywords import Settings
+from priorkit.verbs.prepare import path_of, prepare
+from priorkit.verbs.solved import solved
+
+__all__ = ["Progress", "recover"]
+
+
+def recover(
+    x: Any = None,
+    *,
+    y: Any = None,
+    config: str | os.PathLike[str] | dict[str, Any] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+    **settings: Unpack[Settings],
+) -> Recovery:
+    """Recover images from measurements: min over u of ℓ(A(D(u)), y) + γ·R(u).
+
+    Where x is given and no operator, or nothing at all, defaults are taken: by what priorkit
+    ships, a Glow of faces and 500 random measurements. Where an operator is given and no prior,
+    penalty, solver or space, pictures of another size than that Glow's keep it, and get a prior
+    for photographs of any size.
+    ``recovery.record["config"]`` says what was chosen.
+
+    Parameters
+    ----------
+    x : images to measure and recover, so that errors can be reported: a path, a folder, a
+        PIL image, an array or a tensor in [0, 1] (see :func:`priorkit.io.pictures.load`).
+        Without x and y, the sample photograph.
+    y : real measurements instead, an array or a .npy file, (m,) or (B, m), or pictures for
+        operators whose y is a picture; of these alone are whole numbers of 8 and 16 bits
+        brightness, all other y are numbers as they are
+    config : settings from a TOML file or a dict; keywords given here go over it
+    out : folder to save the results to, see :meth:`Recovery.save`. Until then every image is
+        kept as it is finished in ``OUT.unfinished`` beside it, so that a run that is cut
+        short, however it is, can go on
+    resume : go on with such a run: what is finished isn't solved again, and the result is that
+        of a run that was never cut
+    progress : called with a :class:`~priorkit.interfaces.Snapshot` and the number of rows
+        done before this chunk, after each step; rows are the images, then the images again
+        for each further restart. The memory that the run takes is logged
+        before the first (logger "priorkit", level INFO)
+    **settings : components ``prior``, ``op``, ``noise``, ``penalty``, ``solver``, ``start``,
+        each a name, a path to weights, a table ``{"name": …}`` or an object; run-level settings
+        ``shape``, ``space``, ``restarts``, ``sigma`` (or "auto"), ``noise_norm``, ``gamma`` (or
+        "sure", "discrepancy"), ``budget`` (evaluations per image), ``seed``, ``device``,
+        ``precision``, ``resize``
+        (crop and resize arrays too, as files are); and any
+        option of a chosen component, such as ``m`` of the Gaussian operator
+
+    Raises a :class:`~priorkit.errors.PriorkitError`, before any compute, for names, options,
+    shapes or values that can't be used, for a run that doesn't fit into memory, and for an
+    ``out`` that can't be written, isn't priorkit's, or has an unfinished run of other settings.
+    Raises :class:`~priorkit.results.recovery.RunError` where a component fails meanwhile; what was
+    done until then is saved to ``out``, and is the error's ``recovery``.
+    """
+    layer = (
+        from_file(Path(config)) if isinstance(config, (str, os.PathLike)) else dict(config or {})
+    )
+    both, extra = split(layer, settings)
+    if x is None and y is None:  # what is given here goes over the config
+        x, y = both.image, both.y
+    if x is None and y is None:
+        x = astronaut()
+    both = both.model_copy(update={"image": path_of(x), "y": path_of(y)})
+    if x is not None and y is not None:
+        raise BadInputError(
+            "Give pictures x to simulate measurements of, or measurements y, not both."
+        )
+    with opened(out, resume=resume, inputs=[x, y, config, layer, settings]) as journal:
+        y = None if y is None else raw(y, "The measurement y")
+        setup, pictures = prepare(x, y, both, extra)
+        if pictures is not None:
+            planned = plan(setup, len(pictures.x))
+            truth = pictures.x.to(setup.device, setup.dtype)
+            measured, names = simulate(setup, truth), pictures.names
+        else:
+            truth, measured = None, measurement(y, setup)
+            names = [f"{i:04d}" for i in range(len(measured))] if len(measured) > 1 else ["image"]
+            planned = plan(setup, len(measured))
+        if journal is not None:
+            journal.agree(_identity(setup, measured, truth, names))
+        failed: RunError | None = None
+        try:
+            recovery = solved(setup, measured, truth, names, progress, planned, journal)
+        except RunError as error:
+            failed, recovery = error, error.recovery
+        if pictures is not None and pictures.skipped:
+            recovery.skipped = recovery.record["skipped"] = pictures.skipped
+        if journal is not None and out is not None:
+            journal.settle(recovery, out)
+            if failed is not None:
+                kept_in = f"--resume once it is mended; what was done is in {out}"
+                raise RunError(failed.what, recovery=recovery, try_=kept_in) from failed
+        if failed is not None:
+            raise failed
+        return recovery
+
+
+def _identity(setup: Setup, y: Tensor, truth: Tensor | None, names: list[str]) -> dict[str, Any]:
+    """What must be the same for a run to go on."""
+    start = setup.start.value if isinstance(setup.start, GivenStart) else None
+    arrays = {"y": digest(y), "truth": digest(truth), "given start": digest(start)}
+    settings = {k: v for k, v in setup.record().items() if k not in ("image", "y")}
+    return settings | record.provenance(setup) | {"names": names} | arrays

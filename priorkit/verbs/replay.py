@@ -1,0 +1,45 @@
+"""A saved run, repeated."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+
+from priorkit.io import records
+from priorkit.io.arrays import numbers
+from priorkit.results import record
+from priorkit.results.recovery import Recovery
+from priorkit.run.measure import measurement
+from priorkit.run.memory import plan
+from priorkit.run.run import Progress
+from priorkit.settings.config import merge
+from priorkit.verbs.prepare import prepare
+from priorkit.verbs.solved import solved
+
+__all__ = ["replay"]
+
+
+def replay(folder: str | os.PathLike[str], *, progress: Progress | None = None) -> Recovery:
+    """Repeat a saved run from its record and its stored measurements.
+
+    Of a run with a rule for γ, both the γ and what the rule said are those of the record.
+
+    Raises BadInputError where the folder holds no run, or one made with objects that have no
+    name, and WeightsError where the weights are no longer the ones that were used.
+    """
+    saved = records.read(Path(folder))
+    config = merge(saved.config)
+    measured = numbers(saved.y, "The saved measurement")
+    real = saved.truth is None
+    setup, _ = prepare(
+        None, measured, config, {}, real=real, estimated=saved.estimated, repeated=True
+    )
+    record.check_inputs(saved, setup)
+    truth = (
+        None if saved.truth is None else torch.from_numpy(saved.truth).to(setup.device, setup.dtype)
+    )
+    y = measurement(measured, setup)
+    planned = plan(setup, len(y))
+    return solved(setup, y, truth, saved.names, progress, planned, found=saved.weight or None)
