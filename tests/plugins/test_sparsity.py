@@ -192,7 +192,7 @@ MESSAGES = {
 def test_refused_before_any_compute(name, monkeypatch):
     settings, error, pattern = MESSAGES[name]
     monkeypatch.setattr(
-        "priorkit.verbs.recover.solve", lambda *_: pytest.fail("it went on to compute")
+        "priorkit.verbs.recover.solved", lambda *_: pytest.fail("it went on to compute")
     )
     with pytest.raises(error, match=f"(?s){pattern}"):
         priorkit.recover(**{"shape": (3, 64, 64), **settings})
