@@ -2,7 +2,7 @@
 
     python docs/settings.py
 
-Writes priorkit/engine/settings.pyi, so that an editor completes them and mypy refuses a keyword
+Writes priorkit/settings/keywords.pyi, so that an editor completes them and mypy refuses a keyword
 or a value that can't be. Options of other plugins are given in a table, {"name": …, option: …}.
 """
 
@@ -22,7 +22,7 @@ from priorkit.settings.config import COMPONENTS, RunConfig
 from priorkit.settings.options import option_fields
 from priorkit.settings.select import class_of
 
-TARGET = Path(__file__).parents[1] / "priorkit" / "engine" / "settings.pyi"
+TARGET = Path(__file__).parents[1] / "priorkit" / "settings" / "keywords.pyi"
 HEAD = """\
 # Made by docs/settings.py, not by hand.
 

@@ -223,7 +223,7 @@ def _shape(prior: Prior, name: str, given: Shape | None, asked: Shape | None) ->
             )
     shape = prior.shape or given or asked
     if shape is None:
-        raise BadInputError("The shape of the image isn't known.", try_="shape=(3, 64, 64)")
+        raise BadInputError("The shape of the picture isn't known.", try_="shape=(3, 64, 64)")
     return tuple(shape)
 
 
