@@ -1,6 +1,6 @@
 """The keywords of ``recover`` and its like, as types.
 
-An editor and mypy read them in ``settings.pyi``, which docs/settings.py writes from the registered
+An editor and mypy read them in ``keywords.pyi``, which docs/settings.py writes from the registered
 components. Nothing here reads them: what a component doesn't know is refused when it is chosen.
 """
 
