@@ -143,7 +143,7 @@ def _biharmonic(operator: LinearOperator, y: Tensor, sigma: float) -> Tensor:
 
 def _wiener(operator: Any, y: Tensor, sigma: float) -> Tensor:
     """The picture mirrored beyond its edge, so that the circular filter sees no jump there."""
-    kernel = operator.kernel.flip(0, 1).numpy()
+    kernel = operator.kernels[0].flip(0, 1).numpy()
     pad = max(kernel.shape)
     wide = F.pad(y, (pad,) * 4, mode="reflect").double().numpy()
     planes = [

@@ -1,4 +1,4 @@
-"""Checks of arguments that several operators share."""
+"""What several operators ask of an image and of arguments."""
 
 from __future__ import annotations
 
@@ -11,13 +11,23 @@ from priorkit.errors import BadInputError
 from priorkit.interfaces import Shape
 from priorkit.io.arrays import numbers
 
-__all__ = ["real_array", "require_picture"]
+__all__ = ["real_array", "require_picture", "sides_of"]
 
 
-def require_picture(who: str, shape: Shape) -> None:
+def sides_of(shape: Shape) -> Shape:
+    """The axes along which pixels have neighbours: all but the channels, and of a vector (d,),
+    which has none, its own. They are the last ones of a batch of any kind of image.
+
+    >>> sides_of((3, 8, 9)), sides_of((12,))
+    ((8, 9), (12,))
+    """
+    return shape[1:] or shape
+
+
+def require_picture(who: str, shape: Shape, try_: str | None = None) -> None:
     """Raise BadInputError unless ``shape`` is that of a picture (C, H, W)."""
     if len(shape) != 3:
-        raise BadInputError(f"{who} is for pictures (C, H, W).", got=shape)
+        raise BadInputError(f"{who} is for pictures (C, H, W).", got=f"shape {shape}", try_=try_)
 
 
 def real_array(thing: Any, what: str) -> Tensor:

@@ -13,10 +13,10 @@ from pydantic import Field
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import Copies, Level, LinearOperator
+from priorkit.interfaces import Copies, Level, LinearOperator, Shape
 from priorkit.io.arrays import numbers, read_array
 from priorkit.streams import Streams
-from priorkit_operators.checks import require_picture
+from priorkit_operators.checks import require_picture, sides_of
 
 __all__ = ["Fourier"]
 
@@ -24,21 +24,23 @@ __all__ = ["Fourier"]
 class Fourier(LinearOperator):
     """A x = M F S x: the orthonormal Fourier transform F of what each coil S sees, sampled by M.
 
-    y is complex and as large as the whole spectrum, (C, H, W) or for several coils
-    (C, coils, H, W), with the slow waves in the middle and zeros where nothing was measured.
-    x is real: the adjoint is that of the real inner product, the real part of Sᴴ Fᴴ M y.
-    Simulated noise has σ = 0.01, half of its variance in either part.
+    F goes over all axes but the channels, whatever kind of image x is. y is complex and as large
+    as the whole spectrum, for pictures (C, H, W) or for several coils (C, coils, H, W), with the
+    slow waves in the middle and zeros where nothing was measured. x is real: the adjoint is that
+    of the real inner product, the real part of Sᴴ Fᴴ M y. Simulated noise has σ = 0.01, half of
+    its variance in either part.
 
     Parameters
     ----------
-    pattern : "lines" (whole columns of the spectrum, those nearest to the middle and others at
-        random), "random" (single coefficients, likewise), or "radial" (spokes through the middle)
+    pattern : "lines" (whole columns of the spectrum, along its first axis, those nearest to the
+        middle and others at random; of a spectrum with one axis single coefficients), "random"
+        (single coefficients, likewise), or "radial" (spokes through the middle of a picture's)
     acceleration : how many times fewer coefficients are measured than there are, the middle
         among them
     centre : part of the columns, or of each side, that is always measured, in the middle; an
         acceleration that measures fewer coefficients than that is refused
-    coils : how many; several stand around the picture with smooth sensitivities, |S₁|² + … = 1
-    maps : measured sensitivities instead, a complex .npy file or array (coils, H, W)
+    coils : how many; several stand around a picture with smooth sensitivities, |S₁|² + … = 1
+    maps : measured sensitivities instead, a complex .npy file or array, (coils, H, W) for pictures
     seed : of the pattern; default: the run's
 
     References: Lustig, Donoho & Pauly, "Sparse MRI: the application of compressed sensing for
@@ -63,25 +65,24 @@ class Fourier(LinearOperator):
         self._given = None if maps is None else _read_maps(maps)
 
     def prepare(self) -> None:
-        require_picture("The operator 'fourier'", self.shape)
-        channels, height, width = self.shape
-        coils = self._coils(height, width)
-        self._maps = (
-            Copies(partial(_maps, self._given, self.coils, height, width)) if coils else None
-        )
-        self.y_shape = (channels, *coils, height, width)
-        seen = _PATTERNS[self.pattern](self, height, width)
-        self._mask = seen.expand(self.y_shape)
+        sides = sides_of(self.shape)
+        self._axes = tuple(range(-len(sides), 0))
+        coils = self._coils(sides)
+        self._maps = Copies(partial(_maps, self._given, self.coils, sides)) if coils else None
+        self.y_shape = (*self.shape[: -len(sides)], *coils, *sides)
+        self._mask = _PATTERNS[self.pattern](self, sides).expand(self.y_shape)
 
     def A(self, x: Tensor) -> Tensor:
         if self._maps is not None:
-            x = x[:, :, None] * self._maps.like(_as_complex(x))
-        return self._mask.to(x.device) * _spectrum(x)
+            x = x.unsqueeze(self._axes[0] - 1) * self._maps.like(_as_complex(x))
+        spectrum = torch.fft.fftn(x, dim=self._axes, norm="ortho")
+        return self._mask.to(x.device) * torch.fft.fftshift(spectrum, dim=self._axes)
 
     def A_adjoint(self, y: Tensor) -> Tensor:
-        x = _picture(self._mask.to(y.device) * y)
+        spectrum = torch.fft.ifftshift(self._mask.to(y.device) * y, dim=self._axes)
+        x = torch.fft.ifftn(spectrum, dim=self._axes, norm="ortho")
         if self._maps is not None:
-            x = (x * self._maps.like(x).conj()).sum(2)
+            x = (x * self._maps.like(x).conj()).sum(self._axes[0] - 1)
         return x.real.contiguous()
 
     @property
@@ -90,32 +91,35 @@ class Fourier(LinearOperator):
         return self._mask
 
     def image(self, y: Tensor) -> Tensor:
-        """The picture that has zeros for all coefficients that weren't measured."""
+        """The image that has zeros for all coefficients that weren't measured."""
         return self.A_adjoint(y)
 
     @property
     def memory(self) -> int:
         """Of the maps, and of their float64 version while they are computed."""
-        return 0 if self._maps is None else 40 * math.prod(self.y_shape[1:])
+        if self._maps is None:
+            return 0
+        return 40 * math.prod(self.y_shape[self._axes[0] - 1 :])
 
-    def _coils(self, height: int, width: int) -> tuple[int, ...]:
+    def _coils(self, sides: Shape) -> tuple[int, ...]:
         """The axis of the coils in the shape of y: (coils,), or () where there is one coil."""
         if self._given is None:
+            if self.coils > 1:
+                require_picture("coils", self.shape, "coils=1, or measured sensitivities, maps=…")
             return () if self.coils == 1 else (self.coils,)
-        if tuple(self._given.shape[1:]) != (height, width):
+        if tuple(self._given.shape[1:]) != sides:
             raise BadInputError(
-                f"Sensitivity maps must be (coils, {height}, {width}).",
+                f"Sensitivity maps must be (coils, {', '.join(map(str, sides))}).",
                 got=tuple(self._given.shape),
             )
         return (len(self._given),)
 
-    def _lines(self, height: int, width: int) -> Tensor:
-        away = _distance(width).abs() / width
-        return self._chosen(away, "lines").expand(height, width)
+    def _lines(self, sides: Shape) -> Tensor:
+        away = _away(sides[1:] or sides)
+        return self._chosen(away.flatten(), "lines").view(away.shape).expand(sides)
 
-    def _points(self, height: int, width: int) -> Tensor:
-        away = _away(height, width)
-        return self._chosen(away.flatten(), "points").view(height, width)
+    def _points(self, sides: Shape) -> Tensor:
+        return self._chosen(_away(sides).flatten(), "points").view(sides)
 
     def _chosen(self, away: Tensor, purpose: str) -> Tensor:
         """1 for the middle and for others at random, up to the share that is measured."""
@@ -135,7 +139,8 @@ class Fourier(LinearOperator):
         if (asked := int(middle.sum())) > count:
             beyond = float(away.flatten().sort().values[count])
             fits = float(away[away < beyond].max()) + beyond  # twice the mean of two distances
-            what = "columns" if self.pattern == "lines" else "coefficients"
+            columns = self.pattern == "lines" and len(self._axes) > 1
+            what = "columns" if columns else "coefficients"
             raise BadInputError(
                 f"acceleration={self.acceleration:g} leaves {count} of {away.numel()} {what}, "
                 f"fewer than the {asked} in the middle.",
@@ -144,12 +149,14 @@ class Fourier(LinearOperator):
             )
         return middle
 
-    def _spokes(self, height: int, width: int) -> Tensor:
+    def _spokes(self, sides: Shape) -> Tensor:
         """Spokes a golden angle apart, as many as it takes to measure the wanted share."""
+        require_picture("pattern='radial'", self.shape, "pattern='random', or 'lines'")
+        height, width = sides
         wanted = height * width / self.acceleration
         if wanted >= height * width:  # would take very many spokes
             return torch.ones(height, width)
-        seen = self._middle(_away(height, width), max(1, round(wanted))).float()
+        seen = self._middle(_away(sides), max(1, round(wanted))).float()
         steps = torch.linspace(-0.5, 0.5, 2 * max(height, width) + 1, dtype=torch.float64)
         for spoke in range(4 * (height + width)):
             angle = spoke * math.pi * (math.sqrt(5) - 1) / 2
@@ -165,22 +172,10 @@ class Fourier(LinearOperator):
 _PATTERNS = {"lines": Fourier._lines, "random": Fourier._points, "radial": Fourier._spokes}
 
 
-def _distance(side: int) -> Tensor:
-    """Distance from the slowest wave, in coefficients, (side,)."""
-    return torch.arange(side).double() - side // 2
-
-
-def _away(height: int, width: int) -> Tensor:
-    """Distance from the slowest wave, in parts of the sides, the greater of both axes."""
-    return torch.maximum(_distance(height).abs()[:, None] / height, _distance(width).abs() / width)
-
-
-def _spectrum(x: Tensor) -> Tensor:
-    return torch.fft.fftshift(torch.fft.fft2(x, norm="ortho"), dim=(-2, -1))
-
-
-def _picture(spectrum: Tensor) -> Tensor:
-    return torch.fft.ifft2(torch.fft.ifftshift(spectrum, dim=(-2, -1)), norm="ortho")
+def _away(sides: Shape) -> Tensor:
+    """Distance from the slowest wave, in parts of the sides, the greatest of all axes."""
+    each = [(torch.arange(side).double() - side // 2).abs() / side for side in sides]
+    return torch.stack(torch.meshgrid(each, indexing="ij")).amax(0)
 
 
 def _as_complex(x: Tensor) -> Tensor:
@@ -190,13 +185,12 @@ def _as_complex(x: Tensor) -> Tensor:
 def _maps(
     given: Tensor | None,
     coils: int,
-    height: int,
-    width: int,
+    sides: Shape,
     device: torch.device,
     dtype: torch.dtype,
 ) -> Tensor:
-    """The sensitivities that were given, or those of coils around the picture."""
-    return (_around(coils, height, width) if given is None else given).to(device, dtype)
+    """The sensitivities that were given, or those of coils around a picture."""
+    return (_around(coils, *sides) if given is None else given).to(device, dtype)
 
 
 def _around(coils: int, height: int, width: int) -> Tensor:
@@ -215,8 +209,11 @@ def _around(coils: int, height: int, width: int) -> Tensor:
 def _read_maps(maps: Any) -> Tensor:
     array = read_array(Path(maps)) if isinstance(maps, (str, os.PathLike)) else maps
     found = numbers(array, "What sensitivity maps are read from").to(torch.complex128)
-    if found.ndim != 3 or 0 in found.shape:
-        raise BadInputError("Sensitivity maps are (coils, H, W).", got=tuple(found.shape))
+    if found.ndim < 2 or 0 in found.shape:
+        raise BadInputError(
+            "Sensitivity maps are (coils, H, W), or (coils, …) for other images.",
+            got=tuple(found.shape),
+        )
     if not bool(torch.isfinite(torch.view_as_real(found)).all()):
         raise BadInputError("The sensitivity maps have values that are NaN or infinite.")
     return found

@@ -37,7 +37,7 @@ class Multiplies(Protocol):
 
 
 class Matrix(MatrixOperator):
-    """A x = M·vec(x), with vec in the order channel, row, column.
+    """A x = M·vec(x), with vec in the order of an image's axes: channel, row, column.
 
     ``op=M`` is short for it. M may be complex; then y is complex too, and x stays real.
 
@@ -48,7 +48,8 @@ class Matrix(MatrixOperator):
         linear operator, of scipy, PyLops or any class with ``shape``, ``matvec`` and
         ``rmatvec``, (m, n)
 
-    Raises BadInputError for a matrix that can't be read, has NaN, or other than C·H·W columns.
+    Raises BadInputError for a matrix that can't be read, has NaN, or has another number of
+    columns than the image has entries.
     """
 
     def __init__(self, *, path: str | os.PathLike[str] | None = None, matrix: Any = None) -> None:

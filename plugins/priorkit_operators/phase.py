@@ -10,9 +10,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from priorkit.interfaces import Copies, Level, Operator, Signless
+from priorkit.interfaces import Copies, Level, Operator, Shape, Signless
 from priorkit.streams import Streams
-from priorkit_operators.checks import require_picture
+from priorkit_operators.checks import sides_of
 
 __all__ = ["Phase"]
 
@@ -20,9 +20,10 @@ __all__ = ["Phase"]
 class Phase(Operator):
     """A(x) = |F(φ_k ⊙ x)|, k = 1 … masks: coded diffraction patterns, which are not linear.
 
-    F is the orthonormal Fourier transform, and every φ_k a mask of random phases. y is
-    (C, masks, H, W). Without masks, ``masks=0``, y is |F x|, which is the same for a picture
-    that is shifted or turned by 180°. Simulated noise has σ = 0.01.
+    F is the orthonormal Fourier transform over all axes but the channels, and every φ_k a mask
+    of random phases. y of a picture is (C, masks, H, W), and of other images likewise. Without
+    masks, ``masks=0``, y is |F x|, which is the same for a picture that is shifted or turned by
+    180°. Simulated noise has σ = 0.01.
 
     Parameters
     ----------
@@ -46,18 +47,19 @@ class Phase(Operator):
         self.masks, self.squared, self.seed = masks, squared, seed
 
     def prepare(self) -> None:
-        require_picture("The operator 'phase'", self.shape)
-        channels, height, width = self.shape
-        self.y_shape = (channels, max(self.masks, 1), height, width)
-        self._coded = Copies(partial(_coding, self.masks, self.seed or 0, height, width))
+        sides = sides_of(self.shape)
+        self._axes = tuple(range(-len(sides), 0))
+        self.y_shape = (*self.shape[: -len(sides)], max(self.masks, 1), *sides)
+        self._coded = Copies(partial(_coding, self.masks, self.seed or 0, sides))
 
     @property
     def memory(self) -> int:
-        return 8 * math.prod(self.y_shape[1:])
+        return 8 * math.prod(self.y_shape[self._axes[0] - 1 :])
 
     @property
     def signless(self) -> Signless:
-        return "channel"
+        """ "image" for a vector, which has no channels."""
+        return "channel" if len(self.shape) > 1 else "image"
 
     def A(self, x: Tensor) -> Tensor:
         y = self._diffracted(x)
@@ -67,20 +69,21 @@ class Phase(Operator):
         """Re(Σ_k φ̄_k ⊙ Fᴴ(r_k ⊙ direction_k)), the direction that of F(φ_k ⊙ x)."""
         y = self._diffracted(x)
         direction = 2 * y if self.squared else torch.sgn(y)
-        back = torch.fft.ifft2(r * direction, norm="ortho")
-        return (back * self._coded.like(back).conj()).sum(2).real.contiguous()
+        back = torch.fft.ifftn(r * direction, dim=self._axes, norm="ortho")
+        return (back * self._coded.like(back).conj()).sum(self._axes[0] - 1).real.contiguous()
 
     def _diffracted(self, x: Tensor) -> Tensor:
         coded = self._coded.like(x.new_empty(0, dtype=x.dtype.to_complex()))
-        return torch.fft.fft2(x[:, :, None] * coded, norm="ortho")
+        coded = x.unsqueeze(self._axes[0] - 1) * coded
+        return torch.fft.fftn(coded, dim=self._axes, norm="ortho")
 
 
 def _coding(
-    masks: int, seed: int, height: int, width: int, device: torch.device, dtype: torch.dtype
+    masks: int, seed: int, sides: Shape, device: torch.device, dtype: torch.dtype
 ) -> Tensor:
-    """All φ_k, (masks, H, W); a single one of ones for ``masks=0``."""
-    coded = torch.ones(max(masks, 1), height, width, dtype=dtype, device=device)
+    """All φ_k, (masks, *sides); a single one of ones for ``masks=0``."""
+    coded = torch.ones(max(masks, 1), *sides, dtype=dtype, device=device)
     for k in range(masks):
-        angles = 2 * math.pi * Streams(seed, "phase masks", [k]).uniform(height * width)
-        coded[k] = torch.polar(torch.ones_like(angles), angles).view(height, width)
+        angles = 2 * math.pi * Streams(seed, "phase masks", [k]).uniform(math.prod(sides))
+        coded[k] = torch.polar(torch.ones_like(angles), angles).view(sides)
     return coded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +17,7 @@ from priorkit.interfaces import IdentityOperator, Level, LinearOperator, Shape
 from priorkit.io.arrays import read_array
 from priorkit.io.pictures import load
 from priorkit.streams import permutation
-from priorkit_operators.checks import real_array, require_picture
+from priorkit_operators.checks import real_array, require_picture, sides_of
 
 __all__ = ["Gray", "Identity", "Mask"]
 
@@ -66,14 +67,15 @@ class Gray(LinearOperator):
 
 
 class Mask(LinearOperator):
-    """A x = mask ⊙ x: inpainting. y is a whole picture with zeros where nothing was seen.
+    """A x = mask ⊙ x: inpainting. y is a whole image with zeros where nothing was seen.
 
     Parameters
     ----------
     mask : "center" (a square hole of ``fraction`` of the side, the paper's rows and columns
-        22 to 40 of 64 at 0.3), "random" (that fraction of the pixels is missing, the same
-        in all channels), "left" or "bottom" (that half or fraction is missing), or a
-        picture file or array whose bright pixels (≥ ½) are seen
+        22 to 40 of 64 at 0.3; in a volume a box, in a signal a gap), "random" (that fraction of
+        the pixels is missing, the same in all channels), "left" (that half or fraction is
+        missing), "bottom" (likewise, of pictures and volumes), or an array, or for pictures a
+        picture file, whose bright pixels (≥ ½) are seen
     fraction : how much is missing; default 0.3 of the side for "center", else 0.5
     seed : of the random mask; default: the run's
 
@@ -107,33 +109,36 @@ class Mask(LinearOperator):
 
     @property
     def mask(self) -> Tensor:
-        """(C, H, W) of zeros and ones."""
+        """Zeros and ones, (*shape)."""
         return self._mask
 
     def _make(self) -> Tensor:
-        require_picture("A mask", self.shape)
-        _, height, width = self.shape
-        seen = torch.ones(height, width)
-        fraction = self.fraction
+        sides = sides_of(self.shape)
+        seen = torch.ones(sides)
         kind = self._asked if isinstance(self._asked, str) else ""
+        usual = 0.3 if kind == "center" else 0.5
+        fraction = usual if self.fraction is None else self.fraction
         if kind == "center":
-            for_side = 0.3 if fraction is None else fraction
-            top, bottom = _hole(height, for_side)
-            left, right = _hole(width, for_side)
-            seen[top:bottom, left:right] = 0
+            seen[tuple(_hole(side, fraction) for side in sides)] = 0
         elif kind == "random":
-            missing = round((0.5 if fraction is None else fraction) * height * width)
-            seen.view(-1)[permutation(self.seed or 0, "mask", height * width)[:missing]] = 0
+            n = seen.numel()
+            seen.view(-1)[permutation(self.seed or 0, "mask", n)[: round(fraction * n)]] = 0
         elif kind == "left":
-            seen[:, : round((0.5 if fraction is None else fraction) * width)] = 0
+            seen[..., : round(fraction * sides[-1])] = 0
         elif kind == "bottom":
-            seen[height - round((0.5 if fraction is None else fraction) * height) :] = 0
+            if len(sides) == 1:
+                raise BadInputError(
+                    "mask='bottom' is for pictures (C, H, W) and volumes (C, D, H, W).",
+                    got=f"shape {self.shape}",
+                    try_="mask='left', which is the beginning of a signal",
+                )
+            seen[..., sides[-2] - round(fraction * sides[-2]) :, :] = 0
         else:
             return self._from_picture()
         return seen.expand(self.shape).clone()
 
     def _from_picture(self) -> Tensor:
-        source = self._asked
+        source, sides = self._asked, sides_of(self.shape)
         if isinstance(source, (str, os.PathLike)):
             if not os.path.exists(source):
                 raise BadInputError(
@@ -143,26 +148,25 @@ class Mask(LinearOperator):
             if str(source).endswith(".npy"):
                 source = read_array(Path(source))
         if isinstance(source, (str, os.PathLike, Image.Image)):
-            source = load(source, (1, *self.shape[1:])).x[0]
+            require_picture("A picture as a mask", self.shape, "an array, or mask='random'")
+            source = load(source, (1, *sides)).x[0]
         array = real_array(source, "A mask")
-        if array.ndim == 2:
+        if array.ndim == len(sides):
             array = array[None]
-        if array.ndim != 3 or array.shape[1:] != self.shape[1:]:
-            raise BadInputError(
-                f"The mask must be {self.shape[1]}×{self.shape[2]}.", got=tuple(array.shape)
-            )
+        if array.shape[1:] != sides:
+            size = "×".join(map(str, sides))
+            raise BadInputError(f"The mask must be {size}.", got=tuple(array.shape))
         if not bool(torch.isfinite(array).all()):
             raise BadInputError("The mask has values that are NaN or infinite.")
         if float(array.max()) > 1:
             array = array / 255
-        if array.shape[0] not in (1, self.shape[0]):
-            raise BadInputError(
-                f"The mask must have 1 or {self.shape[0]} channels.", got=array.shape[0]
-            )
-        return (array >= 0.5).float().expand(self.shape).clone()
+        channels = math.prod(self.shape[: -len(sides)])
+        if array.shape[0] not in (1, channels):
+            raise BadInputError(f"The mask must have 1 or {channels} channels.", got=array.shape[0])
+        return (array >= 0.5).float().expand(channels, *sides).reshape(self.shape).clone()
 
 
-def _hole(side: int, fraction: float) -> tuple[int, int]:
-    """First row of a centred hole, and the row after it."""
+def _hole(side: int, fraction: float) -> slice:
+    """The rows of a centred hole."""
     start = int((side - side * fraction) / 2)
-    return start, start + max(1, int(side * fraction))
+    return slice(start, start + max(1, int(side * fraction)))

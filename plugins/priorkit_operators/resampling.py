@@ -1,4 +1,4 @@
-"""Pictures with fewer pixels."""
+"""Images with fewer pixels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Copies, Level, LinearOperator, Shape
-from priorkit_operators.checks import require_picture
+from priorkit_operators.checks import sides_of
 
 __all__ = ["Downsample"]
 
@@ -21,12 +21,13 @@ ROWS = 64  # rows of R that are computed at once
 class Downsample(LinearOperator):
     """A x = R x Rᵀ per channel: bicubic, antialiased, to sides that are ``factor`` times smaller.
 
-    R averages with Keys' cubic kernel, a = −½, stretched by the factor, its weights summing to
-    1 also at the edges. Simulated noise has σ = 0.01 unless said otherwise.
+    That is of pictures; of images with other axes R acts along every one of them. It averages
+    with Keys' cubic kernel, a = −½, stretched by the factor, its weights summing to 1 also at the
+    edges. Simulated noise has σ = 0.01 unless said otherwise.
 
     Parameters
     ----------
-    factor : by which the sides shrink; both must be multiples of it
+    factor : by which the sides shrink; all must be multiples of it
 
     Reference: Keys, "Cubic convolution interpolation for digital image processing", IEEE TASSP
     1981, eq. 15.
@@ -38,36 +39,48 @@ class Downsample(LinearOperator):
         self.factor = factor
 
     def prepare(self) -> None:
-        require_picture("Downsampling", self.shape)
-        channels, height, width = self.shape
-        if height % self.factor or width % self.factor:
-            fits = (channels, *(_down(side, self.factor) for side in (height, width)))
+        sides = sides_of(self.shape)
+        channels = self.shape[: -len(sides)]
+        if any(side % self.factor for side in sides):
+            fits = (*channels, *(_down(side, self.factor) for side in sides))
             raise BadInputError(
-                f"The sides of a picture must be multiples of factor = {self.factor}.",
-                got=f"{height}×{width}",
+                f"The sides of an image must be multiples of factor = {self.factor}.",
+                got="×".join(map(str, sides)),
                 try_=f"shape={fits}",
             )
-        self.y_shape = (channels, height // self.factor, width // self.factor)
-        self._rows, self._columns = (
-            Copies(partial(_weights, side, self.factor)) for side in (height, width)
-        )
+        self.y_shape = (*channels, *(side // self.factor for side in sides))
+        self._weights = {
+            axis - len(sides): Copies(partial(_weights, side, self.factor))
+            for axis, side in enumerate(sides)
+        }
 
     @property
     def memory(self) -> int:
-        return 4 * sum(side * side // self.factor for side in self.shape[1:])
+        return 4 * sum(side * side // self.factor for side in sides_of(self.shape))
 
     def A(self, x: Tensor) -> Tensor:
-        return self._rows.like(x) @ x @ self._columns.like(x).T
+        for axis, weights in self._weights.items():
+            x = _along(weights.like(x), x, axis)
+        return x
 
     def A_adjoint(self, y: Tensor) -> Tensor:
-        return self._rows.like(y).T @ y @ self._columns.like(y)
+        for axis, weights in self._weights.items():
+            y = _along(weights.like(y).T, y, axis)
+        return y
 
     def image(self, y: Tensor) -> Tensor:
         return y
 
     def shape_from(self, y_shape: Shape) -> Shape | None:
-        channels, height, width = y_shape
-        return (channels, height * self.factor, width * self.factor)
+        sides = sides_of(y_shape)
+        return (*y_shape[: -len(sides)], *(side * self.factor for side in sides))
+
+
+def _along(matrix: Tensor, x: Tensor, axis: int) -> Tensor:
+    """x multiplied by a matrix along an axis, which is counted from the end."""
+    if axis == -1:
+        return x @ matrix.T
+    return (matrix @ x.flatten(axis + 1)).unflatten(-1, x.shape[axis + 1 :])
 
 
 def _weights(side: int, factor: int, device: torch.device, dtype: torch.dtype) -> Tensor:

@@ -49,13 +49,15 @@ class TotalVariation(Penalty):
         """Raises BadInputError for vectors, whose entries have no neighbours."""
         if len(shape) < 2:
             raise BadInputError(
-                "Total variation is of images (C, H, W) or signals (C, N).",
+                "Total variation is of volumes (C, D, H, W), images (C, H, W) or signals (C, N).",
                 got=f"shape {shape}",
                 try_="shape=(1, 100) for a signal of 100 numbers",
             )
         if self.depth and len(shape) != 3:
             raise BadInputError(
-                "depth=True is for a volume given as its slices, (D, H, W).", got=f"shape {shape}"
+                "depth=True is for a volume given as its slices, (D, H, W).",
+                got=f"shape {shape}",
+                try_="no depth: ∂ goes along every axis but the channels",
             )
         if self.depth is None and len(shape) == 3 and shape[0] > 3:
             log.warning(

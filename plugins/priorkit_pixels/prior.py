@@ -16,7 +16,7 @@ class NoPrior(Prior):
     """
 
     def defaults(self, operator: Operator, noise: Noise) -> Choices:
-        """From what y shows where that is most of a picture, else from x = 0; from nearly gray
+        """From what y shows where that is most of an image, else from x = 0; from nearly gray
         pixels where A(−x) = A(x), whose slope is 0 at 0.
 
         The search ends where the misfit is that of the noise: x has n numbers, and with m of
@@ -25,7 +25,7 @@ class NoPrior(Prior):
         start: Spec | None = None
         if operator.signless:
             start = {"name": "normal", "mean": 0.5, "std": 0.1}
-        if operator.sees_image and operator.mask is not None and len(operator.shape) == 3:
+        if operator.sees_image and operator.mask is not None:
             start = {"name": "filled", "fill": "smooth"}
         elif operator.reduces:
             start = "enlarged"

@@ -39,7 +39,8 @@ WEIGHTS = ((0.008, 10.0), (0.04, 1.0), (0.08, 1.0), (0.2, 0.1), (0.4, 0.01), (0.
 class Basis(LinearDecoder, Encoder):
     """An orthonormal basis Φ, per channel: x = ½ + Φz and z = Φᵀ(x − ½).
 
-    Grey is z = 0, so that the penalty doesn't pull towards black.
+    Images are of any kind, and Φ goes over all their axes but the channels. Grey is z = 0,
+    so that the penalty doesn't pull towards black.
 
     Its defaults are a Lasso, R = ‖z‖₁, solved by coordinate descent where AΦ fits in memory
     and by FISTA otherwise. The paper's own weight is γ = 0.01 for every m.
@@ -47,8 +48,6 @@ class Basis(LinearDecoder, Encoder):
 
     def bind(self, shape: Shape) -> Self:
         """A copy for images of ``shape``. Raises BadInputError where the basis has none."""
-        if len(shape) not in (2, 3):
-            raise BadInputError("This basis is for (C, H, W) or signals (C, N).", got=shape)
         bound = copy.copy(self)
         bound.shape = tuple(shape)
         bound.check(bound.shape)
@@ -194,14 +193,15 @@ class Wavelet(Basis):
         return super()._refused(operator)
 
     def check(self, shape: Shape) -> None:
-        sides = shape[1:]
+        sides = shape[1:] or shape
         common = math.gcd(*sides)
         possible = (common & -common).bit_length() - 1
         if possible == 0 or (self.levels or 1) > possible:
             asked = self.levels or 1
             size = "×".join(map(str, sides))
+            which = "both sides" if len(sides) == 2 else "every side"
             raise BadInputError(
-                f"A wavelet basis halves both sides {asked} time{'s' if asked > 1 else ''}.",
+                f"A wavelet basis halves {which} {asked} time{'s' if asked > 1 else ''}.",
                 got=f"{size}, which can be halved {possible} times",
                 try_=f"levels={possible}" if possible else "sides that are even",
             )
@@ -214,7 +214,7 @@ class Wavelet(Basis):
 
     def synthesis(self, z: np.ndarray) -> np.ndarray:
         top, *rest = self._bands
-        bands = [z[:, :, *top], *({k: z[:, :, *band[k]] for k in band} for band in rest)]
+        bands = [z[..., *top], *({k: z[..., *band[k]] for k in band} for band in rest)]
         x = pywt.waverecn(bands, self.wavelet, "periodization", axes=_axes(z))
         return np.asarray(x, dtype=z.dtype)
 
@@ -222,10 +222,10 @@ class Wavelet(Basis):
         top, *rest = self._bands
         found = pywt.wavedecn(x, self.wavelet, "periodization", level=self._depth, axes=_axes(x))
         z = np.empty_like(x)
-        z[:, :, *top] = found[0]
+        z[..., *top] = found[0]
         for band, details in zip(rest, found[1:], strict=True):
             for key in band:
-                z[:, :, *band[key]] = details[key]
+                z[..., *band[key]] = details[key]
         return z
 
 
@@ -244,5 +244,5 @@ def _not_orthogonal(wavelet: str) -> float:
 
 
 def _axes(x: np.ndarray) -> tuple[int, ...]:
-    """All but the batch and the channel."""
-    return tuple(range(2, x.ndim))
+    """All but the batch and the channels, of which a vector has none."""
+    return tuple(range(min(2, x.ndim - 1), x.ndim))

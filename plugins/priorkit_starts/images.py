@@ -11,7 +11,7 @@ from typing import Annotated, Literal, cast
 import numpy as np
 import torch
 from pydantic import Field
-from scipy.interpolate import LinearNDInterpolator
+from scipy.interpolate import LinearNDInterpolator, interp1d
 from scipy.ndimage import binary_dilation, distance_transform_edt
 from scipy.spatial import QhullError
 from torch import Tensor
@@ -34,7 +34,7 @@ class ImageStart(Start):
 
     @abstractmethod
     def image(self, problem: Problem) -> Tensor:
-        """The images (B, C, H, W) to start from."""
+        """The images (B, *shape) to start from."""
 
 
 class Flat(ImageStart):
@@ -65,13 +65,13 @@ class Noisy(ImageStart):
 
 
 class Filled(ImageStart):
-    """The measured image, its holes filled.
+    """The measured image, of any kind, its holes filled.
 
     Parameters
     ----------
     fill : "mean" (of the seen pixels, per channel), "noise" (uniform in [0, 1]), "neighbours"
         (the nearest seen pixel) or "smooth" (least ‖Δx‖², Δ the Laplacian, by 200 steps from a
-        linear interpolation)
+        linear interpolation, in volumes from the nearest seen pixel)
     """
 
     def __init__(self, *, fill: Literal["mean", "noise", "neighbours", "smooth"] = "mean") -> None:
@@ -87,18 +87,20 @@ class Filled(ImageStart):
 
     def image(self, problem: Problem) -> Tensor:
         shown, mask = problem.operator.image, cast(Tensor, problem.operator.mask)
-        y = cast(Tensor, shown(problem.y))
-        seen = cast(Tensor, shown(mask[None].to(y)))[0]
+        sides = problem.shape[1:] or problem.shape  # of a vector, which is taken for one channel
+        y = cast(Tensor, shown(problem.y)).reshape(len(problem.y), -1, *sides)
+        seen = cast(Tensor, shown(mask[None].to(y))).reshape(-1, *sides)
         if self.fill == "mean":
             count = seen.flatten(1).sum(1).clamp_min(1)
-            filling = ((y * seen).flatten(2).sum(2) / count)[..., None, None].expand_as(y)
+            mean = (y * seen).flatten(2).sum(2) / count
+            filling = mean.view(*mean.shape, *[1] * len(sides)).expand_as(y)
         elif self.fill == "noise":
             draws = problem.streams("start").normal(y[0].numel()).view(y.shape).to(y)
             filling = (1 + torch.erf(draws / 2**0.5)) / 2  # normal → uniform
         else:
             between = _smooth if self.fill == "smooth" else _nearest
             filling = torch.stack([between(y[:, c], seen[c]) for c in range(y.shape[1])], 1)
-        return y * seen + filling * (1 - seen)
+        return (y * seen + filling * (1 - seen)).view(-1, *problem.shape)
 
 
 class Enlarged(ImageStart):
@@ -186,41 +188,45 @@ def pseudo_inverse(problem: Problem, y: Tensor, steps: int, energy: float = 0.0)
 
 
 def _nearest(y: Tensor, seen: Tensor) -> Tensor:
-    """Planes (B, H, W) in which every pixel has the value of the nearest seen one."""
+    """Channels (B, *sides) in which every pixel has the value of the nearest seen one."""
     if not bool(seen.any()):
         return torch.full_like(y, 0.5)
-    rows, columns = distance_transform_edt(
+    found = distance_transform_edt(
         seen.cpu().numpy() < 0.5, return_distances=False, return_indices=True
     )
-    return y[:, torch.from_numpy(rows).long(), torch.from_numpy(columns).long()]
+    return y[:, *torch.from_numpy(found).long()]
 
 
 def _linear(y: Tensor, seen: Tensor) -> Tensor:
-    """Planes (B, H, W), holes interpolated linearly on Delaunay triangles of the pixels beside."""
+    """Channels (B, *sides), holes interpolated linearly between the pixels beside: of a picture on
+    Delaunay triangles, which would be too many in a volume, where the nearest pixel is taken."""
     filled, there = _nearest(y, seen), seen.cpu().numpy() >= 0.5
-    beside = there & binary_dilation(~there, np.ones((3, 3)))
+    beside = there & binary_dilation(~there, np.ones((3,) * there.ndim))
     points, holes = np.argwhere(beside), np.argwhere(~there)
-    if not len(points):  # all is seen, or nothing
+    if len(points) <= there.ndim or there.ndim > 2:  # as where all is seen, or nothing
         return filled
+    values = y[:, beside].cpu().numpy().T
     try:
-        found = LinearNDInterpolator(points, y[:, beside].cpu().numpy().T)(holes)
-    except QhullError:  # fewer than three points, or all on a line
+        if there.ndim == 1:
+            found = interp1d(points[:, 0], values, axis=0, bounds_error=False)(holes[:, 0])
+        else:
+            found = LinearNDInterpolator(points, values)(holes)
+    except QhullError:  # all on a line
         return filled
-    values = torch.from_numpy(found.T).to(y)
-    old = filled[:, ~there]
-    filled[:, ~there] = torch.where(values.isnan(), old, values)
+    between = torch.from_numpy(found.T).to(y)
+    filled[:, ~there] = torch.where(between.isnan(), filled[:, ~there], between)
     return filled
 
 
 def _smooth(y: Tensor, seen: Tensor) -> Tensor:
-    """Planes (B, H, W), holes filled with the least ‖Δx‖², with no slope across the border."""
+    """Channels (B, *sides), holes filled with the least ‖Δx‖², with no slope across the border."""
     linear, holes = _linear(y, seen), (seen < 0.5).nonzero()
     if not len(holes):
         return linear
     # Δ(Δx) reaches two pixels, so only the holes' surroundings of that width matter.
-    (top, left), (bottom, right) = (holes.amin(0) - 2).clamp_min(0).tolist(), holes.amax(0) + 3
-    box = (..., slice(top, bottom), slice(left, right))
-    linear[box] = _smoothed(linear[box], (seen[box] < 0.5).to(y))
+    first, end = (holes.amin(0) - 2).clamp_min(0).tolist(), (holes.amax(0) + 3).tolist()
+    box = tuple(slice(i, j) for i, j in zip(first, end, strict=True))
+    linear[:, *box] = _smoothed(linear[:, *box], (seen[box] < 0.5).to(y))
     return linear
 
 
@@ -237,10 +243,13 @@ def _smoothed(linear: Tensor, hole: Tensor) -> Tensor:
 
 
 def _laplacian(x: Tensor) -> Tensor:
-    """The sum of the neighbours less four times x, (B, 1, H, W); symmetric."""
-    wide = F.pad(x, (1, 1, 1, 1), mode="replicate")
-    beside = wide[..., 1:-1, 2:] + wide[..., 1:-1, :-2] + wide[..., 2:, 1:-1] + wide[..., :-2, 1:-1]
-    return beside - 4 * x
+    """The sum of the neighbours less their number times x, (B, 1, *sides); symmetric."""
+    beside = []
+    for axis in range(x.ndim - 1, 1, -1):
+        side = x.shape[axis]
+        wide = torch.cat([x.narrow(axis, 0, 1), x, x.narrow(axis, side - 1, 1)], axis)
+        beside += [wide.narrow(axis, 2, side), wide.narrow(axis, 0, side)]
+    return sum(beside[1:], beside[0]) - len(beside) * x
 
 
 def _needs_image(name: str, problem: Problem) -> None:

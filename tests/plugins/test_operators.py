@@ -184,7 +184,8 @@ def test_a_gaussian_blur_is_that_of_scipy(astronaut):
 @pytest.mark.parametrize("angle", [0, 45, 90, 30])
 def test_a_shake_is_a_line_of_its_length_and_angle(angle):
     """Its spread along the line is that of a segment, across it little."""
-    kernel = Blur(kernel="motion", length=15, angle=angle).kernel.flip(0, 1)
+    bound = Blur(kernel="motion", length=15, angle=angle).bind((1, 32, 32))
+    (kernel,) = (kernel.flip(0, 1) for kernel in bound.kernels)
     rows, columns = (torch.arange(n) - (n - 1) / 2 for n in kernel.shape)
     along = columns * np.cos(np.radians(angle)) - rows[:, None] * np.sin(np.radians(angle))
     across = columns * np.sin(np.radians(angle)) + rows[:, None] * np.cos(np.radians(angle))
