@@ -165,7 +165,12 @@ def images_of(source: Any, kind: Kind, shape: tuple[int, ...] | None) -> Tensor:
     if isinstance(source, (str, os.PathLike)) and str(source).endswith(".npy"):
         source = read_array(Path(source))
     if isinstance(source, (str, os.PathLike, Image.Image)):
-        sides = shape[-2:] if shape is not None and len(shape) > 1 else (64, 64)
+        if kind.has_pixels:
+            raise BadInputError(
+                f"x must be {kind}: an array, or a .npy file.",
+                got="a picture" if isinstance(source, Image.Image) else str(source),
+            )
+        sides = shape if shape is not None and len(shape) == 2 else (64, 64)
         raise BadInputError(
             "The shape of a picture is (channels, height, width).",
             got=f"kind={kind.name!r}" if shape is None else f"shape={shape}, of {kind.many}",
