@@ -14,6 +14,7 @@ from priorkit.discovery import describe
 from priorkit.draw.tiles import png, tile
 from priorkit.errors import PriorkitError
 from priorkit.interfaces import Snapshot
+from priorkit.interfaces.kinds import PICTURE
 from priorkit.io.folders import replacing
 from priorkit.results.folder import write
 from priorkit.results.recovery import Recovery
@@ -97,4 +98,4 @@ class Job:
         self.said = f"{int(now.evaluations.max())} evaluations, misfit {float(now.misfit[0]):.3g}"
         if moment - self._last > EVERY:
             self._last = moment
-            self.shown = png(tile(now.image()[0]))
+            self.shown = png(tile(now.image()[0], PICTURE))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import io
-import math
 
 import torch
 from PIL import Image
 from torch import Tensor
 
+from priorkit.interfaces.kinds import Kind, squared
 from priorkit.io.pictures import to_pil
 
-__all__ = ["GAIN", "error_map", "fit", "gradient", "numbers", "png", "tile"]
+__all__ = ["GAIN", "error_map", "fit", "gradient", "numbers", "png", "tiff", "tile"]
 
 GAIN = 5.0  # of error maps
 LEVEL = 1  # of zlib: several times faster than the default, for files a sixth larger
@@ -54,9 +54,17 @@ def png(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def tile(x: Tensor) -> Image.Image:
-    """An image as it is; a vector or signal as a square of greys."""
-    return to_pil(x) if x.ndim == 3 else numbers(x)
+def tile(x: Tensor, kind: Kind) -> Image.Image:
+    """One image (*shape) of a kind as it is shown."""
+    return to_pil(kind.picture(x))
+
+
+def tiff(pages: Tensor) -> bytes:
+    """Planes (P, H, W) as a TIFF file with a page of float32 for each."""
+    first, *rest = (Image.fromarray(page.numpy()) for page in pages.detach().cpu().float())
+    buffer = io.BytesIO()
+    first.save(buffer, format="TIFF", save_all=True, append_images=rest)
+    return buffer.getvalue()
 
 
 def fit(picture: Image.Image, side: int) -> Image.Image:
@@ -68,11 +76,5 @@ def fit(picture: Image.Image, side: int) -> Image.Image:
 
 
 def numbers(y: Tensor) -> Image.Image:
-    """Measurements that aren't a picture, as a square of greys."""
-    values = y.detach().abs() if y.is_complex() else y.detach()
-    values = values.float().cpu().flatten()
-    side = math.ceil(math.sqrt(values.numel()))
-    spread = 3 * float(values.std(correction=0)) + 1e-12
-    square = torch.full((side * side,), 1.0)
-    square[: values.numel()] = (0.5 + 0.5 * values / spread).clamp(0, 1)
-    return to_pil(square.view(1, side, side))
+    """Measurements that aren't an image, as a square of greys."""
+    return to_pil(squared(y))

@@ -6,10 +6,12 @@ D is a :class:`Prior`, A an :class:`Operator`, ℓ a :class:`Noise`, R a :class:
 argmin a :class:`Solver`, and a :class:`Start` gives its first u; a :class:`Problem` is all of
 them together. What a component can do is the abstract class that it implements: a solver, a
 penalty or a start names the classes that it requires, and a mismatch is refused before any
-compute. Read in the order component, operator, noise, prior, penalty, problem, solver, start.
+compute. What an image can be is a :class:`Kind`. Read in the order component, kinds, operator,
+noise, prior, penalty, problem, solver, start.
 """
 
 from priorkit.interfaces.component import Component, Copies, Pullback, Shape, Space, Spec, Status
+from priorkit.interfaces.kinds import Kind, kind_of
 from priorkit.interfaces.noise import GaussianNoise, Level, Noise
 from priorkit.interfaces.operator import (
     Ensemble,
@@ -60,6 +62,7 @@ __all__ = [
     "Evaluation",
     "GaussianNoise",
     "IdentityOperator",
+    "Kind",
     "L1Penalty",
     "Level",
     "LinearDecoder",
@@ -90,6 +93,7 @@ __all__ = [
     "State",
     "Status",
     "ZeroPenalty",
+    "kind_of",
     "shared",
     "stack",
 ]

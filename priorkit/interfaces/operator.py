@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from priorkit.interfaces.component import Component, Shape
+from priorkit.interfaces.kinds import PICTURE
 from priorkit.interfaces.noise import Level
 from priorkit.linear import energy
 
@@ -101,9 +102,9 @@ class Operator(Component, ABC):
         return y if self.sees_image else None
 
     def shape_from(self, y_shape: Shape) -> Shape | None:
-        """The shape of the image whose measurement is a picture (C, H, W) of that shape.
+        """The shape of the image whose measurement is itself an image, of this shape.
 
-        None where y isn't itself a picture. Of one that is, whole numbers of 8 and 16 bits are
+        None where y isn't one. Of pictures and volumes, whole numbers of 8 and 16 bits are then
         brightness; in all other y they are numbers as they are. Asked before :meth:`bind` too.
         """
         return y_shape if self.sees_image else None
@@ -112,7 +113,7 @@ class Operator(Component, ABC):
     def reduces(self) -> bool:
         """Whether y is the picture x with fewer pixels or channels: small, or gray of colour."""
         shown = self.image(torch.zeros(1, *self.y_shape))
-        if shown is None or len(self.shape) != 3 or shown.ndim != 4:
+        if shown is None or not (PICTURE.fits(self.shape) and PICTURE.fits(shown.shape[1:])):
             return False
         (channels, *sides), (c, height, width) = self.shape, shown.shape[1:]
         factor, rest = divmod(sides[0], height)

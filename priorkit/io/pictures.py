@@ -1,9 +1,8 @@
-"""Pictures in: files, folders, PIL, numpy, torch → NCHW float in [0, 1]. And out again."""
+"""Images in: files, folders, PIL, numpy, torch → (B, *shape), of pictures in [0, 1]. And out."""
 
 from __future__ import annotations
 
 import logging
-import math
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,10 +14,12 @@ from PIL import Image
 from torch import Tensor
 
 from priorkit.errors import BadInputError
+from priorkit.interfaces.kinds import COMPLEX, PICTURE, VOLUME, Kind, kind_of
 from priorkit.io.arrays import MAX_DEPTH, numbers, read_array, require_finite
 from priorkit.io.files import distinct
 from priorkit.io.frames import frame, open_frame
 from priorkit.io.values import (
+    arranged,
     check_range,
     dimensions,
     layout,
@@ -29,9 +30,9 @@ from priorkit.io.values import (
 
 __all__ = [
     "Pictures",
-    "as_signals",
     "astronaut",
     "dimensions",
+    "images_of",
     "load",
     "raw",
     "require_signal",
@@ -47,16 +48,18 @@ OTHERS = (
     *(".heic", ".heif", ".avif", ".jxl", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2"),
     *(".exr", ".hdr", ".dcm", ".nii", ".fits"),
 )
+VOLUME_BATCH = 5  # dimensions of an array (B, C, D, H, W)
 FEWEST = 8  # rows and columns from which on an array could be a picture
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """A batch of images (B, C, H, W) float32 in [0, 1], a name for each, and the files of a
-    folder that can't be read, with the reason."""
+    """A batch of images (B, *shape), of pictures and volumes in [0, 1], a name for each, their
+    kind, and the files of a folder that can't be read, with the reason."""
 
     x: Tensor
     names: list[str]
+    kind: Kind = PICTURE
     skipped: dict[str, str] = field(default_factory=dict)
 
 
@@ -65,8 +68,14 @@ def astronaut() -> Path:
     return Path(__file__).parents[1] / "assets" / "astronaut.png"
 
 
-def load(source: Any, shape: tuple[int, ...] | None = None, *, resize: bool = False) -> Pictures:
-    """Read pictures from a path, a folder, PIL, numpy or torch.
+def load(
+    source: Any,
+    shape: tuple[int, ...] | None = None,
+    *,
+    resize: bool = False,
+    kind: str | None = None,
+) -> Pictures:
+    """Read images from a path, a folder, PIL, numpy or torch.
 
     The same numbers give the same pictures in any container; no memory is shared with it.
 
@@ -79,24 +88,26 @@ def load(source: Any, shape: tuple[int, ...] | None = None, *, resize: bool = Fa
         their EXIF says.
     shape : (C, H, W) to bring files and PIL images to: the largest centred box of these
         proportions, resized with antialiased bilinear. Arrays are taken as they are and
-        must have this shape. (d,) asks for vectors, (C, N) for signals: an array of that shape
-        or a batch of these, of any values.
+        must have this shape. (d,) asks for vectors, (C, N) for signals, (C, D, H, W) for volumes:
+        an array of that shape or a batch of these, of any values; of volumes as of pictures.
     resize : crop and resize arrays too, and convert between gray and colour, as for files
+    kind : of the images, see :mod:`priorkit.interfaces.kinds`, where neither the shape nor the
+        array tells it. An array of five dimensions is of volumes, (B, C, D, H, W); one of complex
+        numbers, (H, W) or (B, H, W), is of complex pictures
 
     Raises BadInputError for anything that isn't a picture, NaN, values out of range, and arrays
     with masked entries.
     """
-    if shape is not None and len(shape) < 3:
-        x = as_signals(source, tuple(shape))
-        kind = "vector" if len(shape) == 1 else "signal"
-        return Pictures(x, [f"{i:04d}" for i in range(len(x))] if len(x) > 1 else [kind])
+    known = kind_of(shape, kind)
+    if known is not PICTURE:
+        return _named(images_of(source, known, shape), known)
     if isinstance(source, (list, tuple)):
         if not source:
             raise BadInputError("No pictures given.", got="an empty list")
         if not _is_nested(source):
-            return _batch([load(item, shape, resize=resize) for item in source])
+            return _batch([load(item, shape, resize=resize, kind=kind) for item in source])
     if isinstance(source, (str, os.PathLike)):
-        return _from_path(Path(source), shape, resize)
+        return _from_path(Path(source), shape, resize, kind)
     if isinstance(source, Image.Image):
         return Pictures(_checked(frame(source, shape)), ["image"])
     try:
@@ -107,7 +118,16 @@ def load(source: Any, shape: tuple[int, ...] | None = None, *, resize: bool = Fa
         raise _no_picture(source) from error
     if given.ndim == 0:
         raise _no_picture(source)
-    return _from_array(given, shape, resize)
+    told = COMPLEX if given.is_complex() else VOLUME if given.ndim == VOLUME_BATCH else PICTURE
+    if told is PICTURE or kind is not None:
+        return _from_array(given, shape, resize)
+    if shape is not None and not told.fits(shape):
+        raise BadInputError(
+            f"x must be {PICTURE}, of {dimensions(shape)} here.",
+            got=f"{told}, an array of {dimensions(given.shape)}",
+            try_="another prior, or another shape",
+        )
+    return _named(images_of(given, told, shape), told)
 
 
 def raw(source: Any, what: str) -> Tensor:
@@ -135,36 +155,44 @@ def raw(source: Any, what: str) -> Tensor:
     return numbers(source, what)
 
 
-def as_signals(source: Any, shape: tuple[int, ...]) -> Tensor:
-    """Vectors (d,) or signals (C, N): arrays of real numbers of any size, (B, *shape).
+def images_of(source: Any, kind: Kind, shape: tuple[int, ...] | None) -> Tensor:
+    """Images of a kind, from an array or a .npy file: one or a batch, (B, *shape).
 
-    Raises BadInputError for other shapes, for files of pictures, and where an array of two
-    dimensions could as well be one gray picture.
+    Complex numbers (H, W) are complex pictures. Raises BadInputError for other shapes and values,
+    for files of pictures, and where an array of two dimensions could as well be one gray picture.
     """
-    kind = "vectors" if len(shape) == 1 else "signals"
+    many = kind.many if shape is None else f"{kind.many} of {dimensions(shape)} numbers"
     if isinstance(source, (str, os.PathLike)) and str(source).endswith(".npy"):
         source = read_array(Path(source))
     if isinstance(source, (str, os.PathLike, Image.Image)):
-        sides = shape if len(shape) == 2 else (64, 64)
+        if kind.has_pixels:
+            raise BadInputError(
+                f"x must be {kind}: an array, or a .npy file.",
+                got="a picture" if isinstance(source, Image.Image) else str(source),
+            )
+        sides = shape if shape is not None and len(shape) == 2 else (64, 64)
         raise BadInputError(
             "The shape of a picture is (channels, height, width).",
-            got=f"shape={shape}, of {kind}",
+            got=f"kind={kind.name!r}" if shape is None else f"shape={shape}, of {kind.many}",
             try_=f"shape={(3, *sides)}, or {(1, *sides)} for gray",
         )
-    x = numbers(source, f"This is about {kind} of {dimensions(shape)} numbers: what is given")
-    if x.is_complex():
-        raise BadInputError(f"{kind.capitalize()} are real numbers.", got="complex ones")
+    x = numbers(source, f"This is about {many}: what is given")
     given = tuple(x.shape)
-    require_signal(given, shape)
-    if len(shape) == 2 and shape[0] == 1 and given[-1:] == shape[1:] and x.ndim < 3:
-        x = x.view(-1, *shape)  # the axis of a single channel may be left out
-    x = x[None] if x.ndim == len(shape) else x
-    if tuple(x.shape[1:]) != shape or not len(x):
-        want = ", ".join(map(str, ("B", *shape)))
-        raise BadInputError(f"{kind.capitalize()} must be ({want}) here.", got=f"shape {given}")
+    if x.is_complex() and kind is not COMPLEX:
+        raise BadInputError(f"{kind.many.capitalize()} are real numbers.", got="complex ones")
+    if shape is not None:
+        require_signal(given, shape)
+    x = arranged(x, kind, shape)
+    if not x.numel() or not kind.fits(x.shape[1:]) or shape not in (None, tuple(x.shape[1:])):
+        want = ", ".join(map(str, ("B", *(kind.axes if shape is None else shape))))
+        raise BadInputError(
+            f"{kind.many.capitalize()} must be ({want}) here.", got=f"shape {given}"
+        )
+    if kind.bounded:
+        check_range(x)
     x = x if x.is_floating_point() else x.double()
-    require_finite(x, f"A {kind[:-1]}")
-    return x
+    require_finite(x, f"A {kind.name}")
+    return x.contiguous()
 
 
 def require_signal(given: tuple[int, ...], shape: tuple[int, ...]) -> None:
@@ -178,25 +206,10 @@ def require_signal(given: tuple[int, ...], shape: tuple[int, ...]) -> None:
 
 
 def to_pil(x: Tensor) -> Image.Image:
-    """One image (C, H, W) in [0, 1] → PIL, rounded to 8 bits.
-
-    One channel is gray and three are colour. Any other number is shown as gray pictures side by
-    side, row by row, in as many rows as columns or one less; the places left are white.
-    """
+    """A picture (1, H, W) or (3, H, W) in [0, 1] → PIL, rounded to 8 bits."""
     values = (x.detach().float().cpu().clamp(0, 1) * 255).round().byte()
-    array = (values if len(values) in (1, 3) else _mosaic(values)).permute(1, 2, 0).numpy()
+    array = values.permute(1, 2, 0).numpy()
     return Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
-
-
-def _mosaic(channels: Tensor) -> Tensor:
-    """Pictures of 8 bits (C, H, W) side by side as one, (1, rows · H, columns · W)."""
-    count, height, width = channels.shape
-    columns = math.ceil(math.sqrt(count))
-    rows = math.ceil(count / columns)
-    whole = channels.new_full((rows * columns, height, width), 255)
-    whole[:count] = channels
-    whole = whole.view(rows, columns, height, width).transpose(1, 2)
-    return whole.reshape(1, rows * height, columns * width)
 
 
 def _no_picture(source: Any) -> BadInputError:
@@ -235,8 +248,13 @@ def _from_array(x: Tensor, shape: tuple[int, ...] | None, resize: bool) -> Pictu
                 try_="resize=True, to crop and resize it",
             )
         x = resized(x, shape)
-    names = [f"{i:04d}" for i in range(len(x))] if len(x) > 1 else ["image"]
-    return Pictures(x.contiguous(), names)
+    return _named(x.contiguous(), PICTURE)
+
+
+def _named(x: Tensor, kind: Kind) -> Pictures:
+    """A batch of a kind; several have numbers as names."""
+    alone = "image" if kind is PICTURE else kind.name
+    return Pictures(x, [f"{i:04d}" for i in range(len(x))] if len(x) > 1 else [alone], kind)
 
 
 def _is_folder(path: Path) -> bool:
@@ -250,11 +268,13 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir()
 
 
-def _from_path(path: Path, shape: tuple[int, ...] | None, resize: bool) -> Pictures:
+def _from_path(
+    path: Path, shape: tuple[int, ...] | None, resize: bool = False, kind: str | None = None
+) -> Pictures:
     if _is_folder(path):
         return _from_folder(path, shape)
     if path.suffix == ".npy":
-        return load(read_array(path), shape, resize=resize)
+        return load(read_array(path), shape, resize=resize, kind=kind)
     return Pictures(_checked(open_frame(path, shape)), [_text(path.stem)])
 
 
@@ -294,7 +314,7 @@ def _from_folder(folder: Path, shape: tuple[int, ...] | None) -> Pictures:
     errors = []
     for path in files:
         try:
-            parts.append(_from_path(path, shape, False))
+            parts.append(_from_path(path, shape))
         except BadInputError as error:
             errors.append(error)
             skipped[_text(path.name)] = str(error)
@@ -314,4 +334,4 @@ def _batch(parts: list[Pictures]) -> Pictures:
     )
     names = distinct([n for p in parts for n in p.names])
     skipped = {name: reason for p in parts for name, reason in p.skipped.items()}
-    return Pictures(torch.cat([p.x for p in parts]), names, skipped)
+    return Pictures(torch.cat([p.x for p in parts]), names, parts[0].kind, skipped)

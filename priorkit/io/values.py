@@ -12,10 +12,12 @@ from PIL import Image
 from torch import Tensor
 
 from priorkit.errors import BadInputError
+from priorkit.interfaces.kinds import COMPLEX, PICTURE, Kind
 from priorkit.io.arrays import MISSING, require_finite
 
 __all__ = [
     "LUMA",
+    "arranged",
     "centre_box",
     "check_range",
     "dimensions",
@@ -51,6 +53,24 @@ def scaled(x: Tensor) -> Tensor:
             else None,
         )
     return x
+
+
+def arranged(x: Tensor, kind: Kind, shape: tuple[int, ...] | None) -> Tensor:
+    """The numbers of one image or of a batch as those of a kind: pictures as :func:`layout`, other
+    brightness as :func:`scaled`, complex numbers as two channels, all else as it is.
+
+    One channel needs no axis of its own, and one image no batch. Whether the result
+    is (B, *shape) is left to be checked. Raises as these.
+    """
+    if kind is PICTURE:
+        return layout(x, shape) if x.ndim in (2, 3, 4) and 0 not in x.shape else x
+    if kind is COMPLEX and x.is_complex():
+        x = torch.view_as_real(x).movedim(-1, -3)
+    x = scaled(x) if kind.bounded else x
+    axes = len(kind.axes)
+    if shape is not None and shape[0] == 1 < axes and x.shape[1 - axes :] == shape[1:]:
+        x = x.reshape(-1, *shape) if x.ndim <= axes else x
+    return x[None] if x.ndim == axes else x
 
 
 def layout(x: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from priorkit.draw.tiles import png, tile
+from priorkit.draw.tiles import png, tiff, tile
 from priorkit.io import records
 from priorkit.io.files import file_names, write_atomic
 from priorkit.io.folders import replacing
@@ -21,8 +21,9 @@ __all__ = ["save", "write"]
 def save(recovery: Recovered, folder: Path) -> Path:
     """Write everything of a run into ``folder``, all of it or nothing.
 
-    The files: ``images/NAME.png``, the recoveries (NAME made a possible file name; channels other
-    than one or three side by side in gray); ``grid.png``, ``report.html``, ``config.toml`` (which
+    The files: ``images/NAME.png``, the recoveries as they are shown (NAME made a possible
+    file name); beside it ``NAME.tiff``, of spectra all bands and of volumes all slices, as pages of
+    float32; ``grid.png``, ``report.html``, ``config.toml`` (which
     starts a run with the same inputs and settings), ``trace.json``, ``y.npy``, ``x.npy``;
     ``z.npy``, ``truth.npy``, ``start.npy`` and, of draws, ``spread.npy`` and ``samples.npy``, where
     there are any; ``record.json``; and ``manifest.json``, a list of these. An earlier run in the
@@ -37,7 +38,9 @@ def save(recovery: Recovered, folder: Path) -> Path:
 def write(recovery: Recovered, folder: Path, place: Path) -> None:
     """Write a run into the new ``folder``; its config has the paths of ``place``, its final one."""
     for name, x in zip(file_names(recovery.names), recovery.x, strict=True):
-        write_atomic(folder / "images" / f"{name}.png", png(tile(x)))
+        write_atomic(folder / "images" / f"{name}.png", png(tile(x, recovery.kind)))
+        if (pages := recovery.kind.pages(x)) is not None:
+            write_atomic(folder / "images" / f"{name}.tiff", tiff(pages))
     write_atomic(folder / "grid.png", png(grid(recovery)))
     page.write(recovery, folder / "report.html", beside=True)
     arrays = {name: getattr(recovery, name) for name in ("y", "x", "z", "truth", "start")}

@@ -12,6 +12,7 @@ from torch import Tensor
 from priorkit.draw.html import document, embedded, table, thumbnail
 from priorkit.draw.svg import Line, plot, standalone
 from priorkit.draw.tiles import fit, png, tile
+from priorkit.interfaces import kind_of
 from priorkit.io.files import write_atomic
 from priorkit.io.pictures import dimensions
 from priorkit.results.contender import Contender, places
@@ -28,6 +29,8 @@ MAX_COLUMNS, THUMBNAIL = 12, 128
 def pictures(rows: Sequence[Contender], truth: Tensor, side: int = 96) -> Image.Image:
     """The truth in the first row, then one row per prior and m, its mean PSNR at the left."""
     shown = [(row, row.recovery) for row in rows]
+    kinds = [recovery.kind for _, recovery in shown if recovery is not None]
+    kind = kinds[0] if kinds else kind_of(tuple(truth.shape[1:]))
     count = min(len(truth), MAX_COLUMNS)
     gap, margin = 4, 190
     canvas = Image.new(
@@ -46,7 +49,7 @@ def pictures(rows: Sequence[Contender], truth: Tensor, side: int = 96) -> Image.
         draw.multiline_text((gap, top + 4), "\n".join(lines), fill="#333333", font=font)
         images = truth if row is None else recovery.x if recovery is not None else None
         for c, x in enumerate([] if images is None else images[:count]):
-            canvas.paste(fit(tile(x), side), (margin + c * (side + gap), top))
+            canvas.paste(fit(tile(x, kind), side), (margin + c * (side + gap), top))
     return canvas
 
 

@@ -63,7 +63,7 @@ def _row(recovery: Recovered, i: int, beside: bool) -> str:
             caption += f', <a href="images/{html.escape(files[i])}.png">{size}</a>'
         scale = _scale() if what in ("error", "spread") else ""
         figures.append(f"<figure>{shown}<figcaption>{caption}</figcaption>{scale}</figure>")
-    if recovery.truth is not None and recovery.x.ndim == 4:
+    if recovery.truth is not None and recovery.kind.has_pixels:
         figures.append(
             '<figure class="wipe"><div><img alt="truth"><img alt="recovery" class="over"></div>'
             f'<input type="range" aria-label="{html.escape(name)}: truth or recovery" value="50">'

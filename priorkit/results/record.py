@@ -13,6 +13,7 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError, WeightsError
 from priorkit.interfaces import Draws
+from priorkit.interfaces.adapt import Slices
 from priorkit.io.files import file_sha256
 from priorkit.io.records import FORMAT, Saved, number
 from priorkit.results.recovered import Recovered
@@ -59,6 +60,8 @@ def make(outcome: Outcome, recovery: Recovered) -> dict[str, Any]:
         if recovery.draws is not None:
             image |= _drawn(recovery.draws.rows([i]), recovery, i)
         record["images"].append(image)
+    if isinstance(setup.problem.prior, Slices):
+        record["slices"] = True  # the prior is for pictures, and went over those of volumes
     return record if outcome.weight is None else record | {"weight": outcome.weight}
 
 

@@ -8,32 +8,27 @@ from typing import Any
 from torch import Tensor
 
 from priorkit import metrics
-from priorkit.interfaces import Draws, Operator, Status
+from priorkit.interfaces import Draws, Kind, Operator, Status
 from priorkit.run.rows import Row, Trace
 
-__all__ = ["Recovered", "Scores", "peak", "score"]
+__all__ = ["Recovered", "Scores", "score"]
 
 
 @dataclass(frozen=True)
 class Scores:
-    """How near images are to the truth, each (B,); PSNR and SSIM of pictures only."""
+    """How near images are to the truth, each (B,); PSNR and SSIM of what has pixels only."""
 
     error: Tensor | None = None
     psnr: Tensor | None = None
     ssim: Tensor | None = None
 
 
-def score(x: Tensor, truth: Tensor | None) -> Scores:
+def score(x: Tensor, truth: Tensor | None, kind: Kind) -> Scores:
     """The scores of a batch, none without a truth."""
     if truth is None:
         return Scores()
     error = metrics.reconstruction_error(x, truth)
-    return Scores(error, peak(x, truth), metrics.ssim(x, truth) if x.ndim == 4 else None)
-
-
-def peak(x: Tensor, truth: Tensor | None) -> Tensor | None:
-    """The PSNR of pictures, (B,), where the truth is known."""
-    return None if truth is None or x.ndim != 4 else metrics.psnr(x, truth)
+    return Scores(error, kind.psnr(x, truth), kind.ssim(x, truth))
 
 
 @dataclass(repr=False)
@@ -42,15 +37,16 @@ class Recovered:
 
     Attributes
     ----------
-    x : images (B, C, H, W), clipped to [0, 1] where the measurements were simulated from
-        pictures; of a sampler the mean of its draws
+    kind : what the images are
+    x : images (B, *shape), pictures and volumes clipped to [0, 1] where the measurements were
+        simulated from such; of a sampler the mean of its draws
     z : latents (B, k) in latent space, else None
     y : measurements (B, …)
     operator : the operator, bound to the shape of the images
     status : per image "converged", "stopped" (by the budget or Ctrl-C) or "diverged"
     reason : per image, why it ended, of the solver's own x: before values are clipped
     truth : the images that were measured, where they are known
-    scores : psnr, ssim, error per image, computed once; the first two for pictures only
+    scores : psnr, ssim, error per image, computed once; the first two for what has pixels only
     evaluations : per image, in the solver's unit
     objective : per image at the end, of the solver's u
     misfit : ℓ(A x̂, y) per image, x̂ the image that is returned
@@ -67,6 +63,7 @@ class Recovered:
     record : everything needed to repeat the run
     """
 
+    kind: Kind
     x: Tensor
     z: Tensor | None
     y: Tensor
@@ -104,8 +101,9 @@ class Recovered:
     @property
     def expected_psnr(self) -> Tensor | None:
         """The PSNR per image in dB that the solver expects without knowing the truth, (B,), an
-        estimate: −10 log₁₀ of the expected error. None where it can't tell; pictures only."""
-        if self.expected_error is None or self.x.ndim != 4:
+        estimate: −10 log₁₀ of the expected error. None where it can't tell, and of images that
+        aren't brightness."""
+        if self.expected_error is None or not self.kind.bounded:
             return None
         return -10 * self.expected_error.clamp_min(1e-30).log10()
 

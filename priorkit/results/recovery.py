@@ -10,11 +10,10 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from priorkit.draw.tiles import png
+from priorkit.draw.tiles import png, tile
 from priorkit.errors import PluginError
-from priorkit.io.pictures import to_pil
 from priorkit.results import folder, page, record, views
-from priorkit.results.recovered import Recovered, peak, score
+from priorkit.results.recovered import Recovered, score
 from priorkit.run.rows import Row, stacked_draws
 from priorkit.run.run import Outcome
 from priorkit.settings.given import GivenStart
@@ -30,12 +29,15 @@ class Recovery(Recovered):
     def of(cls, outcome: Outcome, y: Tensor, truth: Tensor | None, names: list[str]) -> Self:
         """What came back of a run, scored and recorded."""
         setup, best, rows = outcome.setup, outcome.best, outcome.rows
+        kind = setup.kind
         x = torch.stack([row.x for row in best])
         tries = [torch.stack([r.x for r in rows[i : i + len(y)]]) for i in _firsts(rows, len(y))]
-        psnr = [known for each in tries if (known := peak(each, truth)) is not None]
+        each = [] if truth is None else [kind.psnr(images, truth) for images in tries]
+        psnr = [known for known in each if known is not None]
         told = torch.tensor([_expected(outcome, i) for i in range(len(best))], dtype=torch.float64)
         latent = setup.problem.space == "latent" and setup.averaging == 1
         found = cls(
+            kind=kind,
             x=x,
             z=torch.stack([row.u for row in best]) if latent else None,
             y=y,
@@ -44,7 +46,7 @@ class Recovery(Recovered):
             reason=[row.reason for row in best],
             names=names,
             truth=truth,
-            scores=score(x, truth),
+            scores=score(x, truth, kind),
             evaluations=[row.evaluations for row in best],
             objective=torch.tensor([row.value for row in best], dtype=torch.float64).to(y.device),
             misfit=torch.tensor([row.misfit for row in best], dtype=torch.float64).to(y.device),
@@ -84,8 +86,8 @@ class Recovery(Recovered):
         return page.write(self, Path(path))
 
     def image(self, i: int = 0) -> Any:
-        """Recovered image ``i`` as a PIL image."""
-        return to_pil(self.x[i])
+        """Recovered image ``i`` as a PIL image, as it is shown."""
+        return tile(self.x[i], self.kind)
 
 
 class RunError(PluginError):

@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from priorkit.draw.figure import figure
 from priorkit.draw.tiles import GAIN, error_map, fit, numbers, tile
+from priorkit.interfaces import kind_of
 from priorkit.io.pictures import dimensions
 from priorkit.results.recovered import Recovered
 
@@ -26,12 +27,13 @@ class Shown(NamedTuple):
 
 def columns(recovery: Recovered, i: int) -> list[Shown]:
     """The pictures that are shown of image ``i``."""
-    shown = []
+    shown, kind = [], recovery.kind
     if recovery.truth is not None:
-        shown.append(Shown("truth", "truth", tile(recovery.truth[i])))
+        shown.append(Shown("truth", "truth", tile(recovery.truth[i], kind)))
     measured = recovery.operator.image(recovery.y[i : i + 1])
     if measured is not None:
-        shown.append(Shown("measurement", "measurement", tile(measured[0])))
+        like = kind if kind.fits(measured.shape[1:]) else kind_of(tuple(measured.shape[1:]))
+        shown.append(Shown("measurement", "measurement", tile(measured[0], like)))
     else:
         caption = f"{recovery.y[i].numel():,} numbers"
         shown.append(Shown("measurement", caption, numbers(recovery.y[i])))
@@ -42,12 +44,12 @@ def columns(recovery: Recovered, i: int) -> list[Shown]:
         caption += f", SSIM {float(ssim[i]):.2f}" if ssim is not None else ""
     elif (expected := recovery.expected_psnr) is not None and expected[i].isfinite():
         caption = f"{float(expected[i]):.1f} dB expected"
-    shown.append(Shown("recovery", caption, tile(recovery.x[i])))
-    if recovery.truth is not None and recovery.x.ndim == 4:
-        error = (recovery.x[i] - recovery.truth[i]).abs()
+    shown.append(Shown("recovery", caption, tile(recovery.x[i], kind)))
+    if recovery.truth is not None and kind.has_pixels:
+        error = kind.flat(recovery.x[i] - recovery.truth[i]).abs()
         shown.append(Shown("error", f"{GAIN:g} · |error|", error_map(error)))
-    if recovery.draws is not None and recovery.x.ndim == 4:
-        spread = error_map(recovery.draws.spread[i])
+    if recovery.draws is not None and kind.has_pixels:
+        spread = error_map(kind.flat(recovery.draws.spread[i]))
         shown.append(Shown("spread", f"{GAIN:g} · std of draws", spread))
     return shown
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError, MismatchError
 from priorkit.interfaces import GaussianNoise, Operator
+from priorkit.interfaces.kinds import VECTOR
 from priorkit.settings.select import Selection
 
 __all__ = ["estimate", "require_gaussian", "require_picture"]
@@ -31,7 +32,7 @@ def require_gaussian(noise: Selection) -> None:
 
 def require_picture(name: str, operator: Operator) -> None:
     """Raise MismatchError for an operator (bound) whose y has no pixels to compare."""
-    if len(operator.y_shape) > 1 and operator.shape_from(operator.y_shape) is not None:
+    if not VECTOR.fits(operator.y_shape) and operator.shape_from(operator.y_shape) is not None:
         return
     raise MismatchError(
         "sigma='auto' takes the noise from a measurement that is itself a picture, and that of "

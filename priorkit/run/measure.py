@@ -8,16 +8,17 @@ import torch
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import LinearOperator, Operator, Shape
+from priorkit.interfaces import Kind, LinearOperator, Operator, Shape, kind_of
+from priorkit.interfaces.kinds import COMPLEX, VOLUME
 from priorkit.io.arrays import MISSING, require_finite
-from priorkit.io.pictures import require_signal
-from priorkit.io.values import layout
+from priorkit.io.pictures import VOLUME_BATCH, require_signal
+from priorkit.io.values import arranged
 from priorkit.linear import energy
 from priorkit.run.setup import Setup
 from priorkit.settings.select import blaming
 from priorkit.streams import Streams
 
-__all__ = ["batch", "is_picture", "measurement", "question_sigma", "shape_of", "simulate"]
+__all__ = ["batch", "measurement", "question_sigma", "shape_of", "simulate"]
 
 log = logging.getLogger("priorkit")
 
@@ -35,13 +36,19 @@ def simulate(setup: Setup, x: Tensor) -> Tensor:
     return y if operator.mask is None else y * operator.mask.to(y)
 
 
-def shape_of(y: Tensor, operator: Operator) -> Shape | None:
-    """The image's shape where the measurement is itself a picture that tells it; else None."""
-    if y.ndim not in (2, 3, 4) or 0 in y.shape:
+def shape_of(y: Tensor, operator: Operator, name: str | None) -> Shape | None:
+    """The shape of x where the measurement is itself an image that tells it; else None.
+
+    ``name`` is that of the kind of x where it is known: without, y is taken for pictures, or where
+    it has five dimensions for volumes.
+    """
+    kind = VOLUME if name is None and y.ndim == VOLUME_BATCH else kind_of(None, name)
+    plain = torch.ones(1, dtype=y.dtype if kind is COMPLEX else None).expand(y.shape)
+    image = tuple(arranged(plain, kind, None).shape[1:])
+    if not kind.fits(image) or 0 in image:
         return None
-    picture = torch.ones(1).expand(y.shape)
     with blaming("operator"):
-        return operator.shape_from(tuple(layout(picture).shape[1:]))
+        return operator.shape_from(image)
 
 
 def measurement(y: Tensor, setup: Setup) -> Tensor:
@@ -52,12 +59,13 @@ def measurement(y: Tensor, setup: Setup) -> Tensor:
     Raises BadInputError for another shape or values.
     """
     operator = setup.problem.operator
-    values = batch(y, operator)
+    values = batch(y, operator, setup.kind)
     dtype = setup.dtype
     probe = operator.A(torch.zeros(1, *setup.problem.shape, device=setup.device))
     if values.is_complex() and not probe.is_complex():
         raise BadInputError(
-            "The measurement y is complex, and the operator's output is real.", try_="y.real"
+            "The measurement y is complex, and the operator's output is real.",
+            try_="y.real, or kind='complex' where x is complex too",
         )
     if probe.is_complex() and not values.is_complex():
         raise BadInputError(
@@ -68,46 +76,52 @@ def measurement(y: Tensor, setup: Setup) -> Tensor:
         dtype = torch.complex128 if dtype == torch.float64 else torch.complex64
     values = values.to(setup.device, dtype)
     setup.problem.noise.check(values)
-    if is_picture(operator) and not values.is_complex() and float(values.max()) <= 2:
+    if _is_bright(operator, setup.kind) and not probe.is_complex() and float(values.max()) <= 2:
         question_sigma(setup, refuse=False)
     _question_units(values, setup)
     return values if operator.mask is None else values * operator.mask.to(values)
 
 
-def is_picture(operator: Operator) -> bool:
-    """Whether the y of a bound operator is itself a picture, so that its numbers are brightness."""
-    if len(operator.shape) != 3 or len(operator.y_shape) != 3:
+def _is_image(operator: Operator, kind: Kind) -> bool:
+    """Whether the y of a bound operator is itself an image of the kind of x."""
+    if not (kind.has_pixels and kind.fits(operator.y_shape)):
         return False
     with blaming("operator"):
         return operator.shape_from(operator.y_shape) is not None
 
 
-def batch(values: Tensor, operator: Operator) -> Tensor:
+def _is_bright(operator: Operator, kind: Kind) -> bool:
+    """Whether it is a picture or a volume, so that its numbers are brightness."""
+    return kind.bounded and _is_image(operator, kind)
+
+
+def batch(values: Tensor, operator: Operator, kind: Kind) -> Tensor:
     """(B, *y_shape) of a bound operator. Raises BadInputError for another shape, or values that
     aren't finite.
 
     One channel needs no axis of its own, and one measurement no batch.
     """
     shape, given = operator.y_shape, tuple(values.shape)
-    if is_picture(operator) and not values.is_complex():
-        if values.ndim in (2, 3, 4) and 0 not in given:
-            values = layout(values, shape)
-    elif len(operator.shape) == 2 and operator.sees_image:
+    if _is_image(operator, kind) and (kind is COMPLEX or not values.is_complex()):
+        values = arranged(values, kind, shape)
+    elif kind is COMPLEX and shape[0] == 1 and given[1:] == shape[1:]:
+        values = values[:, None]
+    elif operator.sees_image:
         require_signal(given, shape)
     if values.ndim == len(shape) - 1 and shape[0] == 1:
         values = values[None]
     if values.ndim == len(shape):
         values = values[None]
     if tuple(values.shape[1:]) != shape or not len(values):
-        picture = len(operator.shape) < 3 and len(given) > 2
+        picture = not kind.has_pixels and len(given) > 2
         raise BadInputError(
             f"The measurement y must be {shape}, or a batch of these.",
             got=given,
             try_="shape=(channels, height, width) of a picture"
             if picture
-            else "the operator's own m, and shape=… of the picture to recover",
+            else f"the operator's own m, and shape=… of the {kind.name} to recover",
         )
-    require_finite(values, "The measurement y", MISSING if is_picture(operator) else None)
+    require_finite(values, "The measurement y", MISSING if _is_bright(operator, kind) else None)
     return values
 
 
@@ -117,7 +131,7 @@ def _question_units(y: Tensor, setup: Setup) -> None:
     ‖y‖/‖A 1‖ is how bright an even picture would be that measures as much.
     """
     shape, operator = setup.problem.shape, setup.problem.operator
-    if len(shape) != 3 or not isinstance(operator, LinearOperator):
+    if not setup.kind.bounded or not isinstance(operator, LinearOperator):
         return
     one = torch.ones(1, *shape, device=setup.device, dtype=setup.dtype)
     bright = float((energy(y).max() / energy(operator.A(one)).clamp_min(1e-300)).sqrt())
@@ -133,7 +147,7 @@ def question_sigma(setup: Setup, *, refuse: bool) -> None:
     """Refuse noise on the scale of 0 to 255 for pictures in [0, 1], or where they aren't
     simulated only warn of it. Raises BadInputError."""
     sigma = setup.problem.noise.level.sigma
-    if sigma is None or sigma <= 1 or not is_picture(setup.problem.operator):
+    if sigma is None or sigma <= 1 or not _is_bright(setup.problem.operator, setup.kind):
         return
     white = next((w for w in (255, 4095) if sigma <= w), 65535)
     error = BadInputError(

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from priorkit.interfaces import Draws, Pixels, Status
+from priorkit.interfaces import Draws, Kind, Pixels, Status
 from priorkit.loop import Ledger, company
 
-__all__ = ["Row", "Trace", "best", "ended", "shown", "stacked_draws"]
+__all__ = ["Row", "Trace", "best", "ended", "stacked_draws"]
 
 
 @dataclass
@@ -37,11 +37,12 @@ class Row:
     Attributes
     ----------
     u : where the solver ended, (n,)
-    x : its image (*shape): of measured pictures within [0, 1], else anywhere
+    x : its image (*shape): of measured pictures within [0, 1], else anywhere, as what an
+        instrument measured has units of its own
     value : the objective at u
     misfit : ℓ(A x, y), of ``x``, whatever the solver's last was
     expected : the error (1/n)‖x̂ − x‖² that the solver expects, NaN where it can't tell
-    outside : how many values of the picture left [0, 1]
+    outside : how many values of the image left [0, 1]
     status, reason, evaluations : as the loop has them
     draws : of a sampler, a batch of one; None of others, and before the first draw
     trace : of the way there, which also says which image this is, and which restart of it
@@ -60,7 +61,7 @@ class Row:
     trace: Trace
 
 
-def ended(ledger: Ledger, places: Sequence[int], traces: Sequence[Trace]) -> list[Row]:
+def ended(ledger: Ledger, places: Sequence[int], traces: Sequence[Trace], kind: Kind) -> list[Row]:
     """The rows of a batch at some ``places``, with their images: D(u), or of a sampler the mean of
     its draws.
 
@@ -73,17 +74,15 @@ def ended(ledger: Ledger, places: Sequence[int], traces: Sequence[Trace]) -> lis
     with torch.no_grad():
         x = problem.image(u)
         signless = problem.operator.signless
-        if signless and isinstance(problem.decoder, Pixels) and x.ndim == 4:
-            over = (2, 3) if signless == "channel" else (1, 2, 3)
+        if signless and isinstance(problem.decoder, Pixels) and kind.bounded:
+            over = tuple(range(2 if signless == "channel" else 1, x.ndim))
             x = torch.where(x.double().sum(over, keepdim=True) < 0, -x, x)
             u = problem.decoder.encode(x)
         if drawn is not None:
             there = (drawn.count > 0).view(-1, *[1] * (x.ndim - 1))
             x = torch.where(there, drawn.mean, x)
-        outside = torch.zeros(len(x), dtype=torch.long, device=x.device)
-        if x.ndim == 4:
-            outside = ((x < 0) | (x > 1)).flatten(1).sum(1)
-        x = shown(x, clip=problem.simulated)
+        outside = kind.outside(x)
+        x = kind.reported(x, clip=problem.simulated)
         misfit = problem.noise.misfit(problem.operator.A(x), problem.y)[0]
     return [
         Row(
@@ -108,15 +107,6 @@ def best(tries: Sequence[Row]) -> Row:
     return replace(
         min(tries, key=lambda row: row.value), evaluations=sum(row.evaluations for row in tries)
     )
-
-
-def shown(x: Tensor, *, clip: bool) -> Tensor:
-    """Images as they are reported: nothing that isn't a number, and pictures within [0, 1] where
-    it is known that the measured ones are: what an instrument measured has units of its own."""
-    if x.ndim != 4:
-        return x.nan_to_num(0.0)
-    x = x.nan_to_num(0.5)
-    return x.clamp(0, 1) if clip else x
 
 
 def stacked_draws(rows: Sequence[Row]) -> Draws | None:

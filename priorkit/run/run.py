@@ -210,7 +210,7 @@ class _Run:
     ) -> None:
         """The rows at some places of a batch, written where there is a journal."""
         traces = [self.traces[own[place]] for place in places]
-        for place, row in zip(places, ended(ledger, places, traces), strict=True):
+        for place, row in zip(places, ended(ledger, places, traces, self.setup.kind), strict=True):
             self.rows[own[place]] = row
             if journal is not None:
                 journal.keep(self._number(row.trace), row)

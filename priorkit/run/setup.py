@@ -15,6 +15,7 @@ from priorkit.errors import BadInputError, MismatchError
 from priorkit.interfaces import (
     Choices,
     Decoder,
+    Kind,
     Level,
     Noise,
     Operator,
@@ -26,7 +27,9 @@ from priorkit.interfaces import (
     Space,
     Start,
     ZeroPenalty,
+    kind_of,
 )
+from priorkit.interfaces.adapt import Slices, bound_operator, bound_prior
 from priorkit.run import fit
 from priorkit.run.room import require_room
 from priorkit.settings.choose import Chosen, give_rest
@@ -46,6 +49,7 @@ class Setup:
 
     config: RunConfig
     selections: dict[str, Selection]
+    kind: Kind
     problem: Problem
     solver: Solver[Any]
     start: Start
@@ -78,14 +82,16 @@ class Setup:
             "restarts": self.restarts,
             "shape": list(self.problem.shape),
         }
+        if self.kind is not kind_of(self.problem.shape):
+            values["kind"] = self.kind.name
         for name in LEVELS:
             values.pop(name, None)
         level = _said(self.problem.noise.level)
         return values | {k: v for k, v in level.items() if k not in values["noise"]}
 
 
-def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
-    """Build, bind and check everything for images of ``shape``.
+def set_up(chosen: Chosen, shape: Shape | None, *, real: bool, kind: Kind | None = None) -> Setup:
+    """Build, bind and check everything for images of ``shape``, of a ``kind`` where it is known.
 
     ``real`` says that y was measured rather than simulated, so that no noise level is
     assumed. Raises MismatchError where components don't fit, BadInputError for settings.
@@ -95,10 +101,13 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
     prior: Prior = selections["prior"].build(seed)
     operator: Operator = selections["operator"].build(seed)
     shape = _shape(prior, selections["prior"].name, shape, config.shape)
+    kind = kind or kind_of(shape, config.kind)
     with blaming(f"prior {selections['prior'].name!r}"):
-        prior = prior.bind(shape)
+        prior = bound_prior(prior, shape)
+    if isinstance(prior, Slices):
+        log.info("prior %r is for pictures: it goes over slices.", selections["prior"].name)
     with blaming(f"operator {selections['operator'].name!r}"):
-        operator = operator.bind(shape)
+        operator = bound_operator(operator, shape, kind)
     device = _device(config.device)
     dtype = torch.float64 if config.precision == "float64" else torch.float32
     # Before the defaults, which may ask what the operator does.
@@ -161,6 +170,7 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool) -> Setup:
     return Setup(
         config=config,
         selections=selections,
+        kind=kind,
         problem=problem,
         solver=solver,
         start=start,

@@ -52,6 +52,7 @@ class RunConfig(BaseModel):
     image: str | None = None
     y: str | None = None
     shape: tuple[int, ...] | None = None
+    kind: Literal["vector", "signal", "picture", "volume", "complex"] | None = None
     resize: bool = False
     space: Literal["latent", "pixel"] | None = None
     restarts: int | None = Field(default=None, ge=1, le=1000)
@@ -78,8 +79,11 @@ class RunConfig(BaseModel):
             raise ValueError("say sigma or noise_norm, not both")
         if self.averaging > 1 and (self.restarts or 1) > 1:
             raise ValueError("say restarts, of which the best is kept, or averaging, not both")
-        if self.shape is not None and (min(self.shape, default=0) < 1 or len(self.shape) > 3):
-            raise ValueError(f"shape is (channels, height, width), got {self.shape}")
+        if self.shape is not None and (min(self.shape, default=0) < 1 or len(self.shape) > 4):
+            raise ValueError(
+                "shape is (channels, height, width), (channels, depth, height, width), "
+                f"(channels, length) or (length,), got {self.shape}"
+            )
         if self.shape is not None and math.prod(self.shape) > MAX_NUMBERS:
             raise ValueError(
                 f"shape holds more than {MAX_NUMBERS // 1_000_000} million numbers, "

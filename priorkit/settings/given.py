@@ -11,10 +11,10 @@ from PIL import Image
 from torch import Tensor
 
 from priorkit.errors import BadInputError, MismatchError
-from priorkit.interfaces import Encoder, Problem, Shape, Start
+from priorkit.interfaces import Encoder, Problem, Shape, Start, kind_of
 from priorkit.io.arrays import require_finite
 from priorkit.io.pictures import SUFFIXES, raw
-from priorkit.io.values import layout
+from priorkit.io.values import arranged
 
 __all__ = ["GivenStart", "given_start"]
 
@@ -65,8 +65,8 @@ class GivenStart(Start):
         value, axes = self.value, len(shape)
         if value.ndim not in (axes, axes + 1) or value.ndim < 2 or not value.numel():
             return None
-        if axes == 3:
-            value = layout(value, shape)
+        if kind_of(shape).has_pixels:
+            value = arranged(value, kind_of(shape), shape)
         return value.view(-1, *shape) if tuple(value.shape[-axes:]) == tuple(shape) else None
 
 

@@ -11,6 +11,7 @@ class Shared(TypedDict, total=False):
     """Keywords: what a run and its measurement can be told."""
 
     shape: Sequence[int] | None
+    kind: Literal["vector", "signal", "picture", "volume", "complex"] | None
     resize: bool
     space: Literal["latent", "pixel"] | None
     restarts: int | None

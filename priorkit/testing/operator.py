@@ -14,6 +14,7 @@ from priorkit.interfaces import (
     Operator,
     RandomOperator,
     Shape,
+    kind_of,
 )
 from priorkit.testing.compare import Precision, close, draws, precision_of, untouched
 from priorkit.testing.promises import promise
@@ -73,7 +74,7 @@ def _check_sight(operator: Operator, y: Tensor) -> None:
         assert operator.y_shape == operator.shape, (
             f"sees_image, but y is {operator.y_shape} and x {operator.shape}"
         )
-    if len(operator.y_shape) == 3:
+    if kind_of(operator.shape).has_pixels and kind_of(operator.shape).fits(operator.y_shape):
         told = operator.shape_from(operator.y_shape)
         assert told in (None, operator.shape), (
             f"shape_from says that x is {told}, and it is {operator.shape}"

@@ -216,5 +216,5 @@ def _smooth(shape: Shape, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     size = (2, shape[0], *[min(4, max(1, side // 4)) for side in shape[1:]])
     coarse = torch.rand(size, generator=generator, dtype=torch.float64)
-    mode = "bilinear" if len(shape) == 3 else "linear"
+    mode = ("linear", "bilinear", "trilinear")[len(shape) - 2]
     return F.interpolate(coarse, size=shape[1:], mode=mode, align_corners=True).float()

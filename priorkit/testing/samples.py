@@ -27,6 +27,7 @@ from priorkit.interfaces import (
     Shape,
     Space,
     ZeroPenalty,
+    kind_of,
 )
 from priorkit.io.pictures import astronaut, load
 from priorkit.linear import column, matvec, rmatvec
@@ -72,10 +73,12 @@ def problem_for(
 
 def photograph(shape: Shape) -> Tensor:
     """The sample photograph as one image (1, *shape) of any kind. More than three channels repeat
-    its colours; a vector is one row of its gray pixels, a signal one row for each channel."""
-    if len(shape) == 3:
-        colours = load(astronaut(), (3, *shape[1:])).x
-        return colours[:, [k % 3 for k in range(shape[0])]]
+    its colours, and the slices of a volume the picture; a vector is one row of its gray pixels, a
+    signal one row for each channel."""
+    if kind_of(shape).has_pixels:
+        colours = load(astronaut(), (3, *shape[-2:])).x
+        channels = colours[:, [k % 3 for k in range(shape[0])]]
+        return channels if len(shape) == 3 else channels[:, :, None].expand(1, *shape).clone()
     rows = shape[0] if len(shape) == 2 else 1
     return load(astronaut(), (1, rows, shape[-1])).x.view(1, *shape)
 

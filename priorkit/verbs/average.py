@@ -50,8 +50,7 @@ def average(
         raise MismatchError(
             "averaging makes starts of its own, and one was given.", try_="averaging=1"
         )
-    shape, tries = setup.problem.shape, range(setup.averaging)
-    mirrors = len(shape) == 3
+    tries, mirrors = range(setup.averaging), setup.kind.has_pixels
     own = 2 if mirrors else 1
     moved = replace(setup, start=_Moved(setup.start, own))
     turned = replace(moved, problem=_mirrored(setup)) if mirrors else moved

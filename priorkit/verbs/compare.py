@@ -11,7 +11,6 @@ from typing import Any, Unpack
 import torch
 from torch import Tensor
 
-from priorkit import metrics
 from priorkit.errors import BadInputError, PriorkitError
 from priorkit.interfaces import Snapshot
 from priorkit.io.pictures import Pictures, astronaut
@@ -22,7 +21,6 @@ from priorkit.results.recovery import Recovery, RunError
 from priorkit.run.journal import Journal, digest, opened
 from priorkit.run.measure import simulate
 from priorkit.run.memory import Plan
-from priorkit.run.rows import shown
 from priorkit.run.setup import Setup
 from priorkit.settings.keywords import Shared
 from priorkit.settings.options import plain
@@ -85,7 +83,8 @@ def compare(
         )
     entries = choices(contestants, counts, {"op": op, **settings})
     x = astronaut() if x is None else x
-    images = load_framed(x, common_shape(entries, settings), resize=bool(settings.get("resize")))
+    shape, resize = common_shape(entries, settings), bool(settings.get("resize"))
+    images = load_framed(x, shape, resize=resize, kind=settings.get("kind"))
     with opened(out, resume=resume, inputs=[x, priors, op, settings]) as journal:
         problems = set_up_all(entries, images)
         if journal is not None:
@@ -176,7 +175,7 @@ class _Watch:
     def __init__(
         self, row: Contender, setup: Setup, truth: Tensor, progress: Progress | None
     ) -> None:
-        self.row, self.problem, self.truth = row, setup.problem, truth
+        self.row, self.problem, self.truth, self.kind = row, setup.problem, truth, setup.kind
         self.averages = setup.averaging > 1
         self.progress = progress
         rows = setup.tries * len(truth)
@@ -192,12 +191,13 @@ class _Watch:
             self.progress(self.row.label, now, done)
         elapsed = time.perf_counter() - self.started - self.lost
         # A mean of solves is there when all of them are.
-        if elapsed < self.next or self.truth.ndim != 4 or self.averages:
+        if elapsed < self.next or not self.kind.has_pixels or self.averages:
             return
         rows = torch.arange(done, done + len(now.u))
         with torch.no_grad():
-            x = shown(self.problem.image(now.u), clip=True)
-        psnr = metrics.psnr(x, self.truth[rows % len(self.truth)])
+            x = self.kind.reported(self.problem.image(now.u), clip=True)
+        psnr = self.kind.psnr(x, self.truth[rows % len(self.truth)])
+        assert psnr is not None
         self.psnr[rows], self.value[rows] = psnr.cpu().float(), now.objective.cpu().float()
         value, best = self.value.view(-1, len(self.truth)).min(0)  # of the restarts
         if bool(torch.isfinite(value).all()):

@@ -19,7 +19,7 @@ from priorkit.settings.select import Selection
 
 __all__ = ["Choice", "choices", "common_shape", "contestant", "label_of", "set_up_all"]
 
-MEASUREMENT = ("op", "noise", "sigma", "noise_norm", "seed", "shape")
+MEASUREMENT = ("op", "noise", "sigma", "noise_norm", "seed", "shape", "kind")
 
 Choice = Chosen | PriorkitError
 
@@ -88,7 +88,7 @@ def set_up_all(
         try:
             if isinstance(chosen, PriorkitError):
                 raise chosen
-            setup = set_up(chosen, tuple(images.x.shape[1:]), real=False)
+            setup = set_up(chosen, tuple(images.x.shape[1:]), real=False, kind=images.kind)
             question_sigma(setup, refuse=True)
             problems.append((row, setup, plan(setup, len(images.x))))
         except PriorkitError as error:

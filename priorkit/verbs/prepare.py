@@ -9,7 +9,10 @@ from typing import Any
 
 from torch import Tensor
 
-from priorkit.interfaces import Operator, Prior, Shape
+from priorkit.errors import MismatchError
+from priorkit.interfaces import Operator, Prior, Shape, kind_of
+from priorkit.interfaces.adapt import bound_operator
+from priorkit.interfaces.kinds import PICTURE
 from priorkit.io.pictures import Pictures, astronaut, load
 from priorkit.registry import registry
 from priorkit.run import level
@@ -49,23 +52,30 @@ def prepare(
     pictures: Pictures | None = None
     if _leaves_prior_open(config):
         if y is None:
-            pictures = load_framed(x, config.shape)
+            pictures = load_framed(x, config.shape, kind=config.kind)
             shape: Shape | None = tuple(pictures.x.shape[1:])
         else:
-            shape = config.shape or shape_of(y, chosen.selections["operator"].build(config.seed))
+            built: Operator = chosen.selections["operator"].build(config.seed)
+            shape = config.shape or shape_of(y, built, config.kind)
         chosen = _for_shape(chosen, config, extra, shape)
     prior: Prior = chosen.selections["prior"].build(config.seed)
+    if config.kind and prior.shape and not kind_of(None, config.kind).fits(prior.shape):
+        raise MismatchError(
+            f"prior {chosen.selections['prior'].name!r} is for images of shape {prior.shape}.",
+            got=f"kind={config.kind!r}",
+            try_="another prior",
+        )
     fixed = prior.shape or config.shape
     if y is not None:
         operator: Operator = chosen.selections["operator"].build(config.seed)
-        size = fixed or shape_of(y, operator)
+        size = fixed or shape_of(y, operator, config.kind)
         if config.sigma == "auto" and size is not None and real:
             chosen = _told(chosen, y, operator, size)
         setup = set_up(chosen, size, real=real)
     else:
         if pictures is None or fixed not in (None, tuple(pictures.x.shape[1:])):
-            pictures = load_framed(x, fixed, resize=config.resize)
-        setup = set_up(chosen, tuple(pictures.x.shape[1:]), real=False)
+            pictures = load_framed(x, fixed, resize=config.resize, kind=config.kind)
+        setup = set_up(chosen, tuple(pictures.x.shape[1:]), real=False, kind=pictures.kind)
         question_sigma(setup, refuse=True)
     plan(setup, 1)  # refused before the operator makes what it needs
     return setup, pictures
@@ -84,7 +94,12 @@ def _for_shape(
     """The same with the prior for any size, where a picture isn't of the fallback's."""
     usual: Prior = chosen.selections["prior"].build(config.seed)
     other = registry().any_size("prior")
-    if other is None or shape is None or len(shape) != 3 or usual.shape in (None, tuple(shape)):
+    if (
+        other is None
+        or shape is None
+        or not PICTURE.fits(shape)
+        or usual.shape in (None, tuple(shape))
+    ):
         return chosen
     again = choose(config.model_copy(update={"prior": other.name}), extra)
     return replace(again, estimated=chosen.estimated, repeated=chosen.repeated)
@@ -93,20 +108,24 @@ def _for_shape(
 def _told(chosen: Chosen, y: Tensor, operator: Operator, shape: Shape) -> Chosen:
     """What was chosen, with the σ that y shows."""
     level.require_gaussian(chosen.selections["noise"])
+    kind = kind_of(shape, chosen.config.kind)
     with blaming(f"operator {chosen.selections['operator'].name!r}"):
-        operator = operator.bind(shape)
+        operator = bound_operator(operator, shape, kind)
     level.require_picture(chosen.selections["operator"].name, operator)
-    sigma = level.estimate(batch(y, operator), operator)
+    sigma = level.estimate(batch(y, operator, kind), operator)
     words = "σ estimated: %.3g. How good the result is can't be told from that."
     log.info(words, sigma)
     config = chosen.config.model_copy(update={"sigma": sigma})
     return replace(chosen, config=config, estimated=True)
 
 
-def load_framed(x: Any, shape: Shape | None, *, resize: bool = False) -> Pictures:
+def load_framed(
+    x: Any, shape: Shape | None, *, resize: bool = False, kind: str | None = None
+) -> Pictures:
     """Images brought to ``shape``; the sample photograph has a size of its own."""
-    natural = SAMPLE if path_of(x) == path_of(astronaut()) else None
-    return load(x, shape or natural, resize=resize)
+    sample = path_of(x) == path_of(astronaut()) and kind in (None, PICTURE.name)
+    natural = SAMPLE if sample else None
+    return load(x, shape or natural, resize=resize, kind=kind)
 
 
 def path_of(source: Any) -> str | None:

@@ -243,7 +243,11 @@ CASES = {
         "uint16, or float",
         "int64",
     ),
-    "complex": ({"x": np.zeros((8, 8), dtype=complex)}, BadInputError, "uint16, or float"),
+    "complex": (
+        {"x": np.zeros((8, 8), dtype=complex), "kind": "picture"},
+        BadInputError,
+        "uint16, or float",
+    ),
     "letters": (
         {"x": np.array([["a", "b"]])},
         BadInputError,

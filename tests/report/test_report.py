@@ -9,8 +9,9 @@ from PIL import Image
 import priorkit
 from priorkit import metrics
 from priorkit.draw.svg import plot, standalone
-from priorkit.draw.tiles import fit
-from priorkit.io.pictures import astronaut, load, to_pil
+from priorkit.draw.tiles import fit, tile
+from priorkit.interfaces.kinds import PICTURE
+from priorkit.io.pictures import astronaut, load
 from priorkit.results.views import ended
 
 
@@ -67,16 +68,21 @@ def test_a_reason_that_holds_of_what_is_returned_is_left_alone():
 
 
 def test_a_picture_of_two_channels_is_saved_whole(tmp_path):
-    """Both as gray pictures side by side, in the folder's PNG and in its grid; as .npy as it is."""
+    """As pages of a TIFF and as .npy; its PNG and the grid have red and blue of a channel each, and
+    green of both."""
     x = torch.rand(1, 2, 16, 16, generator=torch.Generator().manual_seed(0))
     result = priorkit.recover(x, prior="none", op="mask", budget=3)
     result.save(tmp_path / "out")
     shown = np.asarray(Image.open(tmp_path / "out" / "images" / "image.png"))
-    expected = np.hstack(list(np.load(tmp_path / "out" / "x.npy")[0]))
+    low, high = np.load(tmp_path / "out" / "x.npy")[0]
+    expected = np.stack([high, (low + high) / 2, low], 2)
     assert np.abs(shown / 255 - expected).max() <= 0.5 / 255 + 1e-6
-    grid = result.grid()  # the truth is in the first tile, twice as wide as it is high
-    left = np.asarray(fit(to_pil(x[0]), 160))
-    assert np.array_equal(np.asarray(grid)[30 : 30 + 80, 8 : 8 + 160], left)
+    pages = Image.open(tmp_path / "out" / "images" / "image.tiff")
+    for number, band in enumerate((low, high)):
+        pages.seek(number)
+        assert np.array_equal(np.asarray(pages), band)
+    left = np.asarray(fit(tile(x[0], PICTURE), 160))  # the truth is in the first tile of the grid
+    assert np.array_equal(np.asarray(result.grid())[30 : 30 + 160, 8 : 8 + 160], left)
 
 
 def test_a_plot_has_its_lines_and_names():

@@ -1,0 +1,121 @@
+"""Components for pictures, used on other kinds of image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from priorkit.errors import PriorkitError
+from priorkit.interfaces.component import Shape
+from priorkit.interfaces.kinds import COMPLEX, VOLUME, Kind
+from priorkit.interfaces.noise import Level, Noise
+from priorkit.interfaces.operator import LinearOperator, Operator
+from priorkit.interfaces.prior import Choices, Denoiser, Prior
+
+__all__ = ["ComplexLinear", "Slices", "bound_operator", "bound_prior"]
+
+
+class Slices(Denoiser):
+    """A denoiser of pictures for volumes: every slice (C, H, W) is denoised by itself.
+
+    Parameters
+    ----------
+    prior : the denoiser, bound to the shape of a slice
+    depth : how many slices a volume has
+    """
+
+    def __init__(self, prior: Denoiser, depth: int) -> None:
+        assert prior.shape is not None
+        self.prior, self.depth = prior, depth
+        self.shape = (prior.shape[0], depth, *prior.shape[1:])
+        self.levels = prior.levels
+
+    @property
+    def provenance(self) -> Mapping[str, str]:  # type: ignore[override]
+        return self.prior.provenance
+
+    def defaults(self, operator: Operator, noise: Noise) -> Choices:
+        """Those of the denoiser."""
+        choices = self.prior.defaults(operator, noise)
+        own = choices.prior
+        return replace(
+            choices, prior=Slices(own, self.depth) if isinstance(own, Denoiser) else None
+        )
+
+    def denoise(self, x: Tensor, sigma: float | Tensor) -> Tensor:
+        slices = VOLUME.slices(x)
+        if isinstance(sigma, Tensor) and sigma.ndim:
+            sigma = sigma.repeat_interleave(self.depth)
+        clean = self.prior.denoise(slices.flatten(0, 1), sigma)
+        return clean.view(slices.shape).transpose(1, 2).contiguous()
+
+    @property
+    def denoising_memory(self) -> int:
+        return self.depth * self.prior.denoising_memory
+
+
+def bound_prior(prior: Prior, shape: Shape) -> Prior:
+    """The prior for images of a shape: of volumes a denoiser of pictures for their slices.
+
+    Raises what the prior raises where it can't do with images, nor with slices, of that shape.
+    """
+    try:
+        return prior.bind(shape)
+    except PriorkitError:
+        if not (VOLUME.fits(shape) and isinstance(prior, Denoiser)):
+            raise
+    channels, depth, *sides = shape
+    slices = prior.bind((channels, *sides))
+    assert isinstance(slices, Denoiser)
+    return Slices(slices, depth)
+
+
+class ComplexLinear(LinearOperator):
+    """A(a + ib) = A(a) + i A(b) for complex pictures, a and b their two channels, of a linear A of
+    gray pictures whose y is complex."""
+
+    def __init__(self, operator: LinearOperator) -> None:
+        self.operator = operator
+        self.provenance = operator.provenance
+
+    def prepare(self) -> None:
+        self.operator = self.operator.bind((1, *self.shape[1:]))
+        self.y_shape = self.operator.y_shape
+
+    @property
+    def default_noise(self) -> Level:  # type: ignore[override]
+        return self.operator.default_noise
+
+    def A(self, x: Tensor) -> Tensor:
+        return self.operator.A(x[:, :1]) + 1j * self.operator.A(x[:, 1:])
+
+    def A_adjoint(self, y: Tensor) -> Tensor:
+        return torch.cat([self.operator.A_adjoint(y), self.operator.A_adjoint(-1j * y)], 1)
+
+    @property
+    def mask(self) -> Tensor | None:
+        return self.operator.mask
+
+    def image(self, y: Tensor) -> Tensor | None:
+        parts = [self.operator.image(y), self.operator.image(-1j * y)]
+        return (
+            torch.cat([part for part in parts if part is not None], 1)
+            if None not in parts
+            else None
+        )
+
+    @property
+    def memory(self) -> int:
+        return self.operator.memory
+
+
+def bound_operator(operator: Operator, shape: Shape, kind: Kind) -> Operator:
+    """The operator for images of a shape and kind; its y is complex-linear in complex pictures."""
+    bound = operator.bind(shape)
+    if kind is not COMPLEX or not isinstance(operator, LinearOperator):
+        return bound
+    complex_y = bound.A(torch.zeros(1, *shape)).is_complex()
+    return ComplexLinear(operator).bind(shape) if complex_y else bound

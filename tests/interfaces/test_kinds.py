@@ -1,0 +1,183 @@
+"""What an image can be: how each kind is told, limited, scored, shown and stored."""
+
+import pytest
+import torch
+
+from priorkit import metrics
+from priorkit.errors import BadInputError
+from priorkit.interfaces import LinearOperator, kind_of
+from priorkit.interfaces.adapt import ComplexLinear, Slices, bound_operator, bound_prior
+from priorkit.interfaces.kinds import COMPLEX, KINDS, PICTURE, SIGNAL, VECTOR, VOLUME
+from priorkit.testing import check_operator
+from priorkit.testing.samples import SampleDenoiser
+
+SHAPES = {
+    "vector": (6,),
+    "signal": (2, 9),
+    "picture": (5, 12, 13),
+    "volume": (2, 4, 12, 13),
+    "complex": (2, 12, 13),
+}
+
+
+def rand(*shape, seed=0):
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_a_shape_tells_the_kind():
+    for kind in (VECTOR, SIGNAL, PICTURE, VOLUME):
+        assert kind_of(SHAPES[kind.name]) is kind
+    assert kind_of((2, 12, 13)) is PICTURE
+    assert kind_of((2, 12, 13), "complex") is COMPLEX
+    assert kind_of(None) is PICTURE
+    assert kind_of(None, "volume") is VOLUME
+
+
+@pytest.mark.parametrize(
+    ("shape", "name", "words"),
+    [
+        ((3, 8, 8), "volume", r"x must be volumes \(C, D, H, W\)\. Got shape \(3, 8, 8\)"),
+        ((3, 8, 8), "complex", r"x must be complex pictures \(2, H, W\)"),
+        ((1,) * 5, None, r"vectors \(d,\) or signals \(C, N\) or pictures .* or volumes"),
+        ((), None, "x must be"),
+    ],
+)
+def test_a_shape_that_no_image_has(shape, name, words):
+    with pytest.raises(BadInputError, match=words):
+        kind_of(shape, name)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_only_brightness_is_limited(name):
+    """Clipped where asked for, counted as outside; what isn't a number becomes one."""
+    kind = KINDS[name]
+    x = torch.full((2, *SHAPES[name]), 0.5)
+    x[0].view(-1)[:3] = torch.tensor([-1.0, 2.0, torch.nan])
+    found = kind.reported(x, clip=True)
+    first = [0.0, 1.0, 0.5] if kind.bounded else [-1.0, 2.0, 0.0]
+    assert found[0].flatten()[:3].tolist() == first
+    assert kind.reported(x, clip=False)[0].flatten()[:2].tolist() == [-1.0, 2.0]
+    assert kind.outside(x).tolist() == ([2, 0] if kind.bounded else [0, 0])
+
+
+@pytest.mark.parametrize("name", ["vector", "signal"])
+def test_without_pixels_there_is_no_score(name):
+    x = rand(2, *SHAPES[name])
+    assert KINDS[name].psnr(x, x) is None
+    assert KINDS[name].ssim(x, x) is None
+
+
+def test_a_picture_is_scored_as_it_is():
+    x, truth = rand(2, 3, 12, 13), rand(2, 3, 12, 13, seed=1)
+    assert torch.equal(PICTURE.psnr(x, truth), metrics.psnr(x, truth))
+    assert torch.equal(PICTURE.ssim(x, truth), metrics.ssim(x, truth))
+
+
+def test_a_volume_is_scored_whole_and_by_slice():
+    """PSNR of all its values, SSIM the mean over slices."""
+    x, truth = rand(2, 2, 4, 12, 13), rand(2, 2, 4, 12, 13, seed=1)
+    torch.testing.assert_close(VOLUME.psnr(x, truth), metrics.psnr(x, truth))
+    each = [metrics.ssim(x[:, :, k], truth[:, :, k]) for k in range(4)]
+    torch.testing.assert_close(VOLUME.ssim(x, truth), torch.stack(each).mean(0))
+
+
+def test_a_complex_picture_is_scored_by_size():
+    """A phase changes nothing."""
+    size, angle = rand(2, 1, 12, 13), rand(2, 1, 12, 13, seed=1)
+    x = torch.cat([size * angle.cos(), size * angle.sin()], 1)
+    truth = torch.cat([0.5 * size, torch.zeros_like(size)], 1)
+    torch.testing.assert_close(COMPLEX.psnr(x, truth), metrics.psnr(size, 0.5 * size))
+    torch.testing.assert_close(COMPLEX.ssim(x, truth), metrics.ssim(size, 0.5 * size))
+
+
+def test_bands_are_shown_in_three_colours():
+    """Red, green and blue are the means of the last, middle and first third."""
+    x = rand(6, 4, 5)
+    shown = PICTURE.picture(x)
+    torch.testing.assert_close(shown, torch.stack([x[4:].mean(0), x[2:4].mean(0), x[:2].mean(0)]))
+    assert PICTURE.picture(x[:2]).isfinite().all()
+    assert torch.equal(PICTURE.picture(x[:1]), x[:1])
+    assert torch.equal(PICTURE.picture(x[:3]), x[:3])
+
+
+@pytest.mark.parametrize(("depth", "rows", "columns"), [(1, 1, 1), (5, 2, 3), (40, 4, 4)])
+def test_a_volume_is_shown_in_slices(depth, rows, columns):
+    """From the first to the last, sixteen at most, each at its place."""
+    x = rand(1, depth, 3, 4)
+    shown = VOLUME.picture(x)
+    assert shown.shape == (1, rows * 3, columns * 4)
+    assert torch.equal(shown[:, :3, :4], x[:, 0])
+    last = min(depth, 16) - 1
+    top, left = 3 * (last // columns), 4 * (last % columns)
+    assert torch.equal(shown[:, top : top + 3, left : left + 4], x[:, -1])
+
+
+def test_a_complex_picture_is_shown_as_size_and_phase():
+    x = torch.zeros(2, 1, 3)
+    x[0, 0] = torch.tensor([0.5, 0.0, 0.0])
+    x[1, 0] = torch.tensor([0.0, 0.25, -0.25])
+    expected = torch.tensor([[[0.5, 0.25, 0.25, 0.5, 0.75, 0.25]]])
+    torch.testing.assert_close(COMPLEX.picture(x), expected)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_everything_can_be_shown(name):
+    """As gray or colour; and where that isn't all of it, the pages are."""
+    x = rand(*SHAPES[name])
+    assert KINDS[name].picture(x).shape[0] in (1, 3)
+    pages = KINDS[name].pages(x)
+    assert (pages is not None) == (name in ("picture", "volume"))
+    assert pages is None or torch.equal(pages.flatten(), x.flatten())
+    assert PICTURE.pages(rand(3, 4, 5)) is None
+
+
+class Flat(SampleDenoiser):
+    """A denoiser of gray pictures that is the more careful the larger the image's mean is."""
+
+    def bind(self, shape):
+        if len(shape) != 3 or shape[0] != 1:
+            raise BadInputError("This prior is for gray pictures.", got=shape)
+        bound = Flat()
+        bound.shape = shape
+        return bound
+
+    def denoise(self, x, sigma):
+        return super().denoise(x, sigma) + 0.1 * x.mean((1, 2, 3), keepdim=True)
+
+
+def test_a_denoiser_of_pictures_goes_over_slices():
+    bound = bound_prior(Flat(), (1, 4, 8, 9))
+    assert isinstance(bound, Slices)
+    x, sigma = rand(2, 1, 4, 8, 9), torch.tensor([0.1, 0.5])
+    found = bound.denoise(x, sigma)
+    for k in range(4):
+        torch.testing.assert_close(found[:, :, k], Flat().denoise(x[:, :, k], sigma))
+    assert not isinstance(bound_prior(Flat(), (1, 8, 9)), Slices)
+    assert not isinstance(bound_prior(SampleDenoiser(), (1, 4, 8, 9)), Slices)
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 8, 9), (2, 8, 9)])
+def test_slices_of_other_channels_are_refused(shape):
+    with pytest.raises(BadInputError, match="for gray pictures"):
+        bound_prior(Flat(), shape)
+
+
+class Waves(LinearOperator):
+    """The Fourier transform of every channel."""
+
+    def A(self, x):
+        return torch.fft.fft2(x, norm="ortho")
+
+    def A_adjoint(self, y):
+        return torch.fft.ifft2(y, norm="ortho").real
+
+
+def test_a_complex_picture_has_one_spectrum():
+    """That of its complex values, not one for each part; the adjoint is exact."""
+    bound = bound_operator(Waves(), (2, 6, 7), COMPLEX)
+    x = rand(3, 2, 6, 7).double()
+    expected = torch.fft.fft2(torch.complex(x[:, 0], x[:, 1]), norm="ortho")
+    torch.testing.assert_close(bound.A(x)[:, 0], expected)
+    torch.testing.assert_close(bound.A_adjoint(bound.A(x)), x)
+    check_operator(ComplexLinear(Waves()), shape=(2, 6, 7))
+    assert not isinstance(bound_operator(Waves(), (2, 6, 7), PICTURE), ComplexLinear)

@@ -1,0 +1,90 @@
+"""A stranger's package for volumes, installed beside priorkit, recovers one by the command line."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from priorkit.testing import check_operator
+
+PACKAGE = Path(__file__).parent / "slabs"
+
+
+@pytest.fixture(scope="module")
+def stranger(tmp_path_factory):
+    """Runs priorkit where the package is installed, in a folder that holds a volume."""
+    root = tmp_path_factory.mktemp("stranger")
+    source = shutil.copytree(PACKAGE, root / "source", ignore=shutil.ignore_patterns("__pycache__"))
+    offline = ("--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check")
+    env = {k: v for k, v in os.environ.items() if not k.startswith("PRIORKIT_")}
+    env |= {"OMP_NUM_THREADS": "1"}
+
+    def run(*words, **variables):
+        return subprocess.run(
+            [sys.executable, "-m", *map(str, words)],
+            cwd=root,
+            env=env | variables,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    done = run("pip", "install", *offline, "--target", root / "packages", source)
+    assert done.returncode == 0, done.stdout + done.stderr
+    paths = [str(root / "packages"), *sys.path]
+    env["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+    wave = torch.linspace(-1, 1, 12)
+    volume = torch.exp(-3 * (wave[:, None, None] ** 2 + wave[:, None] ** 2 + wave**2))
+    np.save(root / "volume.npy", volume[None].numpy())
+    return root, run
+
+
+def test_it_recovers_a_volume(stranger):
+    """Better than every thick slice shown twice, as pictures and pages of all slices."""
+    root, run = stranger
+    words = "recover volume.npy --kind volume --op slabs --thickness 3 --prior continuous"
+    done = run("priorkit.cli", *words.split(), "--sigma", "0.01", "--out", "out", "--json")
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    assert record["config"]["op"] == {"name": "slabs", "thickness": 3}
+    assert record["config"]["penalty"] == {"name": "uneven"}
+    y, truth = (np.load(root / "out" / f"{name}.npy")[0] for name in ("y", "truth"))
+    assert y.shape == (1, 4, 12, 12)
+    shown_twice = -10 * np.log10(np.mean((y.repeat(3, axis=1) - truth) ** 2))
+    assert record["images"][0]["psnr"] > shown_twice + 3
+    assert {p.name for p in (root / "out" / "images").iterdir()} == {"volume.png", "volume.tiff"}
+
+
+def test_the_shape_follows_from_its_y(stranger):
+    """y is a batch of volumes, and the operator says how many slices x has."""
+    root, run = stranger
+    np.save(root / "y.npy", np.full((1, 1, 4, 6, 6), 0.5))
+    words = "recover --y y.npy --op slabs --thickness 3 --prior continuous --out from-y --json"
+    done = run("priorkit.cli", *words.split())
+    assert done.returncode == 0, done.stderr
+    assert np.load(root / "from-y" / "x.npy").shape == (1, 1, 12, 6, 6)
+
+
+def test_what_lacks_the_capability_is_refused(stranger):
+    """By the name of the stranger's class, with the stranger's prior as what would fit."""
+    _, run = stranger
+    words = "recover volume.npy --kind volume --op slabs --prior none --penalty uneven --gamma 1"
+    done = run("priorkit.cli", *words.split())
+    assert done.returncode == 2
+    said = " ".join(done.stderr.split())
+    assert "penalty 'uneven' requires the prior to be a Smoother" in said
+    assert "prior='continuous'" in said
+
+
+def test_its_operator_keeps_its_promises(monkeypatch):
+    monkeypatch.syspath_prepend(str(PACKAGE))
+    from priorkit_slabs.operator import Slabs
+
+    check_operator(Slabs(thickness=2), shape=(2, 6, 5, 4))
