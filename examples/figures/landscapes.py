@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from common import Run
 
+from priorkit.draw import plot
 from priorkit.settings.select import resolve
-from priorkit.studies import plot
 
 FIGURES = "7 52 57"
 

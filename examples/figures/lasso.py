@@ -19,10 +19,10 @@ import torch
 from common import SHAPE, Run
 
 import priorkit
+from priorkit.draw import plot
 from priorkit.interfaces import LinearDecoder
 from priorkit.metrics import psnr
 from priorkit.settings.select import resolve
-from priorkit.studies import plot
 
 FIGURES = "4 15"
 BASES = {"dct": "lasso-dct", "wavelet": "lasso-wavelet"}

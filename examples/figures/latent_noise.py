@@ -10,8 +10,8 @@ from itertools import pairwise
 import torch
 from common import Run, mean
 
+from priorkit.draw import plot
 from priorkit.settings.select import resolve
-from priorkit.studies import plot
 
 FIGURES = "50"
 SIGMAS = (0.0, 0.01, 0.05, 0.1, 0.2)

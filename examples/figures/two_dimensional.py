@@ -11,8 +11,8 @@ import torch
 from common import Run, mean
 
 import priorkit
+from priorkit.draw import plot
 from priorkit.settings.select import resolve
-from priorkit.studies import plot
 
 FIGURES = "8 53-56"
 Y = 1.0

@@ -1,29 +1,30 @@
-"""Captioned pictures as a figure of matplotlib."""
+"""A figure of matplotlib that shows itself, and is the same SVG every time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import io
 
-import numpy as np
-from PIL import Image
+from matplotlib import rc_context
+from matplotlib.figure import Figure
 
-__all__ = ["figure"]
+__all__ = ["ShownFigure"]
 
 
-def figure(rows: Sequence[Sequence[tuple[str, Image.Image]]], side: float = 2.2) -> Any | None:
-    """A matplotlib figure of rows of pictures, ``side`` inches each; None without matplotlib."""
-    try:
-        from priorkit.draw.shown import ShownFigure
-    except ImportError:
-        return None
-    across = max(len(row) for row in rows)
-    whole = ShownFigure(figsize=(side * across, (side + 0.25) * len(rows)), layout="constrained")
-    axes = whole.subplots(len(rows), across, squeeze=False)
-    for axis in axes.flat:
-        axis.set_axis_off()
-    for line, row in zip(axes, rows, strict=True):
-        for axis, (caption, picture) in zip(line, row, strict=False):
-            axis.imshow(np.asarray(picture.convert("RGB")), interpolation="nearest")
-            axis.set_title(caption, fontsize=9)
-    return whole
+class ShownFigure(Figure):
+    """A Figure that is a picture at the end of a notebook's cell, and is never kept by pyplot.
+
+    A figure of ``pyplot`` is shown too, but stays in memory until it is closed; a plain Figure is
+    shown as a line of text unless something in the notebook has imported pyplot.
+    """
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+    def svg(self) -> bytes:
+        """An SVG file without a date or an address, its words as text: the same bytes each time."""
+        buffer, none = io.BytesIO(), dict.fromkeys(["Date", "Creator", "Format", "Type"])
+        with rc_context({"svg.hashsalt": "priorkit", "svg.fonttype": "none"}):
+            self.savefig(buffer, format="svg", metadata=none)
+        return buffer.getvalue()

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
-from priorkit.draw.figure import figure
+from priorkit.draw.plot import pictures
 from priorkit.draw.tiles import GAIN, error_map, fit, numbers, tile
 from priorkit.io.pictures import dimensions
 from priorkit.results.recovered import Recovered
@@ -103,7 +103,6 @@ def grid(recovery: Recovered, side: int = 160) -> Image.Image:
 
 
 def plotted(recovery: Recovered) -> Any:
-    """The same as a figure of matplotlib, where that is installed."""
+    """The same as a figure of matplotlib."""
     count = min(len(recovery.x), MAX_ROWS)
-    found = figure([[shown[1:] for shown in columns(recovery, i)] for i in range(count)])
-    return grid(recovery) if found is None else found
+    return pictures([[shown[1:] for shown in columns(recovery, i)] for i in range(count)])

@@ -1,19 +1,18 @@
-"""Lines with bands, drawn by matplotlib."""
+"""The means of a study as lines with bands."""
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from priorkit.errors import MismatchError
+from priorkit.draw import plot
 from priorkit.studies.summary import Mean
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from priorkit.draw.figure import ShownFigure
 
-__all__ = ["blank", "lines", "svg"]
+__all__ = ["lines"]
 
 WORDS = {
     "psnr": "PSNR (dB)",
@@ -28,19 +27,6 @@ WORDS = {
 }
 
 
-def blank(across: int = 1, down: int = 1, *, side: float = 4.0) -> tuple[Figure, Any]:
-    """An empty figure and its axes, (down, across). Raises MismatchError without matplotlib."""
-    try:
-        from priorkit.draw.shown import ShownFigure
-    except ImportError as error:
-        raise MismatchError(
-            "Plots need the package matplotlib.", try_="pip install 'priorkit[studies]'"
-        ) from error
-    size = (1.35 * side * across, side * down)
-    whole = ShownFigure(figsize=size, layout="constrained")
-    return whole, whole.subplots(down, across, squeeze=False)
-
-
 def lines(
     means: Sequence[Mean],
     *,
@@ -48,7 +34,7 @@ def lines(
     value: str = "psnr",
     log: bool = False,
     title: str = "",
-) -> Figure:
+) -> ShownFigure:
     """A line per group over the axis, its 95% interval as a band.
 
     Parameters
@@ -56,40 +42,27 @@ def lines(
     across, value : what the axes show: the name of a column, or words
     log : whether the horizontal axis is logarithmic; 0 has a place on it too
     """
-    figure, axes = blank()
-    axis = axes[0, 0]
     groups: dict[tuple[Any, ...], list[Mean]] = {}
     for point in means:
         groups.setdefault(point.group, []).append(point)
+    drawn = []
     for group, points in groups.items():
         numbers = all(isinstance(p.at, (int, float)) for p in points)
         points = sorted(points, key=lambda p: p.at) if numbers else points
-        label = ", ".join(str(part) for part in group)
-        where = [p.at if numbers else str(p.at) for p in points]
-        drawn = axis.plot(where, [p.value for p in points], marker="o", markersize=3, label=label)
-        if not all(math.isnan(p.low) for p in points):
-            low, high = [p.low for p in points], [p.high for p in points]
-            axis.fill_between(where, low, high, color=drawn[0].get_color(), alpha=0.15, lw=0)
+        known = any(not math.isnan(p.low) for p in points)
+        band = [(p.low, p.high) for p in points] if known else []
+        where = [(p.at if numbers else str(p.at), p.value) for p in points]
+        drawn.append(plot.Line(", ".join(map(str, group)), where, band))
+    figure, axes = plot.blank()
+    axis = axes[0, 0]
+    plot.lines(axis, drawn, across=WORDS.get(across, across), up=WORDS.get(value, value), mark=3)
     if log:
         positive = [p.at for p in means if p.at]
         if len(positive) < len(means):
             axis.set_xscale("symlog", linthresh=min(positive, default=1.0))
         else:
             axis.set_xscale("log")
-    axis.set_xlabel(WORDS.get(across, across))
-    axis.set_ylabel(WORDS.get(value, value))
     axis.set_title(title, fontsize=10)
-    axis.grid(alpha=0.25)
     if len(groups) > 1:
         axis.legend(fontsize=8)
     return figure
-
-
-def svg(figure: Figure) -> bytes:
-    """A figure as an SVG file, the same bytes every time."""
-    from matplotlib import rc_context
-
-    buffer = io.BytesIO()
-    with rc_context({"svg.hashsalt": "priorkit", "svg.fonttype": "none"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()
