@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,15 @@ from typing import Any
 from PIL import Image
 
 from priorkit.draw.html import document, embedded, table
-from priorkit.draw.plot import bars, standalone
+from priorkit.draw.svg import COLOURS, standalone
 from priorkit.draw.tiles import fit, png, tile
 from priorkit.io.files import write_atomic
 from priorkit.io.folders import replacing
 from priorkit.results.recovery import Recovery
 
-__all__ = ["Audit", "Finding"]
+__all__ = ["Audit", "Finding", "bars"]
 
+WIDTH, LEFT, ROW = 640, 210, 26
 SIDE, GAP, MAX_COLUMNS = 96, 4, 8
 PARTS = ("representation", "measurement", "optimisation")
 
@@ -67,22 +69,11 @@ class Audit:
             rows.append([f.prior, f.group, str(f.pictures), *numbers])
         return head, rows
 
-    def bars(self) -> str:
-        """A bar per prior and group, its length the error, in three colours, as SVG."""
-        rows = {
-            f"{f.prior}, {f.group}": (
-                [getattr(f, part) for part in PARTS],
-                "" if math.isnan(f.psnr) else f"{f.psnr:.1f} dB",
-            )
-            for f in self.findings
-        }
-        return bars(rows, PARTS, "error by its sources")
-
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write audit.csv, audit.json, audit.svg, grid.png and report.html into a folder."""
         place = Path(folder)
         with replacing(place) as stage:
-            drawn, rows = self.bars(), self.table()
+            drawn, rows = bars(self.findings), self.table()
             text = io.StringIO()
             writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
             writer.writeheader()
@@ -101,6 +92,35 @@ class Audit:
             )
             write_atomic(stage / "report.html", document("Audit", body).encode("utf-8", "replace"))
         return place
+
+
+def bars(findings: Sequence[Finding]) -> str:
+    """A bar per prior and group, its length the error, in three colours, as SVG."""
+    longest = max((f.error for f in findings), default=0.0) or 1.0
+    unit = (WIDTH - LEFT - 70) / longest
+    height = ROW * (len(findings) + 1) + 8
+    parts = [
+        f'<svg viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" font-family="sans-serif" '
+        'font-size="12" role="img" aria-label="error by its sources">'
+    ]
+    for k, part in enumerate(PARTS):
+        x = LEFT + 130 * k
+        parts.append(f'<rect x="{x}" y="6" width="12" height="12" fill="{COLOURS[k]}"/>')
+        parts.append(f'<text x="{x + 17}" y="17">{part}</text>')
+    for i, finding in enumerate(findings):
+        y, at = ROW * (i + 1) + 4, float(LEFT)
+        name = html.escape(f"{finding.prior}, {finding.group}")
+        parts.append(f'<text x="{LEFT - 8}" y="{y + 15}" text-anchor="end">{name}</text>')
+        for k, part in enumerate(PARTS):
+            wide = unit * max(getattr(finding, part), 0.0)
+            parts.append(
+                f'<rect x="{at:.1f}" y="{y}" width="{wide:.1f}" height="{ROW - 8}" '
+                f'fill="{COLOURS[k]}"/>'
+            )
+            at += wide
+        said = "" if math.isnan(finding.psnr) else f"{finding.psnr:.1f} dB"
+        parts.append(f'<text x="{at + 6:.1f}" y="{y + 15}">{said}</text>')
+    return "".join(parts) + "</svg>"
 
 
 def _grid(recoveries: Mapping[tuple[str, str], Recovery]) -> Image.Image:

@@ -11,7 +11,6 @@ from typing import Any
 
 from torch import Tensor
 
-from priorkit.draw.plot import pictures
 from priorkit.draw.tiles import png
 from priorkit.io.files import write_atomic
 from priorkit.io.folders import replacing
@@ -97,6 +96,8 @@ class Comparison:
 
     def plot(self) -> Any:
         """The same as a figure of matplotlib."""
+        from priorkit.draw.figure import pictures
+
         return pictures([[("", self.grid())]], side=8.0)
 
     def _repr_png_(self) -> bytes:

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from priorkit.draw.html import document, embedded, table, thumbnail
-from priorkit.draw.plot import Line, curves, standalone
+from priorkit.draw.svg import Line, plot, standalone
 from priorkit.draw.tiles import fit, png, tile
 from priorkit.io.files import write_atomic
 from priorkit.io.pictures import dimensions
@@ -67,9 +67,9 @@ def curve(rows: Sequence[Contender]) -> str:
             lines.setdefault(row.label, []).append(point)
         else:
             lines[row.label] = row.course
-    drawn = [Line(name, sorted(line)) for name, line in lines.items()]
+    drawn: list[Line] = [(name, sorted(line)) for name, line in lines.items()]
     across = "m, number of measurements" if len(ms) > 1 else "seconds"
-    return curves(drawn, across=across, up="PSNR, dB", marks=len(ms) > 1)
+    return plot(drawn, across=across, up="PSNR, dB", marks=len(ms) > 1)
 
 
 def write_recoveries(rows: Sequence[Contender], folder: Path, place: Path) -> None:

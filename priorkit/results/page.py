@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 
 from priorkit.draw.html import MAX_SIDE, document, embedded, table, thumbnail
-from priorkit.draw.plot import MOST, Line, curves
+from priorkit.draw.svg import COLOURS, Line, plot
 from priorkit.draw.tiles import GAIN, gradient
 from priorkit.io.files import file_names, write_atomic
 from priorkit.results.recovered import Recovered
@@ -101,7 +101,7 @@ def _numbers(recovery: Recovered) -> str:
 def _curve(recovery: Recovered) -> str:
     """log₁₀ of the misfit against evaluations, a line per image."""
     lines: list[Line] = []
-    named = 1 < len(recovery.trace) <= MOST
+    named = 1 < len(recovery.trace) <= len(COLOURS)
     for trace in recovery.trace:
         points = [
             (float(count), math.log10(max(misfit, 1e-12)))
@@ -111,10 +111,10 @@ def _curve(recovery: Recovered) -> str:
         name = recovery.names[trace.image] if named else ""
         name += f", restart {trace.restart}" if named and trace.restart else ""
         if len(points) > 1:
-            lines.append(Line(name, points[:: max(1, len(points) // 200)] + points[-1:]))
+            lines.append((name, points[:: max(1, len(points) // 200)] + points[-1:]))
     if not lines:
         return "<p>No iterations were traced.</p>"
-    drawn = curves(lines, across=recovery.record["unit"], up="misfit ℓ(A x, y)", powers=True)
+    drawn = plot(lines, across=recovery.record["unit"], up="misfit ℓ(A x, y)", powers=True)
     unit = html.escape(recovery.record["unit"])
     clipped = recovery.truth is not None and any(recovery.outside)
     before = ", before it is clipped" if clipped else ""

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
-from priorkit.draw.plot import pictures
 from priorkit.draw.tiles import GAIN, error_map, fit, numbers, tile
 from priorkit.io.pictures import dimensions
 from priorkit.results.recovered import Recovered
@@ -104,5 +103,7 @@ def grid(recovery: Recovered, side: int = 160) -> Image.Image:
 
 def plotted(recovery: Recovered) -> Any:
     """The same as a figure of matplotlib."""
+    from priorkit.draw.figure import pictures
+
     count = min(len(recovery.x), MAX_ROWS)
     return pictures([[shown[1:] for shown in columns(recovery, i)] for i in range(count)])

@@ -1,16 +1,13 @@
-"""The means of a study as lines with bands."""
+"""Lines with bands, drawn by matplotlib."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from priorkit.draw import plot
+from priorkit.draw.figure import ShownFigure, blank
 from priorkit.studies.summary import Mean
-
-if TYPE_CHECKING:
-    from priorkit.draw.figure import ShownFigure
 
 __all__ = ["lines"]
 
@@ -42,27 +39,30 @@ def lines(
     across, value : what the axes show: the name of a column, or words
     log : whether the horizontal axis is logarithmic; 0 has a place on it too
     """
+    figure, axes = blank()
+    axis = axes[0, 0]
     groups: dict[tuple[Any, ...], list[Mean]] = {}
     for point in means:
         groups.setdefault(point.group, []).append(point)
-    drawn = []
     for group, points in groups.items():
         numbers = all(isinstance(p.at, (int, float)) for p in points)
         points = sorted(points, key=lambda p: p.at) if numbers else points
-        known = any(not math.isnan(p.low) for p in points)
-        band = [(p.low, p.high) for p in points] if known else []
-        where = [(p.at if numbers else str(p.at), p.value) for p in points]
-        drawn.append(plot.Line(", ".join(map(str, group)), where, band))
-    figure, axes = plot.blank()
-    axis = axes[0, 0]
-    plot.lines(axis, drawn, across=WORDS.get(across, across), up=WORDS.get(value, value), mark=3)
+        label = ", ".join(str(part) for part in group)
+        where = [p.at if numbers else str(p.at) for p in points]
+        drawn = axis.plot(where, [p.value for p in points], marker="o", markersize=3, label=label)
+        if not all(math.isnan(p.low) for p in points):
+            low, high = [p.low for p in points], [p.high for p in points]
+            axis.fill_between(where, low, high, color=drawn[0].get_color(), alpha=0.15, lw=0)
     if log:
         positive = [p.at for p in means if p.at]
         if len(positive) < len(means):
             axis.set_xscale("symlog", linthresh=min(positive, default=1.0))
         else:
             axis.set_xscale("log")
+    axis.set_xlabel(WORDS.get(across, across))
+    axis.set_ylabel(WORDS.get(value, value))
     axis.set_title(title, fontsize=10)
+    axis.grid(alpha=0.25)
     if len(groups) > 1:
         axis.legend(fontsize=8)
     return figure
