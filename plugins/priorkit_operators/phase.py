@@ -37,6 +37,8 @@ class Phase(Operator):
 
     default_noise = Level(sigma=0.01)
 
+    shape: Shape = (1, 1)  # has channels, until it is bound to something that hasn't
+
     def __init__(
         self,
         *,
