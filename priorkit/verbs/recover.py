@@ -65,11 +65,10 @@ def recover(
         before the first (logger "priorkit", level INFO)
     **settings : components ``prior``, ``op``, ``noise``, ``penalty``, ``solver``, ``start``,
         each a name, a path to weights, a table ``{"name": …}`` or an object; run-level settings
-        ``shape``, ``kind``, ``space``, ``restarts``, ``sigma`` (or "auto"), ``noise_norm``, ``gamma`` (or
-        "sure", "discrepancy"), ``budget`` (evaluations per image), ``seed``, ``device``,
-        ``precision``, ``resize``
-        (crop and resize arrays too, as files are); and any
-        option of a chosen component, such as ``m`` of the Gaussian operator
+        ``shape``, ``kind`` (see :mod:`priorkit.interfaces.kinds`), ``space``, ``restarts``,
+        ``sigma`` (or "auto"), ``noise_norm``, ``gamma`` (or "sure", "discrepancy"), ``budget``
+        (evaluations per image), ``seed``, ``device``, ``precision``, ``resize`` (crop and resize
+        arrays too, as files are); and any option of a chosen component, such as ``m`` of the Gaussian operator
 
     Raises a :class:`~priorkit.errors.PriorkitError`, before any compute, for names, options,
     shapes or values that can't be used, for a run that doesn't fit into memory, and for an
