@@ -27,6 +27,7 @@ def test_light_modules_import_no_torch():
         "assert 'torch' not in sys.modules, 'a plugin'\n"
         "import priorkit\n"
         "assert priorkit.recover and 'torch' in sys.modules\n"
+        "assert 'matplotlib' not in sys.modules, 'which only a page needs'\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

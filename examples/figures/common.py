@@ -190,7 +190,7 @@ class Run:
 
     def plot(self, figure: Any, part: str = "") -> None:
         """Write a figure of matplotlib as NAME.svg."""
-        self._write(f"{self.place(part)}.svg", plot.svg(figure))
+        self._write(f"{self.place(part)}.svg", figure.svg())
 
     def grid(
         self, found: priorkit.Results, pictures: Sequence[str], part: str = "", most: int = 8

@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from common import Run
 
+from priorkit.draw.figure import blank
 from priorkit.settings.select import resolve
-from priorkit.studies import plot
 
 FIGURES = "7 52 57"
 
@@ -50,7 +50,7 @@ panels = {
     "x, towards two faces": (flat, pixels, 10.0, False),
     "x, at random": (flat, noise, 10.0, False),
 }
-figure, axes = plot.blank(2, 2, side=3.2)
+figure, axes = blank(2, 2, side=3.2)
 rows, convex, surfaces = [], {}, {}
 for axis, (name, (middle, (first, second), size, latent)) in zip(
     axes.flat, panels.items(), strict=True

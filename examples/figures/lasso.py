@@ -19,10 +19,10 @@ import torch
 from common import SHAPE, Run
 
 import priorkit
+from priorkit.draw.figure import blank
 from priorkit.interfaces import LinearDecoder
 from priorkit.metrics import psnr
 from priorkit.settings.select import resolve
-from priorkit.studies import plot
 
 FIGURES = "4 15"
 BASES = {"dct": "lasso-dct", "wavelet": "lasso-wavelet"}
@@ -98,7 +98,7 @@ for name in BASES:
         numbers = ", ".join(f"{value:.2f}" for value in known)
         run.note(f"The authors have {numbers} dB, at most {worst:.2f} dB from that.")
 run.numbers(rows)
-figure, axes = plot.blank(2, 1)
+figure, axes = blank(2, 1)
 for axis, name in zip(axes[0], BASES, strict=True):
     axis.plot(ms, means[name, AUTHORS], label="here")
     axis.plot(ms, authors[name], "k--", label="the authors'")

@@ -10,8 +10,8 @@ from itertools import pairwise
 import torch
 from common import Run, mean
 
+from priorkit.draw.figure import blank
 from priorkit.settings.select import resolve
-from priorkit.studies import plot
 
 FIGURES = "50"
 SIGMAS = (0.0, 0.01, 0.05, 0.1, 0.2)
@@ -21,7 +21,7 @@ prior = resolve("prior", "glow-celeba").build(0)
 x = run.images(few=12)
 noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
 random = torch.randn(200, prior.latent_size, generator=torch.Generator().manual_seed(1)).norm(dim=1)
-figure, axes = plot.blank()
+figure, axes = blank()
 axis, rows, norms = axes[0, 0], [], {}
 for sigma in SIGMAS:
     norms[sigma] = prior.encode((x + sigma * noise).clamp(0, 1)).norm(dim=1)

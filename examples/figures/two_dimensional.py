@@ -11,8 +11,8 @@ import torch
 from common import Run, mean
 
 import priorkit
+from priorkit.draw.figure import blank
 from priorkit.settings.select import resolve
-from priorkit.studies import plot
 
 FIGURES = "8 53-56"
 Y = 1.0
@@ -28,7 +28,7 @@ far = torch.from_numpy(
     (np.abs(starts[:, 1]) > 2.2) | (np.abs(np.abs(starts[:, 0]) - 2) > 1.5)
 )  # outside the data
 gammas = run.pick([0.1], [0.01, 0.1, 1.0])
-figure, axes = plot.blank(len(gammas), 2, side=3.2)
+figure, axes = blank(len(gammas), 2, side=3.2)
 rows, likely = [], {}
 first, second = torch.meshgrid(
     torch.linspace(-4, 4, 161, dtype=torch.float64),

@@ -123,9 +123,8 @@ class Blur(LinearOperator):
             return _gaussian(self.width, axes)
         if self._given.ndim != axes:
             raise BadInputError(
-                f"For these images, a kernel needs {axes} dimensions, one for each axis but the "
-                "channels.",
-                got=f"{self._given.ndim}, {tuple(self._given.shape)}",
+                f"A kernel has one dimension for each axis but the channels, here {axes}.",
+                got=f"shape {tuple(self._given.shape)}",
                 try_="kernel='gaussian', which is for images of any kind",
             )
         return [_reversed(self._given)]

@@ -105,7 +105,9 @@ class Fourier(LinearOperator):
         """The axis of the coils in the shape of y: (coils,), or () where there is one coil."""
         if self._given is None:
             if self.coils > 1:
-                require_picture("coils", self.shape, "coils=1, or measured sensitivities, maps=…")
+                require_picture(
+                    f"coils={self.coils}", self.shape, "coils=1, or measured sensitivities, maps=…"
+                )
             return () if self.coils == 1 else (self.coils,)
         if tuple(self._given.shape[1:]) != sides:
             raise BadInputError(

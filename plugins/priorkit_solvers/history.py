@@ -21,8 +21,6 @@ float32 otherwise, where A or y is in units of its own. H g is the same, to the 
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import Tensor
 
@@ -52,13 +50,10 @@ class History:
                 ring.forget()
 
     def rows(self, index: Tensor) -> History:
-        """The history of these images alone; an image that is taken twice gets a copy."""
-        kept, taken = History.__new__(History), index.tolist()
+        """The history of these images alone."""
+        kept = History.__new__(History)
         kept._unit, kept._g = self._unit[index], self._g[index]
-        kept._rings = [
-            copy.deepcopy(self._rings[i]) if i in taken[:place] else self._rings[i]
-            for place, i in enumerate(taken)
-        ]
+        kept._rings = [self._rings[i] for i in index.tolist()]
         return kept
 
     def move(self, s: Tensor, g: Tensor, rows: list[bool]) -> None:

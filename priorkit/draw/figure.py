@@ -1,25 +1,56 @@
-"""Captioned pictures as a figure of matplotlib."""
+"""Figures of matplotlib: one that shows itself, and captioned pictures.
+
+Importing matplotlib takes half a second, so only what draws such a figure imports this module;
+pages have plots of their own, see :mod:`priorkit.draw.svg`.
+"""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
 from PIL import Image
 
-__all__ = ["figure"]
+__all__ = ["ShownFigure", "blank", "pictures"]
 
 
-def figure(rows: Sequence[Sequence[tuple[str, Image.Image]]], side: float = 2.2) -> Any | None:
-    """A matplotlib figure of rows of pictures, ``side`` inches each; None without matplotlib."""
-    try:
-        from priorkit.draw.shown import ShownFigure
-    except ImportError:
-        return None
-    across = max(len(row) for row in rows)
-    whole = ShownFigure(figsize=(side * across, (side + 0.25) * len(rows)), layout="constrained")
-    axes = whole.subplots(len(rows), across, squeeze=False)
+class ShownFigure(Figure):
+    """A Figure that is a picture at the end of a notebook's cell.
+
+    A figure of ``pyplot`` is shown too, but stays in memory until it is closed; a plain Figure is
+    shown as a line of text unless something in the notebook has imported pyplot.
+    """
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+    def svg(self) -> bytes:
+        """The figure as an SVG file, the same bytes every time."""
+        buffer = io.BytesIO()
+        with rc_context({"svg.hashsalt": "priorkit", "svg.fonttype": "none"}):
+            self.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        return buffer.getvalue()
+
+
+def blank(
+    across: int = 1, down: int = 1, *, side: float = 4.0, wide: float = 1.35
+) -> tuple[ShownFigure, Any]:
+    """An empty figure and its axes, (down, across), ``side`` inches high and ``wide`` times that
+    in width each."""
+    whole = ShownFigure(figsize=(wide * side * across, side * down), layout="constrained")
+    return whole, whole.subplots(down, across, squeeze=False)
+
+
+def pictures(rows: Sequence[Sequence[tuple[str, Image.Image]]], side: float = 2.2) -> ShownFigure:
+    """Rows of captioned pictures, ``side`` inches each."""
+    high = side + 0.25
+    whole, axes = blank(max(map(len, rows)), len(rows), side=high, wide=side / high)
     for axis in axes.flat:
         axis.set_axis_off()
     for line, row in zip(axes, rows, strict=True):

@@ -11,7 +11,6 @@ from typing import Any
 
 from torch import Tensor
 
-from priorkit.draw.figure import figure
 from priorkit.draw.tiles import png
 from priorkit.io.files import write_atomic
 from priorkit.io.folders import replacing
@@ -96,10 +95,10 @@ class Comparison:
         return gallery.pictures(self.rows, self.truth)
 
     def plot(self) -> Any:
-        """The same as a matplotlib figure where that is installed, else as :meth:`grid`."""
-        whole = self.grid()
-        found = figure([[("", whole)]], side=8.0)
-        return whole if found is None else found
+        """The same as a figure of matplotlib."""
+        from priorkit.draw.figure import pictures
+
+        return pictures([[("", self.grid())]], side=8.0)
 
     def _repr_png_(self) -> bytes:
         return png(self.grid())

@@ -72,7 +72,7 @@ class Recovery(Recovered):
         return views.grid(self)
 
     def plot(self) -> Any:
-        """The same as a matplotlib figure where that is installed, else as :meth:`grid`."""
+        """The same as a figure of matplotlib."""
         return views.plotted(self)
 
     def _repr_png_(self) -> bytes:

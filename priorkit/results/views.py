@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
-from priorkit.draw.figure import figure
 from priorkit.draw.tiles import GAIN, error_map, fit, numbers, tile
 from priorkit.interfaces import kind_of
 from priorkit.io.pictures import dimensions
@@ -105,7 +104,8 @@ def grid(recovery: Recovered, side: int = 160) -> Image.Image:
 
 
 def plotted(recovery: Recovered) -> Any:
-    """The same as a figure of matplotlib, where that is installed."""
+    """The same as a figure of matplotlib."""
+    from priorkit.draw.figure import pictures
+
     count = min(len(recovery.x), MAX_ROWS)
-    found = figure([[shown[1:] for shown in columns(recovery, i)] for i in range(count)])
-    return grid(recovery) if found is None else found
+    return pictures([[shown[1:] for shown in columns(recovery, i)] for i in range(count)])

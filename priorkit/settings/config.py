@@ -35,7 +35,8 @@ Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class RunConfig(BaseModel):
-    """Everything that defines a run. None means: left to the card, the prior or the core.
+    """Everything that defines a run. None means that nobody said: then the
+    weight card decides, else the prior's defaults, else priorkit's.
 
     Components are a name, a path to weights (priors), or a table with a name and options.
     """

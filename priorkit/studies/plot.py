@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from priorkit.errors import MismatchError
+from priorkit.draw.figure import ShownFigure, blank
 from priorkit.studies.summary import Mean
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = ["blank", "lines", "svg"]
+__all__ = ["lines"]
 
 WORDS = {
     "psnr": "PSNR (dB)",
@@ -28,19 +24,6 @@ WORDS = {
 }
 
 
-def blank(across: int = 1, down: int = 1, *, side: float = 4.0) -> tuple[Figure, Any]:
-    """An empty figure and its axes, (down, across). Raises MismatchError without matplotlib."""
-    try:
-        from priorkit.draw.shown import ShownFigure
-    except ImportError as error:
-        raise MismatchError(
-            "Plots need the package matplotlib.", try_="pip install 'priorkit[studies]'"
-        ) from error
-    size = (1.35 * side * across, side * down)
-    whole = ShownFigure(figsize=size, layout="constrained")
-    return whole, whole.subplots(down, across, squeeze=False)
-
-
 def lines(
     means: Sequence[Mean],
     *,
@@ -48,7 +31,7 @@ def lines(
     value: str = "psnr",
     log: bool = False,
     title: str = "",
-) -> Figure:
+) -> ShownFigure:
     """A line per group over the axis, its 95% interval as a band.
 
     Parameters
@@ -83,13 +66,3 @@ def lines(
     if len(groups) > 1:
         axis.legend(fontsize=8)
     return figure
-
-
-def svg(figure: Figure) -> bytes:
-    """A figure as an SVG file, the same bytes every time."""
-    from matplotlib import rc_context
-
-    buffer = io.BytesIO()
-    with rc_context({"svg.hashsalt": "priorkit", "svg.fonttype": "none"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()

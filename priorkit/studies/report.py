@@ -12,7 +12,7 @@ from typing import Any
 
 from priorkit.io.files import write_atomic
 from priorkit.studies.cell import Row
-from priorkit.studies.plot import lines, svg
+from priorkit.studies.plot import lines
 from priorkit.studies.results import Results
 from priorkit.studies.summary import REPEATS, Mean, axes, mixed
 
@@ -71,7 +71,7 @@ def save(found: Results, view: View, place: Path) -> list[Path]:
     positive = [m.at for m in means if isinstance(m.at, (int, float)) and m.at > 0]
     log = bool(positive) and max(positive) > 20 * min(positive)
     figure = lines(means, across=view.across or "", value=view.value, log=log)
-    write_atomic(plot, svg(figure))
+    write_atomic(plot, figure.svg())
     return [table, plot]
 
 

@@ -1,4 +1,4 @@
-"""Who takes part in a comparison: a prior each, and of all else what everyone shares."""
+"""Who takes part in a comparison: one prior each; measurement and settings are the same for all."""
 
 from __future__ import annotations
 

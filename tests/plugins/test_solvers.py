@@ -116,25 +116,6 @@ def test_a_start_at_the_minimum_is_converged():
     assert solution.reason == ["the gradient is zero"] * 2
 
 
-def test_an_image_that_is_taken_twice_has_two_histories():
-    """As the last row of a batch is; a pair that came in twice would crowd out an older one."""
-    generator = torch.Generator().manual_seed(0)
-    s, y = (torch.rand(3, 1, 9, generator=generator, dtype=torch.float64) for _ in range(2))
-    start = torch.zeros(1, 9, dtype=torch.float64)
-    alone, pair = History(2, start), History(2, start)
-    for i in range(2):
-        start = start + y[i]
-        alone.move(s[i], start, [True])
-        pair.move(s[i], start, [True])
-    last = start + y[2]
-    alone.move(s[2], last, [True])
-    pair = pair.rows(torch.tensor([0, 0]))
-    pair.move(s[2].expand(2, -1), last.expand(2, -1), [True, True])
-    twice = pair.directions([True, True])
-    assert torch.equal(twice[0], twice[1])
-    assert torch.equal(twice[0], alone.directions([True])[0])
-
-
 @pytest.fixture
 def two_threads():
     before = torch.get_num_threads()
