@@ -7,7 +7,7 @@ from priorkit_operators.pointwise import Gray
 
 import priorkit
 from priorkit.errors import BadInputError, MismatchError
-from priorkit.interfaces.operator import stack
+from priorkit.interfaces import stack
 from priorkit.io.pictures import astronaut, load
 
 RNG = np.random.default_rng(0)
