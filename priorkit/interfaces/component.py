@@ -1,6 +1,7 @@
 """What every component is, and the words that all interfaces share.
 
-Shapes: images x are (B, C, H, W) float in [0, 1], signals (B, C, N), vectors (B, d); latents
+Shapes: pictures x are (B, C, H, W) and volumes (B, C, D, H, W), float in [0, 1], signals
+(B, C, N), vectors (B, d), complex pictures (B, 2, H, W), see :mod:`.kinds`; latents
 z are (B, k); a batch of variables u is (B, n), latents or flattened images; values are (B,)
 float64. Device and dtype follow the input. Images in a batch never influence each other.
 

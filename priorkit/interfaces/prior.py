@@ -51,8 +51,8 @@ class Choices:
 class Prior(Component, ABC):
     """What is known of images before measuring. Subclasses add what they can do.
 
-    ``shape`` is the (C, H, W) of its images, (C, N) of its signals, (d,) of its vectors, or
-    None if it takes any. Images lie in [0, 1], signals and vectors anywhere.
+    ``shape`` is that of its images, (C, H, W) of pictures, or None if it takes any. Pictures and
+    volumes lie in [0, 1], other kinds of image anywhere.
     """
 
     shape: Shape | None = None

@@ -97,7 +97,7 @@ def _for_shape(
     if (
         other is None
         or shape is None
-        or not PICTURE.fits(shape)
+        or not kind_of(shape).bounded
         or usual.shape in (None, tuple(shape))
     ):
         return chosen

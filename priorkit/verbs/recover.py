@@ -47,10 +47,11 @@ def recover(
     Parameters
     ----------
     x : images to measure and recover, so that errors can be reported: a path, a folder, a
-        PIL image, an array or a tensor in [0, 1] (see :func:`priorkit.io.pictures.load`).
+        PIL image, an array or a tensor, pictures and volumes in [0, 1] (see
+        :func:`priorkit.io.pictures.load`).
         Without x and y, the sample photograph.
-    y : real measurements instead, an array or a .npy file, (m,) or (B, m), or pictures for
-        operators whose y is a picture; of these alone are whole numbers of 8 and 16 bits
+    y : real measurements instead, an array or a .npy file, (m,) or (B, m), or images for
+        operators whose y is one; of pictures and volumes alone are whole numbers of 8 and 16 bits
         brightness, all other y are numbers as they are
     config : settings from a TOML file or a dict; keywords given here go over it
     out : folder to save the results to, see :meth:`Recovery.save`. Until then every image is
@@ -64,11 +65,11 @@ def recover(
         before the first (logger "priorkit", level INFO)
     **settings : components ``prior``, ``op``, ``noise``, ``penalty``, ``solver``, ``start``,
         each a name, a path to weights, a table ``{"name": …}`` or an object; run-level settings
-        ``shape``, ``space``, ``restarts``, ``sigma`` (or "auto"), ``noise_norm``, ``gamma`` (or
-        "sure", "discrepancy"), ``budget`` (evaluations per image), ``seed``, ``device``,
-        ``precision``, ``resize``
-        (crop and resize arrays too, as files are); and any
-        option of a chosen component, such as ``m`` of the Gaussian operator
+        ``shape``, ``kind`` (see :mod:`priorkit.interfaces.kinds`), ``space``, ``restarts``,
+        ``sigma`` (or "auto"), ``noise_norm``, ``gamma`` (or "sure", "discrepancy"), ``budget``
+        (evaluations per image), ``seed``, ``device``, ``precision``, ``resize`` (crop and resize
+        arrays too, as files are); and any option of a chosen component, such as ``m`` of the
+        Gaussian operator
 
     Raises a :class:`~priorkit.errors.PriorkitError`, before any compute, for names, options,
     shapes or values that can't be used, for a run that doesn't fit into memory, and for an
