@@ -197,17 +197,12 @@ class Problem:
             x, pullback = D.decode_vjp(u)
         misfit, slope = self.noise.misfit(self.operator.A(x), self.y)
         slope = self.operator.vjp(x, slope)
-        value = misfit
-        if gamma and self.penalty.acts_on == "x":
-            penalty, grad = self.penalty.value_grad(x)
-            value = value + gamma * penalty.double()
-            slope = slope + gamma * grad
-        gradient = pullback(slope)
-        if gamma and self.penalty.acts_on == "u":
-            penalty, grad = self.penalty.value_grad(u)
-            value = value + gamma * penalty.double()
-            gradient = gradient + gamma * grad
-        return Evaluation(value, gradient, misfit)
+        if not gamma:
+            return Evaluation(misfit, pullback(slope), misfit)
+        penalty, in_u, in_x = self.penalty.over(u, x)
+        gradient = pullback(slope if in_x is None else slope + gamma * in_x)
+        gradient = gradient if in_u is None else gradient + gamma * in_u
+        return Evaluation(misfit + gamma * penalty.double(), gradient, misfit)
 
     def blame(self, u: Tensor) -> str:
         """What stops being finite at the u (1, n) of one image, for the reason of a status."""
@@ -222,8 +217,7 @@ class Problem:
                 return "A(x) is not finite"
             if not bool(torch.isfinite(self.noise.misfit(Ax, self.y)[0]).all()):
                 return "the misfit is not finite"
-        over = x if self.penalty.acts_on == "x" else u
-        if self.gamma and not bool(torch.isfinite(self.penalty.value_grad(over)[0]).all()):
+        if self.gamma and not bool(torch.isfinite(self.penalty.over(u, x)[0]).all()):
             return "the penalty is not finite"
         return "the gradient is not finite"
 
