@@ -50,6 +50,7 @@ def written() -> str:
     }
     run |= dict.fromkeys(sorted(set(COMPONENTS) - {"prior", "op"}), "Component")
     run["shape"] = "Sequence[int] | None"
+    run["gamma"] += " | Sequence[float]"  # of several penalties
     text = HEAD + _typed("Shared", "what a run and its measurement can be told", run | options())
     both = {"prior": "Component", "op": "Component"}
     text += _typed("Settings", "the same, and the two that are compared or chosen", both, "Shared")

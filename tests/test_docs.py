@@ -162,7 +162,7 @@ def test_all_that_a_problem_offers_is_told_to_authors_of_solvers():
     """What only the loop calls isn't offered."""
     from priorkit.interfaces import Problem
 
-    loops = {"simulated", "seed", "mixed", "averaged", "data", "at", "truth", "paired"}
+    loops = {"simulated", "seed", "averaged", "data", "at", "truth", "paired"}
     loops |= {"has_mirror", "blame"}
     text = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
     told = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`\n]+)`", text))))

@@ -1,9 +1,8 @@
 """The training recipe of DCGAN.
 
-Run as ``priorkit train dcgan --data FOLDER_OR_ZIP --out DIR``, or on a machine that has
-only torch, numpy, pillow and safetensors as
-
-    PYTHONPATH=.:plugins python -m priorkit_dcgan.train --data faces.zip --out DIR --minutes 9
+Run as ``priorkit train dcgan --data FOLDER_OR_ZIP --out DIR``. On a machine
+that has only torch, numpy, pillow and safetensors it is called
+from Python, see docs/training.md.
 
 A run that is interrupted, or stopped by ``--minutes``, continues where it was when the
 same command is given again. ``DIR`` then holds ``checkpoint.pt`` (everything),
@@ -25,7 +24,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits as cross_entrop
 
 from priorkit.training.dataset import TrainingPictures
 from priorkit.training.descent import average
-from priorkit.training.options import Progress, check_options, main, option
+from priorkit.training.options import Progress, check_options, option
 from priorkit.training.recipe import Recipe
 from priorkit_dcgan.network import DCGANConfig, Discriminator, Generator
 
@@ -206,7 +205,3 @@ class _Run(Recipe):
         }
         fit = round(self.validation_psnr(), 2) if self.options.validation else None
         return state, {"validation_psnr": fit}
-
-
-if __name__ == "__main__":
-    main(DCGANTraining, train, "Train a DCGAN prior")

@@ -16,15 +16,16 @@ from torch import Tensor
 from priorkit.errors import BadInputError
 from priorkit.interfaces import (
     Choices,
+    Decoder,
+    Denoiser,
     Density,
     Encoder,
-    MixedDecoder,
-    MixedDenoiser,
     Noise,
     Operator,
     Pullback,
     Sampler,
     Shape,
+    Space,
 )
 from priorkit.io.weights import Card
 from priorkit.linear import energy
@@ -41,7 +42,7 @@ __all__ = ["DiffusionPrior"]
 STEPS = 18
 
 
-class DiffusionPrior(MixedDenoiser, MixedDecoder, Encoder, Density, Sampler):
+class DiffusionPrior(Denoiser, Decoder, Encoder, Density, Sampler):
     """A noise-conditional network D(v; σ) ≈ E[x | v], v = x + N(0, σ²·1), of pictures in [0, 1].
 
     Its probability-flow ODE turns latents z ~ N(0, 1) of the size of a picture into pictures with
@@ -70,6 +71,8 @@ class DiffusionPrior(MixedDenoiser, MixedDecoder, Encoder, Density, Sampler):
     generative models", NeurIPS 2022; as a density: Song et al., "Score-based generative modeling
     through stochastic differential equations", ICLR 2021, section 4.3.
     """
+
+    rough = False  # whether it denoises, and pulls back, in mixed precision
 
     def __init__(
         self,
@@ -161,11 +164,13 @@ class DiffusionPrior(MixedDenoiser, MixedDecoder, Encoder, Density, Sampler):
 
     def denoise(self, x: Tensor, sigma: float | Tensor) -> Tensor:
         """D(x; σ), each picture by itself, σ one number or (B,); differentiable in x."""
-        return self.networks.clean(x, sigma)
+        return self.networks.clean(x, sigma, rough=self.rough)
 
-    def denoise_mixed(self, x: Tensor, sigma: float | Tensor) -> Tensor:
-        """The same with convolutions in bfloat16."""
-        return self.networks.clean(x, sigma, rough=True)
+    def mixed(self, space: Space) -> DiffusionPrior:
+        """Convolutions in bfloat16, in latent space those of the pullback alone."""
+        own = copy.copy(self)
+        own.rough = True
+        return own
 
     @property
     def latent_size(self) -> int:
@@ -173,24 +178,25 @@ class DiffusionPrior(MixedDenoiser, MixedDecoder, Encoder, Density, Sampler):
         return math.prod(self._known())
 
     def decode(self, z: Tensor) -> Tensor:
-        return self._decoded(z, self.denoise)
+        return self._flow(recomputed(self._exact, self._exact)).decode(z.view(-1, *self._known()))
 
-    def decode_vjp_mixed(self, z: Tensor) -> tuple[Tensor, Pullback]:
+    def decode_vjp(self, z: Tensor) -> tuple[Tensor, Pullback]:
+        flow = self._flow(recomputed(self._exact, self.denoise))
         with torch.enable_grad():
             z = z.detach().requires_grad_(True)
-            x = self._decoded(z, self.denoise_mixed)
+            x = flow.decode(z.view(-1, *self._known()))
         return x.detach(), lambda r: torch.autograd.grad(x, z, r)[0]
 
-    def _decoded(self, z: Tensor, pullback: Denoising) -> Tensor:
-        return self._flow(recomputed(self.denoise, pullback)).decode(z.view(-1, *self._known()))
+    def _exact(self, x: Tensor, sigma: float | Tensor) -> Tensor:
+        return self.networks.clean(x, sigma)
 
     def encode(self, x: Tensor) -> Tensor:
-        flow = self._flow(self.denoise)
+        flow = self._flow(self._exact)
         with torch.no_grad():
             return flow.latent(flow.undone(x)[0]).flatten(1)
 
     def log_prob(self, x: Tensor) -> Tensor:
-        flow = self._flow(self.denoise)
+        flow = self._flow(self._exact)
         starts = flow.undone(x)
         n = x[0].numel()
         normal = -0.5 * (energy(flow.latent(starts[0])) + n * math.log(2 * math.pi))

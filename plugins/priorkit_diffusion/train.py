@@ -1,9 +1,8 @@
 """The training recipe of the noise-conditional network: noise removed at every level.
 
-Run as ``priorkit train diffusion --data FOLDER_OR_ZIP --out DIR``, or on a machine that has
-only torch, numpy, pillow and safetensors as
-
-    PYTHONPATH=.:plugins python -m priorkit_diffusion.train --data faces.zip --out DIR --within 9
+Run as ``priorkit train diffusion --data FOLDER_OR_ZIP --out DIR``. On a machine
+that has only torch, numpy, pillow and safetensors it is called
+from Python, see docs/training.md.
 
 A run that is interrupted, or stopped by ``--minutes``, continues where it was when the
 same command is given again. ``DIR`` then holds ``checkpoint.pt`` (everything),
@@ -25,7 +24,7 @@ from torch import Tensor, nn
 
 from priorkit.training.dataset import TrainingPictures
 from priorkit.training.descent import Descent
-from priorkit.training.options import Progress, check_options, main, option
+from priorkit.training.options import Progress, check_options, option
 from priorkit.training.recipe import Losses
 from priorkit_diffusion.data import Crops, Source, Whole
 from priorkit_diffusion.held_out import HeldOut
@@ -234,7 +233,3 @@ def _sources(o: DiffusionTraining) -> tuple[Source, Source | None]:
     whole = Whole(pictures, validation=o.validation, shift=o.shift)
     also = Crops(Path(o.also), side=o.size, validation=0) if o.also else None
     return whole, also
-
-
-if __name__ == "__main__":
-    main(DiffusionTraining, train, "Train a diffusion prior")

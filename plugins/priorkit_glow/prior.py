@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 from dataclasses import replace
@@ -17,13 +18,14 @@ from priorkit.errors import WeightsError
 from priorkit.interfaces import (
     Choices,
     Copies,
+    Decoder,
     Density,
     Encoder,
-    MixedDecoder,
     Noise,
     Operator,
     Pullback,
     Sampler,
+    Space,
 )
 from priorkit.io.weights import Card, restore
 from priorkit_glow.device import DeviceGlow, generator
@@ -62,7 +64,7 @@ TILT = 0.25  # at 0.5 validation faces gain a little more at m = 500, and holes 
 UNCALIBRATED = DenoisingTable(space="pixel", penalty="nll", sigma=[1.0], gamma=[0.7])
 
 
-class GlowPrior(MixedDecoder, Encoder, Density, Sampler):
+class GlowPrior(Decoder, Encoder, Density, Sampler):
     """A trained Glow (Kingma & Dhariwal 2018) over images in [0, 1].
 
     ``decode`` and ``encode`` are exact inverses of each other, ``log_prob`` is the density
@@ -79,6 +81,8 @@ class GlowPrior(MixedDecoder, Encoder, Density, Sampler):
 
     Raises WeightsError for a file that is missing, damaged, or not a Glow.
     """
+
+    rough = False  # whether the pullback is in mixed precision
 
     def __init__(
         self,
@@ -147,10 +151,13 @@ class GlowPrior(MixedDecoder, Encoder, Density, Sampler):
         return self._generator(z).decode(z)
 
     def decode_vjp(self, z: Tensor) -> tuple[Tensor, Pullback]:
-        return self._generator(z).decode_vjp(z, z.dtype)
+        return self._generator(z).decode_vjp(z, _rough(z) if self.rough else z.dtype)
 
-    def decode_vjp_mixed(self, z: Tensor) -> tuple[Tensor, Pullback]:
-        return self._generator(z).decode_vjp(z, _rough(z))
+    def mixed(self, space: Space) -> GlowPrior | None:
+        """The products with the couplings' Jacobians in bfloat16; None in pixel space."""
+        own = copy.copy(self)
+        own.rough = True
+        return own if space == "latent" else None
 
     def blame(self, z: Tensor) -> str:
         """Which step of G(z) is the first whose result isn't finite; levels from the finest, 1."""
@@ -195,7 +202,7 @@ class _Decoded(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, z: Tensor, prior: GlowPrior) -> Tensor:
-        x, ctx.pullback = prior.decode_vjp(z.detach())
+        x, ctx.pullback = prior._generator(z).decode_vjp(z.detach(), z.dtype)
         return x
 
     @staticmethod

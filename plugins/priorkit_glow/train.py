@@ -1,9 +1,8 @@
 """The training recipe of Glow: maximum likelihood on quantised pictures.
 
-Run as ``priorkit train glow --data FOLDER_OR_ZIP --out DIR``, or on a machine that has
-only torch, numpy, pillow and safetensors as
-
-    PYTHONPATH=.:plugins python -m priorkit_glow.train --data faces.zip --out DIR --minutes 9
+Run as ``priorkit train glow --data FOLDER_OR_ZIP --out DIR``. On a machine
+that has only torch, numpy, pillow and safetensors it is called
+from Python, see docs/training.md.
 
 A run that is interrupted, or stopped by ``--minutes``, continues where it was when the
 same command is given again. ``DIR`` then holds ``checkpoint.pt`` (everything),
@@ -24,7 +23,7 @@ from torch import Tensor
 
 from priorkit.training.dataset import TrainingPictures
 from priorkit.training.descent import MaximumLikelihood
-from priorkit.training.options import Progress, check_options, main, option
+from priorkit.training.options import Progress, check_options, option
 from priorkit_glow.export import rounded
 from priorkit_glow.network import Glow, GlowConfig
 
@@ -153,7 +152,3 @@ class _Run(MaximumLikelihood):
         self.ema.load_state_dict({k: v.float() for k, v in state.items()})
         bits = round(self.validation_loss(), 4) if self.options.validation else None
         return state, {"bits_per_dim": bits}
-
-
-if __name__ == "__main__":
-    main(GlowTraining, train, "Train a Glow prior")

@@ -1,9 +1,8 @@
 """The training recipe of RealNVP: maximum likelihood on points or on quantised pictures.
 
-Run as ``priorkit train realnvp --data points.npy --out DIR``, or on a machine that has
-only torch, numpy, pillow, safetensors and normflows as
-
-    PYTHONPATH=.:plugins python -m priorkit_realnvp.train --data points.npy --out DIR
+Run as ``priorkit train realnvp --data points.npy --out DIR``. On a machine
+that has only torch, numpy, pillow, safetensors and normflows it is called
+from Python, see docs/training.md.
 
 A run that is interrupted, or stopped by ``--minutes``, continues where it was when the
 same command is given again. ``DIR`` then holds ``checkpoint.pt`` (everything), ``log.jsonl``,
@@ -23,7 +22,7 @@ import torch
 from torch import Tensor
 
 from priorkit.training.descent import MaximumLikelihood
-from priorkit.training.options import Progress, check_options, main, option
+from priorkit.training.options import Progress, check_options, option
 from priorkit_realnvp import data
 from priorkit_realnvp.network import RealNVP, RealNVPConfig
 
@@ -159,7 +158,3 @@ def _read(o: RealNVPTraining) -> tuple[data.TrainingData, RealNVPConfig]:
         shift=o.shift,
     )
     return examples, o.architecture(examples.shape)
-
-
-if __name__ == "__main__":
-    main(RealNVPTraining, train, "Train a RealNVP prior")

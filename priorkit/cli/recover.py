@@ -213,10 +213,9 @@ def _chosen(config: dict[str, Any]) -> str:
 
     told = []
     for key in COMPONENTS:
-        table = dict(config[key])
-        name = table.pop("name")
-        options = ", ".join(f"{option}={given}" for option, given in table.items())
-        told.append(f"{key} {name}" + (f" ({options})" if options else ""))
+        for table in config[key] if isinstance(config[key], list) else [config[key]]:
+            options = ", ".join(f"{k}={given}" for k, given in table.items() if k != "name")
+            told.append(f"{key} {table['name']}" + (f" ({options})" if options else ""))
     for name in ("space", "gamma", "sigma", "noise_norm", "budget", "seed"):
         if name in config:
             given = config[name]

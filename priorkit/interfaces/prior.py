@@ -20,8 +20,6 @@ __all__ = [
     "Density",
     "Encoder",
     "LinearDecoder",
-    "MixedDecoder",
-    "MixedDenoiser",
     "Pixels",
     "Prior",
     "Sampler",
@@ -65,6 +63,14 @@ class Prior(Component, ABC):
         """Penalty, γ, solver, start, budget and restarts that suit this prior on that problem."""
         return Choices()
 
+    def mixed(self, space: Space) -> Prior | None:
+        """This prior in mixed precision, faster and rougher; None where it has none in ``space``.
+
+        In latent space the pullback of ``decode_vjp`` is then right to within parts in a thousand,
+        and D(z) as it was; ``denoise`` to within parts in a hundred of what it takes away.
+        """
+        return None
+
     @property
     def memory(self) -> int:
         """Bytes per image that decoding with its pullback takes meanwhile, or what else it does."""
@@ -104,14 +110,6 @@ class Decoder(Prior):
     def blame(self, z: Tensor) -> str:
         """Where D(z) stops being finite, for one z (1, k) where it does."""
         return "D(z) is not finite"
-
-
-class MixedDecoder(Decoder):
-    """A decoder whose pullback can also be computed in mixed precision, faster and roughly."""
-
-    @abstractmethod
-    def decode_vjp_mixed(self, z: Tensor) -> tuple[Tensor, Pullback]:
-        """As :meth:`decode_vjp`, and the pullback to within parts in a thousand."""
 
 
 class LinearDecoder(Decoder):
@@ -200,14 +198,6 @@ class Denoiser(Prior):
     def denoising_memory(self) -> int:
         """Bytes per image that denoising takes meanwhile."""
         return self.memory
-
-
-class MixedDenoiser(Denoiser):
-    """A denoiser that can also work in mixed precision, faster and roughly."""
-
-    @abstractmethod
-    def denoise_mixed(self, x: Tensor, sigma: float | Tensor) -> Tensor:
-        """As :meth:`denoise`, to within parts in a hundred of what it takes away."""
 
 
 class Sampler(Prior):

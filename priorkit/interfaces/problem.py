@@ -20,8 +20,6 @@ from priorkit.interfaces.prior import (
     Denoiser,
     Encoder,
     LinearDecoder,
-    MixedDecoder,
-    MixedDenoiser,
     Pixels,
     Prior,
 )
@@ -56,9 +54,9 @@ class Problem:
 
     In latent space u is a latent (B, k) and D the prior; in pixel space u is a flattened image
     and D is :class:`Pixels`. ``simulated`` says that y was made from known images. ``seed`` is
-    part of the address of every random draw. ``mixed`` asks the prior for gradients in mixed
-    precision. :meth:`at` adds the data; without them, as in ``check``, everything but what needs y
-    works. A changed copy is made by ``dataclasses.replace(problem, gamma=…)``.
+    part of the address of every random draw. :meth:`at` adds the data; without them, as in
+    ``check``, everything but what needs y works. A changed copy is made by
+    ``dataclasses.replace(problem, gamma=…)``.
     """
 
     operator: Operator
@@ -70,7 +68,6 @@ class Problem:
     shape: Shape
     simulated: bool = False
     seed: int = 0
-    mixed: bool = False
     data: Data | None = None
 
     # --- the data ---------------------------------------------------------------
@@ -181,7 +178,7 @@ class Problem:
         """The objective, its gradient and the misfit, one per row of u.
 
         Sums over measurements run in float64. A value can be non-finite where u is far out;
-        nothing is raised. In mixed precision only the gradient is rounded.
+        nothing is raised.
         """
         return self._evaluate(u, self.gamma)
 
@@ -190,24 +187,15 @@ class Problem:
         return self._evaluate(u, 0.0)
 
     def _evaluate(self, u: Tensor, gamma: float) -> Evaluation:
-        D = self.decoder
-        if self.mixed and isinstance(D, MixedDecoder):
-            x, pullback = D.decode_vjp_mixed(u)
-        else:
-            x, pullback = D.decode_vjp(u)
+        x, pullback = self.decoder.decode_vjp(u)
         misfit, slope = self.noise.misfit(self.operator.A(x), self.y)
         slope = self.operator.vjp(x, slope)
-        value = misfit
-        if gamma and self.penalty.acts_on == "x":
-            penalty, grad = self.penalty.value_grad(x)
-            value = value + gamma * penalty.double()
-            slope = slope + gamma * grad
-        gradient = pullback(slope)
-        if gamma and self.penalty.acts_on == "u":
-            penalty, grad = self.penalty.value_grad(u)
-            value = value + gamma * penalty.double()
-            gradient = gradient + gamma * grad
-        return Evaluation(value, gradient, misfit)
+        if not gamma:
+            return Evaluation(misfit, pullback(slope), misfit)
+        penalty, in_u, in_x = self.penalty.over(u, x)
+        gradient = pullback(slope if in_x is None else slope + gamma * in_x)
+        gradient = gradient if in_u is None else gradient + gamma * in_u
+        return Evaluation(misfit + gamma * penalty.double(), gradient, misfit)
 
     def blame(self, u: Tensor) -> str:
         """What stops being finite at the u (1, n) of one image, for the reason of a status."""
@@ -222,8 +210,7 @@ class Problem:
                 return "A(x) is not finite"
             if not bool(torch.isfinite(self.noise.misfit(Ax, self.y)[0]).all()):
                 return "the misfit is not finite"
-        over = x if self.penalty.acts_on == "x" else u
-        if self.gamma and not bool(torch.isfinite(self.penalty.value_grad(over)[0]).all()):
+        if self.gamma and not bool(torch.isfinite(self.penalty.over(u, x)[0]).all()):
             return "the penalty is not finite"
         return "the gradient is not finite"
 
@@ -242,8 +229,6 @@ class Problem:
         else:
             sigma = min(max(sigma, low), high)
         with torch.no_grad():
-            if self.mixed and isinstance(prior, MixedDenoiser):
-                return prior.denoise_mixed(x, sigma)
             return prior.denoise(x, sigma)
 
     # --- for linear A and D -----------------------------------------------------

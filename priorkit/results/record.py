@@ -6,6 +6,7 @@ import os
 import platform
 from functools import cache
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -117,8 +118,9 @@ def _weights(setup: Setup) -> dict[str, str]:
 def _files(setup: Setup) -> dict[str, str]:
     """sha256 of every file that an option names, such as the matrix of an operator."""
     found = {}
-    for selection in setup.selections.values():
-        for value in selection.record().values():
+    said = [selection.record() for selection in setup.selections.values()]
+    for table in chain.from_iterable(t if isinstance(t, list) else [t] for t in said):
+        for value in table.values():
             if isinstance(value, str) and "." in value and os.path.isfile(value):
                 found[value] = file_sha256(Path(value))
     return found

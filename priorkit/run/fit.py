@@ -11,8 +11,6 @@ from priorkit.interfaces import (
     Denoiser,
     Density,
     GaussianNoise,
-    MixedDecoder,
-    MixedDenoiser,
     Pixels,
     Problem,
     Solver,
@@ -113,18 +111,6 @@ def misfits(selections: Selections, problem: Problem, solver: Solver[Any]) -> st
             name = selections["solver"].name
             return f"solver {name!r} requires the {kind} to be a {missing.__name__} then"
     return None
-
-
-def check_mixed(selections: Selections, problem: Problem) -> None:
-    """Refuse mixed precision where it would change nothing."""
-    latent = problem.space == "latent"
-    if not isinstance(problem.prior, MixedDecoder if latent else MixedDenoiser):
-        raise MismatchError(
-            "precision='mixed' is for a prior that decodes in mixed precision, in latent space, "
-            "or denoises so.",
-            got=f"prior {selections['prior'].name!r} in {problem.space} space",
-            try_="precision='float32'",
-        )
 
 
 def suitable_solver(problem: Problem) -> Selection:

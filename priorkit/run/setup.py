@@ -149,8 +149,7 @@ def set_up(chosen: Chosen, shape: Shape | None, *, real: bool, kind: Kind | None
     with blaming(f"penalty {selections['penalty'].name!r}"):
         problem = replace(bare, penalty=penalty.bind(prior, shape), gamma=gamma)
     if config.precision == "mixed":
-        fit.check_mixed(selections, problem)
-        problem = replace(problem, mixed=True)
+        problem = replace(problem, prior=_mixed(prior, selections["prior"].name, space))
     with blaming(f"solver {selections['solver'].name!r}"):
         solver.check(problem)
     with blaming(f"start {selections['start'].name!r}"):
@@ -225,6 +224,19 @@ def _shape(prior: Prior, name: str, given: Shape | None, asked: Shape | None) ->
     if shape is None:
         raise BadInputError("The shape of the picture isn't known.", try_="shape=(3, 64, 64)")
     return tuple(shape)
+
+
+def _mixed(prior: Prior, name: str, space: Space) -> Prior:
+    """The prior in mixed precision. Raises MismatchError where that would change nothing."""
+    rough = prior.mixed(space)
+    if rough is None:
+        raise MismatchError(
+            "precision='mixed' is for a prior that decodes in mixed precision, in latent space, "
+            "or denoises so.",
+            got=f"prior {name!r} in {space} space",
+            try_="precision='float32'",
+        )
+    return rough
 
 
 def _gamma(

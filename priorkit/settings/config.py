@@ -73,6 +73,27 @@ class RunConfig(BaseModel):
             raise ValueError(f"it is a number or {' or '.join(map(repr, words))}")
         return value
 
+    @model_validator(mode="before")
+    @classmethod
+    def _penalties_with_their_weights(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """``penalty=["tv", "nll"], gamma=[0.01, 0.1]`` as tables with a γ each, and 1 for their
+        sum."""
+        penalty, gamma = _listed(values.get("penalty")), _listed(values.get("gamma"))
+        if isinstance(gamma, list):
+            if not isinstance(penalty, list) or len(penalty) != len(gamma):
+                count = len(penalty) if isinstance(penalty, list) else 1
+                raise ValueError(
+                    f"gamma holds a number for each penalty: {count}, got {len(gamma)}"
+                )
+            pairs = zip(map(float, gamma), penalty, strict=True)
+            penalty, gamma = [_with_weight(w, part) for w, part in pairs], 1.0
+        elif isinstance(penalty, list) and gamma is None:
+            said = ["gamma" in part for part in penalty if isinstance(part, Mapping)]
+            if any(said) and not (all(said) and len(said) == len(penalty)):
+                raise ValueError("penalty: either all of several have a gamma, or none")
+            gamma = 1.0 if any(said) else None
+        return values | {k: v for k, v in (("penalty", penalty), ("gamma", gamma)) if v is not None}
+
     @model_validator(mode="after")
     def _one_noise(self) -> RunConfig:
         if self.sigma is not None and self.noise_norm is not None:
@@ -166,6 +187,20 @@ def split(*layers: Mapping[str, Any]) -> tuple[RunConfig, dict[str, Any]]:
     config = merge(*({k: v for k, v in g.items() if k in RunConfig.model_fields} for g in given))
     both = {k: v for g in given for k, v in g.items()}
     return config, {k: v for k, v in both.items() if k not in RunConfig.model_fields}
+
+
+def _listed(value: Any) -> Any:
+    """``tv,nll`` of a command line as a list, as a tuple is; everything else as it is."""
+    if isinstance(value, str) and "," in value:
+        return [part.strip() for part in value.split(",")]
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _with_weight(weight: float, part: Any) -> Any:
+    """A penalty with its γ: a table, or w · R of an object."""
+    if isinstance(part, (str, Mapping)):
+        return {**({"name": part} if isinstance(part, str) else part), "gamma": weight}
+    return weight * part
 
 
 def _is_number(text: str) -> bool:

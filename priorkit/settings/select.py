@@ -20,6 +20,7 @@ from priorkit.errors import (
     UnknownNameError,
     did_you_mean,
 )
+from priorkit.interfaces.penalty import total
 from priorkit.io import weights
 from priorkit.registry import Entry, registry
 from priorkit.settings.options import describe_errors, option_fields, options_model, plain
@@ -114,6 +115,33 @@ class Selection:
         return {"name": self.name} | {k: _plain(v) for k, v in self.options.items()}
 
 
+@dataclass
+class Several(Selection):
+    """Penalties that add up, each with its weight, None where only their sum has one."""
+
+    parts: list[tuple[float | None, Selection]] = field(default_factory=list)
+
+    def _build(self, seed: int, more: dict[str, Any]) -> Any:
+        return total([(1.0 if w is None else w, part.build(seed)) for w, part in self.parts])
+
+    def record(self) -> list[dict[str, Any]]:  # type: ignore[override]  # a table each
+        return [
+            part.record() | ({} if weight is None else {"gamma": weight})
+            for weight, part in self.parts
+        ]
+
+
+def _several(specs: list[Any]) -> Several:
+    """From names, tables with a ``gamma`` and objects."""
+    parts = []
+    for spec in specs:
+        weight = spec.get("gamma") if isinstance(spec, Mapping) else None
+        if weight is not None:
+            spec = {name: v for name, v in spec.items() if name != "gamma"}
+        parts.append((weight, resolve("penalty", spec)))
+    return Several("penalty", " + ".join(part.name for _, part in parts), parts=parts)
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _plain(v) for name, v in value.items()}
@@ -130,13 +158,16 @@ def resolve(kind: str, spec: Any) -> Selection:
     """Turn what a user may write for a component into a :class:`Selection`.
 
     ``spec`` is a registered name, a path to weights, a table ``{"name": …, options}``, or an
-    object of the right class; a Selection is itself, and None the fallback of the kind.
+    object of the right class; a list of them, penalties that add up; a Selection is itself, and
+    None the fallback of the kind.
     Raises UnknownNameError or WeightsError.
     """
     if isinstance(spec, Selection):
         return spec
     if spec is None:
         spec = registry().fallback(kind).name
+    if kind == "penalty" and isinstance(spec, (list, tuple)) and spec:
+        return _several(list(spec))
     options: dict[str, Any] = {}
     if isinstance(spec, Mapping):
         options = dict(plain(spec))

@@ -1,23 +1,18 @@
-"""Options of training recipes: a dataclass, checked, and read from a command line.
+"""Options of training recipes: a dataclass, checked.
 
-Imports torch only, so that a recipe also runs on a machine that has a GPU and little else:
-``PYTHONPATH=.:plugins python -m priorkit_glow.train …``
+Imports torch only, so that a recipe also runs on a machine that has a GPU and little else.
 """
 
 from __future__ import annotations
 
-import argparse
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import field, fields
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from priorkit.errors import PriorkitError
-
-__all__ = ["Progress", "check_options", "device_of", "main", "option", "print_progress"]
+__all__ = ["Progress", "check_options", "device_of", "option", "print_progress"]
 
 Progress = Callable[[int, int, str], None]
 
@@ -63,31 +58,3 @@ def print_progress(step: int, total: int, message: str) -> None:
     """The progress of a recipe that runs by itself."""
     if message.endswith("\n") or step % 200 == 0:
         print(f"{step}/{total}  {message.rstrip()}", flush=True)
-
-
-def main(options_class: Any, train: Callable[[Any], Any], description: str) -> None:
-    """Run a recipe from the command line, its flags the fields of ``options_class``."""
-    parser = argparse.ArgumentParser(description=description)
-    defaults = options_class()
-    for item in fields(options_class):
-        default = getattr(defaults, item.name)
-        flag = "--" + item.name.replace("_", "-")
-        if isinstance(default, list):
-            kind = float if "float" in str(item.type) else int
-            parser.add_argument(
-                flag, nargs="+", type=kind, default=default, help=item.metadata["help"]
-            )
-        else:
-            parser.add_argument(
-                flag,
-                type=Path if isinstance(default, Path) else type(default),
-                default=default,
-                required=isinstance(default, Path),
-                help=item.metadata["help"],
-            )
-    try:
-        train(options_class(**vars(parser.parse_args())))
-    except (ValueError, PriorkitError) as error:
-        parser.exit(2, f"error: {error}\n")
-    except KeyboardInterrupt:
-        parser.exit(130, "Interrupted; the same command continues.\n")

@@ -173,7 +173,7 @@ def sensing(images):
 def test_mixed_precision_rounds_the_gradient_alone(solver):
     """What is reported is of the exact objective, and every solver gets somewhere."""
     exact = sensing(3)
-    problem = replace(exact, mixed=True)
+    problem = replace(exact, prior=exact.prior.mixed("latent"))
     u0 = torch.zeros(3, problem.size)
     rough, fine = problem.value_grad(u0), exact.value_grad(u0)
     assert torch.equal(rough.value, fine.value)
