@@ -12,6 +12,7 @@ compute. Read in the order component, operator, noise, prior, penalty, problem, 
 from priorkit.interfaces.component import Component, Copies, Pullback, Shape, Space, Spec, Status
 from priorkit.interfaces.noise import GaussianNoise, Level, Noise
 from priorkit.interfaces.operator import (
+    MAX_MATRIX,
     Ensemble,
     IdentityOperator,
     LinearOperator,
@@ -45,6 +46,7 @@ from priorkit.interfaces.stack import stack
 from priorkit.interfaces.start import Start
 
 __all__ = [
+    "MAX_MATRIX",
     "Choices",
     "Component",
     "Copies",
