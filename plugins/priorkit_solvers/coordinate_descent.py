@@ -16,6 +16,7 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import (
+    MAX_MATRIX,
     GaussianNoise,
     L1Penalty,
     LinearDecoder,
@@ -30,8 +31,6 @@ from priorkit.interfaces import (
 __all__ = ["CoordinateDescent"]
 
 _QUIET = threading.Lock()
-
-MAX_BYTES = 2 << 30  # of the matrix in float64; FISTA, for larger ones, stores no matrix
 
 
 @dataclass(kw_only=True)
@@ -71,9 +70,9 @@ class CoordinateDescent(Solver[_Sweeps]):
 
     def check(self, problem: Problem) -> None:
         size = problem.matrix_bytes()
-        if size > MAX_BYTES:
+        if size > MAX_MATRIX:
             raise BadInputError(
-                f"coordinate-descent stores the matrix AΦ, up to {MAX_BYTES >> 30} GiB.",
+                f"coordinate-descent stores the matrix AΦ, up to {MAX_MATRIX >> 30} GiB.",
                 got=f"{size / 2**30:.1f} GiB",
                 try_="solver='fista'",
             )

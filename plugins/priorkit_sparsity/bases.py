@@ -15,6 +15,7 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import (
+    MAX_MATRIX,
     Choices,
     Encoder,
     GaussianNoise,
@@ -29,7 +30,6 @@ from priorkit.interfaces import (
 
 __all__ = ["DCT", "Basis", "Wavelet"]
 
-STORED = 2 << 30  # bytes of AΦ in float64 above which FISTA is chosen, which doesn't store it
 ORTHOGONAL = 1e-6  # how far ΦᵀΦ of a wavelet may be from the identity
 FACTOR = 5.6  # of γ where y is a picture; benchmarks/calibrate_gamma.py
 # (m/n, γ), the best on six validation faces; printed by benchmarks/calibrate_lasso.py.
@@ -113,7 +113,7 @@ class Basis(LinearDecoder, Encoder):
         if not (isinstance(operator, LinearOperator) and isinstance(noise, GaussianNoise)):
             return {"name": "adam", "rate": 0.03}
         size = 8 * math.prod(operator.y_shape) * self.latent_size
-        stored = isinstance(operator, MatrixOperator) and size <= STORED
+        stored = isinstance(operator, MatrixOperator) and size <= MAX_MATRIX
         return "coordinate-descent" if stored else "fista"
 
     def _refused(self, operator: Operator) -> str | None:

@@ -14,6 +14,7 @@ from priorkit.interfaces.component import Component, Copies, Pullback, Shape, Sp
 from priorkit.interfaces.kinds import Kind, kind_of
 from priorkit.interfaces.noise import GaussianNoise, Level, Noise
 from priorkit.interfaces.operator import (
+    MAX_MATRIX,
     Ensemble,
     IdentityOperator,
     LinearOperator,
@@ -47,6 +48,7 @@ from priorkit.interfaces.stack import stack
 from priorkit.interfaces.start import Start
 
 __all__ = [
+    "MAX_MATRIX",
     "Choices",
     "Component",
     "Copies",

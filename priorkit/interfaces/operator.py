@@ -17,6 +17,7 @@ from priorkit.interfaces.noise import Level
 from priorkit.linear import energy
 
 __all__ = [
+    "MAX_MATRIX",
     "Ensemble",
     "IdentityOperator",
     "LinearOperator",
@@ -26,6 +27,8 @@ __all__ = [
     "RandomOperator",
     "Signless",
 ]
+
+MAX_MATRIX = 2 << 30  # bytes of AΦ in float64 up to which it is stored
 
 
 Signless = Literal["image", "channel"]
