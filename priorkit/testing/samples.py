@@ -49,17 +49,18 @@ def problem_for(
     """
     latent = requires.latent is not None and not requires.prior
     prior: Prior = SampleBasis(seed) if latent else SampleDenoiser()
-    wants_identity = any(issubclass(cls, IdentityOperator) for cls in requires.operator)
-    wants_random = any(issubclass(cls, RandomOperator) for cls in requires.operator)
-    operator: Operator = SampleRandom(seed) if wants_random else SampleMatrix(seed)
-    operator = SampleIdentity() if wants_identity else operator
+    operator: Operator = SampleMatrix(seed)
+    for cls in requires.operator:
+        if issubclass(cls, IdentityOperator):
+            operator = SampleIdentity()
+        elif issubclass(cls, RandomOperator):
+            operator = SampleRandom(seed)
     operator = operator.bind(SHAPE)
-    penalty: Penalty = SampleNothing()
-    if requires.penalty and not requires.smooth:
-        penalty = SampleL1()
+    weighed = bool(requires.penalty) and not requires.smooth
+    penalty: Penalty = SampleL1() if weighed else SampleNothing()
+    gamma = 0.1 if weighed else 0.0
     level = SampleNoise(sigma=0.05)
     noise = level if known else SampleNoise(sigma=None)
-    gamma = 0.0 if isinstance(penalty, ZeroPenalty) else 0.1
     space: Space = "latent" if latent else "pixel"
     truth = torch.sigmoid(draws((images, *SHAPE), seed + 1))
     problem = Problem(operator, prior, noise, penalty, gamma, space, SHAPE, True, seed)
