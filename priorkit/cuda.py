@@ -50,11 +50,7 @@ class Launch(Protocol):
     """Executes kernels."""
 
     def __call__(
-        self,
-        name: str,
-        grid: tuple[int, int],
-        threads: int,
-        arguments: list[Argument],
+        self, name: str, grid: tuple[int, int], threads: int, arguments: list[Argument]
     ) -> None:
         """One kernel: its name, its blocks in x and y, its threads, and its arguments, of which a
         tensor goes as a pointer."""
@@ -192,11 +188,7 @@ class _Device:
         self._index = index
 
     def __call__(
-        self,
-        name: str,
-        grid: tuple[int, int],
-        threads: int,
-        arguments: list[Argument],
+        self, name: str, grid: tuple[int, int], threads: int, arguments: list[Argument]
     ) -> None:
         # The default stream's handle is 0 on every device: it is that of the device in use.
         with torch.cuda.device(self._index):

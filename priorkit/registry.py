@@ -72,11 +72,10 @@ class Registry:
         entry = self.find(kind, name)
         if entry is None:
             known = [*self._entries[kind], *self._alias[kind]]
-            hint = did_you_mean(name, known)
             failed = ", ".join(repr(p.name) for p in self.plugins if p.failures)
             where = f"Plugins with problems: {failed}. Run: priorkit plugins" if failed else ""
-            said = (f"Unknown {kind} {name!r}.", hint, where or "Run: priorkit list")
-            raise UnknownNameError(" ".join(filter(None, said)))
+            what, then = f"Unknown {kind} {name!r}.", where or "Run: priorkit list"
+            raise UnknownNameError.nearest(what, name, known, then)
         return entry
 
     def fallback(self, kind: str) -> Entry:

@@ -62,8 +62,8 @@ def findings() -> dict[str, str]:
 def _device(index: int) -> str:
     import torch
 
-    major, minor = torch.cuda.get_device_capability(index)
-    return f"{torch.cuda.get_device_name(index)} (sm_{major}{minor}, CUDA {torch.version.cuda})"
+    of = torch.cuda.get_device_properties(index)
+    return f"{of.name} (sm_{of.major}{of.minor}, CUDA {torch.version.cuda})"
 
 
 def _torchvision(torch_version: str) -> str:

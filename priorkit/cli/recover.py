@@ -125,7 +125,6 @@ def compare(
     settings |= {"op": value(op)} if op is not None else {}
     if isinstance(settings.get("ms"), int):
         settings["ms"] = [settings["ms"]]
-    contestants = listed(priors)
     with Bar(quiet=as_json) as progress:
         from priorkit.io.pictures import dimensions
         from priorkit.verbs.compare import compare as run
@@ -133,7 +132,7 @@ def compare(
         folder = _folder(save, resume)
         result = run(
             image,
-            priors=contestants,
+            priors=listed(priors),
             out=folder,
             resume=resume,
             progress=lambda label, now, done: progress(now, done, label),
@@ -143,15 +142,11 @@ def compare(
         show_json(result.table())
     else:
         show_table(*result.cells())
-        shape = dimensions(result.truth.shape[1:])
-        count = len(result.truth)
+        count, shape = len(result.truth), dimensions(result.truth.shape[1:])
         out.print(f"{count} image(s) of {shape}. T: when the slowest was done, or --seconds.")
-        for reason in result.reasons():
-            out.print(escape(reason), soft_wrap=True)
-        out.print(
-            f"Wrote {escape(folder)}: grid.png, curve.svg, report.html, results.json …",
-            soft_wrap=True,
-        )
+        wrote = f"Wrote {folder}: grid.png, curve.svg, report.html, results.json …"
+        for line in (*result.reasons(), wrote):
+            out.print(escape(line), soft_wrap=True)
     if result.interrupted:
         _say_interrupted(folder, "what was done is kept")
     _exit_skipped(result.skipped)
@@ -203,8 +198,8 @@ def _show(result: Recovery) -> None:
         ends = [str(image["evaluations"]), image["status"], ended(result, i)]
         rows.append([image["name"], *numbers, *ends])
     show_table(head, rows)
-    out.print(escape(summary(result)), soft_wrap=True)
-    out.print(escape(f"With {_chosen(result.record['config'])}."), soft_wrap=True)
+    for line in (summary(result), f"With {_chosen(result.record['config'])}."):
+        out.print(escape(line), soft_wrap=True)
 
 
 def _chosen(config: dict[str, Any]) -> str:
@@ -213,10 +208,8 @@ def _chosen(config: dict[str, Any]) -> str:
 
     told = []
     for key in COMPONENTS:
-        table = dict(config[key])
-        name = table.pop("name")
-        options = ", ".join(f"{option}={given}" for option, given in table.items())
-        told.append(f"{key} {name}" + (f" ({options})" if options else ""))
+        options = ", ".join(f"{k}={v}" for k, v in config[key].items() if k != "name")
+        told.append(f"{key} {config[key]['name']}" + (f" ({options})" if options else ""))
     for name in ("space", "gamma", "sigma", "noise_norm", "budget", "seed"):
         if name in config:
             given = config[name]

@@ -7,8 +7,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from priorkit.errors import MismatchError
-from priorkit.studies.summary import Mean
+from priorkit.errors import needed
+from priorkit.studies.summary import Mean, grouped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,12 +30,8 @@ WORDS = {
 
 def blank(across: int = 1, down: int = 1, *, side: float = 4.0) -> tuple[Figure, Any]:
     """An empty figure and its axes, (down, across). Raises MismatchError without matplotlib."""
-    try:
+    with needed("matplotlib", "Plots need", "studies"):
         from priorkit.draw.shown import ShownFigure
-    except ImportError as error:
-        raise MismatchError(
-            "Plots need the package matplotlib.", try_="pip install 'priorkit[studies]'"
-        ) from error
     size = (1.35 * side * across, side * down)
     whole = ShownFigure(figsize=size, layout="constrained")
     return whole, whole.subplots(down, across, squeeze=False)
@@ -58,9 +54,7 @@ def lines(
     """
     figure, axes = blank()
     axis = axes[0, 0]
-    groups: dict[tuple[Any, ...], list[Mean]] = {}
-    for point in means:
-        groups.setdefault(point.group, []).append(point)
+    groups = grouped(means, lambda point: point.group)
     for group, points in groups.items():
         numbers = all(isinstance(p.at, (int, float)) for p in points)
         points = sorted(points, key=lambda p: p.at) if numbers else points

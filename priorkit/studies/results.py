@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from priorkit.errors import BadInputError, MismatchError
+from priorkit.errors import BadInputError, needed
 from priorkit.io.files import require_writable, unwritable, write_atomic
 from priorkit.io.folders import locked
 from priorkit.studies.cell import FAILED, Row
 from priorkit.studies.study import Cell
-from priorkit.studies.summary import Mean, summary
+from priorkit.studies.summary import Mean, grouped, summary
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,10 +55,7 @@ class Results:
 
     def by_cell(self) -> dict[str, list[Row]]:
         """The rows of each run, under its key."""
-        found: dict[str, list[Row]] = {}
-        for row in self.rows:
-            found.setdefault(row["cell"], []).append(row)
-        return found
+        return grouped(self.rows, lambda row: str(row["cell"]))
 
     def of(self, cells: Iterable[Cell]) -> Results:
         """The rows of these cells, in their order and under their labels."""
@@ -206,11 +203,7 @@ def _column(values: list[Any]) -> list[Any]:
 
 
 def _pyarrow() -> tuple[Any, Any]:
-    try:
+    with needed("pyarrow", "Studies need", "studies"):
         import pyarrow as pa
         import pyarrow.parquet as pq
-    except ImportError as error:
-        raise MismatchError(
-            "Studies need the package pyarrow.", try_="pip install 'priorkit[studies]'"
-        ) from error
     return pa, pq

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from joblib import Parallel, cpu_count, delayed, parallel_config
 
-from priorkit.errors import BadInputError, MismatchError
+from priorkit.errors import BadInputError, needed
 from priorkit.studies.cell import Row, run
 from priorkit.studies.results import Results, Store
 from priorkit.studies.study import Cell, Study
@@ -112,13 +112,8 @@ def _engine(
         with parallel_config(backend="loky", inner_max_num_threads=share):
             yield count
         return
-    try:
+    with needed("distributed", "The engine 'dask' needs", "studies"):
         from distributed import Client
-    except ImportError as error:
-        raise MismatchError(
-            "The engine 'dask' needs the package distributed.",
-            try_="pip install 'priorkit[studies]'",
-        ) from error
     try:
         client = Client(scheduler, timeout=wait)  # type: ignore[no-untyped-call]
     except (OSError, ValueError, TimeoutError) as error:

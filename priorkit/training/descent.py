@@ -148,10 +148,8 @@ class MaximumLikelihood(Descent[Tensor]):
 
     def validate(self, losses: Losses) -> tuple[dict[str, float | None], str]:
         found = self.validation_loss()
-        values = {
-            "train": float(np.mean(losses)),
-            "validation": None if math.isnan(found) else found,
-        }
+        known = None if math.isnan(found) else found
+        values = {"train": float(np.mean(losses)), "validation": known}
         return values, f"validation {found:.4f} {self.unit}"
 
 

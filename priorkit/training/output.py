@@ -79,7 +79,7 @@ def load_checkpoint(
 
 def write_weights(
     path: Path,
-    state: dict[str, Tensor],
+    state: Mapping[str, Tensor],
     *,
     family: str,
     architecture: dict[str, Any],
