@@ -38,10 +38,8 @@ def ssim(x: Tensor, truth: Tensor) -> Tensor:
     if min(x.shape[2:]) < 11:
         return torch.full((len(x),), float("nan"), dtype=torch.float64)
     height, width = x.shape[2:]
-    rows = max(1, (1 << 16) // width)
-    bands = [
-        slice(top, top + rows + 10) for top in range(0, height - 10, rows)
-    ]  # fit into the cache
+    rows = max(1, (1 << 16) // width)  # of a band that fits into the cache
+    bands = [slice(top, top + rows + 10) for top in range(0, height - 10, rows)]
     planes = zip(x.flatten(0, 1), truth.flatten(0, 1), strict=True)
     sums = [sum(_similarity(a[band], b[band]) for band in bands) for a, b in planes]
     whole = torch.tensor(sums, dtype=torch.float64, device=x.device).view(len(x), -1)

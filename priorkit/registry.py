@@ -49,8 +49,8 @@ class Registry:
         self._loaded: list[PluginStatus] = []
         self._entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
         self._alias: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
-        self._fallback: dict[str, str] = {}
-        self._any_size: dict[str, str] = {}
+        self._fallback: dict[str, Entry] = {}
+        self._any_size: dict[str, Entry] = {}
         self._manager = pluggy.PluginManager("priorkit")
         self._manager.add_hookspecs(hookspecs)
         for point in points:
@@ -88,12 +88,11 @@ class Registry:
                 f"No plugin says which {kind} to take where none is given. "
                 f"Name one: {', '.join(e.name for e in self.entries(kind)) or 'none is there'}"
             )
-        return self._entries[kind][self._fallback[kind]]
+        return self._fallback[kind]
 
     def any_size(self, kind: str) -> Entry | None:
         """The component used instead of a fallback that is for another size; None without one."""
-        name = self._any_size.get(kind)
-        return None if name is None else self._entries[kind][name]
+        return self._any_size.get(kind)
 
     def commands(self, make: Callable[[], Any]) -> Iterator[tuple[PluginStatus, Any]]:
         """For each plugin an application, made by ``make``, with the commands that it adds."""
@@ -155,8 +154,9 @@ class Registry:
         status.names.append(f"{kind} {entry.name}")
         places = [(fallback, self._fallback, ""), (any_size, self._any_size, " for any size")]
         for wanted, place, words in places:
-            if wanted and place.setdefault(kind, entry.name) != entry.name:
-                status.failures.append(f"the fallback {kind}{words} is {place[kind]!r} already")
+            if wanted and place.setdefault(kind, entry) is not entry:
+                taken = place[kind].name
+                status.failures.append(f"the fallback {kind}{words} is {taken!r} already")
 
 
 @cache

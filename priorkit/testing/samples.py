@@ -49,12 +49,8 @@ def problem_for(
     """
     latent = requires.latent is not None and not requires.prior
     prior: Prior = SampleBasis(seed) if latent else SampleDenoiser()
-    operator: Operator = SampleMatrix(seed)
-    for cls in requires.operator:
-        if issubclass(cls, IdentityOperator):
-            operator = SampleIdentity()
-        elif issubclass(cls, RandomOperator):
-            operator = SampleRandom(seed)
+    wants_identity = any(issubclass(cls, IdentityOperator) for cls in requires.operator)
+    operator: Operator = SampleIdentity() if wants_identity else SampleMatrix(seed)
     operator = operator.bind(SHAPE)
     weighed = bool(requires.penalty) and not requires.smooth
     penalty: Penalty = SampleL1() if weighed else SampleNothing()
@@ -117,8 +113,8 @@ class SampleDenoiser(Denoiser):
         return x / column(1 + torch.as_tensor(sigma) ** 2, x)
 
 
-class SampleMatrix(MatrixOperator):
-    """A full-rank matrix of more rows than columns, with a small condition number."""
+class SampleMatrix(MatrixOperator, RandomOperator):
+    """A full-rank matrix of independent entries, with more rows than columns."""
 
     def __init__(self, seed: int) -> None:
         n = math.prod(SHAPE)
@@ -132,10 +128,6 @@ class SampleMatrix(MatrixOperator):
 
     def rows(self, i: int, j: int) -> Tensor:
         return self.M[i:j]
-
-
-class SampleRandom(SampleMatrix, RandomOperator):
-    """The same matrix, whose entries are independent."""
 
     @property
     def ensemble(self) -> Ensemble:

@@ -130,13 +130,9 @@ class Descent(Recipe, Generic[Batch]):
 
 
 class MaximumLikelihood(Descent[Tensor]):
-    """The descent of −log p(x), in ``unit``."""
+    """The descent of −log p(x): the loss of each example is in ``unit``."""
 
     unit: str = "bits/dim"
-
-    @abstractmethod
-    def loss(self, net: Any, batch: Tensor) -> Tensor:
-        """−log p in ``unit`` per example, (B,)."""
 
     @abstractmethod
     def validation_loss(self) -> float:
@@ -156,6 +152,5 @@ class MaximumLikelihood(Descent[Tensor]):
 def average(ema: nn.Module, net: nn.Module, decay: float, step: int) -> None:
     """Move the averaged weights towards the present ones; faster while there are few steps."""
     keep = min(decay, (1 + step) / (10 + step))
-    pairs = zip(ema.parameters(), net.parameters(), strict=True)
-    averages, currents = zip(*pairs, strict=True)
-    torch._foreach_lerp_(list(averages), [p.detach() for p in currents], 1 - keep)
+    present = [p.detach() for p in net.parameters()]
+    torch._foreach_lerp_(list(ema.parameters()), present, 1 - keep)

@@ -6,7 +6,7 @@ import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
@@ -138,7 +138,8 @@ class Recipe(ABC):
 
     def run(self) -> Path | None:
         """Train; the weights file, or None if ``options.minutes`` ran out first."""
-        with self.team.together(self.device), self._alone(), held() as asked, without_denormals():
+        alone = locked(self.out) if self.team.leads else nullcontext()
+        with self.team.together(self.device), alone, held() as asked, without_denormals():
             if self.team.leads:
                 self._tell_skipped()
                 if not self._resume():
@@ -152,10 +153,6 @@ class Recipe(ABC):
             path = self._export() if self.passed >= 1 and self.team.leads else None
             self.team.wait()
             return path
-
-    def _alone(self) -> AbstractContextManager[None]:
-        """Hold the lock of the folder, in the process that writes."""
-        return locked(self.out) if self.team.leads else nullcontext()
 
     def _train(self, asked: Callable[[], bool]) -> None:
         o = self.options
@@ -212,9 +209,8 @@ class Recipe(ABC):
 
     def _save(self) -> None:
         state = {"step": self.step, "seconds": self.seconds, "settings": self._settings()}
-        output.save_checkpoint(
-            self.out, state | {name: part.state_dict() for name, part in self.parts.items()}
-        )
+        parts = {name: part.state_dict() for name, part in self.parts.items()}
+        output.save_checkpoint(self.out, state | parts)
 
     def _settings(self) -> dict[str, Any]:
         """What must be the same when a run is resumed, as JSON-able data."""
