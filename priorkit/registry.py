@@ -47,8 +47,7 @@ class Registry:
     def __init__(self, points: Iterable[EntryPoint], broken: Iterable[PluginStatus] = ()) -> None:
         self.plugins: list[PluginStatus] = list(broken)
         self._loaded: list[PluginStatus] = []
-        self._entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
-        self._alias: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
+        self._words: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}  # names, aliases
         self._fallback: dict[str, Entry] = {}
         self._any_size: dict[str, Entry] = {}
         self._manager = pluggy.PluginManager("priorkit")
@@ -58,11 +57,11 @@ class Registry:
 
     def entries(self, kind: str) -> list[Entry]:
         """The entries of one kind, sorted by name."""
-        return [self._entries[kind][name] for name in sorted(self._entries[kind])]
+        return [entry for word, entry in sorted(self._words[kind].items()) if word == entry.name]
 
     def find(self, kind: str, name: str) -> Entry | None:
         """The entry of that name or alias, or None."""
-        return self._entries[kind].get(self._alias[kind].get(name, name))
+        return self._words[kind].get(name)
 
     def get(self, kind: str, name: str) -> Entry:
         """The entry of that name or alias.
@@ -71,11 +70,10 @@ class Registry:
         """
         entry = self.find(kind, name)
         if entry is None:
-            known = [*self._entries[kind], *self._alias[kind]]
             failed = ", ".join(repr(p.name) for p in self.plugins if p.failures)
             where = f"Plugins with problems: {failed}. Run: priorkit plugins" if failed else ""
             what, then = f"Unknown {kind} {name!r}.", where or "Run: priorkit list"
-            raise UnknownNameError.nearest(what, name, known, then)
+            raise UnknownNameError.nearest(what, name, self._words[kind], then)
         return entry
 
     def fallback(self, kind: str) -> Entry:
@@ -141,22 +139,19 @@ class Registry:
 
     def _add(self, status: PluginStatus, entry: Entry, fallback: bool, any_size: bool) -> None:
         """Add an entry. A name that is taken, or a second fallback, is recorded as a failure."""
-        kind = entry.kind
-        for taken in (entry.name, *entry.aliases):
-            other = self.find(kind, taken)
-            if other is not None:  # the first one keeps the name
-                status.failures.append(
-                    f"{kind} {taken!r} is already registered by plugin {other.plugin!r}"
-                )
+        kind, words = entry.kind, (entry.name, *entry.aliases)
+        for taken in words:
+            if other := self.find(kind, taken):  # the first one keeps the name
+                said = f"{kind} {taken!r} is already registered by plugin {other.plugin!r}"
+                status.failures.append(said)
                 return
-        self._entries[kind][entry.name] = entry
-        self._alias[kind].update({alias: entry.name for alias in entry.aliases})
+        self._words[kind] |= dict.fromkeys(words, entry)
         status.names.append(f"{kind} {entry.name}")
         places = [(fallback, self._fallback, ""), (any_size, self._any_size, " for any size")]
-        for wanted, place, words in places:
+        for wanted, place, size in places:
             if wanted and place.setdefault(kind, entry) is not entry:
                 taken = place[kind].name
-                status.failures.append(f"the fallback {kind}{words} is {taken!r} already")
+                status.failures.append(f"the fallback {kind}{size} is {taken!r} already")
 
 
 @cache

@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -137,15 +137,11 @@ class Store:
             lock.touch()
         except OSError as error:
             raise unwritable(path, error) from error
-        with locked(lock):
-            try:
-                store = cls(path)
-                try:
-                    yield store
-                finally:
-                    store.flush()
-            finally:
-                lock.unlink(missing_ok=True)
+        with locked(lock), ExitStack() as after:
+            after.callback(lock.unlink, missing_ok=True)
+            store = cls(path)
+            after.callback(store.flush)
+            yield store
 
     def done(self, cell: Cell) -> bool:
         """Whether a cell has a result; one that failed hasn't."""
@@ -194,11 +190,11 @@ def _parquet(rows: list[Row]) -> bytes:
 
 def _column(values: list[Any]) -> list[Any]:
     """Values as one type: integers mixed with floats become floats, any other mixture text."""
-    kinds = {type(value) for value in values if value is not None}
-    if kinds <= {int, float} and len(kinds) == 2:
-        return [None if value is None else float(value) for value in values]
+    kinds = {type(value) for value in values} - {type(None)}
     if len(kinds) <= 1:
         return values
+    if kinds == {int, float}:
+        return [None if v is None else float(v) for v in values]
     return [v if v is None or isinstance(v, str) else json.dumps(v) for v in values]
 
 

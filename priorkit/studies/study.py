@@ -156,15 +156,17 @@ def _expanded(name: str, values: list[Any]) -> list[Any]:
         return values
     found: list[Any] = []
     for value in values:
-        if not isinstance(value, str) or "*" not in value:
-            found.append(value)
-            continue
-        place = Path(value)
-        matching = sorted(p for p in place.parent.glob(place.name) if p.suffix.lower() in SUFFIXES)
-        if not matching:
+        own = [value]
+        if isinstance(value, str) and "*" in value:
+            own = [str(path) for path in _pictures(Path(value).parent, Path(value).name)]
+        if not own:
             raise BadInputError(f"No picture matches {value}.")
-        found += [str(path) for path in matching]
+        found += own
     return found
+
+
+def _pictures(folder: Path, pattern: str = "*") -> list[Path]:
+    return sorted(p for p in folder.glob(pattern) if p.suffix.lower() in SUFFIXES)
 
 
 def _placed(value: Any, file: bool) -> Any:
@@ -193,8 +195,7 @@ def _digest(path: Path) -> str:
     """sha256 of a file, or of the pictures in a folder."""
     if path.is_file():
         return file_sha256(path)
-    files = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
-    return json_sha256([[p.name, file_sha256(p)] for p in files])
+    return json_sha256([[p.name, file_sha256(p)] for p in _pictures(path)])
 
 
 def _is_path(value: Any) -> bool:

@@ -34,9 +34,9 @@ FREE = ("data", "out", "name", "licence", "device", "minutes", "every", "iterati
 class Recipe(ABC):
     """A training run in ``options.out``, which continues where it was when started again.
 
-    A family gives its networks, its step, what it validates, and its card. Options that every
-    recipe has: data, out, name, validation, batch, iterations, every, minutes, seed, licence,
-    device.
+    A subclass for each family of networks gives the networks, a step of their training, what is
+    validated, and what the card of the weights says. Options that every recipe has: data, out,
+    name, validation, batch, iterations, every, minutes, seed, licence, device.
 
     Parameters
     ----------
