@@ -52,11 +52,8 @@ def application() -> typer.Typer:
         (compare, "[IMAGE] --priors A,B …"),
         (audit, "GROUP=FOLDER … --priors A,B …"),
     ):
-        app.command(
-            context_settings=_OPEN,
-            options_metavar=f"{synopsis} {_NAMED}",
-            cls=_WithSettings,
-        )(function)
+        words = f"{synopsis} {_NAMED}"
+        app.command(context_settings=_OPEN, options_metavar=words, cls=_WithSettings)(function)
     plain = (replay, sweep, reproduce, list_, show, plugins, doctor, app_, new_plugin)
     for command in plain:
         app.command(name=get_command_name(command.__name__.removesuffix("_")))(command)
@@ -72,9 +69,8 @@ class _Group(TyperGroup):
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        if self.rich_markup_mode != "rich":
-            return
-        for command in self.commands.values():
+        rich = self.rich_markup_mode == "rich"
+        for command in self.commands.values() if rich else ():
             for told in (command, *command.params):
                 for name in ("help", "short_help", "epilog"):
                     if text := getattr(told, name, None):

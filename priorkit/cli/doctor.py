@@ -70,10 +70,9 @@ def _torchvision(torch_version: str) -> str:
     """Its version where it goes with this torch, else how to mend it; some plugins need it."""
     try:
         found = version("torchvision")
+        importlib.import_module("torchvision")
     except PackageNotFoundError:
         return "not installed"
-    try:
-        importlib.import_module("torchvision")
     except Exception as error:  # a library that doesn't fit raises many kinds
         return (
             f"{found} can't be imported beside torch {torch_version}, {describe(error)[:100]}: "

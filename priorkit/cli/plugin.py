@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
@@ -131,9 +130,7 @@ def _outcomes(kind: str, component: Any, said: dict[str, Any]) -> list[Outcome]:
 
     check = getattr(testing, f"check_{kind}")
     shape = said.get("shape", SHAPE)
-    told: dict[str, Any] = {}
-    if "shape" in inspect.signature(check).parameters and kind != "noise":
-        told["shape"] = shape
+    told: dict[str, Any] = {"shape": shape} if kind in ("prior", "operator", "penalty") else {}
     if kind == "penalty" and (component.requires or "prior" in said):
         prior = resolve("prior", said.get("prior")).build(0)
         told["shape"] = prior.shape or shape

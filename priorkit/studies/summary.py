@@ -129,10 +129,8 @@ def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list
 
 
 def _independent(rows: Rows, value: str) -> list[float]:
-    images = _per_image(rows, value)
-    if len(images) == 1:
-        return next(iter(images.values()))
-    return [float(np.mean(values)) for values in images.values()]
+    images = list(_per_image(rows, value).values())
+    return images[0] if len(images) == 1 else [float(np.mean(values)) for values in images]
 
 
 def _per_image(rows: Rows, value: str) -> dict[tuple[Any, Any], list[float]]:

@@ -66,20 +66,16 @@ def sweep(
         raise BadInputError("jobs must be at least 1.", got=jobs)
     with Store.opened(Path(out)) as store:
         left = [cell for cell in cells if not store.done(cell)]
-        done = len(cells) - len(left)
         interrupted = False
         with closing(_outcomes(left, jobs, engine, scheduler, wait, plan.pictures)) as found:
             try:
-                for rows in found:
+                for done, rows in enumerate(found, start=len(cells) - len(left) + 1):
                     store.add(rows)
-                    done += 1
                     if progress is not None:
                         progress(rows, done, len(cells))
             except KeyboardInterrupt:
                 interrupted = True
-        results = store.results.of(cells)
-        results.interrupted = interrupted
-        return results
+        return Results(store.results.of(cells).rows, interrupted)
 
 
 def _outcomes(

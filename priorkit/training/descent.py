@@ -67,12 +67,11 @@ class Descent(Recipe, Generic[Batch]):
         found = read(path)
         theirs = {"family": found.card.family, **found.card.architecture}
         ours = {"family": self.family, **json.loads(json.dumps(self.architecture))}
-        for name, mine in ours.items():
-            if theirs.get(name) != mine:
-                raise ValueError(
-                    f"--init has another {name}: {theirs.get(name)}, not {mine}. "
-                    f"Train with the architecture on the card {found.card.name}.json"
-                )
+        if other := next((name for name in ours if theirs.get(name) != ours[name]), None):
+            raise ValueError(
+                f"--init has another {other}: {theirs.get(other)}, not {ours[other]}. "
+                f"Train with the architecture on the card {found.card.name}.json"
+            )
         return found
 
     def initialize(self) -> None:
