@@ -32,6 +32,7 @@ WORDS = {
     "interfaces": "the letters",
     "registry": "names",
     "hookspecs": "what a plugin may register",
+    "entry": "a registered name",
     "errors": "what, got, try",
 }
 WIDTH, FLOOR, GAP, ROOMS = 620, 44, 6, 210

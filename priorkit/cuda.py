@@ -1,8 +1,8 @@
-"""Kernels of our own on a CUDA device: compiled at first use, checked, or done without.
+"""Kernels of our own on a CUDA device: compiled and checked at first use.
 
 The sources are CUDA C++ beside their plugin; ``cuda.core`` (the extra ``cuda``) compiles them
-for the device at hand, once per machine. Whatever fails on the way, and a check that doesn't
-come out, costs one warning: PyTorch's own operations do the same.
+for the device at hand, once per machine. Where that or the check fails, there is one warning, and
+PyTorch's operations do the same work.
 """
 
 from __future__ import annotations
@@ -50,11 +50,7 @@ class Launch(Protocol):
     """Executes kernels."""
 
     def __call__(
-        self,
-        name: str,
-        grid: tuple[int, int],
-        threads: int,
-        arguments: list[Argument],
+        self, name: str, grid: tuple[int, int], threads: int, arguments: list[Argument]
     ) -> None:
         """One kernel: its name, its blocks in x and y, its threads, and its arguments, of which a
         tensor goes as a pointer."""
@@ -168,7 +164,7 @@ def require_agreement(results: Mapping[str, tuple[Tensor, Tensor]], within: floa
 
 
 class _Thread(threading.local):
-    """What is so for each thread alone."""
+    """Whether a thread has made the device its own; each thread has a copy of this."""
 
     entered = False
 
@@ -192,11 +188,7 @@ class _Device:
         self._index = index
 
     def __call__(
-        self,
-        name: str,
-        grid: tuple[int, int],
-        threads: int,
-        arguments: list[Argument],
+        self, name: str, grid: tuple[int, int], threads: int, arguments: list[Argument]
     ) -> None:
         # The default stream's handle is 0 on every device: it is that of the device in use.
         with torch.cuda.device(self._index):
@@ -208,7 +200,7 @@ class _Device:
             self._launch(stream, config, self._kernels[name], *map(passed, arguments))
 
     def _enter(self) -> None:
-        """Once per thread: one that has done nothing on the device yet has no context there."""
+        """Give this thread a CUDA context on the device, which a new thread lacks."""
         if not self._thread.entered:
             from cuda.core import Device
 

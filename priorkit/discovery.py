@@ -78,12 +78,11 @@ def isolated(tell: Callable[[str], object]) -> Iterator[None]:
 
 def _set_back(before: tuple[Any, Any, bool] | None) -> bool:
     """Restore torch's defaults; return whether they had changed."""
-    after = _torch_defaults()
-    if after == before or after is None:
+    torch: Any = sys.modules.get("torch")
+    if torch is None:
         return False
-    torch: Any = sys.modules["torch"]
     device, dtype, grad = before or (torch.device("cpu"), torch.float32, True)
-    if after == (device, dtype, grad):
+    if _torch_defaults() == (device, dtype, grad):
         return False
     torch.set_default_device(None if device.type == "cpu" else device)
     torch.set_default_dtype(dtype)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Self
 
 __all__ = [
     "BadInputError",
@@ -13,6 +15,7 @@ __all__ = [
     "UnknownNameError",
     "WeightsError",
     "did_you_mean",
+    "needed",
 ]
 
 
@@ -45,6 +48,11 @@ class PriorkitError(Exception):
 class UnknownNameError(PriorkitError):
     """A name or an option that doesn't exist."""
 
+    @classmethod
+    def nearest(cls, what: str, name: str, known: Iterable[str], then: str = "") -> Self:
+        """The error ``what``, with the nearest of the ``known`` names, and what else to do."""
+        return cls(" ".join(filter(None, (what, did_you_mean(name, known), then))))
+
 
 class BadInputError(PriorkitError):
     """A picture, a measurement or a setting that can't be used as it is."""
@@ -60,6 +68,18 @@ class WeightsError(PriorkitError):
 
 class PluginError(PriorkitError):
     """A plugin whose code failed."""
+
+
+@contextmanager
+def needed(package: str, what: str, extra: str) -> Iterator[None]:
+    """A block of imports of an optional package. Raises MismatchError without it, which says how
+    to install it."""
+    try:
+        yield
+    except ImportError as error:
+        raise MismatchError(
+            f"{what} the package {package}.", try_=f"pip install 'priorkit[{extra}]'"
+        ) from error
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

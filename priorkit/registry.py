@@ -7,28 +7,20 @@ imported, what it prints goes to stderr and its changes of torch's defaults are 
 
 from __future__ import annotations
 
-import importlib
-import logging
 import os
-import re
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, partial
 from importlib.metadata import EntryPoint
-from importlib.resources import files
 from typing import Any
 
 import pluggy
 
 from priorkit import hookspecs
 from priorkit.discovery import PluginStatus, describe, installed, isolated, label
-from priorkit.errors import PluginError, UnknownNameError, did_you_mean
+from priorkit.entry import Entry, Register
+from priorkit.errors import UnknownNameError, did_you_mean
 
 __all__ = ["FUNCTIONS", "KINDS", "Entry", "PluginStatus", "Registry", "registry"]
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
-log = logging.getLogger("priorkit")
 
 KINDS = {
     "prior": "register_priors",
@@ -43,41 +35,6 @@ KINDS = {
 FUNCTIONS = ("trainer", "kernels")  # kinds whose targets are functions; the others' are classes
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A registered name: its kind, its target, and the plugin that it came from."""
-
-    kind: str
-    name: str
-    target: Any
-    plugin: str
-    aliases: tuple[str, ...] = ()
-    preset: dict[str, Any] = field(default_factory=dict)
-    usual: dict[str, Any] = field(default_factory=dict)  # options where no component is chosen
-
-    def load(self) -> Any:
-        """The class or function itself, imported now if it was registered as a string.
-
-        Raises PluginError naming the plugin where the import fails.
-        """
-        if not isinstance(self.target, str):
-            return self.target
-        module, _, attribute = self.target.partition(":")
-        try:
-            if module in sys.modules:  # imported already: none of its code runs
-                return getattr(importlib.import_module(module), attribute)
-            with isolated(lambda what: log.warning("Plugin %r %s.", self.plugin, what)):
-                return getattr(importlib.import_module(module), attribute)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # even SystemExit
-            raise PluginError(
-                f"The {self.kind} {self.name!r} of plugin {self.plugin!r} can't be imported.",
-                got=describe(error),
-                try_="priorkit plugins",
-            ) from error
-
-
 class Registry:
     """Names of all kinds, gathered from plugins.
 
@@ -90,10 +47,9 @@ class Registry:
     def __init__(self, points: Iterable[EntryPoint], broken: Iterable[PluginStatus] = ()) -> None:
         self.plugins: list[PluginStatus] = list(broken)
         self._loaded: list[PluginStatus] = []
-        self._entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
-        self._alias: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
-        self._fallback: dict[str, str] = {}
-        self._any_size: dict[str, str] = {}
+        self._words: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}  # names, aliases
+        self._fallback: dict[str, Entry] = {}
+        self._any_size: dict[str, Entry] = {}
         self._manager = pluggy.PluginManager("priorkit")
         self._manager.add_hookspecs(hookspecs)
         for point in points:
@@ -101,11 +57,11 @@ class Registry:
 
     def entries(self, kind: str) -> list[Entry]:
         """The entries of one kind, sorted by name."""
-        return [self._entries[kind][name] for name in sorted(self._entries[kind])]
+        return [entry for word, entry in sorted(self._words[kind].items()) if word == entry.name]
 
     def find(self, kind: str, name: str) -> Entry | None:
         """The entry of that name or alias, or None."""
-        return self._entries[kind].get(self._alias[kind].get(name, name))
+        return self._words[kind].get(name)
 
     def get(self, kind: str, name: str) -> Entry:
         """The entry of that name or alias.
@@ -114,17 +70,10 @@ class Registry:
         """
         entry = self.find(kind, name)
         if entry is None:
-            known = [*self._entries[kind], *self._alias[kind]]
-            hint = did_you_mean(name, known)
             failed = ", ".join(repr(p.name) for p in self.plugins if p.failures)
             where = f"Plugins with problems: {failed}. Run: priorkit plugins" if failed else ""
-            raise UnknownNameError(
-                " ".join(
-                    part
-                    for part in (f"Unknown {kind} {name!r}.", hint, where or "Run: priorkit list")
-                    if part
-                )
-            )
+            what, then = f"Unknown {kind} {name!r}.", where or "Run: priorkit list"
+            raise UnknownNameError.nearest(what, name, self._words[kind], then)
         return entry
 
     def fallback(self, kind: str) -> Entry:
@@ -137,12 +86,11 @@ class Registry:
                 f"No plugin says which {kind} to take where none is given. "
                 f"Name one: {', '.join(e.name for e in self.entries(kind)) or 'none is there'}"
             )
-        return self._entries[kind][self._fallback[kind]]
+        return self._fallback[kind]
 
     def any_size(self, kind: str) -> Entry | None:
         """The component used instead of a fallback that is for another size; None without one."""
-        name = self._any_size.get(kind)
-        return None if name is None else self._entries[kind][name]
+        return self._any_size.get(kind)
 
     def commands(self, make: Callable[[], Any]) -> Iterator[tuple[PluginStatus, Any]]:
         """For each plugin an application, made by ``make``, with the commands that it adds."""
@@ -175,7 +123,7 @@ class Registry:
                 status.failures.append(f"unknown hook {caller.name!r}. {hint}".rstrip())
         self._loaded.append(status)
         for kind, hook_name in KINDS.items():
-            self._call(hook_name, status, _Register(self, kind, status))
+            self._call(hook_name, status, Register(kind, point.name, partial(self._add, status)))
 
     def _call(self, hook_name: str, status: PluginStatus, argument: Any) -> None:
         """Call one hook of one plugin; a failure is recorded and stays with that plugin."""
@@ -189,67 +137,21 @@ class Registry:
                 except BaseException as error:  # even SystemExit
                     status.failures.append(f"{hook_name}: {describe(error)}")
 
-    def add(
-        self, entry: Entry, status: PluginStatus, *, fallback: bool, any_size: bool = False
-    ) -> None:
+    def _add(self, status: PluginStatus, entry: Entry, fallback: bool, any_size: bool) -> None:
         """Add an entry. A name that is taken, or a second fallback, is recorded as a failure."""
-        kind = entry.kind
-        for taken in (entry.name, *entry.aliases):
-            other = self.find(kind, taken)
-            if other is not None:  # the first one keeps the name
-                status.failures.append(
-                    f"{kind} {taken!r} is already registered by plugin {other.plugin!r}"
-                )
+        kind, words = entry.kind, (entry.name, *entry.aliases)
+        for taken in words:
+            if other := self.find(kind, taken):  # the first one keeps the name
+                said = f"{kind} {taken!r} is already registered by plugin {other.plugin!r}"
+                status.failures.append(said)
                 return
-        self._entries[kind][entry.name] = entry
-        self._alias[kind].update({alias: entry.name for alias in entry.aliases})
+        self._words[kind] |= dict.fromkeys(words, entry)
         status.names.append(f"{kind} {entry.name}")
         places = [(fallback, self._fallback, ""), (any_size, self._any_size, " for any size")]
-        for wanted, place, words in places:
-            if wanted and place.setdefault(kind, entry.name) != entry.name:
-                status.failures.append(f"the fallback {kind}{words} is {place[kind]!r} already")
-
-
-class _Register:
-    """The argument of a hook; see :class:`priorkit.hookspecs.Register`."""
-
-    def __init__(self, registry: Registry, kind: str, status: PluginStatus) -> None:
-        self.registry, self.kind, self.status = registry, kind, status
-
-    def __call__(
-        self,
-        name: str,
-        target: Any,
-        *,
-        aliases: tuple[str, ...] = (),
-        fallback: bool | Mapping[str, Any] = False,
-        any_size: bool = False,
-        **preset: Any,
-    ) -> None:
-        if isinstance(aliases, str):
-            raise TypeError(f"aliases of {name!r} is a tuple of names, got {aliases!r}")
-        for word in (name, *aliases):
-            if not isinstance(word, str) or not NAME.fullmatch(word):
-                raise TypeError(
-                    f"a name is letters, digits, '.', '_', '+' and '-', got {ascii(word)[:80]}"
-                )
-        if not callable(target) and not (isinstance(target, str) and ":" in target):
-            raise TypeError(
-                f"the target of {name!r} is a class or 'module:class', got {ascii(target)[:80]}"
-            )
-        if any_size and self.kind != "prior":
-            raise TypeError(f"any_size is an option of priors, and {name!r} is not a prior")
-        usual = dict(fallback) if isinstance(fallback, Mapping) else {}
-        entry = Entry(self.kind, name, target, self.status.name, tuple(aliases), preset, usual)
-        self.registry.add(entry, self.status, fallback=bool(fallback), any_size=any_size)
-
-    def weights(self, package: str, target: Any, *, fallback: str = "", any_size: str = "") -> None:
-        folder = files(package) / "weights"
-        names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
-        for name in (n.removesuffix(".safetensors") for n in names if n.endswith(".safetensors")):
-            path = str(folder / f"{name}.safetensors")
-            first, other = name == fallback, name == any_size
-            self(name, target, fallback=first, any_size=other, weights=path)
+        for wanted, place, size in places:
+            if wanted and place.setdefault(kind, entry) is not entry:
+                taken = place[kind].name
+                status.failures.append(f"the fallback {kind}{size} is {taken!r} already")
 
 
 @cache
@@ -263,10 +165,7 @@ def registry() -> Registry:
     chosen = None if selection is None else {n.strip() for n in selection.split(",")}
 
     points, broken = installed()
-
-    def first_party(point: EntryPoint) -> bool:
-        return label(point.dist)[0] == "priorkit"
-
-    points.sort(key=lambda p: (not first_party(p), p.name, p.value))
-    wanted = [p for p in points if chosen is None or first_party(p) or p.name in chosen]
+    ours = {point for point in points if label(point.dist)[0] == "priorkit"}
+    points.sort(key=lambda p: (p not in ours, p.name, p.value))
+    wanted = [p for p in points if chosen is None or p in ours or p.name in chosen]
     return Registry(wanted, broken)

@@ -102,8 +102,8 @@ def is_file(word):
 def check_settings(words):
     """Names of components and options of a ``priorkit recover``, without running it."""
     from priorkit.cli.words import split as words_of
-    from priorkit.settings.choose import choose
     from priorkit.settings.config import split
+    from priorkit.settings.selections import select_all
 
     positional, settings = words_of([word for word in words if word not in ("--json", "--resume")])
     assert len(positional) <= 1, f"more than one picture: {positional}"
@@ -111,7 +111,7 @@ def check_settings(words):
         settings.pop(name, None)
     if is_file(settings.get("prior", "")):
         settings["prior"] = "glow"
-    choose(*split(settings))
+    select_all(*split(settings))
 
 
 def check_training(words):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import tempfile
 import threading
 import time
-import zipfile
 from pathlib import Path
+from shutil import make_archive
 from typing import Any
 
 from priorkit.discovery import describe
@@ -65,11 +64,7 @@ class Job:
             folder = Path(root) / "priorkit-out"
             with replacing(folder) as stage:
                 write(self.result, stage, Path(folder.name))
-            buffer = io.BytesIO()
-            with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-                for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-                    archive.write(path, path.relative_to(root))
-        return buffer.getvalue()
+            return Path(make_archive(f"{root}/run", "zip", root, folder.name)).read_bytes()
 
     def _run(self) -> None:
         source = None

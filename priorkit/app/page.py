@@ -34,17 +34,20 @@ def serve(*, port: int, seconds: float, megabytes: float) -> None:
     ui.run(host=HOST, port=port, show=False, reload=False, show_welcome_message=False)
 
 
-def _ready(kind: str) -> list[str]:
-    """Names that need no option but ``m``, whose components can be imported."""
-    return [entry.name for entry in registry().entries(kind) if _needs(entry) <= {"m"}]
-
-
-def _needs(entry: Entry) -> set[str]:
+def _ready(entry: Entry) -> bool:
+    """Whether a component can be imported, and needs no option but ``m``."""
     try:
         options = option_fields(class_of(entry))
     except PriorkitError:
-        return {"a package"}  # never ready: it can't be imported
-    return {n for n, f in options.items() if f.is_required() and n not in entry.preset}
+        return False
+    return {n for n, f in options.items() if f.is_required()} <= {"m", *entry.preset}
+
+
+def _choice(kind: str) -> ui.select:
+    """A list of the components that are ready."""
+    known = registry()
+    ready = [entry.name for entry in known.entries(kind) if _ready(entry)]
+    return ui.select(ready, label=kind, value=known.fallback(kind).name)
 
 
 def _with_m(operator: str) -> bool:
@@ -59,7 +62,6 @@ class _Page:
         self.picture: bytes | None = None
         self.job: Job | None = None
         self.sent: bytes | None = None  # the picture that the browser has
-        priors, operators = _ready("prior"), _ready("operator")
         with ui.column().classes("w-full max-w-3xl mx-auto p-2"):
             ui.label("priorkit").classes("text-2xl")
             ui.upload(
@@ -70,12 +72,7 @@ class _Page:
                 on_rejected=self._refuse,
             ).props("accept=image/* flat bordered").classes("w-full")
             with ui.row().classes("w-full"):
-                self.prior = ui.select(
-                    priors, label="prior", value=registry().fallback("prior").name
-                )
-                self.operator = ui.select(
-                    operators, label="operator", value=registry().fallback("operator").name
-                )
+                self.prior, self.operator = _choice("prior"), _choice("operator")
                 self.m = ui.number("m", value=500, min=1, max=LARGEST_M, precision=0)
                 self.m.bind_visibility_from(self.operator, "value", backward=_with_m)
             with ui.row():

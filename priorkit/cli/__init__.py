@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from types import FrameType
 
 __all__ = ["main"]
@@ -48,8 +49,5 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _importing(frame: FrameType | None) -> bool:
-    while frame is not None:
-        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
-            return True
-        frame = frame.f_back
-    return False
+    frames = traceback.walk_stack(frame)
+    return any(f.f_code.co_filename == "<frozen importlib._bootstrap>" for f, _ in frames)

@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from priorkit.cli.console import out
-from priorkit.errors import MismatchError
+from priorkit.errors import needed
 
-__all__ = ["app"]
+__all__ = ["app_"]
 
 
-def app(
+def app_(
     port: Annotated[int, typer.Option(min=1, max=65535, help="of this machine")] = 8088,
     seconds: Annotated[float, typer.Option(min=1, help="that a run may take")] = 300.0,
     megabytes: Annotated[float, typer.Option(min=0.01, help="that a picture may have")] = 20.0,
@@ -21,11 +21,7 @@ def app(
 
     Nobody else can reach the page. Needs the extra app.
     """
-    try:
+    with needed("nicegui", "priorkit app needs", "app"):
         from priorkit.app.page import serve
-    except ImportError as error:
-        raise MismatchError(
-            "priorkit app needs the package nicegui.", try_="pip install 'priorkit[app]'"
-        ) from error
     out.print(f"Open http://127.0.0.1:{port} — Ctrl-C ends it.")
     serve(port=port, seconds=seconds, megabytes=megabytes)

@@ -18,7 +18,7 @@ from typer.main import get_command, get_command_name
 
 from priorkit import __version__
 from priorkit.cli import streams
-from priorkit.cli.app import app as app_command
+from priorkit.cli.app import app_
 from priorkit.cli.audit import audit
 from priorkit.cli.console import err, escape, out
 from priorkit.cli.doctor import doctor
@@ -52,20 +52,11 @@ def application() -> typer.Typer:
         (compare, "[IMAGE] --priors A,B …"),
         (audit, "GROUP=FOLDER … --priors A,B …"),
     ):
-        app.command(
-            context_settings=_OPEN,
-            options_metavar=f"{synopsis} {_NAMED}",
-            cls=_WithSettings,
-        )(function)
-    app.command()(replay)
-    app.command()(sweep)
-    app.command()(reproduce)
-    app.command(name="list")(list_)
-    app.command()(show)
-    app.command()(plugins)
-    app.command()(doctor)
-    app.command(name="app")(app_command)
-    app.command(name="new-plugin")(new_plugin)
+        words = f"{synopsis} {_NAMED}"
+        app.command(context_settings=_OPEN, options_metavar=words, cls=_WithSettings)(function)
+    plain = (replay, sweep, reproduce, list_, show, plugins, doctor, app_, new_plugin)
+    for command in plain:
+        app.command(name=get_command_name(command.__name__.removesuffix("_")))(command)
     app.command(context_settings=_OPEN, options_metavar=f"[--kind KIND] {_NAMED}")(check)
     app.command(context_settings=_OPEN, options_metavar="NAME --data PATH --out FOLDER …")(train)
     app.callback(invoke_without_command=True)(_root)
@@ -78,9 +69,8 @@ class _Group(TyperGroup):
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        if self.rich_markup_mode != "rich":
-            return
-        for command in self.commands.values():
+        rich = self.rich_markup_mode == "rich"
+        for command in self.commands.values() if rich else ():
             for told in (command, *command.params):
                 for name in ("help", "short_help", "epilog"):
                     if text := getattr(told, name, None):
@@ -145,16 +135,11 @@ def run() -> None:
 def _code() -> int:
     try:
         code: object = application()(standalone_mode=False)
-    except PriorkitError as error:
-        err.print(f"[red]error:[/red] {escape(error)}", soft_wrap=True)
-        return error.exit_code
-    except TyperException as error:
-        err.print(f"[red]error:[/red] {escape(error)} Run: priorkit --help", soft_wrap=True)
-        return 2
+        return code if isinstance(code, int) else 0
     except (KeyboardInterrupt, typer.Abort):
         err.print("Interrupted.")
         return 130
-    except OSError as error:  # from stdout; files raise a PriorkitError
-        err.print(f"[red]error:[/red] {escape(error)}", soft_wrap=True)
-        return 2
-    return code if isinstance(code, int) else 0
+    except (PriorkitError, TyperException, OSError) as error:  # OSError: stdout can't be written
+        hint = " Run: priorkit --help" if isinstance(error, TyperException) else ""
+        err.print(f"[red]error:[/red] {escape(error)}{hint}", soft_wrap=True)
+        return error.exit_code if isinstance(error, PriorkitError) else 2

@@ -53,8 +53,8 @@ def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     are folded, but numbers aren't; where that isn't enough, each row is a line of
     "head cell, head cell …".
     """
-    columns = [list(column) for column in zip(head, *rows, strict=True)]
-    widths = [_narrowest(column) for column in columns]
+    columns = list(zip(head, *rows, strict=True))
+    widths = [_narrowest(*column) for column in columns]
     spare = out.width - sum(widths) - GAP * (len(widths) - 1)
     if spare < 0:
         for row in rows:
@@ -62,24 +62,21 @@ def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
             out.print(escape(", ".join(told)))
         return
     table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
-    for i, column in enumerate(columns):
-        more = min(max(map(cell_len, column)) - widths[i], spare)
+    for column, width in zip(columns, widths, strict=True):
+        more = min(max(map(cell_len, column)) - width, spare)
         spare -= more
-        justify: JustifyMethod = "right" if i else "left"
-        table.add_column(head[i], justify=justify, overflow="fold", width=widths[i] + more)
+        justify: JustifyMethod = "right" if table.columns else "left"
+        table.add_column(column[0], justify=justify, overflow="fold", width=width + more)
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     out.print(table)
 
 
-def _narrowest(column: Sequence[str]) -> int:
-    """The least width of a column, its head first: of the longest number, or of the longest word
-    up to ``WORD``."""
-    head, *cells = column
+def _narrowest(head: str, *cells: str) -> int:
+    """The least width of a column: of its longest number, or of its longest word up to ``WORD``."""
     if all(NUMBER.fullmatch(cell) for cell in cells):
         return max(map(cell_len, [*head.split(), *cells]), default=1)
-    words = [word for text in column for word in text.split()]
-    return min(max(map(cell_len, words)), WORD)
+    return min(max(cell_len(word) for text in (head, *cells) for word in text.split()), WORD)
 
 
 class Bar(logging.Handler):
@@ -125,11 +122,9 @@ class Bar(logging.Handler):
         err.print(escape(record.getMessage()), soft_wrap=True, highlight=False)
 
     def __call__(self, now: Any, done: int, label: str = "") -> None:
-        count = int(now.evaluations.max())
-        misfit = float(now.misfit.median())
-        before = f"{label}: " if label else ""
-        before += f"image {done + 1}…, " if done else ""
-        note = f"{escape(before)}{count} evaluations, misfit {misfit:.3g}"
+        note = f"{escape(label)}: " if label else ""
+        note += f"image {done + 1}…, " if done else ""
+        note += f"{int(now.evaluations.max())} evaluations, misfit {float(now.misfit.median()):.3g}"
         self.bar.update(self.task, note=note)
 
 
@@ -139,21 +134,18 @@ class TrainingBar:
     def __init__(self) -> None:
         columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
         self.bar = Progress(*columns, Remaining(), console=err)
-        self.task: Any = None
+        self.task = self.bar.add_task("", total=None)
 
     def __enter__(self) -> TrainingBar:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.task is not None:
+        if self.bar.live.is_started:
             self.bar.stop()
 
     def __call__(self, step: int, total: int, message: str) -> None:
-        if self.task is None:
-            self.bar.start()
-            self.task = self.bar.add_task("", total=total)
+        self.bar.start()
+        said = escape(message.rstrip())
         if message.endswith("\n"):
-            self.bar.console.print(f"{step}/{total}  {escape(message.rstrip())}")
-        self.bar.update(
-            self.task, completed=step, total=total, description=escape(message.rstrip())
-        )
+            self.bar.console.print(f"{step}/{total}  {said}")
+        self.bar.update(self.task, completed=step, total=total, description=said)

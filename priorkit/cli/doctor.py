@@ -62,18 +62,17 @@ def findings() -> dict[str, str]:
 def _device(index: int) -> str:
     import torch
 
-    major, minor = torch.cuda.get_device_capability(index)
-    return f"{torch.cuda.get_device_name(index)} (sm_{major}{minor}, CUDA {torch.version.cuda})"
+    of = torch.cuda.get_device_properties(index)
+    return f"{of.name} (sm_{of.major}{of.minor}, CUDA {torch.version.cuda})"
 
 
 def _torchvision(torch_version: str) -> str:
     """Its version where it goes with this torch, else how to mend it; some plugins need it."""
     try:
         found = version("torchvision")
+        importlib.import_module("torchvision")
     except PackageNotFoundError:
         return "not installed"
-    try:
-        importlib.import_module("torchvision")
     except Exception as error:  # a library that doesn't fit raises many kinds
         return (
             f"{found} can't be imported beside torch {torch_version}, {describe(error)[:100]}: "

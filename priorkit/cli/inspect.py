@@ -14,7 +14,7 @@ from rich.table import Table
 
 from priorkit.cli.completion import names
 from priorkit.cli.console import JsonFlag, err, escape, out, show_json
-from priorkit.errors import PriorkitError, UnknownNameError, did_you_mean
+from priorkit.errors import PriorkitError, UnknownNameError
 from priorkit.registry import FUNCTIONS, KINDS, Entry, registry
 
 __all__ = ["describe", "list_", "plugins", "show"]
@@ -30,17 +30,11 @@ def list_(as_json: JsonFlag = False) -> None:
         }
         show_json(rows)
         return
-    table = Table(box=None, pad_edge=False)
-    for head in ("kind", "name", "aliases", "plugin"):
-        table.add_column(head)
+    table = Table("kind", "name", "aliases", "plugin", box=None, pad_edge=False)
     for kind, found in entries.items():
-        for entry in found:
-            table.add_row(
-                kind,
-                f"[bold]{entry.name}[/bold]",
-                ", ".join(entry.aliases),
-                escape(entry.plugin),
-            )
+        for e in found:
+            name = f"[bold]{e.name}[/bold]"
+            table.add_row(kind, name, ", ".join(e.aliases), escape(e.plugin))
         table.add_section()
     out.print(table)
     failed = [p.name for p in registry().plugins if p.failures]
@@ -62,11 +56,12 @@ def show(name: NameArgument, as_json: JsonFlag = False) -> None:
         out.print(f"{head}  from plugin {escape(item['plugin'])}")
         out.print(escape(item["doc"]), soft_wrap=True)
         for option in item["options"]:
-            name = option["name"].replace("_", "-")
-            default = "" if option["default"] is None else f"  default: {option['default']}"
-            default = "  required" if option["default"] == "required" else default
-            said = f"  {option['help']}" if option.get("help") else ""
-            out.print(escape(f"  --{name} {option['type']}{default}{said}"), soft_wrap=True)
+            words = [f"  --{option['name'].replace('_', '-')} {option['type']}"]
+            if option["default"] is not None:
+                required = option["default"] == "required"
+                words.append("required" if required else f"default: {option['default']}")
+            words.append(option.get("help", ""))
+            out.print(escape("  ".join(filter(None, words))), soft_wrap=True)
         for key, value in item["card"].items():
             out.print(f"  {escape(key)}: {escape(value)}")
         out.print()
@@ -98,16 +93,12 @@ def describe(name: str) -> list[dict[str, Any]]:
     """
     from priorkit.settings.select import from_weights
 
-    found = [e for e in (registry().find(kind, name) for kind in KINDS) if e is not None]
-    if not found and (weights_entry := from_weights(name)) is not None:
-        found = [weights_entry]
-    if not found:
+    found = [registry().find(kind, name) for kind in KINDS]
+    found = found if any(found) else [from_weights(name)]
+    if not any(found):
         known = [e.name for kind in KINDS for e in registry().entries(kind)]
-        hint = did_you_mean(name, known)
-        raise UnknownNameError(
-            f"Unknown name {name!r}.{' ' + hint if hint else ''} Run: priorkit list"
-        )
-    return [_describe(entry) for entry in found]
+        raise UnknownNameError.nearest(f"Unknown name {name!r}.", name, known, "Run: priorkit list")
+    return [_describe(entry) for entry in found if entry is not None]
 
 
 def settings_of_a_run() -> str:
@@ -138,16 +129,15 @@ def _describe(entry: Entry) -> dict[str, Any]:
             card = {"problem": str(error)}
     if entry.kind in FUNCTIONS:
         options = options_of(target) if entry.kind == "trainer" else []
-        options = [{**option, "type": _type_name(option["type"])} for option in options]
     else:
+        fields = {n: f for n, f in option_fields(target).items() if n not in entry.preset}
         options = [
             {
-                "name": option,
-                "type": _type_name(field.annotation),
-                "default": "required" if field.is_required() else field.default,
+                "name": n,
+                "type": f.annotation,
+                "default": "required" if f.is_required() else f.default,
             }
-            for option, field in option_fields(target).items()
-            if option not in entry.preset
+            for n, f in fields.items()
         ]
     return {
         "kind": entry.kind,
@@ -155,7 +145,7 @@ def _describe(entry: Entry) -> dict[str, Any]:
         "aliases": list(entry.aliases),
         "plugin": entry.plugin,
         "doc": inspect.getdoc(target) or "",
-        "options": options,
+        "options": [option | {"type": _type_name(option["type"])} for option in options],
         "card": card,
     }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
@@ -13,6 +12,7 @@ import typer
 
 from priorkit.cli.completion import components, names
 from priorkit.cli.console import Bar, JsonFlag, escape, out, show_json
+from priorkit.cli.inspect import describe
 from priorkit.cli.words import split, value
 from priorkit.errors import BadInputError, PriorkitError
 from priorkit.registry import FUNCTIONS, KINDS, registry
@@ -69,24 +69,21 @@ def check(
     where one is broken.
     """
     _, options = split(context.args)
-    shape = options.pop("shape", None)
-    said = {
-        "shape": None if shape is None else _shape(shape),
-        "prior": None if prior is None else value(prior),
-        "space": space,
-    }
-    said = {k: v for k, v in said.items() if v is not None}
-    rows, kept = [], True
+    given: dict[str, Any] = {"shape": options.pop("shape", None), "space": space}
+    given["prior"] = prior and value(prior)
+    said = {k: v for k, v in given.items() if v is not None}
+    if "shape" in said:
+        said["shape"] = _shape(said["shape"])
+    rows: list[dict[str, Any]] = []
     for each, component in _components(name, kind, options):
         with Bar(quiet=True):  # sends what components print to stderr
             found = _outcomes(each, component, said)
         rows.append({"kind": each, "name": name, "promises": [asdict(o) for o in found]})
-        kept = kept and not any(outcome.broken for outcome in found)
         if not as_json:
             _show(f"{each} {name}", found)
     if as_json:
         show_json(rows)
-    if not kept:
+    if any(promise["broken"] for row in rows for promise in row["promises"]):
         raise typer.Exit(1)
 
 
@@ -102,15 +99,11 @@ def _components(name: str, kind: str | None, options: dict[str, Any]) -> Iterato
     """The components of that name; where there are several, each gets the options that it has."""
     from priorkit.settings.select import resolve
 
-    kinds = _kinds(name, kind)
-    selections = [resolve(each, name) for each in kinds]
+    selections = [resolve(each, name) for each in _kinds(name, kind)]
+    known = {option for selection in selections for option in selection.fields}
     for selection in selections:
-        others = {f for other in selections if other is not selection for f in other.fields}
-        selection.options = {
-            option: value
-            for option, value in options.items()
-            if option in selection.fields or option not in others
-        }
+        others = known - selection.fields
+        selection.options = {k: v for k, v in options.items() if k not in others}
         yield selection.kind, selection.build(0)
 
 
@@ -120,12 +113,9 @@ def _kinds(name: str, kind: str | None) -> list[str]:
     if kind is not None:
         if kind not in checked:
             raise BadInputError(f"A kind is one of {', '.join(checked)}.", got=kind)
-        registry().get(kind, name)
-        return [kind]
+        return [registry().get(kind, name).kind]
     found = [each for each in checked if registry().find(each, name)]
     if not found:
-        from priorkit.cli.inspect import describe
-
         describe(name)  # raises, with the nearest names
         raise BadInputError(f"{name!r} isn't a component that has promises.")
     return found
@@ -136,18 +126,16 @@ def _outcomes(kind: str, component: Any, said: dict[str, Any]) -> list[Outcome]:
     images, the prior and the space where the user gave them."""
     from priorkit import testing
     from priorkit.settings.select import resolve
-    from priorkit.testing import Outcome, outcomes
+    from priorkit.testing import Outcome
 
     check = getattr(testing, f"check_{kind}")
     shape = said.get("shape", SHAPE)
-    told: dict[str, Any] = {}
-    if "shape" in inspect.signature(check).parameters and kind != "noise":
-        told["shape"] = shape
+    told: dict[str, Any] = {"shape": shape} if kind in ("prior", "operator", "penalty") else {}
     if kind == "penalty" and (component.requires or "prior" in said):
         prior = resolve("prior", said.get("prior")).build(0)
         told["shape"] = prior.shape or shape
         told["prior"] = prior.bind(told["shape"])
-    found = outcomes(partial(check, component, **told))
+    found = testing.outcomes(partial(check, component, **told))
     if any(outcome.broken for outcome in found):
         return [*found, Outcome(RECOVERS, untried="a promise is broken")]
     return [*found, _recovery(kind, component, said)]
@@ -172,19 +160,17 @@ def _recovery(kind: str, component: Any, said: dict[str, Any]) -> Outcome:
     for way in _ways(kind, settings):
         try:
             result = recover(x, **way)
-            break
         except PriorkitError as refused:
             errors.append(refused)
-    else:
-        if isinstance(errors[0], MismatchError):  # it requires what the defaults lack
-            hint = "--prior, --space and --shape choose another recovery"
-            return Outcome(RECOVERS, untried=str(errors[0]), hint=hint)
-        return Outcome(RECOVERS, str(errors[0]))
-    psnr = "" if result.psnr is None else f" PSNR {float(result.psnr[0]):.1f} dB,"
-    ended = f"{result.status[0]}: {result.reason[0]}"
-    if result.status[0] == "diverged":
-        return Outcome(RECOVERS, ended)
-    return Outcome(f"{RECOVERS}:{psnr} {ended}")
+            continue
+        psnr = "" if result.psnr is None else f" PSNR {float(result.psnr[0]):.1f} dB,"
+        ended = f"{result.status[0]}: {result.reason[0]}"
+        broken = result.status[0] == "diverged"
+        return Outcome(RECOVERS, ended) if broken else Outcome(f"{RECOVERS}:{psnr} {ended}")
+    if isinstance(errors[0], MismatchError):  # it requires what the defaults lack
+        hint = "--prior, --space and --shape choose another recovery"
+        return Outcome(RECOVERS, untried=str(errors[0]), hint=hint)
+    return Outcome(RECOVERS, str(errors[0]))
 
 
 def _ways(kind: str, settings: dict[str, Any]) -> list[dict[str, Any]]:
@@ -209,12 +195,9 @@ def _ways(kind: str, settings: dict[str, Any]) -> list[dict[str, Any]]:
 def _show(title: str, found: list[Outcome]) -> None:
     out.print(f"[bold]{escape(title)}[/bold]")
     for outcome in found:
-        mark = "[green]kept     [/green]"
-        mark = "[red]broken   [/red]" if outcome.broken else mark
+        mark = "[red]broken   [/red]" if outcome.broken else "[green]kept     [/green]"
         mark = "[yellow]not tried[/yellow]" if outcome.untried else mark
         out.print(f"  {mark}  {escape(outcome.promise)}", soft_wrap=True)
-        for said in (outcome.broken, outcome.untried):
-            if said:
-                out.print(f"             {escape(said)}", soft_wrap=True)
-        if outcome.hint:
-            out.print(f"             hint: {escape(outcome.hint)}", soft_wrap=True)
+        hint = outcome.hint and f"hint: {outcome.hint}"
+        for said in filter(None, (outcome.broken, outcome.untried, hint)):
+            out.print(f"             {escape(said)}", soft_wrap=True)

@@ -13,6 +13,7 @@ from priorkit.cli.words import split, value
 from priorkit.errors import BadInputError
 
 if TYPE_CHECKING:
+    from priorkit.results.comparison import Comparison
     from priorkit.results.recovery import Recovery
 
 __all__ = [
@@ -75,7 +76,7 @@ def recover(
     else:
         _show(result)
         out.print(f"Wrote {escape(folder)}: grid.png, report.html, record.json …", soft_wrap=True)
-    _exit_code(result, folder)
+    _exit_recovered(result, folder)
 
 
 def listed(names: str) -> list[str]:
@@ -125,7 +126,6 @@ def compare(
     settings |= {"op": value(op)} if op is not None else {}
     if isinstance(settings.get("ms"), int):
         settings["ms"] = [settings["ms"]]
-    contestants = listed(priors)
     with Bar(quiet=as_json) as progress:
         from priorkit.io.pictures import dimensions
         from priorkit.verbs.compare import compare as run
@@ -133,7 +133,7 @@ def compare(
         folder = _folder(save, resume)
         result = run(
             image,
-            priors=contestants,
+            priors=listed(priors),
             out=folder,
             resume=resume,
             progress=lambda label, now, done: progress(now, done, label),
@@ -143,21 +143,14 @@ def compare(
         show_json(result.table())
     else:
         show_table(*result.cells())
-        shape = dimensions(result.truth.shape[1:])
-        count = len(result.truth)
+        count, shape = len(result.truth), dimensions(result.truth.shape[1:])
         out.print(f"{count} image(s) of {shape}. T: when the slowest was done, or --seconds.")
-        for reason in result.reasons():
-            out.print(escape(reason), soft_wrap=True)
-        out.print(
-            f"Wrote {escape(folder)}: grid.png, curve.svg, report.html, results.json …",
-            soft_wrap=True,
-        )
-    if result.interrupted:
-        _say_interrupted(folder, "what was done is kept")
-    _exit_skipped(result.skipped)
-    if any(row["status"] == "failed" for row in result.table()):
-        err.print("A component failed in some rows; what was done until then is kept.")
-        raise typer.Exit(1)
+        wrote = f"Wrote {folder}: grid.png, curve.svg, report.html, results.json …"
+        for line in (*result.reasons(), wrote):
+            out.print(escape(line), soft_wrap=True)
+    failed = any(row["status"] == "failed" for row in result.table())
+    said = "A component failed in some rows; what was done until then is kept."
+    _exit(result, folder, "what was done is kept", said if failed else "")
 
 
 def replay(
@@ -167,7 +160,7 @@ def replay(
     """Repeat a saved run from its stored measurements and compare the results."""
     import numpy as np
 
-    from priorkit.io.records import read
+    from priorkit.io.saved import read
     from priorkit.verbs.replay import replay as run
 
     before = read(folder).x
@@ -179,7 +172,7 @@ def replay(
     else:
         _show(result)
         out.print(f"Largest difference of a pixel from the saved result: {difference:.2e}")
-    _exit_code(result)
+    _exit_recovered(result)
 
 
 def _image(args: list[str]) -> tuple[str | None, dict[str, Any]]:
@@ -203,8 +196,8 @@ def _show(result: Recovery) -> None:
         ends = [str(image["evaluations"]), image["status"], ended(result, i)]
         rows.append([image["name"], *numbers, *ends])
     show_table(head, rows)
-    out.print(escape(summary(result)), soft_wrap=True)
-    out.print(escape(f"With {_chosen(result.record['config'])}."), soft_wrap=True)
+    for line in (summary(result), f"With {_chosen(result.record['config'])}."):
+        out.print(escape(line), soft_wrap=True)
 
 
 def _chosen(config: dict[str, Any]) -> str:
@@ -214,7 +207,7 @@ def _chosen(config: dict[str, Any]) -> str:
     told = []
     for key in COMPONENTS:
         for table in config[key] if isinstance(config[key], list) else [config[key]]:
-            options = ", ".join(f"{k}={given}" for k, given in table.items() if k != "name")
+            options = ", ".join(f"{k}={v}" for k, v in table.items() if k != "name")
             told.append(f"{key} {table['name']}" + (f" ({options})" if options else ""))
     for name in ("space", "gamma", "sigma", "noise_norm", "budget", "seed"):
         if name in config:
@@ -223,26 +216,24 @@ def _chosen(config: dict[str, Any]) -> str:
     return ", ".join(told)
 
 
-def _exit_code(result: Recovery, folder: Path | None = None) -> None:
-    """Leave with 130 after Ctrl-C, with 1 where an image diverged or a file wasn't read."""
-    if result.interrupted:
-        _say_interrupted(folder, "the best so far was kept")
-    _exit_skipped(result.skipped)
-    if "diverged" in result.status:
-        err.print("Some images diverged; their best iterates were kept.")
-        raise typer.Exit(1)
+def _exit_recovered(result: Recovery, folder: Path | None = None) -> None:
+    diverged = "diverged" in result.status
+    said = "Some images diverged; their best iterates were kept." if diverged else ""
+    _exit(result, folder, "the best so far was kept", said)
 
 
-def _say_interrupted(folder: Path | None, kept: str) -> None:
+def _exit(result: Recovery | Comparison, folder: Path | None, kept: str, failed: str) -> None:
+    """Leave with 130 after Ctrl-C, saying what is ``kept``, and with 1 where a file wasn't read
+    or where it is said what ``failed``."""
     from priorkit.io.folders import unfinished
 
-    go_on = folder is not None and unfinished(folder).exists()
-    hint = f" To continue: the same with --resume --out {escape(folder)}" if go_on else ""
-    err.print(f"Interrupted: {kept}.{hint}", soft_wrap=True)
-    raise typer.Exit(130)
-
-
-def _exit_skipped(skipped: dict[str, str]) -> None:
-    if skipped:
-        err.print(f"{len(skipped)} file(s) could not be read; the others are done.")
+    if result.interrupted:
+        go_on = folder is not None and unfinished(folder).exists()
+        hint = f" To continue: the same with --resume --out {escape(folder)}" if go_on else ""
+        err.print(f"Interrupted: {kept}.{hint}", soft_wrap=True)
+        raise typer.Exit(130)
+    if count := len(result.skipped):
+        failed = f"{count} file(s) could not be read; the others are done."
+    if failed:
+        err.print(failed)
         raise typer.Exit(1)

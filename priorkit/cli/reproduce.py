@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import subprocess
 import sys
@@ -23,13 +22,11 @@ class FigureScript:
     """A script: its title, and the numbers of the figures that it makes."""
 
     def __init__(self, path: Path) -> None:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
         self.path, self.name = path, path.stem
-        self.title = (ast.get_docstring(tree) or "").splitlines()[0]
-        self.said = next(
-            str(ast.literal_eval(node.value))
-            for node in tree.body
-            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "FIGURES"
+        self.title, self.said = (
+            re.findall(pattern, text, re.MULTILINE)[0]
+            for pattern in (r'^"""(.+?)(?:""")?$', r'^FIGURES = "(.+)"$')
         )
 
     @property
@@ -79,21 +76,14 @@ def reproduce(
         show_table(["script", "figures", "shows"], [[s.name, s.said, s.title] for s in known])
         out.print("Run: priorkit reproduce fig4, or priorkit reproduce --all --quick")
         return
-    words: list[object] = [
-        "--full" if full else "--quick",
-        "--data",
-        data,
-        "--paper",
-        paper,
-        "--out",
-        folder,
-    ]
-    words += ["--jobs", jobs] if jobs is not None else []
+    given = {"--data": data, "--paper": paper, "--out": folder, "--jobs": jobs}
+    words = ["--full" if full else "--quick"]
+    words += [str(w) for pair in given.items() if pair[1] is not None for w in pair]
     wanted = known if everything else _chosen(figures or [], known)
     failed = []
     for script in wanted:
         started = time.monotonic()
-        command = [sys.executable, str(script.path), *map(str, words)]
+        command = [sys.executable, str(script.path), *words]
         code = subprocess.run(command, check=False).returncode
         if code in (130, -2):
             raise KeyboardInterrupt

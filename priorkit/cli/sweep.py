@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Group
@@ -31,7 +31,7 @@ def sweep(
         Path | None, typer.Option("--out", help="Parquet file; by default the study's name")
     ] = None,
     jobs: Annotated[int | None, typer.Option(help="processes; by default one per core")] = None,
-    engine: Annotated[str, typer.Option(help="local, or dask")] = "local",
+    engine: Annotated[Literal["local", "dask"], typer.Option(help="of the processes")] = "local",
     scheduler: Annotated[str | None, typer.Option(help="address of Dask's scheduler")] = None,
     summary: Annotated[
         bool, typer.Option("--summary", help="run nothing: tables and plots of what is there")
@@ -56,21 +56,15 @@ def sweep(
         plan = Study.read(study)
         with _Live(quiet=as_json) as live:
             found = run(
-                plan,
-                out=place,
-                jobs=jobs,
-                engine=engine,  # type: ignore[arg-type]  # it is checked there
-                scheduler=scheduler,
-                progress=live,
+                plan, out=place, jobs=jobs, engine=engine, scheduler=scheduler, progress=live
             )
     elif study.suffix == ".parquet":
         found = Results.read(study)
         place = save or study
     else:
         if not os.path.exists(place):
-            raise BadInputError(
-                f"There are no results {place} yet.", try_=f"priorkit sweep {study}"
-            )
+            hint = f"priorkit sweep {study}"
+            raise BadInputError(f"There are no results {place} yet.", try_=hint)
         found = Results.read(place).of(Study.read(study).cells())
     if as_json:
         show_json([{k: v for k, v in row.items() if k != "png"} for row in found.rows])
@@ -93,9 +87,7 @@ def _show(
     for row in found.failed:
         out.print(f"{escape(row['label'])}: {escape(row['reason'])}", soft_wrap=True)
     out.print("Mean and 95% interval over pictures, or over the runs of a single one.")
-    written = [place]
-    if draw:
-        written = report.save(found, view, place)
+    written = report.save(found, view, place) if draw else [place]
     out.print(f"Wrote {', '.join(escape(path) for path in written)}", soft_wrap=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from typing import Any
 
 from priorkit.errors import BadInputError
@@ -20,24 +21,20 @@ def split(args: list[str]) -> tuple[list[str], dict[str, Any]]:
     """
     positional: list[str] = []
     options: dict[str, Any] = {}
-    i = 0
-    while i < len(args):
-        word = args[i]
-        i += 1
+    left = deque(args)
+    while left:
+        word = left.popleft()
         if not (word.startswith("--") and len(word) > 2):
             positional.append(word)
             continue
         name, equals, text = word[2:].partition("=")
-        if equals:
-            values = [value(text)]
-        elif i < len(args) and not args[i].startswith("--"):
-            values = [value(args[i])]
-            i += 1
-            while i < len(args) and _is_number(values[0]) and _is_number(value(args[i])):
-                values.append(value(args[i]))
-                i += 1
-        else:
-            raise BadInputError(f"The option --{name} needs a value.")
+        if not equals:
+            if not left or left[0].startswith("--"):
+                raise BadInputError(f"The option --{name} needs a value.")
+            text = left.popleft()
+        values = [value(text)]
+        while not equals and left and _is_number(values[0]) and _is_number(value(left[0])):
+            values.append(value(left.popleft()))
         options[name.replace("-", "_")] = values[0] if len(values) == 1 else values
     return positional, options
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from priorkit.draw.tiles import png
 from priorkit.io.files import write_atomic
 from priorkit.io.folders import replacing
-from priorkit.io.records import number
+from priorkit.io.saved import number
 from priorkit.results import gallery
 from priorkit.results.contender import Contender
 

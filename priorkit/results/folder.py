@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from priorkit.draw.tiles import png, tiff, tile
-from priorkit.io import records
+from priorkit.io import saved
 from priorkit.io.files import file_names, write_atomic
 from priorkit.io.folders import replacing
 from priorkit.results import page
@@ -46,9 +46,9 @@ def write(recovery: Recovered, folder: Path, place: Path) -> None:
     arrays = {name: getattr(recovery, name) for name in ("y", "x", "z", "truth", "start")}
     if recovery.draws is not None:
         arrays |= {"spread": recovery.draws.spread, "samples": recovery.draws.samples}
-    records.write_arrays(arrays, folder)
+    saved.write_arrays(arrays, folder)
     written = {name for name, tensor in arrays.items() if tensor is not None}
-    config = records.repeatable(recovery.record["config"], place, written)
+    config = saved.repeatable(recovery.record["config"], place, written)
     write_atomic(folder / "config.toml", to_toml(config).encode("utf-8", "replace"))
     traces = [asdict(trace) for trace in recovery.trace]
     write_atomic(folder / "trace.json", json.dumps(traces).encode())

@@ -16,7 +16,7 @@ from priorkit.errors import BadInputError, WeightsError
 from priorkit.interfaces import Draws
 from priorkit.interfaces.adapt import Slices
 from priorkit.io.files import file_sha256
-from priorkit.io.records import FORMAT, Saved, number
+from priorkit.io.saved import FORMAT, Saved, number
 from priorkit.results.recovered import Recovered
 from priorkit.run.rows import Row
 from priorkit.run.run import Outcome
@@ -30,7 +30,7 @@ def make(outcome: Outcome, recovery: Recovered) -> dict[str, Any]:
     setup = outcome.setup
     record: dict[str, Any] = {
         "format": FORMAT,
-        "config": setup.record(),
+        "config": setup.settings(),
         **provenance(setup),
         "versions": _versions(),
         "seconds": round(recovery.seconds, 3),
@@ -118,7 +118,7 @@ def _weights(setup: Setup) -> dict[str, str]:
 def _files(setup: Setup) -> dict[str, str]:
     """sha256 of every file that an option names, such as the matrix of an operator."""
     found = {}
-    said = [selection.record() for selection in setup.selections.values()]
+    said = [selection.table() for selection in setup.selections.values()]
     for table in chain.from_iterable(t if isinstance(t, list) else [t] for t in said):
         for value in table.values():
             if isinstance(value, str) and "." in value and os.path.isfile(value):

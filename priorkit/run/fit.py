@@ -22,11 +22,11 @@ from priorkit.settings.select import Selection, class_of, resolve
 
 __all__ = ["check", "misfits", "suitable_solver"]
 
-Selections = dict[str, Selection]
+ByKind = dict[str, Selection]
 KNOWING = (Decoder, Denoiser, Density)  # priors that there is something to ask of
 
 
-def check(selections: Selections, problem: Problem, solver: Solver[Any], start: Start) -> None:
+def check(selections: ByKind, problem: Problem, solver: Solver[Any], start: Start) -> None:
     """Refuse a mismatch, naming the missing piece and what would fit."""
     label, name = f"solver {selections['solver'].name!r}", selections["penalty"].name
     _need("space 'latent'", (Decoder,), selections["prior"], problem.decoder)
@@ -47,7 +47,7 @@ def check(selections: Selections, problem: Problem, solver: Solver[Any], start: 
         )
 
 
-def check_called(selections: Selections, problem: Problem, solver: Solver[Any]) -> None:
+def check_called(selections: ByKind, problem: Problem, solver: Solver[Any]) -> None:
     """Refuse a prior that nothing but the start would call: the result wouldn't be its own."""
     prior, penalty = problem.prior, problem.penalty
     if problem.decoder is prior or solver.requires.prior or not isinstance(prior, KNOWING):
@@ -66,7 +66,7 @@ def check_called(selections: Selections, problem: Problem, solver: Solver[Any]) 
     )
 
 
-def check_weighed(selections: Selections, problem: Problem, solver: Solver[Any]) -> None:
+def check_weighed(selections: ByKind, problem: Problem, solver: Solver[Any]) -> None:
     """Refuse a penalty that was asked for and that the solver would leave out."""
     if solver.penalised or isinstance(problem.penalty, ZeroPenalty):
         return
@@ -79,7 +79,7 @@ def check_weighed(selections: Selections, problem: Problem, solver: Solver[Any])
     )
 
 
-def check_rule(selections: Selections, rule: str, problem: Problem, solver: Solver[Any]) -> None:
+def check_rule(selections: ByKind, rule: str, problem: Problem, solver: Solver[Any]) -> None:
     """Refuse a rule for γ that can't be followed here: "sure" or "discrepancy"."""
     operator, noise = problem.operator, problem.noise
     if not solver.penalised:
@@ -103,7 +103,7 @@ def check_rule(selections: Selections, rule: str, problem: Problem, solver: Solv
         )
 
 
-def misfits(selections: Selections, problem: Problem, solver: Solver[Any]) -> str | None:
+def misfits(selections: ByKind, problem: Problem, solver: Solver[Any]) -> str | None:
     """What the solver requires that the problem, composed of what was selected, isn't; or None."""
     for kind, have, classes in solver.requires.asked(problem):
         missing = next((cls for cls in classes if not isinstance(have, cls)), None)

@@ -32,9 +32,9 @@ from priorkit.interfaces import (
 from priorkit.interfaces.adapt import Slices, bound_operator, bound_prior
 from priorkit.run import fit
 from priorkit.run.room import require_room
-from priorkit.settings.choose import Chosen, give_rest
 from priorkit.settings.config import COMPONENTS, RunConfig
 from priorkit.settings.select import Selection, blaming, resolve
+from priorkit.settings.selections import Selections, give_rest
 
 __all__ = ["Setup", "set_up"]
 
@@ -70,11 +70,11 @@ class Setup:
         where the search begins."""
         return isinstance(self.config.gamma, str)
 
-    def record(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
         """The config with nothing left open: giving it back repeats the run."""
         values = self.config.model_dump(exclude_none=True)
         for key, kind in COMPONENTS.items():
-            values[key] = self.selections[kind].record()
+            values[key] = self.selections[kind].table()
         values |= {
             "space": self.problem.space,
             "gamma": self.config.gamma if self.by_rule else self.problem.gamma,
@@ -90,7 +90,9 @@ class Setup:
         return values | {k: v for k, v in level.items() if k not in values["noise"]}
 
 
-def set_up(chosen: Chosen, shape: Shape | None, *, real: bool, kind: Kind | None = None) -> Setup:
+def set_up(
+    chosen: Selections, shape: Shape | None, *, real: bool, kind: Kind | None = None
+) -> Setup:
     """Build, bind and check everything for images of ``shape``, of a ``kind`` where it is known.
 
     ``real`` says that y was measured rather than simulated, so that no noise level is

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from priorkit.io.records import number
+from priorkit.io.saved import number
 from priorkit.run.journal import Journal
 from priorkit.run.memory import Plan
 from priorkit.run.run import Outcome, Progress, Solve

@@ -95,7 +95,6 @@ def write_plugin(name: str, kinds: Sequence[str], folder: Path) -> list[Path]:
         raise BadInputError(f"{folder} is there already.", try_="--out another folder")
     texts = _texts(name, list(dict.fromkeys(kinds)))
     for path, text in texts.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
         write_atomic(folder / path, text.encode())
     return [folder / path for path in texts]
 

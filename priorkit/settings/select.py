@@ -107,7 +107,7 @@ class Selection:
             ) from error
         return self.target(**{name: getattr(checked, name) for name in model.model_fields})
 
-    def record(self) -> dict[str, Any]:
+    def table(self) -> dict[str, Any]:
         """The component as a table for a config file.
 
         What a file can't hold, an object or an array, is named in angle brackets.
@@ -124,9 +124,9 @@ class Several(Selection):
     def _build(self, seed: int, more: dict[str, Any]) -> Any:
         return total([(1.0 if w is None else w, part.build(seed)) for w, part in self.parts])
 
-    def record(self) -> list[dict[str, Any]]:  # type: ignore[override]  # a table each
+    def table(self) -> list[dict[str, Any]]:  # type: ignore[override]  # a table each
         return [
-            part.record() | ({} if weight is None else {"gamma": weight})
+            part.table() | ({} if weight is None else {"gamma": weight})
             for weight, part in self.parts
         ]
 

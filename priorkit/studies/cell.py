@@ -13,7 +13,7 @@ from priorkit import __version__
 from priorkit.discovery import describe
 from priorkit.draw.tiles import png
 from priorkit.errors import PriorkitError
-from priorkit.io.records import number
+from priorkit.io.saved import number
 from priorkit.results.recovery import Recovery
 from priorkit.studies.study import Cell
 from priorkit.verbs.recover import recover
@@ -33,13 +33,13 @@ def run(cell: Cell, *, pictures: bool, driver: int) -> list[Row]:
     Raises KeyboardInterrupt where Ctrl-C cut the run short.
     """
     if os.getpid() != driver:
-        _ignore_interrupts()
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         logging.getLogger("priorkit").setLevel(logging.ERROR)
-    head = {"cell": cell.key, "label": cell.label}
-    head |= {name: _plain(value) for name, value in cell.settings.items()}
-    head["version"] = __version__
+    told = {name: _plain(value) for name, value in cell.settings.items()}
+    head = {"cell": cell.key, "label": cell.label, **told, "version": __version__}
+    settings = dict(cell.settings)
     try:
-        settings = dict(cell.settings)
         found = recover(settings.pop("image", None), config=settings)
     except Exception as error:  # of any kind: the other cells go on
         reason = str(error) if isinstance(error, PriorkitError) else describe(error)
@@ -64,11 +64,6 @@ def _result(found: Recovery, i: int, pictures: bool) -> Row:
         "seconds": found.seconds / len(found.x),
     }
     return row | ({"png": png(found.image(i))} if pictures else {})
-
-
-def _ignore_interrupts() -> None:
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _plain(value: Any) -> Any:

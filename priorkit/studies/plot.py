@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from priorkit.draw.figure import ShownFigure, blank
-from priorkit.studies.summary import Mean
+from priorkit.studies.summary import Mean, grouped
 
 __all__ = ["lines"]
 
@@ -41,9 +40,7 @@ def lines(
     """
     figure, axes = blank()
     axis = axes[0, 0]
-    groups: dict[tuple[Any, ...], list[Mean]] = {}
-    for point in means:
-        groups.setdefault(point.group, []).append(point)
+    groups = grouped(means, lambda point: point.group)
     for group, points in groups.items():
         numbers = all(isinstance(p.at, (int, float)) for p in points)
         points = sorted(points, key=lambda p: p.at) if numbers else points

@@ -14,7 +14,7 @@ from priorkit.io.files import write_atomic
 from priorkit.studies.cell import Row
 from priorkit.studies.plot import lines
 from priorkit.studies.results import Results
-from priorkit.studies.summary import REPEATS, Mean, axes, mixed
+from priorkit.studies.summary import REPEATS, Mean, axes, differs, mixed
 
 __all__ = ["View", "cells", "comma_separated", "save", "view"]
 
@@ -39,10 +39,10 @@ def view(
 
     Settings that differ within a line are added to ``by``, so that no mean is over different γ.
     """
-    inside = [name for name in axes(rows) if name not in REPEATS and _differs(rows, name)]
     if across is None:
-        numeric = [name for name in inside if _numeric(rows, name) and name not in (by or ())]
-        across = numeric[0] if numeric else None
+        free = [name for name in axes(rows) if name not in (*REPEATS, *(by or ()))]
+        inside = (n for n in free if _numeric(rows, n) and differs(rows, n, within=["label"]))
+        across = next(inside, None)
     by = by or ["label"]
     return View((*by, *mixed(rows, by=by, across=across)), across, value)
 
@@ -84,14 +84,6 @@ def comma_separated(means: Sequence[Mean], view: View) -> str:
         numbers = ["" if math.isnan(v) else f"{v:.6g}" for v in (m.value, m.low, m.high)]
         writer.writerow([*m.group, "" if m.at is None else m.at, *numbers, m.count])
     return buffer.getvalue()
-
-
-def _differs(rows: Sequence[Row], name: str) -> bool:
-    """Whether a setting has several values under one label."""
-    values: dict[Any, set[str]] = {}
-    for row in rows:
-        values.setdefault(row["label"], set()).add(str(row.get(name)))
-    return any(len(found) > 1 for found in values.values())
 
 
 def _numeric(rows: Sequence[Row], name: str) -> bool:

@@ -8,17 +8,17 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from priorkit.errors import BadInputError, MismatchError
+from priorkit.errors import BadInputError, needed
 from priorkit.io.files import require_writable, unwritable, write_atomic
 from priorkit.io.folders import locked
 from priorkit.studies.cell import FAILED, Row
 from priorkit.studies.study import Cell
-from priorkit.studies.summary import Mean, summary
+from priorkit.studies.summary import Mean, grouped, summary
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,10 +55,7 @@ class Results:
 
     def by_cell(self) -> dict[str, list[Row]]:
         """The rows of each run, under its key."""
-        found: dict[str, list[Row]] = {}
-        for row in self.rows:
-            found.setdefault(row["cell"], []).append(row)
-        return found
+        return grouped(self.rows, lambda row: str(row["cell"]))
 
     def of(self, cells: Iterable[Cell]) -> Results:
         """The rows of these cells, in their order and under their labels."""
@@ -140,15 +137,11 @@ class Store:
             lock.touch()
         except OSError as error:
             raise unwritable(path, error) from error
-        with locked(lock):
-            try:
-                store = cls(path)
-                try:
-                    yield store
-                finally:
-                    store.flush()
-            finally:
-                lock.unlink(missing_ok=True)
+        with locked(lock), ExitStack() as after:
+            after.callback(lock.unlink, missing_ok=True)
+            store = cls(path)
+            after.callback(store.flush)
+            yield store
 
     def done(self, cell: Cell) -> bool:
         """Whether a cell has a result; one that failed hasn't."""
@@ -197,20 +190,16 @@ def _parquet(rows: list[Row]) -> bytes:
 
 def _column(values: list[Any]) -> list[Any]:
     """Values as one type: integers mixed with floats become floats, any other mixture text."""
-    kinds = {type(value) for value in values if value is not None}
-    if kinds <= {int, float} and len(kinds) == 2:
-        return [None if value is None else float(value) for value in values]
+    kinds = {type(value) for value in values} - {type(None)}
     if len(kinds) <= 1:
         return values
+    if kinds == {int, float}:
+        return [None if v is None else float(v) for v in values]
     return [v if v is None or isinstance(v, str) else json.dumps(v) for v in values]
 
 
 def _pyarrow() -> tuple[Any, Any]:
-    try:
+    with needed("pyarrow", "Studies need", "studies"):
         import pyarrow as pa
         import pyarrow.parquet as pq
-    except ImportError as error:
-        raise MismatchError(
-            "Studies need the package pyarrow.", try_="pip install 'priorkit[studies]'"
-        ) from error
     return pa, pq

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from priorkit.errors import BadInputError, PriorkitError
 from priorkit.io.files import file_sha256, json_sha256
 from priorkit.io.pictures import SUFFIXES
-from priorkit.settings.choose import choose
 from priorkit.settings.config import from_file, split
 from priorkit.settings.options import describe_errors, plain
+from priorkit.settings.selections import select_all
 from priorkit.verbs.contest import label_of
 
 __all__ = ["MAX_CELLS", "Cell", "Study"]
@@ -98,16 +99,20 @@ class Study(BaseModel):
         """
         if self._count() > MAX_CELLS:
             raise BadInputError(f"A study has at most {MAX_CELLS:,} runs.", got=self._count())
-        digests: dict[str, str] = {}
+        digest = cache(_digest)  # of the files as they are now
+
+        def identity(leaf: Any) -> Any:
+            return f"sha256 {digest(Path(leaf))}" if _is_path(leaf) else leaf
+
         found: dict[str, Cell] = {}
         for label, settings in self._points():
             try:
                 config, extra = split({k: v for k, v in settings.items() if k != "image"})
-                choose(config, extra)
+                select_all(config, extra)
             except PriorkitError as error:
                 raise type(error)(f"The run {_short(settings)}: {error}") from error
             try:
-                key = json_sha256(_identity(settings, digests))[:20]
+                key = json_sha256(_mapped(settings, identity))[:20]
             except TypeError as error:  # a value that JSON can't hold
                 raise BadInputError(
                     "The settings of a study are values that a file can hold, not objects.",
@@ -134,13 +139,9 @@ class Study(BaseModel):
             own = dict(variant.model_extra or {})
             axes = {name: _expanded(name, values) for name, values in self.grid.items()}
             further = {name: _expanded(name, values) for name, values in variant.grid.items()}
-            for name in (*own, *further):
-                if name in axes or (name in own and name in further):
-                    raise BadInputError(
-                        f"The setting {name!r} of the variant {variant.label or own} is on the "
-                        "grid too.",
-                        try_="one of the two",
-                    )
+            if twice := (own.keys() | further) & axes.keys() | own.keys() & further:
+                what = f"The setting {min(twice)!r} of the variant {variant.label or own}"
+                raise BadInputError(f"{what} is on the grid too.", try_="one of the two")
             axes |= further
             for values in itertools.product(*axes.values()):
                 settings = {**self.settings, **own, **dict(zip(axes, values, strict=True))}
@@ -155,48 +156,46 @@ def _expanded(name: str, values: list[Any]) -> list[Any]:
         return values
     found: list[Any] = []
     for value in values:
-        if not isinstance(value, str) or "*" not in value:
-            found.append(value)
-            continue
-        place = Path(value)
-        matching = sorted(p for p in place.parent.glob(place.name) if p.suffix.lower() in SUFFIXES)
-        if not matching:
+        own = [value]
+        if isinstance(value, str) and "*" in value:
+            own = [str(path) for path in _pictures(Path(value).parent, Path(value).name)]
+        if not own:
             raise BadInputError(f"No picture matches {value}.")
-        found += [str(path) for path in matching]
+        found += own
     return found
+
+
+def _pictures(folder: Path, pattern: str = "*") -> list[Path]:
+    return sorted(p for p in folder.glob(pattern) if p.suffix.lower() in SUFFIXES)
 
 
 def _placed(value: Any, file: bool) -> Any:
     """A setting with absolute paths, for processes that run in other folders. With ``file`` it
     is a path, even if it looks like a name. Raises BadInputError."""
-    if isinstance(value, dict):
-        return {name: _placed(v, file) for name, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_placed(v, file) for v in value]
-    named = file and isinstance(value, str)
-    if named and not os.path.exists(value):
-        raise BadInputError(f"There is no file {value}.")
-    return os.path.abspath(value) if named or _is_path(value) else value
+
+    def placed(leaf: Any) -> Any:
+        named = file and isinstance(leaf, str)
+        if named and not os.path.exists(leaf):
+            raise BadInputError(f"There is no file {leaf}.")
+        return os.path.abspath(leaf) if named or _is_path(leaf) else leaf
+
+    return _mapped(value, placed)
 
 
-def _identity(value: Any, digests: dict[str, str]) -> Any:
-    """A setting in which every path is replaced by the sha256 of its contents."""
+def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
+    """A setting with every value in its lists and tables changed."""
     if isinstance(value, dict):
-        return {name: _identity(v, digests) for name, v in value.items()}
+        return {name: _mapped(v, change) for name, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_identity(v, digests) for v in value]
-    if not _is_path(value):
-        return value
-    if value not in digests:
-        digests[value] = _digest(Path(value))
-    return f"sha256 {digests[value]}"
+        return [_mapped(v, change) for v in value]
+    return change(value)
 
 
 def _digest(path: Path) -> str:
+    """sha256 of a file, or of the pictures in a folder."""
     if path.is_file():
         return file_sha256(path)
-    files = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
-    return json_sha256([[p.name, file_sha256(p)] for p in files])
+    return json_sha256([[p.name, file_sha256(p)] for p in _pictures(path)])
 
 
 def _is_path(value: Any) -> bool:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy import stats
 
-from priorkit.errors import UnknownNameError, did_you_mean
+from priorkit.errors import UnknownNameError
 
-__all__ = ["CONFIDENCE", "Mean", "axes", "difference", "mean", "mixed", "summary"]
+__all__ = ["Mean", "axes", "difference", "differs", "grouped", "mean", "mixed", "summary"]
 
 log = logging.getLogger("priorkit")
 
 CONFIDENCE = 0.95
 Rows = Sequence[Mapping[str, Any]]
+Item = TypeVar("Item")
+Key = TypeVar("Key", bound=Hashable)
 _NUMBERS = {"psnr", "ssim", "error", "misfit", "objective", "u_norm", "evaluations", "seconds"}
 _RESULT = _NUMBERS | {"cell", "label", "version", "name", "status", "reason", "png", "image"}
 REPEATS = ("seed", "image")  # settings that means are taken over
@@ -66,11 +68,8 @@ def summary(
         log.warning(
             "A mean is taken over different %s. Try: by=%s", " and ".join(over), (*by, *over)
         )
-    groups: dict[tuple[Any, Any], list[Mapping[str, Any]]] = {}
-    for row in rows:
-        if row.get(value) is not None:
-            key = (tuple(row.get(name) for name in by), row.get(across) if across else None)
-            groups.setdefault(key, []).append(row)
+    known = [row for row in rows if row.get(value) is not None]
+    groups = grouped(known, lambda row: (tuple(map(row.get, by)), across and row.get(across)))
     return [mean(_independent(own, value), group, at) for (group, at), own in groups.items()]
 
 
@@ -108,38 +107,40 @@ def mixed(rows: Rows, *, by: Sequence[str], across: str | None = None) -> list[s
     """What has to be added to ``by`` so that the rows of a mean differ in seed and image only:
     the label, and settings, those of most values first."""
     found: list[str] = []
-    candidates = [n for n in ("label", *axes(rows)) if n not in (*REPEATS, *by, across)]
-    for name in candidates:
-        keys = (*by, *found, *([across] if across else []))
-        groups: dict[tuple[str, ...], set[str]] = {}
-        for row in rows:
-            own = tuple(str(row.get(key)) for key in keys)
-            groups.setdefault(own, set()).add(str(row.get(name)))
-        if any(len(values) > 1 for values in groups.values()):
+    for name in ("label", *axes(rows)):
+        told = (*by, *found, *([across] if across else []))
+        if name not in (*REPEATS, *told) and differs(rows, name, within=told):
             found.append(name)
     return found
 
 
+def differs(rows: Rows, name: str, *, within: Sequence[str]) -> bool:
+    """Whether a column has several values in rows that are alike in other columns."""
+    groups = grouped(rows, lambda row: tuple(str(row.get(other)) for other in within))
+    return any(len({str(row.get(name)) for row in own}) > 1 for own in groups.values())
+
+
+def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
+    """The items under their keys, in their order."""
+    found: dict[Key, list[Item]] = {}
+    for item in items:
+        found.setdefault(key(item), []).append(item)
+    return found
+
+
 def _independent(rows: Rows, value: str) -> list[float]:
-    images = _per_image(rows, value)
-    if len(images) == 1:
-        return next(iter(images.values()))
-    return [float(np.mean(values)) for values in images.values()]
+    images = list(_per_image(rows, value).values())
+    return images[0] if len(images) == 1 else [float(np.mean(values)) for values in images]
 
 
 def _per_image(rows: Rows, value: str) -> dict[tuple[Any, Any], list[float]]:
-    found: dict[tuple[Any, Any], list[float]] = {}
-    for row in rows:
-        if row.get(value) is not None:
-            found.setdefault((row.get("image"), row.get("name")), []).append(row[value])
-    return found
+    known = [row for row in rows if row.get(value) is not None]
+    images = grouped(known, lambda row: (row.get("image"), row.get("name")))
+    return {image: [row[value] for row in own] for image, own in images.items()}
 
 
 def _require(rows: Rows, name: str | None) -> None:
     known = {column for row in rows for column in row}
     if name is not None and known and name not in known:
-        hint = did_you_mean(name, known)
-        raise UnknownNameError(
-            f"The study has no column {name!r}.{' ' + hint if hint else ''} "
-            f"Its columns: {', '.join(sorted(known))}"
-        )
+        columns = f"Its columns: {', '.join(sorted(known))}"
+        raise UnknownNameError.nearest(f"The study has no column {name!r}.", name, known, columns)

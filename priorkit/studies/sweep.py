@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from joblib import Parallel, cpu_count, delayed, parallel_config
 
-from priorkit.errors import BadInputError, MismatchError
+from priorkit.errors import BadInputError, needed
 from priorkit.studies.cell import Row, run
 from priorkit.studies.results import Results, Store
 from priorkit.studies.study import Cell, Study
@@ -66,20 +66,16 @@ def sweep(
         raise BadInputError("jobs must be at least 1.", got=jobs)
     with Store.opened(Path(out)) as store:
         left = [cell for cell in cells if not store.done(cell)]
-        done = len(cells) - len(left)
         interrupted = False
         with closing(_outcomes(left, jobs, engine, scheduler, wait, plan.pictures)) as found:
             try:
-                for rows in found:
+                for done, rows in enumerate(found, start=len(cells) - len(left) + 1):
                     store.add(rows)
-                    done += 1
                     if progress is not None:
                         progress(rows, done, len(cells))
             except KeyboardInterrupt:
                 interrupted = True
-        results = store.results.of(cells)
-        results.interrupted = interrupted
-        return results
+        return Results(store.results.of(cells).rows, interrupted)
 
 
 def _outcomes(
@@ -112,13 +108,8 @@ def _engine(
         with parallel_config(backend="loky", inner_max_num_threads=share):
             yield count
         return
-    try:
+    with needed("distributed", "The engine 'dask' needs", "studies"):
         from distributed import Client
-    except ImportError as error:
-        raise MismatchError(
-            "The engine 'dask' needs the package distributed.",
-            try_="pip install 'priorkit[studies]'",
-        ) from error
     try:
         client = Client(scheduler, timeout=wait)  # type: ignore[no-untyped-call]
     except (OSError, ValueError, TimeoutError) as error:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-__all__ = ["Precision", "close", "draws", "precision_of", "untouched"]
+__all__ = ["Precision", "close", "dot_test", "draws", "inner", "slope", "untouched"]
 
 
 @dataclass(frozen=True)
@@ -22,15 +23,10 @@ class Precision:
         """Whether it is float64."""
         return self.dtype == torch.float64
 
-    @property
-    def step(self) -> float:
-        """The step of finite differences."""
-        return 1e-6 if self.double else 1e-2
-
-    def step_for(self, n: int) -> float:
+    def step(self, n: int = 1) -> float:
         """The step of finite differences along a vector of n numbers, shorter for many: a long
         one crosses more kinks of a network of ReLUs."""
-        return self.step * min(1.0, 200 / n)
+        return (1e-6 if self.double else 1e-2) * min(1.0, 200 / n)
 
     def exact(self, tolerance: float) -> float:
         """A tolerance for what should be equal up to rounding."""
@@ -40,23 +36,20 @@ class Precision:
         """A tolerance for finite differences."""
         return tolerance if self.double else max(tolerance, 3e-2)
 
+    @classmethod
+    def of(cls, function: Callable[[Tensor], Tensor], example: Tensor) -> Precision:
+        """That of a function: float64 if it takes and returns that, else float32.
 
-def precision_of(function: Callable[[Tensor], Tensor], example: Tensor) -> Precision:
-    """The precision of a function: float64 if it takes and returns that, else float32.
-
-    Raises AssertionError where float32 doesn't come back as float32 either.
-    """
-    try:
-        out = function(example.double())
-        if out.dtype in (torch.float64, torch.complex128):
-            return Precision(torch.float64)
-    except (RuntimeError, TypeError):  # weights in float32 refuse a float64 input
-        pass
-    out = function(example.float())
-    assert out.dtype in (torch.float32, torch.complex64), (
-        f"dtype {out.dtype} doesn't follow the input, which is float32"
-    )
-    return Precision(torch.float32)
+        Raises AssertionError where float32 doesn't come back as float32 either.
+        """
+        with torch.no_grad(), suppress(RuntimeError, TypeError):  # as weights in float32 raise
+            if function(example.double()).dtype in (torch.float64, torch.complex128):
+                return cls(torch.float64)
+        out = function(example.float()).dtype
+        assert out in (torch.float32, torch.complex64), (
+            f"dtype {out} doesn't follow the input, which is float32"
+        )
+        return cls(torch.float32)
 
 
 def draws(shape: tuple[int, ...], seed: int, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -66,6 +59,27 @@ def draws(shape: tuple[int, ...], seed: int, dtype: torch.dtype = torch.float64)
         parts = torch.randn((2, *shape), generator=generator, dtype=torch.float64)
         return torch.complex(parts[0], parts[1]).to(dtype)
     return torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype)
+
+
+def inner(a: Tensor, b: Tensor) -> Tensor:
+    """Re⟨a, b⟩ per image: (B, …) twice → (B,) float64."""
+    product = a.detach() * b.detach().conj()
+    return (product.real if product.is_complex() else product).flatten(1).double().sum(1)
+
+
+def slope(f: Callable[[Tensor], Tensor], x: Tensor, direction: Tensor, step: float) -> Tensor:
+    """The derivative of f at x along a direction d, by central differences of step h:
+    (f(x + h·d) − f(x − h·d)) / 2h."""
+    with torch.no_grad():
+        return (f(x + step * direction) - f(x - step * direction)) / (2 * step)
+
+
+def dot_test(
+    Ax: Tensor, y: Tensor, x: Tensor, adjoint: Tensor, tolerance: float, what: str
+) -> None:
+    """Raise AssertionError unless Re⟨A x, y⟩ = ⟨x, Aᴴ y⟩ per image, up to tolerance·‖A x‖·‖y‖."""
+    size = Ax.flatten(1).norm(dim=1) * y.flatten(1).norm(dim=1)  # of the terms, which cancel
+    close(inner(Ax, y) / size, inner(x, adjoint) / size, tolerance, what)
 
 
 def close(a: Tensor, b: Tensor, tolerance: float, what: str) -> None:

@@ -9,7 +9,7 @@ import torch
 from priorkit.errors import BadInputError
 from priorkit.interfaces import GaussianNoise, Noise, Shape
 from priorkit.streams import Streams
-from priorkit.testing.compare import close, draws, untouched
+from priorkit.testing.compare import close, draws, inner, slope, untouched
 from priorkit.testing.promises import promise
 
 __all__ = ["check_noise"]
@@ -35,10 +35,9 @@ def check_noise(noise: Noise, *, shape: Shape = (1, 64, 64), seed: int = 0) -> N
         assert gradient.shape == Ax.shape, f"its gradient has shape {tuple(gradient.shape)}"
         close(noise.misfit(Ax[1:2], y[1:2])[0], value[1:2], 1e-9, "the misfit depends on the batch")
     with promise("its gradient is that of the misfit", "with respect to A x"):
-        direction, step = draws((3, *shape), seed + 2), 1e-6
-        up, down = (noise.misfit(Ax + sign * step * direction, y)[0] for sign in (1, -1))
-        along = (gradient * direction).flatten(1).sum(1)
-        close((up - down) / (2 * step), along, 1e-4, "the gradient isn't that of the misfit")
+        direction = draws((3, *shape), seed + 2)
+        change = slope(lambda a: noise.misfit(a, y)[0], Ax, direction, 1e-6)
+        close(change, inner(gradient, direction), 1e-4, "the gradient isn't that of the misfit")
     with promise(
         "the misfit is 0 at A x = y, and near it ‖A x − y‖² where y = 1",
         "−2σ² log p(y | A x), less its minimum",
@@ -74,28 +73,21 @@ def _check_samples(noise: Noise, shape: Shape, seed: int) -> None:
         assert not torch.equal(same[0], same[1]), "two images have the same noise"
     # At A x = 1, where every misfit has the scale of its variance.
     with promise("energy is the mean misfit of samples", "E ℓ(A x, y) at the true x"):
-        flat = torch.ones(64, *shape, dtype=torch.float64)
-        found = noise.sample(flat, Streams(seed, "noise", range(64)))
+        flat, many = torch.ones(64, *shape, dtype=torch.float64), Streams(seed, "noise", range(64))
+        found = noise.sample(flat, many)
         mean = float(noise.misfit(flat, found)[0].mean())
         assert abs(mean / noise.energy - 1) < 0.05, (
             f"the misfit of samples is {mean:.3g} on average, energy says {noise.energy:.3g}"
         )
     with promise("complex noise has half of its variance in either part, or is refused"):
-        _check_complex(noise, shape, seed)
-
-
-def _check_complex(noise: Noise, shape: Shape, seed: int) -> None:
-    flat = torch.ones(64, *shape, dtype=torch.float64)
-    found = noise.sample(flat, Streams(seed, "noise", range(64)))
-    try:
-        zero = torch.zeros(64, *shape, dtype=torch.complex128)
-        complex_y = noise.sample(zero, Streams(seed, "noise", range(64)))
-    except BadInputError:
-        return  # a noise may refuse complex measurements
-    parts = [float(part.square().mean()) for part in (complex_y.real, complex_y.imag)]
-    each = float((found - flat).square().mean()) / 2
-    for part in parts:
-        assert abs(part / each - 1) < 0.05, (
+        zero = torch.zeros_like(flat, dtype=torch.complex128)
+        try:
+            complex_y = noise.sample(zero, many)
+        except BadInputError:
+            return
+        parts = [float(part.square().mean()) for part in (complex_y.real, complex_y.imag)]
+        each = float((found - flat).square().mean()) / 2
+        assert all(abs(part / each - 1) < 0.05 for part in parts), (
             f"complex noise has variances {parts[0]:.3g} and {parts[1]:.3g} in its two parts, "
             f"not {each:.3g} in each"
         )

@@ -16,7 +16,7 @@ from priorkit.interfaces import (
     Shape,
     kind_of,
 )
-from priorkit.testing.compare import Precision, close, draws, precision_of, untouched
+from priorkit.testing.compare import Precision, close, dot_test, draws, inner, slope, untouched
 from priorkit.testing.promises import promise
 
 __all__ = ["check_operator"]
@@ -31,7 +31,7 @@ def check_operator(operator: Operator, *, shape: Shape, seed: int = 0) -> None:
     """
     bound = operator.bind(shape)
     assert bound is not operator, "bind returns a copy"
-    precision = precision_of(bound.A, draws((1, *shape), seed))
+    precision = Precision.of(bound.A, draws((1, *shape), seed))
     x, x2 = draws((3, *shape), seed, precision.dtype), draws((3, *shape), seed + 1, precision.dtype)
     with promise(
         "A has the shape that it says, and measures an image alike in every batch",
@@ -45,7 +45,6 @@ def check_operator(operator: Operator, *, shape: Shape, seed: int = 0) -> None:
         alone = precision.exact(1e-10)
         close(bound.A(x[1:2]), y[1:2], alone, "A of one image differs from A of a batch")
     r = draws(tuple(y.shape), seed + 2, y.dtype)
-    step = precision.step
     with promise(
         "vjp is the transposed Jacobian of A", "without a vjp of yours, autograd finds it"
     ):
@@ -54,9 +53,8 @@ def check_operator(operator: Operator, *, shape: Shape, seed: int = 0) -> None:
         assert pulled.shape == x.shape, f"vjp has shape {tuple(pulled.shape)}"
         assert not pulled.is_complex(), "vjp of a real x is complex: take the real part"
         close(bound.vjp(x[1:2], r[1:2]), pulled[1:2], alone, "vjp of one differs from a batch's")
-        slope = (bound.A(x + step * x2) - bound.A(x - step * x2)) / (2 * step)
-        tolerance = precision.slope(1e-5)
-        close(_inner(slope, r), _inner(pulled, x2), tolerance, "vjp isn't the transposed Jacobian")
+        pushed, tolerance = slope(bound.A, x, x2, precision.step()), precision.slope(1e-5)
+        close(inner(pushed, r), inner(pulled, x2), tolerance, "vjp isn't the transposed Jacobian")
     with promise("mask, sees_image and shape_from say what y is", "y is 0 where the mask is"):
         _check_sight(bound, y)
     if isinstance(bound, IdentityOperator):
@@ -98,9 +96,7 @@ def _check_linear(
     ):
         adjoint = operator.A_adjoint(r)
         assert adjoint.shape == x.shape, f"A_adjoint has shape {tuple(adjoint.shape)}"
-        left, right = _inner(y, r), _inner(x, adjoint)
-        size = y.flatten(1).norm(dim=1) * r.flatten(1).norm(dim=1)  # of the terms, which cancel
-        close(left / size, right / size, tolerance, "dot test: ⟨A x, y⟩ ≠ ⟨x, Aᵀ y⟩")
+        dot_test(y, r, x, adjoint, tolerance, "dot test: ⟨A x, y⟩ ≠ ⟨x, Aᵀ y⟩")
         close(operator.T(r), adjoint, 0, ".T isn't A_adjoint")
 
 
@@ -131,9 +127,3 @@ def _check_random(operator: RandomOperator, x: Tensor) -> None:
         excess = float((own - torch.eye(n).to(own)).square().sum() / n)
         said = operator.excess
         assert abs(said - excess) < 0.5 * excess + 1e-9, f"excess is {said}, not about {excess}"
-
-
-def _inner(a: Tensor, b: Tensor) -> Tensor:
-    """Re⟨a, b⟩ per image."""
-    product = a * b.conj()
-    return (product.real if product.is_complex() else product).flatten(1).double().sum(1)

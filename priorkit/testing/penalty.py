@@ -14,7 +14,7 @@ from priorkit.interfaces import (
     Shape,
     ZeroPenalty,
 )
-from priorkit.testing.compare import Precision, close, draws, precision_of, untouched
+from priorkit.testing.compare import Precision, close, draws, inner, slope, untouched
 from priorkit.testing.promises import promise
 
 __all__ = ["check_penalty"]
@@ -29,7 +29,7 @@ def check_penalty(
     """
     penalty = penalty.bind(prior or Prior(), shape)
     x = torch.sigmoid(draws((3, *shape), seed))
-    precision = precision_of(lambda u: penalty.value_grad(u)[1].detach(), x)
+    precision = Precision.of(lambda u: penalty.value_grad(u)[1], x)
     u, direction = x.to(precision.dtype), draws((3, *shape), seed + 1, precision.dtype)
     value, gradient = penalty.value_grad(u)
     with promise(
@@ -39,16 +39,15 @@ def check_penalty(
         assert tuple(value.shape) == (3,), f"the value has shape {tuple(value.shape)}"
         assert gradient.shape == u.shape, f"the gradient has shape {tuple(gradient.shape)}"
         untouched(penalty.value_grad, u, "value_grad")
-        alone, slope = penalty.value_grad(u[1:2])
+        alone, own = penalty.value_grad(u[1:2])
         tolerance = precision.exact(1e-9)
         close(alone, value[1:2], tolerance, "the value of one image differs from that in a batch")
-        close(slope, gradient[1:2], tolerance, "the gradient of one image differs from a batch's")
+        close(own, gradient[1:2], tolerance, "the gradient of one image differs from a batch's")
     with promise("the gradient is that of the value"):
-        step = precision.step_for(u[0].numel())
-        up, down = (penalty.value_grad(u + sign * step * direction)[0] for sign in (1, -1))
-        along = (gradient * direction).flatten(1).sum(1)
-        difference = ((up - down) / (2 * step)).to(along)
-        close(difference, along, precision.slope(1e-4), "the gradient isn't that of the value")
+        step = precision.step(u[0].numel())
+        change = slope(lambda v: penalty.value_grad(v)[0], u, direction, step)
+        along = inner(gradient, direction)
+        close(change, along, precision.slope(1e-4), "the gradient isn't that of the value")
     if isinstance(penalty, ZeroPenalty):
         assert not bool(value.any()), "a ZeroPenalty isn't zero"
     if isinstance(penalty, L1Penalty):
@@ -84,10 +83,9 @@ def _check_prox(penalty: ProximalPenalty, u: Tensor, precision: Precision) -> No
 def _check_dual(penalty: NormPenalty, u: Tensor, v: Tensor, precision: Precision) -> None:
     value, gradient = penalty.value_grad(u)
     with promise("dual_norm is that of R"):
-        inner = (u * v).flatten(1).sum(1)
         bound = value * penalty.dual_norm(v)
-        assert bool((inner <= bound * (1 + 1e-6) + 1e-6).all()), "⟨u, v⟩ is above R(u)·R*(v)"
+        assert bool((inner(u, v) <= bound * (1 + 1e-6) + 1e-6).all()), "⟨u, v⟩ is above R(u)·R*(v)"
         one = torch.ones_like(value)
         tolerance = precision.exact(1e-6)
         close(penalty.dual_norm(gradient), one, tolerance, "the dual norm of R's gradient isn't 1")
-        close((u * gradient).flatten(1).sum(1), value, tolerance, "⟨u, ∇R(u)⟩ isn't R(u)")
+        close(inner(u, gradient), value, tolerance, "⟨u, ∇R(u)⟩ isn't R(u)")

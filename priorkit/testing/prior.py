@@ -18,7 +18,8 @@ from priorkit.interfaces import (
     Sampler,
     Shape,
 )
-from priorkit.testing.compare import Precision, close, draws, precision_of, untouched
+from priorkit.linear import column
+from priorkit.testing.compare import Precision, close, dot_test, draws, inner, slope, untouched
 from priorkit.testing.promises import promise
 
 __all__ = ["check_prior"]
@@ -53,7 +54,7 @@ def check_prior(prior: Prior, *, shape: Shape | None = None, seed: int = 0) -> N
 
 def _check_decoder(prior: Decoder, shape: Shape, seed: int) -> None:
     k = prior.latent_size
-    precision = precision_of(lambda z: prior.decode(z).detach(), draws((1, k), seed))
+    precision = Precision.of(prior.decode, draws((1, k), seed))
     z = 0.5 * draws((3, k), seed, precision.dtype)
     alone = precision.exact(1e-9)
     with torch.no_grad():
@@ -75,23 +76,18 @@ def _check_decoder(prior: Decoder, shape: Shape, seed: int) -> None:
         direction = draws((3, k), seed + 2, precision.dtype)
         pulled = pullback(r)
         assert pulled.shape == z.shape, f"the pullback gives shape {tuple(pulled.shape)}"
-        step = precision.step_for(k)
-        with torch.no_grad():
-            ahead, behind = prior.decode(z + step * direction), prior.decode(z - step * direction)
-        slope = ((ahead - behind) / (2 * step) * r).flatten(1).sum(1)
-        along = (pulled * direction).sum(1)
-        close(slope, along, precision.slope(1e-4), "the pullback isn't the transposed Jacobian")
+        pushed = inner(slope(prior.decode, z, direction, precision.step(k)), r)
+        along, tolerance = inner(pulled, direction), precision.slope(1e-4)
+        close(pushed, along, tolerance, "the pullback isn't the transposed Jacobian")
     if isinstance(prior, LinearDecoder):
         with promise("decode_adjoint is the adjoint of decode", "Φᵀ x for D(z) = Φ z + D(0)"):
-            left = ((x - prior.decode(torch.zeros_like(z))) * r).flatten(1).sum(1)
-            right = (z * prior.decode_adjoint(r)).sum(1)
-            size = x.flatten(1).norm(dim=1) * r.flatten(1).norm(dim=1)
-            tolerance = precision.exact(1e-8)
-            close(left / size, right / size, tolerance, "dot test of decode_adjoint")
+            linear = x - prior.decode(torch.zeros_like(z))
+            pulled, tolerance = prior.decode_adjoint(r), precision.exact(1e-8)
+            dot_test(linear, r, z, pulled, tolerance, "dot test of decode_adjoint")
 
 
 def _check_encoder(prior: Encoder, image: Tensor) -> None:
-    precision = precision_of(prior.encode, image)
+    precision = Precision.of(prior.encode, image)
     image = image.to(precision.dtype)
     untouched(prior.encode, image, "encode")
     z = prior.encode(image)
@@ -106,7 +102,7 @@ def _check_encoder(prior: Encoder, image: Tensor) -> None:
 
 
 def _check_density(prior: Density, image: Tensor) -> None:
-    precision = precision_of(lambda x: prior.log_prob(x).detach(), image)
+    precision = Precision.of(prior.log_prob, image)
     image = image.to(precision.dtype)
     with promise(
         "log_prob gives a number per image, alike in every batch",
@@ -116,19 +112,13 @@ def _check_density(prior: Density, image: Tensor) -> None:
         assert tuple(value.shape) == (2,), f"log_prob has shape {tuple(value.shape)}"
         assert gradient.shape == image.shape, f"its gradient has shape {tuple(gradient.shape)}"
         alone = precision.exact(1e-8)
-        close(
-            prior.log_prob(image[1:2]).detach(), value[1:2], alone, "log_prob depends on the batch"
-        )
+        own = prior.log_prob(image[1:2]).detach()
+        close(own, value[1:2], alone, "log_prob depends on the batch")
     with promise("log_prob_grad is the gradient of log_prob"):
         direction = draws(tuple(image.shape), 7, precision.dtype)
-        step = precision.step_for(image[0].numel())
-        up, down = (prior.log_prob(image + sign * step * direction) for sign in (1, -1))
-        close(
-            ((up - down) / (2 * step)).detach(),
-            (gradient * direction).flatten(1).sum(1),
-            precision.slope(1e-4),
-            "log_prob_grad isn't the gradient of log_prob",
-        )
+        change = slope(prior.log_prob, image, direction, precision.step(image[0].numel()))
+        along, tolerance = inner(gradient, direction), precision.slope(1e-4)
+        close(change, along, tolerance, "log_prob_grad isn't the gradient of log_prob")
     if isinstance(prior, Encoder) and isinstance(prior, Decoder):
         _check_determinant(prior, image, value, precision)
 
@@ -182,11 +172,11 @@ def _check_denoiser(prior: Denoiser, shape: Shape, seed: int) -> None:
         "denoise takes one sigma per image too",
         "priorkit.linear.column(sigma, x) scales each image",
     ):
-        ends = torch.tensor([sigmas[0], sigmas[-1]])
-        noisy = clean + ends.view(2, *[1] * len(shape)) * noise
-        found = prior.denoise(noisy, ends)
+        ends = (sigmas[0], sigmas[-1])
+        noisy = clean + column(torch.tensor(ends), clean) * noise
+        found = prior.denoise(noisy, torch.tensor(ends))
         assert found.shape == noisy.shape, f"denoise gives shape {tuple(found.shape)}"
-        for i, sigma in enumerate((sigmas[0], sigmas[-1])):
+        for i, sigma in enumerate(ends):
             each = prior.denoise(noisy[i : i + 1], sigma)
             what = f"sigma {sigma:g} as a number and as that of one image of a batch differ"
             close(found[i : i + 1], each, 1e-5, what)

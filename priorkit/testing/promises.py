@@ -65,7 +65,8 @@ def outcomes(check: Callable[[], None]) -> list[Outcome]:
 
 
 def _follows(error: Exception, gathered: list[Outcome]) -> bool:
-    """Whether an error follows from a broken promise, whose block didn't set a variable."""
+    """Whether an error is only that a variable is missing, which a block above would have set had
+    its promise not been broken."""
     return isinstance(error, NameError) and any(outcome.broken for outcome in gathered)
 
 

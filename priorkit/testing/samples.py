@@ -51,16 +51,13 @@ def problem_for(
     latent = requires.latent is not None and not requires.prior
     prior: Prior = SampleBasis(seed) if latent else SampleDenoiser()
     wants_identity = any(issubclass(cls, IdentityOperator) for cls in requires.operator)
-    wants_random = any(issubclass(cls, RandomOperator) for cls in requires.operator)
-    operator: Operator = SampleRandom(seed) if wants_random else SampleMatrix(seed)
-    operator = SampleIdentity() if wants_identity else operator
+    operator: Operator = SampleIdentity() if wants_identity else SampleMatrix(seed)
     operator = operator.bind(SHAPE)
-    penalty: Penalty = SampleNothing()
-    if requires.penalty and not requires.smooth:
-        penalty = SampleL1()
+    weighed = bool(requires.penalty) and not requires.smooth
+    penalty: Penalty = SampleL1() if weighed else SampleNothing()
+    gamma = 0.1 if weighed else 0.0
     level = SampleNoise(sigma=0.05)
     noise = level if known else SampleNoise(sigma=None)
-    gamma = 0.0 if isinstance(penalty, ZeroPenalty) else 0.1
     space: Space = "latent" if latent else "pixel"
     truth = torch.sigmoid(draws((images, *SHAPE), seed + 1))
     problem = Problem(operator, prior, noise, penalty, gamma, space, SHAPE, True, seed)
@@ -119,8 +116,8 @@ class SampleDenoiser(Denoiser):
         return x / column(1 + torch.as_tensor(sigma) ** 2, x)
 
 
-class SampleMatrix(MatrixOperator):
-    """A full-rank matrix of more rows than columns, with a small condition number."""
+class SampleMatrix(MatrixOperator, RandomOperator):
+    """A full-rank matrix of independent entries, with more rows than columns."""
 
     def __init__(self, seed: int) -> None:
         n = math.prod(SHAPE)
@@ -134,10 +131,6 @@ class SampleMatrix(MatrixOperator):
 
     def rows(self, i: int, j: int) -> Tensor:
         return self.M[i:j]
-
-
-class SampleRandom(SampleMatrix, RandomOperator):
-    """The same matrix, whose entries are independent."""
 
     @property
     def ensemble(self) -> Ensemble:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -16,6 +18,8 @@ from priorkit.testing.promises import promise
 from priorkit.testing.samples import problem_for
 
 __all__ = ["check_solver"]
+
+Solved = Callable[[Problem, Tensor], Ledger]  # what the solver finds, from a start u0
 
 
 def check_solver(
@@ -42,11 +46,12 @@ def check_solver(
     solver.check(replace(problem, data=None))
     u0 = torch.zeros(len(problem.y), problem.size, dtype=problem.y.real.dtype)
     y, start = problem.y.clone(), u0.clone()
+    solved = partial(_solved, solver, budget)
     with promise(
         "init and step solve, and change nothing of their inputs",
         "count in state.evaluations; end images by state.end",
     ):
-        found = _solved(solver, problem, u0, budget)
+        found = solved(problem, u0)
         assert torch.equal(problem.y, y), "the solver changes y"
         assert torch.equal(u0, start), "the solver changes u0"
         assert found.u.shape == u0.shape, f"u has shape {tuple(found.u.shape)}"
@@ -55,25 +60,25 @@ def check_solver(
         assert int(found.evaluations.min()) >= 1, "no evaluation was counted"
         assert all(found.reason), "a status without its reason"
     with promise("a small budget is kept", "at most one more evaluation per step"):
-        short = _solved(solver, problem, u0, 2)
+        short = _solved(solver, 2, problem, u0)
         assert int(short.evaluations.max()) <= 2, "a budget of 2 isn't kept"
     if solver.descends:
         with promise("it comes to the minimum", "or set descends = False"):
-            _check_descent(solver, problem, u0, found, tolerance)
+            _check_descent(problem, u0, found, tolerance)
     if solver.unit == "evaluations":
         with promise("evaluations are what A is called for", "count each problem.value_grad"):
             _check_count(solver, problem, u0, budget)
     with promise("images don't influence each other", "no sum or step over the batch"):
-        _check_independence(solver, problem, u0, found, budget)
+        _check_independence(solver, solved, problem, u0, found)
     if found.draws is not None:
         with promise(
             "draws depend on the seed, the image and the restart alone",
             "problem.streams(name, step=number)",
         ):
-            _check_draws(solver, problem, u0, found, budget)
+            _check_draws(solved, problem, u0, found)
 
 
-def _solved(solver: Solver[Any], problem: Problem, u0: Tensor, budget: int) -> Ledger:
+def _solved(solver: Solver[Any], budget: int, problem: Problem, u0: Tensor) -> Ledger:
     """What was found; raises what ended the solve early."""
     found, cut = solve(solver, problem, u0, budget)
     if cut is not None:
@@ -81,9 +86,7 @@ def _solved(solver: Solver[Any], problem: Problem, u0: Tensor, budget: int) -> L
     return found
 
 
-def _check_descent(
-    solver: Solver[Any], problem: Problem, u0: Tensor, found: Ledger, tolerance: float
-) -> None:
+def _check_descent(problem: Problem, u0: Tensor, found: Ledger, tolerance: float) -> None:
     now = problem.value_grad(found.u)
     close(now.value, found.value, 1e-6, "value isn't that of u")
     close(now.misfit, found.misfit, 1e-6, "misfit isn't that of u")
@@ -121,8 +124,7 @@ def _check_count(solver: Solver[Any], problem: Problem, u0: Tensor, budget: int)
     before = None
     for ledger in iterate(solver, counted, u0[:1], budget):
         if before is not None:
-            products = count - before[0]
-            evaluations = int(ledger.evaluations[0]) - before[1]
+            products, evaluations = count - before[0], int(ledger.evaluations[0]) - before[1]
             assert products <= max(evaluations, 0), (
                 f"a step took {products} products with A and counted {evaluations} evaluations"
             )
@@ -130,17 +132,15 @@ def _check_count(solver: Solver[Any], problem: Problem, u0: Tensor, budget: int)
 
 
 def _check_independence(
-    solver: Solver[Any], problem: Problem, u0: Tensor, found: Ledger, budget: int
+    solver: Solver[Any], solved: Solved, problem: Problem, u0: Tensor, found: Ledger
 ) -> None:
-    scale = torch.ones_like(problem.y)
-    scale[0] = 1e6
-    loud = problem.at(problem.y * scale, problem.truth, problem.images)
-    beside = _solved(solver, loud, u0, budget)
+    y = problem.y.clone()
+    y[0] *= 1e6
+    beside = solved(problem.at(y, problem.truth, problem.images), u0)
     for i in range(1, len(u0)):
-        what = "an image's result depends on what another measured"
-        close(beside.u[i], found.u[i], 1e-6, what)
+        close(beside.u[i], found.u[i], 1e-6, "an image's result depends on what another measured")
     row = torch.tensor([2])
-    alone = _solved(solver, problem.rows(row), u0[row], budget)
+    alone = solved(problem.rows(row), u0[row])
     close(alone.u, found.u[2:3], 1e-6, "an image's result depends on its batch")
     if solver.unit == "evaluations":
         assert int(alone.evaluations[0]) == int(found.evaluations[2]), (
@@ -148,24 +148,18 @@ def _check_independence(
         )
 
 
-def _check_draws(
-    solver: Solver[Any], problem: Problem, u0: Tensor, found: Ledger, budget: int
-) -> None:
-    assert found.draws is not None
-    again = _solved(solver, problem, u0, budget)
+def _check_draws(solved: Solved, problem: Problem, u0: Tensor, found: Ledger) -> None:
+    def mean(ledger: Ledger) -> Tensor:
+        assert ledger.draws is not None, "some solves have draws, and some have none"
+        return ledger.draws.mean
+
+    first, row = mean(found), torch.tensor([2])
+    close(mean(solved(problem, u0)), first, 1e-9, "the same seed gives other draws")
+    alone = mean(solved(problem.rows(row), u0[row]))
+    close(alone, first[2:3], 1e-6, "an image's draws depend on its batch")
     second = problem.at(problem.y, problem.truth, problem.images, [1] * len(problem.y))
-    other = _solved(solver, second, u0, budget)
-    row = torch.tensor([2])
-    alone = _solved(solver, problem.rows(row), u0[row], budget)
-    assert again.draws is not None
-    assert other.draws is not None
-    assert alone.draws is not None
-    close(again.draws.mean, found.draws.mean, 1e-9, "the same seed gives other draws")
-    close(alone.draws.mean, found.draws.mean[2:3], 1e-6, "an image's draws depend on its batch")
-    gap = float((other.draws.mean - found.draws.mean).abs().max())
+    gap = float((mean(solved(second, u0)) - first).abs().max())
     assert gap > 1e-9, "two restarts share their draws"
     same = problem.at(problem.y[:1].expand_as(problem.y), None, problem.images)
-    equal = _solved(solver, same, u0, budget)
-    assert equal.draws is not None
-    gap = float((equal.draws.mean[0] - equal.draws.mean[1]).abs().max())
-    assert gap > 1e-9, "two images share their draws"
+    equal = mean(solved(same, u0))
+    assert float((equal[0] - equal[1]).abs().max()) > 1e-9, "two images share their draws"

@@ -48,14 +48,11 @@ def check_start(start: Start, *, problem: Problem | None = None) -> None:
 
 def _check_restarts(start: Start, problem: Problem) -> None:
     """A start that differs between equal measurements is random; then restarts must differ too."""
-    same = problem.at(
-        problem.y[:1].expand_as(problem.y),
-        None if problem.truth is None else problem.truth[:1].expand_as(problem.truth),
-        problem.images,
-    )
-    u = start.make(same)
+    truth = None if problem.truth is None else problem.truth[:1].expand_as(problem.truth)
+    y, images = problem.y[:1].expand_as(problem.y), problem.images
+    u = start.make(problem.at(y, truth, images))
     if torch.allclose(u[0], u[1]):
         return
     with promise("two restarts of a random start differ", "streams know the restart"):
-        again = start.make(same.at(same.y, same.truth, same.images, [1] * len(same.y)))
+        again = start.make(problem.at(y, truth, images, [1] * len(y)))
         assert not torch.equal(u, again), "two restarts of a random start are the same"

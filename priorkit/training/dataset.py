@@ -74,13 +74,11 @@ class TrainingPictures:
             for name, fault in zip(self._files, pool.map(self._fault, self._files), strict=True):
                 if fault:
                     self.skipped[name] = fault
-        self.names = sorted(name for name in self._files if name not in self.skipped)
+        self.names = sorted(self._files.keys() - self.skipped)
         if not self.names:
             first = next((f": {n}: {why}" for n, why in self.skipped.items()), "")
-            raise ValueError(
-                f"No pictures in {path} that can be used{first}. "
-                f"Expected files ending in {', '.join(_SUFFIXES)}"
-            )
+            expected = f"Expected files ending in {', '.join(_SUFFIXES)}"
+            raise ValueError(f"No pictures in {path} that can be used{first}. {expected}")
 
     @property
     def digest(self) -> str:
@@ -101,17 +99,12 @@ class TrainingPictures:
         dx = min(max(dx, -left), image.width - right)
         dy = min(max(dy, -top), image.height - bottom)
         box = (left + dx, top + dy, right + dx, bottom + dy)
-        height, width = self.size
-        small = image.resize((width, height), Image.Resampling.BILINEAR, box=box)
-        pixels = np.asarray(small)
-        if mirror:
-            pixels = pixels[:, ::-1]
-        return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+        small = image.resize(self.size[::-1], Image.Resampling.BILINEAR, box=box)
+        return _tensor(ImageOps.mirror(small) if mirror else small)
 
     def picture(self, index: int) -> Tensor:
         """Picture ``index`` whole, at its own size, (3, height, width) uint8."""
-        pixels = np.asarray(self._opened(index))
-        return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+        return _tensor(self._opened(index))
 
     def batch(
         self,
@@ -123,12 +116,9 @@ class TrainingPictures:
         """Crops with random mirroring and a random shift of up to ``shift`` source pixels. Only the
         ``share`` of the batch is made, with the same pictures as in the whole batch."""
         draws = rng.uniform(-1, 1, (len(indices), 3))[share]
-        return torch.stack(
-            [
-                self.crop(i, shift * dx, shift * dy, mirror=bool(side > 0))
-                for i, (dx, dy, side) in zip(indices[share], draws, strict=True)
-            ]
-        )
+        pairs = zip(indices[share], draws, strict=True)
+        crops = [self.crop(i, shift * dx, shift * dy, side > 0) for i, (dx, dy, side) in pairs]
+        return torch.stack(crops)
 
     def _opened(self, index: int) -> Image.Image:
         with Image.open(io.BytesIO(self._files[self.names[index]])) as file:
@@ -202,6 +192,11 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
         raise ValueError(f"shrunk to less than 1/{MAX_RATIO}, as no picture can be")
     with archive.open(member) as file:
         return file.read(MAX_FILE + 1)
+
+
+def _tensor(image: Image.Image) -> Tensor:
+    """The pixels of a picture, (3, height, width) uint8."""
+    return torch.from_numpy(np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1)))
 
 
 def _is_picture(name: str) -> bool:

@@ -67,12 +67,11 @@ class Descent(Recipe, Generic[Batch]):
         found = read(path)
         theirs = {"family": found.card.family, **found.card.architecture}
         ours = {"family": self.family, **json.loads(json.dumps(self.architecture))}
-        for name, mine in ours.items():
-            if theirs.get(name) != mine:
-                raise ValueError(
-                    f"--init has another {name}: {theirs.get(name)}, not {mine}. "
-                    f"Train with the architecture on the card {found.card.name}.json"
-                )
+        if other := next((name for name in ours if theirs.get(name) != ours[name]), None):
+            raise ValueError(
+                f"--init has another {other}: {theirs.get(other)}, not {ours[other]}. "
+                f"Train with the architecture on the card {found.card.name}.json"
+            )
         return found
 
     def initialize(self) -> None:
@@ -130,13 +129,9 @@ class Descent(Recipe, Generic[Batch]):
 
 
 class MaximumLikelihood(Descent[Tensor]):
-    """The descent of −log p(x), in ``unit``."""
+    """The descent of −log p(x): the loss of each example is in ``unit``."""
 
     unit: str = "bits/dim"
-
-    @abstractmethod
-    def loss(self, net: Any, batch: Tensor) -> Tensor:
-        """−log p in ``unit`` per example, (B,)."""
 
     @abstractmethod
     def validation_loss(self) -> float:
@@ -148,16 +143,13 @@ class MaximumLikelihood(Descent[Tensor]):
 
     def validate(self, losses: Losses) -> tuple[dict[str, float | None], str]:
         found = self.validation_loss()
-        values = {
-            "train": float(np.mean(losses)),
-            "validation": None if math.isnan(found) else found,
-        }
+        known = None if math.isnan(found) else found
+        values = {"train": float(np.mean(losses)), "validation": known}
         return values, f"validation {found:.4f} {self.unit}"
 
 
 def average(ema: nn.Module, net: nn.Module, decay: float, step: int) -> None:
     """Move the averaged weights towards the present ones; faster while there are few steps."""
     keep = min(decay, (1 + step) / (10 + step))
-    pairs = zip(ema.parameters(), net.parameters(), strict=True)
-    averages, currents = zip(*pairs, strict=True)
-    torch._foreach_lerp_(list(averages), [p.detach() for p in currents], 1 - keep)
+    present = [p.detach() for p in net.parameters()]
+    torch._foreach_lerp_(list(ema.parameters()), present, 1 - keep)

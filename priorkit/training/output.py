@@ -79,7 +79,7 @@ def load_checkpoint(
 
 def write_weights(
     path: Path,
-    state: dict[str, Tensor],
+    state: Mapping[str, Tensor],
     *,
     family: str,
     architecture: dict[str, Any],
@@ -129,11 +129,8 @@ def prune_log(folder: Path, step: int) -> None:
 
 def mosaic(x: Tensor, path: Path, columns: int = 8) -> None:
     """Save images (B, C, H, W) in [0, 1] as one picture; B is a multiple of ``columns``."""
-    count, channels, height, width = x.shape
-    rows = count // columns
-    tiles = x.nan_to_num().clamp(0, 1).cpu().view(rows, columns, channels, height, width)
-    grid = tiles.permute(0, 3, 1, 4, 2).reshape(rows * height, columns * width, channels)
-    array = (grid * 255).round().byte().numpy()
+    tiles = (255 * x.nan_to_num().clamp(0, 1)).round().byte().cpu().unflatten(0, (-1, columns))
+    grid = tiles.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)  # (height, width, channels)
     buffer = io.BytesIO()
-    Image.fromarray(array[..., 0] if channels == 1 else array).save(buffer, "PNG")
+    Image.fromarray(grid.squeeze(2).numpy()).save(buffer, "PNG")
     write_atomic(path, buffer.getvalue())

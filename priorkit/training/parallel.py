@@ -77,8 +77,6 @@ class Team:
 
     def any(self, flag: bool, device: torch.device) -> bool:
         """Whether the flag is true in any process."""
-        if self.size == 1:
-            return flag
         return self.mean(float(flag), device) > 0
 
     def mean(self, value: float, device: torch.device) -> float:

@@ -20,15 +20,15 @@ def held() -> Iterator[Callable[[], bool]]:
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    came: list[int] = []
+    came = threading.Event()
 
     def note(number: int, frame: Any) -> None:
-        came.append(number)
+        came.set()
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     before = signal.signal(signal.SIGINT, note)
     try:
-        yield lambda: bool(came)
+        yield came.is_set
     finally:
         signal.signal(signal.SIGINT, before)
 

@@ -6,7 +6,7 @@ import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
@@ -34,9 +34,9 @@ FREE = ("data", "out", "name", "licence", "device", "minutes", "every", "iterati
 class Recipe(ABC):
     """A training run in ``options.out``, which continues where it was when started again.
 
-    A family gives its networks, its step, what it validates, and its card. Options that every
-    recipe has: data, out, name, validation, batch, iterations, every, minutes, seed, licence,
-    device.
+    A subclass for each family of networks gives the networks, a step of their training, what is
+    validated, and what the card of the weights says. Options that every recipe has: data, out,
+    name, validation, batch, iterations, every, minutes, seed, licence, device.
 
     Parameters
     ----------
@@ -92,8 +92,7 @@ class Recipe(ABC):
     @property
     def architecture(self) -> dict[str, Any]:
         """For the checkpoint and the card."""
-        found: dict[str, Any] = self.config.to_dict()
-        return found
+        return dict(self.config.to_dict())
 
     @property
     @abstractmethod
@@ -139,7 +138,8 @@ class Recipe(ABC):
 
     def run(self) -> Path | None:
         """Train; the weights file, or None if ``options.minutes`` ran out first."""
-        with self.team.together(self.device), self._alone(), held() as asked, without_denormals():
+        alone = locked(self.out) if self.team.leads else nullcontext()
+        with self.team.together(self.device), alone, held() as asked, without_denormals():
             if self.team.leads:
                 self._tell_skipped()
                 if not self._resume():
@@ -154,10 +154,6 @@ class Recipe(ABC):
             self.team.wait()
             return path
 
-    def _alone(self) -> AbstractContextManager[None]:
-        """Hold the lock of the folder, in the process that writes."""
-        return locked(self.out) if self.team.leads else nullcontext()
-
     def _train(self, asked: Callable[[], bool]) -> None:
         o = self.options
         started, before = time.monotonic(), self.seconds
@@ -169,13 +165,12 @@ class Recipe(ABC):
                 self.progress(self.step, self._total(), self.message(losses[-20:]))
             late = bool(o.minutes) and time.monotonic() - started > 60 * o.minutes
             over, stop = self.team.any(late, self.device), self.team.any(asked(), self.device)
-            if self.team.leads:
-                if self.step % o.every == 0 or self.passed >= 1:
-                    self._validate(losses)
-                    losses.clear()
-                    self._save()
-                elif over or stop:  # what was learned is kept
-                    self._save()
+            due = self.step % o.every == 0 or self.passed >= 1
+            if self.team.leads and due:
+                self._validate(losses)
+                losses.clear()
+            if self.team.leads and (due or over or stop):  # what was learned is kept
+                self._save()
             if stop:
                 raise KeyboardInterrupt
             if over:
@@ -202,8 +197,7 @@ class Recipe(ABC):
         if epoch != self._epoch:
             self._epoch = epoch
             self._order = np.random.default_rng([o.seed, epoch]).permutation(self.train_size)
-        found: list[int] = self._order[position : position + o.batch].tolist()
-        return found
+        return list(self._order[position : position + o.batch].tolist())
 
     def _validate(self, losses: Losses) -> None:
         values, words = self.validate(losses)
@@ -215,16 +209,14 @@ class Recipe(ABC):
 
     def _save(self) -> None:
         state = {"step": self.step, "seconds": self.seconds, "settings": self._settings()}
-        output.save_checkpoint(
-            self.out, state | {name: part.state_dict() for name, part in self.parts.items()}
-        )
+        parts = {name: part.state_dict() for name, part in self.parts.items()}
+        output.save_checkpoint(self.out, state | parts)
 
     def _settings(self) -> dict[str, Any]:
         """What must be the same when a run is resumed, as JSON-able data."""
         given = self.told({k: v for k, v in asdict(self.options).items() if k not in FREE})
         settings = {"architecture": self.architecture, "data": self.digest, **given}
-        found: dict[str, Any] = json.loads(json.dumps(settings))
-        return found
+        return dict(json.loads(json.dumps(settings)))
 
     def _resume(self) -> bool:
         state = output.load_checkpoint(self.out, self._settings(), self.device)
@@ -240,16 +232,13 @@ class Recipe(ABC):
         return True
 
     def _export(self) -> Path:
-        o = self.options
-        tensors, about = self.result()
+        o, (tensors, more) = self.options, self.result()
         here = ("data", "out", "minutes")
-        options = self.told({k: v for k, v in asdict(o).items() if k not in here})
+        training = self.told({k: v for k, v in asdict(o).items() if k not in here})
+        about = {"data": Path(o.data).name, "licence": o.licence, **more, "training": training}
+        path, told = self.out / f"{o.name}.safetensors", self.architecture
         return output.write_weights(
-            self.out / f"{o.name}.safetensors",
-            dict(tensors),
-            family=self.family,
-            architecture=self.architecture,
-            about={"data": Path(o.data).name, "licence": o.licence, **about, "training": options},
+            path, tensors, family=self.family, architecture=told, about=about
         )
 
 

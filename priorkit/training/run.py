@@ -6,18 +6,12 @@ import inspect
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
 from priorkit.discovery import describe
-from priorkit.errors import (
-    BadInputError,
-    PluginError,
-    PriorkitError,
-    UnknownNameError,
-    did_you_mean,
-)
+from priorkit.errors import BadInputError, PluginError, PriorkitError, UnknownNameError
 from priorkit.io.files import require_writable
 from priorkit.registry import registry
 from priorkit.settings.options import describe_errors
@@ -40,31 +34,19 @@ def run_trainer(
     """
     train = registry().get("trainer", name).load()
     options_class = _options_class(train)
-    known = [f.name for f in fields(options_class)]
+    hints = get_type_hints(options_class)
     for key in given:
-        if key not in known:
-            hint = did_you_mean(key, known)
-            raise UnknownNameError(
-                f"trainer {name!r} has no option {key!r}.{' ' + hint if hint else ''} "
-                f"Its options: {', '.join(known)}"
+        if key not in hints:
+            then = f"Its options: {', '.join(hints)}"
+            raise UnknownNameError.nearest(
+                f"trainer {name!r} has no option {key!r}.", key, hints, then
             )
     for required in REQUIRED:
         if required not in given:
             raise BadInputError(f"trainer {name!r} needs --{required}.")
     if not Path(str(given["data"])).exists():
         raise BadInputError("There is no training data there.", got=given["data"])
-    hints = get_type_hints(options_class)
-    values = {}
-    for key, value in given.items():
-        wanted: Any = hints[key]
-        if wanted in (list[int], list[float]) and not isinstance(value, list):
-            value = [value]
-        try:
-            values[key] = TypeAdapter(wanted).validate_python(
-                str(value) if wanted in (str, Path) else value
-            )
-        except ValidationError as error:
-            raise BadInputError(f"--{key}: {describe_errors(error)}") from error
+    values = {key: _read(key, value, hints[key]) for key, value in given.items()}
     if values.get("init"):  # a registered name stands for its file
         prior = resolve("prior", values["init"])
         values["init"] = prior.preset.get("weights")
@@ -80,6 +62,18 @@ def run_trainer(
     except Exception as error:
         raise PluginError(f"The trainer {name!r} failed.", got=describe(error)) from error
     return result
+
+
+def _read(name: str, value: Any, wanted: Any) -> Any:
+    """A value as the type of its option; a single number may stand for a list."""
+    if wanted in (str, Path):
+        value = str(value)
+    elif get_origin(wanted) is list and not isinstance(value, list):
+        value = [value]
+    try:
+        return TypeAdapter(wanted).validate_python(value)
+    except ValidationError as error:
+        raise BadInputError(f"--{name}: {describe_errors(error)}") from error
 
 
 def options_of(train: Any) -> list[dict[str, Any]]:

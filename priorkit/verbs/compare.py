@@ -24,7 +24,7 @@ from priorkit.run.memory import Plan
 from priorkit.run.setup import Setup
 from priorkit.settings.keywords import Shared
 from priorkit.settings.options import plain
-from priorkit.verbs.contest import Choice, choices, common_shape, contestant, set_up_all
+from priorkit.verbs.contest import Entries, common_shape, contestant, entries_of, set_up_all
 from priorkit.verbs.prepare import load_framed
 from priorkit.verbs.solved import solved
 
@@ -81,7 +81,7 @@ def compare(
         raise BadInputError(
             "Each contestant needs a label of its own.", got=", ".join(labels), try_='"label": …'
         )
-    entries = choices(contestants, counts, {"op": op, **settings})
+    entries = entries_of(contestants, counts, {"op": op, **settings})
     x = astronaut() if x is None else x
     shape, resize = common_shape(entries, settings), bool(settings.get("resize"))
     images = load_framed(x, shape, resize=resize, kind=settings.get("kind"))
@@ -141,7 +141,7 @@ def _slowest(rows: list[Contender], m: int | None) -> float:
 
 
 def _identity(
-    entries: list[tuple[Contender, Choice]],
+    entries: Entries,
     problems: list[tuple[Contender, Setup, Plan]],
     images: Pictures,
 ) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def _identity(
     rows = {}
     for row, _ in entries:
         setup = setups.get(id(row))
-        chosen = None if setup is None else setup.record() | record.provenance(setup)
+        chosen = None if setup is None else setup.settings() | record.provenance(setup)
         rows[f"{row.label}, m = {row.m}"] = chosen
     return rows | {"images": digest(images.x), "names": images.names}
 

@@ -13,22 +13,23 @@ from priorkit.results.contender import Contender
 from priorkit.run.measure import question_sigma
 from priorkit.run.memory import Plan, plan
 from priorkit.run.setup import Setup, set_up
-from priorkit.settings.choose import Chosen, choose
 from priorkit.settings.config import split
 from priorkit.settings.select import Selection
+from priorkit.settings.selections import Selections, select_all
 
-__all__ = ["Choice", "choices", "common_shape", "contestant", "label_of", "set_up_all"]
+__all__ = ["Entries", "common_shape", "contestant", "entries_of", "label_of", "set_up_all"]
 
 MEASUREMENT = ("op", "noise", "sigma", "noise_norm", "seed", "shape", "kind")
 
-Choice = Chosen | PriorkitError
+# Of every prior, what was selected for it or why that can't be.
+Entries = list[tuple[Contender, Selections | PriorkitError]]
 
 
-def choices(
+def entries_of(
     contestants: list[dict[str, Any]], counts: list[int | None], common: dict[str, Any]
-) -> list[tuple[Contender, Choice]]:
+) -> Entries:
     """The components of every row: one operator per m, one prior per contestant."""
-    found: list[tuple[Contender, Choice]] = []
+    found: Entries = []
     priors: dict[str, Selection] = {}
     for m in counts:
         operator: Selection | None = None
@@ -40,7 +41,7 @@ def choices(
                     own["prior"] = priors[row.label]
                 _refuse_other_measurement(own, MEASUREMENT)
                 given = common if operator is None else common | {"op": operator}
-                chosen = choose(*split(given, {"m": m}, own))
+                chosen = select_all(*split(given, {"m": m}, own))
                 shared = [n for n, s in chosen.given.items() if s.kind in ("operator", "noise")]
                 _refuse_other_measurement(own, shared)
                 operator = chosen.selections["operator"]
@@ -61,14 +62,12 @@ def _refuse_other_measurement(own: dict[str, Any], shared: Sequence[str]) -> Non
             )
 
 
-def common_shape(
-    entries: list[tuple[Contender, Choice]], settings: Mapping[str, Any]
-) -> Shape | None:
+def common_shape(entries: Entries, settings: Mapping[str, Any]) -> Shape | None:
     """The shape asked for, or of the first prior that has one, so that all see the same."""
     if settings.get("shape") is not None:
         return tuple(settings["shape"])
     for _, chosen in entries:
-        if isinstance(chosen, Chosen):
+        if isinstance(chosen, Selections):
             try:
                 prior: Prior = chosen.selections["prior"].build(chosen.config.seed)
             except PriorkitError:  # its row says why
@@ -78,9 +77,7 @@ def common_shape(
     return None
 
 
-def set_up_all(
-    entries: list[tuple[Contender, Choice]], images: Pictures
-) -> list[tuple[Contender, Setup, Plan]]:
+def set_up_all(entries: Entries, images: Pictures) -> list[tuple[Contender, Setup, Plan]]:
     """Everything that can be refused is refused before any compute; raises if all are."""
     problems = []
     errors = []

@@ -19,9 +19,9 @@ from priorkit.run import level
 from priorkit.run.measure import batch, question_sigma, shape_of
 from priorkit.run.memory import plan
 from priorkit.run.setup import Setup, set_up
-from priorkit.settings.choose import Chosen, choose
 from priorkit.settings.config import RunConfig
 from priorkit.settings.select import blaming
+from priorkit.settings.selections import Selections, select_all
 
 __all__ = ["load_framed", "path_of", "prepare"]
 
@@ -45,7 +45,7 @@ def prepare(
     ``real`` and ``estimated``: whether y was measured, and σ taken from it before; ``repeated``:
     whether a record says what to do.
     """
-    chosen = replace(choose(config, extra), estimated=estimated, repeated=repeated)
+    chosen = replace(select_all(config, extra), estimated=estimated, repeated=repeated)
     if y is None and config.op is None:  # x, and perhaps a prior
         usual, own = registry().fallback("operator").usual, chosen.selections["operator"]
         own.options = usual | own.options
@@ -89,8 +89,8 @@ def _leaves_prior_open(config: RunConfig) -> bool:
 
 
 def _for_shape(
-    chosen: Chosen, config: RunConfig, extra: dict[str, Any], shape: Shape | None
-) -> Chosen:
+    chosen: Selections, config: RunConfig, extra: dict[str, Any], shape: Shape | None
+) -> Selections:
     """The same with the prior for any size, where a picture isn't of the fallback's."""
     usual: Prior = chosen.selections["prior"].build(config.seed)
     other = registry().any_size("prior")
@@ -101,11 +101,11 @@ def _for_shape(
         or usual.shape in (None, tuple(shape))
     ):
         return chosen
-    again = choose(config.model_copy(update={"prior": other.name}), extra)
+    again = select_all(config.model_copy(update={"prior": other.name}), extra)
     return replace(again, estimated=chosen.estimated, repeated=chosen.repeated)
 
 
-def _told(chosen: Chosen, y: Tensor, operator: Operator, shape: Shape) -> Chosen:
+def _told(chosen: Selections, y: Tensor, operator: Operator, shape: Shape) -> Selections:
     """What was chosen, with the σ that y shows."""
     level.require_gaussian(chosen.selections["noise"])
     kind = kind_of(shape, chosen.config.kind)

@@ -124,5 +124,5 @@ def _identity(setup: Setup, y: Tensor, truth: Tensor | None, names: list[str]) -
     """What must be the same for a run to go on."""
     start = setup.start.value if isinstance(setup.start, GivenStart) else None
     arrays = {"y": digest(y), "truth": digest(truth), "given start": digest(start)}
-    settings = {k: v for k, v in setup.record().items() if k not in ("image", "y")}
+    settings = {k: v for k, v in setup.settings().items() if k not in ("image", "y")}
     return settings | record.provenance(setup) | {"names": names} | arrays

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from priorkit.io import records
 from priorkit.io.arrays import numbers
+from priorkit.io.saved import read
 from priorkit.results import record
 from priorkit.results.recovery import Recovery
 from priorkit.run.measure import measurement
@@ -29,7 +29,7 @@ def replay(folder: str | os.PathLike[str], *, progress: Progress | None = None) 
     Raises BadInputError where the folder holds no run, or one made with objects that have no
     name, and WeightsError where the weights are no longer the ones that were used.
     """
-    saved = records.read(Path(folder))
+    saved = read(Path(folder))
     config = merge(saved.config)
     measured = numbers(saved.y, "The saved measurement")
     real = saved.truth is None

@@ -70,7 +70,7 @@ def test_what_is_further_from_what_is_seen_begins_with_more_noise(name):
     setup, _ = prepare(
         torch.rand(1, *SHAPE), None, *split({"prior": "denoiser-photos", **settings})
     )
-    assert setup.record()["solver"] == {"name": "diffpir"} | options
+    assert setup.settings()["solver"] == {"name": "diffpir"} | options
 
 
 def test_a_hole_in_a_face_is_the_network_of_faces_alone_with_mirrors():

@@ -11,9 +11,9 @@ import priorkit
 from priorkit.errors import BadInputError, MismatchError
 from priorkit.interfaces import Penalty, Prior, ProximalPenalty
 from priorkit.run.setup import set_up
-from priorkit.settings.choose import choose
 from priorkit.settings.config import split
 from priorkit.settings.select import resolve
+from priorkit.settings.selections import select_all
 from priorkit.testing import check_penalty
 
 EPSILON = 0.1
@@ -102,7 +102,7 @@ def test_a_sum_acts_on_u_and_on_x_at_once():
 
     def at(penalty, gamma=1.0):
         setup = set_up(
-            choose(*split(settings(penalty=penalty, gamma=gamma))), (3, 8, 8), real=False
+            select_all(*split(settings(penalty=penalty, gamma=gamma))), (3, 8, 8), real=False
         )
         return setup.problem.at(torch.zeros(2, 3, 8, 8)).value_grad(z)
 

@@ -14,13 +14,13 @@ from priorkit.settings.given import given_start
 from priorkit.settings.options import option_fields
 from priorkit.settings.select import Selection, class_of, resolve
 
-__all__ = ["Chosen", "choose", "give_rest"]
+__all__ = ["Selections", "give_rest", "select_all"]
 
 LISTED = 3  # of the components that have an option
 
 
 @dataclass
-class Chosen:
+class Selections:
     """The components of a config, resolved but not yet built.
 
     Prior, operator and noise are always chosen; the others wait for what the prior suggests.
@@ -37,7 +37,7 @@ class Chosen:
     repeated: bool = False
 
 
-def choose(config: RunConfig, extra: Mapping[str, Any]) -> Chosen:
+def select_all(config: RunConfig, extra: Mapping[str, Any]) -> Selections:
     """Resolve the components, and give each free keyword to the one component that has it.
 
     Raises UnknownNameError for a keyword that none has, BadInputError for one that several
@@ -64,10 +64,10 @@ def choose(config: RunConfig, extra: Mapping[str, Any]) -> Chosen:
         if not any(_owners([k for k in COMPONENTS.values() if k not in selections], name)):
             raise _unknown(name, selections)
         later[name] = value  # once the prior has chosen the rest
-    return Chosen(config, selections, later, given)
+    return Selections(config, selections, later, given)
 
 
-def give_rest(chosen: Chosen, selections: dict[str, Selection]) -> None:
+def give_rest(chosen: Selections, selections: dict[str, Selection]) -> None:
     """Free keywords to the components that the prior or the core chose."""
     for name, first in chosen.given.items():
         owners = [s for s in selections.values() if name in s.fields]
