@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 import torch
-from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 __all__ = ["psnr", "reconstruction_error", "ssim"]
@@ -48,6 +47,8 @@ def ssim(x: Tensor, truth: Tensor) -> Tensor:
 
 def _similarity(x: Tensor, truth: Tensor) -> float:
     """SSIM of two planes (H, W), added up over the pixels whose window lies inside."""
+    from scipy.ndimage import gaussian_filter  # which recipes do without
+
     a, b = (plane.detach().double().cpu().numpy() for plane in (x, truth))
     blur = partial(gaussian_filter, sigma=1.5, truncate=3.5)
     ma, mb = blur(a), blur(b)

@@ -42,6 +42,8 @@ def shape_of(y: Tensor, operator: Operator, name: str | None) -> Shape | None:
     ``name`` is that of the kind of x where it is known: without, y is taken for pictures, or where
     it has five dimensions for volumes.
     """
+    if not y.ndim:
+        return None
     kind = VOLUME if name is None and y.ndim == VOLUME_BATCH else kind_of(None, name)
     plain = torch.ones(1, dtype=y.dtype if kind is COMPLEX else None).expand(y.shape)
     image = tuple(arranged(plain, kind, None).shape[1:])

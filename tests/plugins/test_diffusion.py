@@ -169,7 +169,7 @@ def test_of_normal_pictures_the_density_is_normal(monkeypatch):
     """Both ways: N(½, s²) in closed form, up to the steps' error."""
     s, x = 0.2, 0.5 + 0.2 * normals(2, 3, 4, 4)
     prior = small()
-    monkeypatch.setattr(prior, "denoise", gaussian(s))
+    monkeypatch.setattr(prior, "_exact", gaussian(s))
     prior.levels, prior.steps = (1e-3, 40.0), 100
     spread = s**2 + 1e-6
     exact = -0.5 * ((x - 0.5).square() / spread + math.log(2 * math.pi * spread)).flatten(1).sum(1)
