@@ -50,7 +50,7 @@ def written() -> str:
     }
     run |= dict.fromkeys(sorted(set(COMPONENTS) - {"prior", "op"}), "Component")
     run["shape"] = "Sequence[int] | None"
-    run["gamma"] += " | Sequence[float]"  # of several penalties
+    run["gamma"] = "Sequence[float] | " + run["gamma"]  # of several penalties
     text = HEAD + _typed("Shared", "what a run and its measurement can be told", run | options())
     both = {"prior": "Component", "op": "Component"}
     text += _typed("Settings", "the same, and the two that are compared or chosen", both, "Shared")
@@ -82,7 +82,8 @@ def words(annotation: Any) -> str:
     if get_origin(annotation) is Annotated:
         return words(get_args(annotation)[0])
     if get_origin(annotation) in (Union, types.UnionType):
-        parts = [words(part) for part in get_args(annotation)]
+        # None last: equal unions share one order, that of whichever was made first.
+        parts = sorted((words(part) for part in get_args(annotation)), key="None".__eq__)
         return "Any" if "Any" in parts else " | ".join(dict.fromkeys(parts))
     if get_origin(annotation) is Literal:
         return f"Literal[{', '.join(repr(value) for value in get_args(annotation))}]"

@@ -18,7 +18,7 @@ class Shared(TypedDict, total=False):
     averaging: int
     sigma: float | Literal["auto"] | None
     noise_norm: float | None
-    gamma: float | Literal["sure", "discrepancy"] | Sequence[float] | None
+    gamma: Sequence[float] | float | Literal["sure", "discrepancy"] | None
     budget: int | None
     seed: int
     device: str

@@ -18,7 +18,7 @@ from PIL import Image
 
 import priorkit
 from priorkit.app.job import Job
-from tests.report.test_browser import CHROMIUM, QUIET
+from tests.results.test_browser import CHROMIUM, QUIET
 
 SMALL = {"prior": "none", "op": "mask", "shape": (3, 16, 16), "budget": 5}
 
