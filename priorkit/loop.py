@@ -25,11 +25,10 @@ Ended = Callable[["Ledger", list[int]], None]
 
 
 class Begun(NamedTuple):
-    """A batch that was cut short, to go on with: what was kept of its images, and the state, whose
-    rows are the images ``which``."""
+    """A batch that was cut short, to go on with: what was kept of its images, and the state, with a
+    row for each of them."""
 
     ledger: Ledger
-    which: Tensor
     state: State
 
 
@@ -71,8 +70,7 @@ def solve(
     begun : where it begins, instead of u0
     """
     u0 = u0.to(problem.y.device, problem.y.real.dtype)
-    fresh = Ledger(problem, u0, solver.descends, guests=guests)
-    ledger = fresh if begun is None else begun.ledger
+    ledger = begun.ledger if begun else Ledger(problem, u0, solver.descends, guests=guests)
     steps = iterate(solver, problem, u0, budget, ledger, begun=begun)
     told: set[int] = set()
     try:
@@ -119,12 +117,8 @@ def iterate(
     solver neither counts an evaluation nor ends an image in a step.
     """
     ledger = ledger or Ledger(problem, u0, solver.descends)
-    if begun is None:
-        index = torch.arange(len(u0), device=u0.device)  # which images the rows of the state are
-        state = solver.init(problem, u0, budget)
-    else:
-        index, state = begun.which, begun.state
-        problem = problem.rows(index)
+    index = torch.arange(len(u0), device=u0.device)  # which images the rows of the state are
+    state = begun.state if begun else solver.init(problem, u0, budget)
     before = (-1, 0)  # evaluations of all images, and how many run
     while True:
         state.end(state.evaluations >= budget, "stopped", "budget")

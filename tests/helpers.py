@@ -15,6 +15,7 @@ from priorkit_pixels.prior import NoPrior
 
 from priorkit.interfaces import Level, LinearOperator, MatrixOperator, Operator, Problem
 from priorkit.loop import solve
+from priorkit.testing import check_prior
 
 SHAPE = (3, 8, 8)
 
@@ -55,6 +56,16 @@ def a_problem(operator, y, *, prior=None, penalty=None, gamma=0.0, space="pixel"
     penalty = penalty or NoPenalty()
     prior = prior or NoPrior()
     return Problem(operator, prior, noise, penalty, gamma, space, operator.shape).at(y)
+
+
+def check_basis(basis, shape):
+    """A prior that is an orthonormal basis, for images of a shape."""
+    check_prior(basis, shape=shape)
+    bound = basis.bind(shape)
+    z = torch.randn(2, bound.latent_size, dtype=torch.float64)
+    energy = (bound.decode(z) - 0.5).square().flatten(1).sum(1)
+    assert torch.allclose(energy, z.square().sum(1)), "the basis isn't orthonormal"
+    assert torch.allclose(bound.encode(bound.decode(z)), z)
 
 
 def run(solver, problem, u0, budget):

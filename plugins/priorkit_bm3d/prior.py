@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from priorkit.errors import BadInputError, MismatchError
+from priorkit.errors import BadInputError, needed
 from priorkit.interfaces import (
     Choices,
     Denoiser,
@@ -86,11 +86,7 @@ class BM3D(Denoiser):
 
 
 def _package() -> Any:
-    try:
+    free = "bm3d, which is free for non-commercial use only"
+    with needed(free, "The prior 'bm3d' needs", "bm3d"):
         import bm3d
-    except ImportError as error:
-        raise MismatchError(
-            "The prior 'bm3d' needs the package bm3d, which is free for non-commercial use only.",
-            try_="pip install 'priorkit[bm3d]'",
-        ) from error
     return bm3d

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from priorkit.discovery import describe
-from priorkit.errors import BadInputError, MismatchError
+from priorkit.errors import BadInputError, MismatchError, needed
 from priorkit.interfaces import Copies, Denoiser, Shape
 
 __all__ = ["DeepinvDenoiser"]
@@ -69,11 +69,8 @@ class DeepinvDenoiser(Denoiser):
 def _named(name: str) -> Any:
     """A denoiser of deepinv by the name of its class. Raises MismatchError, BadInputError."""
     try:
-        import deepinv
-    except ImportError as error:
-        raise MismatchError(
-            "The prior 'deepinv' needs the package deepinv.", try_="pip install 'priorkit[deepinv]'"
-        ) from error
+        with needed("deepinv", "The prior 'deepinv' needs", "deepinv"):
+            import deepinv
     except RuntimeError as error:  # a torchvision that is built for another torch
         raise MismatchError(
             "The package deepinv can't be imported.",

@@ -100,12 +100,8 @@ class ComplexLinear(LinearOperator):
         return self.operator.mask
 
     def image(self, y: Tensor) -> Tensor | None:
-        parts = [self.operator.image(y), self.operator.image(-1j * y)]
-        return (
-            torch.cat([part for part in parts if part is not None], 1)
-            if None not in parts
-            else None
-        )
+        real, imaginary = self.operator.image(y), self.operator.image(-1j * y)
+        return None if real is None or imaginary is None else torch.cat([real, imaginary], 1)
 
     @property
     def memory(self) -> int:

@@ -12,7 +12,9 @@ from torch import Tensor
 
 from priorkit.draw.tiles import png, tile
 from priorkit.errors import PluginError
-from priorkit.results import folder, page, record, views
+from priorkit.interfaces import Kind
+from priorkit.results import page, record, views
+from priorkit.results.folder import save
 from priorkit.results.recovered import Recovered, score
 from priorkit.run.rows import Row, stacked_draws
 from priorkit.run.run import Outcome
@@ -29,11 +31,8 @@ class Recovery(Recovered):
     def of(cls, outcome: Outcome, y: Tensor, truth: Tensor | None, names: list[str]) -> Self:
         """What came back of a run, scored and recorded."""
         setup, best, rows = outcome.setup, outcome.best, outcome.rows
-        kind = setup.kind
-        x = torch.stack([row.x for row in best])
-        tries = [torch.stack([r.x for r in rows[i : i + len(y)]]) for i in _firsts(rows, len(y))]
-        each = [] if truth is None else [kind.psnr(images, truth) for images in tries]
-        psnr = [known for known in each if known is not None]
+        kind, x = setup.kind, outcome.x
+        scores = score(x, truth, kind)
         told = torch.tensor([_expected(outcome, i) for i in range(len(best))], dtype=torch.float64)
         latent = setup.problem.space == "latent" and setup.averaging == 1
         found = cls(
@@ -46,15 +45,15 @@ class Recovery(Recovered):
             reason=[row.reason for row in best],
             names=names,
             truth=truth,
-            scores=score(x, truth, kind),
+            scores=scores,
             evaluations=[row.evaluations for row in best],
             objective=torch.tensor([row.value for row in best], dtype=torch.float64).to(y.device),
-            misfit=torch.tensor([row.misfit for row in best], dtype=torch.float64).to(y.device),
+            misfit=outcome.misfit.to(y.device),
             outside=[row.outside for row in best],
             expected_error=None if bool(told.isnan().all()) else told.to(y.device),
             seconds=outcome.seconds,
             rows=rows,
-            restart_psnr=torch.stack(psnr) if psnr else None,
+            restart_psnr=_restart_psnr(scores.psnr, rows, truth, kind),
             start=setup.start.value if isinstance(setup.start, GivenStart) else None,
             record={},
             draws=stacked_draws(best),
@@ -63,9 +62,9 @@ class Recovery(Recovered):
         found.record = record.make(outcome, found)
         return found
 
-    def save(self, place: str | os.PathLike[str]) -> Path:
+    def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write images, a grid, the report, the config and the record into a folder."""
-        return folder.save(self, Path(place))
+        return save(self, Path(folder))
 
     def grid(self) -> Any:
         """A PIL image: one row per image with truth, measurement, recovery, error."""
@@ -100,9 +99,15 @@ class RunError(PluginError):
         self.recovery = recovery
 
 
-def _firsts(rows: list[Row], b: int) -> range:
-    """The number of the first row of each restart."""
-    return range(0, len(rows), b)
+def _restart_psnr(
+    psnr: Tensor | None, rows: list[Row], truth: Tensor | None, kind: Kind
+) -> Tensor | None:
+    """The PSNR of every restart, (restarts, B): of a single one that of what came back."""
+    if psnr is None or truth is None or len(rows) == len(psnr):
+        return None if psnr is None else psnr[None]
+    x = torch.stack([row.x for row in rows]).view(-1, *truth.shape)
+    found = [kind.psnr(images, truth) for images in x]
+    return torch.stack([known for known in found if known is not None])
 
 
 def _expected(outcome: Outcome, i: int) -> float:

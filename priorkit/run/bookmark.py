@@ -40,9 +40,11 @@ class Keeper:
     def __call__(self, ledger: Ledger) -> None:
         started = time.monotonic()
         own = self._solver.keep(ledger.state) if started >= self._next else None
+        if own is None:
+            return
         images = ledger.which.tolist()
         running = [place for place, i in enumerate(images) if ledger.status[i] is None]
-        if own is None or not running:
+        if not running:
             return
         places = company(running, range(len(images)))
         which = [images[place] for place in places]
@@ -119,4 +121,4 @@ class Bookmark:
         state = solver.again(problem, u0, budget, own)
         for name in STATE:
             setattr(state, name, tensors[f"state.{name}"].clone())
-        return Begun(ledger, torch.arange(len(u0), device=device), state)
+        return Begun(ledger, state)

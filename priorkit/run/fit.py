@@ -106,7 +106,7 @@ def check_rule(selections: ByKind, rule: str, problem: Problem, solver: Solver[A
 def misfits(selections: ByKind, problem: Problem, solver: Solver[Any]) -> str | None:
     """What the solver requires that the problem, composed of what was selected, isn't; or None."""
     for kind, have, classes in solver.requires.asked(problem):
-        missing = next((cls for cls in classes if not isinstance(have, cls)), None)
+        missing = _missing(classes, have)
         if missing is not None:
             name = selections["solver"].name
             return f"solver {name!r} requires the {kind} to be a {missing.__name__} then"
@@ -149,14 +149,19 @@ def _using(problem: Problem) -> list[Selection]:
         except PriorkitError:
             continue
         asked = requires.asked(problem)
-        if requires.prior and all(isinstance(have, c) for _, have, cs in asked for c in cs):
+        if requires.prior and all(_missing(classes, have) is None for _, have, classes in asked):
             classes = (*requires.prior, *requires.operator, *requires.noise, *requires.penalty)
             found.append((sum(len(c.__mro__) for c in classes), resolve("solver", entry.name)))
     return [selection for _, selection in sorted(found, key=lambda pair: -pair[0])]
 
 
+def _missing(classes: Iterable[type], have: object) -> type | None:
+    """The first of the classes that it isn't of; None where it is of all."""
+    return next((cls for cls in classes if not isinstance(have, cls)), None)
+
+
 def _need(who: str, classes: Iterable[type], selection: Selection, have: object) -> None:
-    missing = next((cls for cls in classes if not isinstance(have, cls)), None)
+    missing = _missing(classes, have)
     if missing is None:
         return
     if missing is Pixels or isinstance(have, Pixels):

@@ -247,19 +247,19 @@ def _row(tensors: dict[str, Tensor], told: dict[str, Any], problem: Problem) -> 
     """A row from its file. Raises KeyError, ValueError or TypeError."""
     shape = problem.shape
     shapes: dict[str, Shape] = {"u": (problem.size,), "x": shape}
-    shapes |= {f"draws.{name}": (1, *shape) for name in ("mean", "spread")}
+    draws = {key: (1, *shape) for key in tensors if key.startswith("draws.")}
+    shapes |= draws | {"draws.count": (1,)} if draws else {}
     found = {key: tensor.to(problem.y.device) for key, tensor in tensors.items()}
     for key, expected in shapes.items():
-        if key in found and tuple(found[key].shape) != expected:
+        if tuple(found[key].shape)[-len(expected) :] != expected:
             raise ValueError(f"{key} has the shape {tuple(found[key].shape)}")
     if told["status"] not in get_args(Status):
         raise ValueError("its status is missing")
-    draws = {k.removeprefix("draws."): v for k, v in found.items() if k.startswith("draws.")}
     return Row(
         u=found["u"],
         x=found["x"],
         **{name: kind(told[name]) for name, kind in WORDS.items()},
-        draws=Draws(**draws) if draws else None,
+        draws=Draws(**{k.removeprefix("draws."): found[k] for k in draws}) if draws else None,
         trace=Trace(**told["trace"]),
     )
 

@@ -54,6 +54,16 @@ class Outcome:
     weight: dict[str, Any] | None = None
 
     @property
+    def x(self) -> Tensor:
+        """What came back, (B, *shape)."""
+        return torch.stack([row.x for row in self.best])
+
+    @property
+    def misfit(self) -> Tensor:
+        """ℓ(A x̂, y) per image, (B,) in float64."""
+        return torch.tensor([row.misfit for row in self.best], dtype=torch.float64)
+
+    @property
     def failure(self) -> str | None:
         """What a component did that ended the run, naming it; None for an end of its own, and for
         Ctrl-C."""
@@ -99,7 +109,7 @@ def solve(
     tiled = None if truth is None else truth[images]
     whole = setup.problem.at(y[images], tiled, images.tolist(), each)
     traces = [Trace(i, r) for i, r in zip(images.tolist(), each, strict=True)]
-    run = _Run(setup, whole, traces, progress, planned, journal, started)
+    run = _Run(setup, whole, b, traces, progress, planned, journal, started)
     if journal is not None:
         run.load(journal)
     if run.pending:
@@ -120,6 +130,7 @@ class _Run:
 
     setup: Setup
     whole: Problem
+    images: int
     traces: list[Trace]
     progress: Progress | None
     planned: Plan
@@ -217,7 +228,7 @@ class _Run:
 
     def _number(self, trace: Trace) -> int:
         """The number of a row in its journal, whichever tries this run is of."""
-        return trace.restart * (max(self.whole.images) + 1) + trace.image
+        return trace.restart * self.images + trace.image
 
 
 def _blamed(trace: TracebackType | None, setup: Setup) -> tuple[str, str]:

@@ -6,7 +6,6 @@ import logging
 import math
 from dataclasses import dataclass, field, replace
 
-import torch
 from torch import Tensor
 
 from priorkit.io.saved import number
@@ -115,9 +114,9 @@ class _Tried:
             move = PROBE * sigma * streams.signs(n).to(y).view_as(y)
             found = self._solve(gamma, y)
             moved = self._solve(gamma, y + move, found)
-            along = ((_images(moved) - _images(found)) * move).flatten(1).double().sum(1)
+            along = ((moved.x - found.x) * move).flatten(1).double().sum(1)
             slope = along / (PROBE * sigma) ** 2
-            expected = (_misfits(found).to(y.device) + 2 * sigma**2 * slope) / n - sigma**2
+            expected = (found.misfit.to(y.device) + 2 * sigma**2 * slope) / n - sigma**2
             mean = float(expected.mean())
             self.means[gamma] = mean if math.isfinite(mean) else math.inf
             self.expected[gamma] = expected
@@ -128,7 +127,7 @@ class _Tried:
         """The mean misfit at γ, in parts of the noise's, infinite where a solve failed."""
         if gamma not in self.means:
             found = self._solve(gamma, self.y)
-            mean = float(_misfits(found).mean()) / self.setup.problem.noise.energy
+            mean = float(found.misfit.mean()) / self.setup.problem.noise.energy
             self.means[gamma] = mean if math.isfinite(mean) else math.inf
             log.info("γ = %.4g: misfit %.4g times that of the noise.", gamma, mean)
         return self.means[gamma]
@@ -144,16 +143,6 @@ class _Tried:
         if found.cut is not None:
             raise _CutShort(replace(before or found, cut=found.cut))
         return found
-
-
-def _images(found: Outcome) -> Tensor:
-    """What came back, (B, *shape)."""
-    return torch.stack([row.x for row in found.best])
-
-
-def _misfits(found: Outcome) -> Tensor:
-    """ℓ(A x̂, y) per image, (B,)."""
-    return torch.tensor([row.misfit for row in found.best], dtype=torch.float64)
 
 
 def _least(tried: _Tried) -> float:

@@ -15,8 +15,7 @@ from priorkit_sparsity.bases import DCT, Wavelet
 import priorkit
 from priorkit.errors import BadInputError, MismatchError
 from priorkit.io.pictures import astronaut, load
-from priorkit.testing import check_prior
-from tests.helpers import Rotated, a_problem, run
+from tests.helpers import Rotated, a_problem, check_basis, run
 
 BASES = {
     "dct": (DCT(), (3, 8, 8)),
@@ -31,13 +30,7 @@ BASES = {
 @pytest.mark.filterwarnings("ignore:Level value")
 @pytest.mark.parametrize("name", BASES)
 def test_basis(name):
-    basis, shape = BASES[name]
-    check_prior(basis, shape=shape)
-    bound = basis.bind(shape)
-    z = torch.randn(2, bound.latent_size, dtype=torch.float64)
-    energy = (bound.decode(z) - 0.5).square().flatten(1).sum(1)
-    assert torch.allclose(energy, z.square().sum(1)), "the basis isn't orthonormal"
-    assert torch.allclose(bound.encode(bound.decode(z)), z)
+    check_basis(*BASES[name])
 
 
 @pytest.mark.filterwarnings("ignore:Level value")
