@@ -56,7 +56,7 @@ class Poisson(Noise):
 
     def misfit(self, Ax: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         floor = self.gain / 10
-        a, y = Ax.double(), y.double()
+        a, y = Ax.double(), y.double().clamp_min(0.0)  # of units that were changed: −1e-9
         above = a.clamp_min(floor)
         below = (a - floor).clamp_max(0.0)
         slope = 2 * (1 - y / above)

@@ -46,6 +46,7 @@ from priorkit.interfaces.problem import Data, Evaluation, Problem
 from priorkit.interfaces.solver import Draws, Requires, Snapshot, Solver, State, shared
 from priorkit.interfaces.stack import stack
 from priorkit.interfaces.start import Start
+from priorkit.interfaces.units import Range, Units
 
 __all__ = [
     "MAX_MATRIX",
@@ -79,6 +80,7 @@ __all__ = [
     "ProximalPenalty",
     "Pullback",
     "RandomOperator",
+    "Range",
     "Requires",
     "Sampler",
     "Shape",
@@ -90,6 +92,7 @@ __all__ = [
     "Start",
     "State",
     "Status",
+    "Units",
     "ZeroPenalty",
     "kind_of",
     "shared",

@@ -6,7 +6,7 @@ import copy
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self, final
 
 from torch import Tensor
 
@@ -15,7 +15,7 @@ from priorkit.interfaces.component import Component
 from priorkit.linear import energy
 from priorkit.streams import Streams
 
-__all__ = ["GaussianNoise", "Level", "Noise"]
+__all__ = ["GaussianNoise", "Level", "Noise", "Rescaled"]
 
 MOST = 1e15  # its square, for as many entries as there may be, is a number in float32
 
@@ -52,6 +52,11 @@ class Level:
             return self.sigma
         return (self.noise_norm or 0.0) / math.sqrt(max(entries, 1))
 
+    def over(self, scale: float) -> Level:
+        """The level of what is ``scale`` times smaller."""
+        sigma, norm = (None if v is None else v / scale for v in (self.sigma, self.noise_norm))
+        return Level(sigma, norm, self.estimated)
+
 
 class Noise(Component, ABC):
     """A distribution of y given A(x), and the misfit ℓ that belongs to it.
@@ -59,8 +64,10 @@ class Noise(Component, ABC):
     ℓ is −2σ² log p(y | A x), less its minimum, so that it agrees to second order with the
     plain sum of squares ‖A x − y‖² of Gaussian noise; γ then means the same for every noise.
     ``level`` says how much noise there is, ``entries`` how many numbers of y are measured.
+    ``additive`` says that y has the units of A x, so that where x is moved and scaled, so is y.
     """
 
+    additive: ClassVar[bool] = True
     level: Level = Level()
     entries: int = 1
 
@@ -79,6 +86,11 @@ class Noise(Component, ABC):
     def std(self) -> float:
         """A typical standard deviation per entry: what defaults and denoisers are told."""
         return self.level.std(self.entries)
+
+    def rescaled(self, scale: float, offset: Tensor) -> Noise:
+        """This noise where what is given as A x and as y is (A x − offset)/scale, and y likewise
+        where it is ``additive``; offset (1, *y_shape)."""
+        return Rescaled(self, scale, offset)
 
     def check(self, y: Tensor) -> None:
         """Raise BadInputError where a user's y has values that this noise can't give."""
@@ -110,3 +122,48 @@ class GaussianNoise(Noise):
     @property
     def energy(self) -> float:
         return self.entries * self.std**2
+
+    def rescaled(self, scale: float, offset: Tensor) -> Noise:
+        own = copy.copy(self)
+        own.level = self.level.over(scale)
+        return own
+
+
+@final
+class Rescaled(Noise):
+    """A noise of another's numbers: ℓ′(a, b) = ℓ(offset + scale·a, offset + scale·b)/scale², with
+    b as it is where y doesn't have the units of A x."""
+
+    def __init__(self, noise: Noise, scale: float, offset: Tensor) -> None:
+        self.noise, self.scale, self.offset = noise, scale, offset
+        self.level, self.entries = noise.level.over(scale), noise.entries
+        self.provenance = noise.provenance
+
+    def bind(self, entries: int) -> Self:
+        bound = super().bind(entries)
+        bound.noise = self.noise.bind(entries)
+        return bound
+
+    @property
+    def known(self) -> bool:
+        return self.noise.known
+
+    @property
+    def std(self) -> float:
+        return self.noise.std / self.scale
+
+    @property
+    def energy(self) -> float:
+        return self.noise.energy / self.scale**2
+
+    def sample(self, Ax: Tensor, streams: Streams) -> Tensor:
+        y = self.noise.sample(self._said(Ax), streams)
+        return (y - self.offset.to(y)) / self.scale if self.noise.additive else y
+
+    def misfit(self, Ax: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        said = self._said(y) if self.noise.additive else y
+        value, gradient = self.noise.misfit(self._said(Ax), said)
+        return value / self.scale**2, gradient / self.scale
+
+    def _said(self, values: Tensor) -> Tensor:
+        return self.offset.to(values) + self.scale * values

@@ -16,6 +16,7 @@ from priorkit.interfaces.operator import Operator
 from priorkit.interfaces.penalty import Penalty
 from priorkit.interfaces.prior import Decoder, Pixels, Prior
 from priorkit.interfaces.problem import Problem
+from priorkit.interfaces.units import Range
 from priorkit.linear import column
 
 __all__ = ["Draws", "Requires", "Snapshot", "Solver", "State", "shared"]
@@ -168,6 +169,11 @@ class Draws:
         """The draws of some images."""
         per_image = (self.count[index], self.mean[index], self.spread[index])
         return Draws(*per_image, self.samples[:, index])
+
+    def within(self, units: Range) -> Draws:
+        """The draws of images in [0, 1], in the user's units."""
+        mean, samples = units.outside(self.mean), units.outside(self.samples)
+        return Draws(self.count, mean, units.scale * self.spread, samples)
 
     @classmethod
     def joined(cls, parts: Sequence[Draws]) -> Draws:

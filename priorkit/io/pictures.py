@@ -6,7 +6,7 @@ import logging
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces.kinds import COMPLEX, PICTURE, VOLUME, Kind, kind_of
+from priorkit.interfaces.units import Range
 from priorkit.io.arrays import MAX_DEPTH, numbers, read_array, require_finite
 from priorkit.io.files import distinct
 from priorkit.io.frames import frame, open_frame
@@ -61,6 +62,7 @@ class Pictures:
     names: list[str]
     kind: Kind = PICTURE
     skipped: dict[str, str] = field(default_factory=dict)
+    range: Range | None = None
 
 
 def astronaut() -> Path:
@@ -74,6 +76,8 @@ def load(
     *,
     resize: bool = False,
     kind: str | None = None,
+    range: tuple[float, float] | Literal["auto"] | None = None,
+    clip: bool = False,
 ) -> Pictures:
     """Read images from a path, a folder, PIL, numpy or torch.
 
@@ -98,6 +102,28 @@ def load(
     Raises BadInputError for anything that isn't a picture, NaN, values out of range, and arrays
     with masked entries.
     """
+    if range is not None:  # TODO formats
+        known = kind_of(shape, kind)
+        source = read_array(Path(source)) if isinstance(source, (str, os.PathLike)) else source
+        given = numbers(source, "x")
+        given = given.to(torch.complex128 if given.is_complex() else torch.float64)
+        if known is COMPLEX and given.is_complex():
+            given = torch.view_as_real(given).movedim(-1, -3)
+        if range == "auto":
+            lo, hi = float(given.min()), float(given.max())
+            lo, hi = (0.0, float(given.abs().max())) if known is COMPLEX else (lo, hi)
+        else:
+            lo, hi = range
+        found = Range(lo, hi)
+        inside = found.inside(given)
+        if (
+            known is not COMPLEX
+            and not clip
+            and (count := int(((inside < 0) | (inside > 1)).sum()))
+        ):
+            raise BadInputError(f"{count} outside", try_="clip=True")
+        inside = inside.clamp(0, 1) if clip else inside
+        return replace(load(inside, shape, kind=kind, resize=resize), range=found)
     known = kind_of(shape, kind)
     if known is not PICTURE:
         return _named(images_of(source, known, shape), known)

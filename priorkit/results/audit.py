@@ -130,5 +130,6 @@ def _grid(recoveries: Mapping[tuple[str, str], Recovery]) -> Image.Image:
     for r, recovery in enumerate(recoveries.values()):
         for k, images in enumerate((recovery.truth, recovery.x)):
             for c, x in enumerate([] if images is None else images[:MAX_COLUMNS]):
-                canvas.paste(fit(tile(x, recovery.kind), SIDE), (c * step, (2 * r + k) * step))
+                shown = tile(recovery.units.range.inside(x), recovery.kind)
+                canvas.paste(fit(shown, SIDE), (c * step, (2 * r + k) * step))
     return canvas

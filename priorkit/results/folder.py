@@ -23,12 +23,13 @@ def save(recovery: Recovered, folder: Path) -> Path:
 
     The files: ``images/NAME.png``, the recoveries as they are shown (NAME made a possible
     file name); beside it ``NAME.tiff``, of spectra all bands and of volumes all slices, as pages of
-    float32; ``grid.png``, ``report.html``, ``config.toml`` (which
-    starts a run with the same inputs and settings), ``trace.json``, ``y.npy``, ``x.npy``;
-    ``z.npy``, ``truth.npy``, ``start.npy`` and, of draws, ``spread.npy`` and ``samples.npy``, where
-    there are any; ``record.json``; and ``manifest.json``, a list of these. An earlier run in the
-    folder is replaced in one step; files that others added to it stay. Raises BadInputError where
-    the folder can't be written, or holds files and isn't priorkit's.
+    float32, and where ``range`` was given of every picture, in the user's units; ``grid.png``,
+    ``report.html``, ``config.toml`` (which starts a run with the same inputs and settings),
+    ``trace.json``, ``y.npy``, ``x.npy``; ``z.npy``, ``truth.npy``,
+    ``start.npy`` and, of draws, ``spread.npy`` and ``samples.npy``, where there are any;
+    ``record.json``; and ``manifest.json``, a list of these. An earlier run in the folder is
+    replaced in one step; files that others added to it stay. Raises BadInputError where the folder
+    can't be written, or holds files and isn't priorkit's.
     """
     with replacing(folder) as stage:
         write(recovery, stage, folder.resolve())
@@ -38,8 +39,10 @@ def save(recovery: Recovered, folder: Path) -> Path:
 def write(recovery: Recovered, folder: Path, place: Path) -> None:
     """Write a run into the new ``folder``; its config has the paths of ``place``, its final one."""
     for name, x in zip(file_names(recovery.names), recovery.x, strict=True):
-        write_atomic(folder / "images" / f"{name}.png", png(tile(x, recovery.kind)))
-        if (pages := recovery.kind.pages(x)) is not None:
+        shown = recovery.units.range.inside(x)
+        write_atomic(folder / "images" / f"{name}.png", png(tile(shown, recovery.kind)))
+        exact = recovery.kind.has_pixels and not recovery.units.plain  # more than 8 bits can say
+        if (pages := x.flatten(0, -3) if exact else recovery.kind.pages(x)) is not None:
             write_atomic(folder / "images" / f"{name}.tiff", tiff(pages))
     write_atomic(folder / "grid.png", png(grid(recovery)))
     page.write(recovery, folder / "report.html", beside=True)

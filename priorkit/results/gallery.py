@@ -47,7 +47,9 @@ def pictures(rows: Sequence[Contender], truth: Tensor, side: int = 96) -> Image.
             psnr = recovery.psnr if recovery is not None else None
             lines.append("no result" if psnr is None else f"{float(psnr.mean()):.2f} dB")
         draw.multiline_text((gap, top + 4), "\n".join(lines), fill="#333333", font=font)
-        images = truth if row is None else recovery.x if recovery is not None else None
+        images = truth if row is None else None
+        if recovery is not None:
+            images = recovery.units.range.inside(recovery.x)
         for c, x in enumerate([] if images is None else images[:count]):
             canvas.paste(fit(tile(x, kind), side), (margin + c * (side + gap), top))
     return canvas

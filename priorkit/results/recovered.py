@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from priorkit import metrics
-from priorkit.interfaces import Draws, Kind, Operator, Status
+from priorkit.interfaces import Draws, Kind, Operator, Status, Units
 from priorkit.run.rows import Row, Trace
 
 __all__ = ["Recovered", "Scores", "score"]
@@ -38,8 +38,11 @@ class Recovered:
     Attributes
     ----------
     kind : what the images are
-    x : images (B, *shape), pictures and volumes clipped to [0, 1] where the measurements were
-        simulated from such; of a sampler the mean of its draws
+    units : the user's, of x, y, truth, start, draws and errors; objective and misfit are those of
+        images in [0, 1]
+    x : images (B, *shape), pictures and volumes clipped to their range, [0, 1] where nothing else
+        was said, where the measurements were simulated from such; of a sampler the mean of its
+        draws
     z : latents (B, k) in latent space, else None
     y : measurements (B, …)
     operator : the operator, bound to the shape of the images
@@ -50,7 +53,7 @@ class Recovered:
     evaluations : per image, in the solver's unit
     objective : per image at the end, of the solver's u
     misfit : ℓ(A x̂, y) per image, x̂ the image that is returned
-    outside : per image, how many values of the picture lay outside [0, 1]; they were clipped
+    outside : per image, how many values of the picture lay outside its range; they were clipped
         where the measurements were simulated, and are as they were where y was given
     expected_error : per image the error (1/n)‖x̂ − x‖² that the solver expects without knowing x,
         an estimate; None where it can't tell of any image
@@ -64,6 +67,7 @@ class Recovered:
     """
 
     kind: Kind
+    units: Units
     x: Tensor
     z: Tensor | None
     y: Tensor
@@ -101,11 +105,12 @@ class Recovered:
     @property
     def expected_psnr(self) -> Tensor | None:
         """The PSNR per image in dB that the solver expects without knowing the truth, (B,), an
-        estimate: −10 log₁₀ of the expected error. None where it can't tell, and of images that
-        aren't brightness."""
+        estimate: 10 log₁₀ (hi − lo)²/e of the expected error e. None where it can't tell, and of
+        images that aren't brightness."""
         if self.expected_error is None or not self.kind.bounded:
             return None
-        return -10 * self.expected_error.clamp_min(1e-30).log10()
+        error = self.expected_error / self.units.range.scale**2
+        return -10 * error.clamp_min(1e-30).log10()
 
     @property
     def ssim(self) -> Tensor | None:

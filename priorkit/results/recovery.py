@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,14 +30,24 @@ class Recovery(Recovered):
 
     @classmethod
     def of(cls, outcome: Outcome, y: Tensor, truth: Tensor | None, names: list[str]) -> Self:
-        """What came back of a run, scored and recorded."""
+        """What came back of a run of y and truth in [0, 1], scored, recorded and brought to the
+        user's units."""
         setup, best, rows = outcome.setup, outcome.best, outcome.rows
-        kind, x = setup.kind, outcome.x
+        kind, x, units = setup.kind, outcome.x, setup.units
         scores = score(x, truth, kind)
+        restart_psnr = _restart_psnr(scores.psnr, rows, truth, kind)
         told = torch.tensor([_expected(outcome, i) for i in range(len(best))], dtype=torch.float64)
+        draws, square = stacked_draws(best), units.range.scale**2
+        if not units.plain:
+            x, y = units.range.outside(x), units.y_outside(y)
+            truth = None if truth is None else units.range.outside(truth)
+            error = None if scores.error is None else square * scores.error
+            scores, told = replace(scores, error=error), square * told
+            draws = None if draws is None else draws.within(units.range)
         latent = setup.problem.space == "latent" and setup.averaging == 1
         found = cls(
             kind=kind,
+            units=units,
             x=x,
             z=torch.stack([row.u for row in best]) if latent else None,
             y=y,
@@ -53,10 +64,10 @@ class Recovery(Recovered):
             expected_error=None if bool(told.isnan().all()) else told.to(y.device),
             seconds=outcome.seconds,
             rows=rows,
-            restart_psnr=_restart_psnr(scores.psnr, rows, truth, kind),
+            restart_psnr=restart_psnr,
             start=setup.start.value if isinstance(setup.start, GivenStart) else None,
             record={},
-            draws=stacked_draws(best),
+            draws=draws,
             interrupted=outcome.cut is not None,
         )
         found.record = record.make(outcome, found)
@@ -86,7 +97,7 @@ class Recovery(Recovered):
 
     def image(self, i: int = 0) -> Any:
         """Recovered image ``i`` as a PIL image, as it is shown."""
-        return tile(self.x[i], self.kind)
+        return tile(self.units.range.inside(self.x[i]), self.kind)
 
 
 class RunError(PluginError):

@@ -26,10 +26,10 @@ class Shown(NamedTuple):
 
 def columns(recovery: Recovered, i: int) -> list[Shown]:
     """The pictures that are shown of image ``i``."""
-    shown, kind = [], recovery.kind
+    shown, kind, range_ = [], recovery.kind, recovery.units.range
     if recovery.truth is not None:
-        shown.append(Shown("truth", "truth", tile(recovery.truth[i], kind)))
-    measured = recovery.operator.image(recovery.y[i : i + 1])
+        shown.append(Shown("truth", "truth", tile(range_.inside(recovery.truth[i]), kind)))
+    measured = recovery.operator.image(recovery.units.y_inside(recovery.y[i : i + 1]))
     if measured is not None:
         like = kind if kind.fits(measured.shape[1:]) else kind_of(tuple(measured.shape[1:]))
         shown.append(Shown("measurement", "measurement", tile(measured[0], like)))
@@ -43,12 +43,12 @@ def columns(recovery: Recovered, i: int) -> list[Shown]:
         caption += f", SSIM {float(ssim[i]):.2f}" if ssim is not None else ""
     elif (expected := recovery.expected_psnr) is not None and expected[i].isfinite():
         caption = f"{float(expected[i]):.1f} dB expected"
-    shown.append(Shown("recovery", caption, tile(recovery.x[i], kind)))
+    shown.append(Shown("recovery", caption, tile(range_.inside(recovery.x[i]), kind)))
     if recovery.truth is not None and kind.has_pixels:
-        error = kind.flat(recovery.x[i] - recovery.truth[i]).abs()
+        error = kind.flat(recovery.x[i] - recovery.truth[i]).abs() / range_.scale
         shown.append(Shown("error", f"{GAIN:g} · |error|", error_map(error)))
     if recovery.draws is not None and kind.has_pixels:
-        spread = error_map(kind.flat(recovery.draws.spread[i]))
+        spread = error_map(kind.flat(recovery.draws.spread[i]) / range_.scale)
         shown.append(Shown("spread", f"{GAIN:g} · std of draws", spread))
     return shown
 
@@ -66,7 +66,7 @@ def summary(recovery: Recovered) -> str:
     words.append(f"{each:.0f} {recovery.record['unit']} per image")
     if outside := sum(recovery.outside):
         kept = "clipped to" if recovery.truth is not None else "as they are, outside"
-        words.append(f"{outside:,} of {recovery.x.numel():,} values {kept} [0, 1]")
+        words.append(f"{outside:,} of {recovery.x.numel():,} values {kept} {recovery.units.bounds}")
     if recovery.interrupted:
         words.append("interrupted: images without evaluations are only starts")
     return ", ".join(words) + "."

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import logging
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import Kind, LinearOperator, Operator, Shape, kind_of
+from priorkit.interfaces import Kind, LinearOperator, Operator, Range, Shape, kind_of
 from priorkit.interfaces.kinds import COMPLEX, VOLUME
 from priorkit.io.arrays import MISSING, require_finite
 from priorkit.io.pictures import VOLUME_BATCH, require_signal
 from priorkit.io.values import arranged
-from priorkit.linear import energy
+from priorkit.linear import energy, least_squares
 from priorkit.run.setup import Setup
 from priorkit.settings.select import blaming
 from priorkit.streams import Streams
 
-__all__ = ["batch", "measurement", "question_sigma", "shape_of", "simulate"]
+__all__ = ["batch", "measurement", "question_sigma", "shape_of", "simulate", "span", "wide"]
 
 log = logging.getLogger("priorkit")
 
+STEPS = 10  # towards A⁺y: noise is hardly fitted yet
 BRIGHT = 4.0  # times white, beyond which an even picture isn't one in [0, 1]
 
 
@@ -61,6 +63,8 @@ def measurement(y: Tensor, setup: Setup) -> Tensor:
     Raises BadInputError for another shape or values.
     """
     operator = setup.problem.operator
+    if setup.config.range is not None:  # numbers in the user's units, none of them brightness
+        y = wide(y)
     values = batch(y, operator, setup.kind)
     dtype = setup.dtype
     probe = operator.A(torch.zeros(1, *setup.problem.shape, device=setup.device))
@@ -76,12 +80,39 @@ def measurement(y: Tensor, setup: Setup) -> Tensor:
         )
     if probe.is_complex():
         dtype = torch.complex128 if dtype == torch.float64 else torch.complex64
-    values = values.to(setup.device, dtype)
-    setup.problem.noise.check(values)
+    setup.noise.check(values)
+    values = setup.units.y_inside(values.to(setup.device)).to(dtype)
     if _is_bright(operator, setup.kind) and not probe.is_complex() and float(values.max()) <= 2:
         question_sigma(setup, refuse=False)
     _question_units(values, setup)
     return values if operator.mask is None else values * operator.mask.to(values)
+
+
+def wide(y: Tensor) -> Tensor:
+    """Numbers of any type in 64 bits."""
+    return y.to(torch.complex128 if y.is_complex() else torch.float64)
+
+
+def span(y: Tensor, operator: LinearOperator, kind: Kind) -> Range:
+    """The range of the images that y (B, *y_shape) shows, for ``range="auto"``.
+
+    That of A⁺y, stopped early: between its quantiles of 0.1% and 99.9%, and a tenth of that on
+    either side, beyond 0 only where the values are. Of complex pictures 0 and the largest size.
+    Raises BadInputError where it is of one value.
+    """
+    zero = torch.zeros(len(y), *operator.shape, dtype=torch.float64)
+    x = least_squares(operator.A, operator.A_adjoint, wide(y).cpu(), zero, steps=STEPS)
+    values = kind.slices(x).flatten() if kind is COMPLEX else x.flatten()
+    low, high = np.quantile(values.numpy(), (0.001, 0.999)).tolist()
+    margin = (high - low) / 10
+    if not margin > 0:
+        raise BadInputError(
+            "range='auto' takes the range from what y shows, and that is one value.",
+            got=f"{low:g}",
+            try_="range=(lo, hi)",
+        )
+    lo = low - margin if low < -margin else max(low - margin, 0.0)
+    return Range(0.0 if kind is COMPLEX else lo, high + margin)
 
 
 def _is_image(operator: Operator, kind: Kind) -> bool:
@@ -135,12 +166,15 @@ def _question_units(y: Tensor, setup: Setup) -> None:
     shape, operator = setup.problem.shape, setup.problem.operator
     if not setup.kind.bounded or not isinstance(operator, LinearOperator):
         return
+    if setup.config.range is not None:
+        return
     one = torch.ones(1, *shape, device=setup.device, dtype=setup.dtype)
     bright = float((energy(y).max() / energy(operator.A(one)).clamp_min(1e-300)).sqrt())
     if bright > BRIGHT:
         log.warning(
             "y suggests pictures with values of about %.3g. Nothing is clipped, but priors, and γ "
-            "where nobody says it, are made for [0, 1]. Try: y and sigma divided by the range of x",
+            "where nobody says it, are made for [0, 1]. Try: range=(lo, hi), the least and the "
+            "greatest value of x, or range='auto'",
             bright,
         )
 

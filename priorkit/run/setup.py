@@ -17,22 +17,27 @@ from priorkit.interfaces import (
     Decoder,
     Kind,
     Level,
+    LinearOperator,
     Noise,
     Operator,
     Penalty,
     Prior,
     Problem,
+    Range,
     Shape,
     Solver,
     Space,
     Start,
+    Units,
     ZeroPenalty,
     kind_of,
 )
 from priorkit.interfaces.adapt import Slices, bound_operator, bound_prior
+from priorkit.interfaces.kinds import COMPLEX
 from priorkit.run import fit
 from priorkit.run.room import require_room
 from priorkit.settings.config import COMPONENTS, RunConfig
+from priorkit.settings.given import GivenStart
 from priorkit.settings.select import Selection, blaming, resolve
 from priorkit.settings.selections import Selections, give_rest
 
@@ -45,11 +50,16 @@ LEVELS = ("noise_norm", "sigma")
 
 @dataclass
 class Setup:
-    """Everything that a run needs, built, bound and checked; nothing computed yet."""
+    """Everything that a run needs, built, bound and checked; nothing computed yet.
+
+    ``noise`` is in the user's units, that of the problem in those of images in [0, 1].
+    """
 
     config: RunConfig
     selections: dict[str, Selection]
     kind: Kind
+    units: Units
+    noise: Noise
     problem: Problem
     solver: Solver[Any]
     start: Start
@@ -86,7 +96,7 @@ class Setup:
             values["kind"] = self.kind.name
         for name in LEVELS:
             values.pop(name, None)
-        level = _said(self.problem.noise.level)
+        level = _said(self.noise.level)
         return values | {k: v for k, v in level.items() if k not in values["noise"]}
 
 
@@ -115,14 +125,15 @@ def set_up(
     # Before the defaults, which may ask what the operator does.
     needed = operator.memory * (2 if dtype == torch.float64 else 1)
     require_room(needed, needed, device)
-    noise = _noise(config, selections["noise"], operator, real=real)
+    said = _noise(config, selections["noise"], operator, real=real)
     if chosen.estimated:
-        noise.level = replace(noise.level, estimated=True)
+        said.level = replace(said.level, estimated=True)
+    units, noise = _units(config, operator, said, kind, selections["operator"].name)
     with blaming(f"prior {selections['prior'].name!r}"):
         choices = prior.defaults(operator, noise)
         prior = choices.prior or prior
-        said = config.gamma is not None or {"penalty", "solver"} & set(selections)
-        if choices.refused and not said:
+        asked_for = config.gamma is not None or {"penalty", "solver"} & set(selections)
+        if choices.refused and not asked_for:
             raise MismatchError(choices.refused, try_="gamma=…, to see for yourself")
     # The prior's choices belong together: another penalty doesn't inherit their space.
     wanted = resolve("penalty", choices.penalty)
@@ -142,6 +153,8 @@ def set_up(
     penalty: Penalty = selections["penalty"].build(seed)
     solver: Solver[Any] = selections["solver"].build(seed)
     start: Start = selections["start"].build(seed)
+    if isinstance(start, GivenStart) and config.range is not None:
+        start = replace(start, range=units.range)
     fit.check(selections, replace(bare, penalty=penalty), solver, start)
     own = choices if follows else Choices()
     if isinstance(config.gamma, str):
@@ -172,6 +185,8 @@ def set_up(
         config=config,
         selections=selections,
         kind=kind,
+        units=units,
+        noise=said,
         problem=problem,
         solver=solver,
         start=start,
@@ -202,10 +217,48 @@ def _noise(config: RunConfig, selection: Selection, operator: Operator, *, real:
         if in_table:
             raise BadInputError("The level of the noise is given twice.", got=f"{name} and noise")
     if not level and not in_table and not real:
-        usual = _said(operator.default_noise)
-        level = {name: value for name, value in usual.items() if name in selection.fields}
+        usual = operator.default_noise  # of pictures in [0, 1]
+        usual = usual.over(1 / _range(config).scale) if config.range is not None else usual
+        level = {name: v for name, v in _said(usual).items() if name in selection.fields}
     noise: Noise = selection.build(config.seed, **level)
     return noise.bind(operator.entries)
+
+
+def _range(config: RunConfig) -> Range:
+    """The range of the user's values, resolved."""
+    assert not isinstance(config.range, str)
+    return Range(*(config.range or (0.0, 1.0)))
+
+
+def _units(
+    config: RunConfig, operator: Operator, noise: Noise, kind: Kind, name: str
+) -> tuple[Units, Noise]:
+    """The user's units, and the noise of measurements of images in [0, 1].
+
+    Raises MismatchError for an operator that isn't linear, BadInputError for complex pictures
+    whose range doesn't begin at 0: they are scaled, and not moved.
+    """
+    if config.range is None:
+        return Units(), noise
+    found = _range(config)
+    if not isinstance(operator, LinearOperator):
+        raise MismatchError(
+            "range needs a linear operator, whose y can be brought to the same units.",
+            got=f"operator {name!r}",
+            try_="no range, and x in [0, 1]",
+        )
+    if kind is COMPLEX and found.lo:
+        raise BadInputError(
+            "Complex pictures are scaled alone: their range begins at 0.",
+            got=f"range={(found.lo, found.hi)}",
+            try_=f"range=(0, {found.hi:g})",
+        )
+    offset = torch.zeros(1, *operator.y_shape, dtype=torch.float64)
+    if found.lo:
+        with blaming(f"operator {name!r}"):
+            offset = operator.A(torch.full((1, *operator.shape), found.lo, dtype=torch.float64))
+    units = Units(found, offset if noise.additive else None)
+    return units, noise.rescaled(found.scale, offset)
 
 
 def _said(of: RunConfig | Level) -> dict[str, float]:

@@ -54,6 +54,8 @@ class RunConfig(BaseModel):
     shape: tuple[int, ...] | None = None
     kind: Literal["vector", "signal", "picture", "volume", "complex"] | None = None
     resize: bool = False
+    range: tuple[float, float] | Literal["auto"] | None = None
+    clip: bool = False
     space: Literal["latent", "pixel"] | None = None
     restarts: int | None = Field(default=None, ge=1, le=1000)
     averaging: int = Field(default=1, ge=1, le=1000)
@@ -94,10 +96,21 @@ class RunConfig(BaseModel):
             gamma = 1.0 if any(said) else None
         return values | {k: v for k, v in (("penalty", penalty), ("gamma", gamma)) if v is not None}
 
+    @field_validator("range")
+    @classmethod
+    def _lower_first(cls, value: Any) -> Any:
+        if isinstance(value, tuple):
+            lo, hi = value
+            if not (math.isfinite(lo) and math.isfinite(hi) and lo < hi):
+                raise ValueError(f"it is (lo, hi), two finite numbers, lo < hi, got {value}")
+        return value
+
     @model_validator(mode="after")
     def _one_noise(self) -> RunConfig:
         if self.sigma is not None and self.noise_norm is not None:
             raise ValueError("say sigma or noise_norm, not both")
+        if self.clip and self.range is None:
+            raise ValueError("clip brings values into the range, and none is given")
         if self.averaging > 1 and (self.restarts or 1) > 1:
             raise ValueError("say restarts, of which the best is kept, or averaging, not both")
         if self.shape is not None and (min(self.shape, default=0) < 1 or len(self.shape) > 4):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from priorkit.errors import BadInputError, MismatchError
-from priorkit.interfaces import Encoder, Problem, Shape, Start, kind_of
+from priorkit.interfaces import Encoder, Problem, Range, Shape, Start, kind_of
 from priorkit.io.arrays import require_finite
 from priorkit.io.pictures import SUFFIXES, raw
 from priorkit.io.values import arranged
@@ -19,15 +20,17 @@ from priorkit.io.values import arranged
 __all__ = ["GivenStart", "given_start"]
 
 
+@dataclass(frozen=True)
 class GivenStart(Start):
     """A start u₀ given as latents (B, k), as images (B, C, H, W), or as one of them for all.
 
     Images are encoded where the solver moves a latent, latents decoded where it moves pixels.
-    Whole numbers of 8 and 16 bits are brightness where they are images.
+    Whole numbers of 8 and 16 bits are brightness where they are images, but where a ``range`` says
+    what values mean.
     """
 
-    def __init__(self, value: Tensor) -> None:
-        self.value = value
+    value: Tensor
+    range: Range | None = None
 
     def check(self, problem: Problem) -> None:
         """Raise BadInputError for a wrong shape or values, MismatchError without an encoder."""
@@ -65,6 +68,8 @@ class GivenStart(Start):
         value, axes = self.value, len(shape)
         if value.ndim not in (axes, axes + 1) or value.ndim < 2 or not value.numel():
             return None
+        if self.range is not None:
+            value = self.range.inside(value.double())
         if kind_of(shape).has_pixels:
             value = arranged(value, kind_of(shape), shape)
         return value.view(-1, *shape) if tuple(value.shape[-axes:]) == tuple(shape) else None

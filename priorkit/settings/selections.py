@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from priorkit.errors import BadInputError, PriorkitError, UnknownNameError, did_you_mean
+from priorkit.interfaces.units import Range
 from priorkit.registry import registry
 from priorkit.settings.config import COMPONENTS, RUN_LEVEL, RunConfig
 from priorkit.settings.forked import use_one_thread_in_a_fork
@@ -35,6 +36,11 @@ class Selections:
     given: dict[str, Selection]
     estimated: bool = False
     repeated: bool = False
+
+    def within(self, found: Range) -> Selections:
+        """The same with the range of values that was found."""
+        config = self.config.model_copy(update={"range": (found.lo, found.hi)})
+        return replace(self, config=config)
 
 
 def select_all(config: RunConfig, extra: Mapping[str, Any]) -> Selections:

@@ -22,6 +22,7 @@ from priorkit.run.journal import Journal, digest, opened
 from priorkit.run.measure import simulate
 from priorkit.run.memory import Plan
 from priorkit.run.setup import Setup
+from priorkit.settings.config import split
 from priorkit.settings.keywords import Shared
 from priorkit.settings.options import plain
 from priorkit.verbs.contest import Entries, common_shape, contestant, entries_of, set_up_all
@@ -83,8 +84,7 @@ def compare(
         )
     entries = entries_of(contestants, counts, {"op": op, **settings})
     x = astronaut() if x is None else x
-    shape, resize = common_shape(entries, settings), bool(settings.get("resize"))
-    images = load_framed(x, shape, resize=resize, kind=settings.get("kind"))
+    images = load_framed(x, common_shape(entries, settings), split(settings)[0])
     with opened(out, resume=resume, inputs=[x, priors, op, settings]) as journal:
         problems = set_up_all(entries, images)
         if journal is not None:

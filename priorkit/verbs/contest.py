@@ -85,6 +85,8 @@ def set_up_all(entries: Entries, images: Pictures) -> list[tuple[Contender, Setu
         try:
             if isinstance(chosen, PriorkitError):
                 raise chosen
+            if images.range is not None:
+                chosen = chosen.within(images.range)
             setup = set_up(chosen, tuple(images.x.shape[1:]), real=False, kind=images.kind)
             question_sigma(setup, refuse=True)
             problems.append((row, setup, plan(setup, len(images.x))))

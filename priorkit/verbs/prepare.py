@@ -9,14 +9,14 @@ from typing import Any
 
 from torch import Tensor
 
-from priorkit.errors import MismatchError
-from priorkit.interfaces import Operator, Prior, Shape, kind_of
+from priorkit.errors import BadInputError, MismatchError
+from priorkit.interfaces import LinearOperator, Operator, Prior, Range, Shape, kind_of
 from priorkit.interfaces.adapt import bound_operator
 from priorkit.interfaces.kinds import PICTURE
 from priorkit.io.pictures import Pictures, astronaut, load
 from priorkit.registry import registry
 from priorkit.run import level
-from priorkit.run.measure import batch, question_sigma, shape_of
+from priorkit.run.measure import batch, question_sigma, shape_of, span, wide
 from priorkit.run.memory import plan
 from priorkit.run.setup import Setup, set_up
 from priorkit.settings.config import RunConfig
@@ -52,7 +52,7 @@ def prepare(
     pictures: Pictures | None = None
     if _leaves_prior_open(config):
         if y is None:
-            pictures = load_framed(x, config.shape, kind=config.kind)
+            pictures = load_framed(x, config.shape, config)
             shape: Shape | None = tuple(pictures.x.shape[1:])
         else:
             built: Operator = chosen.selections["operator"].build(config.seed)
@@ -69,12 +69,18 @@ def prepare(
     if y is not None:
         operator: Operator = chosen.selections["operator"].build(config.seed)
         size = fixed or shape_of(y, operator, config.kind)
+        if config.range == "auto":
+            chosen = chosen.within(_shown(chosen, y, operator, size))
+        if config.range is not None:
+            y = wide(y)
         if config.sigma == "auto" and size is not None and real:
             chosen = _told(chosen, y, operator, size)
         setup = set_up(chosen, size, real=real)
     else:
         if pictures is None or fixed not in (None, tuple(pictures.x.shape[1:])):
-            pictures = load_framed(x, fixed, resize=config.resize, kind=config.kind)
+            pictures = load_framed(x, fixed, config)
+        if pictures.range is not None:
+            chosen = chosen.within(pictures.range)
         setup = set_up(chosen, tuple(pictures.x.shape[1:]), real=False, kind=pictures.kind)
         question_sigma(setup, refuse=True)
     plan(setup, 1)  # refused before the operator makes what it needs
@@ -105,6 +111,25 @@ def _for_shape(
     return replace(again, estimated=chosen.estimated, repeated=chosen.repeated)
 
 
+def _shown(chosen: Selections, y: Tensor, operator: Operator, shape: Shape | None) -> Range:
+    """The range that a y shows. Raises as what it calls, and for an operator that isn't linear."""
+    name = chosen.selections["operator"].name
+    if shape is None:
+        raise BadInputError("The shape of the picture isn't known.", try_="shape=(1, 64, 64)")
+    kind = kind_of(shape, chosen.config.kind)
+    with blaming(f"operator {name!r}"):
+        operator = bound_operator(operator, shape, kind)
+    if not isinstance(operator, LinearOperator):
+        raise MismatchError(
+            "range='auto' needs a linear operator, to see what values x has.",
+            got=f"operator {name!r}",
+            try_="no range, and x in [0, 1]",
+        )
+    found = span(batch(wide(y), operator, kind), operator, kind)
+    log.info("The range that y shows: %.5g to %.5g.", found.lo, found.hi)
+    return found
+
+
 def _told(chosen: Selections, y: Tensor, operator: Operator, shape: Shape) -> Selections:
     """What was chosen, with the σ that y shows."""
     level.require_gaussian(chosen.selections["noise"])
@@ -119,13 +144,18 @@ def _told(chosen: Selections, y: Tensor, operator: Operator, shape: Shape) -> Se
     return replace(chosen, config=config, estimated=True)
 
 
-def load_framed(
-    x: Any, shape: Shape | None, *, resize: bool = False, kind: str | None = None
-) -> Pictures:
-    """Images brought to ``shape``; the sample photograph has a size of its own."""
-    sample = path_of(x) == path_of(astronaut()) and kind in (None, PICTURE.name)
-    natural = SAMPLE if sample else None
-    return load(x, shape or natural, resize=resize, kind=kind)
+def load_framed(x: Any, shape: Shape | None, config: RunConfig) -> Pictures:
+    """Images brought to ``shape`` and to [0, 1], as the settings say; the sample photograph has a
+    size of its own."""
+    sample = path_of(x) == path_of(astronaut()) and config.kind in (None, PICTURE.name)
+    return load(
+        x,
+        shape or (SAMPLE if sample else None),
+        resize=config.resize,
+        kind=config.kind,
+        range=config.range,
+        clip=config.clip,
+    )
 
 
 def path_of(source: Any) -> str | None:

@@ -37,9 +37,10 @@ def replay(folder: str | os.PathLike[str], *, progress: Progress | None = None) 
         None, measured, config, {}, real=real, estimated=saved.estimated, repeated=True
     )
     record.check_inputs(saved, setup)
-    truth = (
-        None if saved.truth is None else torch.from_numpy(saved.truth).to(setup.device, setup.dtype)
-    )
+    truth = None
+    if saved.truth is not None:
+        said = torch.from_numpy(saved.truth)
+        truth = setup.units.range.inside(said).to(setup.device, setup.dtype)
     y = measurement(measured, setup)
     planned = plan(setup, len(y))
     return solved(setup, y, truth, saved.names, progress, planned, found=saved.weight or None)

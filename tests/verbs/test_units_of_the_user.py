@@ -1,0 +1,176 @@
+"""The user's own units: values go in and come out in them, whatever they are inside."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import priorkit
+from priorkit.errors import BadInputError, MismatchError
+from priorkit.verbs.replay import replay
+
+# lo, hi of: negative values, 12 bits, Hounsfield units, photon counts, kelvin
+RANGES = {
+    "negative": (-3.0, -1.0),
+    "12 bits": (0.0, 4095.0),
+    "hounsfield": (-1024.0, 3071.0),
+    "photons": (0.0, 20000.0),
+    "kelvin": (250.0, 320.0),
+}
+OPERATORS = {
+    "identity": {},
+    "gaussian": {"m": 60},
+    "mask": {"mask": "random"},
+    "blur": {},
+    "fourier": {"acceleration": 2},
+    "radon": {"angles": 8},
+}
+DULL = {"prior": "none", "penalty": "tv", "budget": 20, "gamma": 1e-3}
+
+
+@pytest.fixture
+def picture() -> np.ndarray:
+    rows, columns = np.mgrid[:12, :12]
+    return (0.5 + 0.4 * np.sin(rows / 3) * np.cos(columns / 4))[None]
+
+
+@pytest.mark.parametrize("said", RANGES.values(), ids=RANGES)
+@pytest.mark.parametrize("op", OPERATORS)
+def test_a_run_in_other_units_is_the_run_in_plain_ones(picture, op, said):
+    lo, hi = said
+    options = {"op": op, **OPERATORS[op], **DULL, "precision": "float64"}
+    plain = priorkit.recover(picture, sigma=0.02, **options)
+    own = priorkit.recover(lo + (hi - lo) * picture, range=said, sigma=0.02 * (hi - lo), **options)
+    scale = hi - lo
+    assert torch.allclose(own.x, lo + scale * plain.x, rtol=0, atol=1e-9 * scale)
+    assert torch.allclose(own.truth, torch.from_numpy(lo + scale * picture)[None])
+    assert torch.allclose(own.psnr, plain.psnr, atol=1e-6)
+    assert torch.allclose(own.error, scale**2 * plain.error, rtol=1e-6)
+    again = priorkit.recover(y=own.y, range=said, sigma=0.02 * scale, shape=(1, 12, 12), **options)
+    assert torch.allclose(
+        again.x,
+        priorkit.recover(y=plain.y, sigma=0.02, shape=(1, 12, 12), **options).x * scale + lo,
+        atol=1e-6 * scale,
+    )
+
+
+def test_y_is_what_the_operator_makes_of_the_user_s_x(picture):
+    x = 250 + 70 * picture
+    found = priorkit.recover(x, op="gaussian", m=40, sigma=0.0, range=(250, 320), **DULL)
+    seen = found.operator.A(torch.from_numpy(x)[None].float())
+    assert torch.allclose(found.y.float(), seen, rtol=1e-4)
+
+
+def test_counts_are_those_of_the_user_s_x(picture):
+    """Poisson noise whose mean is x itself, in photons."""
+    said = {"op": "identity", "noise": "poisson", "gain": 1.0, "range": (0, 20000)}
+    found = priorkit.recover(20000 * picture, **said, **DULL)
+    counts = found.y.round()
+    assert torch.allclose(found.y, counts, atol=1e-2)
+    excess = ((counts - found.truth).square() / found.truth).mean()
+    assert 0.6 < float(excess) < 1.4  # the variance of a count is its mean
+    again = priorkit.recover(y=counts, **said, **DULL)
+    assert torch.allclose(again.x, found.x, atol=20)
+
+
+def test_what_is_saved_is_in_the_user_s_units_and_replays(picture, tmp_path):
+    x = -1024 + 4095 * picture
+    said = {"op": "gaussian", "m": 60, "range": (-1024, 3071)}
+    found = priorkit.recover(x, out=tmp_path / "a", **said, **DULL)
+    saved = np.load(tmp_path / "a" / "x.npy")
+    assert np.array_equal(saved, found.x.numpy())
+    assert saved.min() < -500 < 500 < saved.max()
+    assert np.allclose(np.load(tmp_path / "a" / "truth.npy"), x, atol=1e-2)
+    again = replay(tmp_path / "a")
+    assert torch.allclose(again.x, found.x, atol=0.05)
+    assert again.record["config"]["range"] == found.record["config"]["range"]
+    repeated = priorkit.recover(config=tmp_path / "a" / "config.toml")
+    assert torch.allclose(repeated.x, found.x, atol=0.5)
+
+
+def test_a_float_tiff_has_the_values(picture, tmp_path):
+    from PIL import Image
+
+    priorkit.recover(
+        250 + 70 * picture, op="identity", range=(250, 320), out=tmp_path / "a", **DULL
+    )
+    (tiff,) = (tmp_path / "a" / "images").glob("*.tiff")
+    values = np.asarray(Image.open(tiff))
+    assert values.dtype == np.float32
+    assert np.array_equal(values, np.load(tmp_path / "a" / "x.npy")[0, 0])
+
+
+def test_the_range_of_y_itself(picture):
+    x = torch.from_numpy(250 + 70 * picture)[None]
+    for op in ("identity", "blur", "radon"):
+        made = priorkit.recover(x, op=op, range=(250, 320), sigma=0.1, **DULL)
+        found = priorkit.recover(
+            y=made.y, op=op, range="auto", sigma=0.1, shape=(1, 12, 12), **DULL
+        )
+        lo, hi = found.record["config"]["range"]
+        assert lo < float(x.min()) + 5
+        assert hi > float(x.max()) - 5
+        assert hi - lo < 90
+        assert float((found.x - x).abs().mean()) < 15
+
+
+def test_complex_pictures_are_scaled(picture):
+    """Such as those of a scanner whose numbers are of 1e-5."""
+    x = 1e-5 * np.concatenate([picture, 0.3 - picture])
+    options = {"kind": "complex", "op": "fourier", "acceleration": 2, "gamma": 1e-4}
+    options |= {"prior": "none", "penalty": "tv", "budget": 50}
+    found = priorkit.recover(x, range="auto", sigma=1e-7, **options)
+    plain = priorkit.recover(x * 1e5, sigma=1e-2, **options)
+    assert found.record["config"]["range"][0] == 0
+    assert float(found.psnr) > 25
+    assert float((found.x * 1e5 - plain.x).abs().mean()) < 0.05
+    again = priorkit.recover(y=found.y, range="auto", sigma=1e-7, shape=(2, 12, 12), **options)
+    assert float((again.x - found.x).abs().mean()) < 0.05e-5
+
+
+def test_all_contestants_see_one_range(picture):
+    found = priorkit.compare(
+        250 + 70 * picture,
+        priors=["none", {"prior": "dct", "gamma": 1e-3}],
+        op="blur",
+        sigma=0.5,
+        range="auto",
+    )
+    for row in found.rows:
+        assert row.recovery is not None, row.reason
+        assert (
+            row.recovery.record["config"]["range"]
+            == found.rows[0].recovery.record["config"]["range"]
+        )
+        assert 240 < float(row.recovery.x.mean()) < 330
+
+
+def test_averaging_in_the_user_s_units(picture):
+    x = 250 + 70 * picture
+    said = {"op": "blur", "range": (250, 320), "sigma": 0.5, **DULL}
+    one, two = (priorkit.recover(x, averaging=n, **said) for n in (1, 2))
+    assert float((one.x - two.x).abs().max()) < 10
+
+
+def test_a_start_is_in_the_user_s_units(picture):
+    x = 250 + 70 * picture
+    said = {"op": "identity", "prior": "none", "range": (250, 320), "sigma": 1.0, "budget": 1}
+    found = priorkit.recover(x, start=x, solver="adam", **said)
+    assert float((found.x - torch.from_numpy(x)).abs().max()) < 2
+
+
+def test_what_a_range_refuses(picture):
+    with pytest.raises(BadInputError, match="two finite numbers"):
+        priorkit.recover(picture, op="identity", range=(1, 0), **DULL)
+    with pytest.raises(BadInputError, match="clip brings values"):
+        priorkit.recover(picture, op="identity", clip=True, **DULL)
+    with pytest.raises(MismatchError, match="linear operator"):
+        priorkit.recover(picture, op="phase", range=(0, 2))
+    two = np.concatenate([picture, picture])
+    with pytest.raises(BadInputError, match="begins at 0"):
+        priorkit.recover(two, kind="complex", op="fourier", range=(-1, 2), **DULL)
+    with pytest.raises(BadInputError, match="one value"):
+        priorkit.recover(y=np.ones((1, 12, 12)), op="identity", range="auto", sigma=0.1, **DULL)
+    with pytest.raises(MismatchError, match="linear operator"):
+        priorkit.recover(y=np.ones((1, 12, 12)), op="phase", range="auto", shape=(1, 12, 12))
