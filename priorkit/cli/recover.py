@@ -209,7 +209,7 @@ def _chosen(config: dict[str, Any]) -> str:
         for table in config[key] if isinstance(config[key], list) else [config[key]]:
             options = ", ".join(f"{k}={v}" for k, v in table.items() if k != "name")
             told.append(f"{key} {table['name']}" + (f" ({options})" if options else ""))
-    for name in ("space", "gamma", "sigma", "noise_norm", "budget", "seed"):
+    for name in ("range", "space", "gamma", "sigma", "noise_norm", "budget", "seed"):
         if name in config:
             given = config[name]
             told.append(f"{name} {given:g}" if isinstance(given, float) else f"{name} {given}")

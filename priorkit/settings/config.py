@@ -96,14 +96,19 @@ class RunConfig(BaseModel):
             gamma = 1.0 if any(said) else None
         return values | {k: v for k, v in (("penalty", penalty), ("gamma", gamma)) if v is not None}
 
-    @field_validator("range")
+    @field_validator("range", mode="before")
     @classmethod
     def _lower_first(cls, value: Any) -> Any:
-        if isinstance(value, tuple):
-            lo, hi = value
-            if not (math.isfinite(lo) and math.isfinite(hi) and lo < hi):
-                raise ValueError(f"it is (lo, hi), two finite numbers, lo < hi, got {value}")
-        return value
+        value = _listed(value)
+        if value is None or value == "auto":
+            return value
+        try:
+            lo, hi = map(float, value)
+        except (TypeError, ValueError):
+            raise ValueError(f"it is (lo, hi) or 'auto', got {value!r}") from None
+        if not (math.isfinite(lo) and math.isfinite(hi) and lo < hi):
+            raise ValueError(f"it is (lo, hi), two finite numbers, lo < hi, got {(lo, hi)}")
+        return lo, hi
 
     @model_validator(mode="after")
     def _one_noise(self) -> RunConfig:

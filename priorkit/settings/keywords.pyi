@@ -13,6 +13,8 @@ class Shared(TypedDict, total=False):
     shape: Sequence[int] | None
     kind: Literal["vector", "signal", "picture", "volume", "complex"] | None
     resize: bool
+    range: Sequence[float] | Literal["auto"] | None
+    clip: bool
     space: Literal["latent", "pixel"] | None
     restarts: int | None
     averaging: int

@@ -163,6 +163,8 @@ def test_a_start_is_in_the_user_s_units(picture):
 def test_what_a_range_refuses(picture):
     with pytest.raises(BadInputError, match="two finite numbers"):
         priorkit.recover(picture, op="identity", range=(1, 0), **DULL)
+    with pytest.raises(BadInputError, match="it is \\(lo, hi\\) or 'auto'"):
+        priorkit.recover(picture, op="identity", range="wide", **DULL)
     with pytest.raises(BadInputError, match="clip brings values"):
         priorkit.recover(picture, op="identity", clip=True, **DULL)
     with pytest.raises(MismatchError, match="linear operator"):
