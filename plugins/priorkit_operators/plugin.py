@@ -15,6 +15,7 @@ def register_operators(register: Register) -> None:
     register("fourier", "priorkit_operators.fourier:Fourier", aliases=("mri",))
     register("gray", "priorkit_operators.pointwise:Gray", aliases=("colorization",))
     register("matrix", "priorkit_operators.matrix:Matrix")
+    register("mosaic", "priorkit_operators.mosaic:Mosaic", aliases=("demosaicing",))
     register("phase", "priorkit_operators.phase:Phase")
     register("radon", "priorkit_operators.radon:Radon", aliases=("tomography",))
     register("rademacher", "priorkit_operators.rademacher:Rademacher")

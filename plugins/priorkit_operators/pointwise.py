@@ -15,9 +15,9 @@ from torch import Tensor
 from priorkit.errors import BadInputError
 from priorkit.interfaces import IdentityOperator, Level, LinearOperator, Shape
 from priorkit.io.arrays import read_array
-from priorkit.io.pictures import load
 from priorkit.streams import permutation
 from priorkit_operators.checks import real_array, require_picture, sides_of
+from priorkit_operators.painted import painted, require_painted
 
 __all__ = ["Gray", "Identity", "Mask"]
 
@@ -75,7 +75,11 @@ class Mask(LinearOperator):
         22 to 40 of 64 at 0.3; in a volume a box, in a signal a gap), "random" (that fraction of
         the pixels is missing, the same in all channels), "left" (that half or fraction is
         missing), "bottom" (likewise, of pictures and volumes), or an array, or for pictures a
-        picture file, whose bright pixels (≥ ½) are seen
+        picture file, whose bright pixels (≥ ½) are seen unless ``missing`` says otherwise
+    missing : which pixels of a mask painted in a picture file are missing: "dark" ones, "white",
+        "transparent", "painted" (all that isn't transparent), or those of a colour, "red" or
+        "#ff0000", to within a quarter of the way to any other
+    grow : pixels by which what is missing reaches farther than painted, as brushes have soft edges
     fraction : how much is missing; default 0.3 of the side for "center", else 0.5
     seed : of the random mask; default: the run's
 
@@ -86,10 +90,14 @@ class Mask(LinearOperator):
         self,
         *,
         mask: Any = "center",
+        missing: str = "dark",
+        grow: Annotated[int, Field(ge=0, le=1000)] = 0,
         fraction: Annotated[float, Field(gt=0, lt=1)] | None = None,
         seed: int | None = None,
     ) -> None:
         self._asked, self.fraction, self.seed = mask, fraction, seed
+        self.missing, self.grow = missing, grow
+        require_painted(missing)
 
     def prepare(self) -> None:
         self._mask = self._make()
@@ -149,7 +157,14 @@ class Mask(LinearOperator):
                 source = read_array(Path(source))
         if isinstance(source, (str, os.PathLike, Image.Image)):
             require_picture("A picture as a mask", self.shape, "an array, or mask='random'")
-            source = load(source, (1, *sides)).x[0]
+            seen = painted(source, self.missing, sides, self.grow)
+            return seen.expand(self.shape).clone()
+        if self.missing != "dark" or self.grow:
+            raise BadInputError(
+                "missing and grow are for a mask that is a picture.",
+                got=f"missing={self.missing!r}, grow={self.grow}",
+                try_="an array of what is seen alone",
+            )
         array = real_array(source, "A mask")
         if array.ndim == len(sides):
             array = array[None]

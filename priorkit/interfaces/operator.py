@@ -104,6 +104,10 @@ class Operator(Component, ABC):
         """y as an image batch to show to people, of any size, or None where it isn't one."""
         return y if self.sees_image else None
 
+    def taken(self, y: Tensor) -> Tensor:
+        """Measurements (B, …) as an instrument writes them, brought to (B, *y_shape)."""
+        return y
+
     def shape_from(self, y_shape: Shape) -> Shape | None:
         """The shape of the image whose measurement is itself an image, of this shape.
 

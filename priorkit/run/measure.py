@@ -145,6 +145,7 @@ def batch(values: Tensor, operator: Operator, kind: Kind) -> Tensor:
         values = values[None]
     if values.ndim == len(shape):
         values = values[None]
+    values = operator.taken(values)
     if tuple(values.shape[1:]) != shape or not len(values):
         picture = not kind.has_pixels and len(given) > 2
         raise BadInputError(

@@ -52,6 +52,7 @@ class Shared(TypedDict, total=False):
     finer: bool | None
     fraction: float | None
     gain: float
+    grow: int
     history: int
     kernel: Any
     layers: int
@@ -64,10 +65,11 @@ class Shared(TypedDict, total=False):
     matrix: Any
     mean: float
     mirrored: bool | None
+    missing: str
     norm: float
     path: Any
     patience: int
-    pattern: Literal["lines", "random", "radial"]
+    pattern: Literal["lines", "random", "radial"] | Literal["rggb", "bggr", "grbg", "gbrg"]
     physics: Any
     probes: int
     rate: float

@@ -21,6 +21,7 @@ from priorkit_operators.blur import Blur
 from priorkit_operators.fourier import Fourier
 from priorkit_operators.gaussian import Gaussian
 from priorkit_operators.matrix import Matrix
+from priorkit_operators.mosaic import Mosaic
 from priorkit_operators.phase import Phase
 from priorkit_operators.pointwise import Gray, Identity, Mask
 from priorkit_operators.rademacher import Rademacher
@@ -130,6 +131,7 @@ SAMPLES = {
             (Fourier(maps=KERNEL[None] * np.array([1, 2j])[:, None, None]), {"shape": (1, 4, 3)}),
         ],
         "gray": [(Gray(), {"shape": SHAPE})],
+        "mosaic": [(Mosaic(), {"shape": SHAPE}), (Mosaic(pattern="gbrg"), {"shape": (3, 5, 7)})],
         "phase": [
             (Phase(masks=2), {"shape": SHAPE}),
             (Phase(masks=0, squared=True), {"shape": (1, 7, 8)}),
@@ -244,7 +246,7 @@ def test_every_registered_name_has_a_sample(kind):
         assert all(type(component) is entry.load() for component, _ in SAMPLES[kind][name])
 
 
-@pytest.mark.parametrize("name", sorted(set(SAMPLES["operator"]) - {"gray", "matrix"}))
+@pytest.mark.parametrize("name", sorted(set(SAMPLES["operator"]) - {"gray", "matrix", "mosaic"}))
 def test_an_operator_can_be_bound_again(name):
     """What was worked out for one shape isn't used for another."""
     operator, told = SAMPLES["operator"][name][0]

@@ -1,0 +1,66 @@
+"""The mosaic of colour filters on a camera's sensor, which sees one colour at each pixel."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from priorkit.errors import BadInputError
+from priorkit.interfaces import Level, LinearOperator, Shape
+
+__all__ = ["Mosaic"]
+
+COLOURS = "RGB"
+
+
+class Mosaic(LinearOperator):
+    """A x = the one colour of three that a camera's sensor sees at each pixel: demosaicing.
+
+    y has the shape of x, (3, H, W), and zeros in the two colours that aren't seen. A raw picture
+    (1, H, W) or (H, W), as cameras write it, is taken too, and the picture to recover has its
+    sides. Simulated noise has σ = 0.01.
+
+    Parameters
+    ----------
+    pattern : the colours of the first two rows of the first two columns, repeated all over: "rggb"
+        is red and green above green and blue
+
+    Reference: Bayer, "Color imaging array", US patent 3 971 065, 1976.
+    """
+
+    default_noise = Level(sigma=0.01)
+
+    def __init__(self, *, pattern: Literal["rggb", "bggr", "grbg", "gbrg"] = "rggb") -> None:
+        self.pattern = pattern
+
+    def prepare(self) -> None:
+        if len(self.shape) != 3 or self.shape[0] != 3:
+            raise BadInputError("A mosaic is of a colour picture (3, H, W).", got=self.shape)
+        _, height, width = self.shape
+        cell = torch.tensor([COLOURS.index(c) for c in self.pattern.upper()]).view(2, 2)
+        which = cell.repeat(-(-height // 2), -(-width // 2))[:height, :width]
+        self._mask = (which == torch.arange(3)[:, None, None]).float()
+        self.y_shape = self.shape
+
+    def A(self, x: Tensor) -> Tensor:
+        return x * self._mask.to(x)
+
+    def A_adjoint(self, y: Tensor) -> Tensor:
+        return y * self._mask.to(y)
+
+    @property
+    def mask(self) -> Tensor:
+        """1 for the colour that a pixel sees, 0 for the others, (3, H, W)."""
+        return self._mask
+
+    @property
+    def sees_image(self) -> bool:
+        return True
+
+    def shape_from(self, y_shape: Shape) -> Shape | None:
+        return (3, *y_shape[1:])
+
+    def taken(self, y: Tensor) -> Tensor:
+        return y.expand(-1, 3, -1, -1) if y.shape[1:] == (1, *self.shape[1:]) else y

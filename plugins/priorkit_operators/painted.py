@@ -1,0 +1,95 @@
+"""Masks that people paint over a picture in any program."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageColor, ImageOps
+from scipy.ndimage import binary_dilation
+from torch import Tensor
+
+from priorkit.errors import BadInputError
+from priorkit.interfaces import Shape
+from priorkit.io.frames import MAX_PIXELS
+from priorkit.io.pictures import load
+from priorkit.io.values import centre_box
+
+__all__ = ["painted", "require_painted"]
+
+WORDS = ("dark", "white", "transparent", "painted")
+NEAR = 0.25  # of the greatest difference of a colour's parts, within which it is that colour
+WHITE = 0.98
+
+
+def require_painted(missing: str) -> None:
+    """Raise BadInputError for what is no way to paint a hole, and no colour."""
+    if missing not in WORDS:
+        _colour(missing)
+
+
+def painted(source: Any, missing: str, sides: Shape, grow: int) -> Tensor:
+    """0 where a painted picture, a file or of PIL, says that a pixel is missing, else 1, (H, W).
+
+    One of another size is cropped and resized as the picture itself is. Raises BadInputError for
+    a file that can't be read, and where nothing is missing.
+    """
+    if missing == "dark":
+        hole = (load(source, (1, *sides)).x[0, 0] < 0.5).numpy()
+    else:
+        image = _image(source)
+        hole = _hole(np.asarray(image, dtype=np.float32) / 255, missing)
+        left, top, right, bottom = centre_box(image.width, image.height, sides[1], sides[0])
+        shade = Image.fromarray(hole[top:bottom, left:right].astype(np.float32))
+        small = shade.resize((sides[1], sides[0]), Image.Resampling.BILINEAR)
+        hole = np.asarray(small) > 0  # a pixel that holds some paint
+        if not hole.any():
+            others = ", ".join(f"missing={word!r}" for word in WORDS if word != missing)
+            raise BadInputError(
+                "Nothing is missing by this mask: no pixel is as it says.",
+                got=f"missing={missing!r}",
+                try_=f"{others}, or a colour",
+            )
+    if grow:
+        hole = binary_dilation(hole, iterations=grow)
+    return torch.from_numpy(~hole).float()
+
+
+def _image(source: Any) -> Image.Image:
+    """A picture with its transparency, turned upright; a large file is refused undecoded."""
+    if isinstance(source, Image.Image):
+        return ImageOps.exif_transpose(source).convert("RGBA")
+    try:
+        with Image.open(source) as file:
+            if file.width * file.height <= MAX_PIXELS:
+                return ImageOps.exif_transpose(file).convert("RGBA")
+            got = f"{file.width}×{file.height}"
+    except Exception as error:  # Pillow raises many kinds for a damaged file
+        raise BadInputError(
+            f"{source} is not a picture that can be read.", got=type(error).__name__
+        ) from error
+    raise BadInputError(f"{source} has more than {MAX_PIXELS // 10**6} million pixels.", got=got)
+
+
+def _hole(rgba: np.ndarray, missing: str) -> np.ndarray:
+    """Which pixels of (H, W, 4) in [0, 1] are missing."""
+    colour, alpha = rgba[..., :3], rgba[..., 3]
+    if missing == "transparent":
+        return alpha < 0.5
+    if missing == "painted":
+        return alpha > 0
+    over_white = colour * alpha[..., None] + 1 - alpha[..., None]
+    if missing == "white":
+        return over_white.min(-1) >= WHITE
+    far = np.abs(over_white - np.array(_colour(missing), dtype=np.float32) / 255)
+    return far.max(-1) <= NEAR
+
+
+def _colour(text: str) -> tuple[int, ...]:
+    try:
+        return ImageColor.getrgb(text)[:3]
+    except ValueError as error:
+        raise BadInputError(
+            f"missing is {', '.join(WORDS)} or a colour.", got=repr(text), try_="missing='#ff0000'"
+        ) from error

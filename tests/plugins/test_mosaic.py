@@ -1,0 +1,58 @@
+"""One colour a pixel: what is seen, raw pictures, and colours that come back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from priorkit_operators.mosaic import Mosaic
+from scipy.ndimage import convolve
+
+import priorkit
+from priorkit.errors import BadInputError
+from priorkit.io.pictures import astronaut, load
+from priorkit.metrics import psnr
+
+
+@pytest.mark.parametrize("pattern", ["rggb", "bggr", "grbg", "gbrg"])
+def test_each_pixel_sees_the_colour_of_its_place(pattern):
+    x = torch.rand(1, 3, 5, 6)
+    y = Mosaic(pattern=pattern).bind((3, 5, 6)).A(x)
+    for row in range(5):
+        for column in range(6):
+            colour = "rgb".index(pattern[2 * (row % 2) + column % 2])
+            seen = torch.zeros(3)
+            seen[colour] = x[0, colour, row, column]
+            assert torch.equal(y[0, :, row, column], seen)
+
+
+def bilinear(y: np.ndarray) -> np.ndarray:
+    """Each colour interpolated between its pixels: the plain answer, by scipy alone."""
+    cross = np.array([[0, 1, 0], [1, 4, 1], [0, 1, 0]]) / 4
+    whole = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]]) / 4
+    kernels = (whole, cross, whole)
+    return np.stack([convolve(c, k, mode="mirror") for c, k in zip(y, kernels, strict=True)])
+
+
+def test_a_raw_picture_is_recovered_better_than_by_interpolation():
+    x = load(astronaut(), (3, 64, 64)).x
+    bayer = Mosaic().bind((3, 64, 64)).A(x)
+    raw = bayer.sum(1)[0].numpy()  # (H, W), as a camera writes it
+    found = priorkit.recover(y=raw, op="mosaic", prior="denoiser-photos", sigma=0.0)
+    plain = torch.from_numpy(bilinear(bayer[0].numpy()))[None]
+    assert tuple(found.x.shape) == (1, 3, 64, 64)
+    assert float(psnr(found.x.clamp(0, 1), x)) > float(psnr(plain, x)) + 2
+
+
+def test_whole_numbers_of_a_raw_picture_are_brightness():
+    raw = np.full((6, 6), 32768, dtype=np.uint16)
+    found = priorkit.recover(y=raw, op="demosaicing", prior="none", sigma=0.0)
+    assert torch.allclose(found.y.sum(1), torch.tensor(0.5), atol=1e-4)
+    assert torch.allclose(found.x, torch.tensor(0.5), atol=1e-2)
+
+
+def test_a_mosaic_is_of_colours():
+    with pytest.raises(BadInputError, match="of a colour picture"):
+        Mosaic().bind((1, 8, 8))
+    with pytest.raises(BadInputError, match="must be"):
+        priorkit.recover(y=np.zeros((2, 6, 6)), op="mosaic", prior="none", shape=(3, 8, 8))

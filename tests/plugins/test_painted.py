@@ -1,0 +1,85 @@
+"""Holes that people paint over a picture, in any program."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+from priorkit_operators.pointwise import Mask
+
+import priorkit
+from priorkit.errors import BadInputError
+from priorkit.io.pictures import astronaut, load
+
+HOLE = (slice(10, 14), slice(5, 25))  # rows and columns of a scratch
+BOX = (5, 10, 24, 13)
+
+
+def scratched(tmp_path, mode, fill, name="scratched.png"):
+    """The photograph with a scratch of a colour, or alone on a transparent layer."""
+    photo = Image.open(astronaut()).convert("RGB").resize((32, 32))
+    image = Image.new("RGBA", (32, 32), (0, 0, 0, 0)) if mode == "layer" else photo.convert(mode)
+    ImageDraw.Draw(image).rectangle(BOX, fill=fill)
+    image.save(tmp_path / name)
+    return tmp_path / name
+
+
+WAYS = {
+    "red": ("RGB", (255, 0, 0)),
+    "#00ff00": ("RGB", (0, 255, 0)),
+    "white": ("RGB", (255, 255, 255)),
+    "transparent": ("RGBA", (0, 0, 0, 0)),
+    "painted": ("layer", (0, 0, 255, 255)),
+}
+
+
+@pytest.mark.parametrize("missing", WAYS)
+def test_what_is_painted_is_missing(tmp_path, missing):
+    path = scratched(tmp_path, *WAYS[missing])
+    mask = Mask(mask=str(path), missing=missing).bind((3, 32, 32)).mask
+    hole = torch.zeros(32, 32, dtype=torch.bool)
+    hole[HOLE] = True
+    assert bool((mask[:, hole] == 0).all())
+    assert float(mask[:, ~hole].mean()) > 0.98  # the photograph has few such pixels
+
+
+def test_paint_reaches_farther_by_grow(tmp_path):
+    path = scratched(tmp_path, *WAYS["painted"])
+    narrow, wide = (Mask(mask=path, missing="painted", grow=n).bind((1, 32, 32)) for n in (0, 2))
+    assert int(narrow.mask.sum()) == 1024 - 80
+    assert not wide.mask[0, 8:10, 5:25].any()
+    assert bool(wide.mask[0, 7].all())
+
+
+def test_a_larger_mask_is_resized_and_loses_no_paint(tmp_path):
+    image = Image.new("RGBA", (96, 96), (0, 0, 0, 0))
+    ImageDraw.Draw(image).line([(0, 30), (95, 30)], fill="blue", width=1)
+    image.save(tmp_path / "line.png")
+    mask = Mask(mask=tmp_path / "line.png", missing="painted").bind((1, 32, 32)).mask
+    assert not mask[0, 10].any()
+    assert 0.9 < float(mask.mean()) < 0.98
+
+
+def test_a_scratched_photograph_is_repaired_from_the_one_file(tmp_path):
+    path = str(scratched(tmp_path, *WAYS["red"]))
+    found = priorkit.recover(
+        y=path, op="mask", mask=path, missing="red", prior="none", penalty="tv", gamma=1e-3
+    )
+    truth = load(Image.open(astronaut()).convert("RGB").resize((32, 32))).x
+    paint = load(path).x
+    error = (found.x - truth).abs()[:, :, *HOLE].mean()
+    assert float(error) < 0.7 * float((paint - truth).abs()[:, :, *HOLE].mean())
+
+
+def test_what_no_mask_is(tmp_path):
+    path = scratched(tmp_path, *WAYS["red"])
+    with pytest.raises(BadInputError, match="missing is dark, white, transparent, painted or a"):
+        Mask(mask=str(path), missing="reddish")
+    with pytest.raises(BadInputError, match=r"Nothing is missing .* missing='transparent'"):
+        Mask(mask=str(path), missing="transparent").bind((3, 32, 32))
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(BadInputError, match="not a picture that can be read"):
+        Mask(mask=str(path), missing="red").bind((3, 32, 32))
+    with pytest.raises(BadInputError, match="are for a mask that is a picture"):
+        Mask(mask=np.eye(32), missing="red").bind((3, 32, 32))
