@@ -1,15 +1,16 @@
-"""The user's units: an affine map between the values of images and [0, 1]."""
+"""The user's units: an affine map between them and [0, 1], where all computing is done."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from priorkit.errors import BadInputError
 
-__all__ = ["Range"]
+__all__ = ["Range", "Units"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,6 @@ class Range:
 
     Raises BadInputError unless both are finite and lo is below hi.
 
-    >>> import torch
     >>> Range(-1024, 3071).inside(torch.tensor([-1024.0, 3071.0])).tolist()
     [0.0, 1.0]
     """
@@ -47,3 +47,41 @@ class Range:
     def outside(self, x: Tensor) -> Tensor:
         """Values of [0, 1] in the user's units."""
         return self.lo + self.scale * x
+
+
+@dataclass(frozen=True)
+class Units:
+    """The user's units of x and of y, for a linear A:
+
+        x = lo + (hi − lo)·x′,   y = A(lo) + (hi − lo)·y′,   so that y′ = A(x′) + noise.
+
+    Attributes
+    ----------
+    range : of x
+    offset : A(lo), (1, *y_shape); None where y isn't moved, as counts behind an exponential are
+    """
+
+    range: Range = Range(0.0, 1.0)
+    offset: Tensor | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether the user's units are those of images in [0, 1]."""
+        return self.range == Range(0.0, 1.0)
+
+    @property
+    def bounds(self) -> str:
+        """The range as people write it."""
+        return f"[{self.range.lo:g}, {self.range.hi:g}]"
+
+    def y_inside(self, y: Tensor) -> Tensor:
+        """Measurements in the user's units, (B, *y_shape), as those of images in [0, 1]."""
+        return y if self.offset is None else (y - self.offset.to(y.device)) / self.range.scale
+
+    def y_outside(self, y: Tensor) -> Tensor:
+        """Measurements of images in [0, 1], in the user's units, so exactly (in float64) that
+        they can be brought back."""
+        if self.offset is None:
+            return y
+        wide = y.to(torch.complex128 if y.is_complex() else torch.float64)
+        return self.offset.to(wide) + self.range.scale * wide

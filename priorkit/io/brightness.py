@@ -12,7 +12,7 @@ from priorkit.errors import BadInputError
 from priorkit.interfaces.units import Range
 from priorkit.io.arrays import MISSING, require_finite
 
-__all__ = ["PLAIN", "Units", "check_range", "ends", "extent", "scaled"]
+__all__ = ["PLAIN", "Scaling", "check_range", "ends", "extent", "scaled"]
 
 log = logging.getLogger("priorkit")
 
@@ -23,7 +23,7 @@ NEAR = 1e-3  # by which rounding may leave [0, 1]
 
 
 @dataclass(frozen=True)
-class Units:
+class Scaling:
     """What numbers mean: brightness by their type, or where there is a ``range`` the numbers that
     they are, of which lo is 0 and hi is 1. With ``clip``, those outside become the nearest inside.
     """
@@ -63,7 +63,7 @@ class Units:
             )
 
 
-PLAIN = Units()
+PLAIN = Scaling()
 
 
 def scaled(x: Tensor) -> Tensor:

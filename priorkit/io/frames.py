@@ -14,7 +14,7 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError, PriorkitError
 from priorkit.io.arrays import numbers
-from priorkit.io.brightness import PLAIN, Units
+from priorkit.io.brightness import PLAIN, Scaling
 from priorkit.io.formats import DeepPng, Part, Tiff, deep_format
 from priorkit.io.held import indices
 from priorkit.io.places import Pick
@@ -34,14 +34,14 @@ PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
 
 
 def open_frame(
-    path: Path, shape: tuple[int, ...] | None, pick: Pick = NOTHING, units: Units = PLAIN
+    path: Path, shape: tuple[int, ...] | None, pick: Pick = NOTHING, scaling: Scaling = PLAIN
 ) -> Tensor:
     """The numbers of a picture file, as :func:`frame`. Raises BadInputError; a large file is
     refused before it is decoded, and one of several frames unless one is picked."""
     with _opened(path) as file:
         _require_small(file, path, shape, 1)
         _seek(file, path, pick)
-        return _frame(file, shape, path.name, units)
+        return _frame(file, shape, path.name, scaling)
 
 
 def open_stack(path: Path, pick: Pick) -> Tensor:
@@ -118,7 +118,7 @@ def _seek(file: Image.Image, path: Path, pick: Pick) -> None:
         file.seek(at["frame"])
 
 
-def frame(image: Image.Image, shape: tuple[int, ...] | None, units: Units = PLAIN) -> Tensor:
+def frame(image: Image.Image, shape: tuple[int, ...] | None, scaling: Scaling = PLAIN) -> Tensor:
     """The numbers of a picture (C, H, W), turned upright by its EXIF.
 
     Without a ``shape``, the numbers that it stores, bool, uint8, uint16 or float; else those of the
@@ -128,7 +128,7 @@ def frame(image: Image.Image, shape: tuple[int, ...] | None, units: Units = PLAI
     Raises BadInputError for one that can't be decoded, and for numbers of 32 bits.
     """
     try:
-        return _frame(image, shape, "A picture", units)
+        return _frame(image, shape, "A picture", scaling)
     except BadInputError:
         raise
     except Exception as error:  # of a file that ends early, or modes that Pillow can't convert
@@ -139,9 +139,11 @@ def frame(image: Image.Image, shape: tuple[int, ...] | None, units: Units = PLAI
         ) from error
 
 
-def _frame(image: Image.Image, shape: tuple[int, ...] | None, name: str, units: Units) -> Tensor:
-    if units.range is not None:
-        return framed(_frame(image, None, name, PLAIN), shape, units)
+def _frame(
+    image: Image.Image, shape: tuple[int, ...] | None, name: str, scaling: Scaling
+) -> Tensor:
+    if scaling.range is not None:
+        return framed(_frame(image, None, name, PLAIN), shape, scaling)
     if shape is not None and shape[0] not in (1, 3):
         raise BadInputError(
             f"A picture file can't be brought to the shape {dimensions(shape)}.",

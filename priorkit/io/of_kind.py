@@ -11,7 +11,7 @@ from torch import Tensor
 from priorkit.errors import BadInputError
 from priorkit.interfaces.kinds import COMPLEX, Kind
 from priorkit.io.arrays import numbers, require_finite
-from priorkit.io.brightness import PLAIN, Units, check_range
+from priorkit.io.brightness import PLAIN, Scaling, check_range
 from priorkit.io.values import arranged, dimensions
 
 __all__ = ["images_of", "refuse_picture", "require_signal"]
@@ -20,7 +20,7 @@ FEWEST = 8  # rows and columns from which on an array could be a picture
 
 
 def images_of(
-    source: Any, kind: Kind, shape: tuple[int, ...] | None, units: Units = PLAIN
+    source: Any, kind: Kind, shape: tuple[int, ...] | None, scaling: Scaling = PLAIN
 ) -> Tensor:
     """Images of a kind, from an array: one or a batch, (B, *shape).
 
@@ -32,14 +32,9 @@ def images_of(
     given = tuple(x.shape)
     if x.is_complex() and kind is not COMPLEX:
         raise BadInputError(f"{kind.many.capitalize()} are real numbers.", got="complex ones")
-    if units.range is not None and kind is COMPLEX:
-        raise BadInputError(
-            "A range is one of real numbers, and these are complex pictures.",
-            try_="x / abs(x).max()",
-        )
     if shape is not None:
         require_signal(given, shape)
-    x = arranged(x, kind, shape, units)
+    x = arranged(x, kind, shape, scaling)
     if not x.numel() or not kind.fits(x.shape[1:]) or shape not in (None, tuple(x.shape[1:])):
         want = ", ".join(map(str, ("B", *(kind.axes if shape is None else shape))))
         raise BadInputError(

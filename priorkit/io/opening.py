@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.io.brightness import PLAIN, Units, scaled
+from priorkit.io.brightness import PLAIN, Scaling, scaled
 from priorkit.io.formats import Dicom, Format, Tiff, format_of
 from priorkit.io.frames import depth, open_frame, open_stack
 from priorkit.io.held import Held, held, telling
@@ -36,7 +36,7 @@ FEW = (1, 3, 4)  # channels that an array of three axes is known by
 
 
 def picture_in(
-    path: Path, pick: Pick, shape: tuple[int, ...] | None, units: Units
+    path: Path, pick: Pick, shape: tuple[int, ...] | None, scaling: Scaling
 ) -> tuple[Tensor, Source | None] | Held:
     """A picture (C, H, W) in [0, 1], brought to ``shape`` where there is one, and the file that
     results go back into one like. An array of which the file doesn't tell what its axes are, or of
@@ -46,7 +46,7 @@ def picture_in(
     """
     format = _format(path)
     if format is None:
-        x = framed(open_frame(path, shape, pick, units), None, PLAIN)
+        x = framed(open_frame(path, shape, pick, scaling), None, PLAIN)
         return x, _of_pillow(path, x) if path.suffix.lower() in TIFF else None
     found = held(path, format, pick)
     if not found.told or found.numbers.is_complex():
@@ -56,8 +56,8 @@ def picture_in(
         source = source.framed(shape)
     x = found.planes()
     if found.opacity:
-        return framed(_over_white(x, path, units), shape, PLAIN), source
-    return framed(x, shape, units), source
+        return framed(_over_white(x, path, scaling), shape, PLAIN), source
+    return framed(x, shape, scaling), source
 
 
 def volume_in(path: Path, pick: Pick) -> tuple[Tensor, Source | None]:
@@ -159,10 +159,10 @@ def _of_pillow(path: Path, x: Tensor) -> Source:
     return Source.plain(path, Tiff(), size)
 
 
-def _over_white(x: Tensor, path: Path, units: Units) -> Tensor:
+def _over_white(x: Tensor, path: Path, scaling: Scaling) -> Tensor:
     """A picture (C, H, W) whose last channel is its opacity, in [0, 1] over white, with a
     warning."""
-    colour, opacity = units.inside(x[None, :-1])[0], scaled(x[-1:])
+    colour, opacity = scaling.inside(x[None, :-1])[0], scaled(x[-1:])
     if bool((opacity < 1).any()):
         log.warning("%s is partly transparent: it is taken over white.", path.name)
     return colour * opacity + (1 - opacity)

@@ -17,7 +17,7 @@ from priorkit.errors import BadInputError
 from priorkit.interfaces.kinds import COMPLEX, PICTURE, VOLUME, Kind, kind_of
 from priorkit.interfaces.units import Range
 from priorkit.io.arrays import MAX_DEPTH, numbers, read_array
-from priorkit.io.brightness import Units, check_range
+from priorkit.io.brightness import Scaling, check_range
 from priorkit.io.files import distinct
 from priorkit.io.formats import format_of
 from priorkit.io.frames import frame
@@ -61,7 +61,7 @@ class Pictures:
     """A batch of images (B, *shape), of pictures and volumes in [0, 1], a name for each, their
     kind, and the files of a folder that can't be read, with the reason.
 
-    ``range`` is (lo, hi), the values that 0 and 1 were, where there is one; ``sources`` are the
+    ``range`` has the values that are 0 and 1 in x, where there is one; ``sources`` are the
     files that results can go back into one like, None of an image without such.
     """
 
@@ -69,7 +69,7 @@ class Pictures:
     names: list[str]
     kind: Kind = PICTURE
     skipped: dict[str, str] = field(default_factory=dict)
-    range: tuple[float, float] | None = None
+    range: Range | None = None
     sources: list[Source | None] = field(default_factory=list)
 
 
@@ -79,7 +79,7 @@ class _How:
 
     resize: bool
     kind: str | None
-    units: Units
+    scaling: Scaling
     pick: Pick
 
 
@@ -121,7 +121,7 @@ def load(
         numbers, (H, W) or (B, H, W), is of complex pictures
     range : (lo, hi), the values that are 0 and 1: x = (values − lo)/(hi − lo). Then numbers of
         any type are what they are, and no brightness. "auto" is from the least to the greatest
-        finite value of all images together
+        finite value of all images together; of complex pictures from 0 to the greatest size
     clip : take values outside the range for the nearest inside
     dataset, slice : which one of files that hold several, where the path doesn't say
 
@@ -136,11 +136,11 @@ def load(
     if isinstance(range, str):
         if range != "auto":
             raise BadInputError("range is (lo, hi) or 'auto'.", got=repr(range))
-        scale = extent_of(source, pick, volume=known is VOLUME)
+        scale = extent_of(source, pick, known)
     elif range is not None:
         scale = _range(range)
-    found = _load(source, shape, _How(resize, kind, Units(scale, clip), pick))
-    return found if scale is None else replace(found, range=(scale.lo, scale.hi))
+    found = _load(source, shape, _How(resize, kind, Scaling(scale, clip), pick))
+    return found if scale is None else replace(found, range=scale)
 
 
 def _range(ends: Any) -> Range:
@@ -168,9 +168,9 @@ def _load(source: Any, shape: Shaped, how: _How) -> Pictures:
     require_nothing(f"a {type(source).__name__}", how.pick)
     if known is not PICTURE:
         refuse_picture(source, known, shape)
-        return _named(images_of(source, known, shape, how.units), known)
+        return _named(images_of(source, known, shape, how.scaling), known)
     if isinstance(source, Image.Image):
-        x = framed(frame(source, shape, how.units), None, _done(how.units))
+        x = framed(frame(source, shape, how.scaling), None, _done(how.scaling))
         return Pictures(x[None], ["image"])
     try:
         given = numbers(source, "A picture")
@@ -189,7 +189,7 @@ def _load(source: Any, shape: Shaped, how: _How) -> Pictures:
             got=f"{told}, an array of {dimensions(given.shape)}",
             try_="another prior, or another shape",
         )
-    return _named(images_of(given, told, shape, how.units), told)
+    return _named(images_of(given, told, shape, how.scaling), told)
 
 
 def to_pil(x: Tensor) -> Image.Image:
@@ -217,13 +217,13 @@ def _is_nested(source: Any, depth: int = 0) -> bool:
     )
 
 
-def _done(units: Units) -> Units:
+def _done(scaling: Scaling) -> Scaling:
     """Those of what was brought to [0, 1] already."""
-    return replace(units, range=None)
+    return replace(scaling, range=None)
 
 
 def _from_array(x: Tensor, shape: Shaped, how: _How) -> Pictures:
-    x = layout(x, shape, how.units)
+    x = layout(x, shape, how.scaling)
     check_range(x)
     if shape is not None and tuple(x.shape[1:]) != tuple(shape):
         if not how.resize or x.shape[1] not in (1, 3) or shape[0] not in (1, 3):
@@ -254,9 +254,9 @@ def _from_path(path: Path, shape: Shaped, how: _How) -> Pictures:
     if known is not PICTURE:
         if format_of(path) is None:
             refuse_picture(path, known, shape)
-        x = images_of(array_in(path, how.pick), known, shape, how.units)
+        x = images_of(array_in(path, how.pick), known, shape, how.scaling)
         return _named(x, known, name)
-    found = picture_in(path, how.pick, shape, how.units)
+    found = picture_in(path, how.pick, shape, how.scaling)
     if isinstance(found, Held):
         if how.kind is None:
             require_clear(found, shape)
@@ -268,7 +268,7 @@ def _from_path(path: Path, shape: Shaped, how: _How) -> Pictures:
 
 def _volume(x: Tensor, source: Source | None, shape: Shaped, how: _How, name: str) -> Pictures:
     """One volume, its numbers (C, D, H, W) as they are in its file."""
-    found = _named(images_of(x[None], VOLUME, shape, how.units), VOLUME, name)
+    found = _named(images_of(x[None], VOLUME, shape, how.scaling), VOLUME, name)
     return replace(found, sources=[source])
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from priorkit.errors import BadInputError
 
-__all__ = ["Pick", "exists", "place"]
+__all__ = ["Pick", "exists", "picked", "place"]
 
 MARK = "::"  # between a path and what is picked there
 EXAMPLE = "scan.nii.gz::slice=90"
@@ -59,6 +59,27 @@ def place(source: str | os.PathLike[str]) -> tuple[Path, Pick]:
     if not name:
         return path, Pick()
     return Path(name), _parsed(words)
+
+
+def picked(source: Any, pick: Pick) -> Any:
+    """A path, or a list of paths, with what is picked there where it doesn't say; what isn't a
+    path as it is, unless something is picked of it, which raises BadInputError.
+
+    >>> picked("scan.nii.gz", Pick(slice=90))
+    'scan.nii.gz::slice=90'
+    """
+    if not pick:
+        return source
+    if isinstance(source, (list, tuple)) and source:
+        return [picked(item, pick) for item in source]
+    if not isinstance(source, (str, os.PathLike)):
+        raise BadInputError(
+            "dataset and slice pick from a file that holds several; an array in memory is one.",
+            got=str(pick),
+            try_="x[90]",
+        )
+    path, own = place(source)
+    return f"{path}{MARK}{own.over(pick)}"
 
 
 def exists(path: Path) -> bool:

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from priorkit.errors import BadInputError, PriorkitError
-from priorkit.interfaces.kinds import VOLUME
+from priorkit.interfaces.kinds import COMPLEX, VOLUME, Kind
 from priorkit.interfaces.units import Range
 from priorkit.io.arrays import numbers, read_array
 from priorkit.io.brightness import ends, extent
@@ -93,10 +93,18 @@ def require_nothing(thing: object, pick: Pick) -> None:
         )
 
 
-def extent_of(source: Any, pick: Pick, *, volume: bool) -> Range:
-    """The range from the least to the greatest finite value of all images together. Raises
-    BadInputError where all are one number."""
-    return extent([ends(x) for x in _each(source, pick, volume)])
+def extent_of(source: Any, pick: Pick, kind: Kind) -> Range:
+    """The range from the least to the greatest finite value of all images together; of complex
+    pictures from 0 to the greatest size. Raises BadInputError where all are one number."""
+    every = list(_ends(source, pick, kind))
+    if kind is COMPLEX:
+        return extent([(0.0, part[1]) for part in every if part is not None])
+    return extent(every)
+
+
+def _ends(source: Any, pick: Pick, kind: Kind) -> Iterator[tuple[float, float] | None]:
+    for x in _each(source, pick, kind is VOLUME):
+        yield ends(x.abs() if kind is COMPLEX else x)
 
 
 def _each(source: Any, pick: Pick, volume: bool) -> Iterator[Tensor]:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces.kinds import COMPLEX, PICTURE, Kind
-from priorkit.io.brightness import PLAIN, Units, check_range
+from priorkit.io.brightness import PLAIN, Scaling, check_range
 
 __all__ = [
     "LUMA",
@@ -32,33 +32,37 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in Pillow's convert("L")
 
 
-def arranged(x: Tensor, kind: Kind, shape: tuple[int, ...] | None, units: Units = PLAIN) -> Tensor:
+def arranged(
+    x: Tensor, kind: Kind, shape: tuple[int, ...] | None, scaling: Scaling = PLAIN
+) -> Tensor:
     """The numbers of one image or of a batch as those of a kind: pictures as :func:`layout`, other
-    brightness as in :class:`~priorkit.io.brightness.Units`, complex numbers as two channels, all
+    brightness as in :class:`~priorkit.io.brightness.Scaling`, complex numbers as two channels, all
     else as it is, unless there is a range.
 
     One channel needs no axis of its own, and one image no batch. Whether the result
     is (B, *shape) is left to be checked. Raises as these.
     """
     if kind is PICTURE:
-        return layout(x, shape, units) if x.ndim in (2, 3, 4) and 0 not in x.shape else x
-    if kind is COMPLEX and x.is_complex():
-        x = torch.view_as_real(x).movedim(-1, -3)
-    x = units.inside(x) if kind.bounded or units.range is not None else x
+        return layout(x, shape, scaling) if x.ndim in (2, 3, 4) and 0 not in x.shape else x
+    if kind is COMPLEX:
+        x = torch.view_as_real(x).movedim(-1, -3) if x.is_complex() else x
+        x = x if scaling.range is None else scaling.range.inside(x)
+    elif kind.bounded or scaling.range is not None:
+        x = scaling.inside(x)
     axes = len(kind.axes)
     if shape is not None and shape[0] == 1 < axes and x.shape[1 - axes :] == shape[1:]:
         x = x.reshape(-1, *shape) if x.ndim <= axes else x
     return x[None] if x.ndim == axes else x
 
 
-def layout(x: Tensor, shape: tuple[int, ...] | None = None, units: Units = PLAIN) -> Tensor:
+def layout(x: Tensor, shape: tuple[int, ...] | None = None, scaling: Scaling = PLAIN) -> Tensor:
     """(H, W), (H, W, C), (C, H, W) or a batch of them → (B, C, H, W), whole numbers as brightness.
 
     An array that has the ``shape`` (C, H, W) keeps its order; in others, channels are last where
     they can't be first. Four channels at the end are colour and opacity, taken over white; of
     numbers in a range of their own they are four channels.
 
-    Raises BadInputError for other shapes, and as :class:`~priorkit.io.brightness.Units`.
+    Raises BadInputError for other shapes, and as :class:`~priorkit.io.brightness.Scaling`.
     """
     given = tuple(x.shape)
     if x.ndim == 2:
@@ -75,8 +79,8 @@ def layout(x: Tensor, shape: tuple[int, ...] | None = None, units: Units = PLAIN
     if shape is not None:  # the order is known from the shape, not guessed
         fits = tuple(x.shape[1:]) == tuple(shape)
         last = not fits and (last or tuple(x.shape[1:]) == (*shape[1:], shape[0]))
-    x = units.inside(x.permute(0, 3, 1, 2) if last else x)
-    if units.range is None and last and x.shape[1] == 4 and (shape is None or shape[0] != 4):
+    x = scaling.inside(x.permute(0, 3, 1, 2) if last else x)
+    if scaling.range is None and last and x.shape[1] == 4 and (shape is None or shape[0] != 4):
         check_range(x)
         colour, alpha = x[:, :3], x[:, 3:]
         if bool((alpha < 1).any()):
@@ -103,12 +107,12 @@ def require_one_size(sizes: Sequence[tuple[int, ...]], or_else: str | None = Non
     )
 
 
-def framed(x: Tensor, shape: tuple[int, ...] | None, units: Units) -> Tensor:
+def framed(x: Tensor, shape: tuple[int, ...] | None, scaling: Scaling) -> Tensor:
     """The numbers of a picture (C, H, W) as [0, 1], as large as they are or brought to ``shape``.
 
     Raises BadInputError for values and channels that can't be.
     """
-    x = units.inside(x[None])
+    x = scaling.inside(x[None])
     check_range(x)
     if shape is None or tuple(x.shape[1:]) == tuple(shape):
         return x[0]

@@ -14,6 +14,7 @@ from torch import Tensor
 from priorkit.errors import BadInputError, PriorkitError
 from priorkit.interfaces import Snapshot
 from priorkit.io.pictures import Pictures, astronaut
+from priorkit.io.places import Pick, picked
 from priorkit.results import record
 from priorkit.results.comparison import Comparison
 from priorkit.results.contender import Contender
@@ -22,6 +23,7 @@ from priorkit.run.journal import Journal, digest, opened
 from priorkit.run.measure import simulate
 from priorkit.run.memory import Plan
 from priorkit.run.setup import Setup
+from priorkit.settings.config import split
 from priorkit.settings.keywords import Shared
 from priorkit.settings.options import plain
 from priorkit.verbs.contest import Entries, common_shape, contestant, entries_of, set_up_all
@@ -83,6 +85,8 @@ def compare(
         )
     entries = entries_of(contestants, counts, {"op": op, **settings})
     x = astronaut() if x is None else x
+    said = split(settings)[0]
+    x = picked(x, Pick(said.dataset, said.slice))
     shape, resize = common_shape(entries, settings), bool(settings.get("resize"))
     images = load_framed(x, shape, resize=resize, kind=settings.get("kind"))
     with opened(out, resume=resume, inputs=[x, priors, op, settings]) as journal:

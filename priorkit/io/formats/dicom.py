@@ -75,6 +75,8 @@ class Dicom(Writable):
         _require_honest(file, part)
         frame = at.get("frame")
         stored = np.asarray(pixel_array(file, index=frame if part.extent("frame") > 1 else None))
+        if int(file.BitsAllocated) == 1:
+            return stored.astype(bool)
         if _is_palette(file):
             return np.asarray(apply_color_lut(stored, file))
         if frame is not None or part.extent("frame") == 1:
