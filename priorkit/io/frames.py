@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -10,34 +12,69 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from priorkit.errors import BadInputError
+from priorkit.errors import BadInputError, PriorkitError
 from priorkit.io.arrays import numbers
-from priorkit.io.values import centre_box, check_range, dimensions, resized, scaled
+from priorkit.io.brightness import PLAIN, Scaling
+from priorkit.io.formats import DeepPng, Part, Tiff, deep_format
+from priorkit.io.held import indices
+from priorkit.io.places import Pick
+from priorkit.io.values import centre_box, dimensions, framed
 
-__all__ = ["MAX_PIXELS", "frame", "open_frame"]
+__all__ = ["MAX_PIXELS", "depth", "frame", "open_frame", "open_stack"]
 
 log = logging.getLogger("priorkit")
 
 MAX_PIXELS = 50_000_000  # of a file that is resized; a larger one is refused undecoded
 MAX_WHOLE = 16_000_000  # of a file that is taken as it is
 ORIENTATION = 0x0112  # the tag of EXIF
+NOTHING = Pick()
+# Their further frames are previews, maps or layers of the first.
+ONE_PICTURE = ("MPO", "PSD", "ICO", "ICNS", "CUR")
 PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
 
 
-def open_frame(path: Path, shape: tuple[int, ...] | None) -> Tensor:
+def open_frame(
+    path: Path, shape: tuple[int, ...] | None, pick: Pick = NOTHING, scaling: Scaling = PLAIN
+) -> Tensor:
     """The numbers of a picture file, as :func:`frame`. Raises BadInputError; a large file is
-    refused before it is decoded."""
+    refused before it is decoded, and one of several frames unless one is picked."""
+    with _opened(path) as file:
+        _require_small(file, path, shape, 1)
+        _seek(file, path, pick)
+        return _frame(file, shape, path.name, scaling)
+
+
+def open_stack(path: Path, pick: Pick) -> Tensor:
+    """The frames of a picture file behind one another, numbers (C, D, H, W). Raises as
+    :func:`open_frame`."""
+    with _opened(path) as file:
+        count = _count(file)
+        _require_small(file, path, None, count)
+        which = [pick.slice or pick.frame or 0] if pick else range(count)
+        planes = []
+        for number in which:
+            _seek(file, path, pick or Pick(frame=number) if count > 1 else pick)
+            planes.append(_frame(file, None, path.name, PLAIN))
+        if len({(plane.shape, plane.dtype) for plane in planes}) > 1:
+            raise BadInputError(f"The frames of {path} are not of one size and type.")
+        return torch.stack(planes, 1)
+
+
+def depth(path: Path) -> DeepPng | Tiff | None:
+    """What reads the numbers of a picture file that Pillow would change; None of all others.
+    Raises BadInputError as :func:`open_frame`."""
+    with _opened(path) as file:
+        _require_small(file, path, (1, 1, 1), 1)
+        return deep_format(file)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """A picture file; what Pillow raises while it is open becomes one line."""
     try:
         with Image.open(path) as file:
-            limit = MAX_WHOLE if shape is None else MAX_PIXELS
-            if file.width * file.height > limit:
-                raise BadInputError(
-                    f"{path} has more than {limit // 1_000_000} million pixels.",
-                    got=f"{file.width}×{file.height}",
-                    try_="shape=(3, 64, 64), to crop and resize it" if shape is None else None,
-                )
-            return _frame(file, shape, path.name)
-    except BadInputError:
+            yield file
+    except PriorkitError:
         raise
     except Exception as error:  # Pillow raises many kinds for a damaged file
         raise BadInputError(
@@ -47,16 +84,51 @@ def open_frame(path: Path, shape: tuple[int, ...] | None) -> Tensor:
         ) from error
 
 
-def frame(image: Image.Image, shape: tuple[int, ...] | None) -> Tensor:
+def _require_small(
+    file: Image.Image, path: Path, shape: tuple[int, ...] | None, count: int
+) -> None:
+    limit = MAX_WHOLE if shape is None else MAX_PIXELS
+    if file.width * file.height * count > limit:
+        raise BadInputError(
+            f"{path} has more than {limit // 1_000_000} million pixels.",
+            got=f"{file.width}×{file.height}" + (f", {count} frames" if count > 1 else ""),
+            try_="shape=(3, 64, 64), to crop and resize it"
+            if shape is None and count == 1
+            else None,
+        )
+
+
+def _count(file: Image.Image) -> int:
+    """How many frames there are. What some formats call frames are previews or layers of one."""
+    return 1 if file.format in ONE_PICTURE else int(getattr(file, "n_frames", 1))
+
+
+def _seek(file: Image.Image, path: Path, pick: Pick) -> None:
+    """Go to the frame that was picked. Raises BadInputError where there are several, and none
+    was."""
+    count = _count(file)
+    shape: tuple[int, ...] = (file.height, file.width)
+    axes: tuple[str, ...] = ("row", "column")
+    if count > 1:
+        shape, axes = (count, *shape), ("frame", *axes)
+    if pick.dataset is not None:
+        raise BadInputError(f"{path} holds no dataset {pick.dataset!r}: it is a picture.")
+    at = indices(path, Part("", shape, np.dtype(np.uint8), axes), pick, stack=False)
+    if count > 1:
+        file.seek(at["frame"])
+
+
+def frame(image: Image.Image, shape: tuple[int, ...] | None, scaling: Scaling = PLAIN) -> Tensor:
     """The numbers of a picture (C, H, W), turned upright by its EXIF.
 
     Without a ``shape``, the numbers that it stores, bool, uint8, uint16 or float; else those of the
-    largest centred box of these proportions, resized, uint8 or floats in [0, 1].
+    largest centred box of these proportions, resized, uint8 or floats in [0, 1]. Where there is a
+    range they are floats in [0, 1].
 
     Raises BadInputError for one that can't be decoded, and for numbers of 32 bits.
     """
     try:
-        return _frame(image, shape, "A picture")
+        return _frame(image, shape, "A picture", scaling)
     except BadInputError:
         raise
     except Exception as error:  # of a file that ends early, or modes that Pillow can't convert
@@ -67,7 +139,11 @@ def frame(image: Image.Image, shape: tuple[int, ...] | None) -> Tensor:
         ) from error
 
 
-def _frame(image: Image.Image, shape: tuple[int, ...] | None, name: str) -> Tensor:
+def _frame(
+    image: Image.Image, shape: tuple[int, ...] | None, name: str, scaling: Scaling
+) -> Tensor:
+    if scaling.range is not None:
+        return framed(_frame(image, None, name, PLAIN), shape, scaling)
     if shape is not None and shape[0] not in (1, 3):
         raise BadInputError(
             f"A picture file can't be brought to the shape {dimensions(shape)}.",
@@ -84,9 +160,7 @@ def _frame(image: Image.Image, shape: tuple[int, ...] | None, name: str) -> Tens
         x = x.to(torch.uint16) if image.mode == "I" else x
         if shape is None:
             return x
-        x = scaled(x[None])
-        check_range(x)
-        return resized(x, shape)[0]
+        return framed(x, shape, PLAIN)
     if shape is None and image.mode == "1":
         return numbers(image, name)[None]
     if shape is not None:  # cropped first, since the next steps copy

@@ -16,53 +16,71 @@ from torch import Tensor
 from priorkit.errors import BadInputError
 from priorkit.interfaces.kinds import COMPLEX, PICTURE, VOLUME, Kind, kind_of
 from priorkit.interfaces.units import Range
-from priorkit.io.arrays import MAX_DEPTH, numbers, read_array, require_finite
+from priorkit.io.arrays import MAX_DEPTH, numbers, read_array
+from priorkit.io.brightness import Scaling, check_range
 from priorkit.io.files import distinct
-from priorkit.io.frames import frame, open_frame
-from priorkit.io.values import (
-    arranged,
-    check_range,
-    dimensions,
-    layout,
-    require_one_size,
-    resized,
-    scaled,
+from priorkit.io.formats import format_of
+from priorkit.io.frames import frame
+from priorkit.io.held import Held
+from priorkit.io.listing import SUFFIXES, images_in, is_dicom, is_folder, is_image, text
+from priorkit.io.of_kind import images_of, refuse_picture, require_signal
+from priorkit.io.opening import (
+    array_in,
+    name_of,
+    picture_in,
+    require_clear,
+    volume_in,
+    volume_of,
 )
+from priorkit.io.places import Pick, place
+from priorkit.io.raw import extent_of, raw, raw_from, require_nothing
+from priorkit.io.sources import Source
+from priorkit.io.values import dimensions, framed, layout, require_one_size, resized
 
 __all__ = [
     "Pictures",
     "astronaut",
     "dimensions",
     "images_of",
+    "is_image",
     "load",
     "raw",
+    "raw_from",
     "require_signal",
     "to_pil",
 ]
 
 log = logging.getLogger("priorkit")
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
-# Pictures that are not read from a folder; the log names them.
-OTHERS = (
-    *(".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".ico", ".svg", ".psd", ".eps", ".jp2"),
-    *(".heic", ".heif", ".avif", ".jxl", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2"),
-    *(".exr", ".hdr", ".dcm", ".nii", ".fits"),
-)
 VOLUME_BATCH = 5  # dimensions of an array (B, C, D, H, W)
-FEWEST = 8  # rows and columns from which on an array could be a picture
+Shaped = tuple[int, ...] | None
 
 
 @dataclass(frozen=True)
 class Pictures:
     """A batch of images (B, *shape), of pictures and volumes in [0, 1], a name for each, their
-    kind, and the files of a folder that can't be read, with the reason."""
+    kind, and the files of a folder that can't be read, with the reason.
+
+    ``range`` has the values that are 0 and 1 in x, where there is one; ``sources`` are the
+    files that results can go back into one like, None of an image without such.
+    """
 
     x: Tensor
     names: list[str]
     kind: Kind = PICTURE
     skipped: dict[str, str] = field(default_factory=dict)
     range: Range | None = None
+    sources: list[Source | None] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _How:
+    """How images are read: what :func:`load` was told of them."""
+
+    resize: bool
+    kind: str | None
+    scaling: Scaling
+    pick: Pick
 
 
 def astronaut() -> Path:
@@ -72,12 +90,14 @@ def astronaut() -> Path:
 
 def load(
     source: Any,
-    shape: tuple[int, ...] | None = None,
+    shape: Shaped = None,
     *,
     resize: bool = False,
     kind: str | None = None,
     range: tuple[float, float] | Literal["auto"] | None = None,
     clip: bool = False,
+    dataset: str | None = None,
+    slice: int | None = None,
 ) -> Pictures:
     """Read images from a path, a folder, PIL, numpy or torch.
 
@@ -85,11 +105,12 @@ def load(
 
     Parameters
     ----------
-    source : a picture or .npy file, a folder of pictures, a PIL image, an array, tensor or lists
-        of numbers (H, W), (H, W, C), (C, H, W), (B, H, W, C) or (B, C, H, W); uint8 in 0..255,
-        uint16 in 0..65535, bool, or float in [0, 1]; or a list of any of these. What is partly
-        transparent is taken over white, with a warning. Files and PIL images are turned as
-        their EXIF says.
+    source : a file, of pictures or of an instrument (see docs/files.md), perhaps with what is
+        picked there, ``scan.nii.gz::slice=90``; a .npy file, a folder of files, a PIL image, an
+        array, tensor or lists of numbers (H, W), (H, W, C), (C, H, W), (B, H, W, C) or
+        (B, C, H, W); uint8 in 0..255, uint16 in 0..65535, bool, or float in [0, 1]; or a list of
+        any of these. What is partly transparent is taken over white, with a warning. Files and
+        PIL images are turned as their EXIF says.
     shape : (C, H, W) to bring files and PIL images to: the largest centred box of these
         proportions, resized with antialiased bilinear. Arrays are taken as they are and
         must have this shape. (d,) asks for vectors, (C, N) for signals, (C, D, H, W) for volumes:
@@ -98,44 +119,59 @@ def load(
     kind : of the images, see :mod:`priorkit.interfaces.kinds`, where neither the shape nor the
         array tells it. An array of five dimensions is of volumes, (B, C, D, H, W); one of complex
         numbers, (H, W) or (B, H, W), is of complex pictures
+    range : (lo, hi), the values that are 0 and 1: x = (values − lo)/(hi − lo). Then numbers of
+        any type are what they are, and no brightness. "auto" is from the least to the greatest
+        finite value of all images together; of complex pictures from 0 to the greatest size
+    clip : take values outside the range for the nearest inside
+    dataset, slice : which one of files that hold several, where the path doesn't say
 
-    Raises BadInputError for anything that isn't a picture, NaN, values out of range, and arrays
-    with masked entries.
+    Raises BadInputError for anything that isn't a picture, NaN, values out of range, arrays with
+    masked entries, and files of several images of which none is picked.
     """
-    if range is not None:  # TODO formats
-        known = kind_of(shape, kind)
-        source = read_array(Path(source)) if isinstance(source, (str, os.PathLike)) else source
-        given = numbers(source, "x")
-        given = given.to(torch.complex128 if given.is_complex() else torch.float64)
-        if known is COMPLEX and given.is_complex():
-            given = torch.view_as_real(given).movedim(-1, -3)
-        if range == "auto":
-            lo, hi = float(given.min()), float(given.max())
-            lo, hi = (0.0, float(given.abs().max())) if known is COMPLEX else (lo, hi)
-        else:
-            lo, hi = range
-        found = Range(lo, hi)
-        inside = found.inside(given)
-        if (
-            known is not COMPLEX
-            and not clip
-            and (count := int(((inside < 0) | (inside > 1)).sum()))
-        ):
-            raise BadInputError(f"{count} outside", try_="clip=True")
-        inside = inside.clamp(0, 1) if clip else inside
-        return replace(load(inside, shape, kind=kind, resize=resize), range=found)
     known = kind_of(shape, kind)
-    if known is not PICTURE:
-        return _named(images_of(source, known, shape), known)
+    pick = Pick(dataset, slice)
+    if clip and range is None:
+        raise BadInputError("clip is about values outside of a range.", try_="range=(lo, hi)")
+    scale: Range | None = None
+    if isinstance(range, str):
+        if range != "auto":
+            raise BadInputError("range is (lo, hi) or 'auto'.", got=repr(range))
+        scale = extent_of(source, pick, known)
+    elif range is not None:
+        scale = _range(range)
+    found = _load(source, shape, _How(resize, kind, Scaling(scale, clip), pick))
+    return found if scale is None else replace(found, range=scale)
+
+
+def _range(ends: Any) -> Range:
+    """A range that somebody said. Raises BadInputError."""
+    try:
+        low, high = (float(end) for end in ends)
+    except (TypeError, ValueError) as error:
+        raise BadInputError(
+            "range is (lo, hi), two numbers, or 'auto'.", got=repr(ends)[:60]
+        ) from error
+    return Range(low, high)
+
+
+def _load(source: Any, shape: Shaped, how: _How) -> Pictures:
+    known = kind_of(shape, how.kind)
     if isinstance(source, (list, tuple)):
-        if not source:
+        if not source and known is PICTURE:
             raise BadInputError("No pictures given.", got="an empty list")
-        if not _is_nested(source):
-            return _batch([load(item, shape, resize=resize, kind=kind) for item in source])
+        paths = source and all(isinstance(item, (str, os.PathLike)) for item in source)
+        if paths or (known is PICTURE and not _is_nested(source)):
+            return _batch([_load(item, shape, how) for item in source])
     if isinstance(source, (str, os.PathLike)):
-        return _from_path(Path(source), shape, resize, kind)
+        path, own = place(source)
+        return _from_path(path, shape, replace(how, pick=own.over(how.pick)))
+    require_nothing(f"a {type(source).__name__}", how.pick)
+    if known is not PICTURE:
+        refuse_picture(source, known, shape)
+        return _named(images_of(source, known, shape, how.scaling), known)
     if isinstance(source, Image.Image):
-        return Pictures(_checked(frame(source, shape)), ["image"])
+        x = framed(frame(source, shape, how.scaling), None, _done(how.scaling))
+        return Pictures(x[None], ["image"])
     try:
         given = numbers(source, "A picture")
     except BadInputError as error:
@@ -145,90 +181,15 @@ def load(
     if given.ndim == 0:
         raise _no_picture(source)
     told = COMPLEX if given.is_complex() else VOLUME if given.ndim == VOLUME_BATCH else PICTURE
-    if told is PICTURE or kind is not None:
-        return _from_array(given, shape, resize)
+    if told is PICTURE or how.kind is not None:
+        return _from_array(given, shape, how)
     if shape is not None and not told.fits(shape):
         raise BadInputError(
             f"x must be {PICTURE}, of {dimensions(shape)} here.",
             got=f"{told}, an array of {dimensions(given.shape)}",
             try_="another prior, or another shape",
         )
-    return _named(images_of(given, told, shape), told)
-
-
-def raw(source: Any, what: str) -> Tensor:
-    """The numbers of a measurement or a start, not scaled, since their meaning depends on the
-    operator. A picture file or a PIL image gives (1, C, H, W), a list of these a batch.
-
-    ``what`` names it in errors: "The measurement y". Raises BadInputError.
-    """
-    if isinstance(source, (str, os.PathLike)):
-        path = Path(source)
-        if path.suffix == ".npy":
-            return numbers(read_array(path), what)
-        files = _files(path)[0] if _is_folder(path) else [path]
-        frames = [open_frame(file, None) for file in files]
-        require_one_size([tuple(picture.shape) for picture in frames])
-        return numbers(frames, what)
-    if isinstance(source, Image.Image):
-        return frame(source, None)[None]
-    if isinstance(source, (list, tuple)) and all(
-        isinstance(item, (str, os.PathLike, Image.Image)) for item in source
-    ):
-        parts = [raw(item, what) for item in source]
-        require_one_size([tuple(p.shape) for part in parts if part.ndim == 4 for p in part])
-        return numbers([part[0] if len(part) == 1 else part for part in parts], what)
-    return numbers(source, what)
-
-
-def images_of(source: Any, kind: Kind, shape: tuple[int, ...] | None) -> Tensor:
-    """Images of a kind, from an array or a .npy file: one or a batch, (B, *shape).
-
-    Complex numbers (H, W) are complex pictures. Raises BadInputError for other shapes and values,
-    for files of pictures, and where an array of two dimensions could as well be one gray picture.
-    """
-    many = kind.many if shape is None else f"{kind.many} of {dimensions(shape)} numbers"
-    if isinstance(source, (str, os.PathLike)) and str(source).endswith(".npy"):
-        source = read_array(Path(source))
-    if isinstance(source, (str, os.PathLike, Image.Image)):
-        if kind.has_pixels:
-            raise BadInputError(
-                f"x must be {kind}: an array, or a .npy file.",
-                got="a picture" if isinstance(source, Image.Image) else str(source),
-            )
-        sides = shape if shape is not None and len(shape) == 2 else (64, 64)
-        raise BadInputError(
-            "The shape of a picture is (channels, height, width).",
-            got=f"kind={kind.name!r}" if shape is None else f"shape={shape}, of {kind.many}",
-            try_=f"shape={(3, *sides)}, or {(1, *sides)} for gray",
-        )
-    x = numbers(source, f"This is about {many}: what is given")
-    given = tuple(x.shape)
-    if x.is_complex() and kind is not COMPLEX:
-        raise BadInputError(f"{kind.many.capitalize()} are real numbers.", got="complex ones")
-    if shape is not None:
-        require_signal(given, shape)
-    x = arranged(x, kind, shape)
-    if not x.numel() or not kind.fits(x.shape[1:]) or shape not in (None, tuple(x.shape[1:])):
-        want = ", ".join(map(str, ("B", *(kind.axes if shape is None else shape))))
-        raise BadInputError(
-            f"{kind.many.capitalize()} must be ({want}) here.", got=f"shape {given}"
-        )
-    if kind.bounded:
-        check_range(x)
-    x = x if x.is_floating_point() else x.double()
-    require_finite(x, f"A {kind.name}")
-    return x.contiguous()
-
-
-def require_signal(given: tuple[int, ...], shape: tuple[int, ...]) -> None:
-    """Refuse an array (C, N) for signals of that shape that could be a gray picture (H, W)."""
-    if len(shape) == 2 and given == shape and min(shape) >= FEWEST:
-        raise BadInputError(
-            f"An array of the shape {shape} could be one signal of {shape[0]} channels, or a "
-            "gray picture.",
-            try_=f"shape={(1, *shape)} for a picture, or x[None] for a signal",
-        )
+    return _named(images_of(given, told, shape, how.scaling), told)
 
 
 def to_pil(x: Tensor) -> Image.Image:
@@ -256,18 +217,16 @@ def _is_nested(source: Any, depth: int = 0) -> bool:
     )
 
 
-def _checked(x: Tensor) -> Tensor:
-    """One picture (C, H, W) as a batch in [0, 1]."""
-    x = scaled(x)[None]
-    check_range(x)
-    return x
+def _done(scaling: Scaling) -> Scaling:
+    """Those of what was brought to [0, 1] already."""
+    return replace(scaling, range=None)
 
 
-def _from_array(x: Tensor, shape: tuple[int, ...] | None, resize: bool) -> Pictures:
-    x = layout(x, shape)
+def _from_array(x: Tensor, shape: Shaped, how: _How) -> Pictures:
+    x = layout(x, shape, how.scaling)
     check_range(x)
     if shape is not None and tuple(x.shape[1:]) != tuple(shape):
-        if not resize or x.shape[1] not in (1, 3) or shape[0] not in (1, 3):
+        if not how.resize or x.shape[1] not in (1, 3) or shape[0] not in (1, 3):
             raise BadInputError(
                 f"An array of pictures must be {dimensions(shape)} here.",
                 got=dimensions(x.shape[1:]),
@@ -277,73 +236,61 @@ def _from_array(x: Tensor, shape: tuple[int, ...] | None, resize: bool) -> Pictu
     return _named(x.contiguous(), PICTURE)
 
 
-def _named(x: Tensor, kind: Kind) -> Pictures:
+def _named(x: Tensor, kind: Kind, name: str | None = None) -> Pictures:
     """A batch of a kind; several have numbers as names."""
-    alone = "image" if kind is PICTURE else kind.name
+    alone = name or ("image" if kind is PICTURE else kind.name)
     return Pictures(x, [f"{i:04d}" for i in range(len(x))] if len(x) > 1 else [alone], kind)
 
 
-def _is_folder(path: Path) -> bool:
-    """Whether a path is a folder. Raises BadInputError where nothing is there."""
-    try:
-        path.stat()
-    except FileNotFoundError as error:
-        raise BadInputError(f"There is no file {path}.") from error
-    except (OSError, ValueError) as error:  # too long, or a name that no file can have
-        raise BadInputError("This path can't be read.", got=f"{str(path)[:80]!r}") from error
-    return path.is_dir()
-
-
-def _from_path(
-    path: Path, shape: tuple[int, ...] | None, resize: bool = False, kind: str | None = None
-) -> Pictures:
-    if _is_folder(path):
-        return _from_folder(path, shape)
+def _from_path(path: Path, shape: Shaped, how: _How) -> Pictures:
+    known, name = kind_of(shape, how.kind), name_of(path, how.pick)
+    if is_folder(path):
+        return _from_folder(path, shape, how)
     if path.suffix == ".npy":
-        return load(read_array(path), shape, resize=resize, kind=kind)
-    return Pictures(_checked(open_frame(path, shape)), [_text(path.stem)])
+        require_nothing(path, how.pick)
+        return _load(read_array(path), shape, replace(how, pick=Pick()))
+    if known is VOLUME:
+        return _volume(*volume_in(path, how.pick), shape, how, name)
+    if known is not PICTURE:
+        if format_of(path) is None:
+            refuse_picture(path, known, shape)
+        x = images_of(array_in(path, how.pick), known, shape, how.scaling)
+        return _named(x, known, name)
+    found = picture_in(path, how.pick, shape, how.scaling)
+    if isinstance(found, Held):
+        if how.kind is None:
+            require_clear(found, shape)
+        made = _load(found.numbers, shape, replace(how, pick=Pick()))
+        return replace(made, names=[name]) if len(made.names) == 1 else made
+    x, source = found
+    return Pictures(x[None], [name], sources=[source])
 
 
-def _text(name: str) -> str:
-    """The name of a file as Unicode, whatever bytes it is made of."""
-    return name.encode("utf-8", "replace").decode()
+def _volume(x: Tensor, source: Source | None, shape: Shaped, how: _How, name: str) -> Pictures:
+    """One volume, its numbers (C, D, H, W) as they are in its file."""
+    found = _named(images_of(x[None], VOLUME, shape, how.scaling), VOLUME, name)
+    return replace(found, sources=[source])
 
 
-def _files(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The pictures of a folder that can be read, and those of other formats, which can't.
-
-    Raises BadInputError where there are none of the first, or the folder can't be read.
-    """
-    try:
-        every = sorted(folder.iterdir())
-    except OSError as error:
-        raise BadInputError(f"The folder {folder} can't be read.", got=error.strerror) from error
-    files = [path for path in every if path.suffix.lower() in SUFFIXES]
-    others = [path for path in every if path.suffix.lower() in OTHERS]
-    if not files:
-        names = ", ".join(_text(path.name) for path in others[:3])
-        raise BadInputError(
-            f"No pictures in the folder {folder}.", got=names or None, try_="PNG or JPEG files"
-        )
-    return files, others
-
-
-def _from_folder(folder: Path, shape: tuple[int, ...] | None) -> Pictures:
-    """The files that can be read; the others are listed. Raises where none can."""
-    files, others = _files(folder)
+def _from_folder(folder: Path, shape: Shaped, how: _How) -> Pictures:
+    """The files that can be read; the others are listed. Raises where none can. DICOM files are
+    the slices of one volume, where volumes are asked for."""
+    files, others = images_in(folder)
+    if kind_of(shape, how.kind) is VOLUME and all(is_dicom(path) for path in files):
+        return _volume(*volume_of(files, how.pick), shape, how, text(folder.name))
     parts = []
     skipped = {
-        _text(path.name): f"{path.suffix} files are not read out of a folder. "
+        text(path.name): f"{path.suffix} files are not read out of a folder. "
         f"Try: {', '.join(SUFFIXES)}"
         for path in others
     }
     errors = []
     for path in files:
         try:
-            parts.append(_from_path(path, shape))
+            parts.append(_from_path(path, shape, how))
         except BadInputError as error:
             errors.append(error)
-            skipped[_text(path.name)] = str(error)
+            skipped[text(path.name)] = str(error)
     if not parts:
         raise errors[0]
     for name, reason in skipped.items():
@@ -360,4 +307,6 @@ def _batch(parts: list[Pictures]) -> Pictures:
     )
     names = distinct([n for p in parts for n in p.names])
     skipped = {name: reason for p in parts for name, reason in p.skipped.items()}
-    return Pictures(torch.cat([p.x for p in parts]), names, parts[0].kind, skipped)
+    sources = [s for p in parts for s in p.sources or [None] * len(p.x)]
+    kind = parts[0].kind
+    return Pictures(torch.cat([p.x for p in parts]), names, kind, skipped, sources=sources)

@@ -1,4 +1,4 @@
-"""What the numbers of a picture mean: layout, range, and whole numbers as brightness."""
+"""The layout of arrays of pictures, and their size."""
 
 from __future__ import annotations
 
@@ -13,73 +13,56 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces.kinds import COMPLEX, PICTURE, Kind
-from priorkit.io.arrays import MISSING, require_finite
+from priorkit.io.brightness import PLAIN, Scaling, check_range
 
 __all__ = [
     "LUMA",
     "arranged",
     "centre_box",
-    "check_range",
     "dimensions",
+    "framed",
     "layout",
     "require_one_size",
     "resized",
-    "scaled",
 ]
 
 log = logging.getLogger("priorkit")
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in Pillow's convert("L")
-WHITE = {torch.bool: 1, torch.uint8: 255, torch.uint16: 65535}  # the number that means 1.0
 
 
-def scaled(x: Tensor) -> Tensor:
-    """Brightness as floats: bool, uint8 and uint16 from 0 … 1, 255 and 65535 to [0, 1]; floats as
-    they are. No other function converts brightness. Raises BadInputError for other types.
-
-    >>> scaled(torch.tensor([0, 51, 255], dtype=torch.uint8)).tolist()
-    [0.0, 0.20000000298023224, 1.0]
-    """
-    if x.dtype in WHITE:
-        return x.float() / WHITE[x.dtype]
-    if not x.is_floating_point():
-        whole = not x.is_complex()
-        raise BadInputError(
-            "Pictures are bool, uint8, uint16, or float in [0, 1].",
-            got=f"{x.dtype}".removeprefix("torch."),
-            try_="x / x.max() for a picture, y.astype(float) for a measurement in units of its own"
-            if whole
-            else None,
-        )
-    return x
-
-
-def arranged(x: Tensor, kind: Kind, shape: tuple[int, ...] | None) -> Tensor:
+def arranged(
+    x: Tensor, kind: Kind, shape: tuple[int, ...] | None, scaling: Scaling = PLAIN
+) -> Tensor:
     """The numbers of one image or of a batch as those of a kind: pictures as :func:`layout`, other
-    brightness as :func:`scaled`, complex numbers as two channels, all else as it is.
+    brightness as in :class:`~priorkit.io.brightness.Scaling`, complex numbers as two channels, all
+    else as it is, unless there is a range.
 
     One channel needs no axis of its own, and one image no batch. Whether the result
     is (B, *shape) is left to be checked. Raises as these.
     """
     if kind is PICTURE:
-        return layout(x, shape) if x.ndim in (2, 3, 4) and 0 not in x.shape else x
-    if kind is COMPLEX and x.is_complex():
-        x = torch.view_as_real(x).movedim(-1, -3)
-    x = scaled(x) if kind.bounded else x
+        return layout(x, shape, scaling) if x.ndim in (2, 3, 4) and 0 not in x.shape else x
+    if kind is COMPLEX:
+        x = torch.view_as_real(x).movedim(-1, -3) if x.is_complex() else x
+        x = x if scaling.range is None else scaling.range.inside(x)
+    elif kind.bounded or scaling.range is not None:
+        x = scaling.inside(x)
     axes = len(kind.axes)
     if shape is not None and shape[0] == 1 < axes and x.shape[1 - axes :] == shape[1:]:
         x = x.reshape(-1, *shape) if x.ndim <= axes else x
     return x[None] if x.ndim == axes else x
 
 
-def layout(x: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
+def layout(x: Tensor, shape: tuple[int, ...] | None = None, scaling: Scaling = PLAIN) -> Tensor:
     """(H, W), (H, W, C), (C, H, W) or a batch of them → (B, C, H, W), whole numbers as brightness.
 
     An array that has the ``shape`` (C, H, W) keeps its order; in others, channels are last where
-    they can't be first. Four channels at the end are colour and opacity, taken over white.
+    they can't be first. Four channels at the end are colour and opacity, taken over white; of
+    numbers in a range of their own they are four channels.
 
-    Raises BadInputError for other shapes, and as :func:`scaled`.
+    Raises BadInputError for other shapes, and as :class:`~priorkit.io.brightness.Scaling`.
     """
     given = tuple(x.shape)
     if x.ndim == 2:
@@ -96,26 +79,14 @@ def layout(x: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
     if shape is not None:  # the order is known from the shape, not guessed
         fits = tuple(x.shape[1:]) == tuple(shape)
         last = not fits and (last or tuple(x.shape[1:]) == (*shape[1:], shape[0]))
-    x = scaled(x.permute(0, 3, 1, 2) if last else x)
-    if last and x.shape[1] == 4 and (shape is None or shape[0] != 4):
+    x = scaling.inside(x.permute(0, 3, 1, 2) if last else x)
+    if scaling.range is None and last and x.shape[1] == 4 and (shape is None or shape[0] != 4):
         check_range(x)
         colour, alpha = x[:, :3], x[:, 3:]
         if bool((alpha < 1).any()):
             log.warning("An array is partly transparent: it is taken over white.")
         x = colour * alpha + (1 - alpha)
     return x
-
-
-def check_range(x: Tensor) -> None:
-    """Raise BadInputError unless all values are finite and within [0, 1]."""
-    require_finite(x, "A picture", MISSING)
-    low, high = float(x.min()), float(x.max())
-    if low < -1e-3 or high > 1 + 1e-3:
-        raise BadInputError(
-            "Pixels must lie in [0, 1].",
-            got=f"values from {low:.4g} to {high:.4g}",
-            try_=_rescaling(low, high),
-        )
 
 
 def require_one_size(sizes: Sequence[tuple[int, ...]], or_else: str | None = None) -> None:
@@ -136,17 +107,22 @@ def require_one_size(sizes: Sequence[tuple[int, ...]], or_else: str | None = Non
     )
 
 
-def _rescaling(low: float, high: float) -> str:
-    """Code that brings such values to [0, 1], by the number of bits that they seem to have."""
-    if low < -1e-3:
-        near = low > -1.01 and high < 1.01
-        return "(x + 1) / 2" if near else "(x - x.min()) / (x.max() - x.min())"
-    if high <= 2:
-        return "x.clip(0, 1)"
-    for bits in (8, 10, 12, 14, 16):
-        if high <= (white := 2**bits - 1):
-            return f"x / {white}" + (f" ({bits} bits), or x / x.max()" if bits > 8 else "")
-    return "x / x.max()"
+def framed(x: Tensor, shape: tuple[int, ...] | None, scaling: Scaling) -> Tensor:
+    """The numbers of a picture (C, H, W) as [0, 1], as large as they are or brought to ``shape``.
+
+    Raises BadInputError for values and channels that can't be.
+    """
+    x = scaling.inside(x[None])
+    check_range(x)
+    if shape is None or tuple(x.shape[1:]) == tuple(shape):
+        return x[0]
+    if x.shape[1] not in (1, 3) or shape[0] not in (1, 3):
+        raise BadInputError(
+            f"A picture of {x.shape[1]} channels can't be brought to {dimensions(shape)}.",
+            got=dimensions(x.shape[1:]),
+            try_="an array of that shape",
+        )
+    return resized(x, shape)[0]
 
 
 def resized(x: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -46,6 +46,7 @@ def write(recovery: Recovered, folder: Path, place: Path) -> None:
             write_atomic(folder / "images" / f"{name}.tiff", tiff(pages))
     write_atomic(folder / "grid.png", png(grid(recovery)))
     page.write(recovery, folder / "report.html", beside=True)
+    _write_like_sources(recovery, folder / "images")
     arrays = {name: getattr(recovery, name) for name in ("y", "x", "z", "truth", "start")}
     if recovery.draws is not None:
         arrays |= {"spread": recovery.draws.spread, "samples": recovery.draws.samples}
@@ -56,3 +57,14 @@ def write(recovery: Recovered, folder: Path, place: Path) -> None:
     traces = [asdict(trace) for trace in recovery.trace]
     write_atomic(folder / "trace.json", json.dumps(traces).encode())
     write_atomic(folder / "record.json", json.dumps(recovery.record, indent=2).encode())
+
+
+def _write_like_sources(recovery: Recovered, folder: Path) -> None:
+    """Each recovery in the format of the file that it came from, with its geometry, where the
+    format has one; a y that isn't an image has no place in one."""
+    sources, x = recovery.sources, recovery.x
+    if len(sources) != len(x):
+        return
+    for name, image, source in zip(file_names(recovery.names), x, sources, strict=True):
+        if source is not None:
+            source.write(folder, name, image)

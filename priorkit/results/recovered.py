@@ -9,6 +9,7 @@ from torch import Tensor
 
 from priorkit import metrics
 from priorkit.interfaces import Draws, Kind, Operator, Status, Units
+from priorkit.io.sources import Source
 from priorkit.run.rows import Row, Trace
 
 __all__ = ["Recovered", "Scores", "score"]
@@ -63,6 +64,7 @@ class Recovered:
     restart_psnr : the PSNR of each of the rows where it is known, (restarts, B)
     start : the user's own start, where one was given
     skipped : files of a folder that couldn't be read, with the reason
+    sources : per image, the file that it was read from, where results go back into such a format
     record : everything needed to repeat the run
     """
 
@@ -89,6 +91,7 @@ class Recovered:
     expected_error: Tensor | None = None
     draws: Draws | None = None
     skipped: dict[str, str] = field(default_factory=dict)
+    sources: list[Source | None] = field(default_factory=list)
     interrupted: bool = False
 
     def __repr__(self) -> str:

@@ -66,6 +66,8 @@ class RunConfig(BaseModel):
     seed: int = Field(default=0, ge=0, lt=2**63)
     device: str = "cpu"
     precision: Literal["float32", "float64", "mixed"] = "float32"
+    dataset: str | None = None
+    slice: int | None = Field(default=None, ge=0)
 
     @field_validator("sigma", "gamma", mode="before")
     @classmethod

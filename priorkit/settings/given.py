@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,8 @@ from torch import Tensor
 from priorkit.errors import BadInputError, MismatchError
 from priorkit.interfaces import Encoder, Problem, Range, Shape, Start, kind_of
 from priorkit.io.arrays import require_finite
-from priorkit.io.pictures import SUFFIXES, raw
+from priorkit.io.pictures import is_image, raw
+from priorkit.io.places import place
 from priorkit.io.values import arranged
 
 __all__ = ["GivenStart", "given_start"]
@@ -81,7 +81,8 @@ def given_start(value: Any) -> GivenStart | None:
     Raises BadInputError for what holds no real numbers.
     """
     if isinstance(value, (str, os.PathLike)):
-        if Path(value).suffix.lower() not in (".npy", *SUFFIXES):
+        path = place(value)[0]
+        if path.suffix.lower() != ".npy" and not is_image(path):
             return None
     elif not isinstance(value, (np.ndarray, Tensor, Image.Image, list, tuple)):
         return None

@@ -25,6 +25,8 @@ class Shared(TypedDict, total=False):
     seed: int
     device: str
     precision: Literal["float32", "float64", "mixed"]
+    dataset: str | None
+    slice: int | None
     noise: Component
     penalty: Component
     solver: Component

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from priorkit.errors import BadInputError, PriorkitError
 from priorkit.io.files import file_sha256, json_sha256
-from priorkit.io.pictures import SUFFIXES
+from priorkit.io.pictures import is_image
+from priorkit.io.places import place
 from priorkit.settings.config import from_file, split
 from priorkit.settings.options import describe_errors, plain
 from priorkit.settings.selections import select_all
@@ -166,7 +167,7 @@ def _expanded(name: str, values: list[Any]) -> list[Any]:
 
 
 def _pictures(folder: Path, pattern: str = "*") -> list[Path]:
-    return sorted(p for p in folder.glob(pattern) if p.suffix.lower() in SUFFIXES)
+    return sorted(p for p in folder.glob(pattern) if is_image(p))
 
 
 def _placed(value: Any, file: bool) -> Any:
@@ -175,7 +176,7 @@ def _placed(value: Any, file: bool) -> Any:
 
     def placed(leaf: Any) -> Any:
         named = file and isinstance(leaf, str)
-        if named and not os.path.exists(leaf):
+        if named and not os.path.exists(place(leaf)[0]):
             raise BadInputError(f"There is no file {leaf}.")
         return os.path.abspath(leaf) if named or _is_path(leaf) else leaf
 
@@ -193,8 +194,9 @@ def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
 
 def _digest(path: Path) -> str:
     """sha256 of a file, or of the pictures in a folder."""
+    path, pick = place(path)
     if path.is_file():
-        return file_sha256(path)
+        return file_sha256(path) + (f" {pick}" if pick else "")
     return json_sha256([[p.name, file_sha256(p)] for p in _pictures(path)])
 
 
@@ -203,8 +205,8 @@ def _is_path(value: Any) -> bool:
     if not isinstance(value, str) or not ("." in value or os.sep in value):
         return False
     try:
-        return Path(value).exists()
-    except (OSError, ValueError):  # not a possible path
+        return place(value)[0].exists()
+    except (OSError, ValueError, BadInputError):  # not a possible path
         return False
 
 

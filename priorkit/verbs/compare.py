@@ -14,6 +14,7 @@ from torch import Tensor
 from priorkit.errors import BadInputError, PriorkitError
 from priorkit.interfaces import Snapshot
 from priorkit.io.pictures import Pictures, astronaut
+from priorkit.io.places import Pick, picked
 from priorkit.results import record
 from priorkit.results.comparison import Comparison
 from priorkit.results.contender import Contender
@@ -84,7 +85,9 @@ def compare(
         )
     entries = entries_of(contestants, counts, {"op": op, **settings})
     x = astronaut() if x is None else x
-    images = load_framed(x, common_shape(entries, settings), split(settings)[0])
+    said = split(settings)[0]
+    x = picked(x, Pick(said.dataset, said.slice))
+    images = load_framed(x, common_shape(entries, settings), said)
     with opened(out, resume=resume, inputs=[x, priors, op, settings]) as journal:
         problems = set_up_all(entries, images)
         if journal is not None:

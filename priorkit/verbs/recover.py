@@ -9,7 +9,9 @@ from typing import Any, Unpack
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.io.pictures import astronaut, raw
+from priorkit.io.pictures import astronaut, raw_from
+from priorkit.io.places import Pick, picked
+from priorkit.io.sources import Source
 from priorkit.results import record
 from priorkit.results.recovery import Recovery, RunError
 from priorkit.run.journal import digest, opened
@@ -92,7 +94,11 @@ def recover(
             "Give pictures x to simulate measurements of, or measurements y, not both."
         )
     with opened(out, resume=resume, inputs=[x, y, config, layer, settings]) as journal:
-        y = None if y is None else raw(y, "The measurement y")
+        pick = Pick(both.dataset, both.slice)
+        x, y = (None if given is None else picked(given, pick) for given in (x, y))
+        origins: list[Source | None] = []
+        if y is not None:
+            y, origins = raw_from(y, "The measurement y", kind=both.kind)
         setup, pictures = prepare(x, y, both, extra)
         if pictures is not None:
             planned = plan(setup, len(pictures.x))
@@ -109,6 +115,7 @@ def recover(
             recovery = solved(setup, measured, truth, names, progress, planned, journal)
         except RunError as error:
             failed, recovery = error, error.recovery
+        recovery.sources = origins if pictures is None else pictures.sources
         if pictures is not None and pictures.skipped:
             recovery.skipped = recovery.record["skipped"] = pictures.skipped
         if journal is not None and out is not None:

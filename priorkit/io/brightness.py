@@ -1,0 +1,179 @@
+"""Numbers as brightness in [0, 1]: whole numbers by their type, or any by the range they are in."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from priorkit.errors import BadInputError
+from priorkit.interfaces.units import Range
+from priorkit.io.arrays import MISSING, require_finite
+
+__all__ = ["PLAIN", "Scaling", "check_range", "ends", "extent", "scaled"]
+
+log = logging.getLogger("priorkit")
+
+WHITE = {torch.bool: 1, torch.uint8: 255, torch.uint16: 65535}  # the number that means 1.0
+WIDE = {torch.float64, torch.int32, torch.int64, torch.uint32, torch.uint64}
+BITS = (8, 10, 12, 14, 16)
+NEAR = 1e-3  # by which rounding may leave [0, 1]
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """What numbers mean: brightness by their type, or where there is a ``range`` the numbers that
+    they are, of which lo is 0 and hi is 1. With ``clip``, those outside become the nearest inside.
+    """
+
+    range: Range | None = None
+    clip: bool = False
+
+    def inside(self, x: Tensor) -> Tensor:
+        """Numbers as floats in [0, 1]. Raises BadInputError as :func:`scaled`; where there is a
+        range also for NaN, for complex numbers, and for those outside it, unless they are clipped.
+        """
+        if self.range is None:
+            return scaled(x)
+        if x.is_complex():
+            raise BadInputError(
+                "A range is one of real numbers.", got="complex ones", try_="x / abs(x).max()"
+            )
+        x = x.double() if x.dtype in WIDE else x.float()
+        require_finite(x, "A picture", MISSING)
+        if not self.clip:
+            self._require_inside(x)
+        made = self.range.inside(x)
+        return made.clamp(0, 1) if self.clip else made
+
+    def _require_inside(self, x: Tensor) -> None:
+        assert self.range is not None
+        slack = NEAR * self.range.scale
+        outside = (x < self.range.lo - slack) | (x > self.range.hi + slack)
+        if count := int(outside.sum()):
+            low, high = float(x.min()), float(x.max())
+            raise BadInputError(
+                f"The range is ({self.range.lo:g}, {self.range.hi:g}), and {count:,} of "
+                f"{x.numel():,} values lie outside.",
+                got=f"values from {low:.6g} to {high:.6g}",
+                try_=f"range=({low:.6g}, {high:.6g}), range='auto', or clip=True, which makes them "
+                "the nearest inside",
+            )
+
+
+PLAIN = Scaling()
+
+
+def scaled(x: Tensor) -> Tensor:
+    """Brightness as floats: bool, uint8 and uint16 from 0 … 1, 255 and 65535 to [0, 1]; floats as
+    they are. No other function converts brightness. Raises BadInputError for other types.
+
+    >>> scaled(torch.tensor([0, 51, 255], dtype=torch.uint8)).tolist()
+    [0.0, 0.20000000298023224, 1.0]
+    """
+    if x.dtype in WHITE:
+        if x.dtype == torch.uint16:
+            _question_depth(x)
+        return x.float() / WHITE[x.dtype]
+    if not x.is_floating_point():
+        whole = not x.is_complex()
+        raise BadInputError(
+            "Pictures are bool, uint8, uint16, or float in [0, 1], unless range says in which "
+            "numbers they are.",
+            got=f"{x.dtype}".removeprefix("torch.") + (f", {_span(x)}" if whole else ""),
+            try_=f"{_range(*_ends(x))}, or y.astype(float) for a measurement in units of its own"
+            if whole
+            else None,
+        )
+    return x
+
+
+def check_range(x: Tensor) -> None:
+    """Raise BadInputError unless all values are finite and within [0, 1]."""
+    require_finite(x, "A picture", MISSING)
+    low, high = float(x.min()), float(x.max())
+    if low < -NEAR or high > 1 + NEAR:
+        raise BadInputError(
+            "Pixels must lie in [0, 1], unless range says in which numbers they are.",
+            got=_span(x),
+            try_=f"{_range(low, high)}, or {_rescaling(low, high)}",
+        )
+
+
+def extent(parts: list[tuple[float, float] | None]) -> Range:
+    """The range of several images together, of the least and the greatest value of each; None of
+    one without a finite value. Raises BadInputError where all are the same number."""
+    ends = [part for part in parts if part is not None]
+    if not ends:
+        raise BadInputError("range='auto' needs values that are finite.", try_="range=(lo, hi)")
+    low, high = min(a for a, _ in ends), max(b for _, b in ends)
+    if low == high:
+        raise BadInputError(
+            "range='auto' is from the least to the greatest value.",
+            got=f"{low:g} everywhere",
+            try_="range=(lo, hi)",
+        )
+    return Range(low, high)
+
+
+def ends(x: Tensor) -> tuple[float, float] | None:
+    """The least and the greatest of the finite values; None where there are none."""
+    if x.is_complex():
+        raise BadInputError("A range is one of real numbers.", got="complex ones")
+    finite = x[torch.isfinite(x)] if x.is_floating_point() else x.flatten()
+    if not finite.numel():
+        return None
+    return _ends(finite)
+
+
+def _white(high: float) -> int | None:
+    """The largest number of as many bits as ``high`` seems to need; None beyond 16."""
+    return next((2**bits - 1 for bits in BITS if high <= 2**bits - 1), None)
+
+
+def _ends(x: Tensor) -> tuple[float, float]:
+    wide = x.to(torch.int64) if not x.is_floating_point() else x
+    return float(wide.min()), float(wide.max())
+
+
+def _span(x: Tensor) -> str:
+    low, high = _ends(x)
+    return f"values from {low:.4g} to {high:.4g}"
+
+
+def _question_depth(x: Tensor) -> None:
+    """Warn of numbers of 16 bits of which so few are used that they seem to be of fewer."""
+    high = _ends(x)[1] if x.numel() else 0
+    white = _white(high)
+    if high > 1 and white is not None and white < 2**14:
+        log.warning(
+            "Numbers of 16 bits are brightness up to 65535, and the brightest here is %d: the "
+            "picture is nearly black. If it has %d bits, say range=(0, %d)",
+            high,
+            white.bit_length(),
+            white,
+        )
+
+
+def _range(low: float, high: float) -> str:
+    """The setting for such values: by the number of bits that they seem to have, else theirs."""
+    white = _white(high) if low >= 0 and high > 2 else None
+    if white is not None:
+        return f"range=(0, {white})"
+    return f"range=({low:.6g}, {high:.6g})" if low < high else "range=(lo, hi)"
+
+
+def _rescaling(low: float, high: float) -> str:
+    """Code that brings such values to [0, 1], by the number of bits that they seem to have."""
+    if low < -NEAR:
+        near = low > -1.01 and high < 1.01
+        return "(x + 1) / 2" if near else "(x - x.min()) / (x.max() - x.min())"
+    if high <= 2:
+        return "x.clip(0, 1)"
+    white = _white(high)
+    if white is None:
+        return "x / x.max()"
+    bits = white.bit_length()
+    return f"x / {white}" + (f" ({bits} bits), or x / x.max()" if bits > 8 else "")

@@ -1,0 +1,168 @@
+"""What a file of several datasets, slices or frames holds, and the part of it that was picked."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from priorkit.errors import BadInputError, PriorkitError, did_you_mean, needed
+from priorkit.io.arrays import numbers
+from priorkit.io.formats import Format, Geometry, Part, Writable
+from priorkit.io.formats.base import STACKED
+from priorkit.io.places import Pick
+from priorkit.io.sources import Source
+from priorkit.io.values import dimensions
+
+__all__ = ["Held", "held", "indices", "telling"]
+
+LISTED = 6  # datasets that an error names
+
+
+@dataclass(frozen=True)
+class Held:
+    """Numbers of a file, what their axes are, and the file, where one can be made like it.
+
+    ``told`` is false where the format doesn't say what axes mean and nobody did.
+    """
+
+    path: Path
+    numbers: Tensor
+    axes: tuple[str, ...]
+    told: bool = True
+    opacity: bool = False
+    source: Source | None = None
+
+    def planes(self, *, volume: bool = False) -> Tensor:
+        """The numbers as one picture (C, H, W), or one volume (C, D, H, W)."""
+        x, axes = self.numbers, list(self.axes)
+        depth = [axis for axis in axes if axis in STACKED][:1] if volume else []
+        for missing in {"channel", "row", *(depth or ["slice"] if volume else [])} - set(axes):
+            x, axes = x[None], [missing, *axes]
+        order = ["channel", *(depth or ["slice"] if volume else []), "row", "column"]
+        return x.permute([axes.index(axis) for axis in order]).contiguous()
+
+
+def held(
+    path: Path, format: Format, pick: Pick, *, stack: bool = False, any_: bool = False
+) -> Held:
+    """What ``pick`` says of a file, else what is the only one there.
+
+    Parameters
+    ----------
+    stack : whether slices, or frames where there are none, may be read together
+    any_ : whether everything of a dataset is meant where nothing is said, of any number of axes,
+        where the format doesn't tell what they are
+
+    Raises BadInputError where several are there, where there is no such one, for more numbers than
+    an image may have, known before any is decoded, and for a file that is damaged.
+    MismatchError without the package that reads it.
+    """
+    with telling(path, format):
+        parts = format.parts(path)
+    part = _dataset(path, parts, pick, any_)
+    whole = not part.told and pick.slice is None and pick.frame is None and not stack
+    at = {} if whole else indices(path, part, pick, stack=stack)
+    part.require_small(path, at)
+    header: object = None
+    with telling(path, format):
+        values = format.read(path, part, at)
+        if values.shape != part.left(at):
+            raise ValueError(
+                f"numbers of the shape {values.shape}, and {part.left(at)} are promised"
+            )
+        if isinstance(format, Writable):
+            header = format.header(path, part)
+    axes = tuple(axis for axis in part.axes if axis not in at)
+    found = Held(path, numbers(values, str(path)), axes, part.told or not whole, part.opacity)
+    if not isinstance(format, Writable) or not {"row", "column"} <= set(axes):
+        return found
+    size = (part.extent("row"), part.extent("column"))
+    source = Source(path, format, (header,), Geometry(at=tuple(at.items())), size)
+    return Held(**{**vars(found), "source": source})
+
+
+def indices(path: Path, part: Part, pick: Pick, *, stack: bool) -> dict[str, int]:
+    """The index of each axis of which one is taken: what was picked, and 0 of an axis of one.
+
+    Raises BadInputError where several are there and none was picked, and for a pick that isn't.
+    """
+    stacked = [axis for axis in part.axes if axis in STACKED]
+    said = {a: n for a, n in (("slice", pick.slice), ("frame", pick.frame)) if n is not None}
+    if len(stacked) == len(said) == 1:  # of a single stack either word will do
+        said = dict(zip(stacked, said.values(), strict=True))
+    for axis, number in said.items():
+        if axis not in stacked:
+            raise BadInputError(
+                f"{path} holds no several {axis}s.",
+                got=f"{axis}={number}",
+                try_=f"{path} as it is" if not stacked else f"{stacked[0]}={number}",
+            )
+        if number >= part.extent(axis):
+            raise BadInputError(
+                f"{path} holds {part.extent(axis)} {axis}s, counted from 0.",
+                got=f"{axis}={number}",
+                try_=f"{path}::{axis}={part.extent(axis) // 2}",
+            )
+    open_ = [axis for axis in stacked if axis not in said]
+    kept = [axis for axis in ("slice", "frame") if axis in open_][:1] if stack else []
+    several = [axis for axis in open_ if part.extent(axis) > 1 and axis not in kept]
+    if several:
+        counts = " of ".join(f"{part.extent(axis)} {axis}s" for axis in several)
+        size = dimensions([part.extent("row"), part.extent("column")])
+        middle = said | {axis: part.extent(axis) // 2 for axis in several}
+        try_ = f"{path}::{Pick(dataset=pick.dataset, **middle)}"
+        if not stack and len(open_) == 1:
+            try_ += ", or kind='volume'"
+        raise BadInputError(f"{path} holds {counts} of {size}.", try_=try_)
+    return said | {axis: 0 for axis in open_ if axis not in kept}
+
+
+def _dataset(path: Path, parts: list[Part], pick: Pick, any_: bool) -> Part:
+    """The dataset of that name, or the only one that can be an image."""
+    if not parts:
+        raise BadInputError(f"{path} holds no array of numbers.")
+    names = [part.name for part in parts]
+    if pick.dataset is not None:
+        wanted = pick.dataset.strip("/")
+        for part in parts:
+            if part.name and part.name.lower() == wanted.lower():
+                return part
+        known = ", ".join(filter(None, names[:LISTED]))
+        raise BadInputError(
+            f"{path} holds no dataset {wanted!r}. {did_you_mean(wanted, names)}".strip(),
+            try_=f"one of {known}" if known else f"{path} without dataset=",
+        )
+    likely = [p for p in parts if p.extent("row") > 1 and p.extent("column") > 1]
+    likely = parts if any_ or not likely else likely
+    if len(likely) == 1:
+        return likely[0]
+    told = [f"{p.name} ({dimensions(p.shape)} {p.dtype})" for p in likely]
+    more = ["…"] if len(told) > LISTED else []
+    raise BadInputError(
+        f"{path} holds {len(likely)} datasets: {', '.join(told[:LISTED] + more)}.",
+        try_=f"{path}::dataset={likely[0].name}",
+    )
+
+
+@contextmanager
+def telling(path: Path, format: Format) -> Iterator[None]:
+    """A block that reads a file: whatever its library raises becomes one line that names it."""
+    try:
+        what = f"{format.title[0].upper()}{format.title[1:]} needs"
+        with needed(format.package, what, "formats"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what they mend; the numbers are checked
+            yield
+    except PriorkitError:
+        raise
+    except Exception as error:  # libraries raise many kinds for a damaged file
+        reason = str(error).strip() or "no reason is told"
+        raise BadInputError(
+            f"{path} is not {format.title} that can be read.",
+            got=f"{type(error).__name__}: {reason[:150]}",
+            try_="a file that is whole",
+        ) from error

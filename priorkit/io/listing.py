@@ -1,0 +1,67 @@
+"""The files of a folder that hold images, and those that can't be read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from priorkit.errors import BadInputError
+from priorkit.io import formats
+from priorkit.io.formats import Dicom, format_of
+
+__all__ = ["SUFFIXES", "images_in", "is_dicom", "is_folder", "is_image", "text"]
+
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
+SUFFIXES = (*PICTURES, *formats.SUFFIXES)
+# Pictures that are not read from a folder; the log names them.
+OTHERS = (
+    *(".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".ico", ".svg", ".psd", ".eps", ".jp2"),
+    *(".heic", ".heif", ".avif", ".jxl", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2"),
+    *(".exr", ".hdr"),
+)
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file is one of images, by its name; DICOM files often have no suffix, and are
+    known by what is in them."""
+    return path.name.lower().endswith(SUFFIXES) or format_of(path) is not None
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file is one of DICOM, as :func:`is_image` tells it."""
+    return isinstance(format_of(path), Dicom)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path is a folder. Raises BadInputError where nothing is there."""
+    try:
+        path.stat()
+    except FileNotFoundError as error:
+        raise BadInputError(f"There is no file {path}.") from error
+    except (OSError, ValueError) as error:  # too long, or a name that no file can have
+        raise BadInputError("This path can't be read.", got=f"{str(path)[:80]!r}") from error
+    return path.is_dir()
+
+
+def images_in(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The files of a folder that can be read, and those of other formats, which can't.
+
+    Raises BadInputError where there are none of the first, or the folder can't be read.
+    """
+    try:
+        every = sorted(folder.iterdir())
+    except OSError as error:
+        raise BadInputError(f"The folder {folder} can't be read.", got=error.strerror) from error
+    others = [path for path in every if path.suffix.lower() in OTHERS]
+    files = [path for path in every if path not in others and is_image(path)]
+    if not files:
+        names = ", ".join(text(path.name) for path in others[:3])
+        raise BadInputError(
+            f"No pictures in the folder {folder}.", got=names or None, try_="PNG or JPEG files"
+        )
+    return files, others
+
+
+def text(name: str | os.PathLike[str]) -> str:
+    """The name of a file as Unicode, whatever bytes it is made of."""
+    return os.fspath(name).encode("utf-8", "replace").decode()

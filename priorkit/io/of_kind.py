@@ -1,0 +1,75 @@
+"""Arrays as images of a kind: vectors, signals, volumes and complex pictures."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from PIL import Image
+from torch import Tensor
+
+from priorkit.errors import BadInputError
+from priorkit.interfaces.kinds import COMPLEX, Kind
+from priorkit.io.arrays import numbers, require_finite
+from priorkit.io.brightness import PLAIN, Scaling, check_range
+from priorkit.io.values import arranged, dimensions
+
+__all__ = ["images_of", "refuse_picture", "require_signal"]
+
+FEWEST = 8  # rows and columns from which on an array could be a picture
+
+
+def images_of(
+    source: Any, kind: Kind, shape: tuple[int, ...] | None, scaling: Scaling = PLAIN
+) -> Tensor:
+    """Images of a kind, from an array: one or a batch, (B, *shape).
+
+    Complex numbers (H, W) are complex pictures. Raises BadInputError for other shapes and values,
+    and where an array of two dimensions could as well be one gray picture.
+    """
+    many = kind.many if shape is None else f"{kind.many} of {dimensions(shape)} numbers"
+    x = numbers(source, f"This is about {many}: what is given")
+    given = tuple(x.shape)
+    if x.is_complex() and kind is not COMPLEX:
+        raise BadInputError(f"{kind.many.capitalize()} are real numbers.", got="complex ones")
+    if shape is not None:
+        require_signal(given, shape)
+    x = arranged(x, kind, shape, scaling)
+    if not x.numel() or not kind.fits(x.shape[1:]) or shape not in (None, tuple(x.shape[1:])):
+        want = ", ".join(map(str, ("B", *(kind.axes if shape is None else shape))))
+        raise BadInputError(
+            f"{kind.many.capitalize()} must be ({want}) here.", got=f"shape {given}"
+        )
+    if kind.bounded:
+        check_range(x)
+    x = x if x.is_floating_point() else x.double()
+    require_finite(x, f"A {kind.name}")
+    return x.contiguous()
+
+
+def refuse_picture(source: Any, kind: Kind, shape: tuple[int, ...] | None) -> None:
+    """Raise BadInputError for a picture, in a file or in memory, where images of another kind are
+    asked for."""
+    if not isinstance(source, (str, os.PathLike, Image.Image)):
+        return
+    if kind.has_pixels:
+        raise BadInputError(
+            f"x must be {kind}: an array, or a file of such.",
+            got="a picture" if isinstance(source, Image.Image) else str(source),
+        )
+    sides = shape if shape is not None and len(shape) == 2 else (64, 64)
+    raise BadInputError(
+        "The shape of a picture is (channels, height, width).",
+        got=f"kind={kind.name!r}" if shape is None else f"shape={shape}, of {kind.many}",
+        try_=f"shape={(3, *sides)}, or {(1, *sides)} for gray",
+    )
+
+
+def require_signal(given: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    """Refuse an array (C, N) for signals of that shape that could be a gray picture (H, W)."""
+    if len(shape) == 2 and given == shape and min(shape) >= FEWEST:
+        raise BadInputError(
+            f"An array of the shape {shape} could be one signal of {shape[0]} channels, or a "
+            "gray picture.",
+            try_=f"shape={(1, *shape)} for a picture, or x[None] for a signal",
+        )

@@ -1,0 +1,168 @@
+"""Files of images, whatever their format, as numbers and as pictures in [0, 1]."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from priorkit.errors import BadInputError
+from priorkit.io.brightness import PLAIN, Scaling, scaled
+from priorkit.io.formats import Dicom, Format, Tiff, format_of
+from priorkit.io.frames import depth, open_frame, open_stack
+from priorkit.io.held import Held, held, telling
+from priorkit.io.places import Pick
+from priorkit.io.sources import Source
+from priorkit.io.values import dimensions, framed
+
+__all__ = [
+    "array_in",
+    "name_of",
+    "numbers_in",
+    "picture_in",
+    "require_clear",
+    "volume_in",
+    "volume_of",
+]
+
+log = logging.getLogger("priorkit")
+
+TIFF = (".tif", ".tiff")
+FEW = (1, 3, 4)  # channels that an array of three axes is known by
+
+
+def picture_in(
+    path: Path, pick: Pick, shape: tuple[int, ...] | None, scaling: Scaling
+) -> tuple[Tensor, Source | None] | Held:
+    """A picture (C, H, W) in [0, 1], brought to ``shape`` where there is one, and the file that
+    results go back into one like. An array of which the file doesn't tell what its axes are, or of
+    complex numbers, comes as it is.
+
+    Raises BadInputError for what isn't one picture.
+    """
+    format = _format(path)
+    if format is None:
+        x = framed(open_frame(path, shape, pick, scaling), None, PLAIN)
+        return x, _of_pillow(path, x) if path.suffix.lower() in TIFF else None
+    found = held(path, format, pick)
+    if not found.told or found.numbers.is_complex():
+        return found
+    source = found.source
+    if source is not None and shape is not None:
+        source = source.framed(shape)
+    x = found.planes()
+    if found.opacity:
+        return framed(_over_white(x, path, scaling), shape, PLAIN), source
+    return framed(x, shape, scaling), source
+
+
+def volume_in(path: Path, pick: Pick) -> tuple[Tensor, Source | None]:
+    """The numbers of a volume (C, D, H, W) in a file of slices or frames."""
+    format = _format(path)
+    if format is None:
+        x = open_stack(path, pick)
+        return x, _of_pillow(path, x) if path.suffix.lower() in TIFF else None
+    found = held(path, format, pick, stack=True)
+    return found.planes(volume=True), found.source
+
+
+def volume_of(files: Sequence[Path], pick: Pick) -> tuple[Tensor, Source | None]:
+    """The numbers of a volume (C, D, H, W) whose slices are DICOM files, in the order in which they
+    lie in space. Raises BadInputError where they are of several series or sizes."""
+    dicom = Dicom()
+    known = []
+    for path in files:
+        with telling(path, dicom):
+            known.append((dicom.place_of(path), path))
+    series = {where.series for where, _ in known}
+    if len(series) > 1:
+        raise BadInputError(
+            f"{files[0].parent} holds {len(series)} series of DICOM slices.",
+            try_="a folder for each, or the files of one as a list",
+        )
+    known.sort(key=lambda one: (one[0].along, one[1].name))
+    parts = [held(path, dicom, pick) for _, path in known]
+    planes = [part.planes() for part in parts]
+    if len({tuple(plane.shape) for plane in planes}) > 1:
+        sizes = sorted({dimensions(plane.shape) for plane in planes})
+        raise BadInputError("The slices of a volume have one size.", got=" and ".join(sizes[:3]))
+    first = parts[0].source
+    if first is not None:
+        headers = tuple(part.source.headers[0] for part in parts if part.source is not None)
+        first = replace(first, headers=headers)
+    return torch.stack([plane.double() for plane in planes], 1), first
+
+
+def array_in(path: Path, pick: Pick) -> Tensor:
+    """The numbers of a dataset, of any number of axes. Raises BadInputError."""
+    format = _format(path)
+    if format is None:
+        return open_frame(path, None, pick)
+    return held(path, format, pick, stack=True, any_=True).numbers
+
+
+def numbers_in(path: Path, pick: Pick, *, volume: bool = False) -> tuple[Tensor, Source | None]:
+    """The numbers of a file as they are: of a picture (1, C, H, W), of a volume (1, C, D, H, W), of
+    a dataset whose axes the file doesn't tell, all of them."""
+    if volume:
+        x, source = volume_in(path, pick)
+        return x[None], source
+    format = _format(path)
+    if format is None:
+        x = open_frame(path, None, pick)
+        return x[None], _of_pillow(path, x) if path.suffix.lower() in TIFF else None
+    found = held(path, format, pick, any_=True)
+    if not found.told or "row" not in found.axes:
+        return found.numbers, None
+    x = found.planes()
+    return (_over_white(x, path, PLAIN) if found.opacity else x)[None], found.source
+
+
+def require_clear(found: Held, shape: tuple[int, ...] | None) -> None:
+    """Raise BadInputError for an array of three axes or more that could be slices, or channels of
+    one picture, where neither its shape nor anybody tells which."""
+    given = tuple(found.numbers.shape)
+    if shape is not None or found.told or (len(given) == 3 and {given[0], given[-1]} & {*FEW}):
+        return
+    along = "slice" if "slice" in found.axes else "frame"
+    count = given[found.axes.index(along)] if along in found.axes else 1
+    sides = [n for n, axis in zip(given, found.axes, strict=True) if axis in ("row", "column")]
+    channels = (count, *sides)
+    raise BadInputError(
+        f"{found.path} holds an array of {dimensions(given)}: {count} slices of "
+        f"{dimensions(sides)}, or a picture of as many channels.",
+        try_=f"{found.path}::{along}={count // 2}, kind='volume', or shape={channels}",
+    )
+
+
+def name_of(path: Path, pick: Pick) -> str:
+    """What an image is called: the name of its file without the suffix, and what was picked."""
+    stem = path.stem.removesuffix(".nii").removesuffix(".fits")
+    parts = [stem.encode("utf-8", "replace").decode()]
+    if pick.dataset is not None:
+        parts.append(pick.dataset.strip("/"))
+    parts += [f"{a}{n}" for a, n in (("slice", pick.slice), ("frame", pick.frame)) if n is not None]
+    return "-".join(parts)
+
+
+def _format(path: Path) -> Format | None:
+    """What reads a file; None where Pillow does."""
+    return format_of(path) or depth(path)
+
+
+def _of_pillow(path: Path, x: Tensor) -> Source:
+    size = (int(x.shape[-2]), int(x.shape[-1]))
+    return Source.plain(path, Tiff(), size)
+
+
+def _over_white(x: Tensor, path: Path, scaling: Scaling) -> Tensor:
+    """A picture (C, H, W) whose last channel is its opacity, in [0, 1] over white, with a
+    warning."""
+    colour, opacity = scaling.inside(x[None, :-1])[0], scaled(x[-1:])
+    if bool((opacity < 1).any()):
+        log.warning("%s is partly transparent: it is taken over white.", path.name)
+    return colour * opacity + (1 - opacity)

@@ -1,0 +1,105 @@
+"""Where an image is: a file, and which of the datasets, slices or frames in it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from priorkit.errors import BadInputError
+
+__all__ = ["Pick", "exists", "picked", "place"]
+
+MARK = "::"  # between a path and what is picked there
+EXAMPLE = "scan.nii.gz::slice=90"
+MAX_DIGITS = 9
+
+
+@dataclass(frozen=True)
+class Pick:
+    """What is picked of a file that holds several images; None where nobody said.
+
+    >>> print(Pick(dataset="kspace", slice=3))
+    dataset=kspace,slice=3
+    """
+
+    dataset: str | None = None
+    slice: int | None = None
+    frame: int | None = None
+
+    def __str__(self) -> str:
+        return ",".join(f"{name}={value}" for name, value in self._said().items())
+
+    def __bool__(self) -> bool:
+        return bool(self._said())
+
+    def over(self, usual: Pick) -> Pick:
+        """The same, and what ``usual`` says where this says nothing."""
+        return Pick(**(usual._said() | self._said()))
+
+    def _said(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+def place(source: str | os.PathLike[str]) -> tuple[Path, Pick]:
+    """A path, and what is picked there, as in ``scan.nii.gz::slice=90`` or
+    ``raw.h5::dataset=kspace,slice=3``. A file whose name holds '::' is that file.
+
+    Raises BadInputError for picks that aren't.
+
+    >>> place("scan.nii.gz::slice=90")[1]
+    Pick(dataset=None, slice=90, frame=None)
+    """
+    path = Path(source)
+    text = os.fspath(path)
+    if MARK not in text or exists(path):
+        return path, Pick()
+    name, _, words = text.rpartition(MARK)
+    if not name:
+        return path, Pick()
+    return Path(name), _parsed(words)
+
+
+def picked(source: Any, pick: Pick) -> Any:
+    """A path, or a list of paths, with what is picked there where it doesn't say; what isn't a
+    path as it is, unless something is picked of it, which raises BadInputError.
+
+    >>> picked("scan.nii.gz", Pick(slice=90))
+    'scan.nii.gz::slice=90'
+    """
+    if not pick:
+        return source
+    if isinstance(source, (list, tuple)) and source:
+        return [picked(item, pick) for item in source]
+    if not isinstance(source, (str, os.PathLike)):
+        raise BadInputError(
+            "dataset and slice pick from a file that holds several; an array in memory is one.",
+            got=str(pick),
+            try_="x[90]",
+        )
+    path, own = place(source)
+    return f"{path}{MARK}{own.over(pick)}"
+
+
+def exists(path: Path) -> bool:
+    """Whether something is at a path, also of one that no file can have."""
+    try:
+        return os.path.exists(path)
+    except ValueError:
+        return False
+
+
+def _parsed(words: str) -> Pick:
+    said: dict[str, Any] = {}
+    for word in words.split(","):
+        key, _, value = (part.strip() for part in word.partition("="))
+        whole = value.isdecimal() and len(value) <= MAX_DIGITS
+        if key not in vars(Pick()) or key in said or not value or not (key == "dataset" or whole):
+            raise BadInputError(
+                f"After '{MARK}' come dataset=NAME, slice=NUMBER or frame=NUMBER, counted from 0.",
+                got=repr(words[:60]),
+                try_=EXAMPLE,
+            )
+        said[key] = value if key == "dataset" else int(value)
+    return Pick(**said)

@@ -1,0 +1,131 @@
+"""Numbers of measurements and starts, as they are: not scaled, whatever holds them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from PIL import Image
+from torch import Tensor
+
+from priorkit.errors import BadInputError, PriorkitError
+from priorkit.interfaces.kinds import COMPLEX, VOLUME, Kind
+from priorkit.interfaces.units import Range
+from priorkit.io.arrays import numbers, read_array
+from priorkit.io.brightness import ends, extent
+from priorkit.io.frames import frame
+from priorkit.io.listing import images_in, is_folder
+from priorkit.io.opening import numbers_in
+from priorkit.io.places import Pick, place
+from priorkit.io.sources import Source
+from priorkit.io.values import require_one_size
+
+__all__ = ["extent_of", "raw", "raw_from", "require_nothing"]
+
+
+def raw(
+    source: Any,
+    what: str,
+    *,
+    kind: str | None = None,
+    dataset: str | None = None,
+    slice: int | None = None,
+) -> Tensor:
+    """The numbers of a measurement or a start, not scaled, since their meaning depends on the
+    operator. A picture file or a PIL image gives (1, C, H, W), a list of these a batch; so does a
+    file of an instrument that says where its rows and columns are. Of others, such as HDF5, it is
+    the dataset as it is, of complex numbers too.
+
+    ``what`` names it in errors: "The measurement y". ``dataset`` and ``slice`` pick one where a
+    path doesn't say which itself; ``kind`` "volume" keeps slices together. Raises BadInputError.
+    """
+    return raw_from(source, what, kind=kind, dataset=dataset, slice=slice)[0]
+
+
+def raw_from(
+    source: Any,
+    what: str,
+    *,
+    kind: str | None = None,
+    dataset: str | None = None,
+    slice: int | None = None,
+) -> tuple[Tensor, list[Source | None]]:
+    """The same, and of each of a batch of pictures or volumes the file that results can go back
+    into one like; none of other measurements."""
+    return _raw(source, what, Pick(dataset, slice), kind == VOLUME.name)
+
+
+def _raw(source: Any, what: str, pick: Pick, volume: bool) -> tuple[Tensor, list[Source | None]]:
+    if isinstance(source, (str, os.PathLike)):
+        path, own = place(source)
+        pick = own.over(pick)
+        if path.suffix == ".npy":
+            require_nothing(path, pick)
+            return numbers(read_array(path), what), []
+        if not is_folder(path):
+            x, origin = numbers_in(path, pick, volume=volume)
+            return numbers(x, what), [] if origin is None else [origin]
+        source = images_in(path)[0]
+    elif isinstance(source, Image.Image):
+        require_nothing("a PIL image", pick)
+        return frame(source, None)[None], []
+    if isinstance(source, (list, tuple)) and all(
+        isinstance(item, (str, os.PathLike, Image.Image)) for item in source
+    ):
+        parts = [_raw(item, what, pick, volume) for item in source]
+        arrays = [x for x, _ in parts]
+        require_one_size([tuple(p.shape) for part in arrays if part.ndim == 4 for p in part])
+        origins: list[Source | None] = []
+        for x, own_ in parts:
+            origins += own_ or [None] * len(x)
+        return numbers([x[0] if len(x) == 1 else x for x in arrays], what), origins
+    require_nothing("an array", pick)
+    return numbers(source, what), []
+
+
+def require_nothing(thing: object, pick: Pick) -> None:
+    """Raise BadInputError where something is picked of a ``thing`` that holds one array."""
+    if pick:
+        raise BadInputError(
+            f"dataset, slice and frame pick from a file that holds several; {thing} is one array.",
+            got=str(pick),
+        )
+
+
+def extent_of(source: Any, pick: Pick, kind: Kind) -> Range:
+    """The range from the least to the greatest finite value of all images together; of complex
+    pictures from 0 to the greatest size. Raises BadInputError where all are one number."""
+    every = list(_ends(source, pick, kind))
+    if kind is COMPLEX:
+        return extent([(0.0, part[1]) for part in every if part is not None])
+    return extent(every)
+
+
+def _ends(source: Any, pick: Pick, kind: Kind) -> Iterator[tuple[float, float] | None]:
+    for x in _each(source, pick, kind is VOLUME):
+        yield ends(x.abs() if kind is COMPLEX else x)
+
+
+def _each(source: Any, pick: Pick, volume: bool) -> Iterator[Tensor]:
+    """The numbers of every image, one file after the other; of a folder those that can be read."""
+    if isinstance(source, (str, os.PathLike)) and is_folder(place(source)[0]):
+        path, own = place(source)
+        for file in images_in(path)[0]:
+            try:
+                found = _raw(file, "A picture", own.over(pick), volume)[0]
+            except PriorkitError:  # it is named where the folder is read
+                continue
+            yield found
+    elif isinstance(source, (list, tuple)) and any(
+        isinstance(item, (str, os.PathLike, Image.Image, list, tuple)) or _is_array(item)
+        for item in source
+    ):
+        for item in source:
+            yield from _each(item, pick, volume)
+    else:
+        yield _raw(source, "A picture", pick, volume)[0]
+
+
+def _is_array(item: Any) -> bool:
+    return isinstance(item, Tensor) or not isinstance(item, (bool, int, float, complex))
