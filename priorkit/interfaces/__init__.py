@@ -15,6 +15,7 @@ from priorkit.interfaces.kinds import Kind, kind_of
 from priorkit.interfaces.noise import GaussianNoise, Level, Noise
 from priorkit.interfaces.operator import (
     MAX_MATRIX,
+    Calibrated,
     Ensemble,
     IdentityOperator,
     LinearOperator,
@@ -49,6 +50,7 @@ from priorkit.interfaces.start import Start
 
 __all__ = [
     "MAX_MATRIX",
+    "Calibrated",
     "Choices",
     "Component",
     "Copies",
