@@ -96,9 +96,10 @@ def espirit(y: Tensor, mask: Tensor) -> Tensor:
     kernel = min(KERNEL, wide // 2)
     whole = y.to(torch.complex64).cpu().numpy()
     found = EspiritCalib(whole, calib_width=wide, kernel_width=kernel, show_pbar=False).run()
-    maps = torch.from_numpy(found).to(torch.complex128)
+    parts = torch.nan_to_num(torch.view_as_real(torch.from_numpy(found)))  # 0/0 of a phase
+    maps = torch.view_as_complex(parts).to(torch.complex128)
     middle = y.to(torch.complex128) * (away(tuple(y.shape[1:])) <= 0.05)
-    return _turned(torch.nan_to_num(torch.view_as_real(maps)), _mixture(middle))
+    return _turned(maps, _mixture(middle))
 
 
 def _halves(mask: Tensor) -> list[int]:
