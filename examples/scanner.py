@@ -116,9 +116,11 @@ def scanned(brightness: np.ndarray, side: int, *, seed: int = 0) -> tuple[np.nda
 
 
 def lines(side: int, acceleration: int, *, seed: int = 0) -> np.ndarray:
-    """Which columns are measured, (side,): a third of them in the middle, the others at random."""
+    """Which columns are measured, (side,): a third of them, and at least eight, in the middle, the
+    others at random."""
     count = side // acceleration
-    middle = side // 2 - count // 6 + np.arange(count // 3)
+    within = max(count // 3, 8)
+    middle = side // 2 - within // 2 + np.arange(within)
     others = np.setdiff1d(np.arange(side), middle)
     rng = np.random.default_rng(seed)
     chosen = np.concatenate([middle, rng.choice(others, count - len(middle), replace=False)])

@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,7 +23,9 @@ from priorkit_operators.sampling import away
 __all__ = ["around", "espirit", "low_resolution", "read_maps"]
 
 FEWEST, MOST = 3, 12  # coefficients each side of the slowest that an estimate takes
+NEIGHBOURS = 8  # the fewest that ESPIRiT takes, whose matrix has a row for each place of a kernel
 KERNEL = 6  # of ESPIRiT, in coefficients
+NEAR = 0.05  # in parts of a side, from the slowest coefficient: the middle, whatever was measured
 
 
 def around(coils: int, height: int, width: int) -> Tensor:
@@ -91,30 +94,30 @@ def espirit(y: Tensor, mask: Tensor) -> Tensor:
     """
     with needed("sigpy", "maps='espirit' needs", "mri"):
         from sigpy.mri.app import EspiritCalib
-    halves = _halves(mask)
-    wide = 2 * min(halves)  # sigpy takes a cube
-    kernel = min(KERNEL, wide // 2)
+    wide = 2 * min(_halves(mask, NEIGHBOURS, "maps='estimate'"))  # sigpy takes a square
     whole = y.to(torch.complex64).cpu().numpy()
-    found = EspiritCalib(whole, calib_width=wide, kernel_width=kernel, show_pbar=False).run()
+    with np.errstate(invalid="ignore"):  # sigpy divides by sizes that are 0
+        calibration = EspiritCalib(whole, calib_width=wide, kernel_width=KERNEL, show_pbar=False)
+        found = calibration.run()
     parts = torch.nan_to_num(torch.view_as_real(torch.from_numpy(found)))  # 0/0 of a phase
     maps = torch.view_as_complex(parts).to(torch.complex128)
-    middle = y.to(torch.complex128) * (away(tuple(y.shape[1:])) <= 0.05)
+    middle = y.to(torch.complex128) * (away(tuple(y.shape[1:])) <= NEAR)
     return _turned(maps, _mixture(middle))
 
 
-def _halves(mask: Tensor) -> list[int]:
+def _halves(mask: Tensor, fewest: int = FEWEST, try_: str | None = None) -> list[int]:
     """How many coefficients each side of the slowest are measured, at most ``MOST``: of every axis
-    in proportion to its length. Raises BadInputError where they are too few."""
+    in proportion to its length. Raises BadInputError where they are fewer than ``fewest``."""
     sides = tuple(mask.shape)
     holes = away(sides)[mask == 0]
     reach = float(holes.min()) if len(holes) else 1.0
     halves = [min(MOST, math.ceil(reach * side) - 1, (side - 1) // 2) for side in sides]
-    if min(halves) < FEWEST:
+    if min(halves) < fewest:
         raise BadInputError(
             "Coil maps are estimated from the middle of the spectrum, measured without gaps.",
             got=f"{'×'.join(str(2 * max(half, 0) + 1) for half in halves)} coefficients, "
-            f"{2 * FEWEST + 1} of each axis are needed",
-            try_="maps=… that were measured",
+            f"{2 * fewest + 1} of each axis are needed",
+            try_=f"{try_}, or maps=… that were measured" if try_ else "maps=… that were measured",
         )
     return halves
 
