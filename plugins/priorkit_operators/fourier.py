@@ -2,45 +2,80 @@
 
 from __future__ import annotations
 
+import copy
+import logging
 import math
-import os
 from functools import partial
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import torch
 from pydantic import Field
 from torch import Tensor
+from torch.nn import functional as F
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import Copies, Level, LinearOperator, Shape
-from priorkit.io.arrays import numbers, read_array
-from priorkit.streams import Streams
+from priorkit.interfaces import (
+    Calibrated,
+    Copies,
+    Kind,
+    Level,
+    LinearOperator,
+    Shape,
+)
+from priorkit.interfaces.kinds import COMPLEX
+from priorkit.io.pictures import dimensions
+from priorkit_operators import coils as sensitivity
 from priorkit_operators.checks import require_picture, sides_of
+from priorkit_operators.sampling import (
+    Pattern,
+    PatternName,
+    one_of,
+    placed,
+    read_mask,
+    seen_in,
+    spectra_of,
+)
 
 __all__ = ["Fourier"]
 
+WIDEST = 8  # times the image's side, of a field of view
+ESTIMATES = {"estimate": sensitivity.low_resolution, "espirit": sensitivity.espirit}
 
-class Fourier(LinearOperator):
-    """A x = M F S x: the orthonormal Fourier transform F of what each coil S sees, sampled by M.
+log = logging.getLogger("priorkit")
+
+
+class Fourier(Calibrated, LinearOperator):
+    """A x = M F P S x: the orthonormal Fourier transform F of what each coil S sees, sampled by M;
+    P puts zeros around an image that is smaller than the field of view.
 
     F goes over all axes but the channels, whatever kind of image x is. y is complex and as large
     as the whole spectrum, for pictures (C, H, W) or for several coils (C, coils, H, W), with the
     slow waves in the middle and zeros where nothing was measured. x is real: the adjoint is that
-    of the real inner product, the real part of Sᴴ Fᴴ M y. Simulated noise has σ = 0.01, half of
-    its variance in either part.
+    of the real inner product, the real part of Sᴴ Pᴴ Fᴴ M y. Of complex pictures, two channels, y
+    is (coils, H, W), and the adjoint all of it. Simulated noise has σ = 0.01, half of its variance
+    in either part.
 
     Parameters
     ----------
+    mask : what was measured: an array or a .npy file (*sides), or of its columns alone (W,), not 0
+        there; or "auto", what isn't 0 in y. Without, a pattern is simulated; but where y is given
+        and neither ``pattern``, ``acceleration`` nor ``centre`` is, it is "auto"
     pattern : "lines" (whole columns of the spectrum, along its first axis, those nearest to the
         middle and others at random; of a spectrum with one axis single coefficients), "random"
-        (single coefficients, likewise), or "radial" (spokes through the middle of a picture's)
+        (single coefficients, likewise), or "radial" (spokes through the middle of a picture's);
+        default: "lines"
     acceleration : how many times fewer coefficients are measured than there are, the middle
-        among them
+        among them; default: 4
     centre : part of the columns, or of each side, that is always measured, in the middle; an
-        acceleration that measures fewer coefficients than that is refused
+        acceleration that measures fewer coefficients than that is refused; default: 0.08
     coils : how many; several stand around a picture with smooth sensitivities, |S₁|² + … = 1
-    maps : measured sensitivities instead, a complex .npy file or array, (coils, H, W) for pictures
+    maps : measured sensitivities instead, a complex .npy file or array, (coils, H, W) for pictures,
+        of the image or of the field of view; or "estimate", from the middle of y, or "espirit",
+        likewise by the package sigpy (extra ``mri``)
+    field : sides of the field of view, where the image is only its centre, as where a readout is
+        oversampled; default: those of the image, or of complex pictures those of a given y
+    origin : "corner", where waves begin at the first pixel, as numpy has it, or "centre", at the
+        middle one, as scanners have it; default: the centre for complex pictures, else the corner
     seed : of the pattern; default: the run's
 
     References: Lustig, Donoho & Pauly, "Sparse MRI: the application of compressed sensing for
@@ -50,40 +85,134 @@ class Fourier(LinearOperator):
 
     default_noise = Level(sigma=0.01)
 
+    _complex = False  # whether x is a complex picture
+
     def __init__(
         self,
         *,
-        pattern: Literal["lines", "random", "radial"] = "lines",
-        acceleration: Annotated[float, Field(ge=1)] = 4.0,
-        centre: Annotated[float, Field(ge=0, le=1)] = 0.08,
+        mask: Any = None,
+        pattern: PatternName | None = None,
+        acceleration: Annotated[float | None, Field(ge=1)] = None,
+        centre: Annotated[float | None, Field(ge=0, le=1)] = None,
         coils: Annotated[int, Field(ge=1, le=256)] = 1,
         maps: Any = None,
+        field: tuple[int, ...] | None = None,
+        origin: Literal["corner", "centre"] | None = None,
         seed: int | None = None,
     ) -> None:
-        self.pattern, self.acceleration, self.centre = pattern, acceleration, centre
-        self.coils, self.seed = coils, seed
-        self._given = None if maps is None else _read_maps(maps)
+        said = {"pattern": pattern, "acceleration": acceleration, "centre": centre}
+        self._simulated = [name for name, value in said.items() if value is not None]
+        if mask is not None and self._simulated:
+            raise BadInputError(
+                f"mask says what was measured, and {' and '.join(self._simulated)} what would be.",
+                try_="one of the two",
+            )
+        self.pattern: PatternName = pattern or "lines"
+        self.acceleration = 4.0 if acceleration is None else acceleration
+        self.centre = 0.08 if centre is None else centre
+        self.coils, self.field, self.origin, self.seed = coils, field, origin, seed
+        auto = isinstance(mask, str) and mask == "auto"
+        self._sampled = "auto" if auto else None if mask is None else read_mask(mask)
+        known = isinstance(maps, str) and maps in ESTIMATES
+        self._given = maps if known else None if maps is None else sensitivity.read_maps(maps)
+
+    def for_complex(self) -> Self:
+        own = copy.copy(self)
+        own._complex, own.origin = True, self.origin or "centre"
+        return own
+
+    def shape_behind(self, y_shape: Shape, kind: Kind) -> Shape | None:
+        """Of complex pictures that of the spectrum, where the field of view isn't larger."""
+        known = kind is COMPLEX and len(y_shape) > 1 and self.field is None
+        return (2, *y_shape[-2:]) if known else None
+
+    def calibrate(self, y: Tensor, shape: Shape, kind: Kind) -> Self:
+        """With the mask, the maps and the field of view that y shows, where they weren't said.
+
+        Raises BadInputError where y isn't of such spectra, or shows none of these, see
+        :mod:`.sampling` and :mod:`.coils`.
+        """
+        found, rule = copy.copy(self), self._given if isinstance(self._given, str) else None
+        if kind is COMPLEX and self.field is None and y.ndim > 1:
+            found.field = tuple(y.shape[-2:])
+        unsaid = self._sampled is None and not self._simulated and bool((y != 0).any())
+        if self._sampled != "auto" and not unsaid and rule is None:
+            return found
+        coils = len(self._given) if isinstance(self._given, Tensor) else self.coils
+        several = coils > 1 or self._given is not None
+        field = found.field or sides_of(shape)
+        spectra = spectra_of(y, field, None if rule else coils if several else 0)
+        if self._sampled == "auto" or unsaid:
+            found._sampled = seen_in(spectra)
+            share = 100 * float(found._sampled.mean())
+            log.info("mask: %.3g%% of the spectrum is measured, where y isn't 0.", share)
+        if rule is not None:
+            found._given = found._estimated(rule, spectra, found._measured(field, shape), kind)
+        elif kind is COMPLEX and not several and 1 < len(y) == len(spectra) and y.ndim == 3:
+            log.warning(
+                "y is taken for %d measurements of one coil each. Try: maps='estimate' where it is "
+                "one measurement of %d coils",
+                *(len(y), len(y)),
+            )
+        return found
 
     def prepare(self) -> None:
+        for option, value in (("mask", self._sampled), ("maps", self._given)):
+            if isinstance(value, str):
+                raise BadInputError(
+                    f"{option}={value!r} is found in a measurement that was given, and here images "
+                    "are measured.",
+                    try_=f"y=…, or {option}=… itself",
+                )
         sides = sides_of(self.shape)
+        field = self.field or sides
+        if len(field) != len(sides) or not all(
+            a <= b <= WIDEST * a for a, b in zip(sides, field, strict=True)
+        ):
+            raise BadInputError(
+                f"The field of view holds the image, of {dimensions(sides)}, and is at most "
+                f"{WIDEST} times as wide.",
+                got=dimensions(field),
+                try_="shape=… of the image, field=… of the spectrum",
+            )
         self._axes = tuple(range(-len(sides), 0))
-        coils = self._coils(sides)
-        self._maps = Copies(partial(_maps, self._given, self.coils, sides)) if coils else None
-        self.y_shape = (*self.shape[: -len(sides)], *coils, *sides)
-        self._mask = _PATTERNS[self.pattern](self, sides).expand(self.y_shape)
+        # Middle on middle, which is the pixel number side // 2 of any side.
+        starts = [b // 2 - a // 2 for a, b in zip(sides, field, strict=True)]
+        within = [slice(i, i + a) for i, a in zip(starts, sides, strict=True)]
+        self._within = (..., *within) if field != sides else None
+        around = zip(reversed(starts), reversed(sides), reversed(field), strict=True)
+        self._around = [width for i, a, b in around for width in (i, b - a - i)]
+        maps = self._coils(sides, field)
+        count = self.coils if maps is None else len(maps)
+        coils = () if maps is None and count == 1 else (count,)
+        self._maps = Copies(partial(_maps, maps, self.coils, sides)) if coils else None
+        channels = (1,) if self._complex else self.shape[: -len(sides)]
+        self.y_shape = (*channels, *coils, *field)
+        self._mask = self._measured(field, self.shape).expand(self.y_shape)
 
     def A(self, x: Tensor) -> Tensor:
+        image = torch.complex(x[:, :1], x[:, 1:]) if self._complex else x
         if self._maps is not None:
-            x = x.unsqueeze(self._axes[0] - 1) * self._maps.like(_as_complex(x))
-        spectrum = torch.fft.fftn(x, dim=self._axes, norm="ortho")
+            image = image.unsqueeze(self._axes[0] - 1) * self._maps.like(_as_complex(x))
+        if self._within is not None:
+            image = F.pad(image, self._around)
+        if self.origin == "centre":
+            image = torch.fft.ifftshift(image, dim=self._axes)
+        spectrum = torch.fft.fftn(image, dim=self._axes, norm="ortho")
         return self._mask.to(x.device) * torch.fft.fftshift(spectrum, dim=self._axes)
 
     def A_adjoint(self, y: Tensor) -> Tensor:
         spectrum = torch.fft.ifftshift(self._mask.to(y.device) * y, dim=self._axes)
-        x = torch.fft.ifftn(spectrum, dim=self._axes, norm="ortho")
+        image = torch.fft.ifftn(spectrum, dim=self._axes, norm="ortho")
+        if self.origin == "centre":
+            image = torch.fft.fftshift(image, dim=self._axes)
+        if self._within is not None:
+            image = image[self._within]
         if self._maps is not None:
-            x = (x * self._maps.like(x).conj()).sum(self._axes[0] - 1)
-        return x.real.contiguous()
+            image = (image * self._maps.like(image).conj()).sum(self._axes[0] - 1)
+        if self._complex:
+            return torch.cat([image.real, image.imag], 1)
+        return image.real.contiguous()
 
     @property
     def mask(self) -> Tensor:
@@ -101,83 +230,36 @@ class Fourier(LinearOperator):
             return 0
         return 40 * math.prod(self.y_shape[self._axes[0] - 1 :])
 
-    def _coils(self, sides: Shape) -> tuple[int, ...]:
-        """The axis of the coils in the shape of y: (coils,), or () where there is one coil."""
-        if self._given is None:
+    def _measured(self, field: Shape, shape: Shape) -> Tensor:
+        """1 where a coefficient is measured, (*field): as it was given, or simulated."""
+        if isinstance(self._sampled, Tensor):
+            return placed(self._sampled, field)
+        seed = self.seed or 0
+        return Pattern(self.pattern, self.acceleration, self.centre, seed).over(field, shape)
+
+    def _coils(self, sides: Shape, field: Shape) -> Tensor | None:
+        """The maps that were given, over the image; None where they weren't."""
+        given = self._given
+        if not isinstance(given, Tensor):
             if self.coils > 1:
                 require_picture(
                     f"coils={self.coils}", self.shape, "coils=1, or measured sensitivities, maps=…"
                 )
-            return () if self.coils == 1 else (self.coils,)
-        if tuple(self._given.shape[1:]) != sides:
+            return None
+        if tuple(given.shape[1:]) == field and self._within is not None:
+            return given[self._within]
+        if tuple(given.shape[1:]) != sides:
             raise BadInputError(
                 f"Sensitivity maps must be (coils, {', '.join(map(str, sides))}).",
-                got=tuple(self._given.shape),
+                got=tuple(given.shape),
             )
-        return (len(self._given),)
+        return given
 
-    def _lines(self, sides: Shape) -> Tensor:
-        away = _away(sides[1:] or sides)
-        return self._chosen(away.flatten(), "lines").view(away.shape).expand(sides)
-
-    def _points(self, sides: Shape) -> Tensor:
-        return self._chosen(_away(sides).flatten(), "points").view(sides)
-
-    def _chosen(self, away: Tensor, purpose: str) -> Tensor:
-        """1 for the middle and for others at random, up to the share that is measured."""
-        count = max(1, round(len(away) / self.acceleration))
-        middle = self._middle(away, count)
-        order = Streams(self.seed or 0, f"fourier {purpose}", [0]).uniform(len(away))[0]
-        chosen = torch.zeros(len(away))
-        chosen[torch.argsort(torch.where(middle, -1.0, order))[:count]] = 1
-        return chosen
-
-    def _middle(self, away: Tensor, count: int) -> Tensor:
-        """Which coefficients are always measured, by their distance in parts of the side.
-
-        Raises BadInputError where they are more than ``count``, the number that is measured in all.
-        """
-        middle = away <= 0.5 * self.centre
-        if (asked := int(middle.sum())) > count:
-            beyond = float(away.flatten().sort().values[count])
-            fits = float(away[away < beyond].max()) + beyond  # twice the mean of two distances
-            columns = self.pattern == "lines" and len(self._axes) > 1
-            what = "columns" if columns else "coefficients"
-            raise BadInputError(
-                f"acceleration={self.acceleration:g} leaves {count} of {away.numel()} {what}, "
-                f"fewer than the {asked} in the middle.",
-                got=f"centre={self.centre:g}",
-                try_=f"centre={fits:.4g}, or acceleration={away.numel() // asked}",
-            )
-        return middle
-
-    def _spokes(self, sides: Shape) -> Tensor:
-        """Spokes a golden angle apart, as many as it takes to measure the wanted share."""
-        require_picture("pattern='radial'", self.shape, "pattern='random', or 'lines'")
-        height, width = sides
-        wanted = height * width / self.acceleration
-        if wanted >= height * width:  # would take very many spokes
-            return torch.ones(height, width)
-        seen = self._middle(_away(sides), max(1, round(wanted))).float()
-        steps = torch.linspace(-0.5, 0.5, 2 * max(height, width) + 1, dtype=torch.float64)
-        for spoke in range(4 * (height + width)):
-            angle = spoke * math.pi * (math.sqrt(5) - 1) / 2
-            rows = (height // 2 + steps * height * math.sin(angle)).round().long()
-            columns = (width // 2 + steps * width * math.cos(angle)).round().long()
-            inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-            seen[rows[inside], columns[inside]] = 1
-            if float(seen.sum()) >= wanted:
-                return seen
-        return torch.ones_like(seen)
-
-
-_PATTERNS = {"lines": Fourier._lines, "random": Fourier._points, "radial": Fourier._spokes}
-
-
-def _away(sides: Shape) -> Tensor:
-    """Distance from the slowest wave, in parts of the sides, the greatest of all axes."""
-    each = [(torch.arange(side).double() - side // 2).abs() / side for side in sides]
-    return torch.stack(torch.meshgrid(each, indexing="ij")).amax(0)
+    def _estimated(self, rule: str, spectra: Tensor, mask: Tensor, kind: Kind) -> Tensor:
+        """Maps of the field of view, as a measurement (1, coils, *field) shows them."""
+        maps = ESTIMATES[rule](one_of(spectra) * mask, mask)
+        centred = self.origin == "centre" or (self.origin is None and kind is COMPLEX)
+        return maps if centred else torch.fft.ifftshift(maps, dim=tuple(range(1, maps.ndim)))
 
 
 def _as_complex(x: Tensor) -> Tensor:
@@ -192,30 +274,4 @@ def _maps(
     dtype: torch.dtype,
 ) -> Tensor:
     """The sensitivities that were given, or those of coils around a picture."""
-    return (_around(coils, *sides) if given is None else given).to(device, dtype)
-
-
-def _around(coils: int, height: int, width: int) -> Tensor:
-    """Coils on a circle: sensitivity falls with the distance, each coil has its own phase."""
-    rows = torch.linspace(-1, 1, height, dtype=torch.float64)[:, None]
-    columns = torch.linspace(-1, 1, width, dtype=torch.float64)
-    angles = [2 * math.pi * k / coils for k in range(coils)]
-    bells = torch.empty(coils, height, width, dtype=torch.complex128)
-    for bell, a in zip(bells, angles, strict=True):
-        away = (rows - math.sin(a)) ** 2 + (columns - math.cos(a)) ** 2
-        phase = torch.exp(1j * (a + rows * math.cos(a) - columns * math.sin(a)))
-        bell[:] = torch.exp(-away / 2) * phase
-    return bells.div_(bells.abs().square().sum(0).sqrt())
-
-
-def _read_maps(maps: Any) -> Tensor:
-    array = read_array(Path(maps)) if isinstance(maps, (str, os.PathLike)) else maps
-    found = numbers(array, "What sensitivity maps are read from").to(torch.complex128)
-    if found.ndim < 2 or 0 in found.shape:
-        raise BadInputError(
-            "Sensitivity maps are (coils, H, W), or (coils, …) for other images.",
-            got=tuple(found.shape),
-        )
-    if not bool(torch.isfinite(torch.view_as_real(found)).all()):
-        raise BadInputError("The sensitivity maps have values that are NaN or infinite.")
-    return found
+    return (sensitivity.around(coils, *sides) if given is None else given).to(device, dtype)

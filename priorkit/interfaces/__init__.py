@@ -15,6 +15,7 @@ from priorkit.interfaces.kinds import Kind, kind_of
 from priorkit.interfaces.noise import GaussianNoise, Level, Noise
 from priorkit.interfaces.operator import (
     MAX_MATRIX,
+    Calibrated,
     Ensemble,
     IdentityOperator,
     LinearOperator,
@@ -50,6 +51,7 @@ from priorkit.interfaces.units import Range, Units
 
 __all__ = [
     "MAX_MATRIX",
+    "Calibrated",
     "Choices",
     "Component",
     "Copies",

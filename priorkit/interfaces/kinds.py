@@ -164,6 +164,24 @@ class Complex(Kind):
     def fits(self, shape: Shape) -> bool:
         return super().fits(shape) and shape[0] == 2
 
+    def psnr(self, x: Tensor, truth: Tensor) -> Tensor:
+        """Of the sizes, for a peak that is the largest of the truth's: the values have any unit."""
+        return metrics.psnr(*self._sizes(x, truth))
+
+    def ssim(self, x: Tensor, truth: Tensor) -> Tensor:
+        """Of the sizes, for the same range and with an even window of 7×7, as fastMRI counts.
+
+        Reference: Zbontar et al., "fastMRI: an open dataset and benchmarks for accelerated MRI",
+        2018, section 5.2 and its evaluate.py; there range and peak are those of a whole volume.
+        """
+        return metrics.ssim(*self._sizes(x, truth), square=True)
+
+    def _sizes(self, x: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+        """Both as gray pictures in units of the largest value of the truth."""
+        a, b = (self.slices(images)[:, 0].double() for images in (x, truth))
+        peak = b.amax((1, 2, 3), keepdim=True).clamp_min(torch.finfo(b.dtype).tiny)
+        return a / peak, b / peak
+
     def slices(self, x: Tensor) -> Tensor:
         return torch.hypot(x[:, 0], x[:, 1])[:, None, None]
 

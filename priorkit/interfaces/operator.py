@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from priorkit.interfaces.component import Component, Shape
-from priorkit.interfaces.kinds import PICTURE
+from priorkit.interfaces.kinds import PICTURE, Kind
 from priorkit.interfaces.noise import Level
 from priorkit.linear import energy
 
 __all__ = [
     "MAX_MATRIX",
+    "Calibrated",
     "Ensemble",
     "IdentityOperator",
     "LinearOperator",
@@ -116,6 +117,13 @@ class Operator(Component, ABC):
         """
         return y_shape if self.sees_image else None
 
+    def shape_behind(self, y_shape: Shape, kind: Kind) -> Shape | None:
+        """The shape of the image of a kind whose measurement, one or a batch, has this shape.
+
+        None where that doesn't tell, as it doesn't of sums. Asked before :meth:`bind`.
+        """
+        return None
+
     @property
     def reduces(self) -> bool:
         """Whether y is the picture x with fewer pixels or channels: small, or gray of colour."""
@@ -144,6 +152,15 @@ class Operator(Component, ABC):
         return 0
 
 
+class Calibrated(Operator):
+    """An operator that learns a part of itself from what was measured, such as where."""
+
+    @abstractmethod
+    def calibrate(self, y: Tensor, shape: Shape, kind: Kind) -> Self:
+        """This operator as a measurement y shows it, for images of a shape and kind. Called once
+        before :meth:`bind`, where y was given; y, one or a batch, isn't checked yet."""
+
+
 class LinearOperator(Operator):
     """A linear A, with its exact adjoint."""
 
@@ -153,6 +170,11 @@ class LinearOperator(Operator):
 
     def vjp(self, x: Tensor, r: Tensor) -> Tensor:
         return self.A_adjoint(r)
+
+    def for_complex(self) -> LinearOperator | None:
+        """This operator for complex pictures a + ib, their parts as two channels, before
+        :meth:`bind`; None where A(a) + i·A(b) will do, see :mod:`.adapt`."""
+        return None
 
     @property
     def gain(self) -> float:

@@ -39,7 +39,7 @@ def simulate(setup: Setup, x: Tensor) -> Tensor:
 
 
 def shape_of(y: Tensor, operator: Operator, name: str | None) -> Shape | None:
-    """The shape of x where the measurement is itself an image that tells it; else None.
+    """The shape of x where the measurement tells it, as one that is itself an image; else None.
 
     ``name`` is that of the kind of x where it is known: without, y is taken for pictures, or where
     it has five dimensions for volumes.
@@ -47,6 +47,10 @@ def shape_of(y: Tensor, operator: Operator, name: str | None) -> Shape | None:
     if not y.ndim:
         return None
     kind = VOLUME if name is None and y.ndim == VOLUME_BATCH else kind_of(None, name)
+    with blaming("operator"):
+        behind = operator.shape_behind(tuple(y.shape), kind)
+    if behind is not None and 0 not in behind:
+        return behind
     plain = torch.ones(1, dtype=y.dtype if kind is COMPLEX else None).expand(y.shape)
     image = tuple(arranged(plain, kind, None).shape[1:])
     if not kind.fits(image) or 0 in image:

@@ -32,7 +32,7 @@ from priorkit.interfaces import (
     ZeroPenalty,
     kind_of,
 )
-from priorkit.interfaces.adapt import Slices, bound_operator, bound_prior
+from priorkit.interfaces.adapt import ComplexDenoiser, Slices, bound_operator, bound_prior
 from priorkit.interfaces.kinds import COMPLEX
 from priorkit.run import fit
 from priorkit.run.room import require_room
@@ -115,9 +115,10 @@ def set_up(
     shape = _shape(prior, selections["prior"].name, shape, config.shape)
     kind = kind or kind_of(shape, config.kind)
     with blaming(f"prior {selections['prior'].name!r}"):
-        prior = bound_prior(prior, shape)
-    if isinstance(prior, Slices):
-        log.info("prior %r is for pictures: it goes over slices.", selections["prior"].name)
+        prior = bound_prior(prior, shape, kind)
+    if isinstance(prior, (Slices, ComplexDenoiser)):
+        where = "slices" if isinstance(prior, Slices) else "real and imaginary parts"
+        log.info("prior %r is for pictures: it goes over %s.", selections["prior"].name, where)
     with blaming(f"operator {selections['operator'].name!r}"):
         operator = bound_operator(operator, shape, kind)
     device = _device(config.device)

@@ -107,6 +107,10 @@ class Selection:
             ) from error
         return self.target(**{name: getattr(checked, name) for name in model.model_fields})
 
+    def becomes(self, component: Any) -> None:
+        """Let a component take the place of the one that was built, whose options it has."""
+        self._built = component
+
     def table(self) -> dict[str, Any]:
         """The component as a table for a config file.
 

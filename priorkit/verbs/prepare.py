@@ -7,10 +7,19 @@ import os
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from priorkit.errors import BadInputError, MismatchError
-from priorkit.interfaces import LinearOperator, Operator, Prior, Range, Shape, kind_of
+from priorkit.interfaces import (
+    Calibrated,
+    LinearOperator,
+    Operator,
+    Prior,
+    Range,
+    Shape,
+    kind_of,
+)
 from priorkit.interfaces.adapt import bound_operator
 from priorkit.interfaces.kinds import PICTURE
 from priorkit.io.pictures import Pictures, astronaut, load
@@ -69,6 +78,9 @@ def prepare(
     if y is not None:
         operator: Operator = chosen.selections["operator"].build(config.seed)
         size = fixed or shape_of(y, operator, config.kind)
+        if isinstance(operator, Calibrated) and size is not None and real:
+            _calibrate(chosen, operator, y, size)
+            operator = chosen.selections["operator"].build(config.seed)
         if config.range == "auto":
             chosen = chosen.within(_shown(chosen, y, operator, size))
         if config.range is not None:
@@ -85,6 +97,16 @@ def prepare(
         question_sigma(setup, refuse=True)
     plan(setup, 1)  # refused before the operator makes what it needs
     return setup, pictures
+
+
+def _calibrate(chosen: Selections, operator: Calibrated, y: Tensor, shape: Shape) -> None:
+    """Let the operator that was chosen learn from y, in the precision in which y is kept."""
+    config, selection = chosen.config, chosen.selections["operator"]
+    if y.is_complex():
+        y = y.to(torch.complex128 if config.precision == "float64" else torch.complex64)
+    with blaming(f"operator {selection.name!r}"):
+        found = operator.calibrate(y, shape, kind_of(shape, config.kind))
+    selection.becomes(found)
 
 
 def _leaves_prior_open(config: RunConfig) -> bool:
