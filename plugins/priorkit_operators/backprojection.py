@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ __all__ = ["Window", "back_projection"]
 Window = Literal["ramp", "shepp-logan", "cosine", "hamming", "hann"]
 
 WEDGE = 4.0  # usual gaps between angles, from which a gap is a part that wasn't seen
-WINDOWS = {
+WINDOWS: dict[Window, Callable[[Tensor], Tensor]] = {
     "ramp": torch.ones_like,
     "shepp-logan": torch.sinc,
     "cosine": lambda f: torch.cos(math.pi * f),
@@ -33,18 +34,18 @@ def back_projection(y: Tensor, beams: Beams, window: Window) -> Tensor:
 
     h the ramp |f| times a window, U the distance of a pixel from the source in parts of D; for
     parallel rays both factors are 1. Rays that are measured twice count half each, those of a
-    fan over less than a turn by Parker's weights. Detectors are interpolated linearly, and
-    there is nothing beyond them.
+    fan over less than a turn by Parker's weights. Detectors are interpolated linearly.
 
     References: Kak & Slaney, "Principles of computerized tomographic imaging", IEEE Press 1988,
     eqs. 3.61 and 3.104; Parker, "Optimal short scan convolution reconstruction for fanbeam CT",
     Med. Phys. 1982.
     """
     weights = torch.from_numpy(_weights(beams) / np.hypot(1, beams.places / beams.source)).to(y)
-    filtered = F.pad(_filtered(y * weights / beams.spacing, window), (1, 2))
+    # The filter reaches one place beyond the detectors; from there on there is nothing.
+    filtered = F.pad(_filtered(F.pad(y * weights / beams.spacing, (1, 1)), window), (1, 2))
     x = y.new_zeros(len(y), beams.height, beams.width)
     for k, angle in enumerate(beams.radians):
-        place = np.clip(beams.shadow(angle) + 1, 0, beams.detectors + 1)
+        place = np.clip(beams.shadow(angle) + 2, 0, beams.detectors + 3)
         below = torch.from_numpy(np.floor(place).astype(np.int64)).to(y.device)
         part = torch.from_numpy(place).to(y) - below
         left, right = filtered[:, k][:, below], filtered[:, k][:, below + 1]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Beams"]
+__all__ = ["Beams", "beams_of_skimage", "shadow_width"]
 
 
 @dataclass(frozen=True)
@@ -82,3 +82,29 @@ class Beams:
         v = np.array([np.sin(angle), np.cos(angle)])[:, None]
         points = u * self.places
         return points, points / self.source - v
+
+
+def beams_of_skimage(height: int, width: int, radians: np.ndarray, *, circle: bool) -> Beams:
+    """The beams of ``skimage.transform.radon``, whose centre of rotation is a pixel.
+
+    With ``circle`` they see the square in the middle of the picture, else all of it.
+    """
+    if circle:
+        count = min(height, width)
+        row, column = (-((count - side) // 2) + count // 2 for side in (height, width))
+    else:
+        count = math.ceil(math.sqrt(2) * max(height, width))
+        row, column = height // 2, width // 2
+    return Beams(height, width, radians, count, 1.0, count // 2, (row, column))
+
+
+def shadow_width(height: int, width: int, source: float) -> float:
+    """How wide the line through the middle is lit by rays that meet the circle around a picture.
+
+    A ray that touches it meets that line further out: 2R/√(1 − (R/D)²).
+
+    >>> shadow_width(6, 8, 13.0), shadow_width(6, 8, math.inf)
+    (10.833333333333334, 10.0)
+    """
+    radius = math.hypot(height, width) / 2
+    return 2 * radius / math.sqrt(1 - (radius / source) ** 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Mapping
 from functools import cached_property, partial
 from typing import Annotated, Literal
 
@@ -15,7 +16,7 @@ from torch import Tensor
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Level, MatrixOperator
 from priorkit_operators.backprojection import Window, back_projection
-from priorkit_operators.beams import Beams
+from priorkit_operators.beams import Beams, beams_of_skimage, shadow_width
 from priorkit_operators.checks import require_picture
 from priorkit_operators.rays import ACROSS, ROTATED, SHARED, Sums, matrix, matrix_bytes
 from priorkit_operators.sparse import SparseMatrix
@@ -110,9 +111,12 @@ class Radon(MatrixOperator):
 
     def prepare(self) -> None:
         require_picture("The operator 'radon'", self.shape)
-        channels, _, width = self.shape
+        channels, height, width = self.shape
         self.pixel = self.pixel_size or (1.0 if self.skimage else 1 / width)
-        self._beams = self._of_skimage() if self.skimage else self._around()
+        if self.skimage:
+            self._beams = beams_of_skimage(height, width, self._radians(), circle=self.circle)
+        else:
+            self._beams = self._around()
         plain = self._beams.parallel and self.spacing is None
         self._sums: Sums = ROTATED if self.skimage else SHARED if plain else ACROSS
         sides = (len(self._beams.radians), self._beams.detectors)
@@ -194,37 +198,27 @@ class Radon(MatrixOperator):
                 got=f"source_distance={self.source:g}",
                 try_=f"source_distance={4 * radius * self.pixel:.4g}, in the unit of pixel_size",
             )
+        # As seen in the middle of the picture, a detector and what is between two are smaller.
         larger = 1 + self.detector_distance / self.source
         spacing = 1.0 if self.spacing is None else self.spacing / self.pixel / larger
-        # A ray that touches the circle meets the line through the middle further out.
-        least = 2 * radius / math.sqrt(1 - (radius / source) ** 2) / spacing
+        least = shadow_width(height, width, source) / spacing
         count = self._count(math.ceil(least) + 1, width)
         axis = (count - 1) / 2 - self.offset / self.pixel / larger / spacing
         middle = ((height - 1) / 2, (width - 1) / 2)
         return Beams(height, width, self._radians(), count, spacing, axis, middle, source)
 
-    def _of_skimage(self) -> Beams:
-        """Beams as of scikit-image, whose middle is a pixel."""
-        _, height, width = self.shape
-        if self.circle:
-            count = min(height, width)
-            middle = tuple(-((count - side) // 2) + count // 2 for side in (height, width))
-        else:
-            count = math.ceil(math.sqrt(2) * max(height, width))
-            middle = (height // 2, width // 2)
-        return Beams(height, width, self._radians(), count, 1.0, count // 2, middle)
-
     def _count(self, least: int, width: int) -> int:
         """The number of detectors; warns where at 0° they lie between the columns."""
         plain = math.isinf(self.source) and self.spacing is None
         if self.detectors is None:
+            least += (least - width) % 2 if plain else 0
             if least > MOST:
                 raise BadInputError(
                     f"There are at most {MOST:,} detectors.",
-                    got=f"detector_spacing={self.spacing:g}, which takes {least:,}",
-                    try_="detectors=…, or a larger spacing",
+                    got=f"{least:,} for the whole picture",
+                    try_="detectors=…, or a larger detector_spacing",
                 )
-            return least + (least - width) % 2 if plain else least
+            return least
         straight = isinstance(self.angles, int) or any(angle % 180 == 0 for angle in self.angles)
         if plain and straight and not self.offset and (self.detectors - width) % 2:
             log.warning(
@@ -259,7 +253,7 @@ def _require_angles(angles: int | list[float], arc: float | None) -> None:
         )
 
 
-def _require_unsaid(options: dict[str, object], needed: str) -> None:
+def _require_unsaid(options: Mapping[str, object], needed: str) -> None:
     """Refuse options that would be left out in silence."""
     said = [name for name, value in options.items() if value is not None]
     if said:

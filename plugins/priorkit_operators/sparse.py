@@ -58,10 +58,10 @@ class SparseMatrix:
 
 
 def _tensor(matrix: Any) -> Tensor:
-    parts = (matrix.indptr, matrix.indices, matrix.data)
+    begins, columns, values = map(torch.from_numpy, (matrix.indptr, matrix.indices, matrix.data))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-        return torch.sparse_csr_tensor(*map(torch.from_numpy, parts), size=matrix.shape)
+        return torch.sparse_csr_tensor(begins, columns, values, matrix.shape)
 
 
 def _multiplied(x: Tensor, matrix: Tensor, transpose: Tensor) -> Tensor:
