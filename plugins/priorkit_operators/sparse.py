@@ -61,7 +61,9 @@ def _tensor(matrix: Any) -> Tensor:
     begins, columns, values = map(torch.from_numpy, (matrix.indptr, matrix.indices, matrix.data))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-        return torch.sparse_csr_tensor(begins, columns, values, matrix.shape)
+        return torch.sparse_csr_tensor(
+            begins, columns, values, matrix.shape, check_invariants=False
+        )
 
 
 def _multiplied(x: Tensor, matrix: Tensor, transpose: Tensor) -> Tensor:

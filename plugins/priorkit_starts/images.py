@@ -61,7 +61,7 @@ class Noisy(ImageStart):
         _needs_image("noisy", problem)
 
     def image(self, problem: Problem) -> Tensor:
-        return cast(Tensor, problem.operator.image(problem.y))
+        return cast(Tensor, problem.operator.image(problem.noise.measured(problem.y)))
 
 
 class Filled(ImageStart):
@@ -88,7 +88,8 @@ class Filled(ImageStart):
     def image(self, problem: Problem) -> Tensor:
         shown, mask = problem.operator.image, cast(Tensor, problem.operator.mask)
         sides = problem.shape[1:] or problem.shape  # of a vector, which is taken for one channel
-        y = cast(Tensor, shown(problem.y)).reshape(len(problem.y), -1, *sides)
+        measured = problem.noise.measured(problem.y)
+        y = cast(Tensor, shown(measured)).reshape(len(measured), -1, *sides)
         seen = cast(Tensor, shown(mask[None].to(y))).reshape(-1, *sides)
         if self.fill == "mean":
             count = seen.flatten(1).sum(1).clamp_min(1)
@@ -118,7 +119,7 @@ class Enlarged(ImageStart):
             )
 
     def image(self, problem: Problem) -> Tensor:
-        shown = cast(Tensor, problem.operator.image(problem.y))
+        shown = cast(Tensor, problem.operator.image(problem.noise.measured(problem.y)))
         sides = problem.shape[1:]
         if shown.shape[2:] != sides:
             shown = F.interpolate(shown, sides, mode="bicubic", align_corners=False)
@@ -146,7 +147,7 @@ class PseudoInverse(ImageStart):
 
     def image(self, problem: Problem) -> Tensor:
         energy = problem.noise.energy if problem.noise.known else 0.0
-        return pseudo_inverse(problem, problem.y, self.steps, energy)
+        return pseudo_inverse(problem, problem.noise.measured(problem.y), self.steps, energy)
 
 
 class NullSpace(ImageStart):

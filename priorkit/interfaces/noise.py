@@ -58,6 +58,7 @@ class Noise(Component, ABC):
 
     ℓ is −2σ² log p(y | A x), less its minimum, so that it agrees to second order with the
     plain sum of squares ‖A x − y‖² of Gaussian noise; γ then means the same for every noise.
+    Where y isn't A x in the mean, y stands there for what it says of A x.
     ``level`` says how much noise there is, ``entries`` how many numbers of y are measured.
     """
 
@@ -79,6 +80,16 @@ class Noise(Component, ABC):
     def std(self) -> float:
         """A typical standard deviation per entry: what defaults and denoisers are told."""
         return self.level.std(self.entries)
+
+    def expected(self, Ax: Tensor) -> Tensor:
+        """E[y | A x], (B, *y_shape) → the same: A x itself, unless a detector bends it, as where
+        it counts what passes through."""
+        return Ax
+
+    def measured(self, y: Tensor) -> Tensor:
+        """What y says of A x, entry by entry, the inverse of :meth:`expected`: what starts and
+        reports take for y."""
+        return y
 
     def check(self, y: Tensor) -> None:
         """Raise BadInputError where a user's y has values that this noise can't give."""

@@ -29,7 +29,7 @@ def columns(recovery: Recovered, i: int) -> list[Shown]:
     shown, kind = [], recovery.kind
     if recovery.truth is not None:
         shown.append(Shown("truth", "truth", tile(recovery.truth[i], kind)))
-    measured = recovery.operator.image(recovery.y[i : i + 1])
+    measured = recovery.operator.image(recovery.noise.measured(recovery.y[i : i + 1]))
     if measured is not None:
         like = kind if kind.fits(measured.shape[1:]) else kind_of(tuple(measured.shape[1:]))
         shown.append(Shown("measurement", "measurement", tile(measured[0], like)))

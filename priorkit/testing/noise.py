@@ -18,8 +18,8 @@ __all__ = ["check_noise"]
 def check_noise(noise: Noise, *, shape: Shape = (1, 64, 64), seed: int = 0) -> None:
     """The gradient and scale of a misfit, its energy, and what the draws depend on.
 
-    The misfit is 0 where A x = y, agrees with ‖A x − y‖² to second order where y = 1, and its
-    mean over samples of the noise is ``energy``.
+    The misfit is 0 where y is as expected, agrees with ‖A x − a‖² to second order at a = 1, where
+    y is what is expected of a, and its mean over samples of the noise is ``energy``.
     """
     n = math.prod(shape)
     noise = noise.bind(n)
@@ -38,14 +38,18 @@ def check_noise(noise: Noise, *, shape: Shape = (1, 64, 64), seed: int = 0) -> N
         direction = draws((3, *shape), seed + 2)
         change = slope(lambda a: noise.misfit(a, y)[0], Ax, direction, 1e-6)
         close(change, inner(gradient, direction), 1e-4, "the gradient isn't that of the misfit")
+    with promise("measured is the inverse of expected", "both return what they get of y = A x + η"):
+        untouched(noise.expected, y, "expected")
+        close(noise.measured(noise.expected(y)), y, 1e-9, "measured isn't the inverse of expected")
     with promise(
-        "the misfit is 0 at A x = y, and near it ‖A x − y‖² where y = 1",
+        "the misfit is 0 where y is as expected, and near A x = 1 the sum of squares",
         "−2σ² log p(y | A x), less its minimum",
     ):
-        assert bool((noise.misfit(y, y)[0].abs() < 1e-9).all()), "the misfit isn't 0 at A x = y"
+        least = noise.misfit(y, noise.expected(y))[0].abs()
+        assert bool((least < 1e-9).all()), "the misfit isn't 0 at A x = y"
         one, h = torch.ones_like(y), 1e-4
         squares = torch.full((3,), n * h**2, dtype=torch.float64)
-        near = noise.misfit(one + h, one)[0]
+        near = noise.misfit(one + h, noise.expected(one))[0]
         close(near, squares, 1e-2, "the misfit isn't ‖A x − y‖² to second order at y = 1")
     if isinstance(noise, GaussianNoise):
         with promise("the misfit is ‖A x − y‖² exactly", "derive from Noise where it isn't"):
