@@ -30,15 +30,21 @@ class Shared(TypedDict, total=False):
     acceleration: float
     angle: float
     angles: int | Sequence[float]
+    arc: float | None
+    background: float
     basis: Literal["dct", "wavelet"]
     boundary: Literal["valid", "reflect", "edge", "wrap", "zero"]
     centre: float
     cg_steps: int
     channels: int
+    circle: bool | None
     coils: int
     data_steps: int
     denoiser: Any
     depth: bool | None
+    detector_distance: float | None
+    detector_offset: float | None
+    detector_spacing: float | None
     detectors: int | None
     discrepancy: float
     draws: int
@@ -50,9 +56,11 @@ class Shared(TypedDict, total=False):
     finer: bool | None
     fraction: float | None
     gain: float
+    geometry: Literal["parallel", "fan"]
     history: int
     kernel: Any
     layers: int
+    layout: Literal["angles", "skimage"]
     length: float
     levels: int | None
     m: int
@@ -66,12 +74,15 @@ class Shared(TypedDict, total=False):
     path: Any
     patience: int
     pattern: Literal["lines", "random", "radial"]
+    photons: float
     physics: Any
+    pixel_size: float | None
     probes: int
     rate: float
     reversible: bool
     sigma_end: float | None
     sigma_start: float
+    source_distance: float | None
     squared: bool
     std: float
     steps: int
