@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import Noise
+from priorkit.interfaces import WeightedNoise
 from priorkit.streams import Streams
 
 __all__ = ["Transmission"]
@@ -22,7 +22,7 @@ DENSE = 7.0  # A x of every ray, from which y is questioned
 LEAST = -1.0  # of A x: the exponential goes on as a parabola below
 
 
-class Transmission(Noise):
+class Transmission(WeightedNoise):
     """y = counts k ~ Poisson(m), m = I₀·e^(−A x) + b: Beer and Lambert's law.
 
     Its misfit is −2σ² log p up to a constant,
@@ -34,8 +34,8 @@ class Transmission(Noise):
     counts, and count for less. Below A x = −1 the exponential is continued by a parabola, so that
     nothing is infinite.
 
-    Starts and reports, which know of no counts, take ln(I₀/(y − b)), of less than half a
-    count as of half a one.
+    Starts and reports, which know of no counts, take a = ln(I₀/(y − b)), of less than half a count
+    as of half a one. Solvers that know squares take Σ w(A x − a)² instead of ℓ, w = σ²(y − b)²/y.
 
     Parameters
     ----------
@@ -43,8 +43,9 @@ class Transmission(Noise):
     background : b, how many more it counts in the mean that didn't come straight: scattered ones,
         and the dark current
 
-    Reference: Erdoğan & Fessler, "Monotonic algorithms for transmission tomography", IEEE Trans.
-    Med. Imaging 1999.
+    References: Erdoğan & Fessler, "Monotonic algorithms for transmission tomography", IEEE Trans.
+    Med. Imaging 1999; the weighted squares: Sauer & Bouman, "A local update strategy for iterative
+    reconstruction from projections", IEEE Trans. Signal Process. 1993.
     """
 
     def __init__(
@@ -92,6 +93,11 @@ class Transmission(Noise):
 
     def measured(self, y: Tensor) -> Tensor:
         return -((y - self.background).clamp_min(0.5) / self.photons).log()
+
+    def weights(self, y: Tensor) -> Tensor:
+        """σ²·(y − b)²/y, the inverse of the variance of ``measured``, in parts of σ²."""
+        passed = (y - self.background).clamp_min(0.5)
+        return self.std**2 * passed.square() / y.clamp_min(0.5)
 
     def sample(self, Ax: Tensor, streams: Streams) -> Tensor:
         if Ax.is_complex() or float(Ax.min()) < 0:

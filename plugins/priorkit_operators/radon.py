@@ -117,8 +117,8 @@ class Radon(MatrixOperator):
             self._beams = beams_of_skimage(height, width, self._radians(), circle=self.circle)
         else:
             self._beams = self._around()
-        plain = self._beams.parallel and self.spacing is None
-        self._sums: Sums = ROTATED if self.skimage else SHARED if plain else ACROSS
+        shared = self._beams.parallel and self.spacing is None
+        self._sums: Sums = ROTATED if self.skimage else SHARED if shared else ACROSS
         sides = (len(self._beams.radians), self._beams.detectors)
         self.y_shape = (channels, *(sides[::-1] if self.skimage else sides))
         vars(self).pop("_rays", None)  # of an earlier binding

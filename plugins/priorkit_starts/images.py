@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from priorkit.errors import MismatchError
-from priorkit.interfaces import Encoder, LinearOperator, Problem, Requires, Start
+from priorkit.interfaces import Encoder, LinearOperator, Problem, Requires, Start, WeightedNoise
 from priorkit.linear import least_squares
 
 __all__ = ["Enlarged", "Filled", "Flat", "ImageStart", "Noisy", "NullSpace", "PseudoInverse"]
@@ -129,7 +129,8 @@ class Enlarged(ImageStart):
 class PseudoInverse(ImageStart):
     """A⁺y, the shortest of the x that minimise ‖A x − y‖, by CGLS.
 
-    Where the noise is known, CGLS stops at the noise level, ‖A x − y‖² ≤ E‖η‖²: for a badly
+    Of noise that isn't Gaussian, ‖·‖ weighs each entry where its weight is known. Where the noise
+    is known, CGLS stops at the noise level, ‖A x − y‖² ≤ E‖η‖²: for a badly
     conditioned A, A⁺y itself is mostly amplified noise.
 
     Parameters
@@ -146,8 +147,13 @@ class PseudoInverse(ImageStart):
         self.steps = steps
 
     def image(self, problem: Problem) -> Tensor:
-        energy = problem.noise.energy if problem.noise.known else 0.0
-        return pseudo_inverse(problem, problem.noise.measured(problem.y), self.steps, energy)
+        noise = problem.noise
+        energy = noise.energy if noise.known else 0.0
+        if not isinstance(noise, WeightedNoise):
+            return pseudo_inverse(problem, noise.measured(problem.y), self.steps, energy)
+        A, adjoint, y = problem.squares()
+        zero = y.real.new_zeros(len(y), *problem.shape)
+        return least_squares(A, adjoint, y, zero, steps=self.steps, enough=energy)
 
 
 class NullSpace(ImageStart):

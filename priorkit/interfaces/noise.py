@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Self
 
+import torch
 from torch import Tensor
 
 from priorkit.errors import BadInputError
@@ -15,7 +16,7 @@ from priorkit.interfaces.component import Component
 from priorkit.linear import energy
 from priorkit.streams import Streams
 
-__all__ = ["GaussianNoise", "Level", "Noise"]
+__all__ = ["GaussianNoise", "Level", "Noise", "WeightedNoise"]
 
 MOST = 1e15  # its square, for as many entries as there may be, is a number in float32
 
@@ -111,8 +112,20 @@ class Noise(Component, ABC):
         """E ℓ(A x, y) at the true x: below it, only noise is fitted."""
 
 
-class GaussianNoise(Noise):
+class WeightedNoise(Noise):
+    """Noise whose misfit is near Σ w·|A x − a|², a = measured(y), for solvers that know squares."""
+
+    @abstractmethod
+    def weights(self, y: Tensor) -> Tensor:
+        """w > 0 of every entry, shaped as y and real: with them the squares agree with ℓ to
+        second order at A x = a, and their mean at the true x is ``energy`` too."""
+
+
+class GaussianNoise(WeightedNoise):
     """Noise whose misfit is ‖A x − y‖² exactly, for solvers that know no other."""
+
+    def weights(self, y: Tensor) -> Tensor:
+        return torch.ones_like(y.real)
 
     def misfit(self, Ax: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         residual = Ax - y

@@ -7,7 +7,7 @@ import math
 import torch
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import GaussianNoise, Noise, Shape
+from priorkit.interfaces import GaussianNoise, Noise, Shape, WeightedNoise
 from priorkit.streams import Streams
 from priorkit.testing.compare import close, draws, inner, slope, untouched
 from priorkit.testing.promises import promise
@@ -51,6 +51,12 @@ def check_noise(noise: Noise, *, shape: Shape = (1, 64, 64), seed: int = 0) -> N
         squares = torch.full((3,), n * h**2, dtype=torch.float64)
         near = noise.misfit(one + h, noise.expected(one))[0]
         close(near, squares, 1e-2, "the misfit isn't ‖A x − y‖² to second order at y = 1")
+    if isinstance(noise, WeightedNoise):
+        with promise("with its weights, squares agree with the misfit near A x = a", "w(y), real"):
+            expected = noise.expected(y)
+            squares = (noise.weights(expected).double() * h**2).flatten(1).sum(1)
+            near = noise.misfit(y + h, expected)[0]
+            close(near, squares, 1e-2, "with its weights, the squares aren't the misfit")
     if isinstance(noise, GaussianNoise):
         with promise("the misfit is ‖A x − y‖² exactly", "derive from Noise where it isn't"):
             squares = (Ax - y).square().flatten(1).sum(1)

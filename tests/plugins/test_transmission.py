@@ -117,7 +117,7 @@ MESSAGES = {
     "negative counts": ({"y": np.full((40, 48), -1.0)}, BadInputError, "values down to -1."),
     "complex counts": ({"y": np.full((40, 48), 1j)}, BadInputError, "is complex"),
     "a solver of squares": (
-        {"solver": "pnp-admm", "prior": "bm3d"},
+        {"solver": "fista", "prior": "dct"},
         MismatchError,
         "requires the noise to be a GaussianNoise, and 'transmission' isn't",
     ),
