@@ -8,7 +8,7 @@ from functools import cache, partial
 import torch
 from torch import Tensor
 
-__all__ = ["column", "energy", "least_squares", "matvec", "pixelwise", "rmatvec"]
+__all__ = ["column", "energy", "in_blocks", "least_squares", "matvec", "pixelwise", "rmatvec"]
 
 IMAGES = 8  # how many a matrix is multiplied with at once
 
@@ -74,12 +74,12 @@ def energy(a: Tensor) -> Tensor:
 
 def matvec(M: Tensor, x: Tensor) -> Tensor:
     """M x per image, (B, n) → (B, m), with the same bits in every batch."""
-    return _in_blocks(partial(_times, M), x)
+    return in_blocks(partial(_times, M), x)
 
 
 def rmatvec(M: Tensor, y: Tensor) -> Tensor:
     """Mᵀ y per image, (B, m) → (B, n), with the same bits in every batch."""
-    return _in_blocks(partial(torch.matmul, other=M), y)
+    return in_blocks(partial(torch.matmul, other=M), y)
 
 
 def pixelwise(x: Tensor, M: Tensor, c: Tensor | None = None) -> Tensor:
@@ -92,7 +92,7 @@ def pixelwise(x: Tensor, M: Tensor, c: Tensor | None = None) -> Tensor:
     return torch.bmm(x, each) if c is None else torch.baddbmm(c, x, each)
 
 
-def _in_blocks(product: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+def in_blocks(product: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """A matrix product in which the bits of an image don't depend on its batch.
 
     A library chooses its order of summation by the size of the product. Here every product has

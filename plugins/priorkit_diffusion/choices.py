@@ -13,6 +13,7 @@ from priorkit.interfaces import (
     Operator,
     RandomOperator,
     Spec,
+    WeightedNoise,
 )
 
 __all__ = ["choose", "has_hole"]
@@ -22,16 +23,17 @@ HOLE = 9  # side in pixels of the smallest unseen square that counts as a hole
 
 def choose(operator: Operator, noise: Noise) -> Choices:
     """One call where y is the noisy picture, message passing where A is random, else DiffPIR."""
-    if not isinstance(noise, GaussianNoise):
+    if not isinstance(noise, WeightedNoise):
         return Choices(
             space="pixel",
             penalty="none",
             refused="A denoising network is for Gaussian noise. Better: prior='glow-celeba', or "
             "penalty='tv' with prior='none'.",
         )
-    if isinstance(operator, IdentityOperator):
+    squares = isinstance(noise, GaussianNoise)
+    if squares and isinstance(operator, IdentityOperator):
         return Choices(space="pixel", penalty="none", solver="denoise", start="noisy")
-    if isinstance(operator, RandomOperator) and operator.ensemble is not None:
+    if squares and isinstance(operator, RandomOperator) and operator.ensemble is not None:
         return Choices(space="pixel", penalty="none", solver="amp", start="flat")
     start: Spec = "pseudo-inverse"
     if operator.sees_image and operator.mask is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from priorkit.interfaces import GaussianNoise, LinearOperator, Problem
+from priorkit.interfaces import LinearOperator, Problem, WeightedNoise
 from priorkit.linear import column, energy
 
 __all__ = ["data_step", "noise_floor"]
@@ -25,12 +25,13 @@ def data_step(
 ) -> Tensor:
     """argmin over x of ℓ(A x, y) + ρ‖x − centre‖², ρ (B,), in at most ``steps`` iterations.
 
-    By conjugate gradients from ``start`` for a linear A and Gaussian noise; else by descent from
-    ``centre`` with the step sizes of Barzilai & Borwein ("Two-point step size gradient methods",
-    IMA J. Numer. Anal. 1988), halved where the objective rises. The descent returns the best x it
+    By conjugate gradients from ``start`` for a linear A and Gaussian noise, or noise whose ℓ is
+    near weighted squares, which then stand for it; else by descent from ``centre`` with the step
+    sizes of Barzilai & Borwein ("Two-point step size gradient methods", IMA J. Numer. Anal. 1988),
+    halved where the objective rises. The descent returns the best x it
     met.
     """
-    if isinstance(problem.operator, LinearOperator) and isinstance(problem.noise, GaussianNoise):
+    if isinstance(problem.operator, LinearOperator) and isinstance(problem.noise, WeightedNoise):
         return problem.prox_data(centre, rho, start=start, steps=steps)
     x = centre  # the quadratic term has no gradient there: the first step follows that of ℓ
     value, slope = _evaluated(problem, x, centre, rho)

@@ -48,8 +48,8 @@ class DiffPIR(Solver[_Walking]):
     pictures were normal with standard deviation c = ¼. With ζ = 1 all noise is new in each step.
     The x at the last level is a draw. The answer is the mean of all draws, the estimate of the
     least squared error, and their spread is reported with it. The argmin is found by conjugate
-    gradients for a linear A with Gaussian noise, beginning at x₀ plus the change by the last data
-    step, and by descent otherwise.
+    gradients for a linear A with Gaussian noise, or noise whose misfit is near weighted squares,
+    beginning at x₀ plus the change by the last data step, and by descent otherwise.
 
     Parameters
     ----------

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from priorkit.interfaces import (
     Denoiser,
-    GaussianNoise,
     LinearOperator,
     Problem,
     Requires,
     Solver,
     State,
+    WeightedNoise,
     shared,
 )
 from priorkit.linear import column, energy
@@ -44,7 +44,8 @@ class PnPADMM(Solver[_Split]):
 
         x = argmin ‖A x − y‖² + ρₖ‖x − (v − w)‖²,   v = D(x + w; σₖ),   ρₖ = λs²/σₖ²,
 
-    s² the variance of the noise in y. σₖ falls from ``sigma_start`` to ``sigma_end`` in equal
+    s² the variance of the noise in y; of noise that isn't Gaussian, in squares that are near its
+    misfit. σₖ falls from ``sigma_start`` to ``sigma_end`` in equal
     ratios over the budget, so that coarse structure comes first. With w = 0 this is half-quadratic
     splitting; with ``dual``, w ← (w + x − v)·ρₖ/ρₖ₊₁ is the dual of the constraint x = v, and this
     is ADMM. The data step is solved by conjugate gradients. An evaluation is one call of the
@@ -67,7 +68,7 @@ class PnPADMM(Solver[_Split]):
     """
 
     requires = Requires(
-        latent=None, prior=(Denoiser,), operator=(LinearOperator,), noise=(GaussianNoise,)
+        latent=None, prior=(Denoiser,), operator=(LinearOperator,), noise=(WeightedNoise,)
     )
     unit = "calls of the denoiser"
     budget = 30

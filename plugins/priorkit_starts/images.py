@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from priorkit.errors import MismatchError
-from priorkit.interfaces import Encoder, LinearOperator, Problem, Requires, Start
+from priorkit.interfaces import Encoder, LinearOperator, Problem, Requires, Start, WeightedNoise
 from priorkit.linear import least_squares
 
 __all__ = ["Enlarged", "Filled", "Flat", "ImageStart", "Noisy", "NullSpace", "PseudoInverse"]
@@ -61,7 +61,7 @@ class Noisy(ImageStart):
         _needs_image("noisy", problem)
 
     def image(self, problem: Problem) -> Tensor:
-        return cast(Tensor, problem.operator.image(problem.y))
+        return cast(Tensor, problem.operator.image(problem.noise.measured(problem.y)))
 
 
 class Filled(ImageStart):
@@ -88,7 +88,8 @@ class Filled(ImageStart):
     def image(self, problem: Problem) -> Tensor:
         shown, mask = problem.operator.image, cast(Tensor, problem.operator.mask)
         sides = problem.shape[1:] or problem.shape  # of a vector, which is taken for one channel
-        y = cast(Tensor, shown(problem.y)).reshape(len(problem.y), -1, *sides)
+        measured = problem.noise.measured(problem.y)
+        y = cast(Tensor, shown(measured)).reshape(len(measured), -1, *sides)
         seen = cast(Tensor, shown(mask[None].to(y))).reshape(-1, *sides)
         if self.fill == "mean":
             count = seen.flatten(1).sum(1).clamp_min(1)
@@ -118,7 +119,7 @@ class Enlarged(ImageStart):
             )
 
     def image(self, problem: Problem) -> Tensor:
-        shown = cast(Tensor, problem.operator.image(problem.y))
+        shown = cast(Tensor, problem.operator.image(problem.noise.measured(problem.y)))
         sides = problem.shape[1:]
         if shown.shape[2:] != sides:
             shown = F.interpolate(shown, sides, mode="bicubic", align_corners=False)
@@ -128,7 +129,8 @@ class Enlarged(ImageStart):
 class PseudoInverse(ImageStart):
     """A⁺y, the shortest of the x that minimise ‖A x − y‖, by CGLS.
 
-    Where the noise is known, CGLS stops at the noise level, ‖A x − y‖² ≤ E‖η‖²: for a badly
+    Of noise that isn't Gaussian, ‖·‖ weighs each entry where its weight is known. Where the noise
+    is known, CGLS stops at the noise level, ‖A x − y‖² ≤ E‖η‖²: for a badly
     conditioned A, A⁺y itself is mostly amplified noise.
 
     Parameters
@@ -145,8 +147,13 @@ class PseudoInverse(ImageStart):
         self.steps = steps
 
     def image(self, problem: Problem) -> Tensor:
-        energy = problem.noise.energy if problem.noise.known else 0.0
-        return pseudo_inverse(problem, problem.y, self.steps, energy)
+        noise = problem.noise
+        energy = noise.energy if noise.known else 0.0
+        if not isinstance(noise, WeightedNoise):
+            return pseudo_inverse(problem, noise.measured(problem.y), self.steps, energy)
+        A, adjoint, y = problem.squares()
+        zero = y.real.new_zeros(len(y), *problem.shape)
+        return least_squares(A, adjoint, y, zero, steps=self.steps, enough=energy)
 
 
 class NullSpace(ImageStart):

@@ -12,7 +12,7 @@ noise, prior, penalty, problem, solver, start.
 
 from priorkit.interfaces.component import Component, Copies, Pullback, Shape, Space, Spec, Status
 from priorkit.interfaces.kinds import Kind, kind_of
-from priorkit.interfaces.noise import GaussianNoise, Level, Noise
+from priorkit.interfaces.noise import GaussianNoise, Level, Noise, WeightedNoise
 from priorkit.interfaces.operator import (
     MAX_MATRIX,
     Calibrated,
@@ -95,6 +95,7 @@ __all__ = [
     "State",
     "Status",
     "Units",
+    "WeightedNoise",
     "ZeroPenalty",
     "kind_of",
     "shared",

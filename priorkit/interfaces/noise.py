@@ -6,8 +6,9 @@ import copy
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Self, final
+from typing import Self
 
+import torch
 from torch import Tensor
 
 from priorkit.errors import BadInputError
@@ -15,7 +16,7 @@ from priorkit.interfaces.component import Component
 from priorkit.linear import energy
 from priorkit.streams import Streams
 
-__all__ = ["GaussianNoise", "Level", "Noise", "Rescaled"]
+__all__ = ["GaussianNoise", "Level", "Noise", "WeightedNoise"]
 
 MOST = 1e15  # its square, for as many entries as there may be, is a number in float32
 
@@ -63,11 +64,12 @@ class Noise(Component, ABC):
 
     ℓ is −2σ² log p(y | A x), less its minimum, so that it agrees to second order with the
     plain sum of squares ‖A x − y‖² of Gaussian noise; γ then means the same for every noise.
+    Where y isn't A x in the mean, y stands there for what it says of A x.
     ``level`` says how much noise there is, ``entries`` how many numbers of y are measured.
-    ``additive`` says that y has the units of A x, so that where x is moved and scaled, so is y.
+    ``same_units`` says that y has the units of A x: where x is moved and scaled, so is y.
     """
 
-    additive: ClassVar[bool] = True
+    same_units: bool = True
     level: Level = Level()
     entries: int = 1
 
@@ -89,8 +91,19 @@ class Noise(Component, ABC):
 
     def rescaled(self, scale: float, offset: Tensor) -> Noise:
         """This noise where what is given as A x and as y is (A x − offset)/scale, and y likewise
-        where it is ``additive``; offset (1, *y_shape)."""
-        return Rescaled(self, scale, offset)
+        where it has the ``same_units``; offset (1, *y_shape)."""
+        own = _RescaledWeighted if isinstance(self, WeightedNoise) else _Rescaled
+        return own(self, scale, offset)
+
+    def expected(self, Ax: Tensor) -> Tensor:
+        """E[y | A x], (B, *y_shape) → the same: A x itself, unless a detector bends it, as where
+        it counts what passes through."""
+        return Ax
+
+    def measured(self, y: Tensor) -> Tensor:
+        """What y says of A x, entry by entry, the inverse of :meth:`expected`: what starts and
+        reports take for y."""
+        return y
 
     def check(self, y: Tensor) -> None:
         """Raise BadInputError where a user's y has values that this noise can't give."""
@@ -112,8 +125,20 @@ class Noise(Component, ABC):
         """E ℓ(A x, y) at the true x: below it, only noise is fitted."""
 
 
-class GaussianNoise(Noise):
+class WeightedNoise(Noise):
+    """Noise whose misfit is near Σ w·|A x − a|², a = measured(y), for solvers that know squares."""
+
+    @abstractmethod
+    def weights(self, y: Tensor) -> Tensor:
+        """w > 0 of every entry, shaped as y and real: with them the squares agree with ℓ to
+        second order at A x = a, and their mean at the true x is ``energy`` too."""
+
+
+class GaussianNoise(WeightedNoise):
     """Noise whose misfit is ‖A x − y‖² exactly, for solvers that know no other."""
+
+    def weights(self, y: Tensor) -> Tensor:
+        return torch.ones_like(y.real)
 
     def misfit(self, Ax: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         residual = Ax - y
@@ -129,13 +154,13 @@ class GaussianNoise(Noise):
         return own
 
 
-@final
-class Rescaled(Noise):
+class _Rescaled(Noise):
     """A noise of another's numbers: ℓ′(a, b) = ℓ(offset + scale·a, offset + scale·b)/scale², with
-    b as it is where y doesn't have the units of A x."""
+    b as it is where y hasn't the units of A x."""
 
     def __init__(self, noise: Noise, scale: float, offset: Tensor) -> None:
         self.noise, self.scale, self.offset = noise, scale, offset
+        self.same_units = noise.same_units
         self.level, self.entries = noise.level.over(scale), noise.entries
         self.provenance = noise.provenance
 
@@ -156,14 +181,34 @@ class Rescaled(Noise):
     def energy(self) -> float:
         return self.noise.energy / self.scale**2
 
+    def expected(self, Ax: Tensor) -> Tensor:
+        return self._inside(self.noise.expected(self._outside(Ax)), self.same_units)
+
+    def measured(self, y: Tensor) -> Tensor:
+        return self._inside(self.noise.measured(self._said(y)))
+
     def sample(self, Ax: Tensor, streams: Streams) -> Tensor:
-        y = self.noise.sample(self._said(Ax), streams)
-        return (y - self.offset.to(y)) / self.scale if self.noise.additive else y
+        return self._inside(self.noise.sample(self._outside(Ax), streams), self.same_units)
 
     def misfit(self, Ax: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        said = self._said(y) if self.noise.additive else y
-        value, gradient = self.noise.misfit(self._said(Ax), said)
+        value, gradient = self.noise.misfit(self._outside(Ax), self._said(y))
         return value / self.scale**2, gradient / self.scale
 
-    def _said(self, values: Tensor) -> Tensor:
+    def _outside(self, values: Tensor) -> Tensor:
         return self.offset.to(values) + self.scale * values
+
+    def _inside(self, values: Tensor, moved: bool = True) -> Tensor:
+        return (values - self.offset.to(values)) / self.scale if moved else values
+
+    def _said(self, y: Tensor) -> Tensor:
+        """y as the noise has it."""
+        return self._outside(y) if self.same_units else y
+
+
+class _RescaledWeighted(_Rescaled, WeightedNoise):
+    """The same of a noise that is near to squares, whose weights stay."""
+
+    noise: WeightedNoise
+
+    def weights(self, y: Tensor) -> Tensor:
+        return self.noise.weights(self._said(y))

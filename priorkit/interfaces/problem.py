@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple, Self, cast
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from priorkit.interfaces.component import Shape, Space
-from priorkit.interfaces.noise import Noise
+from priorkit.interfaces.noise import GaussianNoise, Noise, WeightedNoise
 from priorkit.interfaces.operator import LinearOperator, MatrixOperator, Operator
 from priorkit.interfaces.penalty import Penalty
 from priorkit.interfaces.prior import (
@@ -27,6 +27,8 @@ from priorkit.linear import least_squares
 from priorkit.streams import Streams
 
 __all__ = ["Data", "Evaluation", "Problem"]
+
+Map = Callable[[Tensor], Tensor]
 
 
 class Evaluation(NamedTuple):
@@ -241,14 +243,30 @@ class Problem:
     def prox_data(
         self, x: Tensor, rho: float | Tensor, *, start: Tensor | None = None, steps: int = 50
     ) -> Tensor:
-        """argmin over v of ‖A v − y‖² + ρ‖v − x‖², for a linear A.
+        """argmin over v of ‖A v − y‖² + ρ‖v − x‖², for a linear A, in :meth:`squares`.
 
         ρ is a number or one per image, (B,); ``start`` is the first v.
         """
-        A = self.operator
-        assert isinstance(A, LinearOperator)
+        A, adjoint, y = self.squares()
         first = x if start is None else start
-        return least_squares(A.A, A.A_adjoint, self.y, first, rho=rho, centre=x, steps=steps)
+        return least_squares(A, adjoint, y, first, rho=rho, centre=x, steps=steps)
+
+    def squares(self) -> tuple[Map, Map, Tensor]:
+        """A, its adjoint and y of the squares ‖A x − y‖² that ℓ is, or is near, for a linear A.
+
+        Of noise that isn't Gaussian they are √w·A and √w·a, see :class:`WeightedNoise`.
+        """
+        A, noise = self.operator, self.noise
+        assert isinstance(A, LinearOperator)
+        assert isinstance(noise, WeightedNoise)
+        if isinstance(noise, GaussianNoise):
+            return A.A, A.A_adjoint, self.y
+        linear, root = A, noise.weights(self.y).sqrt()
+        return (
+            lambda x: root * linear.A(x),
+            lambda r: linear.A_adjoint(root * r),
+            root * noise.measured(self.y),
+        )
 
     def matrix_bytes(self) -> int:
         """Size of :meth:`matrix` in float64, where every entry of y is real."""

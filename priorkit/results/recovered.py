@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from priorkit import metrics
-from priorkit.interfaces import Draws, Kind, Operator, Status, Units
+from priorkit.interfaces import Draws, Kind, Noise, Operator, Status, Units
 from priorkit.io.sources import Source
 from priorkit.run.rows import Row, Trace
 
@@ -47,6 +47,7 @@ class Recovered:
     z : latents (B, k) in latent space, else None
     y : measurements (B, …)
     operator : the operator, bound to the shape of the images
+    noise : the noise, bound to the entries of y
     status : per image "converged", "stopped" (by the budget or Ctrl-C) or "diverged"
     reason : per image, why it ended, of the solver's own x: before values are clipped
     truth : the images that were measured, where they are known
@@ -74,6 +75,7 @@ class Recovered:
     z: Tensor | None
     y: Tensor
     operator: Operator
+    noise: Noise
     status: list[Status]
     reason: list[str]
     names: list[str]

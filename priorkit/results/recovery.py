@@ -52,6 +52,7 @@ class Recovery(Recovered):
             z=torch.stack([row.u for row in best]) if latent else None,
             y=y,
             operator=setup.problem.operator,
+            noise=setup.problem.noise,
             status=[row.status for row in best],
             reason=[row.reason for row in best],
             names=names,

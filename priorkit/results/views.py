@@ -29,7 +29,8 @@ def columns(recovery: Recovered, i: int) -> list[Shown]:
     shown, kind, range_ = [], recovery.kind, recovery.units.range
     if recovery.truth is not None:
         shown.append(Shown("truth", "truth", tile(range_.inside(recovery.truth[i]), kind)))
-    measured = recovery.operator.image(recovery.units.y_inside(recovery.y[i : i + 1]))
+    y = recovery.units.y_inside(recovery.y[i : i + 1])
+    measured = recovery.operator.image(recovery.noise.measured(y))
     if measured is not None:
         like = kind if kind.fits(measured.shape[1:]) else kind_of(tuple(measured.shape[1:]))
         shown.append(Shown("measurement", "measurement", tile(measured[0], like)))

@@ -35,7 +35,7 @@ def simulate(setup: Setup, x: Tensor) -> Tensor:
         clean = operator.A(x)
     with blaming(f"noise {setup.selections['noise'].name!r}"):
         y = setup.problem.noise.sample(clean, streams)
-    return y if operator.mask is None else y * operator.mask.to(y)
+    return _hidden(y, setup)
 
 
 def shape_of(y: Tensor, operator: Operator, name: str | None) -> Shape | None:
@@ -88,8 +88,16 @@ def measurement(y: Tensor, setup: Setup) -> Tensor:
     values = setup.units.y_inside(values.to(setup.device)).to(dtype)
     if _is_bright(operator, setup.kind) and not probe.is_complex() and float(values.max()) <= 2:
         question_sigma(setup, refuse=False)
-    _question_units(values, setup)
-    return values if operator.mask is None else values * operator.mask.to(values)
+    _question_units(setup.problem.noise.measured(values), setup)
+    return _hidden(values, setup)
+
+
+def _hidden(y: Tensor, setup: Setup) -> Tensor:
+    """y with what isn't measured as expected of A x = 0, where the misfit is 0."""
+    if setup.problem.operator.mask is None:
+        return y
+    mask = setup.problem.operator.mask.to(y)
+    return y * mask + setup.problem.noise.expected(torch.zeros_like(y)) * (1 - mask)
 
 
 def wide(y: Tensor) -> Tensor:

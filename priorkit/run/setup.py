@@ -258,7 +258,7 @@ def _units(
     if found.lo:
         with blaming(f"operator {name!r}"):
             offset = operator.A(torch.full((1, *operator.shape), found.lo, dtype=torch.float64))
-    units = Units(found, offset if noise.additive else None)
+    units = Units(found, offset if noise.same_units else None)
     return units, noise.rescaled(found.scale, offset)
 
 

@@ -31,18 +31,24 @@ class Shared(TypedDict, total=False):
     penalty: Component
     solver: Component
     start: Component
-    acceleration: float
+    acceleration: float | None
     angle: float
     angles: int | Sequence[float]
+    arc: float | None
+    background: float
     basis: Literal["dct", "wavelet"]
     boundary: Literal["valid", "reflect", "edge", "wrap", "zero"]
-    centre: float
+    centre: float | None
     cg_steps: int
     channels: int
+    circle: bool | None
     coils: int
     data_steps: int
     denoiser: Any
     depth: bool | None
+    detector_distance: float | None
+    detector_offset: float | None
+    detector_spacing: float | None
     detectors: int | None
     discrepancy: float
     draws: int
@@ -50,14 +56,17 @@ class Shared(TypedDict, total=False):
     epsilon: float
     estimate: bool | None
     factor: int
+    field: Sequence[int] | None
     fill: Literal["mean", "noise", "neighbours", "smooth"]
     finer: bool | None
     fraction: float | None
     gain: float
+    geometry: Literal["parallel", "fan"]
     grow: int
     history: int
     kernel: Any
     layers: int
+    layout: Literal["angles", "skimage"]
     length: float
     levels: int | None
     m: int
@@ -69,15 +78,19 @@ class Shared(TypedDict, total=False):
     mirrored: bool | None
     missing: str
     norm: float
+    origin: Literal["corner", "centre"] | None
     path: Any
     patience: int
-    pattern: Literal["lines", "random", "radial"] | Literal["rggb", "bggr", "grbg", "gbrg"]
+    pattern: Literal["lines", "random", "radial"] | Literal["rggb", "bggr", "grbg", "gbrg"] | None
+    photons: float
     physics: Any
+    pixel_size: float | None
     probes: int
     rate: float
     reversible: bool
     sigma_end: float | None
     sigma_start: float
+    source_distance: float | None
     squared: bool
     std: float
     steps: int

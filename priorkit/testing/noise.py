@@ -7,7 +7,7 @@ import math
 import torch
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import GaussianNoise, Noise, Shape
+from priorkit.interfaces import GaussianNoise, Noise, Shape, WeightedNoise
 from priorkit.streams import Streams
 from priorkit.testing.compare import close, draws, inner, slope, untouched
 from priorkit.testing.promises import promise
@@ -18,8 +18,8 @@ __all__ = ["check_noise"]
 def check_noise(noise: Noise, *, shape: Shape = (1, 64, 64), seed: int = 0) -> None:
     """The gradient and scale of a misfit, its energy, and what the draws depend on.
 
-    The misfit is 0 where A x = y, agrees with ‖A x − y‖² to second order where y = 1, and its
-    mean over samples of the noise is ``energy``.
+    The misfit is 0 where y is as expected, agrees with ‖A x − a‖² to second order at a = 1, where
+    y is what is expected of a, and its mean over samples of the noise is ``energy``.
     """
     n = math.prod(shape)
     noise = noise.bind(n)
@@ -38,15 +38,25 @@ def check_noise(noise: Noise, *, shape: Shape = (1, 64, 64), seed: int = 0) -> N
         direction = draws((3, *shape), seed + 2)
         change = slope(lambda a: noise.misfit(a, y)[0], Ax, direction, 1e-6)
         close(change, inner(gradient, direction), 1e-4, "the gradient isn't that of the misfit")
+    with promise("measured is the inverse of expected", "both return what they get of y = A x + η"):
+        untouched(noise.expected, y, "expected")
+        close(noise.measured(noise.expected(y)), y, 1e-9, "measured isn't the inverse of expected")
     with promise(
-        "the misfit is 0 at A x = y, and near it ‖A x − y‖² where y = 1",
+        "the misfit is 0 where y is as expected, and near A x = 1 the sum of squares",
         "−2σ² log p(y | A x), less its minimum",
     ):
-        assert bool((noise.misfit(y, y)[0].abs() < 1e-9).all()), "the misfit isn't 0 at A x = y"
+        least = noise.misfit(y, noise.expected(y))[0].abs()
+        assert bool((least < 1e-9).all()), "the misfit isn't 0 at A x = y"
         one, h = torch.ones_like(y), 1e-4
         squares = torch.full((3,), n * h**2, dtype=torch.float64)
-        near = noise.misfit(one + h, one)[0]
+        near = noise.misfit(one + h, noise.expected(one))[0]
         close(near, squares, 1e-2, "the misfit isn't ‖A x − y‖² to second order at y = 1")
+    if isinstance(noise, WeightedNoise):
+        with promise("with its weights, squares agree with the misfit near A x = a", "w(y), real"):
+            expected = noise.expected(y)
+            squares = (noise.weights(expected).double() * h**2).flatten(1).sum(1)
+            near = noise.misfit(y + h, expected)[0]
+            close(near, squares, 1e-2, "with its weights, the squares aren't the misfit")
     if isinstance(noise, GaussianNoise):
         with promise("the misfit is ‖A x − y‖² exactly", "derive from Noise where it isn't"):
             squares = (Ax - y).square().flatten(1).sum(1)
@@ -58,7 +68,7 @@ def check_noise(noise: Noise, *, shape: Shape = (1, 64, 64), seed: int = 0) -> N
         offset = torch.sigmoid(draws((1, *shape), seed + 3))
         said = noise.rescaled(2.0, offset)
         inside = [(values - offset) / 2 for values in (Ax, y)]
-        inside[1] = inside[1] if noise.additive else y
+        inside[1] = inside[1] if noise.same_units else y
         own = said.misfit(*inside)
         close(own[0], value / 4, 1e-6, "the misfit isn't that of the same numbers, over scale²")
         close(own[1], gradient / 2, 1e-6, "its gradient isn't that of the same numbers")

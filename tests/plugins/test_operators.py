@@ -110,6 +110,7 @@ def test_made_anew_is_stored_to_the_last_bit(kind, monkeypatch):
         Blur(width=0.8),
         "downsample",
         "gray",
+        "radon",
         Mask() @ Blur(width=0.8),
         stack(Gaussian(m=9), Mask()),
     ],

@@ -17,6 +17,7 @@ from priorkit_glow.prior import GlowPrior
 from priorkit_noises.gaussian import Gaussian as GaussianNoise
 from priorkit_noises.laplace import Laplace
 from priorkit_noises.poisson import Poisson
+from priorkit_noises.transmission import Transmission
 from priorkit_operators.blur import Blur
 from priorkit_operators.fourier import Fourier
 from priorkit_operators.gaussian import Gaussian
@@ -139,6 +140,10 @@ SAMPLES = {
         "radon": [
             (Radon(angles=5), {"shape": SHAPE}),
             (Radon(angles=[0.0, 20.0, 100.0], detectors=4), {"shape": (1, 5, 6)}),
+            (Radon(angles=4, pixel_size=2.0, detector_spacing=1.5), {"shape": (1, 5, 6)}),
+            (Radon(angles=5, geometry="fan", source_distance=1.2, arc=-300), {"shape": (3, 8, 7)}),
+            (Radon(angles=5, layout="skimage"), {"shape": (3, 7, 8)}),
+            (Radon(angles=5, layout="skimage", circle=False), {"shape": (1, 6, 5)}),
         ],
     },
     "noise": {
@@ -149,6 +154,10 @@ SAMPLES = {
         ],
         "laplace": [(Laplace(sigma=0.05), {}), (Laplace(noise_norm=2.0), {})],
         "poisson": [(Poisson(gain=0.01), {}), (Poisson(gain=0.05), {})],
+        "transmission": [
+            (Transmission(), {}),
+            (Transmission(photons=300, background=40), {}),
+        ],
     },
     "penalty": {
         "none": [(NoPenalty(), {"shape": SHAPE})],
