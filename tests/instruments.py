@@ -100,16 +100,17 @@ def nifti(folder: Path):
         folder / "volume.nii.gz",
     )
     slices = [np.stack([chambolle(s, 60)[k] for s in noisy]) for k in (0, 1)]
-    return truth, slices
+    # What nibabel has for rows is x.
+    return truth.swapaxes(1, 2), [s.swapaxes(1, 2) for s in slices]
 
 
 def sinogram(folder: Path):
-    """60 angles of the phantom by scikit-image, on a grid twice as fine, with noise."""
-    fine = transform.resize(data.shepp_logan_phantom(), (192, 192), anti_aliasing=True)
-    truth = transform.downscale_local_mean(fine, (2, 2))
+    """60 angles of the phantom by scikit-image, on a grid three times as fine, with noise."""
+    fine = transform.resize(data.shepp_logan_phantom(), (285, 285), anti_aliasing=True)
+    truth = transform.downscale_local_mean(fine, (3, 3))
     angles = np.linspace(0, 180, 60, endpoint=False)
     rays = transform.radon(fine, theta=angles)
-    rays = transform.downscale_local_mean(rays, (2, 1)) / 2  # in pixels of the coarse grid
+    rays = transform.downscale_local_mean(rays, (3, 1)) / 3  # in pixels of the coarse grid
     noisy = rays + 0.3 * RNG(0).standard_normal(rays.shape)
     np.save(folder / "sinogram.npy", noisy)
     return truth, [transform.iradon(noisy, theta=angles, filter_name=f) for f in ("ramp", "hann")]

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import copy
+import logging
 import math
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
+import numpy as np
 import torch
 from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import IdentityOperator, Level, LinearOperator, Shape
+from priorkit.interfaces import Calibrated, IdentityOperator, Kind, Level, LinearOperator, Shape
 from priorkit.io.arrays import read_array
+from priorkit.io.values import arranged
 from priorkit.streams import permutation
 from priorkit_operators.checks import real_array, require_picture, sides_of
+from priorkit_operators.outliers import outliers
 from priorkit_operators.painted import painted, require_painted
 
 __all__ = ["Gray", "Identity", "Mask"]
+
+log = logging.getLogger("priorkit")
 
 
 class Identity(IdentityOperator):
@@ -66,7 +73,7 @@ class Gray(LinearOperator):
         return like.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
 
 
-class Mask(LinearOperator):
+class Mask(Calibrated, LinearOperator):
     """A x = mask ⊙ x: inpainting. y is a whole image with zeros where nothing was seen.
 
     Parameters
@@ -74,12 +81,14 @@ class Mask(LinearOperator):
     mask : "center" (a square hole of ``fraction`` of the side, the paper's rows and columns
         22 to 40 of 64 at 0.3; in a volume a box, in a signal a gap), "random" (that fraction of
         the pixels is missing, the same in all channels), "left" (that half or fraction is
-        missing), "bottom" (likewise, of pictures and volumes), or an array, or for pictures a
+        missing), "bottom" (likewise, of pictures and volumes), "outliers" (pixels of a y that was
+        measured which are 0, or which no noise explains, as where cosmic rays struck), or an array, or for pictures a
         picture file, whose bright pixels (≥ ½) are seen unless ``missing`` says otherwise
     missing : which pixels of a mask painted in a picture file are missing: "dark" ones, "white",
         "transparent", "painted" (all that isn't transparent), or those of a colour, "red" or
         "#ff0000", to within a quarter of the way to any other
     grow : pixels by which what is missing reaches farther than painted, as brushes have soft edges
+    cut : σ of the noise by which outliers are away from the pixels around them
     fraction : how much is missing; default 0.3 of the side for "center", else 0.5
     seed : of the random mask; default: the run's
 
@@ -92,12 +101,28 @@ class Mask(LinearOperator):
         mask: Any = "center",
         missing: str = "dark",
         grow: Annotated[int, Field(ge=0, le=1000)] = 0,
+        cut: Annotated[float, Field(gt=0)] = 5.0,
         fraction: Annotated[float, Field(gt=0, lt=1)] | None = None,
         seed: int | None = None,
     ) -> None:
         self._asked, self.fraction, self.seed = mask, fraction, seed
-        self.missing, self.grow = missing, grow
+        self.missing, self.grow, self.cut = missing, grow, cut
+        self._found: Tensor | None = None
         require_painted(missing)
+
+    def calibrate(self, y: Tensor, shape: Shape, kind: Kind) -> Self:
+        """With the outliers of y, where they are asked for; of pictures that are measured together
+        those of any."""
+        if self._asked != "outliers":
+            return self
+        require_picture("mask='outliers'", shape, "an array of what is seen")
+        found = copy.copy(self)
+        planes = arranged(y, kind, shape).double().cpu().numpy()
+        if planes.shape[1:] == shape:
+            hit = [[outliers(plane, self.cut) for plane in picture] for picture in planes]
+            found._found = torch.from_numpy(~np.array(hit).any(0)).float()
+            log.info("mask: %d of %d values of y are outliers.", np.sum(hit), planes.size)
+        return found
 
     def prepare(self) -> None:
         self._mask = self._make()
@@ -126,7 +151,14 @@ class Mask(LinearOperator):
         kind = self._asked if isinstance(self._asked, str) else ""
         usual = 0.3 if kind == "center" else 0.5
         fraction = usual if self.fraction is None else self.fraction
-        if kind == "center":
+        if kind == "outliers":
+            if self._found is None:
+                raise BadInputError(
+                    "mask='outliers' finds them in a y that was measured.",
+                    try_="y=… (--y), or mask='random'",
+                )
+            seen = self._found
+        elif kind == "center":
             seen[tuple(_hole(side, fraction) for side in sides)] = 0
         elif kind == "random":
             n = seen.numel()
