@@ -7,28 +7,10 @@ from typing import Any
 
 from torch import Tensor
 
-from priorkit import metrics
 from priorkit.interfaces import Draws, Kind, Operator, Status
 from priorkit.run.rows import Row, Trace
 
-__all__ = ["Recovered", "Scores", "score"]
-
-
-@dataclass(frozen=True)
-class Scores:
-    """How near images are to the truth, each (B,); PSNR and SSIM of what has pixels only."""
-
-    error: Tensor | None = None
-    psnr: Tensor | None = None
-    ssim: Tensor | None = None
-
-
-def score(x: Tensor, truth: Tensor | None, kind: Kind) -> Scores:
-    """The scores of a batch, none without a truth."""
-    if truth is None:
-        return Scores()
-    error = metrics.reconstruction_error(x, truth)
-    return Scores(error, kind.psnr(x, truth), kind.ssim(x, truth))
+__all__ = ["Recovered"]
 
 
 @dataclass(repr=False)
@@ -46,7 +28,8 @@ class Recovered:
     status : per image "converged", "stopped" (by the budget or Ctrl-C) or "diverged"
     reason : per image, why it ended, of the solver's own x: before values are clipped
     truth : the images that were measured, where they are known
-    scores : psnr, ssim, error per image, computed once; the first two for what has pixels only
+    psnr, ssim, error : per image, (B,): peak signal-to-noise ratio in dB, structural similarity and
+        (1/n)‖x − x̂‖²; None without a truth, and the first two of what has no pixels
     evaluations : per image, in the solver's unit
     objective : per image at the end, of the solver's u
     misfit : ℓ(A x̂, y) per image, x̂ the image that is returned
@@ -72,7 +55,9 @@ class Recovered:
     reason: list[str]
     names: list[str]
     truth: Tensor | None
-    scores: Scores
+    psnr: Tensor | None
+    ssim: Tensor | None
+    error: Tensor | None
     evaluations: list[int]
     objective: Tensor
     misfit: Tensor
@@ -94,11 +79,6 @@ class Recovered:
         return f"<Recovery: {count} image{'s' if count > 1 else ''} of {shape}{psnr}, {ended}>"
 
     @property
-    def psnr(self) -> Tensor | None:
-        """Peak signal-to-noise ratio per image in dB, (B,); None without a truth."""
-        return self.scores.psnr
-
-    @property
     def expected_psnr(self) -> Tensor | None:
         """The PSNR per image in dB that the solver expects without knowing the truth, (B,), an
         estimate: −10 log₁₀ of the expected error. None where it can't tell, and of images that
@@ -106,16 +86,6 @@ class Recovered:
         if self.expected_error is None or not self.kind.bounded:
             return None
         return -10 * self.expected_error.clamp_min(1e-30).log10()
-
-    @property
-    def ssim(self) -> Tensor | None:
-        """Structural similarity per image, (B,); None without a truth."""
-        return self.scores.ssim
-
-    @property
-    def error(self) -> Tensor | None:
-        """(1/n)‖x − x̂‖² per image, (B,); None without a truth."""
-        return self.scores.error
 
     @property
     def mean_psnr(self) -> Tensor | None:

@@ -10,14 +10,15 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from priorkit import metrics
 from priorkit.draw.tiles import png, tile
 from priorkit.errors import PluginError
 from priorkit.interfaces import Kind
 from priorkit.results import page, record, views
 from priorkit.results.folder import save
-from priorkit.results.recovered import Recovered, score
+from priorkit.results.recovered import Recovered
 from priorkit.run.rows import Row, stacked_draws
-from priorkit.run.run import Outcome
+from priorkit.run.run import Outcome, Task
 from priorkit.settings.given import GivenStart
 
 __all__ = ["Recovery", "RunError"]
@@ -28,11 +29,11 @@ class Recovery(Recovered):
     :class:`~priorkit.results.recovered.Recovered`."""
 
     @classmethod
-    def of(cls, outcome: Outcome, y: Tensor, truth: Tensor | None, names: list[str]) -> Self:
+    def of(cls, outcome: Outcome, task: Task) -> Self:
         """What came back of a run, scored and recorded."""
         setup, best, rows = outcome.setup, outcome.best, outcome.rows
-        kind, x = setup.kind, outcome.x
-        scores = score(x, truth, kind)
+        kind, x, y, truth = setup.kind, outcome.x, task.y, task.truth
+        psnr = None if truth is None else kind.psnr(x, truth)
         told = torch.tensor([_expected(outcome, i) for i in range(len(best))], dtype=torch.float64)
         latent = setup.problem.space == "latent" and setup.averaging == 1
         found = cls(
@@ -43,9 +44,11 @@ class Recovery(Recovered):
             operator=setup.problem.operator,
             status=[row.status for row in best],
             reason=[row.reason for row in best],
-            names=names,
+            names=task.names,
             truth=truth,
-            scores=scores,
+            psnr=psnr,
+            ssim=None if truth is None else kind.ssim(x, truth),
+            error=None if truth is None else metrics.reconstruction_error(x, truth),
             evaluations=[row.evaluations for row in best],
             objective=torch.tensor([row.value for row in best], dtype=torch.float64).to(y.device),
             misfit=outcome.misfit.to(y.device),
@@ -53,7 +56,7 @@ class Recovery(Recovered):
             expected_error=None if bool(told.isnan().all()) else told.to(y.device),
             seconds=outcome.seconds,
             rows=rows,
-            restart_psnr=_restart_psnr(scores.psnr, rows, truth, kind),
+            restart_psnr=_restart_psnr(psnr, rows, truth, kind),
             start=setup.start.value if isinstance(setup.start, GivenStart) else None,
             record={},
             draws=stacked_draws(best),

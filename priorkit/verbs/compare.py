@@ -21,6 +21,7 @@ from priorkit.results.recovery import Recovery, RunError
 from priorkit.run.journal import Journal, digest, opened
 from priorkit.run.measure import simulate
 from priorkit.run.memory import Plan
+from priorkit.run.run import Task
 from priorkit.run.setup import Setup
 from priorkit.settings.keywords import Shared
 from priorkit.settings.options import plain
@@ -94,7 +95,9 @@ def compare(
         equal = {m: seconds or _slowest(rows, m) for m in counts}
         found = Comparison(rows, images.x, images.names, equal, interrupted, images.skipped)
         if journal is not None and out is not None:
-            journal.settle(found, out)
+            found.save(out)
+            if not found.interrupted:
+                journal.clear()
         return found
 
 
@@ -124,7 +127,7 @@ def _run(
             if before is None:
                 _warm(setup)
                 watch.start()
-            row.recovery = solved(setup, y, truth, images.names, watch, planned, own)
+            row.recovery = solved(Task(setup, y, truth, images.names, planned, watch, own))
         except PriorkitError as error:
             row.reason = str(error)
             row.recovery = error.recovery if isinstance(error, RunError) else None

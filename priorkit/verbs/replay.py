@@ -13,7 +13,7 @@ from priorkit.results import record
 from priorkit.results.recovery import Recovery
 from priorkit.run.measure import measurement
 from priorkit.run.memory import plan
-from priorkit.run.run import Progress
+from priorkit.run.run import Progress, Task
 from priorkit.settings.config import merge
 from priorkit.verbs.prepare import prepare
 from priorkit.verbs.solved import solved
@@ -41,5 +41,5 @@ def replay(folder: str | os.PathLike[str], *, progress: Progress | None = None) 
         None if saved.truth is None else torch.from_numpy(saved.truth).to(setup.device, setup.dtype)
     )
     y = measurement(measured, setup)
-    planned = plan(setup, len(y))
-    return solved(setup, y, truth, saved.names, progress, planned, found=saved.weight or None)
+    task = Task(setup, y, truth, saved.names, plan(setup, len(y)), progress)
+    return solved(task, found=saved.weight or None)
