@@ -143,7 +143,8 @@ class Ledger:
         self.misfit = self.value.clone()
         self.expected = torch.full_like(self.value, torch.nan)
         self.evaluations = torch.zeros_like(self.value, dtype=torch.long)
-        self.status: list[Status | None] = [*[None] * self.count, *["stopped"] * guests]
+        self.status: list[Status | None] = [None] * self.count
+        self.status += ["stopped"] * guests
         self.reason = [""] * self.count + ["a guest"] * guests
         self.draws: Average | None = None
         self.which = torch.arange(b, device=self.u.device)
@@ -183,8 +184,8 @@ class Ledger:
         """The present, for whoever watches to keep."""
         count, u = self.count, self.u.clone()
         kept = (self.evaluations, self.value, self.misfit)
-        values = (each[:count].clone() for each in kept)
-        return Snapshot(*values, u[:count], lambda: self._image(u)[:count])
+        evaluations, value, misfit = (each[:count].clone() for each in kept)
+        return Snapshot(evaluations, value, misfit, u[:count], lambda: self._image(u)[:count])
 
     def _image(self, u: Tensor) -> Tensor:
         with torch.no_grad():

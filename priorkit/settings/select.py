@@ -13,13 +13,7 @@ from pydantic import ValidationError
 
 from priorkit import interfaces
 from priorkit.discovery import describe
-from priorkit.errors import (
-    BadInputError,
-    PluginError,
-    PriorkitError,
-    UnknownNameError,
-    did_you_mean,
-)
+from priorkit.errors import BadInputError, PluginError, PriorkitError, UnknownNameError
 from priorkit.interfaces.penalty import total
 from priorkit.io import weights
 from priorkit.registry import Entry, registry
@@ -92,12 +86,9 @@ class Selection:
             options["seed"] = seed
         unknown = sorted(set(options) - set(model.model_fields))
         if unknown:
-            hint = did_you_mean(unknown[0], model.model_fields)
-            allowed = ", ".join(sorted(self.fields)) or "none"
-            raise UnknownNameError(
-                f"{self.kind} {self.name!r} has no option {unknown[0]!r}. "
-                f"{hint + ' ' if hint else ''}Its options: {allowed}"
-            )
+            said = f"{self.kind} {self.name!r} has no option {unknown[0]!r}."
+            allowed = f"Its options: {', '.join(sorted(self.fields)) or 'none'}"
+            raise UnknownNameError.nearest(said, unknown[0], model.model_fields, allowed)
         try:
             checked = model(**options)
         except ValidationError as error:
@@ -184,9 +175,7 @@ def resolve(kind: str, spec: Any) -> Selection:
     name = str(spec)
     entry = registry().find(kind, name)
     if entry is None and kind == "prior":
-        found = from_weights(name)
-        if found is not None:
-            return Selection(kind, name, class_of(found), options, dict(found.preset))
+        entry = from_weights(name)
     entry = entry or registry().get(kind, name)
     return Selection(kind, entry.name, class_of(entry), options, dict(entry.preset))
 
