@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from PIL import Image
 
 from priorkit.draw.tiles import png
 from priorkit.draw.viewer import SCRIPT, STYLE
 
-__all__ = ["MAX_SIDE", "document", "embedded", "table", "thumbnail"]
+__all__ = ["MAX_SIDE", "document", "embedded", "table", "table_of", "thumbnail"]
 
 MAX_SIDE = 512  # of a picture in the page, in pixels
 
@@ -27,13 +27,16 @@ def document(title: str, body: str) -> str:
     )
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """A table of plain text."""
-    cells = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
-    return f'<div class="numbers"><table><tr>{cells}</tr>{body}</table></div>'
+    return table_of(map(html.escape, head), [map(html.escape, row) for row in rows])
+
+
+def table_of(head: Iterable[str], rows: Iterable[Iterable[str]], more: str = "") -> str:
+    """A table of HTML, with ``more`` attributes of its own."""
+    cells = "".join(f"<th>{cell}</th>" for cell in head)
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    return f'<div class="numbers"><table{more}><tr>{cells}</tr>{body}</table></div>'
 
 
 def embedded(picture: Image.Image, alt: str, style: str = "", what: str = "") -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
@@ -168,17 +168,6 @@ class Draws:
         """The draws of some images."""
         per_image = (self.count[index], self.mean[index], self.spread[index])
         return Draws(*per_image, self.samples[:, index])
-
-    @classmethod
-    def joined(cls, parts: Sequence[Draws]) -> Draws:
-        """The draws of all images of several batches."""
-        kept = min(len(part.samples) for part in parts)
-        return cls(
-            count=torch.cat([part.count for part in parts]),
-            mean=torch.cat([part.mean for part in parts]),
-            spread=torch.cat([part.spread for part in parts]),
-            samples=torch.cat([part.samples[-kept:] for part in parts], 1),
-        )
 
 
 S = TypeVar("S", bound=State)

@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from priorkit.draw.html import embedded, table
 from priorkit.draw.tiles import png
 from priorkit.io.files import write_atomic
 from priorkit.io.folders import replacing
@@ -104,7 +105,7 @@ class Comparison:
         return png(self.grid())
 
     def _repr_html_(self) -> str:
-        return gallery.in_notebook(self.cells(), self.grid())
+        return table(*self.cells()) + embedded(self.grid(), gallery.ALT, "max-width:100%")
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write grid.png, curve.svg, report.html, results.json and each recovery's folder."""

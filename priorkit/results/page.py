@@ -11,10 +11,10 @@ from priorkit.draw.svg import COLOURS, Line, plot
 from priorkit.draw.tiles import GAIN, gradient
 from priorkit.io.files import file_names, write_atomic
 from priorkit.results.recovered import Recovered
-from priorkit.results.views import MAX_ROWS, columns, ended, grid, summary
+from priorkit.results.views import MAX_ROWS, columns, ended, summary
 from priorkit.settings.config import to_toml
 
-__all__ = ["in_notebook", "page", "write"]
+__all__ = ["page", "write"]
 
 
 def write(recovery: Recovered, path: Path, *, beside: bool = False) -> Path:
@@ -43,12 +43,6 @@ def page(recovery: Recovered, *, beside: bool = False) -> str:
         f"<pre>{html.escape(to_toml(config))}</pre>",
     ]
     return document(title, "".join(parts))
-
-
-def in_notebook(recovery: Recovered) -> str:
-    """What a notebook shows of a recovery: a sentence and the grid."""
-    alt = "truth, measurement, recovery, error"
-    return f"<p>{summary(recovery)}</p>{embedded(grid(recovery), alt, 'max-width:100%')}"
 
 
 def _row(recovery: Recovered, i: int, beside: bool) -> str:

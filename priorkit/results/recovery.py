@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 
 from priorkit import metrics
+from priorkit.draw.html import embedded
 from priorkit.draw.tiles import png, tile
 from priorkit.errors import PluginError
 from priorkit.interfaces import Kind
+from priorkit.io.folders import replacing
 from priorkit.results import page, record, views
-from priorkit.results.folder import save
+from priorkit.results.folder import write
 from priorkit.results.recovered import Recovered
 from priorkit.run.rows import Row, stacked_draws
 from priorkit.run.run import Outcome, Task
@@ -66,8 +68,21 @@ class Recovery(Recovered):
         return found
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write images, a grid, the report, the config and the record into a folder."""
-        return save(self, Path(folder))
+        """Write everything of a run into a folder, all of it or nothing.
+
+        The files: ``images/NAME.png``, the recoveries as they are shown (NAME made a possible file
+        name); beside it ``NAME.tiff``, of spectra all bands and of volumes all slices, as pages of
+        float32; ``grid.png``; ``report.html``; ``config.toml``, which starts a run with the same
+        inputs and settings; ``trace.json``; ``y.npy``, ``x.npy``, and where there are any
+        ``z.npy``, ``truth.npy``, ``start.npy`` and, of draws, ``spread.npy`` and ``samples.npy``;
+        ``record.json``; and ``manifest.json``, a list of these. An earlier run in the folder is
+        replaced in one step; files that others added to it stay. Raises BadInputError where the
+        folder can't be written, or holds files and isn't priorkit's.
+        """
+        place = Path(folder)
+        with replacing(place) as stage:
+            write(self, stage, place.resolve())
+        return place
 
     def grid(self) -> Any:
         """A PIL image: one row per image with truth, measurement, recovery, error."""
@@ -75,13 +90,17 @@ class Recovery(Recovered):
 
     def plot(self) -> Any:
         """The same as a figure of matplotlib."""
-        return views.plotted(self)
+        from priorkit.draw.figure import pictures
+
+        rows = [views.columns(self, i) for i in range(min(len(self.x), views.MAX_ROWS))]
+        return pictures([[shown[1:] for shown in row] for row in rows])
 
     def _repr_png_(self) -> bytes:
         return png(self.grid())
 
     def _repr_html_(self) -> str:
-        return page.in_notebook(self)
+        alt = "truth, measurement, recovery, error"
+        return f"<p>{views.summary(self)}</p>{embedded(self.grid(), alt, 'max-width:100%')}"
 
     def report(self, path: str | os.PathLike[str]) -> Path:
         """Write a self-contained HTML page."""

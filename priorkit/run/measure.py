@@ -62,7 +62,6 @@ def measurement(y: Tensor, setup: Setup) -> Tensor:
     """
     operator = setup.problem.operator
     values = batch(y, operator, setup.kind)
-    dtype = setup.dtype
     probe = operator.A(torch.zeros(1, *setup.problem.shape, device=setup.device))
     if values.is_complex() and not probe.is_complex():
         raise BadInputError(
@@ -74,8 +73,7 @@ def measurement(y: Tensor, setup: Setup) -> Tensor:
             "The measurement y is real, and the operator's output is complex.",
             try_="y + 0j, if its imaginary part is 0",
         )
-    if probe.is_complex():
-        dtype = torch.complex128 if dtype == torch.float64 else torch.complex64
+    dtype = setup.dtype.to_complex() if probe.is_complex() else setup.dtype
     values = values.to(setup.device, dtype)
     setup.problem.noise.check(values)
     if _is_bright(operator, setup.kind) and not probe.is_complex() and float(values.max()) <= 2:

@@ -123,7 +123,8 @@ def _run(
         try:
             if row.m not in measured:  # one A, one noise: the same for everyone
                 measured[row.m] = simulate(setup, truth)
-            y = _like(measured[row.m], setup)
+            y = measured[row.m]
+            y = y.to(setup.device, setup.dtype.to_complex() if y.is_complex() else setup.dtype)
             if before is None:
                 _warm(setup)
                 watch.start()
@@ -156,13 +157,6 @@ def _identity(
         chosen = None if setup is None else setup.settings() | record.provenance(setup)
         rows[f"{row.label}, m = {row.m}"] = chosen
     return rows | {"images": digest(images.x), "names": images.names}
-
-
-def _like(y: Tensor, setup: Setup) -> Tensor:
-    """A measurement on the device and in the precision of a contestant, complex or not."""
-    wide = setup.dtype == torch.float64
-    dtype = (torch.complex128 if wide else torch.complex64) if y.is_complex() else setup.dtype
-    return y.to(setup.device, dtype)
 
 
 def _warm(setup: Setup) -> None:
