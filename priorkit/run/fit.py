@@ -17,10 +17,16 @@ from priorkit.interfaces import (
     Start,
     ZeroPenalty,
 )
-from priorkit.registry import registry
-from priorkit.settings.select import Selection, class_of, resolve
+from priorkit.settings.select import Selection, classes, resolve
 
-__all__ = ["check", "misfits", "suitable_solver"]
+__all__ = [
+    "check",
+    "check_called",
+    "check_rule",
+    "check_weighed",
+    "misfits",
+    "suitable_solver",
+]
 
 ByKind = dict[str, Selection]
 KNOWING = (Decoder, Denoiser, Density)  # priors that there is something to ask of
@@ -30,11 +36,11 @@ def check(selections: ByKind, problem: Problem, solver: Solver[Any], start: Star
     """Refuse a mismatch, naming the missing piece and what would fit."""
     label, name = f"solver {selections['solver'].name!r}", selections["penalty"].name
     _need("space 'latent'", (Decoder,), selections["prior"], problem.decoder)
-    for kind, have, classes in solver.requires.asked(problem):
-        _need(label, classes, selections[kind], have)
+    for kind, have, needed in solver.requires.asked(problem):
+        _need(label, needed, selections[kind], have)
     _need(f"penalty {name!r}", problem.penalty.requires, selections["prior"], problem.prior)
-    for kind, have, classes in start.requires.asked(problem):
-        _need(f"start {selections['start'].name!r}", classes, selections[kind], have)
+    for kind, have, needed in start.requires.asked(problem):
+        _need(f"start {selections['start'].name!r}", needed, selections[kind], have)
     if solver.requires.smooth and not problem.penalty.smooth:
         fitting = _names("solver", lambda cls: not cls.requires.smooth)
         raise MismatchError(
@@ -105,10 +111,10 @@ def check_rule(selections: ByKind, rule: str, problem: Problem, solver: Solver[A
 
 def misfits(selections: ByKind, problem: Problem, solver: Solver[Any]) -> str | None:
     """What the solver requires that the problem, composed of what was selected, isn't; or None."""
-    for kind, have, classes in solver.requires.asked(problem):
-        missing = _missing(classes, have)
+    name = selections["solver"].name
+    for kind, have, needed in solver.requires.asked(problem):
+        missing = _missing(needed, have)
         if missing is not None:
-            name = selections["solver"].name
             return f"solver {name!r} requires the {kind} to be a {missing.__name__} then"
     return None
 
@@ -143,25 +149,22 @@ def _only_denoises(problem: Problem) -> bool:
 def _using(problem: Problem) -> list[Selection]:
     """Registered solvers that call the prior and fit, the most demanding first."""
     found: list[tuple[int, Selection]] = []
-    for entry in registry().entries("solver"):
-        try:
-            requires = class_of(entry).requires
-        except PriorkitError:
-            continue
+    for entry, cls in classes("solver"):
+        requires = cls.requires
         asked = requires.asked(problem)
-        if requires.prior and all(_missing(classes, have) is None for _, have, classes in asked):
-            classes = (*requires.prior, *requires.operator, *requires.noise, *requires.penalty)
-            found.append((sum(len(c.__mro__) for c in classes), resolve("solver", entry.name)))
+        if requires.prior and all(_missing(needed, have) is None for _, have, needed in asked):
+            named = (*requires.prior, *requires.operator, *requires.noise, *requires.penalty)
+            found.append((sum(len(c.__mro__) for c in named), resolve("solver", entry.name)))
     return [selection for _, selection in sorted(found, key=lambda pair: -pair[0])]
 
 
-def _missing(classes: Iterable[type], have: object) -> type | None:
+def _missing(needed: Iterable[type], have: object) -> type | None:
     """The first of the classes that it isn't of; None where it is of all."""
-    return next((cls for cls in classes if not isinstance(have, cls)), None)
+    return next((cls for cls in needed if not isinstance(have, cls)), None)
 
 
-def _need(who: str, classes: Iterable[type], selection: Selection, have: object) -> None:
-    missing = _missing(classes, have)
+def _need(who: str, needed: Iterable[type], selection: Selection, have: object) -> None:
+    missing = _missing(needed, have)
     if missing is None:
         return
     if missing is Pixels or isinstance(have, Pixels):
@@ -177,11 +180,4 @@ def _need(who: str, classes: Iterable[type], selection: Selection, have: object)
 
 def _names(kind: str, fits: Callable[[Any], bool]) -> str:
     """Registered names of a kind whose class fits; a component that fails to import doesn't."""
-    found = []
-    for entry in registry().entries(kind):
-        try:
-            if fits(class_of(entry)):
-                found.append(repr(entry.name))
-        except PriorkitError:
-            continue
-    return " or ".join(found)
+    return " or ".join(repr(entry.name) for entry, cls in classes(kind) if fits(cls))

@@ -69,8 +69,11 @@ class RunConfig(BaseModel):
     @classmethod
     def _number_or_word(cls, value: Any, info: ValidationInfo) -> Any:
         words = WORDS[info.field_name or ""]
-        if isinstance(value, str) and value not in words and not _is_number(value):
-            raise ValueError(f"it is a number or {' or '.join(map(repr, words))}")
+        if isinstance(value, str) and value not in words:
+            try:
+                float(value)
+            except ValueError:
+                raise ValueError(f"it is a number or {' or '.join(map(repr, words))}") from None
         return value
 
     @model_validator(mode="before")
@@ -185,14 +188,6 @@ def _with_weight(weight: float, part: Any) -> Any:
     if isinstance(part, (str, Mapping)):
         return {**({"name": part} if isinstance(part, str) else part), "gamma": weight}
     return weight * part
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def to_toml(config: dict[str, Any]) -> str:

@@ -19,7 +19,7 @@ from priorkit.io import weights
 from priorkit.registry import Entry, registry
 from priorkit.settings.options import describe_errors, option_fields, options_model, plain
 
-__all__ = ["Selection", "blaming", "class_of", "from_weights", "resolve"]
+__all__ = ["Selection", "blaming", "class_of", "classes", "from_weights", "resolve"]
 
 
 @contextmanager
@@ -43,6 +43,17 @@ def class_of(entry: Entry) -> Any:
             got=ascii(found)[:80],
         )
     return found
+
+
+def classes(kind: str) -> Iterator[tuple[Entry, Any]]:
+    """Every registered component of a kind, with its class; one that can't be imported is left out,
+    as what it lacks may be just what the user doesn't have."""
+    for entry in registry().entries(kind):
+        try:
+            found = class_of(entry)
+        except PriorkitError:
+            continue
+        yield entry, found
 
 
 @dataclass
@@ -185,11 +196,7 @@ def _component(kind: str, thing: Any) -> Any:
     base = getattr(interfaces, kind.capitalize())
     if isinstance(thing, base):
         return thing
-    for entry in registry().entries(kind):
-        try:
-            cls = class_of(entry)
-        except PriorkitError:  # what it lacks may be just what the user doesn't have
-            continue
+    for entry, cls in classes(kind):
         with blaming(f"{kind} {entry.name!r}"):
             adopted = cls.adopt(thing)
         if adopted is not None:

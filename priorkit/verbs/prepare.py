@@ -46,31 +46,31 @@ def prepare(
     whether a record says what to do.
     """
     chosen = replace(select_all(config, extra), estimated=estimated, repeated=repeated)
+    operator = chosen.selections["operator"]
     if y is None and config.op is None:  # x, and perhaps a prior
-        usual, own = registry().fallback("operator").usual, chosen.selections["operator"]
-        own.options = usual | own.options
+        operator.options = registry().fallback("operator").usual | operator.options
     pictures: Pictures | None = None
     if _leaves_prior_open(config):
         if y is None:
             pictures = load_framed(x, config.shape, kind=config.kind)
             shape: Shape | None = tuple(pictures.x.shape[1:])
         else:
-            built: Operator = chosen.selections["operator"].build(config.seed)
-            shape = config.shape or shape_of(y, built, config.kind)
-        chosen = _for_shape(chosen, config, extra, shape)
-    prior: Prior = chosen.selections["prior"].build(config.seed)
+            shape = config.shape or shape_of(y, operator.build(config.seed), config.kind)
+        chosen = _for_shape(chosen, extra, shape)
+    selected = chosen.selections["prior"]
+    prior: Prior = selected.build(config.seed)
     if config.kind and prior.shape and not kind_of(None, config.kind).fits(prior.shape):
         raise MismatchError(
-            f"prior {chosen.selections['prior'].name!r} is for images of shape {prior.shape}.",
+            f"prior {selected.name!r} is for images of shape {prior.shape}.",
             got=f"kind={config.kind!r}",
             try_="another prior",
         )
     fixed = prior.shape or config.shape
     if y is not None:
-        operator: Operator = chosen.selections["operator"].build(config.seed)
-        size = fixed or shape_of(y, operator, config.kind)
+        built: Operator = chosen.selections["operator"].build(config.seed)
+        size = fixed or shape_of(y, built, config.kind)
         if config.sigma == "auto" and size is not None and real:
-            chosen = _told(chosen, y, operator, size)
+            chosen = _told(chosen, y, built, size)
         setup = set_up(chosen, size, real=real)
     else:
         if pictures is None or fixed not in (None, tuple(pictures.x.shape[1:])):
@@ -88,20 +88,15 @@ def _leaves_prior_open(config: RunConfig) -> bool:
     return config.op is not None and said == (None,) * 4 and not config.resize
 
 
-def _for_shape(
-    chosen: Selections, config: RunConfig, extra: dict[str, Any], shape: Shape | None
-) -> Selections:
+def _for_shape(chosen: Selections, extra: dict[str, Any], shape: Shape | None) -> Selections:
     """The same with the prior for any size, where a picture isn't of the fallback's."""
-    usual: Prior = chosen.selections["prior"].build(config.seed)
+    usual: Prior = chosen.selections["prior"].build(chosen.config.seed)
     other = registry().any_size("prior")
-    if (
-        other is None
-        or shape is None
-        or not kind_of(shape).bounded
-        or usual.shape in (None, tuple(shape))
-    ):
+    if other is None or shape is None or usual.shape in (None, tuple(shape)):
         return chosen
-    again = select_all(config.model_copy(update={"prior": other.name}), extra)
+    if not kind_of(shape).bounded:
+        return chosen
+    again = select_all(chosen.config.model_copy(update={"prior": other.name}), extra)
     return replace(again, estimated=chosen.estimated, repeated=chosen.repeated)
 
 
