@@ -8,23 +8,24 @@ from collections.abc import Iterable
 
 from PIL import Image
 
-from priorkit.draw.tiles import png
+from priorkit.draw.tiles import GAIN, SCALE, png
 from priorkit.draw.viewer import SCRIPT, STYLE
 
-__all__ = ["MAX_SIDE", "document", "embedded", "table", "table_of", "thumbnail"]
+__all__ = ["MAX_SIDE", "document", "embedded", "scale_bar", "table", "table_of", "thumbnail"]
 
 MAX_SIDE = 512  # of a picture in the page, in pixels
 
 
-def document(title: str, body: str) -> str:
-    """A whole page with that title."""
-    return (
+def document(title: str, body: str) -> bytes:
+    """A whole page with that title, as a file."""
+    whole = (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>priorkit: {html.escape(title)}</title><style>{STYLE}</style>"
         f"<body><h1>{html.escape(title)}</h1>{body}<script>{SCRIPT}</script>"
         "</body></html>\n"
     )
+    return whole.encode("utf-8", "replace")
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -45,6 +46,13 @@ def embedded(picture: Image.Image, alt: str, style: str = "", what: str = "") ->
     more = f' style="{style}"' if style else ""
     more += f' data-is="{what}"' if what else ""
     return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{data}"{more}>'
+
+
+def scale_bar() -> str:
+    """The colours of an error map, from 0 to the largest error with a colour of its own."""
+    stops = ",".join(f"rgb({','.join(map(str, row))})" for row in SCALE.tolist())
+    style = f"background:linear-gradient(90deg,{stops})"
+    return f'<div class="bar">0<i style="{style}"></i>{1 / GAIN:g}</div>'
 
 
 def thumbnail(picture: Image.Image, side: int = MAX_SIDE) -> Image.Image:

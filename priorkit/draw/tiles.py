@@ -12,13 +12,13 @@ from torch import Tensor
 from priorkit.interfaces.kinds import Kind, squared
 from priorkit.io.pictures import to_pil
 
-__all__ = ["GAIN", "error_map", "fit", "gradient", "numbers", "png", "sheet", "tiff", "tile"]
+__all__ = ["GAIN", "SCALE", "error_map", "fit", "numbers", "png", "sheet", "tiff", "tile"]
 
 GAIN = 5.0  # of error maps
 LEVEL = 1  # of zlib: several times faster than the default, for files a sixth larger
 
 # Anchors of a dark-to-bright colour scale whose lightness grows evenly.
-_SCALE = torch.tensor(
+SCALE = torch.tensor(
     [
         [0, 0, 4],
         [60, 9, 88],
@@ -34,18 +34,12 @@ _SCALE = torch.tensor(
 def error_map(size: Tensor, gain: float = GAIN) -> Image.Image:
     """Sizes (C, H, W), the mean over channels times ``gain``, on a dark-to-bright scale."""
     error = (gain * size.mean(0)).nan_to_num(0.0).clamp(0, 1).cpu().float()
-    place = error * (len(_SCALE) - 1)
-    low = place.floor().long().clamp_max(len(_SCALE) - 2)
+    place = error * (len(SCALE) - 1)
+    low = place.floor().long().clamp_max(len(SCALE) - 2)
     part = (place - low)[..., None]
-    scale = _SCALE.float()
+    scale = SCALE.float()
     colour = scale[low] * (1 - part) + scale[low + 1] * part
     return Image.fromarray(colour.round().byte().numpy())
-
-
-def gradient() -> str:
-    """The colours of an error map as a CSS gradient."""
-    stops = ",".join(f"rgb({','.join(map(str, row))})" for row in _SCALE.tolist())
-    return f"linear-gradient(90deg,{stops})"
 
 
 def png(picture: Image.Image) -> bytes:

@@ -212,8 +212,8 @@ class Solver(Component, ABC, Generic[S]):
         """The state after at most one more evaluation per image, or with images ended.
 
         ``problem`` and ``state`` hold the images that still run, and beside the last one another
-        that has ended, which goes on unseen. A step may change ``state`` and return it. It counts
-        its evaluations, and ends images by :meth:`State.end`.
+        that has ended, of which nothing is read. A step may change ``state`` and return it. It
+        counts its evaluations, and ends images by :meth:`State.end`.
         """
 
     def keep(self, state: S) -> dict[str, Tensor] | None:

@@ -125,14 +125,9 @@ def _summary(row: Contender, equal: float) -> dict[str, Any]:
     found = row.recovery
     if found is None or row.reason is not None:
         return head | {"status": "none" if found is None else "failed", "reason": row.reason}
-    values = {
-        "psnr": found.psnr,
-        "expected_psnr": found.expected_psnr,
-        "mean_psnr": found.mean_psnr,
-        "ssim": found.ssim,
-        "error": found.error,
-    }
-    head |= {k: None if v is None else number(v.mean()) for k, v in values.items()}
+    for name in ("psnr", "expected_psnr", "mean_psnr", "ssim", "error"):
+        score = getattr(found, name)
+        head[name] = None if score is None else number(score.mean())
     reached = None if math.isnan(equal) else row.psnr_at(equal)
     return head | {
         "evaluations": sum(found.evaluations) / len(found.evaluations),

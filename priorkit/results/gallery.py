@@ -81,7 +81,7 @@ def write_page(
         f"for.</p>{table(*cells)}{reasons}{drawn}<h2>Pictures</h2>{_matrix(rows)}"
         f"<h2>All</h2><p>{embedded(grid, ALT, 'max-width:100%')}</p>"
     )
-    write_atomic(folder / "report.html", document("Comparison", body).encode("utf-8", "replace"))
+    write_atomic(folder / "report.html", document("Comparison", body))
 
 
 def _matrix(rows: Sequence[Contender]) -> str:

@@ -126,10 +126,8 @@ def batch(values: Tensor, operator: Operator, kind: Kind) -> Tensor:
 
 
 def _question_units(y: Tensor, setup: Setup) -> None:
-    """Warn of y that suggests pictures far beyond [0, 1], for which defaults were chosen.
-
-    ‖y‖/‖A 1‖ is how bright an even picture would be that measures as much.
-    """
+    """Warn of y that suggests pictures far beyond [0, 1], for which defaults were chosen: ‖y‖/‖A 1‖
+    is how bright an even picture would be that measures as much."""
     shape, operator = setup.problem.shape, setup.problem.operator
     if not setup.kind.bounded or not isinstance(operator, LinearOperator):
         return

@@ -35,8 +35,8 @@ def search(solve: Solve, task: Task) -> Outcome:
 
     s random signs, which takes two solves, by steps of log γ that are halved. "discrepancy" finds
     the γ at which the mean misfit ℓ(A x̂, y) is E ℓ(A x, y), the noise's, by false position in
-    log γ; the misfit rises with γ. The record has what was tried under "weight", and the γ found
-    where one that was said would be.
+    log γ; the misfit rises with γ. The record lists what was tried under "weight", and the γ found
+    as its gamma.
 
     References: Stein, "Estimation of the mean of a multivariate normal distribution", Ann.
     Statist. 1981; Ramani, Blu & Unser, "Monte-Carlo SURE", IEEE Trans. Image Process. 2008;
@@ -116,8 +116,8 @@ class _Tried:
         return self.means[gamma]
 
     def _solve(self, gamma: float, y: Tensor, before: Outcome | None = None) -> Outcome:
-        """The images at γ; where they were recovered ``before``, y is moved from theirs, and
-        what is left after an error or Ctrl-C is that."""
+        """The images at γ. After an error or Ctrl-C raises what there is of them: what was found
+        ``before``, where this y is a moved one."""
         found = self.solve(replace(_at(self.task, gamma), y=y))
         if found.cut is not None:
             raise _CutShort(replace(before or found, cut=found.cut))

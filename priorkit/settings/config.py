@@ -126,7 +126,7 @@ COMPONENTS = {
 }
 
 
-def from_file(path: str | Path) -> dict[str, Any]:
+def from_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The settings in a TOML or JSON file. Raises BadInputError where it can't be read."""
     path = Path(path)
     try:

@@ -91,10 +91,8 @@ def _give(name: str, value: Any, selections: Mapping[str, Selection]) -> Selecti
 
 
 def _owners(kinds: Iterable[str], option: str) -> Iterator[str]:
-    """The registered components of these kinds that have an option which a user may give.
-
-    Imports them one by one, so that whoever wants to know of any asks for the first alone.
-    """
+    """The registered components of these kinds that have an option which a user may give; each is
+    imported only when it is its turn."""
     for kind in kinds:
         for entry in registry().entries(kind):
             try:

@@ -1,4 +1,4 @@
-"""The mean of several solves of one measurement, nearer to the truth than most of what it is of."""
+"""The mean of several solves of one measurement, which is nearer to the truth than most of them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,6 @@ def average(task: Task) -> Outcome:
 
 
 def _mirrored(setup: Setup) -> Problem:
-    """The problem of the mirrored pictures."""
     problem = setup.problem
     operator = (problem.operator @ Mirror()).bind(problem.shape)
     mirrored = replace(problem, operator=operator)
@@ -96,10 +95,8 @@ class _Moved(Start):
 
 
 def _means(problem: Problem, tries: Sequence[Sequence[Row]]) -> list[Row]:
-    """Per image the mean of its tries, with its own misfit; of u the first try's.
-
-    The status is that of the first try that hasn't converged.
-    """
+    """Per image the mean of its tries, with its own misfit, the u of the first try, and the status
+    of the first that hasn't converged."""
     by_image = list(zip(*tries, strict=True))
     images = torch.stack([torch.stack([row.x for row in each]).mean(0) for each in by_image])
     with torch.no_grad():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any, Unpack
 
 from priorkit.errors import BadInputError
@@ -74,9 +73,7 @@ def recover(
     Raises :class:`~priorkit.results.recovery.RunError` where a component fails meanwhile; what was
     done until then is saved to ``out``, and is the error's ``recovery``.
     """
-    layer = (
-        from_file(Path(config)) if isinstance(config, (str, os.PathLike)) else dict(config or {})
-    )
+    layer = from_file(config) if isinstance(config, (str, os.PathLike)) else dict(config or {})
     both, extra = split(layer, settings)
     if x is None and y is None:  # what is given here goes over the config
         x, y = both.image, both.y
