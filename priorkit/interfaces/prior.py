@@ -73,7 +73,7 @@ class Prior(Component, ABC):
 
     @property
     def memory(self) -> int:
-        """Bytes per image that D(z) with its pullback, or else its largest call, takes while it runs."""
+        """Bytes per image that its largest call takes while it runs, as D(z) with its pullback."""
         return 0
 
 

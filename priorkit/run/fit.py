@@ -34,21 +34,22 @@ KNOWING = (Decoder, Denoiser, Density)  # priors that there is something to ask 
 
 def check(selections: ByKind, problem: Problem, solver: Solver[Any], start: Start) -> None:
     """Refuse a mismatch, naming the missing piece and what would fit."""
-    label, name = f"solver {selections['solver'].name!r}", selections["penalty"].name
-    _need("space 'latent'", (Decoder,), selections["prior"], problem.decoder)
+    prior, penalty, used = (selections[kind] for kind in ("prior", "penalty", "solver"))
+    _need("space 'latent'", (Decoder,), prior, problem.decoder)
     for kind, have, needed in solver.requires.asked(problem):
-        _need(label, needed, selections[kind], have)
-    _need(f"penalty {name!r}", problem.penalty.requires, selections["prior"], problem.prior)
+        _need(used, needed, selections[kind], have)
+    _need(penalty, problem.penalty.requires, prior, problem.prior)
     for kind, have, needed in start.requires.asked(problem):
-        _need(f"start {selections['start'].name!r}", needed, selections[kind], have)
+        _need(selections["start"], needed, selections[kind], have)
     if solver.requires.smooth and not problem.penalty.smooth:
         fitting = _names("solver", lambda cls: not cls.requires.smooth)
         raise MismatchError(
-            f"{label} requires a smooth penalty, and {name!r} isn't.", try_=f"solver={fitting}"
+            f"{used} requires a smooth penalty, and {penalty.name!r} isn't.",
+            try_=f"solver={fitting}",
         )
     if _only_denoises(problem) and not solver.requires.prior:
         raise MismatchError(
-            f"{label} makes no use of prior {selections['prior'].name!r}, which only denoises.",
+            f"{used} makes no use of {prior}, which only denoises.",
             try_=f"solver={' or '.join(repr(s.name) for s in _using(problem)) or 'of a plugin'}",
         )
 
@@ -64,10 +65,9 @@ def check_called(selections: ByKind, problem: Problem, solver: Solver[Any]) -> N
     if isinstance(prior, Density):
         tries.append("penalty='nll' with a gamma above 0")
     raise MismatchError(
-        f"Nothing in this run would call the prior {selections['prior'].name!r}: the search is "
+        f"Nothing in this run would call the {selections['prior']}: the search is "
         f"over pixels, and neither the penalty nor the solver asks it.",
-        got=f"penalty {selections['penalty'].name!r}, gamma={problem.gamma:g}, "
-        f"solver {selections['solver'].name!r}",
+        got=f"{selections['penalty']}, gamma={problem.gamma:g}, {selections['solver']}",
         try_=" or ".join([*tries, "prior='none'"]),
     )
 
@@ -77,10 +77,8 @@ def check_weighed(selections: ByKind, problem: Problem, solver: Solver[Any]) -> 
     if solver.penalised or isinstance(problem.penalty, ZeroPenalty):
         return
     raise MismatchError(
-        f"solver {selections['solver'].name!r} weighs no penalty: it would leave out what was "
-        "asked for.",
-        got=f"penalty {selections['penalty'].name!r}"
-        + (f", gamma={problem.gamma:g}" if problem.gamma else ""),
+        f"{selections['solver']} weighs no penalty: it would leave out what was asked for.",
+        got=f"{selections['penalty']}" + (f", gamma={problem.gamma:g}" if problem.gamma else ""),
         try_="neither penalty nor gamma, or another solver",
     )
 
@@ -90,8 +88,7 @@ def check_rule(selections: ByKind, rule: str, problem: Problem, solver: Solver[A
     operator, noise = problem.operator, problem.noise
     if not solver.penalised:
         raise MismatchError(
-            f"solver {selections['solver'].name!r} weighs no penalty, so that there is no gamma to "
-            "choose.",
+            f"{selections['solver']} weighs no penalty, so that there is no gamma to choose.",
             got=f"gamma={rule!r}",
             try_="no gamma",
         )
@@ -104,18 +101,17 @@ def check_rule(selections: ByKind, rule: str, problem: Problem, solver: Solver[A
     if rule == "sure" and not (operator.sees_all and isinstance(noise, GaussianNoise)):
         raise MismatchError(
             "gamma='sure' is for a y that is the whole picture with Gaussian noise.",
-            got=f"operator {selections['operator'].name!r}, noise {selections['noise'].name!r}",
+            got=f"{selections['operator']}, {selections['noise']}",
             try_="gamma='discrepancy'",
         )
 
 
 def misfits(selections: ByKind, problem: Problem, solver: Solver[Any]) -> str | None:
     """What the solver requires that the problem, composed of what was selected, isn't; or None."""
-    name = selections["solver"].name
     for kind, have, needed in solver.requires.asked(problem):
         missing = _missing(needed, have)
         if missing is not None:
-            return f"solver {name!r} requires the {kind} to be a {missing.__name__} then"
+            return f"{selections['solver']} requires the {kind} to be a {missing.__name__} then"
     return None
 
 
@@ -163,7 +159,7 @@ def _missing(needed: Iterable[type], have: object) -> type | None:
     return next((cls for cls in needed if not isinstance(have, cls)), None)
 
 
-def _need(who: str, needed: Iterable[type], selection: Selection, have: object) -> None:
+def _need(who: Selection | str, needed: Iterable[type], selection: Selection, have: object) -> None:
     missing = _missing(needed, have)
     if missing is None:
         return

@@ -29,9 +29,9 @@ def simulate(setup: Setup, x: Tensor) -> Tensor:
     """y ~ p(· | A x); the noise of image i depends on the seed and i alone, never on the batch."""
     operator = setup.problem.operator
     streams = Streams(setup.config.seed, "noise", range(len(x)))
-    with blaming(f"operator {setup.selections['operator'].name!r}"):
+    with blaming(setup.selections["operator"]):
         clean = operator.A(x)
-    with blaming(f"noise {setup.selections['noise'].name!r}"):
+    with blaming(setup.selections["noise"]):
         y = setup.problem.noise.sample(clean, streams)
     return y if operator.mask is None else y * operator.mask.to(y)
 

@@ -25,7 +25,7 @@ from priorkit.run.memory import Plan
 from priorkit.run.rows import Row, Trace, best, ended
 from priorkit.run.setup import Setup
 from priorkit.settings.given import GivenStart
-from priorkit.settings.select import blaming
+from priorkit.settings.select import Selection, blaming
 
 __all__ = ["Outcome", "Progress", "Solve", "Task", "solve"]
 
@@ -99,10 +99,8 @@ class Outcome:
             return None
         if isinstance(self.cut, PriorkitError):
             return str(self.cut)
-        kind, name = _blamed(self.cut.__traceback__, self.setup)
-        return (
-            f"The {kind} {name!r} failed, and ended the run: {type(self.cut).__name__}: {self.cut}"
-        )
+        who = _blamed(self.cut.__traceback__, self.setup)
+        return f"The {who} failed, and ended the run: {type(self.cut).__name__}: {self.cut}"
 
 
 Solve = Callable[[Task], Outcome]
@@ -178,7 +176,7 @@ class _Run:
         for own in chunks:
             rows = company(own, everyone) if begun is None else begun.rows
             problem = self.whole.rows(torch.tensor(rows, device=self.whole.y.device))
-            with blaming(f"start {setup.selections['start'].name!r}"):
+            with blaming(setup.selections["start"]):
                 u0 = setup.start.make(problem)
             batches.append((own, problem, u0.to(problem.y.device, problem.y.real.dtype), begun))
             begun = None
@@ -254,7 +252,7 @@ class _Run:
         return trace.restart * len(self.task.y) + trace.image
 
 
-def _blamed(trace: TracebackType | None, setup: Setup) -> tuple[str, str]:
+def _blamed(trace: TracebackType | None, setup: Setup) -> Selection:
     """Whose code raised: the innermost frame that is a method of a component, or else lies in
     the package of one."""
     kinds = ("prior", "operator", "noise", "penalty")
@@ -268,4 +266,4 @@ def _blamed(trace: TracebackType | None, setup: Setup) -> tuple[str, str]:
         own = [kind for kind, component in components.items() if owner is component]
         near = [kind for kind, name in packages.items() if name == package != "priorkit"]
         blamed = own[0] if own else near[0] if len(near) == 1 else blamed
-    return blamed, setup.selections[blamed].name
+    return setup.selections[blamed]

@@ -102,13 +102,13 @@ def set_up(
     seed = config.seed
     prior: Prior = selections["prior"].build(seed)
     operator: Operator = selections["operator"].build(seed)
-    shape = _shape(prior, selections["prior"].name, shape, config.shape)
+    shape = _shape(prior, selections["prior"], shape, config.shape)
     kind = kind or kind_of(shape, config.kind)
-    with blaming(f"prior {selections['prior'].name!r}"):
+    with blaming(selections["prior"]):
         prior = bound_prior(prior, shape)
     if isinstance(prior, Slices):
-        log.info("prior %r is for pictures: it goes over slices.", selections["prior"].name)
-    with blaming(f"operator {selections['operator'].name!r}"):
+        log.info("%s is for pictures: it goes over slices.", selections["prior"])
+    with blaming(selections["operator"]):
         operator = bound_operator(operator, shape, kind)
     device = _device(config.device)
     dtype = torch.float64 if config.precision == "float64" else torch.float32
@@ -118,7 +118,7 @@ def set_up(
     noise = _noise(config, selections["noise"], operator, real=real)
     if chosen.estimated:
         noise.level = replace(noise.level, estimated=True)
-    with blaming(f"prior {selections['prior'].name!r}"):
+    with blaming(selections["prior"]):
         choices = prior.defaults(operator, noise)
         prior = choices.prior or prior
         said = config.gamma is not None or {"penalty", "solver"} & set(selections)
@@ -148,13 +148,13 @@ def set_up(
         fit.check_rule(selections, config.gamma, bare, solver)
     unsaid = config.gamma is None and not solver.penalised  # then γ·R is left out: it is 0
     gamma = 0.0 if unsaid else _gamma(config, own, asked.name, penalty, follows, bare)
-    with blaming(f"penalty {selections['penalty'].name!r}"):
+    with blaming(selections["penalty"]):
         problem = replace(bare, penalty=penalty.bind(prior, shape), gamma=gamma)
     if config.precision == "mixed":
-        problem = replace(problem, prior=_mixed(prior, selections["prior"].name, space))
-    with blaming(f"solver {selections['solver'].name!r}"):
+        problem = replace(problem, prior=_mixed(prior, selections["prior"], space))
+    with blaming(selections["solver"]):
         solver.check(problem)
-    with blaming(f"start {selections['start'].name!r}"):
+    with blaming(selections["start"]):
         start.check(problem)
     # What was asked for is refused; what a card or prior suggests, or a record says, left out.
     if not chosen.repeated and (config.gamma or (config.gamma is None and not follows)):
@@ -162,11 +162,10 @@ def set_up(
     fit.check_called(selections, problem, solver)
     budget = config.budget or choices.budget or solver.budget
     if budget < solver.least:
-        who, unit = selections["solver"].name, solver.unit
         log.warning(
-            "solver %r needs %d %s at the least for what is asked of it, and ends after %d. "
+            "%s needs %d %s at the least for what is asked of it, and ends after %d. "
             "Try: budget=%d, or more",
-            *(who, solver.least, unit, budget, solver.least),
+            *(selections["solver"], solver.least, solver.unit, budget, solver.least),
         )
     return Setup(
         config=config,
@@ -213,12 +212,12 @@ def _said(of: RunConfig | Level) -> dict[str, float]:
     return {name: value for name in LEVELS if (value := getattr(of, name)) is not None}
 
 
-def _shape(prior: Prior, name: str, given: Shape | None, asked: Shape | None) -> Shape:
+def _shape(prior: Prior, selected: Selection, given: Shape | None, asked: Shape | None) -> Shape:
     """One shape from what prior, images and user say; they must agree."""
     for other in (given, asked):
         if prior.shape is not None and other is not None and tuple(other) != tuple(prior.shape):
             raise MismatchError(
-                f"prior {name!r} is for images of shape {tuple(prior.shape)}.",
+                f"{selected} is for images of shape {tuple(prior.shape)}.",
                 got=tuple(other),
                 try_="a picture file, which is cropped and resized, or another prior",
             )
@@ -228,14 +227,14 @@ def _shape(prior: Prior, name: str, given: Shape | None, asked: Shape | None) ->
     return tuple(shape)
 
 
-def _mixed(prior: Prior, name: str, space: Space) -> Prior:
+def _mixed(prior: Prior, selected: Selection, space: Space) -> Prior:
     """The prior in mixed precision. Raises MismatchError where that would change nothing."""
     rough = prior.mixed(space)
     if rough is None:
         raise MismatchError(
             "precision='mixed' is for a prior that decodes in mixed precision, in latent space, "
             "or denoises so.",
-            got=f"prior {name!r} in {space} space",
+            got=f"{selected} in {space} space",
             try_="precision='float32'",
         )
     return rough

@@ -23,7 +23,7 @@ __all__ = ["Selection", "blaming", "class_of", "classes", "from_weights", "resol
 
 
 @contextmanager
-def blaming(who: str) -> Iterator[None]:
+def blaming(who: Selection | Entry | str) -> Iterator[None]:
     """Turn what a component's code raises into a PluginError that names the component."""
     try:
         yield
@@ -38,7 +38,7 @@ def class_of(entry: Entry) -> Any:
     found, base = entry.load(), getattr(interfaces, entry.kind.capitalize())
     if not (isinstance(found, type) and issubclass(found, base)):
         raise PluginError(
-            f"The {entry.kind} {entry.name!r} of plugin {entry.plugin!r} isn't a class derived "
+            f"The {entry} of plugin {entry.plugin!r} isn't a class derived "
             f"from priorkit.interfaces.{base.__name__}.",
             got=ascii(found)[:80],
         )
@@ -71,6 +71,9 @@ class Selection:
     instance: Any = None
     _built: Any = None
 
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name!r}"
+
     @property
     def fields(self) -> set[str]:
         """Names of the options that a user may give."""
@@ -85,7 +88,7 @@ class Selection:
         the record of a run has in another place.
         """
         if self._built is None:
-            with blaming(f"{self.kind} {self.name!r}"):
+            with blaming(self):
                 made = self._build(seed, more) if self.instance is None else self.instance
                 self._built = made.seeded(seed)
         return self._built
@@ -97,14 +100,14 @@ class Selection:
             options["seed"] = seed
         unknown = sorted(set(options) - set(model.model_fields))
         if unknown:
-            said = f"{self.kind} {self.name!r} has no option {unknown[0]!r}."
+            said = f"{self} has no option {unknown[0]!r}."
             allowed = f"Its options: {', '.join(sorted(self.fields)) or 'none'}"
             raise UnknownNameError.nearest(said, unknown[0], model.model_fields, allowed)
         try:
             checked = model(**options)
         except ValidationError as error:
             raise BadInputError(
-                f"{self.kind} {self.name!r}: {describe_errors(error)}",
+                f"{self}: {describe_errors(error)}",
                 try_=f"priorkit show {self.name}",
             ) from error
         return self.target(**{name: getattr(checked, name) for name in model.model_fields})
@@ -197,7 +200,7 @@ def _component(kind: str, thing: Any) -> Any:
     if isinstance(thing, base):
         return thing
     for entry, cls in classes(kind):
-        with blaming(f"{kind} {entry.name!r}"):
+        with blaming(entry):
             adopted = cls.adopt(thing)
         if adopted is not None:
             return adopted

@@ -79,7 +79,7 @@ def _give(name: str, value: Any, selections: Mapping[str, Selection]) -> Selecti
     """Set an option of the one component that has it, and return that; None where none has it."""
     owners = [selection for selection in selections.values() if name in selection.fields]
     if len(owners) > 1:
-        first, both = owners[0], " and ".join(f"{s.kind} {s.name!r}" for s in owners)
+        first, both = owners[0], " and ".join(map(str, owners))
         raise BadInputError(
             f"The option {name!r} belongs to {both}.",
             try_=f'{first.kind}={{"name": "{first.name}", "{name}": …}}',
@@ -97,7 +97,7 @@ def _owners(kinds: Iterable[str], option: str) -> Iterator[str]:
         for entry in registry().entries(kind):
             try:
                 if option in option_fields(class_of(entry)) and option not in entry.preset:
-                    yield f"{kind} {entry.name!r}"
+                    yield str(entry)
             except PriorkitError:
                 continue
 

@@ -61,7 +61,7 @@ def prepare(
     prior: Prior = selected.build(config.seed)
     if config.kind and prior.shape and not kind_of(None, config.kind).fits(prior.shape):
         raise MismatchError(
-            f"prior {selected.name!r} is for images of shape {prior.shape}.",
+            f"{selected} is for images of shape {prior.shape}.",
             got=f"kind={config.kind!r}",
             try_="another prior",
         )
@@ -104,9 +104,9 @@ def _told(chosen: Selections, y: Tensor, operator: Operator, shape: Shape) -> Se
     """What was chosen, with the σ that y shows."""
     level.require_gaussian(chosen.selections["noise"])
     kind = kind_of(shape, chosen.config.kind)
-    with blaming(f"operator {chosen.selections['operator'].name!r}"):
+    with blaming(chosen.selections["operator"]):
         operator = bound_operator(operator, shape, kind)
-    level.require_picture(chosen.selections["operator"].name, operator)
+    level.require_picture(chosen.selections["operator"], operator)
     sigma = level.estimate(batch(y, operator, kind), operator)
     words = "σ estimated: %.3g. How good the result is can't be told from that."
     log.info(words, sigma)
