@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from priorkit.interfaces import Draws, Kind, Operator, Status
-from priorkit.run.rows import Row, Trace
+from priorkit import metrics
+from priorkit.interfaces import Kind
+from priorkit.run.rows import Row, Trace, stacked_draws
+from priorkit.run.run import Outcome, Task
+from priorkit.settings.given import GivenStart
 
 __all__ = ["Recovered"]
 
 
-@dataclass(repr=False)
 class Recovered:
     """What came back.
 
@@ -25,6 +28,7 @@ class Recovered:
     z : latents (B, k) in latent space, else None
     y : measurements (B, …)
     operator : the operator, bound to the shape of the images
+    names : of the images, as their files have
     status : per image "converged", "stopped" (by the budget or Ctrl-C) or "diverged"
     reason : per image, why it ended, of the solver's own x: before values are clipped
     truth : the images that were measured, where they are known
@@ -42,35 +46,38 @@ class Recovered:
         of all again for each further restart; x is, per image, that of the lowest objective
     restart_psnr : the PSNR of each of the rows where it is known, (restarts, B)
     start : the user's own start, where one was given
+    seconds, interrupted : how long the run took, and whether Ctrl-C or an error ended it early
     skipped : files of a folder that couldn't be read, with the reason
     record : everything needed to repeat the run
     """
 
-    kind: Kind
-    x: Tensor
-    z: Tensor | None
-    y: Tensor
-    operator: Operator
-    status: list[Status]
-    reason: list[str]
-    names: list[str]
-    truth: Tensor | None
-    psnr: Tensor | None
-    ssim: Tensor | None
-    error: Tensor | None
-    evaluations: list[int]
-    objective: Tensor
-    misfit: Tensor
-    outside: list[int]
-    seconds: float
-    rows: list[Row]
-    restart_psnr: Tensor | None
-    start: Tensor | None
     record: dict[str, Any]
-    expected_error: Tensor | None = None
-    draws: Draws | None = None
-    skipped: dict[str, str] = field(default_factory=dict)
-    interrupted: bool = False
+
+    def __init__(self, outcome: Outcome, task: Task) -> None:
+        setup, best, y, truth = outcome.setup, outcome.best, task.y, task.truth
+        kind, x = setup.kind, outcome.x
+        self.kind, self.operator, self.names = kind, setup.problem.operator, task.names
+        self.x, self.y, self.truth = x, y, truth
+        latent = setup.problem.space == "latent" and setup.averaging == 1
+        self.z = torch.stack([row.u for row in best]) if latent else None
+        self.start = setup.start.value if isinstance(setup.start, GivenStart) else None
+        self.status = [row.status for row in best]
+        self.reason = [row.reason for row in best]
+        self.evaluations = [row.evaluations for row in best]
+        self.outside = [row.outside for row in best]
+        self.objective = torch.tensor([row.value for row in best], dtype=torch.float64).to(y.device)
+        self.misfit = outcome.misfit.to(y.device)
+        self.psnr = None if truth is None else kind.psnr(x, truth)
+        self.ssim = None if truth is None else kind.ssim(x, truth)
+        self.error = None if truth is None else metrics.reconstruction_error(x, truth)
+        told = torch.tensor([_expected(outcome, i) for i in range(len(best))], dtype=torch.float64)
+        self.expected_error = None if bool(told.isnan().all()) else told.to(y.device)
+        self.draws = stacked_draws(best)
+        self.rows = outcome.rows
+        self.restart_psnr = _restart_psnr(self.psnr, outcome.rows, truth, kind)
+        self.seconds = outcome.seconds
+        self.interrupted = outcome.cut is not None
+        self.skipped: dict[str, str] = {}
 
     def __repr__(self) -> str:
         shape, count = "×".join(map(str, self.x.shape[1:])), len(self.x)
@@ -96,3 +103,23 @@ class Recovered:
     def trace(self) -> list[Trace]:
         """What happened on the way, of each of the rows."""
         return [row.trace for row in self.rows]
+
+
+def _restart_psnr(
+    psnr: Tensor | None, rows: list[Row], truth: Tensor | None, kind: Kind
+) -> Tensor | None:
+    """The PSNR of every restart, (restarts, B): of a single one that of what came back."""
+    if psnr is None or truth is None or len(rows) == len(psnr):
+        return None if psnr is None else psnr[None]
+    x = torch.stack([row.x for row in rows]).view(-1, *truth.shape)
+    found = [kind.psnr(images, truth) for images in x]
+    return torch.stack([known for known in found if known is not None])
+
+
+def _expected(outcome: Outcome, i: int) -> float:
+    """The error that is expected of image i: as a search for γ says, where there was one, else as
+    its row does. NaN where it isn't known."""
+    told = (outcome.weight or {}).get("expected")
+    if told is None or outcome.setup.problem.noise.level.estimated:
+        return outcome.best[i].expected
+    return told[i] if told[i] and told[i] > 0 else math.nan

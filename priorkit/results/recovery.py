@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-import torch
-from torch import Tensor
-
-from priorkit import metrics
 from priorkit.draw.html import embedded
 from priorkit.draw.tiles import png, tile
 from priorkit.errors import PluginError
-from priorkit.interfaces import Kind
 from priorkit.io.folders import replacing
 from priorkit.results import page, record, views
 from priorkit.results.folder import write
 from priorkit.results.recovered import Recovered
-from priorkit.run.rows import Row, stacked_draws
 from priorkit.run.run import Outcome, Task
-from priorkit.settings.given import GivenStart
 
 __all__ = ["Recovery", "RunError"]
 
@@ -30,42 +22,9 @@ class Recovery(Recovered):
     """What came back: its attributes are those of
     :class:`~priorkit.results.recovered.Recovered`."""
 
-    @classmethod
-    def of(cls, outcome: Outcome, task: Task) -> Self:
-        """What came back of a run, scored and recorded."""
-        setup, best, rows = outcome.setup, outcome.best, outcome.rows
-        kind, x, y, truth = setup.kind, outcome.x, task.y, task.truth
-        psnr = None if truth is None else kind.psnr(x, truth)
-        told = torch.tensor([_expected(outcome, i) for i in range(len(best))], dtype=torch.float64)
-        latent = setup.problem.space == "latent" and setup.averaging == 1
-        found = cls(
-            kind=kind,
-            x=x,
-            z=torch.stack([row.u for row in best]) if latent else None,
-            y=y,
-            operator=setup.problem.operator,
-            status=[row.status for row in best],
-            reason=[row.reason for row in best],
-            names=task.names,
-            truth=truth,
-            psnr=psnr,
-            ssim=None if truth is None else kind.ssim(x, truth),
-            error=None if truth is None else metrics.reconstruction_error(x, truth),
-            evaluations=[row.evaluations for row in best],
-            objective=torch.tensor([row.value for row in best], dtype=torch.float64).to(y.device),
-            misfit=outcome.misfit.to(y.device),
-            outside=[row.outside for row in best],
-            expected_error=None if bool(told.isnan().all()) else told.to(y.device),
-            seconds=outcome.seconds,
-            rows=rows,
-            restart_psnr=_restart_psnr(psnr, rows, truth, kind),
-            start=setup.start.value if isinstance(setup.start, GivenStart) else None,
-            record={},
-            draws=stacked_draws(best),
-            interrupted=outcome.cut is not None,
-        )
-        found.record = record.make(outcome, found)
-        return found
+    def __init__(self, outcome: Outcome, task: Task) -> None:
+        super().__init__(outcome, task)
+        self.record = record.make(outcome, self)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write everything of a run into a folder, all of it or nothing.
@@ -119,23 +78,3 @@ class RunError(PluginError):
     def __init__(self, what: str, *, recovery: Recovery, try_: str | None = None) -> None:
         super().__init__(what, try_=try_)
         self.recovery = recovery
-
-
-def _restart_psnr(
-    psnr: Tensor | None, rows: list[Row], truth: Tensor | None, kind: Kind
-) -> Tensor | None:
-    """The PSNR of every restart, (restarts, B): of a single one that of what came back."""
-    if psnr is None or truth is None or len(rows) == len(psnr):
-        return None if psnr is None else psnr[None]
-    x = torch.stack([row.x for row in rows]).view(-1, *truth.shape)
-    found = [kind.psnr(images, truth) for images in x]
-    return torch.stack([known for known in found if known is not None])
-
-
-def _expected(outcome: Outcome, i: int) -> float:
-    """The error that is expected of image i: as a search for γ says, where there was one, else as
-    its row does. NaN where it isn't known."""
-    told = (outcome.weight or {}).get("expected")
-    if told is None or outcome.setup.problem.noise.level.estimated:
-        return outcome.best[i].expected
-    return told[i] if told[i] and told[i] > 0 else math.nan

@@ -24,7 +24,7 @@ def solved(task: Task, *, found: dict[str, Any] | None = None) -> Recovery:
         outcome = weight.search(solve, task)
     else:
         outcome = replace(solve(task), weight=found)
-    recovery = Recovery.of(outcome, task)
+    recovery = Recovery(outcome, task)
     if outcome.failure is not None:
         raise RunError(outcome.failure, recovery=recovery) from outcome.cut
     return recovery
