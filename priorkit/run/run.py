@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Any
@@ -108,21 +108,16 @@ Solve = Callable[[Task], Outcome]
 
 def solve(task: Task) -> Outcome:
     """Recover from y: all tries of all images in one batch, cut into chunks."""
-    started, setup, b = time.perf_counter(), task.setup, len(task.y)
-    tries = range(setup.restarts) if task.restarts is None else task.restarts
+    setup, b = task.setup, len(task.y)
     if isinstance(setup.start, GivenStart):
         setup.start.require(b, setup.problem.shape)
-    traces = [Trace(image, restart) for restart in tries for image in range(b)]
-    images = [trace.image for trace in traces]
-    truth = None if task.truth is None else task.truth[images]
-    whole = setup.problem.at(task.y[images], truth, images, [trace.restart for trace in traces])
-    run = _Run(task, whole, traces, started)
+    run = _Run(task)
     if task.journal is not None:
         run.load(task.journal)
     if run.pending:
         log.log(task.level, "Solving %s, each %s.", task.planned, dimensions(setup.problem.shape))
     run.solve()
-    rows = [run.rows[i] for i in range(len(traces))]
+    rows = [run.rows[i] for i in range(len(run.traces))]
     by_try = [rows[i : i + b] for i in range(0, len(rows), b)]
     if run.cut is not None:  # a restart that never began says nothing
         by_try = [t for r, t in enumerate(by_try) if not r or any(row.evaluations for row in t)]
@@ -131,17 +126,20 @@ def solve(task: Task) -> Outcome:
     return Outcome(setup, chosen, kept, time.perf_counter() - run.started, run.cut)
 
 
-@dataclass
 class _Run:
-    """A run on its way: what is known of each row so far, by its number."""
+    """A run on its way: ``rows`` is what is known of each row so far, by its number."""
 
-    task: Task
-    whole: Problem
-    traces: list[Trace]
-    started: float
-    rows: dict[int, Row] = field(default_factory=dict)
-    bookmark: Bookmark | None = None
-    cut: BaseException | None = None
+    def __init__(self, task: Task) -> None:
+        self.task, self.started = task, time.perf_counter()
+        tries = range(task.setup.restarts) if task.restarts is None else task.restarts
+        self.traces = [Trace(i, restart) for restart in tries for i in range(len(task.y))]
+        images = [trace.image for trace in self.traces]
+        restarts = [trace.restart for trace in self.traces]
+        truth = None if task.truth is None else task.truth[images]
+        self.whole = task.setup.problem.at(task.y[images], truth, images, restarts)
+        self.rows: dict[int, Row] = {}
+        self.bookmark: Bookmark | None = None
+        self.cut: BaseException | None = None
 
     @property
     def pending(self) -> list[int]:
