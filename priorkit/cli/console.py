@@ -106,8 +106,7 @@ class Bar(logging.Handler):
         self.level_before = log.level
         log.addHandler(self)
         log.setLevel(logging.WARNING if self.quiet else logging.INFO)
-        if not self.bar.disable:
-            self.bar.start()
+        self.bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
