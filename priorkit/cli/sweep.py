@@ -53,9 +53,10 @@ def sweep(
 
     place = save or Path(f"{study.stem}.parquet")
     if not summary:
-        with _Progress(quiet=as_json) as live:
+        shown = _Progress(quiet=as_json)
+        with shown:
             found = run(
-                study, out=place, jobs=jobs, engine=engine, scheduler=scheduler, progress=live
+                study, out=place, jobs=jobs, engine=engine, scheduler=scheduler, progress=shown
             )
     elif study.suffix == ".parquet":
         found = Results.read(study)
