@@ -65,7 +65,7 @@ class _Page:
                 max_file_size=int(megabytes * 2**20),
                 auto_upload=True,
                 on_upload=self._take,
-                on_rejected=lambda: self.said.set_text("That file is too large."),
+                on_rejected=self._refuse,
             ).props("accept=image/* flat bordered").classes("w-full")
             with ui.row().classes("w-full"):
                 self.prior, self.operator = _choice("prior"), _choice("operator")
@@ -80,6 +80,9 @@ class _Page:
             self.shown.style("max-width: 44rem")
         self.timer = ui.timer(0.3, self._refresh)
         self._refresh()
+
+    def _refuse(self) -> None:
+        self.said.set_text("That file is too large.")
 
     async def _take(self, event: events.UploadEventArguments) -> None:
         self.picture = await event.file.read()
