@@ -143,25 +143,22 @@ def locked(folder: Path) -> Iterator[None]:
     except ImportError:  # pragma: no cover
         yield
         return
+    in_use = BadInputError(
+        f"Another process is working in {folder}.", try_="another --out folder, or wait for it"
+    )
     handle = os.open(folder, os.O_RDONLY)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise _in_use(folder) from error
+            raise in_use from error
         except OSError:  # a disk without locks
             log.debug("%s can't be locked.", folder)
         if not (folder.exists() and os.path.samestat(os.fstat(handle), os.stat(folder))):
-            raise _in_use(folder)  # another process just finished, and removed it
+            raise in_use  # another process just finished, and removed it
         yield
     finally:
         os.close(handle)
-
-
-def _in_use(folder: Path) -> BadInputError:
-    return BadInputError(
-        f"Another process is working in {folder}.", try_="another --out folder, or wait for it"
-    )
 
 
 def verify(folder: Path, names: Iterable[str]) -> None:
