@@ -40,8 +40,7 @@ from torch import Tensor
 import priorkit
 from priorkit.io.pictures import load
 from priorkit.io.weights import restore
-from priorkit.metrics import psnr
-from priorkit.results.recovery import score
+from priorkit.metrics import psnr, reconstruction_error
 from priorkit.settings.select import resolve
 
 PRIOR, DIFFUSION = "glow-celeba", "diffusion-celeba"
@@ -281,7 +280,9 @@ def save(options: argparse.Namespace) -> None:
         with tempfile.TemporaryDirectory() as folder:
             result.save(Path(folder) / "out")  # fonts and modules are loaded once
             started = time.perf_counter()
-            score(result.x, result.truth)
+            reconstruction_error(result.x, result.truth)
+            result.kind.psnr(result.x, result.truth)
+            result.kind.ssim(result.x, result.truth)
             scored = time.perf_counter()
             result.save(Path(folder) / "out")
             ended = time.perf_counter()

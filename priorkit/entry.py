@@ -32,6 +32,9 @@ class Entry:
     preset: dict[str, Any] = field(default_factory=dict)
     usual: dict[str, Any] = field(default_factory=dict)  # options where no component is chosen
 
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name!r}"
+
     def load(self) -> Any:
         """The class or function itself, imported now if it was registered as a string.
 
@@ -49,7 +52,7 @@ class Entry:
             raise
         except BaseException as error:  # even SystemExit
             raise PluginError(
-                f"The {self.kind} {self.name!r} of plugin {self.plugin!r} can't be imported.",
+                f"The {self} of plugin {self.plugin!r} can't be imported.",
                 got=describe(error),
                 try_="priorkit plugins",
             ) from error

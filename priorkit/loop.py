@@ -7,8 +7,7 @@ leaving the batch, draws being averaged, and Ctrl-C are here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,19 +16,9 @@ from priorkit.errors import PluginError
 from priorkit.interfaces import Draws, Problem, Snapshot, Solver, State, Status
 from priorkit.linear import column
 
-__all__ = ["Average", "Begun", "Ledger", "company", "iterate", "solve"]
+__all__ = ["Average", "Ledger", "company", "iterate", "solve"]
 
 SAMPLES = 8  # draws that are kept, besides their mean
-
-Ended = Callable[["Ledger", list[int]], None]
-
-
-class Begun(NamedTuple):
-    """A batch that was cut short, to go on with: what was kept of its images, and the state, with a
-    row for each of them."""
-
-    ledger: Ledger
-    state: State
 
 
 def company(rows: Sequence[int], everyone: Sequence[int]) -> list[int]:
@@ -49,11 +38,10 @@ def solve(
     u0: Tensor,
     budget: int,
     *,
-    guests: int = 0,
+    ledger: Ledger | None = None,
     watch: Callable[[Snapshot], None] | None = None,
-    ended: Ended | None = None,
+    ended: Callable[[Ledger, list[int]], None] | None = None,
     mark: Callable[[Ledger], None] | None = None,
-    begun: Begun | None = None,
 ) -> tuple[Ledger, BaseException | None]:
     """Run a solver to its end: what was found of each row, and what cut it short, Ctrl-C or what a
     component raised; None where nothing did.
@@ -63,15 +51,14 @@ def solve(
     problem : with its data, see :meth:`priorkit.interfaces.Problem.at`
     u0 : the first u, (B, n)
     budget : evaluations per image at most, in the solver's unit
-    guests : so many of the last rows are there for the company of the others
+    ledger : of a batch that has guests, or goes on from where it was cut; by default a new one
     watch : called after each step; what it raises, other than Ctrl-C, goes through
     ended : called with the rows that have come to their end, as they do
     mark : called after each step with all that is needed to go on from there
-    begun : where it begins, instead of u0
     """
     u0 = u0.to(problem.y.device, problem.y.real.dtype)
-    ledger = begun.ledger if begun else Ledger(problem, u0, solver.descends, guests=guests)
-    steps = iterate(solver, problem, u0, budget, ledger, begun=begun)
+    ledger = ledger or Ledger(problem, u0, solver.descends)
+    steps = iterate(solver, problem, u0, budget, ledger)
     told: set[int] = set()
     try:
         while (now := _next(steps)) is not None:
@@ -103,13 +90,7 @@ def _next(steps: Iterator[Ledger]) -> Ledger | BaseException | None:
 
 
 def iterate(
-    solver: Solver[Any],
-    problem: Problem,
-    u0: Tensor,
-    budget: int,
-    ledger: Ledger | None = None,
-    *,
-    begun: Begun | None = None,
+    solver: Solver[Any], problem: Problem, u0: Tensor, budget: int, ledger: Ledger | None = None
 ) -> Iterator[Ledger]:
     """The steps of a solver, one by one; the ledger is up to date at each.
 
@@ -118,7 +99,7 @@ def iterate(
     """
     ledger = ledger or Ledger(problem, u0, solver.descends)
     index = torch.arange(len(u0), device=u0.device)  # which images the rows of the state are
-    state = begun.state if begun else solver.init(problem, u0, budget)
+    state = solver.init(problem, u0, budget) if ledger.state is None else ledger.state
     before = (-1, 0)  # evaluations of all images, and how many run
     while True:
         state.end(state.evaluations >= budget, "stopped", "budget")
@@ -146,22 +127,28 @@ def iterate(
 
 class Ledger:
     """What is kept of every image of a batch, whether it still runs or not: u (B, n), and (B,)
-    value, misfit, expected error, evaluations, status with the reason, and what was drawn."""
+    value, misfit, expected error, evaluations, status with the reason, and what was drawn.
+
+    ``guests`` of the last rows are there for the :func:`company` of the others, and nobody asks for
+    them. ``state`` is that of the solver, None before its first, and ``which`` the images that are
+    its rows.
+    """
 
     def __init__(self, problem: Problem, u0: Tensor, descends: bool, *, guests: int = 0) -> None:
         self.problem, self.descends = problem, descends
         b = len(u0)
-        self.count = b - guests  # rows that somebody asks for
-        self.u = u0.clone()
-        self.value = torch.full((b,), torch.inf, dtype=torch.float64, device=u0.device)
+        self.count = b - guests
+        self.u = u0.to(problem.y.device, problem.y.real.dtype, copy=True)
+        self.value = self.u.new_full((b,), torch.inf, dtype=torch.float64)
         self.misfit = self.value.clone()
         self.expected = torch.full_like(self.value, torch.nan)
-        self.evaluations = torch.zeros(b, dtype=torch.long, device=u0.device)
+        self.evaluations = torch.zeros_like(self.value, dtype=torch.long)
         self.status: list[Status | None] = [None] * self.count
         self.status += ["stopped"] * guests
         self.reason = [""] * self.count + ["a guest"] * guests
         self.draws: Average | None = None
-        self.which, self.state = torch.arange(b, device=u0.device), State.begin(u0)  # as taken last
+        self.which = torch.arange(b, device=self.u.device)
+        self.state: State | None = None
 
     def take(self, index: Tensor, state: State) -> None:
         """Note a state whose rows are the images ``index``. One that has ended is as it was."""
@@ -183,8 +170,7 @@ class Ledger:
                 self.status[i], self.reason[i] = status, reason
         drawn = state.drawn & finite
         if bool(drawn.any()):
-            with torch.no_grad():
-                x = self.problem.image(state.u)[drawn]
+            x = self._image(state.u)[drawn]
             self.draws = self.draws or Average(len(self.u), x)
             self.draws.add(index[drawn], x)
 
@@ -196,18 +182,14 @@ class Ledger:
 
     def snapshot(self) -> Snapshot:
         """The present, for whoever watches to keep."""
-        u, count = self.u.clone(), self.count
-        return Snapshot(
-            self.evaluations[:count].clone(),
-            self.value[:count].clone(),
-            self.misfit[:count].clone(),
-            u[:count],
-            partial(self._image, u),
-        )
+        count, u = self.count, self.u.clone()
+        kept = (self.evaluations, self.value, self.misfit)
+        evaluations, value, misfit = (each[:count].clone() for each in kept)
+        return Snapshot(evaluations, value, misfit, u[:count], lambda: self._image(u)[:count])
 
     def _image(self, u: Tensor) -> Tensor:
         with torch.no_grad():
-            return self.problem.image(u)[: self.count]
+            return self.problem.image(u)
 
 
 class Average:

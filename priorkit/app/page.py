@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from contextlib import suppress
 from typing import Any
 
 from nicegui import app, events, ui
@@ -10,7 +11,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from priorkit.app.job import Job
 from priorkit.errors import PriorkitError
-from priorkit.registry import Entry, registry
+from priorkit.registry import registry
 from priorkit.settings.options import option_fields
 from priorkit.settings.select import class_of
 
@@ -34,20 +35,15 @@ def serve(*, port: int, seconds: float, megabytes: float) -> None:
     ui.run(host=HOST, port=port, show=False, reload=False, show_welcome_message=False)
 
 
-def _ready(entry: Entry) -> bool:
-    """Whether a component can be imported, and needs no option but ``m``."""
-    try:
-        options = option_fields(class_of(entry))
-    except PriorkitError:
-        return False
-    return {n for n, f in options.items() if f.is_required()} <= {"m", *entry.preset}
-
-
 def _choice(kind: str) -> ui.select:
-    """A list of the components that are ready."""
-    known = registry()
-    ready = [entry.name for entry in known.entries(kind) if _ready(entry)]
-    return ui.select(ready, label=kind, value=known.fallback(kind).name)
+    """A list of the components that can be imported, and need no option but ``m``."""
+    ready = []
+    for entry in registry().entries(kind):
+        with suppress(PriorkitError):
+            options = option_fields(class_of(entry))
+            if {n for n, f in options.items() if f.is_required()} <= {"m", *entry.preset}:
+                ready.append(entry.name)
+    return ui.select(ready, label=kind, value=registry().fallback(kind).name)
 
 
 def _with_m(operator: str) -> bool:

@@ -32,22 +32,21 @@ def main() -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Handle Ctrl-C. Until torch is imported no run has begun, and the process ends at once: an
-    interrupt inside the import of torch or numpy would crash, or leave it half imported. Later
-    the interrupt waits until no module is being imported, whose code could catch it as an error
-    of its own; it waits at most ``PATIENCE`` times."""
+    """Handle Ctrl-C.
+
+    Until torch is imported no run has begun, and the process ends at once: an interrupt inside
+    the import of torch or numpy would crash. Later it waits until no module is being imported,
+    whose code could take it for an error of its own.
+    """
     torch = sys.modules.get("torch")
     if torch is None or getattr(torch.__spec__, "_initializing", False):
         os.write(2, b"Interrupted.\n")
         os._exit(130)
-    if _importing(frame) and next(_late) < PATIENCE:
+    frames = traceback.walk_stack(frame)
+    importing = any(f.f_code.co_filename == "<frozen importlib._bootstrap>" for f, _ in frames)
+    if importing and next(_late) < PATIENCE:
         waiting = threading.Timer(0.02, signal.raise_signal, [number])
         waiting.daemon = True
         waiting.start()
         return
     raise KeyboardInterrupt
-
-
-def _importing(frame: FrameType | None) -> bool:
-    frames = traceback.walk_stack(frame)
-    return any(f.f_code.co_filename == "<frozen importlib._bootstrap>" for f, _ in frames)

@@ -60,7 +60,18 @@ def application() -> typer.Typer:
     app.command(context_settings=_OPEN, options_metavar=f"[--kind KIND] {_NAMED}")(check)
     app.command(context_settings=_OPEN, options_metavar="NAME --data PATH --out FOLDER …")(train)
     app.callback(invoke_without_command=True)(_root)
-    _add_plugins(app)
+    taken = {_name(command) for command in app.registered_commands}
+    for status, own in registry().commands(typer.Typer):
+        for command in own.registered_commands:
+            try:
+                _require_usable(command, taken)
+            except Exception as error:
+                said = f"register_commands: {error}"
+                if said not in status.failures:
+                    status.failures.append(said)
+            else:
+                taken.add(_name(command))
+                app.registered_commands.append(command)
     return app
 
 
@@ -95,24 +106,13 @@ def _root(
         typer.echo(context.get_help())
 
 
-def _add_plugins(app: typer.Typer) -> None:
-    taken = {_name(command) for command in app.registered_commands}
-    for status, own in registry().commands(typer.Typer):
-        for command in own.registered_commands:
-            name = _name(command)
-            alone = typer.Typer()
-            alone.registered_commands = [command]
-            try:
-                if name in taken:
-                    raise PluginError(f"the command {name!r} is already there")
-                get_command(alone)  # raises where its options can't be used
-            except Exception as error:
-                said = f"register_commands: {error}"
-                if said not in status.failures:
-                    status.failures.append(said)
-                continue
-            taken.add(name)
-            app.registered_commands.append(command)
+def _require_usable(command: typer.models.CommandInfo, taken: set[str]) -> None:
+    """Raise for a command whose name is taken, or whose options can't be used."""
+    if _name(command) in taken:
+        raise PluginError(f"the command {_name(command)!r} is already there")
+    alone = typer.Typer()
+    alone.registered_commands = [command]
+    get_command(alone)
 
 
 def _name(command: typer.models.CommandInfo) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import typer
 
 from priorkit.cli.console import Bar, JsonFlag, escape, out, show_json, show_table
-from priorkit.cli.recover import OpOption, OutOption, PriorsOption, listed, new_folder
-from priorkit.cli.words import split, value
+from priorkit.cli.recover import OpOption, OutOption, PriorsOption, listed, results_folder
+from priorkit.cli.words import components, split
 from priorkit.errors import BadInputError
 
 __all__ = ["audit"]
@@ -33,11 +33,11 @@ def audit(
                 "A group is a name and its pictures.", got=word, try_="faces=FOLDER"
             )
         groups[name] = place
-    settings |= {"op": value(op)} if op is not None else {}
+    settings |= components(op=op)
     with Bar(quiet=as_json) as progress:
         from priorkit.verbs.audit import audit as run
 
-        folder = new_folder(save)
+        folder = results_folder(save)
         found = run(
             groups,
             priors=listed(priors),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from priorkit.registry import FUNCTIONS, KINDS, registry
+from priorkit.registry import registry
 
-__all__ = ["components", "names"]
+__all__ = ["names"]
 
 
 def names(*kinds: str) -> Callable[[str], list[str]]:
@@ -17,6 +17,3 @@ def names(*kinds: str) -> Callable[[str], list[str]]:
         return sorted(name for name in found if name.startswith(incomplete))
 
     return complete
-
-
-components = names(*(kind for kind in KINDS if kind not in FUNCTIONS))

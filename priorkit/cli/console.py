@@ -49,9 +49,8 @@ def show_json(found: Any) -> None:
 def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table of plain text, numbers to the right of the first column.
 
-    Without a terminal it is as wide as it needs. Where a terminal is too narrow, heads and words
-    are folded, but numbers aren't; where that isn't enough, each row is a line of
-    "head cell, head cell …".
+    Where a terminal is too narrow, heads and words are folded, but numbers aren't; where that
+    isn't enough, each row is a line of "head cell, head cell …".
     """
     columns = list(zip(head, *rows, strict=True))
     widths = [_narrowest(*column) for column in columns]
@@ -106,8 +105,7 @@ class Bar(logging.Handler):
         self.level_before = log.level
         log.addHandler(self)
         log.setLevel(logging.WARNING if self.quiet else logging.INFO)
-        if not self.bar.disable:
-            self.bar.start()
+        self.bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -38,6 +38,8 @@ def findings() -> dict[str, str]:
 
     cores = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads, {platform.machine()}"
     bfloat16 = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)()
+    devices = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
+    told = [f"{d.name} (sm_{d.major}{d.minor}, CUDA {torch.version.cuda})" for d in devices]
     found = {
         "priorkit": __version__,
         "Python": platform.python_version(),
@@ -45,7 +47,7 @@ def findings() -> dict[str, str]:
         "torchvision": _torchvision(torch.__version__),
         "processor": f"{cores}, bfloat16 products: {'yes' if bfloat16 else 'no'}",
         "cuda.core": cuda.lacking() or version("cuda-core"),
-        "device": ", ".join(map(_device, range(torch.cuda.device_count()))) or "no CUDA device",
+        "device": ", ".join(told) or "no CUDA device",
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the reason is in the table
@@ -57,13 +59,6 @@ def findings() -> dict[str, str]:
             except Exception as error:
                 found[label] = f"{type(error).__name__}: {error}"
     return found
-
-
-def _device(index: int) -> str:
-    import torch
-
-    of = torch.cuda.get_device_properties(index)
-    return f"{of.name} (sm_{of.major}{of.minor}, CUDA {torch.version.cuda})"
 
 
 def _torchvision(torch_version: str) -> str:

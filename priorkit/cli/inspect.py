@@ -24,11 +24,7 @@ def list_(as_json: JsonFlag = False) -> None:
     """List the components by kind."""
     entries = {kind: registry().entries(kind) for kind in KINDS}
     if as_json:
-        rows = {
-            kind: [{"name": e.name, "aliases": list(e.aliases), "plugin": e.plugin} for e in found]
-            for kind, found in entries.items()
-        }
-        show_json(rows)
+        show_json({kind: [_head(e) for e in found] for kind, found in entries.items()})
         return
     table = Table("kind", "name", "aliases", "plugin", box=None, pad_edge=False)
     for kind, found in entries.items():
@@ -40,6 +36,10 @@ def list_(as_json: JsonFlag = False) -> None:
     failed = [p.name for p in registry().plugins if p.failures]
     if failed:
         err.print(f"Plugins with problems: {escape(', '.join(failed))}. Run: priorkit plugins")
+
+
+def _head(entry: Entry) -> dict[str, Any]:
+    return {"name": entry.name, "aliases": list(entry.aliases), "plugin": entry.plugin}
 
 
 NameArgument = Annotated[str, typer.Argument(autocompletion=names(*KINDS))]
@@ -57,9 +57,10 @@ def show(name: NameArgument, as_json: JsonFlag = False) -> None:
         out.print(escape(item["doc"]), soft_wrap=True)
         for option in item["options"]:
             words = [f"  --{option['name'].replace('_', '-')} {option['type']}"]
-            if option["default"] is not None:
-                required = option["default"] == "required"
-                words.append("required" if required else f"default: {option['default']}")
+            if option["default"] == "required":
+                words.append("required")
+            elif option["default"] is not None:
+                words.append(f"default: {option['default']}")
             words.append(option.get("help", ""))
             out.print(escape("  ".join(filter(None, words))), soft_wrap=True)
         for key, value in item["card"].items():
@@ -127,23 +128,17 @@ def _describe(entry: Entry) -> dict[str, Any]:
             card = weights.read(entry.preset["weights"]).card.model_dump(exclude={"training"})
         except PriorkitError as error:
             card = {"problem": str(error)}
-    if entry.kind in FUNCTIONS:
-        options = options_of(target) if entry.kind == "trainer" else []
-    else:
-        fields = {n: f for n, f in option_fields(target).items() if n not in entry.preset}
-        options = [
-            {
-                "name": n,
-                "type": f.annotation,
-                "default": "required" if f.is_required() else f.default,
-            }
-            for n, f in fields.items()
-        ]
+    options: list[dict[str, Any]] = []
+    if entry.kind == "trainer":
+        options = options_of(target)
+    elif entry.kind not in FUNCTIONS:
+        for name, field in option_fields(target).items():
+            if name not in entry.preset:
+                default = "required" if field.is_required() else field.default
+                options.append({"name": name, "type": field.annotation, "default": default})
     return {
         "kind": entry.kind,
-        "name": entry.name,
-        "aliases": list(entry.aliases),
-        "plugin": entry.plugin,
+        **_head(entry),
         "doc": inspect.getdoc(target) or "",
         "options": [option | {"type": _type_name(option["type"])} for option in options],
         "card": card,

@@ -10,20 +10,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from priorkit.cli.completion import components, names
+from priorkit.cli.completion import names
 from priorkit.cli.console import Bar, JsonFlag, escape, out, show_json
 from priorkit.cli.inspect import describe
-from priorkit.cli.words import split, value
-from priorkit.errors import BadInputError, PriorkitError
-from priorkit.registry import FUNCTIONS, KINDS, registry
+from priorkit.cli.words import components, split
+from priorkit.errors import BadInputError, MismatchError, PriorkitError
+from priorkit.registry import registry
+from priorkit.scaffold import TEMPLATES, write_plugin
 
 if TYPE_CHECKING:
     from priorkit.testing import Outcome
 
 __all__ = ["check", "new_plugin"]
 
-KindsArgument = Annotated[
-    list[str] | None, typer.Argument(help="prior, operator, noise, penalty, solver, start")
+KindsArgument = Annotated[list[str] | None, typer.Argument(help=", ".join(TEMPLATES))]
+NameArgument = Annotated[
+    str, typer.Argument(help="a registered name", autocompletion=names(*TEMPLATES))
 ]
 SHAPE = (3, 16, 16)
 BUDGET, GAMMA = 20, 0.01
@@ -41,8 +43,6 @@ def new_plugin(
 
     KINDS are any of prior, operator, noise, penalty, solver, start; by default an operator.
     """
-    from priorkit.scaffold import write_plugin
-
     folder = folder or Path(f"priorkit-{name}")
     for path in write_plugin(name, kinds or ["operator"], folder):
         out.print(escape(path), soft_wrap=True)
@@ -53,7 +53,7 @@ def new_plugin(
 
 def check(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="a registered name", autocompletion=components)],
+    name: NameArgument,
     kind: Annotated[str | None, typer.Option(help="where several kinds have the name")] = None,
     prior: Annotated[
         str | None,
@@ -69,13 +69,13 @@ def check(
     where one is broken.
     """
     _, options = split(context.args)
-    given: dict[str, Any] = {"shape": options.pop("shape", None), "space": space}
-    given["prior"] = prior and value(prior)
-    said = {k: v for k, v in given.items() if v is not None}
-    if "shape" in said:
-        said["shape"] = _shape(said["shape"])
+    said = components(prior=prior)
+    if space is not None:
+        said["space"] = space
+    if "shape" in options:
+        said["shape"] = _shape(options.pop("shape"))
     rows: list[dict[str, Any]] = []
-    for each, component in _components(name, kind, options):
+    for each, component in _built(name, kind, options):
         with Bar(quiet=True):  # sends what components print to stderr
             found = _outcomes(each, component, said)
         rows.append({"kind": each, "name": name, "promises": [asdict(o) for o in found]})
@@ -95,8 +95,8 @@ def _shape(said: Any) -> tuple[int, ...]:
     return found
 
 
-def _components(name: str, kind: str | None, options: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The components of that name; where there are several, each gets the options that it has."""
+def _built(name: str, kind: str | None, options: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The components of that name, with the options that each has."""
     from priorkit.settings.select import resolve
 
     selections = [resolve(each, name) for each in _kinds(name, kind)]
@@ -109,12 +109,11 @@ def _components(name: str, kind: str | None, options: dict[str, Any]) -> Iterato
 
 def _kinds(name: str, kind: str | None) -> list[str]:
     """The kinds in which a name is registered, or the one that was asked for."""
-    checked = [each for each in KINDS if each not in FUNCTIONS]
     if kind is not None:
-        if kind not in checked:
-            raise BadInputError(f"A kind is one of {', '.join(checked)}.", got=kind)
+        if kind not in TEMPLATES:
+            raise BadInputError(f"A kind is one of {', '.join(TEMPLATES)}.", got=kind)
         return [registry().get(kind, name).kind]
-    found = [each for each in checked if registry().find(each, name)]
+    found = [each for each in TEMPLATES if registry().find(each, name)]
     if not found:
         describe(name)  # raises, with the nearest names
         raise BadInputError(f"{name!r} isn't a component that has promises.")
@@ -122,11 +121,10 @@ def _kinds(name: str, kind: str | None) -> list[str]:
 
 
 def _outcomes(kind: str, component: Any, said: dict[str, Any]) -> list[Outcome]:
-    """The outcomes of the conformance kit and of a recovery; ``said`` holds the shape of the
-    images, the prior and the space where the user gave them."""
+    """The outcomes of the conformance kit and of a recovery. ``said`` holds the shape, the prior
+    and the space that the user gave."""
     from priorkit import testing
     from priorkit.settings.select import resolve
-    from priorkit.testing import Outcome
 
     check = getattr(testing, f"check_{kind}")
     shape = said.get("shape", SHAPE)
@@ -137,13 +135,12 @@ def _outcomes(kind: str, component: Any, said: dict[str, Any]) -> list[Outcome]:
         told["prior"] = prior.bind(told["shape"])
     found = testing.outcomes(partial(check, component, **told))
     if any(outcome.broken for outcome in found):
-        return [*found, Outcome(RECOVERS, untried="a promise is broken")]
+        return [*found, testing.Outcome(RECOVERS, untried="a promise is broken")]
     return [*found, _recovery(kind, component, said)]
 
 
 def _recovery(kind: str, component: Any, said: dict[str, Any]) -> Outcome:
     """Recover the sample photograph, with defaults for what the user didn't choose."""
-    from priorkit.errors import MismatchError
     from priorkit.interfaces import ZeroPenalty
     from priorkit.testing import Outcome
     from priorkit.testing.samples import SampleIdentity, photograph

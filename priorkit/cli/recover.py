@@ -9,7 +9,7 @@ import typer
 
 from priorkit.cli.completion import names
 from priorkit.cli.console import Bar, JsonFlag, err, escape, out, show_json, show_table
-from priorkit.cli.words import split, value
+from priorkit.cli.words import components, split
 from priorkit.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ __all__ = [
     "PriorsOption",
     "compare",
     "listed",
-    "new_folder",
     "recover",
     "replay",
+    "results_folder",
 ]
 
 OutOption = Annotated[
@@ -63,13 +63,11 @@ def recover(
     See priorkit show NAME for the options of a component.
     """
     image, settings = _image(context.args)
-    tables = {"prior": prior, "op": op}  # a name, or a table as JSON
-    settings |= {k: value(v) for k, v in tables.items() if v is not None}
-    settings |= {"y": y} if y is not None else {}
+    settings |= components(prior=prior, op=op) | {"y": y}
     with Bar(quiet=as_json) as progress:
         from priorkit.verbs.recover import recover as run
 
-        folder = _folder(save, resume)
+        folder = results_folder(save, resume)
         result = run(image, config=config, out=folder, resume=resume, progress=progress, **settings)
     if as_json:
         show_json(result.record | {"folder": str(folder)})
@@ -84,19 +82,12 @@ def listed(names: str) -> list[str]:
     return [name.strip() for name in names.split(",") if name.strip()]
 
 
-def new_folder(save: Path | None) -> Path:
-    """The folder for results: as given, else a new one."""
-    from priorkit.io.folders import unused
-
-    return save or unused(DEFAULT)
-
-
-def _folder(save: Path | None, resume: bool) -> Path:
+def results_folder(save: Path | None, resume: bool = False) -> Path:
     """The folder for results: as given, else that of the run to resume, else a new one."""
-    from priorkit.io.folders import unfinished
+    from priorkit.io.folders import unfinished, unused
 
     if save is not None or not resume:
-        return new_folder(save)
+        return save or unused(DEFAULT)
     suffix = unfinished(DEFAULT).suffix
     found = sorted(Path().glob(f"{DEFAULT}*{suffix}"))
     if len(found) != 1:
@@ -123,14 +114,14 @@ def compare(
     --seconds 10 also says what each had reached after that time.
     """
     image, settings = _image(context.args)
-    settings |= {"op": value(op)} if op is not None else {}
+    settings |= components(op=op)
     if isinstance(settings.get("ms"), int):
         settings["ms"] = [settings["ms"]]
     with Bar(quiet=as_json) as progress:
         from priorkit.io.pictures import dimensions
         from priorkit.verbs.compare import compare as run
 
-        folder = _folder(save, resume)
+        folder = results_folder(save, resume)
         result = run(
             image,
             priors=listed(priors),

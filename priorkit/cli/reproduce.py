@@ -17,6 +17,10 @@ from priorkit.errors import BadInputError, UnknownNameError
 
 __all__ = ["FigureScript", "reproduce", "scripts"]
 
+DataOption = Annotated[Path, typer.Option(help="folder of test pictures")]
+PaperOption = Annotated[Path, typer.Option(help="folder of the authors' results")]
+FolderOption = Annotated[Path, typer.Option("--out", help="folder of plots, pictures and numbers")]
+
 
 class FigureScript:
     """A script: its title, and the numbers of the figures that it makes."""
@@ -24,19 +28,12 @@ class FigureScript:
     def __init__(self, path: Path) -> None:
         text = path.read_text(encoding="utf-8")
         self.path, self.name = path, path.stem
-        self.title, self.said = (
-            re.findall(pattern, text, re.MULTILINE)[0]
-            for pattern in (r'^"""(.+?)(?:""")?$', r'^FIGURES = "(.+)"$')
-        )
-
-    @property
-    def figures(self) -> set[int]:
-        """The numbers, ranges such as 21-30 written out."""
-        found: set[int] = set()
-        for part in self.said.split():
+        (self.title,) = re.findall(r'\A"""(.+?)(?:""")?$', text, re.MULTILINE)
+        (self.said,) = re.findall(r'^FIGURES = "(.+)"$', text, re.MULTILINE)
+        self.figures: set[int] = set()
+        for part in self.said.split():  # a number, or a range such as 21-30
             first, _, last = part.partition("-")
-            found |= set(range(int(first), int(last or first) + 1))
-        return found
+            self.figures |= set(range(int(first), int(last or first) + 1))
 
 
 def scripts() -> list[FigureScript]:
@@ -57,13 +54,9 @@ def reproduce(
     full: Annotated[
         bool, typer.Option("--full/--quick", help="as many runs as in the paper, or few")
     ] = False,
-    data: Annotated[Path, typer.Option(help="folder of test pictures")] = Path("../shared/data"),
-    paper: Annotated[Path, typer.Option(help="folder of the authors' results")] = Path(
-        "../shared/paper"
-    ),
-    folder: Annotated[
-        Path, typer.Option("--out", help="folder of plots, pictures and numbers")
-    ] = Path("priorkit-figures"),
+    data: DataOption = Path("../shared/data"),
+    paper: PaperOption = Path("../shared/paper"),
+    folder: FolderOption = Path("priorkit-figures"),
     jobs: Annotated[int | None, typer.Option(help="processes; by default one per core")] = None,
 ) -> None:
     """Reproduce figures of the paper: its data, its plot, and what of its claims holds.
@@ -76,9 +69,8 @@ def reproduce(
         show_table(["script", "figures", "shows"], [[s.name, s.said, s.title] for s in known])
         out.print("Run: priorkit reproduce fig4, or priorkit reproduce --all --quick")
         return
-    given = {"--data": data, "--paper": paper, "--out": folder, "--jobs": jobs}
-    words = ["--full" if full else "--quick"]
-    words += [str(w) for pair in given.items() if pair[1] is not None for w in pair]
+    words = ["--full" if full else "--quick", f"--data={data}", f"--paper={paper}"]
+    words += [f"--out={folder}"] + ([f"--jobs={jobs}"] if jobs is not None else [])
     wanted = known if everything else _chosen(figures or [], known)
     failed = []
     for script in wanted:
@@ -90,9 +82,8 @@ def reproduce(
         if code:
             failed.append(script.name)
         err.print(f"{script.name}: {time.monotonic() - started:.0f} s")
-    out.print(
-        f"Wrote {escape(folder)}: plots (.svg), pictures (.png), numbers (.csv), claims (.json)"
-    )
+    wrote = "plots (.svg), pictures (.png), numbers (.csv), claims (.json)"
+    out.print(f"Wrote {escape(folder)}: {wrote}")
     if failed:
         err.print(f"[red]error:[/red] failed: {', '.join(failed)}")
         raise typer.Exit(1)

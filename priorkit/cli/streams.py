@@ -62,17 +62,15 @@ def flush() -> OSError | None:
 
     What can't be written is dropped, so that Python doesn't fail on it again at exit.
     """
-    _flush_or_drop(getattr(sys.stderr, "stream", sys.stderr))
-    return _flush_or_drop(sys.stdout)
-
-
-def _flush_or_drop(stream: IO[str]) -> OSError | None:
-    try:
-        stream.flush()
-    except OSError as error:
-        with suppress(OSError, ValueError, AttributeError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        return error
-    except ValueError:  # closed
-        pass
-    return None
+    failed: OSError | None = None
+    for stream in (getattr(sys.stderr, "stream", sys.stderr), sys.stdout):
+        failed = None
+        try:
+            stream.flush()
+        except OSError as error:
+            failed = error
+            with suppress(OSError, ValueError, AttributeError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        except ValueError:  # closed
+            pass
+    return failed

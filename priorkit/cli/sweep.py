@@ -53,19 +53,18 @@ def sweep(
 
     place = save or Path(f"{study.stem}.parquet")
     if not summary:
-        plan = Study.read(study)
-        with _Live(quiet=as_json) as live:
+        shown = _Progress(quiet=as_json)
+        with shown:
             found = run(
-                plan, out=place, jobs=jobs, engine=engine, scheduler=scheduler, progress=live
+                study, out=place, jobs=jobs, engine=engine, scheduler=scheduler, progress=shown
             )
     elif study.suffix == ".parquet":
         found = Results.read(study)
         place = save or study
-    else:
-        if not os.path.exists(place):
-            hint = f"priorkit sweep {study}"
-            raise BadInputError(f"There are no results {place} yet.", try_=hint)
+    elif os.path.exists(place):
         found = Results.read(place).of(Study.read(study).cells())
+    else:
+        raise BadInputError(f"There are no results {place} yet.", try_=f"priorkit sweep {study}")
     if as_json:
         show_json([{k: v for k, v in row.items() if k != "png"} for row in found.rows])
     else:
@@ -91,31 +90,27 @@ def _show(
     out.print(f"Wrote {', '.join(escape(path) for path in written)}", soft_wrap=True)
 
 
-class _Live:
+class _Progress(Live):
     """A table that fills while a study runs; callable as the ``progress`` of ``sweep``."""
 
     def __init__(self, *, quiet: bool) -> None:
+        super().__init__(console=err, refresh_per_second=4, transient=True)
         self.quiet, self.drawn = quiet, err.is_terminal and not quiet
         columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), Remaining())
         self.bar = Progress(*columns, console=err)
         self.task = self.bar.add_task("", total=None)
-        self.live = Live(console=err, refresh_per_second=4, transient=True)
         self.runs: dict[str, list[list[dict[str, Any]]]] = {}
         self.said = time.monotonic()
 
-    def __enter__(self) -> _Live:
+    def start(self, refresh: bool = False) -> None:
         if self.drawn:
-            self.live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.live.stop()
+            super().start(refresh)
 
     def __call__(self, rows: list[dict[str, Any]], done: int, total: int) -> None:
         self.runs.setdefault(rows[0]["label"], []).append(rows)
         if self.drawn:
             self.bar.update(self.task, completed=done, total=total)
-            self.live.update(Group(self._table(), self.bar))
+            self.update(Group(self._table(), self.bar))
         elif not self.quiet and time.monotonic() - self.said > LINES:
             self.said = time.monotonic()
             err.print(f"{done} of {total} runs")

@@ -32,9 +32,6 @@ def train(context: typer.Context) -> None:
     except KeyboardInterrupt:
         err.print("Interrupted; the same command continues.")
         raise typer.Exit(130) from None
-    if not Team.here().leads:
-        return
-    if path is None:
-        out.print("Stopped before the end; the same command continues.")
-    else:
-        out.print(f"Wrote {escape(path)} and its card.")
+    stopped = "Stopped before the end; the same command continues."
+    if Team.here().leads:
+        out.print(stopped if path is None else f"Wrote {escape(path)} and its card.")

@@ -8,7 +8,7 @@ from typing import Any
 
 from priorkit.errors import BadInputError
 
-__all__ = ["split", "value"]
+__all__ = ["components", "split", "value"]
 
 
 def split(args: list[str]) -> tuple[list[str], dict[str, Any]]:
@@ -37,6 +37,11 @@ def split(args: list[str]) -> tuple[list[str], dict[str, Any]]:
             values.append(value(left.popleft()))
         options[name.replace("-", "_")] = values[0] if len(values) == 1 else values
     return positional, options
+
+
+def components(**given: str | None) -> dict[str, Any]:
+    """The components that were given, each as a name, or as a table in JSON."""
+    return {kind: value(text) for kind, text in given.items() if text is not None}
 
 
 def value(text: str) -> Any:

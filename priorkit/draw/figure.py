@@ -21,8 +21,8 @@ __all__ = ["ShownFigure", "blank", "pictures"]
 class ShownFigure(Figure):
     """A Figure that is a picture at the end of a notebook's cell.
 
-    A figure of ``pyplot`` is shown too, but stays in memory until it is closed; a plain Figure is
-    shown as a line of text unless something in the notebook has imported pyplot.
+    One of ``pyplot`` stays in memory until it is closed, and a plain Figure is shown as a line of
+    text unless something in the notebook has imported pyplot.
     """
 
     def _repr_png_(self) -> bytes:

@@ -4,36 +4,40 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from PIL import Image
 
-from priorkit.draw.tiles import png
+from priorkit.draw.tiles import GAIN, SCALE, png
 from priorkit.draw.viewer import SCRIPT, STYLE
 
-__all__ = ["MAX_SIDE", "document", "embedded", "table", "thumbnail"]
+__all__ = ["MAX_SIDE", "document", "embedded", "scale_bar", "table", "table_of", "thumbnail"]
 
 MAX_SIDE = 512  # of a picture in the page, in pixels
 
 
-def document(title: str, body: str) -> str:
-    """A whole page with that title."""
-    return (
+def document(title: str, body: str) -> bytes:
+    """A whole page with that title, as a file."""
+    whole = (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>priorkit: {html.escape(title)}</title><style>{STYLE}</style>"
         f"<body><h1>{html.escape(title)}</h1>{body}<script>{SCRIPT}</script>"
         "</body></html>\n"
     )
+    return whole.encode("utf-8", "replace")
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """A table of plain text."""
-    cells = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
-    return f'<div class="numbers"><table><tr>{cells}</tr>{body}</table></div>'
+    return table_of(map(html.escape, head), [map(html.escape, row) for row in rows])
+
+
+def table_of(head: Iterable[str], rows: Iterable[Iterable[str]], more: str = "") -> str:
+    """A table of HTML, with ``more`` attributes of its own."""
+    cells = "".join(f"<th>{cell}</th>" for cell in head)
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    return f'<div class="numbers"><table{more}><tr>{cells}</tr>{body}</table></div>'
 
 
 def embedded(picture: Image.Image, alt: str, style: str = "", what: str = "") -> str:
@@ -42,6 +46,13 @@ def embedded(picture: Image.Image, alt: str, style: str = "", what: str = "") ->
     more = f' style="{style}"' if style else ""
     more += f' data-is="{what}"' if what else ""
     return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{data}"{more}>'
+
+
+def scale_bar() -> str:
+    """The colours of an error map, from 0 to the largest error with a colour of its own."""
+    stops = ",".join(f"rgb({','.join(map(str, row))})" for row in SCALE.tolist())
+    style = f"background:linear-gradient(90deg,{stops})"
+    return f'<div class="bar">0<i style="{style}"></i>{1 / GAIN:g}</div>'
 
 
 def thumbnail(picture: Image.Image, side: int = MAX_SIDE) -> Image.Image:

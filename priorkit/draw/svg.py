@@ -36,7 +36,7 @@ def plot(
     named = any(name for name, _ in lines)
     right = WIDTH - (150 if named else 10)
     x_high = max(x for x, _ in points) or 1.0
-    low, high = _range([y for _, y in points], powers)
+    low, high, ticks = _axis([y for _, y in points], powers)
 
     def place(x: float, y: float) -> Point:
         share = (y - low) / (high - low)
@@ -47,7 +47,7 @@ def plot(
         f'font-family="sans-serif" font-size="12" role="img" '
         f'aria-label="{html.escape(up)} by {html.escape(across)}">'
     ]
-    for y in _ticks(low, high, powers):
+    for y in ticks:
         px, py = place(0, y)
         label = f"1e{y:.0f}" if powers else f"{y:.4g}"
         parts.append(f'<path d="M{px:.1f} {py:.1f}H{right}" stroke="#8884" fill="none"/>')
@@ -84,17 +84,14 @@ def standalone(drawn: str) -> bytes:
     return drawn.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1).encode()
 
 
-def _range(values: Sequence[float], powers: bool) -> Point:
+def _axis(values: Sequence[float], powers: bool) -> tuple[float, float, list[float]]:
+    """The bounds of the vertical axis, and its ticks."""
     if powers:
         low = math.floor(min(values))
-        return low, max(low + 1, math.ceil(max(values)))
-    return min(values) - 1, max(values) + 1
-
-
-def _ticks(low: float, high: float, powers: bool) -> list[float]:
-    if powers:
-        return [float(power) for power in range(int(low), int(high) + 1)]
-    return round_ticks(low, high)
+        high = max(low + 1, math.ceil(max(values)))
+        return low, high, [float(power) for power in range(low, high + 1)]
+    bounds = min(values) - 1, max(values) + 1
+    return *bounds, round_ticks(*bounds)
 
 
 def round_ticks(low: float, high: float, most: int = 6) -> list[float]:

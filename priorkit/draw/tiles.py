@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from priorkit.interfaces.kinds import Kind, squared
 from priorkit.io.pictures import to_pil
 
-__all__ = ["GAIN", "error_map", "fit", "gradient", "numbers", "png", "tiff", "tile"]
+__all__ = ["GAIN", "SCALE", "error_map", "fit", "numbers", "png", "sheet", "tiff", "tile"]
 
 GAIN = 5.0  # of error maps
 LEVEL = 1  # of zlib: several times faster than the default, for files a sixth larger
 
 # Anchors of a dark-to-bright colour scale whose lightness grows evenly.
-_SCALE = torch.tensor(
+SCALE = torch.tensor(
     [
         [0, 0, 4],
         [60, 9, 88],
@@ -33,18 +34,12 @@ _SCALE = torch.tensor(
 def error_map(size: Tensor, gain: float = GAIN) -> Image.Image:
     """Sizes (C, H, W), the mean over channels times ``gain``, on a dark-to-bright scale."""
     error = (gain * size.mean(0)).nan_to_num(0.0).clamp(0, 1).cpu().float()
-    place = error * (len(_SCALE) - 1)
-    low = place.floor().long().clamp_max(len(_SCALE) - 2)
+    place = error * (len(SCALE) - 1)
+    low = place.floor().long().clamp_max(len(SCALE) - 2)
     part = (place - low)[..., None]
-    scale = _SCALE.float()
+    scale = SCALE.float()
     colour = scale[low] * (1 - part) + scale[low + 1] * part
     return Image.fromarray(colour.round().byte().numpy())
-
-
-def gradient() -> str:
-    """The colours of an error map as a CSS gradient."""
-    stops = ",".join(f"rgb({','.join(map(str, row))})" for row in _SCALE.tolist())
-    return f"linear-gradient(90deg,{stops})"
 
 
 def png(picture: Image.Image) -> bytes:
@@ -78,3 +73,27 @@ def fit(picture: Image.Image, side: int) -> Image.Image:
 def numbers(y: Tensor) -> Image.Image:
     """Measurements that aren't an image, as a square of greys."""
     return to_pil(squared(y))
+
+
+def sheet(
+    rows: Sequence[tuple[str, Sequence[tuple[str, Image.Image]]]],
+    *,
+    side: int,
+    gap: int,
+    margin: int,
+    caption: int = 0,
+) -> Image.Image:
+    """Rows of tiles on white, ``gap`` pixels apart: in the ``margin`` at the left the words of a
+    row, and above each tile its own, in a line ``caption`` pixels high."""
+    across, down = side + gap, caption + side + gap
+    width = margin + across * max(len(row) for _, row in rows)
+    canvas = Image.new("RGB", (width, gap + down * len(rows)), "white")
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(size=14)
+    for r, (label, row) in enumerate(rows):
+        top = gap + r * down
+        draw.multiline_text((gap, top + 4), label, fill="#333333", font=font)
+        for c, (words, picture) in enumerate(row):
+            left = margin + c * across
+            draw.text((left, top), words, fill="#333333", font=font)
+            canvas.paste(fit(picture, side), (left, top + caption))
+    return canvas

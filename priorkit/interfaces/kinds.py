@@ -85,7 +85,7 @@ class Kind(ABC):
         return x[:, None]
 
     def flat(self, x: Tensor) -> Tensor:
-        """One image (*shape) laid out as a picture (C, H, W): of complex values the sizes."""
+        """One image (*shape) laid out as a picture (C, H, W): of complex values the magnitudes."""
         return x
 
     def picture(self, x: Tensor) -> Tensor:
@@ -189,7 +189,7 @@ class Complex(Kind):
         return torch.hypot(x[0], x[1])[None]
 
     def picture(self, x: Tensor) -> Tensor:
-        """The size, and beside it the phase, −π black and π white."""
+        """The magnitude, and beside it the phase, −π black and π white."""
         phase = torch.atan2(x[1], x[0])[None] / (2 * math.pi) + 0.5
         return torch.cat([self.flat(x), phase], 2)
 

@@ -25,8 +25,8 @@ MOST = 1e15  # its square, for as many entries as there may be, is a number in f
 class Level:
     """How much noise: ``sigma`` per entry, or ``noise_norm`` = √E‖η‖² over all entries.
 
-    ``estimated`` says that nobody knew it: what is a small difference of it and something else
-    can't be told then. Raises BadInputError for what no noise can have.
+    ``estimated`` says that it was taken from y: nothing can be concluded then from a small
+    difference between a misfit and it. Raises BadInputError for what no noise can have.
 
     >>> Level(noise_norm=0.1).std(entries=100)
     0.01

@@ -213,15 +213,15 @@ class MatrixOperator(LinearOperator):
 class RandomOperator(LinearOperator):
     """A linear A that was drawn at random, of which message passing makes use.
 
-    With columns of length 1 in the mean, A/gain, what AᴴA makes of an error that knows nothing
-    of A is that error itself, and noise.
+    Scaled to columns of mean length 1, A/gain, AᴴA maps an error that is independent of A to that
+    error and something like noise.
     """
 
     @property
     @abstractmethod
     def ensemble(self) -> Ensemble | None:
         """ "iid" where all entries are independent, of mean 0; "orthogonal" where the rows are
-        so many of an orthogonal matrix, taken at random; None of neither, as it was set up."""
+        taken at random from an orthogonal matrix; None of neither."""
 
     @property
     @abstractmethod
@@ -244,7 +244,7 @@ class Mirror(LinearOperator):
 
 
 def _product(outer: Operator, inner: Operator) -> Operator:
-    """A(B(x)), which can do what A can, as far as B leaves it that."""
+    """A(B(x)), of those classes of A that still hold behind B."""
     if not (isinstance(outer, LinearOperator) and isinstance(inner, LinearOperator)):
         return _Product(outer, inner)
     if isinstance(inner, Mirror) and isinstance(outer, RandomOperator):

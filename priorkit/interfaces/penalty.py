@@ -48,7 +48,7 @@ class Penalty(Component, ABC):
 
     def over(self, u: Tensor, x: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """R (B,) at the solver's variable u and its image x, and its gradients in u and in x,
-        None in what it doesn't act on. What asks for R without knowing its kind asks this."""
+        None in what it doesn't act on."""
         if self.acts_on == "x":
             value, slope = self.value_grad(x)
             return value, None, slope
@@ -161,7 +161,7 @@ class _ProximalSum(_Sum, ProximalPenalty):
 
 
 def _added(slopes: Sequence[tuple[float, Tensor | None]]) -> Tensor | None:
-    """Σ wᵢ·gᵢ of those that there are, None where there are none."""
+    """Σ wᵢ·gᵢ without those that are None; None where all are."""
     known = [w * slope for w, slope in slopes if slope is not None]
     return sum(known[1:], known[0]) if known else None
 

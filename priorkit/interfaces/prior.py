@@ -73,7 +73,7 @@ class Prior(Component, ABC):
 
     @property
     def memory(self) -> int:
-        """Bytes per image that decoding with its pullback takes meanwhile, or what else it does."""
+        """Bytes per image that its largest call takes while it runs, as D(z) with its pullback."""
         return 0
 
 
@@ -174,7 +174,7 @@ class Density(Prior):
 
     @property
     def density_memory(self) -> int:
-        """Bytes per image that the density with its gradient takes meanwhile."""
+        """Bytes per image that the density with its gradient takes while it runs."""
         return self.memory
 
 
@@ -196,7 +196,7 @@ class Denoiser(Prior):
 
     @property
     def denoising_memory(self) -> int:
-        """Bytes per image that denoising takes meanwhile."""
+        """Bytes per image that denoising takes while it runs."""
         return self.memory
 
 

@@ -80,7 +80,7 @@ class Problem:
         truth: Tensor | None = None,
         images: Sequence[int] | None = None,
         restarts: Sequence[int] | None = None,
-    ) -> Problem:
+    ) -> Self:
         """This problem for measurements y; ``images`` are their numbers, by default 0, 1, …"""
         numbers = range(len(y)) if images is None else images
         first = [0] * len(y) if restarts is None else restarts
@@ -88,12 +88,10 @@ class Problem:
 
     def rows(self, index: Tensor) -> Self:
         """This problem for some images of the batch, in the order of ``index`` (b,)."""
-        data = self._data
+        data, picked = self._data, index.tolist()
         truth = None if data.truth is None else data.truth[index]
-        numbers = [data.images[i] for i in index.tolist()]
-        restarts = [data.restarts[i] for i in index.tolist()]
-        rows = Data(data.y[index], truth, tuple(numbers), tuple(restarts))
-        return replace(self, data=rows)
+        images = [data.images[i] for i in picked]
+        return self.at(data.y[index], truth, images, [data.restarts[i] for i in picked])
 
     @property
     def _data(self) -> Data:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
@@ -175,17 +175,6 @@ class Draws:
         mean, samples = units.outside(self.mean), units.outside(self.samples)
         return Draws(self.count, mean, units.scale * self.spread, samples)
 
-    @classmethod
-    def joined(cls, parts: Sequence[Draws]) -> Draws:
-        """The draws of all images of several batches."""
-        kept = min(len(part.samples) for part in parts)
-        return cls(
-            count=torch.cat([part.count for part in parts]),
-            mean=torch.cat([part.mean for part in parts]),
-            spread=torch.cat([part.spread for part in parts]),
-            samples=torch.cat([part.samples[-kept:] for part in parts], 1),
-        )
-
 
 S = TypeVar("S", bound=State)
 
@@ -229,8 +218,8 @@ class Solver(Component, ABC, Generic[S]):
         """The state after at most one more evaluation per image, or with images ended.
 
         ``problem`` and ``state`` hold the images that still run, and beside the last one another
-        that has ended, which goes on unseen. A step may change ``state`` and return it. It counts
-        its evaluations, and ends images by :meth:`State.end`.
+        that has ended, of which nothing is read. A step may change ``state`` and return it. It
+        counts its evaluations, and ends images by :meth:`State.end`.
         """
 
     def keep(self, state: S) -> dict[str, Tensor] | None:

@@ -79,14 +79,14 @@ def distinct(names: list[str]) -> list[str]:
     >>> distinct(["a", "b", "a"])
     ['a', 'b', 'a-2']
     """
-    distinct: dict[str, None] = {}
+    found: dict[str, None] = {}
     for name in names:
         candidate, count = name, 1
-        while candidate in distinct:
+        while candidate in found:
             count += 1
             candidate = f"{name}-{count}"
-        distinct[candidate] = None
-    return list(distinct)
+        found[candidate] = None
+    return list(found)
 
 
 def file_names(names: list[str]) -> list[str]:
@@ -95,13 +95,12 @@ def file_names(names: list[str]) -> list[str]:
     >>> file_names(["../../x", "γ = 1e-3", "", "a/b", "a b"])
     ['x', 'γ-=-1e-3', 'image', 'a-b', 'a-b-2']
     """
-    return distinct([_file_name(name) for name in names])
-
-
-def _file_name(name: str) -> str:
-    kept = "".join(c if c.isalnum() or c in "-_.=+" else "-" for c in name)
-    short = kept.encode("utf-8", "replace")[:100].decode("utf-8", "ignore")
-    return short.strip(".-") or "image"
+    found = []
+    for name in names:
+        kept = "".join(c if c.isalnum() or c in "-_.=+" else "-" for c in name)
+        short = kept.encode("utf-8", "replace")[:100].decode("utf-8", "ignore")
+        found.append(short.strip(".-") or "image")
+    return distinct(found)
 
 
 def unwritable(path: Path, error: Exception) -> BadInputError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import glob
 import json
 import logging
 import os
@@ -142,25 +143,22 @@ def locked(folder: Path) -> Iterator[None]:
     except ImportError:  # pragma: no cover
         yield
         return
+    in_use = BadInputError(
+        f"Another process is working in {folder}.", try_="another --out folder, or wait for it"
+    )
     handle = os.open(folder, os.O_RDONLY)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise _in_use(folder) from error
+            raise in_use from error
         except OSError:  # a disk without locks
             log.debug("%s can't be locked.", folder)
         if not (folder.exists() and os.path.samestat(os.fstat(handle), os.stat(folder))):
-            raise _in_use(folder)  # another process just finished, and removed it
+            raise in_use  # another process just finished, and removed it
         yield
     finally:
         os.close(handle)
-
-
-def _in_use(folder: Path) -> BadInputError:
-    return BadInputError(
-        f"Another process is working in {folder}.", try_="another --out folder, or wait for it"
-    )
 
 
 def verify(folder: Path, names: Iterable[str]) -> None:
@@ -197,16 +195,14 @@ def _manifest(folder: Path) -> dict[str, str] | None:
         files = {str(name): str(digest) for name, digest in found["files"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    return {name: digest for name, digest in files.items() if _is_inside(folder, name)}
-
-
-def _is_inside(folder: Path, name: str) -> bool:
-    try:
-        path = folder / name
-        plain = not path.is_symlink() and path.is_file()
-        return plain and path.resolve().is_relative_to(folder.resolve())
-    except (OSError, ValueError):
-        return False
+    inside: dict[str, str] = {}
+    for name, digest in files.items():
+        with suppress(OSError, ValueError):  # names that no file can have
+            path = folder / name
+            plain = path.is_file() and not path.is_symlink()
+            if plain and path.resolve().is_relative_to(folder.resolve()):
+                inside[name] = digest
+    return inside
 
 
 # --- taking a place ---------------------------------------------------------------------
@@ -276,7 +272,7 @@ def _retire(old: Path, place: Path) -> None:
 
 def _sweep(place: Path) -> None:
     """Clear what a killed process left while it saved to ``place``."""
-    for stage in place.parent.glob(f"{_glob(_prefix(place))}*"):
+    for stage in place.parent.glob(f"{glob.escape(_prefix(place))}*"):
         with suppress(OSError, BadInputError), locked(stage):  # that of a running process stays
             if _manifest(stage) is not None and place.exists():
                 _retire(stage, place)
@@ -287,10 +283,6 @@ def _sweep(place: Path) -> None:
 def _prefix(place: Path) -> str:
     short = os.fsdecode(os.fsencode(place.name.removesuffix(UNFINISHED))[:100])
     return f".{short}.saving-"
-
-
-def _glob(text: str) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in text)
 
 
 def _free(path: Path, taken: Callable[[Path], bool] = Path.exists) -> Path:

@@ -51,11 +51,13 @@ def write_arrays(arrays: Mapping[str, Tensor | None], folder: Path) -> None:
 
 
 def repeatable(config: dict[str, Any], place: Path, written: Set[str]) -> dict[str, Any]:
-    """The config of a run saved at ``place``. Inputs that have no path as text, such as arrays in
-    memory, are replaced by the files ``written`` there."""
+    """The config of a run saved at ``place``. Inputs without a path that can be written, such as
+    arrays in memory, are replaced by the files ``written`` there."""
     config = dict(config)
     for key in ("image", "y"):
-        if not _is_text(config.get(key, "")):
+        try:
+            config.get(key, "").encode()
+        except UnicodeEncodeError:  # a TOML file can't name it
             del config[key]
     if "image" not in config and "y" not in config:
         key, name = ("image", "truth") if "truth" in written else ("y", "y")
@@ -63,15 +65,6 @@ def repeatable(config: dict[str, Any], place: Path, written: Set[str]) -> dict[s
     if "start" in written:
         config["start"] = str(place / "start.npy")
     return config
-
-
-def _is_text(path: str) -> bool:
-    """Whether a path is Unicode: a TOML file can't name one that isn't."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def read(folder: Path) -> Saved:

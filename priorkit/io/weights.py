@@ -61,10 +61,8 @@ class Card(BaseModel):
         try:
             return None if table is None else kind.model_validate(table)
         except ValidationError as error:
-            first = error.errors()[0]
             raise WeightsError(
-                f"The {name} table on the card of {path} is not valid.",
-                got=f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
+                f"The {name} table on the card of {path} is not valid.", got=_complaint(error)
             ) from error
 
 
@@ -119,7 +117,9 @@ def read(path: str | os.PathLike[str]) -> Weights:
     card_path = path.with_suffix(".json")
     if not os.path.isfile(card_path):
         raise WeightsError(f"{path} has no card.", try_=f"the file {card_path} beside it")
-    return Weights(path, _read_card(card_path))
+    if card_path.stat().st_size > MAX_CARD:
+        raise WeightsError(f"The card {card_path} is larger than {MAX_CARD >> 20} MiB.")
+    return Weights(path, _card(card_path.read_bytes(), str(card_path)))
 
 
 class _Config(Protocol):
@@ -194,16 +194,11 @@ def _at_most(count: int) -> AbstractContextManager[Any]:
 
 def find(name: str) -> Weights | None:
     """Weights of that name in the cache, or from the hub where one is set; else None."""
-    if not _is_plain(name):
-        return None
+    plain = name and name[0] != "." and all(c.isalnum() or c in "-_." for c in name)
     cached = cache_dir() / "weights" / f"{name}.safetensors"
-    if not os.path.exists(cached):
-        hub = os.environ.get("PRIORKIT_HUB", "").rstrip("/")
-        if not hub or os.environ.get("PRIORKIT_OFFLINE", "") not in ("", "0"):
-            return None
-        if not _download(hub, name, cached):
-            return None
-    return read(cached)
+    if plain and (os.path.exists(cached) or _download(name, cached)):
+        return read(cached)
+    return None
 
 
 def cache_dir() -> Path:
@@ -211,19 +206,12 @@ def cache_dir() -> Path:
     return Path(os.environ.get("PRIORKIT_CACHE_DIR") or Path.home() / ".cache" / "priorkit")
 
 
-def _read_card(path: Path) -> Card:
-    if path.stat().st_size > MAX_CARD:
-        raise WeightsError(f"The card {path} is larger than {MAX_CARD >> 20} MiB.")
-    return _parse_card(path.read_bytes(), str(path))
-
-
-def _parse_card(data: bytes, where: str) -> Card:
+def _card(data: bytes, where: str) -> Card:
+    """A card from its file. Raises WeightsError."""
     try:
         card = Card.model_validate(json.loads(data))
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(p) for p in first["loc"])
-        raise WeightsError(f"The card {where} is not valid: {field}: {first['msg']}.") from error
+        raise WeightsError(f"The card {where} is not valid: {_complaint(error)}.") from error
     except (ValueError, RecursionError) as error:
         raise WeightsError(f"The card {where} is not JSON.", got=str(error)[:200]) from error
     if json_sha256([card.family, card.architecture]) != card.architecture_sha256:
@@ -234,14 +222,24 @@ def _parse_card(data: bytes, where: str) -> Card:
     return card
 
 
-def _download(hub: str, name: str, target: Path) -> bool:
-    """Fetch NAME.json and NAME.safetensors; the weights are written last, since the pair is
-    found by them."""
+def _complaint(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+
+
+def _download(name: str, target: Path) -> bool:
+    """Fetch NAME.json and NAME.safetensors from the hub; whether it has them.
+
+    The weights are written last: a pair of files is known by them.
+    """
+    hub = os.environ.get("PRIORKIT_HUB", "").rstrip("/")
+    if not hub or os.environ.get("PRIORKIT_OFFLINE", "") not in ("", "0"):
+        return False
     base = f"{hub}/{urllib.parse.quote(name)}"
     card_data = _fetch(f"{base}.json", MAX_CARD)
     if card_data is None:
         return False
-    card = _parse_card(card_data, f"{base}.json")
+    card = _card(card_data, f"{base}.json")
     data = _fetch(f"{base}.safetensors", MAX_WEIGHTS)
     if data is None:
         raise WeightsError(f"The hub has a card for {name!r} but no weights.", got=hub)
@@ -270,7 +268,3 @@ def _fetch(url: str, limit: int) -> bytes | None:
     if len(body) > limit:
         raise WeightsError(f"{url} is larger than {limit} bytes.")
     return body
-
-
-def _is_plain(name: str) -> bool:
-    return bool(name) and all(c.isalnum() or c in "-_." for c in name) and name[0] != "."

@@ -90,7 +90,7 @@ class Audit:
                 f"{drawn}{table(*self.cells())}"
                 f"<p>{embedded(grid, 'truths and recoveries', 'max-width:100%')}</p>"
             )
-            write_atomic(stage / "report.html", document("Audit", body).encode("utf-8", "replace"))
+            write_atomic(stage / "report.html", document("Audit", body))
         return place
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from priorkit.draw.html import embedded, table
 from priorkit.draw.tiles import png
 from priorkit.io.files import write_atomic
 from priorkit.io.folders import replacing
@@ -104,7 +105,7 @@ class Comparison:
         return png(self.grid())
 
     def _repr_html_(self) -> str:
-        return gallery.in_notebook(self.cells(), self.grid())
+        return table(*self.cells()) + embedded(self.grid(), gallery.ALT, "max-width:100%")
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write grid.png, curve.svg, report.html, results.json and each recovery's folder."""
@@ -124,14 +125,9 @@ def _summary(row: Contender, equal: float) -> dict[str, Any]:
     found = row.recovery
     if found is None or row.reason is not None:
         return head | {"status": "none" if found is None else "failed", "reason": row.reason}
-    values = {
-        "psnr": found.psnr,
-        "expected_psnr": found.expected_psnr,
-        "mean_psnr": found.mean_psnr,
-        "ssim": found.ssim,
-        "error": found.error,
-    }
-    head |= {k: None if v is None else number(v.mean()) for k, v in values.items()}
+    for name in ("psnr", "expected_psnr", "mean_psnr", "ssim", "error"):
+        score = getattr(found, name)
+        head[name] = None if score is None else number(score.mean())
     reached = None if math.isnan(equal) else row.psnr_at(equal)
     return head | {
         "evaluations": sum(found.evaluations) / len(found.evaluations),

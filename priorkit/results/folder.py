@@ -9,31 +9,12 @@ from pathlib import Path
 from priorkit.draw.tiles import png, tiff, tile
 from priorkit.io import saved
 from priorkit.io.files import file_names, write_atomic
-from priorkit.io.folders import replacing
 from priorkit.results import page
 from priorkit.results.recovered import Recovered
 from priorkit.results.views import grid
 from priorkit.settings.config import to_toml
 
-__all__ = ["save", "write"]
-
-
-def save(recovery: Recovered, folder: Path) -> Path:
-    """Write everything of a run into ``folder``, all of it or nothing.
-
-    The files: ``images/NAME.png``, the recoveries as they are shown (NAME made a possible
-    file name); beside it ``NAME.tiff``, of spectra all bands and of volumes all slices, as pages of
-    float32, and where ``range`` was given of every picture, in the user's units; ``grid.png``,
-    ``report.html``, ``config.toml`` (which starts a run with the same inputs and settings),
-    ``trace.json``, ``y.npy``, ``x.npy``; ``z.npy``, ``truth.npy``,
-    ``start.npy`` and, of draws, ``spread.npy`` and ``samples.npy``, where there are any;
-    ``record.json``; and ``manifest.json``, a list of these. An earlier run in the folder is
-    replaced in one step; files that others added to it stay. Raises BadInputError where the folder
-    can't be written, or holds files and isn't priorkit's.
-    """
-    with replacing(folder) as stage:
-        write(recovery, stage, folder.resolve())
-    return folder
+__all__ = ["write"]
 
 
 def write(recovery: Recovered, folder: Path, place: Path) -> None:

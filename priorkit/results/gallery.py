@@ -6,12 +6,12 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from torch import Tensor
 
-from priorkit.draw.html import document, embedded, table, thumbnail
+from priorkit.draw.html import document, embedded, table, table_of, thumbnail
 from priorkit.draw.svg import Line, plot, standalone
-from priorkit.draw.tiles import fit, png, tile
+from priorkit.draw.tiles import png, sheet, tile
 from priorkit.interfaces import kind_of
 from priorkit.io.files import write_atomic
 from priorkit.io.pictures import dimensions
@@ -19,45 +19,28 @@ from priorkit.results.contender import Contender, places
 from priorkit.results.folder import write
 from priorkit.results.views import columns
 
-__all__ = ["curve", "in_notebook", "pictures", "write_page", "write_recoveries"]
+__all__ = ["pictures", "write_page", "write_recoveries"]
 
 Cells = tuple[list[str], list[list[str]]]  # a head, and rows, as text
 
+ALT = "recoveries, one row per prior"
 MAX_COLUMNS, THUMBNAIL = 12, 128
 
 
-def pictures(rows: Sequence[Contender], truth: Tensor, side: int = 96) -> Image.Image:
+def pictures(rows: Sequence[Contender], truth: Tensor) -> Image.Image:
     """The truth in the first row, then one row per prior and m, its mean PSNR at the left."""
-    shown = [(row, row.recovery) for row in rows]
-    kinds = [recovery.kind for _, recovery in shown if recovery is not None]
+    kinds = [row.recovery.kind for row in rows if row.recovery is not None]
     kind = kinds[0] if kinds else kind_of(tuple(truth.shape[1:]))
-    count = min(len(truth), MAX_COLUMNS)
-    gap, margin = 4, 190
-    canvas = Image.new(
-        "RGB", (margin + count * (side + gap), gap + (len(shown) + 1) * (side + gap)), "white"
-    )
-    draw = ImageDraw.Draw(canvas)
-    font = ImageFont.load_default(size=14)
-    for r in range(len(shown) + 1):
-        top = gap + r * (side + gap)
-        row, recovery = shown[r - 1] if r else (None, None)
-        lines = ["truth"]
-        if row is not None:
-            lines = [row.label] + ([f"m = {row.m}"] if row.m else [])
-            psnr = recovery.psnr if recovery is not None else None
-            lines.append("no result" if psnr is None else f"{float(psnr.mean()):.2f} dB")
-        draw.multiline_text((gap, top + 4), "\n".join(lines), fill="#333333", font=font)
-        images = truth if row is None else None
-        if recovery is not None:
-            images = recovery.units.range.inside(recovery.x)
-        for c, x in enumerate([] if images is None else images[:count]):
-            canvas.paste(fit(tile(x, kind), side), (margin + c * (side + gap), top))
-    return canvas
-
-
-def in_notebook(cells: Cells, whole: Image.Image) -> str:
-    """What a notebook shows of a comparison: the table and the pictures."""
-    return table(*cells) + embedded(whole, "recoveries, one row per prior", "max-width:100%")
+    lines = [("truth", truth)]
+    for row in rows:
+        words = [row.label] + ([f"m = {row.m}"] if row.m else [])
+        psnr = None if row.recovery is None else row.recovery.psnr
+        words.append("no result" if psnr is None else f"{float(psnr.mean()):.2f} dB")
+        found = row.recovery
+        shown = truth[:0] if found is None else found.units.range.inside(found.x)
+        lines.append(("\n".join(words), shown))
+    tiles = [(words, [("", tile(x, kind)) for x in shown[:MAX_COLUMNS]]) for words, shown in lines]
+    return sheet(tiles, side=96, gap=4, margin=190)
 
 
 def curve(rows: Sequence[Contender]) -> str:
@@ -98,9 +81,9 @@ def write_page(
         f"<p>{len(truth)} image(s) of {shape}, one A and one noise for all priors. "
         "“PSNR at T” is what each had reached when the slowest was done, or at the time asked "
         f"for.</p>{table(*cells)}{reasons}{drawn}<h2>Pictures</h2>{_matrix(rows)}"
-        f"<h2>All</h2><p>{embedded(grid, 'recoveries, one row per prior', 'max-width:100%')}</p>"
+        f"<h2>All</h2><p>{embedded(grid, ALT, 'max-width:100%')}</p>"
     )
-    write_atomic(folder / "report.html", document("Comparison", body).encode("utf-8", "replace"))
+    write_atomic(folder / "report.html", document("Comparison", body))
 
 
 def _matrix(rows: Sequence[Contender]) -> str:
@@ -114,9 +97,7 @@ def _matrix(rows: Sequence[Contender]) -> str:
     lines = [
         [html.escape(label), *(found.get(m, "") for m in ms)] for label, found in cells.items()
     ]
-    head = "".join(f"<th>{cell}</th>" for cell in heads)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in lines)
-    return f'<div class="numbers"><table class="matrix"><tr>{head}</tr>{body}</table></div>'
+    return table_of(heads, lines, ' class="matrix"')
 
 
 def _cell(row: Contender, place: str) -> str:

@@ -6,25 +6,21 @@ import html
 import math
 from pathlib import Path
 
-from priorkit.draw.html import MAX_SIDE, document, embedded, table, thumbnail
+from priorkit.draw.html import MAX_SIDE, document, embedded, scale_bar, table, thumbnail
 from priorkit.draw.svg import COLOURS, Line, plot
-from priorkit.draw.tiles import GAIN, gradient
 from priorkit.io.files import file_names, write_atomic
 from priorkit.results.recovered import Recovered
-from priorkit.results.views import MAX_ROWS, columns, ended, grid, summary
+from priorkit.results.views import MAX_ROWS, columns, ended, summary
 from priorkit.settings.config import to_toml
 
-__all__ = ["in_notebook", "page", "write"]
+__all__ = ["write"]
 
 
 def write(recovery: Recovered, path: Path, *, beside: bool = False) -> Path:
-    """Write the page of a recovery; ``beside`` says that its folder holds the pictures."""
-    write_atomic(path, page(recovery, beside=beside).encode("utf-8", "replace"))
-    return path
+    """Write the page of a recovery: a sentence, pictures, numbers, the convergence curve, settings.
 
-
-def page(recovery: Recovered, *, beside: bool = False) -> str:
-    """The page of a recovery: a sentence, pictures, numbers, the convergence curve, settings."""
+    ``beside`` says that its folder holds the pictures.
+    """
     config = recovery.record["config"]
     prior, op = config["prior"]["name"], config["op"]["name"]
     count = len(recovery.x)
@@ -42,13 +38,8 @@ def page(recovery: Recovered, *, beside: bool = False) -> str:
         "with these settings.</p>",
         f"<pre>{html.escape(to_toml(config))}</pre>",
     ]
-    return document(title, "".join(parts))
-
-
-def in_notebook(recovery: Recovered) -> str:
-    """What a notebook shows of a recovery: a sentence and the grid."""
-    alt = "truth, measurement, recovery, error"
-    return f"<p>{summary(recovery)}</p>{embedded(grid(recovery), alt, 'max-width:100%')}"
+    write_atomic(path, document(title, "".join(parts)))
+    return path
 
 
 def _row(recovery: Recovered, i: int, beside: bool) -> str:
@@ -61,7 +52,7 @@ def _row(recovery: Recovered, i: int, beside: bool) -> str:
         if beside and what == "recovery" and max(picture.size) > MAX_SIDE:
             size = f"{picture.width}×{picture.height}"
             caption += f', <a href="images/{html.escape(files[i])}.png">{size}</a>'
-        scale = _scale() if what in ("error", "spread") else ""
+        scale = scale_bar() if what in ("error", "spread") else ""
         figures.append(f"<figure>{shown}<figcaption>{caption}</figcaption>{scale}</figure>")
     if recovery.truth is not None and recovery.kind.has_pixels:
         figures.append(
@@ -70,11 +61,6 @@ def _row(recovery: Recovered, i: int, beside: bool) -> str:
             "<figcaption>truth | recovery</figcaption></figure>"
         )
     return f'<div class="row">{"".join(figures)}</div>'
-
-
-def _scale() -> str:
-    """The colours of an error map, from 0 to the largest error with a colour of its own."""
-    return f'<div class="bar">0<i style="background:{gradient()}"></i>{1 / GAIN:g}</div>'
 
 
 def _numbers(recovery: Recovered) -> str:

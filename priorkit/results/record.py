@@ -10,15 +10,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from priorkit.errors import BadInputError, WeightsError
 from priorkit.interfaces import Draws
 from priorkit.interfaces.adapt import Slices
 from priorkit.io.files import file_sha256
 from priorkit.io.saved import FORMAT, Saved, number
 from priorkit.results.recovered import Recovered
-from priorkit.run.rows import Row
 from priorkit.run.run import Outcome
 from priorkit.run.setup import Setup
 
@@ -56,8 +53,11 @@ def make(outcome: Outcome, recovery: Recovered) -> dict[str, Any]:
         if len(recovery.rows) > b:
             psnr = recovery.restart_psnr
             known = [None] * len(recovery.rows) if psnr is None else psnr[:, i]
-            tries = zip(recovery.rows[i::b], known, strict=False)
-            image["restarts"] = [_try(row, value) for row, value in tries]
+            image["restarts"] = [
+                {"objective": number(row.value), "misfit": number(row.misfit)}
+                | ({} if value is None else {"psnr": number(value)})
+                for row, value in zip(recovery.rows[i::b], known, strict=False)
+            ]
         if recovery.draws is not None:
             image |= _drawn(recovery.draws.rows([i]), recovery, i)
         record["images"].append(image)
@@ -98,11 +98,6 @@ def check_inputs(saved: Saved, setup: Setup) -> None:
             "The weights are not the ones that this run used.",
             got=f"{now or 'none'} instead of {saved.weights or 'none'}",
         )
-
-
-def _try(row: Row, psnr: Tensor | None) -> dict[str, Any]:
-    values = {"objective": number(row.value), "misfit": number(row.misfit)}
-    return values if psnr is None else values | {"psnr": number(psnr)}
 
 
 def _weights(setup: Setup) -> dict[str, str]:

@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from priorkit import metrics
-from priorkit.interfaces import Draws, Kind, Noise, Operator, Status, Units
+from priorkit.interfaces import Kind
 from priorkit.io.sources import Source
-from priorkit.run.rows import Row, Trace
+from priorkit.run.rows import Row, Trace, stacked_draws
+from priorkit.run.run import Outcome, Task
+from priorkit.settings.given import GivenStart
 
-__all__ = ["Recovered", "Scores", "score"]
-
-
-@dataclass(frozen=True)
-class Scores:
-    """How near images are to the truth, each (B,); PSNR and SSIM of what has pixels only."""
-
-    error: Tensor | None = None
-    psnr: Tensor | None = None
-    ssim: Tensor | None = None
+__all__ = ["Recovered"]
 
 
-def score(x: Tensor, truth: Tensor | None, kind: Kind) -> Scores:
-    """The scores of a batch, none without a truth."""
-    if truth is None:
-        return Scores()
-    error = metrics.reconstruction_error(x, truth)
-    return Scores(error, kind.psnr(x, truth), kind.ssim(x, truth))
-
-
-@dataclass(repr=False)
 class Recovered:
     """What came back.
 
@@ -48,10 +33,12 @@ class Recovered:
     y : measurements (B, …)
     operator : the operator, bound to the shape of the images
     noise : the noise, bound to the entries of y
+    names : of the images, as their files have
     status : per image "converged", "stopped" (by the budget or Ctrl-C) or "diverged"
     reason : per image, why it ended, of the solver's own x: before values are clipped
     truth : the images that were measured, where they are known
-    scores : psnr, ssim, error per image, computed once; the first two for what has pixels only
+    psnr, ssim, error : per image, (B,): peak signal-to-noise ratio in dB, structural similarity and
+        (1/n)‖x − x̂‖²; None without a truth, and the first two of what has no pixels
     evaluations : per image, in the solver's unit
     objective : per image at the end, of the solver's u
     misfit : ℓ(A x̂, y) per image, x̂ the image that is returned
@@ -64,48 +51,53 @@ class Recovered:
         of all again for each further restart; x is, per image, that of the lowest objective
     restart_psnr : the PSNR of each of the rows where it is known, (restarts, B)
     start : the user's own start, where one was given
+    seconds, interrupted : how long the run took, and whether Ctrl-C or an error ended it early
     skipped : files of a folder that couldn't be read, with the reason
     sources : per image, the file that it was read from, where results go back into such a format
     record : everything needed to repeat the run
     """
 
-    kind: Kind
-    units: Units
-    x: Tensor
-    z: Tensor | None
-    y: Tensor
-    operator: Operator
-    noise: Noise
-    status: list[Status]
-    reason: list[str]
-    names: list[str]
-    truth: Tensor | None
-    scores: Scores
-    evaluations: list[int]
-    objective: Tensor
-    misfit: Tensor
-    outside: list[int]
-    seconds: float
-    rows: list[Row]
-    restart_psnr: Tensor | None
-    start: Tensor | None
     record: dict[str, Any]
-    expected_error: Tensor | None = None
-    draws: Draws | None = None
-    skipped: dict[str, str] = field(default_factory=dict)
-    sources: list[Source | None] = field(default_factory=list)
-    interrupted: bool = False
+
+    def __init__(self, outcome: Outcome, task: Task) -> None:
+        setup, best, y, truth = outcome.setup, outcome.best, task.y, task.truth
+        kind, x, self.units = setup.kind, outcome.x, setup.units
+        self.kind, self.operator, self.names = kind, setup.problem.operator, task.names
+        self.noise = setup.problem.noise
+        latent = setup.problem.space == "latent" and setup.averaging == 1
+        self.z = torch.stack([row.u for row in best]) if latent else None
+        self.start = setup.start.value if isinstance(setup.start, GivenStart) else None
+        self.status = [row.status for row in best]
+        self.reason = [row.reason for row in best]
+        self.evaluations = [row.evaluations for row in best]
+        self.outside = [row.outside for row in best]
+        self.objective = torch.tensor([row.value for row in best], dtype=torch.float64).to(y.device)
+        self.misfit = outcome.misfit.to(y.device)
+        self.psnr = None if truth is None else kind.psnr(x, truth)
+        self.ssim = None if truth is None else kind.ssim(x, truth)
+        self.restart_psnr = _restart_psnr(self.psnr, outcome.rows, truth, kind)
+        error = None if truth is None else metrics.reconstruction_error(x, truth)
+        told = torch.tensor([_expected(outcome, i) for i in range(len(best))], dtype=torch.float64)
+        draws = stacked_draws(best)
+        if not self.units.plain:
+            said, square = self.units.range, self.units.range.scale**2
+            x, y = said.outside(x), self.units.y_outside(y)
+            truth = None if truth is None else said.outside(truth)
+            error, told = None if error is None else square * error, square * told
+            draws = None if draws is None else draws.within(said)
+        self.x, self.y, self.truth, self.error, self.draws = x, y, truth, error, draws
+        self.expected_error = None if bool(told.isnan().all()) else told.to(y.device)
+        self.rows = outcome.rows
+        self.seconds = outcome.seconds
+        self.interrupted = outcome.cut is not None
+        self.skipped: dict[str, str] = {}
+        self.sources: list[Source | None] = []
 
     def __repr__(self) -> str:
         shape, count = "×".join(map(str, self.x.shape[1:])), len(self.x)
         psnr = "" if self.psnr is None else f", PSNR {float(self.psnr.mean()):.2f} dB"
         ended = ", ".join(f"{self.status.count(s)} {s}" for s in sorted(set(self.status)))
         return f"<Recovery: {count} image{'s' if count > 1 else ''} of {shape}{psnr}, {ended}>"
-
-    @property
-    def psnr(self) -> Tensor | None:
-        """Peak signal-to-noise ratio per image in dB, (B,); None without a truth."""
-        return self.scores.psnr
 
     @property
     def expected_psnr(self) -> Tensor | None:
@@ -118,16 +110,6 @@ class Recovered:
         return -10 * error.clamp_min(1e-30).log10()
 
     @property
-    def ssim(self) -> Tensor | None:
-        """Structural similarity per image, (B,); None without a truth."""
-        return self.scores.ssim
-
-    @property
-    def error(self) -> Tensor | None:
-        """(1/n)‖x − x̂‖² per image, (B,); None without a truth."""
-        return self.scores.error
-
-    @property
     def mean_psnr(self) -> Tensor | None:
         """PSNR per image, the mean over restarts: the paper's number for its DCGAN."""
         return None if self.restart_psnr is None else self.restart_psnr.mean(0)
@@ -136,3 +118,23 @@ class Recovered:
     def trace(self) -> list[Trace]:
         """What happened on the way, of each of the rows."""
         return [row.trace for row in self.rows]
+
+
+def _restart_psnr(
+    psnr: Tensor | None, rows: list[Row], truth: Tensor | None, kind: Kind
+) -> Tensor | None:
+    """The PSNR of every restart, (restarts, B): of a single one that of what came back."""
+    if psnr is None or truth is None or len(rows) == len(psnr):
+        return None if psnr is None else psnr[None]
+    x = torch.stack([row.x for row in rows]).view(-1, *truth.shape)
+    found = [kind.psnr(images, truth) for images in x]
+    return torch.stack([known for known in found if known is not None])
+
+
+def _expected(outcome: Outcome, i: int) -> float:
+    """The error that is expected of image i: as a search for γ says, where there was one, else as
+    its row does. NaN where it isn't known."""
+    told = (outcome.weight or {}).get("expected")
+    if told is None or outcome.setup.problem.noise.level.estimated:
+        return outcome.best[i].expected
+    return told[i] if told[i] and told[i] > 0 else math.nan

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-from priorkit.draw.tiles import GAIN, error_map, fit, numbers, tile
+from priorkit.draw.tiles import GAIN, error_map, numbers, sheet, tile
 from priorkit.interfaces import kind_of
 from priorkit.io.pictures import dimensions
 from priorkit.results.recovered import Recovered
 
-__all__ = ["MAX_ROWS", "Shown", "columns", "ended", "grid", "plotted", "summary"]
+__all__ = ["MAX_ROWS", "Shown", "columns", "ended", "grid", "summary"]
 
 MAX_ROWS = 32  # of a grid; the folder holds every image
 
@@ -87,26 +87,8 @@ def ended(recovery: Recovered, i: int) -> str:
     return reason if explained else f"{reason}, then clipped"
 
 
-def grid(recovery: Recovered, side: int = 160) -> Image.Image:
+def grid(recovery: Recovered) -> Image.Image:
     """One row per image: truth, measurement, recovery, error map."""
     rows = [columns(recovery, i) for i in range(min(len(recovery.x), MAX_ROWS))]
-    gap, caption = 8, 22
-    width = gap + max(len(row) for row in rows) * (side + gap)
-    canvas = Image.new("RGB", (width, gap + len(rows) * (side + caption + gap)), "white")
-    draw = ImageDraw.Draw(canvas)
-    font = ImageFont.load_default(size=14)
-    for r, row in enumerate(rows):
-        top = gap + r * (side + caption + gap)
-        for c, (_, text, picture) in enumerate(row):
-            left = gap + c * (side + gap)
-            draw.text((left, top), text, fill="#333333", font=font)
-            canvas.paste(fit(picture, side), (left, top + caption))
-    return canvas
-
-
-def plotted(recovery: Recovered) -> Any:
-    """The same as a figure of matplotlib."""
-    from priorkit.draw.figure import pictures
-
-    count = min(len(recovery.x), MAX_ROWS)
-    return pictures([[shown[1:] for shown in columns(recovery, i)] for i in range(count)])
+    captioned = [("", [shown[1:] for shown in row]) for row in rows]
+    return sheet(captioned, side=160, gap=8, margin=8, caption=22)

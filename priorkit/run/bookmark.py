@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from priorkit.interfaces import Problem, Solver
-from priorkit.loop import Average, Begun, Ledger, company
+from priorkit.loop import Average, Ledger, company
 from priorkit.run.journal import Journal
 from priorkit.run.rows import Trace
 
@@ -39,8 +39,7 @@ class Keeper:
 
     def __call__(self, ledger: Ledger) -> None:
         started = time.monotonic()
-        own = self._solver.keep(ledger.state) if started >= self._next else None
-        if own is None:
+        if started < self._next or (own := self._solver.keep(ledger.state)) is None:
             return
         images = ledger.which.tolist()
         running = [place for place, i in enumerate(images) if ledger.status[i] is None]
@@ -51,10 +50,8 @@ class Keeper:
         tensors = {f"state.{name}": getattr(ledger.state, name)[places] for name in STATE}
         tensors |= {f"solver.{k}": v[places] if v.ndim else v for k, v in own.items()}
         tensors |= {f"ledger.{name}": getattr(ledger, name)[which] for name in STATE}
-        words: dict[str, Any] = {
-            "running": len(running),
-            "traces": [asdict(self._traces[i]) for i in which],
-        }
+        traces = [asdict(self._traces[i]) for i in which]
+        words: dict[str, Any] = {"running": len(running), "traces": traces}
         if ledger.draws is not None:
             tensors |= {f"draws.{name}": getattr(ledger.draws, name)[which] for name in DRAWS}
             tensors["draws.kept"] = torch.stack([x[which] for x in ledger.draws.kept], 1)
@@ -89,36 +86,35 @@ class Bookmark:
         tensors, words = marked
         numbers = {(trace.image, trace.restart): row for row, trace in enumerate(everyone)}
         traces = [Trace(**trace) for trace in words["traces"]]
-        rows = [numbers.get((trace.image, trace.restart)) for trace in traces]
+        rows = [numbers.get((trace.image, trace.restart), -1) for trace in traces]
         own = [place for place in range(words["running"]) if rows[place] in pending]
-        known = [place for place, row in enumerate(rows) if row is not None]
-        kept = company(own, known)
+        if not own:
+            return None
+        kept = company(own, [place for place, row in enumerate(rows) if row >= 0])
         taken = {name: value[kept] if value.ndim else value for name, value in tensors.items()}
-        numbered = [row for place in kept if (row := rows[place]) is not None]
-        mine = [traces[place] for place in own]
-        return cls(numbered[: len(own)], mine, numbered, taken, words) if own else None
+        numbered = [rows[place] for place in kept]
+        return cls(numbered[: len(own)], [traces[place] for place in own], numbered, taken, words)
 
-    def begin(self, solver: Solver[Any], problem: Problem, u0: Tensor, budget: int) -> Begun:
-        """The batch of these rows as it stood; ``problem`` and u0 are of them."""
-        device = problem.y.device
-        tensors = {name: value.to(device) for name, value in self._tensors.items()}
-        guests = len(self.rows) - len(self.own)
-        ledger = Ledger(problem, u0, solver.descends, guests=guests)
-        for name in STATE:
-            setattr(ledger, name, tensors[f"ledger.{name}"])
-        if "draws.mean" in tensors:
-            kept = list(tensors["draws.kept"].unbind(1))
-            ledger.draws = Average(len(u0), kept[0])
-            for name in DRAWS:
-                setattr(ledger.draws, name, tensors[f"draws.{name}"])
-            ledger.draws.kept = kept
-            ledger.draws.stride, ledger.draws.seen = self._words["stride"], self._words["seen"]
-        own = {
-            name.removeprefix("solver."): value
-            for name, value in tensors.items()
-            if name.startswith("solver.")
-        }
-        state = solver.again(problem, u0, budget, own)
-        for name in STATE:
-            setattr(state, name, tensors[f"state.{name}"].clone())
-        return Begun(ledger, state)
+    def ledger(self, solver: Solver[Any], problem: Problem, u0: Tensor, budget: int) -> Ledger:
+        """That of the batch of these rows as it stood; ``problem`` and u0 are of them."""
+        where = problem.y.device
+        found = Ledger(problem, u0, solver.descends, guests=len(self.rows) - len(self.own))
+        state = solver.again(problem, u0, budget, self._part("solver", where))
+        for name, value in self._part("state", where).items():
+            setattr(state, name, value)
+        for name, value in self._part("ledger", where).items():
+            setattr(found, name, value)
+        found.state = state
+        if draws := self._part("draws", where):
+            kept = list(draws.pop("kept").unbind(1))
+            found.draws = Average(len(u0), kept[0])
+            found.draws.kept = kept
+            found.draws.stride, found.draws.seen = self._words["stride"], self._words["seen"]
+            for name, value in draws.items():
+                setattr(found.draws, name, value)
+        return found
+
+    def _part(self, of: str, where: torch.device) -> dict[str, Tensor]:
+        """The tensors of "state", "solver", "ledger" or "draws", by their names there."""
+        split = ((name.split(".", 1), value) for name, value in self._tensors.items())
+        return {name: value.to(where) for (owner, name), value in split if owner == of}

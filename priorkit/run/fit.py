@@ -17,10 +17,16 @@ from priorkit.interfaces import (
     Start,
     ZeroPenalty,
 )
-from priorkit.registry import registry
-from priorkit.settings.select import Selection, class_of, resolve
+from priorkit.settings.select import Selection, classes, resolve
 
-__all__ = ["check", "misfits", "suitable_solver"]
+__all__ = [
+    "check",
+    "check_called",
+    "check_rule",
+    "check_weighed",
+    "misfits",
+    "suitable_solver",
+]
 
 ByKind = dict[str, Selection]
 KNOWING = (Decoder, Denoiser, Density)  # priors that there is something to ask of
@@ -28,21 +34,22 @@ KNOWING = (Decoder, Denoiser, Density)  # priors that there is something to ask 
 
 def check(selections: ByKind, problem: Problem, solver: Solver[Any], start: Start) -> None:
     """Refuse a mismatch, naming the missing piece and what would fit."""
-    label, name = f"solver {selections['solver'].name!r}", selections["penalty"].name
-    _need("space 'latent'", (Decoder,), selections["prior"], problem.decoder)
-    for kind, have, classes in solver.requires.asked(problem):
-        _need(label, classes, selections[kind], have)
-    _need(f"penalty {name!r}", problem.penalty.requires, selections["prior"], problem.prior)
-    for kind, have, classes in start.requires.asked(problem):
-        _need(f"start {selections['start'].name!r}", classes, selections[kind], have)
+    prior, penalty, used = (selections[kind] for kind in ("prior", "penalty", "solver"))
+    _need("space 'latent'", (Decoder,), prior, problem.decoder)
+    for kind, have, needed in solver.requires.asked(problem):
+        _need(used, needed, selections[kind], have)
+    _need(penalty, problem.penalty.requires, prior, problem.prior)
+    for kind, have, needed in start.requires.asked(problem):
+        _need(selections["start"], needed, selections[kind], have)
     if solver.requires.smooth and not problem.penalty.smooth:
         fitting = _names("solver", lambda cls: not cls.requires.smooth)
         raise MismatchError(
-            f"{label} requires a smooth penalty, and {name!r} isn't.", try_=f"solver={fitting}"
+            f"{used} requires a smooth penalty, and {penalty.name!r} isn't.",
+            try_=f"solver={fitting}",
         )
     if _only_denoises(problem) and not solver.requires.prior:
         raise MismatchError(
-            f"{label} makes no use of prior {selections['prior'].name!r}, which only denoises.",
+            f"{used} makes no use of {prior}, which only denoises.",
             try_=f"solver={' or '.join(repr(s.name) for s in _using(problem)) or 'of a plugin'}",
         )
 
@@ -58,10 +65,9 @@ def check_called(selections: ByKind, problem: Problem, solver: Solver[Any]) -> N
     if isinstance(prior, Density):
         tries.append("penalty='nll' with a gamma above 0")
     raise MismatchError(
-        f"Nothing in this run would call the prior {selections['prior'].name!r}: the search is "
+        f"Nothing in this run would call the {selections['prior']}: the search is "
         f"over pixels, and neither the penalty nor the solver asks it.",
-        got=f"penalty {selections['penalty'].name!r}, gamma={problem.gamma:g}, "
-        f"solver {selections['solver'].name!r}",
+        got=f"{selections['penalty']}, gamma={problem.gamma:g}, {selections['solver']}",
         try_=" or ".join([*tries, "prior='none'"]),
     )
 
@@ -71,10 +77,8 @@ def check_weighed(selections: ByKind, problem: Problem, solver: Solver[Any]) -> 
     if solver.penalised or isinstance(problem.penalty, ZeroPenalty):
         return
     raise MismatchError(
-        f"solver {selections['solver'].name!r} weighs no penalty: it would leave out what was "
-        "asked for.",
-        got=f"penalty {selections['penalty'].name!r}"
-        + (f", gamma={problem.gamma:g}" if problem.gamma else ""),
+        f"{selections['solver']} weighs no penalty: it would leave out what was asked for.",
+        got=f"{selections['penalty']}" + (f", gamma={problem.gamma:g}" if problem.gamma else ""),
         try_="neither penalty nor gamma, or another solver",
     )
 
@@ -84,8 +88,7 @@ def check_rule(selections: ByKind, rule: str, problem: Problem, solver: Solver[A
     operator, noise = problem.operator, problem.noise
     if not solver.penalised:
         raise MismatchError(
-            f"solver {selections['solver'].name!r} weighs no penalty, so that there is no gamma to "
-            "choose.",
+            f"{selections['solver']} weighs no penalty, so that there is no gamma to choose.",
             got=f"gamma={rule!r}",
             try_="no gamma",
         )
@@ -98,18 +101,17 @@ def check_rule(selections: ByKind, rule: str, problem: Problem, solver: Solver[A
     if rule == "sure" and not (operator.sees_all and isinstance(noise, GaussianNoise)):
         raise MismatchError(
             "gamma='sure' is for a y that is the whole picture with Gaussian noise.",
-            got=f"operator {selections['operator'].name!r}, noise {selections['noise'].name!r}",
+            got=f"{selections['operator']}, {selections['noise']}",
             try_="gamma='discrepancy'",
         )
 
 
 def misfits(selections: ByKind, problem: Problem, solver: Solver[Any]) -> str | None:
     """What the solver requires that the problem, composed of what was selected, isn't; or None."""
-    for kind, have, classes in solver.requires.asked(problem):
-        missing = _missing(classes, have)
+    for kind, have, needed in solver.requires.asked(problem):
+        missing = _missing(needed, have)
         if missing is not None:
-            name = selections["solver"].name
-            return f"solver {name!r} requires the {kind} to be a {missing.__name__} then"
+            return f"{selections['solver']} requires the {kind} to be a {missing.__name__} then"
     return None
 
 
@@ -143,25 +145,22 @@ def _only_denoises(problem: Problem) -> bool:
 def _using(problem: Problem) -> list[Selection]:
     """Registered solvers that call the prior and fit, the most demanding first."""
     found: list[tuple[int, Selection]] = []
-    for entry in registry().entries("solver"):
-        try:
-            requires = class_of(entry).requires
-        except PriorkitError:
-            continue
+    for entry, cls in classes("solver"):
+        requires = cls.requires
         asked = requires.asked(problem)
-        if requires.prior and all(_missing(classes, have) is None for _, have, classes in asked):
-            classes = (*requires.prior, *requires.operator, *requires.noise, *requires.penalty)
-            found.append((sum(len(c.__mro__) for c in classes), resolve("solver", entry.name)))
+        if requires.prior and all(_missing(needed, have) is None for _, have, needed in asked):
+            named = (*requires.prior, *requires.operator, *requires.noise, *requires.penalty)
+            found.append((sum(len(c.__mro__) for c in named), resolve("solver", entry.name)))
     return [selection for _, selection in sorted(found, key=lambda pair: -pair[0])]
 
 
-def _missing(classes: Iterable[type], have: object) -> type | None:
+def _missing(needed: Iterable[type], have: object) -> type | None:
     """The first of the classes that it isn't of; None where it is of all."""
-    return next((cls for cls in classes if not isinstance(have, cls)), None)
+    return next((cls for cls in needed if not isinstance(have, cls)), None)
 
 
-def _need(who: str, classes: Iterable[type], selection: Selection, have: object) -> None:
-    missing = _missing(classes, have)
+def _need(who: Selection | str, needed: Iterable[type], selection: Selection, have: object) -> None:
+    missing = _missing(needed, have)
     if missing is None:
         return
     if missing is Pixels or isinstance(have, Pixels):
@@ -177,11 +176,4 @@ def _need(who: str, classes: Iterable[type], selection: Selection, have: object)
 
 def _names(kind: str, fits: Callable[[Any], bool]) -> str:
     """Registered names of a kind whose class fits; a component that fails to import doesn't."""
-    found = []
-    for entry in registry().entries(kind):
-        try:
-            if fits(class_of(entry)):
-                found.append(repr(entry.name))
-        except PriorkitError:
-            continue
-    return " or ".join(found)
+    return " or ".join(repr(entry.name) for entry, cls in classes(kind) if fits(cls))

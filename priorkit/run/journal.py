@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol, get_args
+from typing import Any, get_args
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -43,19 +43,12 @@ WORDS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-class Finished(Protocol):
-    """A recovery, or a comparison."""
-
-    interrupted: bool
-
-    def save(self, folder: str | os.PathLike[str]) -> Path: ...
-
-
 class Journal:
     """The finished rows of a run in a folder; a row is one restart of one image."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._mark = folder / "unfinished.mark"
         self._full = False
 
     def keep(self, number: int, row: Row) -> None:
@@ -64,34 +57,23 @@ class Journal:
         if row.draws is not None:
             tensors |= {f"draws.{name}": tensor for name, tensor in vars(row.draws).items()}
         words = {name: getattr(row, name) for name in WORDS} | {"trace": asdict(row.trace)}
-        self._save(self._path(number), tensors, {"row": json.dumps(words)})
+        self._save(self._path(number), tensors, words)
 
     def row(self, number: int, problem: Problem) -> Row | None:
         """A finished row of a problem; None where it isn't finished, or its file is damaged."""
-        path = self._path(number)
-        if not path.exists():
-            return None
-        try:
-            tensors, words = _load(path)
-            return _row(tensors, json.loads(words["row"]), problem)
-        except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
-            log.warning("A finished row is damaged and is solved again: %s", error)
-            return None
+        with _damage_told("A finished row is damaged and is solved again"):
+            return _row(*_load(self._path(number)), problem)
+        return None
 
     def mark(self, tensors: Mapping[str, Tensor], words: Mapping[str, Any]) -> None:
         """Write where the rows stand that are being solved, over what was written before."""
-        self._save(self._mark, tensors, {"words": json.dumps(words)})
+        self._save(self._mark, tensors, words)
 
     def marked(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """What :meth:`mark` wrote; None where there is nothing, or it is damaged."""
-        if not self._mark.exists():
-            return None
-        try:
-            tensors, words = _load(self._mark)
-            return tensors, dict(json.loads(words["words"]))
-        except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
-            log.warning("The rows that were being solved begin anew: %s", error)
-            return None
+        with _damage_told("The rows that were being solved begin anew"):
+            return _load(self._mark)
+        return None
 
     def unmark(self) -> None:
         """Forget it: its rows are finished."""
@@ -125,39 +107,24 @@ class Journal:
                     try_="the settings that it began with, or another --out folder",
                 )
 
-    def settle(self, found: Finished, out: str | os.PathLike[str]) -> None:
-        """Save what came back; all that was kept meanwhile goes, unless there is more to do."""
-        found.save(out)
-        if not found.interrupted:
-            self.clear()
-
     def clear(self) -> None:
         """Forget everything."""
         discard(self.folder)
 
     @property
-    def count(self) -> int:
-        """How many rows are finished."""
-        return sum(1 for _ in self.folder.rglob("*.safetensors"))
-
-    @property
     def holds(self) -> str:
         """What there is to go on with, in words; nothing where there is nothing."""
-        if self.count or not self._mark.exists():
-            return f"{self.count} finished rows" if self.count else ""
-        return "the draws so far"
-
-    @property
-    def _mark(self) -> Path:
-        return self.folder / "unfinished.mark"
+        count = sum(1 for _ in self.folder.rglob("*.safetensors"))
+        if count:
+            return f"{count} finished rows"
+        return "the draws so far" if self._mark.exists() else ""
 
     def _path(self, row: int) -> Path:
         return self.folder / f"{row:06d}.safetensors"
 
-    def _save(self, path: Path, tensors: Mapping[str, Tensor], words: dict[str, str]) -> None:
-        self._write(
-            path, save({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, words)
-        )
+    def _save(self, path: Path, tensors: Mapping[str, Tensor], words: Mapping[str, Any]) -> None:
+        kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        self._write(path, save(kept, {"words": json.dumps(words)}))
 
     def _write(self, path: Path, data: bytes) -> None:
         try:
@@ -217,6 +184,13 @@ def opened(
                 journal.clear()
 
 
+def digest(tensor: Tensor | None) -> str | None:
+    """sha256 of the numbers of a tensor; None of None."""
+    if tensor is None:
+        return None
+    return hashlib.sha256(tensor.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
+
+
 def _paths(value: Any) -> list[Path]:
     """Everything in settings that is the path of something."""
     if isinstance(value, dict):
@@ -231,16 +205,21 @@ def _paths(value: Any) -> list[Path]:
         return []
 
 
-def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+@contextmanager
+def _damage_told(said: str) -> Iterator[None]:
+    """A file that isn't there is passed over, and one that is damaged too, with a warning."""
+    try:
+        yield
+    except FileNotFoundError:
+        pass
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+        log.warning("%s: %s", said, error)
+
+
+def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     with safe_open(path, "pt") as file:
-        return {key: file.get_tensor(key) for key in file.keys()}, file.metadata()  # noqa: SIM118
-
-
-def digest(tensor: Tensor | None) -> str | None:
-    """sha256 of the numbers of a tensor; None of None."""
-    if tensor is None:
-        return None
-    return hashlib.sha256(tensor.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        return tensors, dict(json.loads(file.metadata()["words"]))
 
 
 def _row(tensors: dict[str, Tensor], told: dict[str, Any], problem: Problem) -> Row:

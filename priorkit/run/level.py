@@ -25,18 +25,18 @@ def require_gaussian(noise: Selection) -> None:
     if "sigma" not in noise.fields or not issubclass(noise.target, GaussianNoise):
         raise MismatchError(
             "sigma='auto' estimates the standard deviation of Gaussian noise.",
-            got=f"noise {noise.name!r}",
+            got=f"{noise}",
             try_="noise='gaussian'",
         )
 
 
-def require_picture(name: str, operator: Operator) -> None:
+def require_picture(selected: Selection, operator: Operator) -> None:
     """Raise MismatchError for an operator (bound) whose y has no pixels to compare."""
     if not VECTOR.fits(operator.y_shape) and operator.shape_from(operator.y_shape) is not None:
         return
     raise MismatchError(
         "sigma='auto' takes the noise from a measurement that is itself a picture, and that of "
-        f"operator {name!r} isn't one.",
+        f"{selected} isn't one.",
         try_="sigma=…: that of the difference of two measurements of the same, over √2",
     )
 

@@ -31,9 +31,9 @@ def simulate(setup: Setup, x: Tensor) -> Tensor:
     """y ~ p(· | A x); the noise of image i depends on the seed and i alone, never on the batch."""
     operator = setup.problem.operator
     streams = Streams(setup.config.seed, "noise", range(len(x)))
-    with blaming(f"operator {setup.selections['operator'].name!r}"):
+    with blaming(setup.selections["operator"]):
         clean = operator.A(x)
-    with blaming(f"noise {setup.selections['noise'].name!r}"):
+    with blaming(setup.selections["noise"]):
         y = setup.problem.noise.sample(clean, streams)
     return _hidden(y, setup)
 
@@ -70,7 +70,6 @@ def measurement(y: Tensor, setup: Setup) -> Tensor:
     if setup.config.range is not None:  # numbers in the user's units, none of them brightness
         y = wide(y)
     values = batch(y, operator, setup.kind)
-    dtype = setup.dtype
     probe = operator.A(torch.zeros(1, *setup.problem.shape, device=setup.device))
     if values.is_complex() and not probe.is_complex():
         raise BadInputError(
@@ -82,8 +81,7 @@ def measurement(y: Tensor, setup: Setup) -> Tensor:
             "The measurement y is real, and the operator's output is complex.",
             try_="y + 0j, if its imaginary part is 0",
         )
-    if probe.is_complex():
-        dtype = torch.complex128 if dtype == torch.float64 else torch.complex64
+    dtype = setup.dtype.to_complex() if probe.is_complex() else setup.dtype
     setup.noise.check(values)
     values = setup.units.y_inside(values.to(setup.device)).to(dtype)
     if _is_bright(operator, setup.kind) and not probe.is_complex() and float(values.max()) <= 2:
@@ -172,10 +170,8 @@ def batch(values: Tensor, operator: Operator, kind: Kind) -> Tensor:
 
 
 def _question_units(y: Tensor, setup: Setup) -> None:
-    """Warn of y that suggests pictures far beyond [0, 1], for which defaults were chosen.
-
-    ‖y‖/‖A 1‖ is how bright an even picture would be that measures as much.
-    """
+    """Warn of y that suggests pictures far beyond [0, 1], for which defaults were chosen: ‖y‖/‖A 1‖
+    is how bright an even picture would be that measures as much."""
     shape, operator = setup.problem.shape, setup.problem.operator
     if not setup.kind.bounded or not isinstance(operator, LinearOperator):
         return

@@ -33,8 +33,7 @@ def available(device: torch.device) -> int:
     """Bytes that can still be taken on a device: of the machine, or of this container."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    found = [_meminfo(), _cgroup()]
-    known = [value for value in found if value is not None]
+    known = [value for value in (_meminfo(), _cgroup()) if value is not None]
     if known:
         return min(known)
     try:

@@ -104,20 +104,25 @@ def ended(ledger: Ledger, places: Sequence[int], traces: Sequence[Trace], kind: 
 
 def best(tries: Sequence[Row]) -> Row:
     """The try of the lowest objective, with the evaluations of all."""
-    return replace(
-        min(tries, key=lambda row: row.value), evaluations=sum(row.evaluations for row in tries)
-    )
+    least = min(tries, key=lambda row: row.value)
+    return replace(least, evaluations=sum(row.evaluations for row in tries))
 
 
 def stacked_draws(rows: Sequence[Row]) -> Draws | None:
-    """The draws of all rows; one that was cut before its first has none, and no spread."""
+    """The draws of all rows, None where there are none; one row that was cut before its first has
+    no spread. Of samples there are as many as the row with the fewest has."""
     kept = min((len(row.draws.samples) for row in rows if row.draws is not None), default=0)
+    if not kept:
+        return None
     found = []
     for row in rows:
-        draws, x = row.draws, row.x[None]
-        if draws is None:
-            unknown = torch.full_like(x, torch.nan)
-            count = torch.zeros(1, dtype=torch.long, device=x.device)
-            draws = Draws(count, x, unknown, unknown.expand(kept, *unknown.shape))
-        found.append(draws)
-    return Draws.joined(found) if kept else None
+        x = row.x[None]
+        unknown = torch.full_like(x, torch.nan)
+        count = torch.zeros(1, dtype=torch.long, device=x.device)
+        found.append(row.draws or Draws(count, x, unknown, unknown.expand(kept, *x.shape)))
+    return Draws(
+        count=torch.cat([draws.count for draws in found]),
+        mean=torch.cat([draws.mean for draws in found]),
+        spread=torch.cat([draws.spread for draws in found]),
+        samples=torch.cat([draws.samples[-kept:] for draws in found], 1),
+    )

@@ -6,7 +6,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -24,12 +25,39 @@ from priorkit.run.memory import Plan
 from priorkit.run.rows import Row, Trace, best, ended
 from priorkit.run.setup import Setup
 from priorkit.settings.given import GivenStart
-from priorkit.settings.select import blaming
+from priorkit.settings.select import Selection, blaming
 
-__all__ = ["Outcome", "Progress", "Solve", "solve"]
+__all__ = ["Outcome", "Progress", "Solve", "Task", "solve"]
 
 Progress = Callable[[Snapshot, int], None]
 log = logging.getLogger("priorkit")
+
+
+@dataclass(frozen=True)
+class Task:
+    """Measurements that are to be solved, and who hears of it.
+
+    Attributes
+    ----------
+    y : (B, *y_shape), on the device and in the precision of the setup
+    truth : the images (B, *shape) that were measured, where they are known
+    names : of the images
+    planned : among others how many rows are solved together
+    progress : called after each step with a Snapshot, and how many rows were done before its batch
+    journal : rows that it holds aren't solved again, and those that end are written to it
+    restarts : the numbers of the tries, by default 0, 1, … as many as the setup says
+    level : at which what is planned is logged
+    """
+
+    setup: Setup
+    y: Tensor
+    truth: Tensor | None
+    names: list[str]
+    planned: Plan
+    progress: Progress | None = None
+    journal: Journal | None = None
+    restarts: Sequence[int] | None = None
+    level: int = logging.INFO
 
 
 @dataclass
@@ -71,84 +99,52 @@ class Outcome:
             return None
         if isinstance(self.cut, PriorkitError):
             return str(self.cut)
-        kind, name = _blamed(self.cut.__traceback__, self.setup)
-        return (
-            f"The {kind} {name!r} failed, and ended the run: {type(self.cut).__name__}: {self.cut}"
-        )
+        who = _blamed(self.cut.__traceback__, self.setup)
+        return f"The {who} failed, and ended the run: {type(self.cut).__name__}: {self.cut}"
 
 
-Solve = Callable[..., Outcome]  # with the parameters of :func:`solve`
+Solve = Callable[[Task], Outcome]
 
 
-def solve(
-    setup: Setup,
-    y: Tensor,
-    truth: Tensor | None,
-    progress: Progress | None,
-    planned: Plan,
-    journal: Journal | None = None,
-    *,
-    restarts: Sequence[int] | None = None,
-    level: int = logging.INFO,
-) -> Outcome:
-    """Recover from y (B, *y_shape): all tries of all images in one batch, cut into chunks.
-
-    Rows that a ``journal`` holds aren't solved again, and those that end are written to it.
-
-    Parameters
-    ----------
-    restarts : the numbers of the tries, by default 0, 1, … as many as the setup says
-    level : at which what is planned is logged
-    """
-    started = time.perf_counter()
-    b, numbers = len(y), range(setup.restarts) if restarts is None else restarts
+def solve(task: Task) -> Outcome:
+    """Recover from y: all tries of all images in one batch, cut into chunks."""
+    setup, b = task.setup, len(task.y)
     if isinstance(setup.start, GivenStart):
         setup.start.require(b, setup.problem.shape)
-    images = torch.arange(b, device=y.device).repeat(len(numbers))
-    each = [number for number in numbers for _ in range(b)]
-    tiled = None if truth is None else truth[images]
-    whole = setup.problem.at(y[images], tiled, images.tolist(), each)
-    traces = [Trace(i, r) for i, r in zip(images.tolist(), each, strict=True)]
-    run = _Run(setup, whole, b, traces, progress, planned, journal, started)
-    if journal is not None:
-        run.load(journal)
+    run = _Run(task)
+    if task.journal is not None:
+        run.load(task.journal)
     if run.pending:
-        log.log(level, "Solving %s, each %s.", planned, dimensions(setup.problem.shape))
+        log.log(task.level, "Solving %s, each %s.", task.planned, dimensions(setup.problem.shape))
     run.solve()
-    rows = [run.rows[i] for i in range(len(traces))]
-    by_try = [rows[r * b : (r + 1) * b] for r in range(len(numbers))]
+    rows = [run.rows[i] for i in range(len(run.traces))]
+    by_try = [rows[i : i + b] for i in range(0, len(rows), b)]
     if run.cut is not None:  # a restart that never began says nothing
         by_try = [t for r, t in enumerate(by_try) if not r or any(row.evaluations for row in t)]
-    chosen = [best(tries) for tries in zip(*by_try, strict=True)]
-    kept = [row for tries in by_try for row in tries]
+    chosen = [best(each) for each in zip(*by_try, strict=True)]
+    kept = [row for each in by_try for row in each]
     return Outcome(setup, chosen, kept, time.perf_counter() - run.started, run.cut)
 
 
-@dataclass
 class _Run:
-    """A run on its way: what is known of each row so far, by its number."""
+    """A run on its way: ``rows`` is what is known of each row so far, by its number."""
 
-    setup: Setup
-    whole: Problem
-    images: int
-    traces: list[Trace]
-    progress: Progress | None
-    planned: Plan
-    journal: Journal | None
-    started: float
-    rows: dict[int, Row] = field(default_factory=dict)
-    bookmark: Bookmark | None = None
-    cut: BaseException | None = None
+    def __init__(self, task: Task) -> None:
+        self.task, self.started = task, time.perf_counter()
+        tries = range(task.setup.restarts) if task.restarts is None else task.restarts
+        self.traces = [Trace(i, restart) for restart in tries for i in range(len(task.y))]
+        images = [trace.image for trace in self.traces]
+        restarts = [trace.restart for trace in self.traces]
+        truth = None if task.truth is None else task.truth[images]
+        self.whole = task.setup.problem.at(task.y[images], truth, images, restarts)
+        self.rows: dict[int, Row] = {}
+        self.bookmark: Bookmark | None = None
+        self.cut: BaseException | None = None
 
     @property
     def pending(self) -> list[int]:
         """The rows that aren't finished."""
         return [row for row in range(len(self.traces)) if row not in self.rows]
-
-    @property
-    def everyone(self) -> range:
-        """The rows that one may have the company of: none where memory allows one at a time."""
-        return range(len(self.traces) if self.planned.together > 1 else 1)
 
     def load(self, journal: Journal) -> None:
         """Take what is finished from a journal, and where the others stand."""
@@ -167,23 +163,25 @@ class _Run:
 
     def solve(self) -> None:
         """Solve the rows that aren't finished."""
-        setup, device = self.setup, self.whole.y.device
+        setup, together = self.task.setup, self.task.planned.together
+        # One row has another's company, unless memory allows one at a time.
+        everyone = range(len(self.traces) if together > 1 else 1)
         ahead = [] if self.bookmark is None else self.bookmark.own
         later = [row for row in self.pending if row not in ahead]
-        together = self.planned.together
         chunks = [ahead] if ahead else []
         chunks += [later[i : i + together] for i in range(0, len(later), together)]
         begun, batches = self.bookmark, []
         for own in chunks:
-            rows = company(own, self.everyone) if begun is None else begun.rows
-            problem = self.whole.rows(torch.tensor(rows, device=device))
-            with blaming(f"start {setup.selections['start'].name!r}"):
-                batches.append((own, problem, setup.start.make(problem), begun))
+            rows = company(own, everyone) if begun is None else begun.rows
+            problem = self.whole.rows(torch.tensor(rows, device=self.whole.y.device))
+            with blaming(setup.selections["start"]):
+                u0 = setup.start.make(problem)
+            batches.append((own, problem, u0.to(problem.y.device, problem.y.real.dtype), begun))
             begun = None
         done = 0
-        for own, problem, u0, place in batches:
+        for own, problem, u0, begun in batches:
             if self.cut is None:
-                self._batch(own, problem, u0, place, done)
+                self._batch(own, problem, u0, begun, done)
             else:  # what follows is left at its start
                 ledger = Ledger(problem, u0, setup.solver.descends)
                 ledger.close("stopped", "never begun")
@@ -191,24 +189,28 @@ class _Run:
             done += len(own)
 
     def _batch(
-        self, own: list[int], problem: Problem, u0: Tensor, place: Bookmark | None, done: int
+        self, own: list[int], problem: Problem, u0: Tensor, begun: Bookmark | None, done: int
     ) -> None:
         """Solve some rows together, ``done`` rows after others; from where they stood, if they
         were begun."""
-        setup, solver, journal = self.setup, self.setup.solver, self.journal
+        setup, journal = self.task.setup, self.task.journal
+        solver, budget = setup.solver, setup.budget
         traces = [self.traces[row] for row in own]
         guests = [Trace(i, r) for i, r in zip(problem.images, problem.restarts, strict=True)]
         guests = guests[len(own) :]
+        if begun is None:
+            ledger = Ledger(problem, u0, solver.descends, guests=len(guests))
+        else:
+            ledger = begun.ledger(solver, problem, u0, budget)
         ledger, self.cut = solve_batch(
             solver,
             problem,
             u0,
-            setup.budget,
-            guests=len(guests),
-            watch=_Watch(traces, done, self.started, self.progress),
+            budget,
+            ledger=ledger,
+            watch=partial(self._watch, traces, done),
             ended=lambda ledger, places: self._take(ledger, own, places, journal),
             mark=None if journal is None else Keeper(journal, solver, traces + guests),
-            begun=None if place is None else place.begin(solver, problem, u0, setup.budget),
         )
         left = [i for i, row in enumerate(own) if row not in self.rows]
         if left:
@@ -216,32 +218,43 @@ class _Run:
         elif journal is not None:
             journal.unmark()
 
+    def _watch(self, traces: list[Trace], done: int, now: Snapshot) -> None:
+        """Note a step of a batch, in the trace of every row that was evaluated in it."""
+        seconds = time.perf_counter() - self.started
+        kept = (now.evaluations, now.objective, now.misfit, now.u.norm(dim=1))
+        numbers = zip(*(values.tolist() for values in kept), strict=True)
+        for trace, (count, objective, misfit, norm) in zip(traces, numbers, strict=True):
+            before = trace.evaluations[-1] if trace.evaluations else 0
+            if count == before:  # not evaluated yet, or it has left the batch
+                continue
+            trace.evaluations.append(count)
+            trace.objective.append(objective)
+            trace.misfit.append(misfit)
+            trace.norm.append(norm)
+            trace.seconds.append(seconds)
+        if self.task.progress is not None:
+            self.task.progress(now, done)
+
     def _take(
         self, ledger: Ledger, own: list[int], places: Sequence[int], journal: Journal | None
     ) -> None:
         """The rows at some places of a batch, written where there is a journal."""
-        traces = [self.traces[own[place]] for place in places]
-        for place, row in zip(places, ended(ledger, places, traces, self.setup.kind), strict=True):
+        traces, kind = [self.traces[own[place]] for place in places], self.task.setup.kind
+        for place, row in zip(places, ended(ledger, places, traces, kind), strict=True):
             self.rows[own[place]] = row
             if journal is not None:
                 journal.keep(self._number(row.trace), row)
 
     def _number(self, trace: Trace) -> int:
         """The number of a row in its journal, whichever tries this run is of."""
-        return trace.restart * self.images + trace.image
+        return trace.restart * len(self.task.y) + trace.image
 
 
-def _blamed(trace: TracebackType | None, setup: Setup) -> tuple[str, str]:
+def _blamed(trace: TracebackType | None, setup: Setup) -> Selection:
     """Whose code raised: the innermost frame that is a method of a component, or else lies in
     the package of one."""
-    problem = setup.problem
-    components = {
-        "prior": problem.prior,
-        "operator": problem.operator,
-        "noise": problem.noise,
-        "penalty": problem.penalty,
-        "solver": setup.solver,
-    }
+    kinds = ("prior", "operator", "noise", "penalty")
+    components = {kind: getattr(setup.problem, kind) for kind in kinds} | {"solver": setup.solver}
     packages = {kind: type(c).__module__.split(".")[0] for kind, c in components.items()}
     blamed = "solver"
     while trace is not None:
@@ -251,32 +264,4 @@ def _blamed(trace: TracebackType | None, setup: Setup) -> tuple[str, str]:
         own = [kind for kind, component in components.items() if owner is component]
         near = [kind for kind, name in packages.items() if name == package != "priorkit"]
         blamed = own[0] if own else near[0] if len(near) == 1 else blamed
-    return blamed, setup.selections[blamed].name
-
-
-class _Watch:
-    """What is noted of a chunk at every step: a trace per row, and the user's progress."""
-
-    def __init__(
-        self, traces: list[Trace], first: int, started: float, progress: Progress | None
-    ) -> None:
-        self.traces, self.first, self.started, self.progress = traces, first, started, progress
-        self.noted = [max(trace.evaluations, default=0) for trace in traces]
-
-    def __call__(self, now: Snapshot) -> None:
-        seconds = time.perf_counter() - self.started
-        kept = (now.evaluations, now.objective, now.misfit, now.u.norm(dim=1))
-        for i, (count, objective, misfit, norm) in enumerate(
-            zip(*(values.tolist() for values in kept), strict=True)
-        ):
-            if count == self.noted[i]:  # not evaluated yet, or it has left the batch
-                continue
-            self.noted[i] = count
-            trace = self.traces[i]
-            trace.evaluations.append(count)
-            trace.objective.append(objective)
-            trace.misfit.append(misfit)
-            trace.norm.append(norm)
-            trace.seconds.append(seconds)
-        if self.progress is not None:
-            self.progress(now, self.first)
+    return setup.selections[blamed]

@@ -112,14 +112,14 @@ def set_up(
     seed = config.seed
     prior: Prior = selections["prior"].build(seed)
     operator: Operator = selections["operator"].build(seed)
-    shape = _shape(prior, selections["prior"].name, shape, config.shape)
+    shape = _shape(prior, selections["prior"], shape, config.shape)
     kind = kind or kind_of(shape, config.kind)
-    with blaming(f"prior {selections['prior'].name!r}"):
+    with blaming(selections["prior"]):
         prior = bound_prior(prior, shape, kind)
     if isinstance(prior, (Slices, ComplexDenoiser)):
         where = "slices" if isinstance(prior, Slices) else "real and imaginary parts"
-        log.info("prior %r is for pictures: it goes over %s.", selections["prior"].name, where)
-    with blaming(f"operator {selections['operator'].name!r}"):
+        log.info("%s is for pictures: it goes over %s.", selections["prior"], where)
+    with blaming(selections["operator"]):
         operator = bound_operator(operator, shape, kind)
     device = _device(config.device)
     dtype = torch.float64 if config.precision == "float64" else torch.float32
@@ -129,8 +129,8 @@ def set_up(
     said = _noise(config, selections["noise"], operator, real=real)
     if chosen.estimated:
         said.level = replace(said.level, estimated=True)
-    units, noise = _units(config, operator, said, kind, selections["operator"].name)
-    with blaming(f"prior {selections['prior'].name!r}"):
+    units, noise = _units(config, operator, said, kind, selections["operator"])
+    with blaming(selections["prior"]):
         choices = prior.defaults(operator, noise)
         prior = choices.prior or prior
         asked_for = config.gamma is not None or {"penalty", "solver"} & set(selections)
@@ -162,13 +162,13 @@ def set_up(
         fit.check_rule(selections, config.gamma, bare, solver)
     unsaid = config.gamma is None and not solver.penalised  # then γ·R is left out: it is 0
     gamma = 0.0 if unsaid else _gamma(config, own, asked.name, penalty, follows, bare)
-    with blaming(f"penalty {selections['penalty'].name!r}"):
+    with blaming(selections["penalty"]):
         problem = replace(bare, penalty=penalty.bind(prior, shape), gamma=gamma)
     if config.precision == "mixed":
-        problem = replace(problem, prior=_mixed(prior, selections["prior"].name, space))
-    with blaming(f"solver {selections['solver'].name!r}"):
+        problem = replace(problem, prior=_mixed(prior, selections["prior"], space))
+    with blaming(selections["solver"]):
         solver.check(problem)
-    with blaming(f"start {selections['start'].name!r}"):
+    with blaming(selections["start"]):
         start.check(problem)
     # What was asked for is refused; what a card or prior suggests, or a record says, left out.
     if not chosen.repeated and (config.gamma or (config.gamma is None and not follows)):
@@ -176,11 +176,10 @@ def set_up(
     fit.check_called(selections, problem, solver)
     budget = config.budget or choices.budget or solver.budget
     if budget < solver.least:
-        who, unit = selections["solver"].name, solver.unit
         log.warning(
-            "solver %r needs %d %s at the least for what is asked of it, and ends after %d. "
+            "%s needs %d %s at the least for what is asked of it, and ends after %d. "
             "Try: budget=%d, or more",
-            *(who, solver.least, unit, budget, solver.least),
+            *(selections["solver"], solver.least, solver.unit, budget, solver.least),
         )
     return Setup(
         config=config,
@@ -232,7 +231,7 @@ def _range(config: RunConfig) -> Range:
 
 
 def _units(
-    config: RunConfig, operator: Operator, noise: Noise, kind: Kind, name: str
+    config: RunConfig, operator: Operator, noise: Noise, kind: Kind, selection: Selection
 ) -> tuple[Units, Noise]:
     """The user's units, and the noise of measurements of images in [0, 1].
 
@@ -245,7 +244,7 @@ def _units(
     if not isinstance(operator, LinearOperator):
         raise MismatchError(
             "range needs a linear operator, whose y can be brought to the same units.",
-            got=f"operator {name!r}",
+            got=str(selection),
             try_="no range, and x in [0, 1]",
         )
     if kind is COMPLEX and found.lo:
@@ -256,7 +255,7 @@ def _units(
         )
     offset = torch.zeros(1, *operator.y_shape, dtype=torch.float64)
     if found.lo:
-        with blaming(f"operator {name!r}"):
+        with blaming(selection):
             offset = operator.A(torch.full((1, *operator.shape), found.lo, dtype=torch.float64))
     units = Units(found, offset if noise.same_units else None)
     return units, noise.rescaled(found.scale, offset)
@@ -267,12 +266,12 @@ def _said(of: RunConfig | Level) -> dict[str, float]:
     return {name: value for name in LEVELS if (value := getattr(of, name)) is not None}
 
 
-def _shape(prior: Prior, name: str, given: Shape | None, asked: Shape | None) -> Shape:
+def _shape(prior: Prior, selected: Selection, given: Shape | None, asked: Shape | None) -> Shape:
     """One shape from what prior, images and user say; they must agree."""
     for other in (given, asked):
         if prior.shape is not None and other is not None and tuple(other) != tuple(prior.shape):
             raise MismatchError(
-                f"prior {name!r} is for images of shape {tuple(prior.shape)}.",
+                f"{selected} is for images of shape {tuple(prior.shape)}.",
                 got=tuple(other),
                 try_="a picture file, which is cropped and resized, or another prior",
             )
@@ -282,14 +281,14 @@ def _shape(prior: Prior, name: str, given: Shape | None, asked: Shape | None) ->
     return tuple(shape)
 
 
-def _mixed(prior: Prior, name: str, space: Space) -> Prior:
+def _mixed(prior: Prior, selected: Selection, space: Space) -> Prior:
     """The prior in mixed precision. Raises MismatchError where that would change nothing."""
     rough = prior.mixed(space)
     if rough is None:
         raise MismatchError(
             "precision='mixed' is for a prior that decodes in mixed precision, in latent space, "
             "or denoises so.",
-            got=f"prior {name!r} in {space} space",
+            got=f"{selected} in {space} space",
             try_="precision='float32'",
         )
     return rough

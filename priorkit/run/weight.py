@@ -9,10 +9,7 @@ from dataclasses import dataclass, field, replace
 from torch import Tensor
 
 from priorkit.io.saved import number
-from priorkit.run.journal import Journal
-from priorkit.run.memory import Plan
-from priorkit.run.run import Outcome, Progress, Solve
-from priorkit.run.setup import Setup
+from priorkit.run.run import Outcome, Solve, Task
 from priorkit.streams import Streams
 
 __all__ = ["search"]
@@ -27,15 +24,7 @@ PROBE = 0.1  # how far y is moved, in parts of σ
 log = logging.getLogger("priorkit")
 
 
-def search(
-    solve: Solve,
-    setup: Setup,
-    y: Tensor,
-    truth: Tensor | None,
-    progress: Progress | None,
-    planned: Plan,
-    journal: Journal | None = None,
-) -> Outcome:
+def search(solve: Solve, task: Task) -> Outcome:
     """As ``solve``, after a search for γ by the rule that was given for it.
 
     Every γ that is tried is a solve of all images as the last one is, so that the rule judges
@@ -46,37 +35,39 @@ def search(
 
     s random signs, which takes two solves, by steps of log γ that are halved. "discrepancy" finds
     the γ at which the mean misfit ℓ(A x̂, y) is E ℓ(A x, y), the noise's, by false position in
-    log γ; the misfit rises with γ. The record has what was tried under "weight", and the γ found
-    where one that was said would be.
+    log γ; the misfit rises with γ. The record lists what was tried under "weight", and the γ found
+    as its gamma.
 
     References: Stein, "Estimation of the mean of a multivariate normal distribution", Ann.
     Statist. 1981; Ramani, Blu & Unser, "Monte-Carlo SURE", IEEE Trans. Image Process. 2008;
     Morozov, "On the solution of functional equations by the method of regularization", Soviet
     Math. Dokl. 1966.
     """
-    rule = setup.config.gamma
+    rule, journal = task.setup.config.gamma, task.journal
     noted = None if journal is None else journal.noted("weight")
     if noted is None:
-        tried = _Tried(solve, setup, y, truth, progress, planned)
+        tried = _Tried(solve, replace(task, journal=None, level=logging.DEBUG))
         solves = "pairs of solves" if rule == "sure" else "solves"
-        log.info("γ by %s: some seven %s, each of %s.", rule, solves, planned)
+        log.info("γ by %s: some seven %s, each of %s.", rule, solves, task.planned)
         try:
             gamma = _least(tried) if rule == "sure" else _matching(tried)
         except _CutShort as cut:
             return cut.outcome
-        noted = {"by": rule, "gamma": gamma, "tried": tried.table()}
+        table = [[gamma, number(mean)] for gamma, mean in sorted(tried.means.items())]
+        noted = {"by": rule, "gamma": gamma, "tried": table}
         if rule == "sure":
             noted["expected"] = [number(e) for e in tried.expected[gamma].tolist()]
         if journal is not None:
             journal.note("weight", noted)
-    found = solve(_at(setup, float(noted["gamma"])), y, truth, progress, planned, journal)
+    found = solve(_at(task, float(noted["gamma"])))
     return replace(found, weight={key: v for key, v in noted.items() if key != "gamma"})
 
 
-def _at(setup: Setup, gamma: float) -> Setup:
-    """The same run at a γ that is a number."""
-    config = setup.config.model_copy(update={"gamma": gamma})
-    return replace(setup, config=config, problem=replace(setup.problem, gamma=gamma))
+def _at(task: Task, gamma: float) -> Task:
+    """The same at a γ that is a number."""
+    setup = task.setup
+    config, problem = setup.config.model_copy(update={"gamma": gamma}), setup.problem
+    return replace(task, setup=replace(setup, config=config, problem=replace(problem, gamma=gamma)))
 
 
 class _CutShort(Exception):  # noqa: N818  # not an error of its own
@@ -89,28 +80,20 @@ class _CutShort(Exception):  # noqa: N818  # not an error of its own
 
 @dataclass
 class _Tried:
-    """The γ that were tried. ``means`` is what their rule says of each, over the images, and
-    ``expected`` the error per image (B,) that "sure" expects."""
+    """The γ that were tried. ``means`` is what their rule says of each, over the images, infinite
+    where a solve failed, and ``expected`` the error per image (B,) that "sure" expects."""
 
     solve: Solve
-    setup: Setup
-    y: Tensor
-    truth: Tensor | None
-    progress: Progress | None
-    planned: Plan
+    task: Task
     means: dict[float, float] = field(default_factory=dict)
     expected: dict[float, Tensor] = field(default_factory=dict)
 
-    def table(self) -> list[list[float | None]]:
-        """Every γ with what its rule says of it, None where a solve failed."""
-        return [[gamma, number(mean)] for gamma, mean in sorted(self.means.items())]
-
     def error(self, gamma: float) -> float:
-        """The expected error at γ, infinite where a solve failed."""
+        """The expected error at γ."""
         if gamma not in self.means:
-            y, sigma = self.y, self.setup.problem.noise.std
+            y, sigma = self.task.y, self.task.setup.problem.noise.std
             n = y[0].numel()
-            streams = Streams(self.setup.config.seed, "weight", range(len(y)))
+            streams = Streams(self.task.setup.config.seed, "weight", range(len(y)))
             move = PROBE * sigma * streams.signs(n).to(y).view_as(y)
             found = self._solve(gamma, y)
             moved = self._solve(gamma, y + move, found)
@@ -124,22 +107,18 @@ class _Tried:
         return self.means[gamma]
 
     def misfit(self, gamma: float) -> float:
-        """The mean misfit at γ, in parts of the noise's, infinite where a solve failed."""
+        """The mean misfit at γ, in parts of the noise's."""
         if gamma not in self.means:
-            found = self._solve(gamma, self.y)
-            mean = float(found.misfit.mean()) / self.setup.problem.noise.energy
+            found = self._solve(gamma, self.task.y)
+            mean = float(found.misfit.mean()) / self.task.setup.problem.noise.energy
             self.means[gamma] = mean if math.isfinite(mean) else math.inf
             log.info("γ = %.4g: misfit %.4g times that of the noise.", gamma, mean)
         return self.means[gamma]
 
     def _solve(self, gamma: float, y: Tensor, before: Outcome | None = None) -> Outcome:
-        """The images at γ; where they were recovered ``before``, y is moved from theirs, and
-        what is left after an error or Ctrl-C is that."""
-        found = self.solve(
-            _at(self.setup, gamma),
-            *(y, self.truth, self.progress, self.planned),
-            level=logging.DEBUG,
-        )
+        """The images at γ. After an error or Ctrl-C raises what there is of them: what was found
+        ``before``, where this y is a moved one."""
+        found = self.solve(replace(_at(self.task, gamma), y=y))
         if found.cut is not None:
             raise _CutShort(replace(before or found, cut=found.cut))
         return found
@@ -147,7 +126,7 @@ class _Tried:
 
 def _least(tried: _Tried) -> float:
     """The γ of the least expected error: of the neighbours of the best, then of nearer ones."""
-    first = best = math.log(tried.setup.problem.gamma)
+    first = best = math.log(tried.task.setup.problem.gamma)
     step = FACTOR
     while step > FINE and len(tried.means) < MOST:
         around = (best, best + step, best - step)
@@ -161,7 +140,7 @@ def _least(tried: _Tried) -> float:
 
 def _matching(tried: _Tried) -> float:
     """The γ of the noise's misfit: between two that miss it on either side, ever nearer."""
-    first = t = math.log(tried.setup.problem.gamma)
+    first = t = math.log(tried.task.setup.problem.gamma)
     low: tuple[float, float] | None = None  # log γ, and the log of the misfit there, below 0
     high: tuple[float, float] | None = None
     while True:

@@ -15,10 +15,11 @@ from string import Template
 
 from priorkit.errors import BadInputError, UnknownNameError, did_you_mean
 from priorkit.io.files import write_atomic
+from priorkit.registry import FUNCTIONS, KINDS
 
 __all__ = ["TEMPLATES", "write_plugin"]
 
-TEMPLATES = ("prior", "operator", "noise", "penalty", "solver", "start")
+TEMPLATES = tuple(kind for kind in KINDS if kind not in FUNCTIONS)
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _SHAPED = ("prior", "operator", "penalty")  # kinds whose check takes a shape
 
@@ -50,7 +51,7 @@ from priorkit.hookspecs import Register
 _HOOK = Template("""
 
 @hookimpl
-def register_$plural(register: Register) -> None:
+def $hook(register: Register) -> None:
     register("$name", "$package.$kind:$title")
 """)
 _TEST = Template('''\
@@ -93,30 +94,21 @@ def write_plugin(name: str, kinds: Sequence[str], folder: Path) -> list[Path]:
             raise UnknownNameError(f"There is no kind {kind!r}. {hint or ', '.join(TEMPLATES)}")
     if os.path.exists(folder):
         raise BadInputError(f"{folder} is there already.", try_="--out another folder")
-    texts = _texts(name, list(dict.fromkeys(kinds)))
-    for path, text in texts.items():
-        write_atomic(folder / path, text.encode())
-    return [folder / path for path in texts]
-
-
-def _texts(name: str, kinds: Sequence[str]) -> dict[str, str]:
-    """Every file of the package."""
     package = "priorkit_" + name.replace("-", "_")
     title = "".join(part.capitalize() for part in name.split("-"))
     words = {"name": name, "package": package, "title": title}
-    names = [_HOOK.substitute(words, kind=kind, plural=_plural(kind)) for kind in kinds]
+    kinds = list(dict.fromkeys(kinds))
+    hooks = [_HOOK.substitute(words, kind=kind, hook=KINDS[kind]) for kind in kinds]
     texts = {
         "pyproject.toml": _PROJECT.substitute(words),
         "README.md": _README.substitute(words),
-        f"{package}/__init__.py": _HEAD + "".join(names),
+        f"{package}/__init__.py": _HEAD + "".join(hooks),
     }
     for kind in kinds:
         template = (files(__package__) / f"{kind}.py").read_text(encoding="utf-8")
         shape = ", shape=(3, 8, 8)" if kind in _SHAPED else ""
         texts[f"{package}/{kind}.py"] = re.sub(r"\bExample\b", title, template)
         texts[f"tests/test_{kind}.py"] = _TEST.substitute(words, kind=kind, shape=shape)
-    return texts
-
-
-def _plural(kind: str) -> str:
-    return "penalties" if kind == "penalty" else f"{kind}s"
+    for path, text in texts.items():
+        write_atomic(folder / path, text.encode())
+    return [folder / path for path in texts]

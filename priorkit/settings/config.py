@@ -20,10 +20,10 @@ from pydantic import (
     model_validator,
 )
 
-from priorkit.errors import BadInputError, UnknownNameError, did_you_mean
+from priorkit.errors import BadInputError
 from priorkit.settings.options import describe_errors, plain
 
-__all__ = ["COMPONENTS", "RUN_LEVEL", "RunConfig", "from_file", "merge", "split", "to_toml"]
+__all__ = ["COMPONENTS", "RunConfig", "from_file", "split", "to_toml"]
 
 
 MAX_NUMBERS = 50_000_000  # of an image
@@ -73,8 +73,11 @@ class RunConfig(BaseModel):
     @classmethod
     def _number_or_word(cls, value: Any, info: ValidationInfo) -> Any:
         words = WORDS[info.field_name or ""]
-        if isinstance(value, str) and value not in words and not _is_number(value):
-            raise ValueError(f"it is a number or {' or '.join(map(repr, words))}")
+        if isinstance(value, str) and value not in words:
+            try:
+                float(value)
+            except ValueError:
+                raise ValueError(f"it is a number or {' or '.join(map(repr, words))}") from None
         return value
 
     @model_validator(mode="before")
@@ -141,10 +144,9 @@ COMPONENTS = {
     "solver": "solver",
     "start": "start",
 }
-RUN_LEVEL = tuple(name for name in RunConfig.model_fields if name not in COMPONENTS)
 
 
-def from_file(path: str | Path) -> dict[str, Any]:
+def from_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The settings in a TOML or JSON file. Raises BadInputError where it can't be read."""
     path = Path(path)
     try:
@@ -166,47 +168,32 @@ def from_file(path: str | Path) -> dict[str, Any]:
     return values
 
 
-def _layer(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What a layer of settings says, in plain words; an array as a component, such as a matrix
-    or a start, is the component itself."""
-    return {
-        name: v if name in COMPONENTS and not isinstance(v, (Mapping, os.PathLike)) else plain(v)
-        for name, v in values.items()
-        if v is not None
-    }
+def split(*layers: Mapping[str, Any]) -> tuple[RunConfig, dict[str, Any]]:
+    """One config from several layers, later ones over earlier ones, and the keywords in them that
+    belong to components.
 
-
-def merge(*layers: Mapping[str, Any]) -> RunConfig:
-    """One config from several, later layers over earlier ones.
-
-    Raises UnknownNameError for a key that doesn't exist, BadInputError for a bad value.
+    None says nothing; an array as a component, such as a matrix or a start, is the component
+    itself. Raises BadInputError for a bad value.
     """
     values: dict[str, Any] = {}
     for layer in layers:
-        given = _layer(layer)
+        given = {
+            name: v
+            if name in COMPONENTS and not isinstance(v, (Mapping, os.PathLike))
+            else plain(v)
+            for name, v in layer.items()
+            if v is not None
+        }
         if "sigma" in given or "noise_norm" in given:  # a later layer says which of the two
             values.pop("sigma", None)
             values.pop("noise_norm", None)
-        values.update(given)
-    for key in values:
-        if key not in RunConfig.model_fields:
-            hint = did_you_mean(key, RunConfig.model_fields)
-            raise UnknownNameError(f"Unknown setting {key!r}.{' ' + hint if hint else ''}")
+        values |= given
+    own = {name: v for name, v in values.items() if name in RunConfig.model_fields}
     try:
-        return RunConfig(**values)
+        config = RunConfig(**own)
     except ValidationError as error:
         raise BadInputError(f"Setting {describe_errors(error)}") from error
-
-
-def split(*layers: Mapping[str, Any]) -> tuple[RunConfig, dict[str, Any]]:
-    """The config of several layers, and the keywords in them that belong to components.
-
-    Later layers go over earlier ones; None says nothing. Raises as :func:`merge`.
-    """
-    given = [_layer(layer) for layer in layers]
-    config = merge(*({k: v for k, v in g.items() if k in RunConfig.model_fields} for g in given))
-    both = {k: v for g in given for k, v in g.items()}
-    return config, {k: v for k, v in both.items() if k not in RunConfig.model_fields}
+    return config, {name: v for name, v in values.items() if name not in own}
 
 
 def _listed(value: Any) -> Any:
@@ -221,14 +208,6 @@ def _with_weight(weight: float, part: Any) -> Any:
     if isinstance(part, (str, Mapping)):
         return {**({"name": part} if isinstance(part, str) else part), "gamma": weight}
     return weight * part
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def to_toml(config: dict[str, Any]) -> str:

@@ -43,6 +43,7 @@ class Shared(TypedDict, total=False):
     channels: int
     circle: bool | None
     coils: int
+    cut: float
     data_steps: int
     denoiser: Any
     depth: bool | None

@@ -13,23 +13,17 @@ from pydantic import ValidationError
 
 from priorkit import interfaces
 from priorkit.discovery import describe
-from priorkit.errors import (
-    BadInputError,
-    PluginError,
-    PriorkitError,
-    UnknownNameError,
-    did_you_mean,
-)
+from priorkit.errors import BadInputError, PluginError, PriorkitError, UnknownNameError
 from priorkit.interfaces.penalty import total
 from priorkit.io import weights
 from priorkit.registry import Entry, registry
 from priorkit.settings.options import describe_errors, option_fields, options_model, plain
 
-__all__ = ["Selection", "blaming", "class_of", "from_weights", "resolve"]
+__all__ = ["Selection", "blaming", "class_of", "classes", "from_weights", "resolve"]
 
 
 @contextmanager
-def blaming(who: str) -> Iterator[None]:
+def blaming(who: Selection | Entry | str) -> Iterator[None]:
     """Turn what a component's code raises into a PluginError that names the component."""
     try:
         yield
@@ -44,11 +38,22 @@ def class_of(entry: Entry) -> Any:
     found, base = entry.load(), getattr(interfaces, entry.kind.capitalize())
     if not (isinstance(found, type) and issubclass(found, base)):
         raise PluginError(
-            f"The {entry.kind} {entry.name!r} of plugin {entry.plugin!r} isn't a class derived "
+            f"The {entry} of plugin {entry.plugin!r} isn't a class derived "
             f"from priorkit.interfaces.{base.__name__}.",
             got=ascii(found)[:80],
         )
     return found
+
+
+def classes(kind: str) -> Iterator[tuple[Entry, Any]]:
+    """Every registered component of a kind, with its class; one that can't be imported is left out,
+    as what it lacks may be just what the user doesn't have."""
+    for entry in registry().entries(kind):
+        try:
+            found = class_of(entry)
+        except PriorkitError:
+            continue
+        yield entry, found
 
 
 @dataclass
@@ -66,6 +71,9 @@ class Selection:
     instance: Any = None
     _built: Any = None
 
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name!r}"
+
     @property
     def fields(self) -> set[str]:
         """Names of the options that a user may give."""
@@ -80,7 +88,7 @@ class Selection:
         the record of a run has in another place.
         """
         if self._built is None:
-            with blaming(f"{self.kind} {self.name!r}"):
+            with blaming(self):
                 made = self._build(seed, more) if self.instance is None else self.instance
                 self._built = made.seeded(seed)
         return self._built
@@ -92,17 +100,14 @@ class Selection:
             options["seed"] = seed
         unknown = sorted(set(options) - set(model.model_fields))
         if unknown:
-            hint = did_you_mean(unknown[0], model.model_fields)
-            allowed = ", ".join(sorted(self.fields)) or "none"
-            raise UnknownNameError(
-                f"{self.kind} {self.name!r} has no option {unknown[0]!r}. "
-                f"{hint + ' ' if hint else ''}Its options: {allowed}"
-            )
+            said = f"{self} has no option {unknown[0]!r}."
+            allowed = f"Its options: {', '.join(sorted(self.fields)) or 'none'}"
+            raise UnknownNameError.nearest(said, unknown[0], model.model_fields, allowed)
         try:
             checked = model(**options)
         except ValidationError as error:
             raise BadInputError(
-                f"{self.kind} {self.name!r}: {describe_errors(error)}",
+                f"{self}: {describe_errors(error)}",
                 try_=f"priorkit show {self.name}",
             ) from error
         return self.target(**{name: getattr(checked, name) for name in model.model_fields})
@@ -188,9 +193,7 @@ def resolve(kind: str, spec: Any) -> Selection:
     name = str(spec)
     entry = registry().find(kind, name)
     if entry is None and kind == "prior":
-        found = from_weights(name)
-        if found is not None:
-            return Selection(kind, name, class_of(found), options, dict(found.preset))
+        entry = from_weights(name)
     entry = entry or registry().get(kind, name)
     return Selection(kind, entry.name, class_of(entry), options, dict(entry.preset))
 
@@ -200,12 +203,8 @@ def _component(kind: str, thing: Any) -> Any:
     base = getattr(interfaces, kind.capitalize())
     if isinstance(thing, base):
         return thing
-    for entry in registry().entries(kind):
-        try:
-            cls = class_of(entry)
-        except PriorkitError:  # what it lacks may be just what the user doesn't have
-            continue
-        with blaming(f"{kind} {entry.name!r}"):
+    for entry, cls in classes(kind):
+        with blaming(entry):
             adopted = cls.adopt(thing)
         if adopted is not None:
             return adopted

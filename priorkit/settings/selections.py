@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from priorkit.errors import BadInputError, PriorkitError, UnknownNameError, did_you_mean
+from priorkit.errors import BadInputError, PriorkitError, UnknownNameError
 from priorkit.interfaces.units import Range
 from priorkit.registry import registry
-from priorkit.settings.config import COMPONENTS, RUN_LEVEL, RunConfig
+from priorkit.settings.config import COMPONENTS, RunConfig
 from priorkit.settings.forked import use_one_thread_in_a_fork
 from priorkit.settings.given import given_start
 from priorkit.settings.options import option_fields
@@ -59,67 +59,64 @@ def select_all(config: RunConfig, extra: Mapping[str, Any]) -> Selections:
             selections[kind] = resolve(kind, spec)
     later: dict[str, Any] = {}
     given: dict[str, Selection] = {}
+    open_kinds = [kind for kind in COMPONENTS.values() if kind not in selections]
     for name, value in extra.items():
-        owners = [s for s in selections.values() if name in s.fields]
-        if len(owners) > 1:
-            raise _ambiguous(name, owners)
-        if owners:
-            owners[0].options[name] = value
-            given[name] = owners[0]
-            continue
-        if not any(_owners([k for k in COMPONENTS.values() if k not in selections], name)):
+        owner = _give(name, value, selections)
+        if owner is not None:
+            given[name] = owner
+        elif any(_owners(open_kinds, name)):
+            later[name] = value  # once the prior has chosen the rest
+        else:
             raise _unknown(name, selections)
-        later[name] = value  # once the prior has chosen the rest
     return Selections(config, selections, later, given)
 
 
 def give_rest(chosen: Selections, selections: dict[str, Selection]) -> None:
-    """Free keywords to the components that the prior or the core chose."""
-    for name, first in chosen.given.items():
-        owners = [s for s in selections.values() if name in s.fields]
-        if any(s is not first for s in owners):
-            raise _ambiguous(name, owners)
+    """Free keywords to the components that the prior or the core chose; these mustn't have one that
+    another was given. Raises as :func:`select_all`."""
+    for name, owner in chosen.given.items():
+        _give(name, owner.options[name], selections)
     for name, value in chosen.extra.items():
-        owners = [s for s in selections.values() if name in s.fields]
-        if len(owners) > 1:
-            raise _ambiguous(name, owners)
-        if not owners:
+        if _give(name, value, selections) is None:
             raise _unknown(name, selections)
-        owners[0].options[name] = value
+
+
+def _give(name: str, value: Any, selections: Mapping[str, Selection]) -> Selection | None:
+    """Set an option of the one component that has it, and return that; None where none has it."""
+    owners = [selection for selection in selections.values() if name in selection.fields]
+    if len(owners) > 1:
+        first, both = owners[0], " and ".join(map(str, owners))
+        raise BadInputError(
+            f"The option {name!r} belongs to {both}.",
+            try_=f'{first.kind}={{"name": "{first.name}", "{name}": …}}',
+        )
+    if not owners:
+        return None
+    owners[0].options[name] = value
+    return owners[0]
 
 
 def _owners(kinds: Iterable[str], option: str) -> Iterator[str]:
-    """The registered components of these kinds that have an option which a user may give.
-
-    Imports them one by one, so that whoever wants to know of any asks for the first alone.
-    """
+    """The registered components of these kinds that have an option which a user may give; each is
+    imported only when it is its turn."""
     for kind in kinds:
         for entry in registry().entries(kind):
             try:
                 if option in option_fields(class_of(entry)) and option not in entry.preset:
-                    yield f"{kind} {entry.name!r}"
+                    yield str(entry)
             except PriorkitError:
                 continue
 
 
 def _unknown(name: str, selections: Mapping[str, Selection]) -> UnknownNameError:
     """The error for an option that nothing here has: whose it is, or what is near it."""
-    known = set(RUN_LEVEL) | set(COMPONENTS)
-    for selection in selections.values():
-        known |= selection.fields
+    known = set(RunConfig.model_fields).union(*(s.fields for s in selections.values()))
     owners = list(_owners(COMPONENTS.values(), name))
     more = " and others" if len(owners) > LISTED else ""
-    near = did_you_mean(name, known)
     hint = f" here: it is an option of {', '.join(owners[:LISTED])}{more}" if owners else ""
-    return UnknownNameError(
-        f"Unknown option {name!r}{hint}.{' ' + near if near and not owners else ''} "
-        f"Options here: {', '.join(sorted(known))}"
-    )
-
-
-def _ambiguous(name: str, owners: list[Selection]) -> BadInputError:
-    both = " and ".join(f"{s.kind} {s.name!r}" for s in owners)
-    return BadInputError(
-        f"The option {name!r} belongs to {both}.",
-        try_=f'{owners[0].kind}={{"name": "{owners[0].name}", "{name}": …}}',
+    return UnknownNameError.nearest(
+        f"Unknown option {name!r}{hint}.",
+        name,
+        () if owners else known,
+        f"Options here: {', '.join(sorted(known))}",
     )

@@ -40,9 +40,12 @@ def view(
     Settings that differ within a line are added to ``by``, so that no mean is over different γ.
     """
     if across is None:
-        free = [name for name in axes(rows) if name not in (*REPEATS, *(by or ()))]
-        inside = (n for n in free if _numeric(rows, n) and differs(rows, n, within=["label"]))
-        across = next(inside, None)
+        for name in axes(rows):
+            free = name not in (*REPEATS, *(by or ()))
+            numeric = all(isinstance(row.get(name), (int, float, type(None))) for row in rows)
+            if free and numeric and differs(rows, name, within=["label"]):
+                across = name
+                break
     by = by or ["label"]
     return View((*by, *mixed(rows, by=by, across=across)), across, value)
 
@@ -84,10 +87,6 @@ def comma_separated(means: Sequence[Mean], view: View) -> str:
         numbers = ["" if math.isnan(v) else f"{v:.6g}" for v in (m.value, m.low, m.high)]
         writer.writerow([*m.group, "" if m.at is None else m.at, *numbers, m.count])
     return buffer.getvalue()
-
-
-def _numeric(rows: Sequence[Row], name: str) -> bool:
-    return all(isinstance(row.get(name), (int, float, type(None))) for row in rows)
 
 
 def _said(value: Any) -> str:

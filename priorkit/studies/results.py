@@ -60,10 +60,8 @@ class Results:
     def of(self, cells: Iterable[Cell]) -> Results:
         """The rows of these cells, in their order and under their labels."""
         own = self.by_cell()
-        return Results(
-            [{**row, "label": cell.label} for cell in cells for row in own.get(cell.key, [])],
-            self.interrupted,
-        )
+        kept = [{**row, "label": cell.label} for cell in cells for row in own.get(cell.key, [])]
+        return Results(kept, self.interrupted)
 
     def where(self, **settings: Any) -> Results:
         """The rows that have these values."""
@@ -85,7 +83,12 @@ class Results:
 
     def save(self, path: Path) -> None:
         """Write the rows as a Parquet file, in one step."""
-        write_atomic(path, _parquet(self.rows))
+        pa, pq = _pyarrow()
+        names = dict.fromkeys(name for row in self.rows for name in row)
+        columns = {name: _column([row.get(name) for row in self.rows]) for name in names}
+        buffer = io.BytesIO()
+        pq.write_table(pa.table(columns).replace_schema_metadata(MARK), buffer)
+        write_atomic(path, buffer.getvalue())
 
     @classmethod
     def read(cls, path: Path) -> Results:
@@ -176,16 +179,6 @@ class Store:
     def results(self) -> Results:
         """All rows."""
         return Results([row for rows in self.cells.values() for row in rows])
-
-
-def _parquet(rows: list[Row]) -> bytes:
-    pa, pq = _pyarrow()
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    columns = {name: _column([row.get(name) for row in rows]) for name in names}
-    table = pa.table(columns).replace_schema_metadata(MARK)
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer)
-    return buffer.getvalue()
 
 
 def _column(values: list[Any]) -> list[Any]:

@@ -6,7 +6,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -98,8 +98,11 @@ class Study(BaseModel):
         same, or with a setting both in a variant and on the grid, and what
         :func:`priorkit.recover` raises for names and options that don't exist.
         """
-        if self._count() > MAX_CELLS:
-            raise BadInputError(f"A study has at most {MAX_CELLS:,} runs.", got=self._count())
+        # Patterns of pictures aren't expanded yet.
+        shared = prod(map(len, self.grid.values()))
+        count = sum(shared * prod(map(len, v.grid.values())) for v in self.variants)
+        if count > MAX_CELLS:
+            raise BadInputError(f"A study has at most {MAX_CELLS:,} runs.", got=count)
         digest = cache(_digest)  # of the files as they are now
 
         def identity(leaf: Any) -> Any:
@@ -130,11 +133,6 @@ class Study(BaseModel):
             raise BadInputError("The study has no run: an axis of its grid is empty.")
         return list(found.values())
 
-    def _count(self) -> int:
-        """How many runs there are, the patterns of pictures not yet expanded."""
-        shared = prod(len(values) for values in self.grid.values())
-        return sum(shared * prod(map(len, v.grid.values())) for v in self.variants)
-
     def _points(self) -> Iterator[tuple[str, Settings]]:
         for variant in self.variants:
             own = dict(variant.model_extra or {})
@@ -146,23 +144,23 @@ class Study(BaseModel):
             axes |= further
             for values in itertools.product(*axes.values()):
                 settings = {**self.settings, **own, **dict(zip(axes, values, strict=True))}
-                settings = {name: _placed(v, name in FILES) for name, v in settings.items()}
+                for name, value in settings.items():
+                    settings[name] = _mapped(value, partial(_placed, file=name in FILES))
                 prior = settings.get("prior", "default prior")
                 yield variant.label or label_of(prior), settings
 
 
 def _expanded(name: str, values: list[Any]) -> list[Any]:
     """The values of an axis; patterns of pictures are replaced by the files they match."""
-    if name != "image":
-        return values
     found: list[Any] = []
     for value in values:
-        own = [value]
-        if isinstance(value, str) and "*" in value:
-            own = [str(path) for path in _pictures(Path(value).parent, Path(value).name)]
-        if not own:
-            raise BadInputError(f"No picture matches {value}.")
-        found += own
+        if name == "image" and isinstance(value, str) and "*" in value:
+            matches = _pictures(Path(value).parent, Path(value).name)
+            if not matches:
+                raise BadInputError(f"No picture matches {value}.")
+            found += map(str, matches)
+        else:
+            found.append(value)
     return found
 
 
@@ -171,16 +169,12 @@ def _pictures(folder: Path, pattern: str = "*") -> list[Path]:
 
 
 def _placed(value: Any, file: bool) -> Any:
-    """A setting with absolute paths, for processes that run in other folders. With ``file`` it
+    """A value with its path absolute, for processes that run in other folders. With ``file`` it
     is a path, even if it looks like a name. Raises BadInputError."""
-
-    def placed(leaf: Any) -> Any:
-        named = file and isinstance(leaf, str)
-        if named and not os.path.exists(place(leaf)[0]):
-            raise BadInputError(f"There is no file {leaf}.")
-        return os.path.abspath(leaf) if named or _is_path(leaf) else leaf
-
-    return _mapped(value, placed)
+    named = file and isinstance(value, str)
+    if named and not os.path.exists(place(value)[0]):
+        raise BadInputError(f"There is no file {value}.")
+    return os.path.abspath(value) if named or _is_path(value) else value
 
 
 def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:

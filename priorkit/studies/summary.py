@@ -62,15 +62,24 @@ def summary(
 
     Raises UnknownNameError for a column that doesn't exist.
     """
+    columns = {column for row in rows for column in row}
     for name in (*by, across, value):
-        _require(rows, name)
+        if name is not None and columns and name not in columns:
+            told = f"Its columns: {', '.join(sorted(columns))}"
+            what = f"The study has no column {name!r}."
+            raise UnknownNameError.nearest(what, name, columns, told)
     if over := mixed(rows, by=by, across=across):
         log.warning(
             "A mean is taken over different %s. Try: by=%s", " and ".join(over), (*by, *over)
         )
     known = [row for row in rows if row.get(value) is not None]
     groups = grouped(known, lambda row: (tuple(map(row.get, by)), across and row.get(across)))
-    return [mean(_independent(own, value), group, at) for (group, at), own in groups.items()]
+    means = []
+    for (group, at), own in groups.items():
+        images = list(_per_image(own, value).values())
+        independent = images[0] if len(images) == 1 else [float(np.mean(v)) for v in images]
+        means.append(mean(independent, group, at))
+    return means
 
 
 def difference(rows: Rows, others: Rows, *, value: str = "psnr") -> Mean:
@@ -128,19 +137,7 @@ def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list
     return found
 
 
-def _independent(rows: Rows, value: str) -> list[float]:
-    images = list(_per_image(rows, value).values())
-    return images[0] if len(images) == 1 else [float(np.mean(values)) for values in images]
-
-
 def _per_image(rows: Rows, value: str) -> dict[tuple[Any, Any], list[float]]:
     known = [row for row in rows if row.get(value) is not None]
     images = grouped(known, lambda row: (row.get("image"), row.get("name")))
     return {image: [row[value] for row in own] for image, own in images.items()}
-
-
-def _require(rows: Rows, name: str | None) -> None:
-    known = {column for row in rows for column in row}
-    if name is not None and known and name not in known:
-        columns = f"Its columns: {', '.join(sorted(known))}"
-        raise UnknownNameError.nearest(f"The study has no column {name!r}.", name, known, columns)

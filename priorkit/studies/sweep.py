@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -66,38 +66,26 @@ def sweep(
         raise BadInputError("jobs must be at least 1.", got=jobs)
     with Store.opened(Path(out)) as store:
         left = [cell for cell in cells if not store.done(cell)]
+        if not left:
+            return store.results.of(cells)
         interrupted = False
-        with closing(_outcomes(left, jobs, engine, scheduler, wait, plan.pictures)) as found:
-            try:
-                for done, rows in enumerate(found, start=len(cells) - len(left) + 1):
-                    store.add(rows)
-                    if progress is not None:
-                        progress(rows, done, len(cells))
-            except KeyboardInterrupt:
-                interrupted = True
+        try:
+            with _processes(engine, scheduler, wait, jobs, left) as count:
+                # In larger batches, cells that are done would wait for the slowest of theirs.
+                work = Parallel(n_jobs=count, return_as="generator_unordered", batch_size=1)
+                told = {"pictures": plan.pictures, "driver": os.getpid()}
+                with closing(work(delayed(run)(cell, **told) for cell in left)) as found:
+                    for done, rows in enumerate(found, start=len(cells) - len(left) + 1):
+                        store.add(rows)
+                        if progress is not None:
+                            progress(rows, done, len(cells))
+        except KeyboardInterrupt:
+            interrupted = True
         return Results(store.results.of(cells).rows, interrupted)
 
 
-def _outcomes(
-    cells: list[Cell],
-    jobs: int | None,
-    engine: Engine,
-    scheduler: str | None,
-    wait: float,
-    pictures: bool,
-) -> Generator[list[Row]]:
-    """The rows of each cell, in the order in which they end."""
-    if not cells:
-        return
-    with _engine(engine, scheduler, wait, jobs, cells) as count:
-        # With larger batches, finished cells would be stored only when the slowest one ends.
-        work = Parallel(n_jobs=count, return_as="generator_unordered", batch_size=1)
-        driver = os.getpid()
-        yield from work(delayed(run)(cell, pictures=pictures, driver=driver) for cell in cells)
-
-
 @contextmanager
-def _engine(
+def _processes(
     engine: Engine, scheduler: str | None, wait: float, jobs: int | None, cells: list[Cell]
 ) -> Iterator[int]:
     """Set the processes that joblib uses; gives their number."""

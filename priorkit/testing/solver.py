@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any, cast
 
 import torch
@@ -46,7 +45,13 @@ def check_solver(
     solver.check(replace(problem, data=None))
     u0 = torch.zeros(len(problem.y), problem.size, dtype=problem.y.real.dtype)
     y, start = problem.y.clone(), u0.clone()
-    solved = partial(_solved, solver, budget)
+
+    def solved(problem: Problem, u0: Tensor, budget: int = budget) -> Ledger:
+        found, cut = solve(solver, problem, u0, budget)
+        if cut is not None:  # what ended it early
+            raise cut
+        return found
+
     with promise(
         "init and step solve, and change nothing of their inputs",
         "count in state.evaluations; end images by state.end",
@@ -60,7 +65,7 @@ def check_solver(
         assert int(found.evaluations.min()) >= 1, "no evaluation was counted"
         assert all(found.reason), "a status without its reason"
     with promise("a small budget is kept", "at most one more evaluation per step"):
-        short = _solved(solver, 2, problem, u0)
+        short = solved(problem, u0, budget=2)
         assert int(short.evaluations.max()) <= 2, "a budget of 2 isn't kept"
     if solver.descends:
         with promise("it comes to the minimum", "or set descends = False"):
@@ -76,14 +81,6 @@ def check_solver(
             "problem.streams(name, step=number)",
         ):
             _check_draws(solved, problem, u0, found)
-
-
-def _solved(solver: Solver[Any], budget: int, problem: Problem, u0: Tensor) -> Ledger:
-    """What was found; raises what ended the solve early."""
-    found, cut = solve(solver, problem, u0, budget)
-    if cut is not None:
-        raise cut
-    return found
 
 
 def _check_descent(problem: Problem, u0: Tensor, found: Ledger, tolerance: float) -> None:

@@ -64,7 +64,7 @@ class TrainingPictures:
             try:
                 self._files[name] = read()
                 total += len(self._files[name])
-            except (OSError, ValueError, RuntimeError, NotImplementedError, EOFError) as error:
+            except (OSError, ValueError, RuntimeError, EOFError) as error:
                 self.skipped[name] = str(error) or type(error).__name__
             except (zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
                 self.skipped[name] = f"damaged in the zip: {error}"
@@ -150,10 +150,7 @@ class TrainingPictures:
         return left, top, left + w, top + h
 
 
-Source = tuple[str, Callable[[], bytes]]
-
-
-def _sources(path: Path) -> Iterator[Source]:
+def _sources(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
     """Name and reader of everything that is named like a picture; the reader raises where it
     can't be used."""
     if path.is_dir():

@@ -30,14 +30,13 @@ class _MeanLoss(nn.Module):
         self.net, self.loss = net, loss
 
     def forward(self, batch: Any) -> Tensor:
-        """The mean of the loss over the examples of a batch."""
         return self.loss(self.net, batch).mean()
 
 
 class Descent(Recipe, Generic[Batch]):
     """Adam on a mean loss, with warm-up and linear decay, and an average of the weights.
 
-    A family gives its networks to :meth:`adopt`, a batch, and the loss of each example of it.
+    A family gives its networks to :meth:`adopt`, a batch, and the loss of each of its examples.
     Further options: rate, warmup, decay, ema, and init, a path of weights to begin with. A step
     without a finite gradient is left out; after 100 in a row the run stops with ValueError.
     """
@@ -67,11 +66,12 @@ class Descent(Recipe, Generic[Batch]):
         found = read(path)
         theirs = {"family": found.card.family, **found.card.architecture}
         ours = {"family": self.family, **json.loads(json.dumps(self.architecture))}
-        if other := next((name for name in ours if theirs.get(name) != ours[name]), None):
-            raise ValueError(
-                f"--init has another {other}: {theirs.get(other)}, not {ours[other]}. "
-                f"Train with the architecture on the card {found.card.name}.json"
-            )
+        for name, wanted in ours.items():
+            if theirs.get(name) != wanted:
+                raise ValueError(
+                    f"--init has another {name}: {theirs.get(name)}, not {wanted}. "
+                    f"Train with the architecture on the card {found.card.name}.json"
+                )
         return found
 
     def initialize(self) -> None:
@@ -86,7 +86,7 @@ class Descent(Recipe, Generic[Batch]):
 
     def told(self, options: dict[str, Any]) -> dict[str, Any]:
         """With the name and sha256 of the initial weights instead of their path."""
-        card = None if self.origin is None else self.origin.card
+        card = self.origin and self.origin.card
         return options | {"init": card and f"{card.name}, sha256 {card.sha256}"}
 
     @abstractmethod
@@ -104,8 +104,9 @@ class Descent(Recipe, Generic[Batch]):
     def train_step(self) -> tuple[float, ...]:
         o = self.options
         batch = self.batch()
+        falling = (1 - self.passed) / o.decay if o.decay else 1.0
         for group in self.adam.param_groups:
-            group["lr"] = o.rate * self._schedule()
+            group["lr"] = o.rate * min((self.step + 1) / max(1, o.warmup), falling, 1.0)
         self.adam.zero_grad(set_to_none=True)
         if self._spread is None:
             self._spread = self.team.spread(_MeanLoss(self.net, self.loss), self.device)
@@ -120,12 +121,6 @@ class Descent(Recipe, Generic[Batch]):
             self.adam.step()
             average(self.ema, self.net, o.ema, self.step)
         return (float(self.team.average(loss.detach())),)
-
-    def _schedule(self) -> float:
-        """The factor of the learning rate at the present step."""
-        o = self.options
-        falling = (1 - self.passed) / o.decay if o.decay else 1.0
-        return float(min((self.step + 1) / max(1, o.warmup), falling, 1.0))
 
 
 class MaximumLikelihood(Descent[Tensor]):

@@ -6,15 +6,17 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 from safetensors.torch import save
 from torch import Tensor
 
+from priorkit.draw.tiles import png
 from priorkit.io.files import json_sha256, write_atomic
+from priorkit.io.pictures import to_pil
 
 __all__ = [
     "claim",
@@ -47,7 +49,7 @@ def claim(folder: Path, data: Path) -> None:
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
-    """Write ``folder/checkpoint.pt``, whole or not at all."""
+    """Write the checkpoint of a folder, whole or not at all."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
     write_atomic(folder / CHECKPOINT, buffer.getvalue())
@@ -119,18 +121,13 @@ def prune_log(folder: Path, step: int) -> None:
         return
     kept = []
     for line in path.read_text(errors="replace").splitlines():
-        try:
+        with suppress(ValueError, KeyError, TypeError):  # cut off
             if json.loads(line)["step"] <= step:
                 kept.append(line + "\n")
-        except (ValueError, KeyError, TypeError):  # cut off
-            continue
     write_atomic(path, "".join(kept).encode())
 
 
 def mosaic(x: Tensor, path: Path, columns: int = 8) -> None:
     """Save images (B, C, H, W) in [0, 1] as one picture; B is a multiple of ``columns``."""
-    tiles = (255 * x.nan_to_num().clamp(0, 1)).round().byte().cpu().unflatten(0, (-1, columns))
-    grid = tiles.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)  # (height, width, channels)
-    buffer = io.BytesIO()
-    Image.fromarray(grid.squeeze(2).numpy()).save(buffer, "PNG")
-    write_atomic(path, buffer.getvalue())
+    tiles = x.nan_to_num().unflatten(0, (-1, columns)).permute(2, 0, 3, 1, 4)
+    write_atomic(path, png(to_pil(tiles.flatten(3, 4).flatten(1, 2))))

@@ -33,8 +33,8 @@ class Team:
     @classmethod
     def here(cls) -> Team:
         """The team that torchrun made this process a member of; else a team of one."""
-        names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
-        return cls(*(int(os.environ.get(n, d)) for n, d in zip(names, (0, 1, 0), strict=True)))
+        known = os.environ.get
+        return cls(int(known("RANK", 0)), int(known("WORLD_SIZE", 1)), int(known("LOCAL_RANK", 0)))
 
     @property
     def leads(self) -> bool:

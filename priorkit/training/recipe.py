@@ -34,15 +34,14 @@ FREE = ("data", "out", "name", "licence", "device", "minutes", "every", "iterati
 class Recipe(ABC):
     """A training run in ``options.out``, which continues where it was when started again.
 
-    A subclass for each family of networks gives the networks, a step of their training, what is
-    validated, and what the card of the weights says. Options that every recipe has: data, out,
-    name, validation, batch, iterations, every, minutes, seed, licence, device.
+    A family of networks has a subclass of its own. Options that every recipe has: data, out, name,
+    validation, batch, iterations, every, minutes, seed, licence, device.
 
     Parameters
     ----------
     options : a dataclass of options, see :mod:`priorkit.training.options`
-    progress : called with step, total and a message; a message that ends in a newline stays on
-        the screen
+    progress : called with step, total and a message, which stays on the screen where it ends in a
+        newline
     examples : how many there are; the last ``options.validation`` are not trained on
     digest : sha256 of the examples, which must be the same when a run is resumed
     skipped : files that aren't used, with the reason; they are reported
@@ -68,7 +67,7 @@ class Recipe(ABC):
         if self.team.size > 1 and not self.parallel:
             raise ValueError(f"{self.family} is trained by one process, without torchrun")
         self.options = options
-        self.progress = (progress or print_progress) if self.team.leads else _silent
+        self.progress = progress or print_progress
         self.device = device_of(options.device, self.team.local_rank)
         self.share = self.team.share(options.batch)  # this process's part of every batch
         self.train_size = examples - options.validation
@@ -80,12 +79,14 @@ class Recipe(ABC):
         self.out, self.digest, self.skipped = Path(options.out), digest, skipped
         if self.team.leads:
             output.claim(self.out, Path(options.data))
+        else:  # the first process reports for all
+            self.progress = lambda *_: None
         torch.manual_seed(options.seed)
         self.step = 0
         self.seconds = 0.0
         self._epoch = -1
 
-    # --- what a family gives ------------------------------------------------------
+    # --- what a family gives --------------------------------------------------------
 
     config: Any  # of the network; its ``to_dict`` gives JSON-able data
 
@@ -203,8 +204,7 @@ class Recipe(ABC):
         values, words = self.validate(losses)
         output.log_line(self.out, step=self.step, **values, seconds=round(self.seconds))
         self.progress(self.step, self._total(), f"{words}\n")
-        x = self.samples()
-        if x is not None:
+        if (x := self.samples()) is not None:
             output.mosaic(x, self.out / f"samples-{self.step:06d}.png")
 
     def _save(self) -> None:
@@ -240,7 +240,3 @@ class Recipe(ABC):
         return output.write_weights(
             path, tensors, family=self.family, architecture=told, about=about
         )
-
-
-def _silent(step: int, total: int, message: str) -> None:
-    """No progress, for processes other than the first, which reports for all."""

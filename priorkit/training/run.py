@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
@@ -16,15 +15,14 @@ from priorkit.io.files import require_writable
 from priorkit.registry import registry
 from priorkit.settings.options import describe_errors
 from priorkit.settings.select import resolve
+from priorkit.training.options import Progress
 
 __all__ = ["options_of", "run_trainer"]
 
 REQUIRED = ("data", "out")
 
 
-def run_trainer(
-    name: str, given: dict[str, Any], progress: Callable[[int, int, str], None] | None = None
-) -> Path | None:
+def run_trainer(name: str, given: dict[str, Any], progress: Progress | None = None) -> Path | None:
     """Train with the registered trainer ``name``; the weights file, or None if stopped early.
 
     A trainer is a function ``train(options, progress)`` whose first parameter is annotated

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
 import torch
-from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Encoder, Level
@@ -86,11 +85,12 @@ def _finding(
     left_out = ("op", "m", "start", "restarts", "resize")
     again = {k: v for k, v in settings.items() if k not in left_out}
     near = recover(y=found.y, **again, op=found.operator, start=best.z, progress=tell)
-    other = (near.x - found.truth).square().flatten(1).mean(1)
+    reached = (near.x - found.truth).square().flatten(1).mean(1)
+    represented = (best.x - found.truth).square().flatten(1).mean(1).to(found.truth)
     fitted = near.objective.clamp_min(_noise_energy(found)) + FITTED * energy(found.y)
     missed = found.objective > fitted
-    gain = torch.where(missed, (found.error - other).clamp_min(0), 0.0)
-    representation = torch.minimum(_error(best, found), found.error - gain)
+    gain = torch.where(missed, (found.error - reached).clamp_min(0), 0.0)
+    representation = torch.minimum(represented, found.error - gain)
     rest = found.error - representation - gain
     spread = float(found.error.std()) if len(found.error) > 1 else math.nan
     return Finding(
@@ -124,8 +124,3 @@ def _represented(found: Recovery, settings: dict[str, Any], tell: Any) -> Recove
     truth = found.truth.cpu().numpy()
     own |= {"start": truth} if encodes else {}
     return recover(truth, op="identity", sigma=0.0, progress=tell, **own)
-
-
-def _error(best: Recovery, found: Recovery) -> Tensor:
-    assert found.truth is not None
-    return (best.x - found.truth).square().flatten(1).mean(1).to(found.truth)

@@ -1,11 +1,9 @@
-"""The mean of several solves of one measurement, nearer to the truth than most of what it is of."""
+"""The mean of several solves of one measurement, which is nearer to the truth than most of them."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -14,10 +12,8 @@ from priorkit.errors import MismatchError
 from priorkit.interfaces import Mirror, Problem, Snapshot, Start
 from priorkit.run import run
 from priorkit.run.fit import misfits
-from priorkit.run.journal import Journal
-from priorkit.run.memory import Plan
 from priorkit.run.rows import Row
-from priorkit.run.run import Outcome, Progress
+from priorkit.run.run import Outcome, Progress, Task
 from priorkit.run.setup import Setup
 from priorkit.settings.given import GivenStart
 
@@ -27,16 +23,7 @@ __all__ = ["average"]
 APART = {"latent": 0.2, "pixel": 0.02}
 
 
-def average(
-    setup: Setup,
-    y: Tensor,
-    truth: Tensor | None,
-    progress: Progress | None,
-    planned: Plan,
-    journal: Journal | None = None,
-    *,
-    level: int = logging.INFO,
-) -> Outcome:
+def average(task: Task) -> Outcome:
     """As :func:`priorkit.run.run.solve`: ``setup.averaging`` tries of each image, and their mean.
 
     Of pictures every second try is of the mirrored picture x', left and right exchanged, from the
@@ -46,6 +33,7 @@ def average(
 
     Raises MismatchError where a start was given, or the solver can't do with A M.
     """
+    setup, b = task.setup, len(task.y)
     if isinstance(setup.start, GivenStart):
         raise MismatchError(
             "averaging makes starts of its own, and one was given.", try_="averaging=1"
@@ -53,26 +41,27 @@ def average(
     tries, mirrors = range(setup.averaging), setup.kind.has_pixels
     own = 2 if mirrors else 1
     moved = replace(setup, start=_Moved(setup.start, own))
-    turned = replace(moved, problem=_mirrored(setup)) if mirrors else moved
-    solve = partial(run.solve, level=level)
-    found = [solve(moved, y, truth, progress, planned, journal, restarts=tries[::own])]
+    mirrored = replace(moved, problem=_mirrored(setup)) if mirrors else moved
+    found = [run.solve(replace(task, setup=moved, restarts=tries[::own]))]
     if mirrors and found[0].cut is None:
-        seen = None if truth is None else truth.flip(-1)
-        watch = None if progress is None else _turning(progress, len(found[0].rows))
-        found.append(solve(turned, y, seen, watch, planned, journal, restarts=tries[1::2]))
+        turned = replace(
+            task,
+            setup=mirrored,
+            truth=None if task.truth is None else task.truth.flip(-1),
+            progress=None if task.progress is None else _turning(task.progress, len(found[0].rows)),
+            restarts=tries[1::2],
+        )
+        found.append(run.solve(turned))
         for row in found[1].rows:
             row.x = row.x.flip(-1)
-    rows = sorted(
-        (row for outcome in found for row in outcome.rows),
-        key=lambda row: (row.trace.restart, row.trace.image),
-    )
-    by_try = [rows[i : i + len(y)] for i in range(0, len(rows), len(y))]
-    best = _means(setup.problem.at(y), by_try)
+    rows = [row for outcome in found for row in outcome.rows]
+    rows.sort(key=lambda row: (row.trace.restart, row.trace.image))
+    by_try = [rows[i : i + b] for i in range(0, len(rows), b)]
+    best = _means(setup.problem.at(task.y), by_try)
     return Outcome(setup, best, rows, sum(o.seconds for o in found), found[-1].cut)
 
 
 def _mirrored(setup: Setup) -> Problem:
-    """The problem of the mirrored pictures."""
     problem = setup.problem
     operator = (problem.operator @ Mirror()).bind(problem.shape)
     mirrored = replace(problem, operator=operator)
@@ -106,21 +95,20 @@ class _Moved(Start):
 
 
 def _means(problem: Problem, tries: Sequence[Sequence[Row]]) -> list[Row]:
-    """Per image the mean of its tries, with its own misfit; of u the first try's.
-
-    The status is that of the first try that hasn't converged.
-    """
-    images = [torch.stack([row.x for row in each]).mean(0) for each in zip(*tries, strict=True)]
+    """Per image the mean of its tries, with its own misfit, the u of the first try, and the status
+    of the first that hasn't converged."""
+    by_image = list(zip(*tries, strict=True))
+    images = torch.stack([torch.stack([row.x for row in each]).mean(0) for each in by_image])
     with torch.no_grad():
-        misfit = problem.noise.misfit(problem.operator.A(torch.stack(images)), problem.y)[0]
+        misfit = problem.noise.misfit(problem.operator.A(images), problem.y)[0]
     found = []
-    for i, (x, each) in enumerate(zip(images, zip(*tries, strict=True), strict=True)):
+    for x, own, each in zip(images, misfit, by_image, strict=True):
         worst = next((row for row in each if row.status != "converged"), each[0])
         mean = replace(
             each[0],
             x=x,
             value=sum(row.value for row in each) / len(each),
-            misfit=float(misfit[i]),
+            misfit=float(own),
             expected=float("nan"),  # of a mean: less than of its parts
             outside=max(row.outside for row in each),
             status=worst.status,

@@ -22,6 +22,7 @@ from priorkit.results.recovery import Recovery, RunError
 from priorkit.run.journal import Journal, digest, opened
 from priorkit.run.measure import simulate
 from priorkit.run.memory import Plan
+from priorkit.run.run import Task
 from priorkit.run.setup import Setup
 from priorkit.settings.config import split
 from priorkit.settings.keywords import Shared
@@ -97,7 +98,9 @@ def compare(
         equal = {m: seconds or _slowest(rows, m) for m in counts}
         found = Comparison(rows, images.x, images.names, equal, interrupted, images.skipped)
         if journal is not None and out is not None:
-            journal.settle(found, out)
+            found.save(out)
+            if not found.interrupted:
+                journal.clear()
         return found
 
 
@@ -123,11 +126,12 @@ def _run(
         try:
             if row.m not in measured:  # one A, one noise: the same for everyone
                 measured[row.m] = simulate(setup, truth)
-            y = _like(measured[row.m], setup)
+            y = measured[row.m]
+            y = y.to(setup.device, setup.dtype.to_complex() if y.is_complex() else setup.dtype)
             if before is None:
                 _warm(setup)
                 watch.start()
-            row.recovery = solved(setup, y, truth, images.names, watch, planned, own)
+            row.recovery = solved(Task(setup, y, truth, images.names, planned, watch, own))
         except PriorkitError as error:
             row.reason = str(error)
             row.recovery = error.recovery if isinstance(error, RunError) else None
@@ -156,13 +160,6 @@ def _identity(
         chosen = None if setup is None else setup.settings() | record.provenance(setup)
         rows[f"{row.label}, m = {row.m}"] = chosen
     return rows | {"images": digest(images.x), "names": images.names}
-
-
-def _like(y: Tensor, setup: Setup) -> Tensor:
-    """A measurement on the device and in the precision of a contestant, complex or not."""
-    wide = setup.dtype == torch.float64
-    dtype = (torch.complex128 if wide else torch.complex64) if y.is_complex() else setup.dtype
-    return y.to(setup.device, dtype)
 
 
 def _warm(setup: Setup) -> None:

@@ -55,38 +55,38 @@ def prepare(
     whether a record says what to do.
     """
     chosen = replace(select_all(config, extra), estimated=estimated, repeated=repeated)
+    operator = chosen.selections["operator"]
     if y is None and config.op is None:  # x, and perhaps a prior
-        usual, own = registry().fallback("operator").usual, chosen.selections["operator"]
-        own.options = usual | own.options
+        operator.options = registry().fallback("operator").usual | operator.options
     pictures: Pictures | None = None
     if _leaves_prior_open(config):
         if y is None:
             pictures = load_framed(x, config.shape, config)
             shape: Shape | None = tuple(pictures.x.shape[1:])
         else:
-            built: Operator = chosen.selections["operator"].build(config.seed)
-            shape = config.shape or shape_of(y, built, config.kind)
-        chosen = _for_shape(chosen, config, extra, shape)
-    prior: Prior = chosen.selections["prior"].build(config.seed)
+            shape = config.shape or shape_of(y, operator.build(config.seed), config.kind)
+        chosen = _for_shape(chosen, extra, shape)
+    selected = chosen.selections["prior"]
+    prior: Prior = selected.build(config.seed)
     if config.kind and prior.shape and not kind_of(None, config.kind).fits(prior.shape):
         raise MismatchError(
-            f"prior {chosen.selections['prior'].name!r} is for images of shape {prior.shape}.",
+            f"{selected} is for images of shape {prior.shape}.",
             got=f"kind={config.kind!r}",
             try_="another prior",
         )
     fixed = prior.shape or config.shape
     if y is not None:
-        operator: Operator = chosen.selections["operator"].build(config.seed)
-        size = fixed or shape_of(y, operator, config.kind)
-        if isinstance(operator, Calibrated) and size is not None and real:
-            _calibrate(chosen, operator, y, size)
-            operator = chosen.selections["operator"].build(config.seed)
+        built: Operator = chosen.selections["operator"].build(config.seed)
+        size = fixed or shape_of(y, built, config.kind)
+        if isinstance(built, Calibrated) and size is not None and real:
+            _calibrate(chosen, built, y, size)
+            built = chosen.selections["operator"].build(config.seed)
         if config.range == "auto":
-            chosen = chosen.within(_shown(chosen, y, operator, size))
+            chosen = chosen.within(_shown(chosen, y, built, size))
         if config.range is not None:
             y = wide(y)
         if config.sigma == "auto" and size is not None and real:
-            chosen = _told(chosen, y, operator, size)
+            chosen = _told(chosen, y, built, size)
         setup = set_up(chosen, size, real=real)
     else:
         if pictures is None or fixed not in (None, tuple(pictures.x.shape[1:])):
@@ -104,7 +104,7 @@ def _calibrate(chosen: Selections, operator: Calibrated, y: Tensor, shape: Shape
     config, selection = chosen.config, chosen.selections["operator"]
     if y.is_complex():
         y = y.to(torch.complex128 if config.precision == "float64" else torch.complex64)
-    with blaming(f"operator {selection.name!r}"):
+    with blaming(selection):
         found = operator.calibrate(y, shape, kind_of(shape, config.kind))
     selection.becomes(found)
 
@@ -116,35 +116,36 @@ def _leaves_prior_open(config: RunConfig) -> bool:
     return config.op is not None and said == (None,) * 4 and not config.resize
 
 
-def _for_shape(
-    chosen: Selections, config: RunConfig, extra: dict[str, Any], shape: Shape | None
-) -> Selections:
+def _for_shape(chosen: Selections, extra: dict[str, Any], shape: Shape | None) -> Selections:
     """The same with the prior for any size, where a picture isn't of the fallback's."""
-    usual: Prior = chosen.selections["prior"].build(config.seed)
+    usual: Prior = chosen.selections["prior"].build(chosen.config.seed)
     other = registry().any_size("prior")
-    if (
-        other is None
-        or shape is None
-        or not kind_of(shape).bounded
-        or usual.shape in (None, tuple(shape))
-    ):
+    if other is None or shape is None or usual.shape in (None, tuple(shape)):
         return chosen
-    again = select_all(config.model_copy(update={"prior": other.name}), extra)
+    if not kind_of(shape).bounded:
+        return chosen
+    again = select_all(chosen.config.model_copy(update={"prior": other.name}), extra)
     return replace(again, estimated=chosen.estimated, repeated=chosen.repeated)
 
 
 def _shown(chosen: Selections, y: Tensor, operator: Operator, shape: Shape | None) -> Range:
     """The range that a y shows. Raises as what it calls, and for an operator that isn't linear."""
-    name = chosen.selections["operator"].name
+    selection, noise = chosen.selections["operator"], chosen.selections["noise"]
+    if not (noise.target or type(noise.instance)).same_units:
+        raise MismatchError(
+            "range='auto' takes the range from y, whose units aren't those of A x here.",
+            got=str(noise),
+            try_="range=(lo, hi)",
+        )
     if shape is None:
         raise BadInputError("The shape of the picture isn't known.", try_="shape=(1, 64, 64)")
     kind = kind_of(shape, chosen.config.kind)
-    with blaming(f"operator {name!r}"):
+    with blaming(selection):
         operator = bound_operator(operator, shape, kind)
     if not isinstance(operator, LinearOperator):
         raise MismatchError(
             "range='auto' needs a linear operator, to see what values x has.",
-            got=f"operator {name!r}",
+            got=str(selection),
             try_="no range, and x in [0, 1]",
         )
     found = span(batch(wide(y), operator, kind), operator, kind)
@@ -156,9 +157,9 @@ def _told(chosen: Selections, y: Tensor, operator: Operator, shape: Shape) -> Se
     """What was chosen, with the σ that y shows."""
     level.require_gaussian(chosen.selections["noise"])
     kind = kind_of(shape, chosen.config.kind)
-    with blaming(f"operator {chosen.selections['operator'].name!r}"):
+    with blaming(chosen.selections["operator"]):
         operator = bound_operator(operator, shape, kind)
-    level.require_picture(chosen.selections["operator"].name, operator)
+    level.require_picture(chosen.selections["operator"], operator)
     sigma = level.estimate(batch(y, operator, kind), operator)
     words = "σ estimated: %.3g. How good the result is can't be told from that."
     log.info(words, sigma)

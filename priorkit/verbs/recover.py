@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any, Unpack
-
-from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.io.pictures import astronaut, raw_from
@@ -17,8 +14,7 @@ from priorkit.results.recovery import Recovery, RunError
 from priorkit.run.journal import digest, opened
 from priorkit.run.measure import measurement, simulate
 from priorkit.run.memory import plan
-from priorkit.run.run import Progress
-from priorkit.run.setup import Setup
+from priorkit.run.run import Progress, Task
 from priorkit.settings.config import from_file, split
 from priorkit.settings.given import GivenStart
 from priorkit.settings.keywords import Settings
@@ -80,9 +76,7 @@ def recover(
     Raises :class:`~priorkit.results.recovery.RunError` where a component fails meanwhile; what was
     done until then is saved to ``out``, and is the error's ``recovery``.
     """
-    layer = (
-        from_file(Path(config)) if isinstance(config, (str, os.PathLike)) else dict(config or {})
-    )
+    layer = from_file(config) if isinstance(config, (str, os.PathLike)) else dict(config or {})
     both, extra = split(layer, settings)
     if x is None and y is None:  # what is given here goes over the config
         x, y = both.image, both.y
@@ -108,18 +102,21 @@ def recover(
             truth, measured = None, measurement(y, setup)
             names = [f"{i:04d}" for i in range(len(measured))] if len(measured) > 1 else ["image"]
             planned = plan(setup, len(measured))
+        task = Task(setup, measured, truth, names, planned, progress, journal)
         if journal is not None:
-            journal.agree(_identity(setup, measured, truth, names))
+            journal.agree(_identity(task))
         failed: RunError | None = None
         try:
-            recovery = solved(setup, measured, truth, names, progress, planned, journal)
+            recovery = solved(task)
         except RunError as error:
             failed, recovery = error, error.recovery
         recovery.sources = origins if pictures is None else pictures.sources
         if pictures is not None and pictures.skipped:
             recovery.skipped = recovery.record["skipped"] = pictures.skipped
         if journal is not None and out is not None:
-            journal.settle(recovery, out)
+            recovery.save(out)
+            if not recovery.interrupted:
+                journal.clear()
             if failed is not None:
                 kept_in = f"--resume once it is mended; what was done is in {out}"
                 raise RunError(failed.what, recovery=recovery, try_=kept_in) from failed
@@ -128,9 +125,10 @@ def recover(
         return recovery
 
 
-def _identity(setup: Setup, y: Tensor, truth: Tensor | None, names: list[str]) -> dict[str, Any]:
+def _identity(task: Task) -> dict[str, Any]:
     """What must be the same for a run to go on."""
+    setup = task.setup
     start = setup.start.value if isinstance(setup.start, GivenStart) else None
-    arrays = {"y": digest(y), "truth": digest(truth), "given start": digest(start)}
+    arrays = {"y": digest(task.y), "truth": digest(task.truth), "given start": digest(start)}
     settings = {k: v for k, v in setup.settings().items() if k not in ("image", "y")}
-    return settings | record.provenance(setup) | {"names": names} | arrays
+    return settings | record.provenance(setup) | {"names": task.names} | arrays

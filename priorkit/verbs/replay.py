@@ -13,8 +13,8 @@ from priorkit.results import record
 from priorkit.results.recovery import Recovery
 from priorkit.run.measure import measurement
 from priorkit.run.memory import plan
-from priorkit.run.run import Progress
-from priorkit.settings.config import merge
+from priorkit.run.run import Progress, Task
+from priorkit.settings.config import split
 from priorkit.verbs.prepare import prepare
 from priorkit.verbs.solved import solved
 
@@ -30,11 +30,11 @@ def replay(folder: str | os.PathLike[str], *, progress: Progress | None = None) 
     name, and WeightsError where the weights are no longer the ones that were used.
     """
     saved = read(Path(folder))
-    config = merge(saved.config)
+    config, extra = split(saved.config)
     measured = numbers(saved.y, "The saved measurement")
     real = saved.truth is None
     setup, _ = prepare(
-        None, measured, config, {}, real=real, estimated=saved.estimated, repeated=True
+        None, measured, config, extra, real=real, estimated=saved.estimated, repeated=True
     )
     record.check_inputs(saved, setup)
     truth = None
@@ -42,5 +42,5 @@ def replay(folder: str | os.PathLike[str], *, progress: Progress | None = None) 
         said = torch.from_numpy(saved.truth)
         truth = setup.units.range.inside(said).to(setup.device, setup.dtype)
     y = measurement(measured, setup)
-    planned = plan(setup, len(y))
-    return solved(setup, y, truth, saved.names, progress, planned, found=saved.weight or None)
+    task = Task(setup, y, truth, saved.names, plan(setup, len(y)), progress)
+    return solved(task, found=saved.weight or None)

@@ -5,41 +5,26 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from torch import Tensor
-
 from priorkit.results.recovery import Recovery, RunError
 from priorkit.run import run, weight
-from priorkit.run.journal import Journal
-from priorkit.run.memory import Plan
-from priorkit.run.run import Progress, Solve
-from priorkit.run.setup import Setup
+from priorkit.run.run import Solve, Task
 from priorkit.verbs.average import average
 
 __all__ = ["solved"]
 
 
-def solved(
-    setup: Setup,
-    y: Tensor,
-    truth: Tensor | None,
-    names: list[str],
-    progress: Progress | None,
-    planned: Plan,
-    journal: Journal | None = None,
-    *,
-    found: dict[str, Any] | None = None,
-) -> Recovery:
-    """The recovery of y (B, *y_shape): averaged where that was asked for, at the γ that follows
-    from a rule where one was given; what such a rule ``found`` besides γ may be known already.
+def solved(task: Task, *, found: dict[str, Any] | None = None) -> Recovery:
+    """The recovery of y: averaged where that was asked for, at the γ that follows from a rule where
+    one was given; what such a rule ``found`` besides γ may be known already.
 
     Raises RunError where a component failed meanwhile; what was done is its ``recovery``.
     """
-    solve: Solve = average if setup.averaging > 1 else run.solve
-    if setup.by_rule:
-        outcome = weight.search(solve, setup, y, truth, progress, planned, journal)
+    solve: Solve = average if task.setup.averaging > 1 else run.solve
+    if task.setup.by_rule:
+        outcome = weight.search(solve, task)
     else:
-        outcome = replace(solve(setup, y, truth, progress, planned, journal), weight=found)
-    recovery = Recovery.of(outcome, y, truth, names)
+        outcome = replace(solve(task), weight=found)
+    recovery = Recovery(outcome, task)
     if outcome.failure is not None:
         raise RunError(outcome.failure, recovery=recovery) from outcome.cut
     return recovery
