@@ -78,7 +78,9 @@ def held(
         if isinstance(format, Writable):
             header = format.header(path, part)
     axes = tuple(axis for axis in part.axes if axis not in at)
-    found = Held(path, numbers(values, str(path)), axes, part.told or not whole, part.opacity)
+    found = Held(
+        path, numbers(values, str(path)), axes, part.told or not (whole or any_), part.opacity
+    )
     if not isinstance(format, Writable) or not {"row", "column"} <= set(axes):
         return found
     size = (part.extent("row"), part.extent("column"))
