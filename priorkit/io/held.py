@@ -31,6 +31,7 @@ class Held:
     """
 
     path: Path
+    dataset: str
     numbers: Tensor
     axes: tuple[str, ...]
     told: bool = True
@@ -78,9 +79,8 @@ def held(
         if isinstance(format, Writable):
             header = format.header(path, part)
     axes = tuple(axis for axis in part.axes if axis not in at)
-    found = Held(
-        path, numbers(values, str(path)), axes, part.told or not (whole or any_), part.opacity
-    )
+    told = part.told or not (whole or any_)
+    found = Held(path, part.name, numbers(values, str(path)), axes, told, part.opacity)
     if not isinstance(format, Writable) or not {"row", "column"} <= set(axes):
         return found
     size = (part.extent("row"), part.extent("column"))

@@ -136,7 +136,8 @@ def require_clear(found: Held, shape: tuple[int, ...] | None) -> None:
     raise BadInputError(
         f"{found.path} holds an array of {dimensions(given)}: {count} slices of "
         f"{dimensions(sides)}, or a picture of as many channels.",
-        try_=f"{found.path}::{along}={count // 2}, kind='volume', or shape={channels}",
+        try_=f"{found.path}::dataset={found.dataset},{along}={count // 2}, kind='volume', or "
+        f"shape={channels}",
     )
 
 

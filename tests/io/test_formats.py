@@ -124,7 +124,7 @@ def test_slices_of_a_scan(nifti):
     assert np.allclose(volume.range.outside(volume.x[0, 0]), expected, atol=1e-3)
     with pytest.raises(BadInputError, match=r"holds 5 slices, counted from 0. Got slice=5. Try"):
         pictures.load(f"{nifti}::slice=5")
-    with pytest.raises(BadInputError, match="picks nothing|holds no dataset 'kspace'"):
+    with pytest.raises(BadInputError, match="holds no dataset 'kspace'"):
         pictures.load(f"{nifti}::dataset=kspace,slice=1")
 
 
@@ -313,7 +313,7 @@ def test_a_name_with_colons_is_a_name(tmp_path):
     for wrong in ("slice=-1", "slice=", "slice=1,slice=2", "slice=1.5", "frame=²", "x"):
         with pytest.raises(BadInputError, match="After '::' come"):
             pictures.load(f"{sample('rtdose.dcm')}::{wrong}")
-    with pytest.raises(BadInputError, match="There is no file .*nowhere.nii"):
+    with pytest.raises(BadInputError, match=r"There is no file .*nowhere.nii"):
         pictures.load(tmp_path / "nowhere.nii::slice=3")
     for source, many in ((values, "a ndarray"), (tmp_path / "a::slice=3.npy", "npy")):
         with pytest.raises(BadInputError, match=rf"pick from a file .*{many}.* Got slice=1"):
@@ -323,7 +323,7 @@ def test_a_name_with_colons_is_a_name(tmp_path):
 
 
 def test_a_folder_of_slices(tmp_path):
-    """As a folder of pictures, or as a volume in the order in which they lie, whatever the names."""
+    """As a folder of pictures, or as a volume in the order in which they lie."""
     file = pydicom.dcmread(sample("MR_small.dcm"))
     positions = {"b": 0.0, "a.dcm": 5.0, "c.dcm": 2.5}
     for name, z in positions.items():
