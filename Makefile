@@ -11,7 +11,7 @@ venv: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check \
-		--constraint constraints.txt --editable '.[test,bm3d,cuda,app,studies]'
+		--constraint constraints.txt --editable '.[test,bm3d,cuda,app,studies,formats]'
 	touch $@
 
 demo: venv

@@ -140,7 +140,7 @@ def _ends(x: Tensor) -> tuple[float, float]:
 
 def _span(x: Tensor) -> str:
     low, high = _ends(x)
-    return f"values from {low:.4g} to {high:.4g}"
+    return f"values from {low:.6g} to {high:.6g}"
 
 
 def _question_depth(x: Tensor) -> None:

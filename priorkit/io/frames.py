@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from priorkit.errors import BadInputError, PriorkitError
@@ -63,9 +63,15 @@ def open_stack(path: Path, pick: Pick) -> Tensor:
 def depth(path: Path) -> DeepPng | Tiff | None:
     """What reads the numbers of a picture file that Pillow would change; None of all others.
     Raises BadInputError as :func:`open_frame`."""
-    with _opened(path) as file:
-        _require_small(file, path, (1, 1, 1), 1)
-        return deep_format(file)
+    try:
+        with _opened(path) as file:
+            _require_small(file, path, (1, 1, 1), 1)
+            return deep_format(file)
+    except BadInputError as error:
+        unknown = isinstance(error.__cause__, UnidentifiedImageError)  # as TIFF of 64 bits is
+        if unknown and path.name.lower().endswith(Tiff.suffixes):
+            return Tiff()
+        raise
 
 
 @contextmanager

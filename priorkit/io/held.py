@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ class Held:
     """
 
     path: Path
+    dataset: str
     numbers: Tensor
     axes: tuple[str, ...]
     told: bool = True
@@ -78,7 +80,8 @@ def held(
         if isinstance(format, Writable):
             header = format.header(path, part)
     axes = tuple(axis for axis in part.axes if axis not in at)
-    found = Held(path, numbers(values, str(path)), axes, part.told or not whole, part.opacity)
+    told = part.told or not (whole or any_)
+    found = Held(path, part.name, numbers(values, str(path)), axes, told, part.opacity)
     if not isinstance(format, Writable) or not {"row", "column"} <= set(axes):
         return found
     size = (part.extent("row"), part.extent("column"))
@@ -150,12 +153,27 @@ def _dataset(path: Path, parts: list[Part], pick: Pick, any_: bool) -> Part:
 
 
 @contextmanager
+def _quiet(package: str) -> Iterator[None]:
+    """A block in which a library says nothing of what it mends: what it gives is checked."""
+    loggers = [logging.getLogger(name) for name in (package, f"{package}.global")]
+    before = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, before, strict=True):
+                logger.setLevel(level)
+
+
+@contextmanager
 def telling(path: Path, format: Format) -> Iterator[None]:
     """A block that reads a file: whatever its library raises becomes one line that names it."""
     try:
         what = f"{format.title[0].upper()}{format.title[1:]} needs"
-        with needed(format.package, what, "formats"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what they mend; the numbers are checked
+        with needed(format.package, what, "formats"), _quiet(format.package):
             yield
     except PriorkitError:
         raise

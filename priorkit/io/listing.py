@@ -9,7 +9,7 @@ from priorkit.errors import BadInputError
 from priorkit.io import formats
 from priorkit.io.formats import Dicom, format_of
 
-__all__ = ["SUFFIXES", "images_in", "is_dicom", "is_folder", "is_image", "text"]
+__all__ = ["PICTURES", "images_in", "is_dicom", "is_folder", "is_image", "text"]
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 SUFFIXES = (*PICTURES, *formats.SUFFIXES)

@@ -32,7 +32,7 @@ __all__ = [
 log = logging.getLogger("priorkit")
 
 TIFF = (".tif", ".tiff")
-FEW = (1, 3, 4)  # channels that an array of three axes is known by
+FEW = (1, 3, 4)  # channels that an array whose last axis has as many is a picture of
 
 
 def picture_in(
@@ -49,7 +49,7 @@ def picture_in(
         x = framed(open_frame(path, shape, pick, scaling), None, PLAIN)
         return x, _of_pillow(path, x) if path.suffix.lower() in TIFF else None
     found = held(path, format, pick)
-    if not found.told or found.numbers.is_complex():
+    if found.numbers.is_complex() or not (found.told or found.numbers.ndim == 2):
         return found
     source = found.source
     if source is not None and shape is not None:
@@ -126,7 +126,8 @@ def require_clear(found: Held, shape: tuple[int, ...] | None) -> None:
     """Raise BadInputError for an array of three axes or more that could be slices, or channels of
     one picture, where neither its shape nor anybody tells which."""
     given = tuple(found.numbers.shape)
-    if shape is not None or found.told or (len(given) == 3 and {given[0], given[-1]} & {*FEW}):
+    clear = len(given) < 3 or (len(given) == 3 and (given[0] == 1 or given[-1] in FEW))
+    if shape is not None or found.told or clear:
         return
     along = "slice" if "slice" in found.axes else "frame"
     count = given[found.axes.index(along)] if along in found.axes else 1
@@ -135,7 +136,8 @@ def require_clear(found: Held, shape: tuple[int, ...] | None) -> None:
     raise BadInputError(
         f"{found.path} holds an array of {dimensions(given)}: {count} slices of "
         f"{dimensions(sides)}, or a picture of as many channels.",
-        try_=f"{found.path}::{along}={count // 2}, kind='volume', or shape={channels}",
+        try_=f"{found.path}::dataset={found.dataset},{along}={count // 2}, kind='volume', or "
+        f"shape={channels}",
     )
 
 

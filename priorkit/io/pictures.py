@@ -22,7 +22,7 @@ from priorkit.io.files import distinct
 from priorkit.io.formats import format_of
 from priorkit.io.frames import frame
 from priorkit.io.held import Held
-from priorkit.io.listing import SUFFIXES, images_in, is_dicom, is_folder, is_image, text
+from priorkit.io.listing import PICTURES, images_in, is_dicom, is_folder, is_image, text
 from priorkit.io.of_kind import images_of, refuse_picture, require_signal
 from priorkit.io.opening import (
     array_in,
@@ -281,7 +281,7 @@ def _from_folder(folder: Path, shape: Shaped, how: _How) -> Pictures:
     parts = []
     skipped = {
         text(path.name): f"{path.suffix} files are not read out of a folder. "
-        f"Try: {', '.join(SUFFIXES)}"
+        f"Try: {', '.join(PICTURES)}"
         for path in others
     }
     errors = []

@@ -81,6 +81,8 @@ class Source:
 
     def _write(self, place: Path, values: np.ndarray, header: object, geometry: Geometry) -> None:
         path = place.with_name(place.name + self.format.suffix)
+        if path.exists():  # all the bands of a spectrum, or the slices of a volume
+            return
         try:
             data = self.format.encode(values, header, geometry)
         except Exception as error:  # an odd header

@@ -43,8 +43,9 @@ def write(recovery: Recovered, folder: Path, place: Path) -> None:
 def _write_like_sources(recovery: Recovered, folder: Path) -> None:
     """Each recovery in the format of the file that it came from, with its geometry, where the
     format has one; a y that isn't an image has no place in one."""
-    sources, x = recovery.sources, recovery.x
-    if len(sources) != len(x):
+    sources, x, operator = recovery.sources, recovery.x, recovery.operator
+    measured = recovery.truth is None and operator.shape_from(operator.y_shape) is None
+    if len(sources) != len(x) or measured:
         return
     for name, image, source in zip(file_names(recovery.names), x, sources, strict=True):
         if source is not None:

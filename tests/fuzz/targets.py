@@ -3,7 +3,7 @@
 Inputs are written to the folder first; then, in ``guarded``, only ``out`` in it may be written to.
 """
 
-from tests.fuzz import files, objects, runs
+from tests.fuzz import files, instruments, objects, runs
 
 __all__ = ["TARGETS"]
 
@@ -14,6 +14,7 @@ TARGETS = {
     "npy": (files.npy, 10),
     "arrays": (files.arrays, 15),
     "pictures": (files.picture_files, 15),
+    "instruments": (instruments.instruments, 15),
     "config": (runs.config, 8),
     "records": (runs.records, 4),
     "zips": (files.zips, 6),

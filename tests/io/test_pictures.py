@@ -134,15 +134,19 @@ def test_signals(values, shape):
 @pytest.mark.parametrize(
     ("low", "high", "hint"),
     [
-        (0, 255, r"Try: x / 255$"),
-        (0, 1000, r"x / 1023 \(10 bits\), or x / x.max\(\)$"),
-        (0, 4095, r"x / 4095 \(12 bits\), or x / x.max\(\)$"),
-        (0, 16383, r"x / 16383 \(14 bits\)"),
-        (0, 65535, r"x / 65535 \(16 bits\)"),
-        (0, 1e6, r"Try: x / x.max\(\)$"),
-        (0, 1.5, r"Try: x.clip\(0, 1\)$"),
-        (-1, 1, r"Try: \(x \+ 1\) / 2$"),
-        (-1000, 3000, r"Try: \(x - x.min\(\)\) / \(x.max\(\) - x.min\(\)\)$"),
+        (0, 255, r"Try: range=\(0, 255\), or x / 255$"),
+        (0, 1000, r"range=\(0, 1023\), or x / 1023 \(10 bits\), or x / x.max\(\)$"),
+        (0, 4095, r"range=\(0, 4095\), or x / 4095 \(12 bits\), or x / x.max\(\)$"),
+        (0, 16383, r"range=\(0, 16383\), or x / 16383 \(14 bits\)"),
+        (0, 65535, r"range=\(0, 65535\), or x / 65535 \(16 bits\)"),
+        (0, 1e6, r"Try: range=\(0, 1e\+06\), or x / x.max\(\)$"),
+        (0, 1.5, r"Try: range=\(0, 1.5\), or x.clip\(0, 1\)$"),
+        (-1, 1, r"Try: range=\(-1, 1\), or \(x \+ 1\) / 2$"),
+        (
+            -1000,
+            3000,
+            r"Try: range=\(-1000, 3000\), or \(x - x.min\(\)\) / \(x.max\(\) - x.min\(\)\)$",
+        ),
     ],
 )
 def test_how_to_bring_values_to_the_range(low, high, hint):
@@ -150,8 +154,10 @@ def test_how_to_bring_values_to_the_range(low, high, hint):
     x = np.linspace(low, high, 64).reshape(8, 8)
     with pytest.raises(BadInputError, match=hint) as caught:
         pictures.load(x)
-    tried = caught.value.try_.split(" (1")[0].split(", or")[0]
-    assert pictures.load(eval(tried, {"x": x})).x.min() >= 0
+    ranged, tried = caught.value.try_.split(", or ")[:2]
+    assert pictures.load(eval(tried.split(" (1")[0], {"x": x})).x.min() >= 0
+    found = pictures.load(x, range=eval(ranged.removeprefix("range=")))
+    assert 0 <= float(found.x.min()) <= float(found.x.max()) <= 1
 
 
 def test_what_a_folder_holds_besides_is_told(tmp_path, caplog):
@@ -166,7 +172,7 @@ def test_what_a_folder_holds_besides_is_told(tmp_path, caplog):
     assert found.names == ["a"]
     assert sorted(found.skipped) == ["b.gif", "c.PPM", "d.heic", "e.tif"]
     assert "Left out: b.gif: .gif files are not read out of a folder" in caplog.text
-    assert "Left out: e.tif: Pictures need 8 or 16 bits per channel" in caplog.text
+    assert "Got int32, values from 70000 to 70000. Try: range=" in caplog.text
     assert pictures.load(tmp_path / "b.gif").x.shape == (1, 3, 30, 40)  # by itself it is read
     (tmp_path / "a.png").unlink()
     (tmp_path / "e.tif").unlink()

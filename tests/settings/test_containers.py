@@ -242,7 +242,7 @@ def test_whole_numbers_of_other_types_are_no_brightness():
     """int32 up to 255 isn't uint8: it is refused rather than guessed, in y as in x."""
     whole = ramp("i4", 255)
     for roles in ({"x": whole}, {"y": whole}, {"x": ramp("f4", 1), "start": whole}):
-        with pytest.raises(BadInputError, match=r"uint16, or float in \[0, 1\]. Got int32. Try"):
+        with pytest.raises(BadInputError, match=r"or float in \[0, 1\], .* Got int32, values"):
             run(op="identity", **roles)
     for roles in ({"x": Image.fromarray(whole[0])}, {"y": Image.fromarray(whole[0])}):
         with pytest.raises(BadInputError, match="Got mode I, whole numbers of 32 bits"):

@@ -29,7 +29,7 @@ class Hdf5(Format):
 
     def parts(self, path: Path) -> list[Part]:
         return [
-            Part(name, shape, dtype, _axes(len(shape)), told=len(shape) < 3)
+            Part(name, shape, dtype, _axes(len(shape)), told=False)
             for name, (shape, dtype) in of_hdf5(path).items()
         ]
 

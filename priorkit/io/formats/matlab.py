@@ -42,7 +42,7 @@ class Matlab(Format):
                 if kind in TYPES
             }
         return [
-            Part(name, shape, dtype, AXES[: len(shape)], told=len(shape) < 3)
+            Part(name, shape, dtype, AXES[: len(shape)], told=False)
             for name, (shape, dtype) in found.items()
             if len(shape) <= len(AXES)
         ]

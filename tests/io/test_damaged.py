@@ -1,0 +1,112 @@
+"""Files of instruments that are damaged, or promise much: one line, before memory is taken."""
+
+import struct
+from pathlib import Path
+
+import h5py
+import nibabel
+import numpy as np
+import pydicom
+import pytest
+import scipy.io
+import tifffile
+from astropy.io import fits
+from pydicom.data import get_testdata_file
+
+from priorkit.errors import BadInputError
+from priorkit.io import pictures
+from tests.bad_files import one_line
+from tests.fuzz.case import warm
+from tests.fuzz.guard import guarded
+from tests.fuzz.instruments import sound
+
+NAMES = {
+    "a.nii": "a NIfTI file",
+    "a.nii.gz": "a NIfTI file",
+    "a.h5": "an HDF5 file",
+    "a.mat": "a MATLAB file",
+    "a.fits": "a FITS file",
+    "a.tif": "a TIFF file",
+    "MR_small_RLE.dcm": "a DICOM file",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("how", ["half", "words", "empty"])
+def test_a_damaged_file_is_one_line(tmp_path, name, how, capfd):
+    """It names the file and what is wrong, and the libraries say nothing of their own."""
+    data = sound(name)
+    path = tmp_path / name
+    path.write_bytes({"half": data[: len(data) * 2 // 5], "words": b"no file", "empty": b""}[how])
+    for read in (pictures.load, lambda source: pictures.raw(source, "y")):
+        with pytest.raises(BadInputError) as caught:
+            read(f"{path}::slice=3" if name != "MR_small_RLE.dcm" else path)
+        said = one_line(caught.value)
+        assert str(path) in said
+        assert f"is not {NAMES[name]} that can be read. Got" in said or "holds no array" in said
+    assert capfd.readouterr().err == ""
+
+
+def test_a_folder_leaves_out_what_is_damaged(tmp_path, caplog):
+    path = Path(get_testdata_file("MR_small.dcm", download=False))
+    (tmp_path / "a.dcm").write_bytes(path.read_bytes())
+    (tmp_path / "b.dcm").write_bytes(path.read_bytes()[:9000])
+    found = pictures.load(tmp_path, range=(0, 3000))
+    assert found.names == ["a"]
+    assert list(found.skipped) == ["b.dcm"]
+    assert "Left out: b.dcm" in caplog.text
+
+
+def immense(name, path):
+    """A small file whose header promises ten billion numbers, or a thousand million."""
+    side = 100_000
+    if name == "nii":
+        image = nibabel.Nifti2Image(np.zeros((2, 2), "f4"), np.eye(4))
+        image.to_filename(path)
+        data = bytearray(path.read_bytes())
+        data[16:40] = struct.pack("<3q", 2, side, side)
+        path.write_bytes(data)
+    elif name == "h5":
+        with h5py.File(path, "w") as file:
+            file.create_dataset("x", (side, side), "f4", chunks=True)  # nothing of it is stored
+    elif name == "mat":
+        scipy.io.savemat(path, {"x": np.zeros((2, 2))})
+        data = path.read_bytes().replace(struct.pack("<2i", 2, 2), struct.pack("<2i", side, side))
+        path.write_bytes(data)
+    elif name == "fits":
+        fits.PrimaryHDU(np.zeros((2, 2), "f4")).writeto(path)
+        data = path.read_bytes()
+        for card in (b"NAXIS1  = ", b"NAXIS2  = "):
+            data = data.replace(card + b"2".rjust(20), card + str(side).encode().rjust(20))
+        path.write_bytes(data)
+    elif name == "tif":
+        tifffile.imwrite(path, np.zeros((2, 2), "i4"))
+        data = bytearray(path.read_bytes())
+        for tag in (256, 257):
+            kinds = [struct.pack("<HHI", tag, kind, 1) for kind in (3, 4)]
+            place = max(data.find(kind) for kind in kinds)
+            assert place > 0
+            data[place : place + 12] = struct.pack("<HHII", tag, 4, 1, side)
+        path.write_bytes(data)
+    else:
+        file = pydicom.dcmread(get_testdata_file("MR_small_RLE.dcm", download=False))
+        file.Rows = file.Columns = 65535
+        file.save_as(path)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["nii", "h5", "mat", "fits", "tif", "dcm"])
+def test_what_a_header_promises_is_refused_undecoded(tmp_path, name):
+    path = tmp_path / f"a.{name}"
+    immense(name, path)
+    warm()
+    with guarded(tmp_path / "out"), pytest.raises(BadInputError) as caught:
+        pictures.load(path)
+    said = one_line(caught.value)
+    assert "more than 50 million" in said or "ends before the numbers" in said
+
+
+def test_objects_of_matlab_are_left_alone(tmp_path):
+    scipy.io.savemat(tmp_path / "a.mat", {"c": np.array([{"a": 1}], object), "s": {"x": 1.0}})
+    with pytest.raises(BadInputError, match="holds no array of numbers"):
+        pictures.load(tmp_path / "a.mat")
