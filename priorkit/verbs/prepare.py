@@ -71,9 +71,8 @@ def prepare(
         operator: Operator = chosen.selections["operator"].build(config.seed)
         size = fixed or shape_of(y, operator, config.kind)
         if isinstance(operator, Calibrated) and size is not None and real:
-            _calibrate(chosen, operator, y, size)
+            operator = _calibrated(chosen, operator, y, size)
         if config.sigma == "auto" and size is not None and real:
-            operator = chosen.selections["operator"].build(config.seed)
             chosen = _told(chosen, y, operator, size)
         setup = set_up(chosen, size, real=real)
     else:
@@ -85,14 +84,17 @@ def prepare(
     return setup, pictures
 
 
-def _calibrate(chosen: Selections, operator: Calibrated, y: Tensor, shape: Shape) -> None:
-    """Let the operator that was chosen learn from y, in the precision in which y is kept."""
-    config, selection = chosen.config, chosen.selections["operator"]
+def _calibrated(chosen: Selections, operator: Calibrated, y: Tensor, shape: Shape) -> Operator:
+    """The operator that was chosen with what it learns from y, in the precision of the run; it is
+    what the selection then builds."""
     if y.is_complex():
-        y = y.to(torch.complex128 if config.precision == "float64" else torch.complex64)
+        wide = chosen.config.precision == "float64"
+        y = y.to(torch.complex128 if wide else torch.complex64)
+    selection = chosen.selections["operator"]
     with blaming(f"operator {selection.name!r}"):
-        found = operator.calibrate(y, shape, kind_of(shape, config.kind))
+        found = operator.calibrate(y, shape, kind_of(shape, chosen.config.kind))
     selection.becomes(found)
+    return found
 
 
 def _leaves_prior_open(config: RunConfig) -> bool:
