@@ -7,10 +7,10 @@ Objects are the head of ellipses of ``examples/scanner.py``, and slices of a fol
 magnitudes (which needs pydicom), the middle ones by name. Each gets a smooth phase and is measured
 on a grid that is finer than the image's, by loops of wire, with noise of σ = 0.01; a third of the
 measured columns, and at least eight, are in the middle, the others at random. What recovers it has
-the spectrum alone: the mask is where it isn't 0, and maps come from its middle. Truth is the root of
-the sum of squares of all coils without noise; scores are the means of those of sizes, as fastMRI
-counts them. A row is one object, acceleration and method. γ was chosen on the slice 0067, which
-isn't measured here, at four-fold.
+the spectrum alone: the mask is where it isn't 0, and maps come from its middle. Truth is the root
+of the sum of squares of all coils without noise; scores are the means of those of sizes, as fastMRI
+counts them. A row is one object, acceleration and method. γ was chosen on another
+slice, the fourth from the middle, at four-fold.
 """
 
 from __future__ import annotations

@@ -82,8 +82,9 @@ class Mask(Calibrated, LinearOperator):
         22 to 40 of 64 at 0.3; in a volume a box, in a signal a gap), "random" (that fraction of
         the pixels is missing, the same in all channels), "left" (that half or fraction is
         missing), "bottom" (likewise, of pictures and volumes), "outliers" (pixels of a y that was
-        measured which are 0, or which no noise explains, as where cosmic rays struck), or an array, or for pictures a
-        picture file, whose bright pixels (≥ ½) are seen unless ``missing`` says otherwise
+        measured which are 0, or which no noise explains, as where cosmic rays struck), or an
+        array, or for pictures a picture file, whose bright pixels (≥ ½) are seen unless
+        ``missing`` says otherwise
     missing : which pixels of a mask painted in a picture file are missing: "dark" ones, "white",
         "transparent", "painted" (all that isn't transparent), or those of a colour, "red" or
         "#ff0000", to within a quarter of the way to any other

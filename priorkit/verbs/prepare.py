@@ -79,8 +79,7 @@ def prepare(
         built: Operator = chosen.selections["operator"].build(config.seed)
         size = fixed or shape_of(y, built, config.kind)
         if isinstance(built, Calibrated) and size is not None and real:
-            _calibrate(chosen, built, y, size)
-            built = chosen.selections["operator"].build(config.seed)
+            built = _calibrated(chosen, built, y, size)
         if config.range == "auto":
             chosen = chosen.within(_shown(chosen, y, built, size))
         if config.range is not None:
@@ -99,14 +98,17 @@ def prepare(
     return setup, pictures
 
 
-def _calibrate(chosen: Selections, operator: Calibrated, y: Tensor, shape: Shape) -> None:
-    """Let the operator that was chosen learn from y, in the precision in which y is kept."""
-    config, selection = chosen.config, chosen.selections["operator"]
+def _calibrated(chosen: Selections, operator: Calibrated, y: Tensor, shape: Shape) -> Operator:
+    """The operator that was chosen with what it learns from y, in the precision of the run; it is
+    what the selection then builds."""
     if y.is_complex():
-        y = y.to(torch.complex128 if config.precision == "float64" else torch.complex64)
+        precise = chosen.config.precision == "float64"
+        y = y.to(torch.complex128 if precise else torch.complex64)
+    selection = chosen.selections["operator"]
     with blaming(selection):
-        found = operator.calibrate(y, shape, kind_of(shape, config.kind))
+        found = operator.calibrate(y, shape, kind_of(shape, chosen.config.kind))
     selection.becomes(found)
+    return found
 
 
 def _leaves_prior_open(config: RunConfig) -> bool:
