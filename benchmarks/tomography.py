@@ -1,4 +1,4 @@
-"""Low-dose tomography of the chest: filtered back-projection beside what recover makes of the counts.
+"""Low-dose tomography of the chest: filtered back-projection, and what recover makes of counts.
 
     python benchmarks/tomography.py --data FOLDER [--slices 2] [--side 256] [--angles 60 180] …
 
@@ -141,7 +141,8 @@ def row(name: str, scans: list[Scan]) -> str:
         scores.append([float(psnr(x, truth)), float(ssim(x, truth)), float(off)])
     seconds = (time.perf_counter() - started) / len(scans)
     decibels, similar, off = np.mean(scores, 0)
-    return f"| {scans[0].angles} | {name} | {decibels:.2f} | {similar:.3f} | {off:.0f} | {seconds:.0f} |"
+    told = f"{decibels:.2f} | {similar:.3f} | {off:.0f} | {seconds:.0f}"
+    return f"| {scans[0].angles} | {name} | {told} |"
 
 
 if __name__ == "__main__":

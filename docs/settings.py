@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import types
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -70,11 +71,14 @@ def options() -> dict[str, str]:
                 if name not in entry.preset and name not in RunConfig.model_fields:
                     found.setdefault(name, set()).add(words(field.annotation))
     return {
-        name: "Any"
-        if "Any" in kinds
-        else " | ".join(dict.fromkeys(" | ".join(sorted(kinds)).split(" | ")))
+        name: "Any" if "Any" in kinds else _united(" | ".join(sorted(kinds)).split(" | "))
         for name, kinds in sorted(found.items())
     }
+
+
+def _united(parts: Iterable[str]) -> str:
+    """A union, None last: equal unions share one order, that of whichever was made first."""
+    return " | ".join(dict.fromkeys(sorted(parts, key="None".__eq__)))
 
 
 def words(annotation: Any) -> str:
@@ -82,9 +86,8 @@ def words(annotation: Any) -> str:
     if get_origin(annotation) is Annotated:
         return words(get_args(annotation)[0])
     if get_origin(annotation) in (Union, types.UnionType):
-        # None last: equal unions share one order, that of whichever was made first.
-        parts = sorted((words(part) for part in get_args(annotation)), key="None".__eq__)
-        return "Any" if "Any" in parts else " | ".join(dict.fromkeys(parts))
+        parts = [words(part) for part in get_args(annotation)]
+        return "Any" if "Any" in parts else _united(parts)
     if get_origin(annotation) is Literal:
         return f"Literal[{', '.join(repr(value) for value in get_args(annotation))}]"
     if get_origin(annotation) in (list, tuple):

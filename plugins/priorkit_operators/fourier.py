@@ -247,7 +247,8 @@ class Fourier(Calibrated, LinearOperator):
                 )
             return None
         if tuple(given.shape[1:]) == field and self._within is not None:
-            return given[(..., *self._within)]
+            whole: list[Any] = [..., *self._within]
+            return given[tuple(whole)]
         if tuple(given.shape[1:]) != sides:
             raise BadInputError(
                 f"Sensitivity maps must be (coils, {', '.join(map(str, sides))}).",

@@ -33,11 +33,11 @@ class Recovery(Recovered):
         name); beside it ``NAME.tiff``, of spectra all bands and of volumes all slices, as pages of
         float32, and where ``range`` was given of every picture, in the user's units, and of a file
         of an instrument ``NAME`` in its format; ``grid.png``; ``report.html``; ``config.toml``,
-        which starts a run with the same inputs and settings; ``trace.json``; ``y.npy``, ``x.npy``, and where there are any
-        ``z.npy``, ``truth.npy``, ``start.npy`` and, of draws, ``spread.npy`` and ``samples.npy``;
-        ``record.json``; and ``manifest.json``, a list of these. An earlier run in the folder is
-        replaced in one step; files that others added to it stay. Raises BadInputError where the
-        folder can't be written, or holds files and isn't priorkit's.
+        which starts a run with the same inputs and settings; ``trace.json``; ``y.npy``, ``x.npy``,
+        and where there are any ``z.npy``, ``truth.npy``, ``start.npy`` and, of draws,
+        ``spread.npy`` and ``samples.npy``; ``record.json``; and ``manifest.json``, a list of these.
+        An earlier run in the folder is replaced in one step; files that others added to it stay.
+        Raises BadInputError where the folder can't be written, or holds files and isn't priorkit's.
         """
         place = Path(folder)
         with replacing(place) as stage:
