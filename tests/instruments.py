@@ -166,13 +166,13 @@ def cube(folder: Path):
 
 def scratched(folder: Path):
     """A photograph with scratches painted over in red."""
-    truth = data.astronaut()[20:116, 170:266]
+    truth = data.chelsea()[60:156, 120:216]
     painted = truth.copy()
     for k in range(5):
         rows = np.arange(96)
         columns = np.clip(10 + 18 * k + (rows * (k - 2)) // 6, 0, 93)
-        for width in range(3):
-            painted[rows, columns + width] = (255, 0, 0)
+        for width in range(5):
+            painted[rows, np.clip(columns + width, 0, 95)] = (255, 0, 0)
     Image.fromarray(painted).save(folder / "scratched.png")
     hole = (painted == (255, 0, 0)).all(-1)
     plain = restoration.inpaint_biharmonic(painted / 255, hole, channel_axis=-1)
@@ -208,10 +208,10 @@ def micrograph(folder: Path):
     """A microscope's picture of cells, 12 bits in a TIFF of 16, with noise."""
     import tifffile
 
-    truth = gaussian_filter(data.cell()[200:328, 200:328].astype(float), 1) * 12
-    noisy = np.clip(truth + 150 * RNG(0).standard_normal(truth.shape), 0, 4095)
+    truth = 500 + gaussian_filter(data.cell()[200:328, 200:328].astype(float), 1) * 12
+    noisy = np.clip(truth + 60 * RNG(0).standard_normal(truth.shape), 0, 4095)
     tifffile.imwrite(folder / "cells.tif", noisy.round().astype(np.uint16))
-    return truth, chambolle(noisy, 150)
+    return truth, chambolle(noisy, 60)
 
 
 def signal(folder: Path):
