@@ -110,7 +110,8 @@ def _smoothed(v: Tensor) -> Tensor:
     """Complex pictures convolved with a Gaussian of ``WIDTH`` pixels, periodic at the border."""
     rows, columns = (torch.fft.fftfreq(side, device=v.device).to(v.real) for side in v.shape[-2:])
     passed = (-2 * (math.pi * WIDTH) ** 2 * (rows[:, None] ** 2 + columns**2)).exp()
-    return torch.fft.ifft2(torch.fft.fft2(v) * passed)
+    smooth: Tensor = torch.fft.ifft2(torch.fft.fft2(v) * passed)
+    return smooth
 
 
 def bound_prior(prior: Prior, shape: Shape, kind: Kind | None = None) -> Prior:

@@ -27,12 +27,12 @@ class Shared(TypedDict, total=False):
     penalty: Component
     solver: Component
     start: Component
-    acceleration: float
+    acceleration: float | None
     angle: float
     angles: int | Sequence[float]
     basis: Literal["dct", "wavelet"]
     boundary: Literal["valid", "reflect", "edge", "wrap", "zero"]
-    centre: float
+    centre: float | None
     cg_steps: int
     channels: int
     coils: int
@@ -46,6 +46,7 @@ class Shared(TypedDict, total=False):
     epsilon: float
     estimate: bool | None
     factor: int
+    field: Sequence[int] | None
     fill: Literal["mean", "noise", "neighbours", "smooth"]
     finer: bool | None
     fraction: float | None
@@ -63,9 +64,10 @@ class Shared(TypedDict, total=False):
     mean: float
     mirrored: bool | None
     norm: float
+    origin: Literal["corner", "centre"] | None
     path: Any
     patience: int
-    pattern: Literal["lines", "random", "radial"]
+    pattern: Literal["lines", "random", "radial"] | None
     physics: Any
     probes: int
     rate: float
