@@ -247,8 +247,7 @@ class Fourier(Calibrated, LinearOperator):
                 )
             return None
         if tuple(given.shape[1:]) == field and self._within is not None:
-            whole: list[Any] = [..., *self._within]
-            return given[tuple(whole)]
+            return given[(..., *self._within)]
         if tuple(given.shape[1:]) != sides:
             raise BadInputError(
                 f"Sensitivity maps must be (coils, {', '.join(map(str, sides))}).",

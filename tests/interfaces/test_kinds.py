@@ -1,12 +1,19 @@
 """What an image can be: how each kind is told, limited, scored, shown and stored."""
 
 import pytest
+import skimage.metrics as skimage
 import torch
 
 from priorkit import metrics
 from priorkit.errors import BadInputError
 from priorkit.interfaces import LinearOperator, kind_of
-from priorkit.interfaces.adapt import ComplexLinear, Slices, bound_operator, bound_prior
+from priorkit.interfaces.adapt import (
+    ComplexDenoiser,
+    ComplexLinear,
+    Slices,
+    bound_operator,
+    bound_prior,
+)
 from priorkit.interfaces.kinds import COMPLEX, KINDS, PICTURE, SIGNAL, VECTOR, VOLUME
 from priorkit.testing import check_operator
 from priorkit.testing.samples import SampleDenoiser
@@ -82,12 +89,21 @@ def test_a_volume_is_scored_whole_and_by_slice():
 
 
 def test_a_complex_picture_is_scored_by_size():
-    """A phase changes nothing."""
-    size, angle = rand(2, 1, 12, 13), rand(2, 1, 12, 13, seed=1)
+    """As scikit-image scores it by its defaults, which are fastMRI's: the range is the largest
+    value of the truth, and a phase or a unit changes nothing."""
+    size, angle = rand(2, 1, 24, 25), rand(2, 1, 24, 25, seed=1)
     x = torch.cat([size * angle.cos(), size * angle.sin()], 1)
-    truth = torch.cat([0.5 * size, torch.zeros_like(size)], 1)
-    torch.testing.assert_close(COMPLEX.psnr(x, truth), metrics.psnr(size, 0.5 * size))
-    torch.testing.assert_close(COMPLEX.ssim(x, truth), metrics.ssim(size, 0.5 * size))
+    other = (size + 0.1 * rand(2, 1, 24, 25, seed=2)) * torch.tensor([1.0, 3.0])[
+        :, None, None, None
+    ]
+    truth = torch.cat([other, torch.zeros_like(other)], 1)
+    for i in range(2):
+        a, b = (plane[i, 0].double().numpy() for plane in (size, other))
+        psnr = skimage.peak_signal_noise_ratio(b, a, data_range=b.max())
+        ssim = skimage.structural_similarity(b, a, data_range=b.max())
+        for unit in (1, 1e-5):
+            assert float(COMPLEX.psnr(unit * x, unit * truth)[i]) == pytest.approx(psnr, abs=1e-4)
+            assert float(COMPLEX.ssim(unit * x, unit * truth)[i]) == pytest.approx(ssim, abs=1e-5)
 
 
 def test_bands_are_shown_in_three_colours():
@@ -160,6 +176,24 @@ def test_a_denoiser_of_pictures_goes_over_slices():
 def test_slices_of_other_channels_are_refused(shape):
     with pytest.raises(BadInputError, match="for gray pictures"):
         bound_prior(Flat(), shape)
+
+
+def test_a_denoiser_of_gray_pictures_goes_over_the_parts_of_complex_ones():
+    """Of a picture whose phase is the same everywhere, the real part alone is left to denoise."""
+    bound = bound_prior(Flat(), (2, 8, 9), COMPLEX)
+    assert isinstance(bound, ComplexDenoiser)
+    assert bound.shape == (2, 8, 9)
+    size, turn = 0.2 + rand(2, 1, 8, 9), torch.tensor([0.5, 2.0])[:, None, None, None]
+    sigma = torch.tensor([0.1, 0.5])
+    found = bound.denoise(torch.cat([size * turn.cos(), size * turn.sin()], 1), sigma)
+    real = Flat().denoise(size, sigma)
+    zero = Flat().denoise(torch.full_like(size, 0.5), sigma) - 0.5
+    expected = torch.complex(real, zero) * torch.polar(torch.ones_like(turn), turn)
+    torch.testing.assert_close(torch.complex(found[:, :1], found[:, 1:]), expected)
+    alone = bound.denoise(torch.cat([size * turn.cos(), size * turn.sin()], 1)[1:], 0.5)
+    torch.testing.assert_close(alone[0], found[1])
+    with pytest.raises(BadInputError, match="for gray pictures"):
+        bound_prior(Flat(), (2, 8, 9))
 
 
 class Waves(LinearOperator):
