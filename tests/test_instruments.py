@@ -14,7 +14,6 @@ import priorkit
 from priorkit.cli.words import split
 from tests import instruments
 
-
 ROOT = Path(__file__).parents[1]
 # How a file is made, and by how many dB the command must be better than the plain answer.
 ROWS = {

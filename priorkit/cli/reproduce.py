@@ -75,8 +75,7 @@ def reproduce(
     failed = []
     for script in wanted:
         started = time.monotonic()
-        command = [sys.executable, str(script.path), *words]
-        code = subprocess.run(command, check=False).returncode
+        code = subprocess.call([sys.executable, str(script.path), *words])
         if code in (130, -2):
             raise KeyboardInterrupt
         if code:

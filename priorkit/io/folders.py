@@ -86,9 +86,8 @@ def require_place(folder: Path, inputs: Iterable[str | os.PathLike[str]] = ()) -
 def replacing(folder: Path) -> Iterator[Path]:
     """A folder to write into that takes the place of ``folder`` when the block ends.
 
-    Until then, and where the block raises, ``folder`` is as it was; at no moment is it
-    anything but the old one or the new one. (Where the file system can't exchange two folders
-    there is an instant in which the old one has the name ``….before`` and the new one none.)
+    Until then, and where the block raises, ``folder`` is as it was. (Where the file system can't
+    exchange two folders, for an instant the old one is ``….before`` and the new one nowhere.)
     Raises BadInputError as :func:`require_place`, or where the disk is full.
     """
     require_place(folder)
@@ -119,8 +118,8 @@ def replacing(folder: Path) -> Iterator[Path]:
 
 
 def discard(folder: Path) -> None:
-    """Remove a folder of our own. It gets a temporary name first, so that a process killed half-way
-    leaves no incomplete folder under the old name."""
+    """Remove a folder of our own. It is renamed first, so that a process killed half-way leaves no
+    incomplete folder under the old name."""
     if not folder.exists():
         return
     aside = folder
@@ -133,10 +132,10 @@ def discard(folder: Path) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Lock a folder while this process works in it.
+    """Lock a folder while this process works in it; the lock goes with the process.
 
-    The system releases the lock when the process ends, however it ends. Raises BadInputError where
-    another process has it. Where the system (Windows) or the disk has no such locks, none is taken.
+    Raises BadInputError where another process has it. Where the system (Windows) or the disk has
+    no such locks, none is taken.
     """
     try:
         import fcntl

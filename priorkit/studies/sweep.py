@@ -33,10 +33,9 @@ def sweep(
 ) -> Results:
     """Run a study: one :func:`priorkit.recover` per cell, except for those that ``out`` has.
 
-    Rows go to ``out`` as their cells end, the whole file replaced in one step each time, so
-    that the study can be killed at any moment and the same call continues it. A cell that failed
-    has a row with the reason, and is tried again by the next call. Ctrl-C ends the study; the
-    cells that are done are returned.
+    Rows go to ``out`` as their cells end: the study can be killed at any moment, and the same call
+    continues it. A cell that failed has a row with the reason, and is tried again by the next
+    call. Ctrl-C ends the study; the cells that are done are returned.
 
     Parameters
     ----------
@@ -52,9 +51,9 @@ def sweep(
     progress : called with the rows of each cell as it ends, the number of cells that are done
         and of all
 
-    Raises a :class:`~priorkit.errors.PriorkitError` before any compute for a study that can't be
-    run, see :meth:`Study.cells`, for an ``out`` that can't be written or holds something else, and
-    for a cluster that can't be reached.
+    Raises a :class:`~priorkit.errors.PriorkitError` before any compute: as :meth:`Study.cells`,
+    for an ``out`` that can't be written or holds something else, and for a cluster that can't be
+    reached.
     """
     plan = Study.read(study)
     cells = plan.cells()

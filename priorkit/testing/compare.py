@@ -24,8 +24,8 @@ class Precision:
         return self.dtype == torch.float64
 
     def step(self, n: int = 1) -> float:
-        """The step of finite differences along a vector of n numbers, shorter for many: a long
-        one crosses more kinks of a network of ReLUs."""
+        """The step of finite differences along a vector of n numbers; shorter for many, so that
+        it crosses few kinks of a network of ReLUs."""
         return (1e-6 if self.double else 1e-2) * min(1.0, 200 / n)
 
     def exact(self, tolerance: float) -> float:

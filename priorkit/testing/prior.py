@@ -27,7 +27,7 @@ __all__ = ["check_prior"]
 SIGMAS = (0.02, 0.1, 0.5)  # noise levels at which a denoiser is checked, within its own range
 
 
-def check_prior(prior: Prior, *, shape: Shape | None = None, seed: int = 0) -> None:
+def check_prior(prior: Prior, *, shape: Shape | None = None) -> None:
     """Everything that the interfaces of a prior promise, in float64 where it computes in that.
 
     Pullback against finite differences, batch independence, decode ∘ encode = identity,
@@ -39,23 +39,23 @@ def check_prior(prior: Prior, *, shape: Shape | None = None, seed: int = 0) -> N
     shape = prior.shape or shape
     assert shape is not None, "this prior takes any shape: say shape=(C, H, W)"
     prior = prior.bind(shape)
-    image = torch.sigmoid(draws((2, *shape), seed))
+    image = torch.sigmoid(draws((2, *shape), 0))
     if isinstance(prior, Decoder):
-        _check_decoder(prior, shape, seed)
+        _check_decoder(prior, shape)
     if isinstance(prior, Encoder):
         _check_encoder(prior, image)
     if isinstance(prior, Density):
         _check_density(prior, image)
     if isinstance(prior, Sampler):
-        _check_sampler(prior, shape, seed)
+        _check_sampler(prior, shape)
     if isinstance(prior, Denoiser):
-        _check_denoiser(prior, shape, seed)
+        _check_denoiser(prior, shape)
 
 
-def _check_decoder(prior: Decoder, shape: Shape, seed: int) -> None:
+def _check_decoder(prior: Decoder, shape: Shape) -> None:
     k = prior.latent_size
-    precision = Precision.of(prior.decode, draws((1, k), seed))
-    z = 0.5 * draws((3, k), seed, precision.dtype)
+    precision = Precision.of(prior.decode, draws((1, k), 0))
+    z = 0.5 * draws((3, k), 0, precision.dtype)
     alone = precision.exact(1e-9)
     with torch.no_grad():
         untouched(prior.decode, z, "decode")
@@ -72,8 +72,8 @@ def _check_decoder(prior: Decoder, shape: Shape, seed: int) -> None:
         "the pullback of decode_vjp is the transposed Jacobian",
         "without a decode_vjp of yours, autograd finds it",
     ):
-        r = draws((3, *shape), seed + 1, precision.dtype)
-        direction = draws((3, k), seed + 2, precision.dtype)
+        r = draws((3, *shape), 1, precision.dtype)
+        direction = draws((3, k), 2, precision.dtype)
         pulled = pullback(r)
         assert pulled.shape == z.shape, f"the pullback gives shape {tuple(pulled.shape)}"
         pushed = inner(slope(prior.decode, z, direction, precision.step(k)), r)
@@ -139,9 +139,9 @@ def _check_determinant(prior: Decoder, image: Tensor, value: Tensor, precision: 
         close(value[:1], (gauss + logdet)[None], tolerance, "log_prob ≠ log N(z) + log|det|")
 
 
-def _check_sampler(prior: Sampler, shape: Shape, seed: int) -> None:
+def _check_sampler(prior: Sampler, shape: Shape) -> None:
     def sample(n: int = 2, temperature: float = 1.0) -> Tensor:
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(0)
         return prior.sample(n, temperature=temperature, generator=generator)
 
     with promise(
@@ -156,12 +156,12 @@ def _check_sampler(prior: Sampler, shape: Shape, seed: int) -> None:
     assert not torch.equal(drawn[0], drawn[1]), "all samples are the same"
 
 
-def _check_denoiser(prior: Denoiser, shape: Shape, seed: int) -> None:
+def _check_denoiser(prior: Denoiser, shape: Shape) -> None:
     """In float32, at each of ``SIGMAS``, or at the nearest level within the prior's range."""
     low, high = prior.levels
     sigmas = sorted({min(max(sigma, low), high) for sigma in SIGMAS})
-    clean = _smooth(shape, seed)
-    noise = draws(tuple(clean.shape), seed + 1, torch.float32)
+    clean = _smooth(shape)
+    noise = draws(tuple(clean.shape), 1, torch.float32)
     with promise(
         "denoise removes noise of a known level, alike in every batch",
         "sigma is in units of x in [0, 1], not of 255; levels says where it holds",
@@ -201,9 +201,9 @@ def _check_level(prior: Denoiser, clean: Tensor, noisy: Tensor, sigma: float) ->
     close(alone, found[1:2], 1e-5, "denoise of one image differs from a batch")
 
 
-def _smooth(shape: Shape, seed: int) -> Tensor:
+def _smooth(shape: Shape) -> Tensor:
     """Two images of a few random values each, smooth in between, in float32."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(0)
     size = (2, shape[0], *[min(4, max(1, side // 4)) for side in shape[1:]])
     coarse = torch.rand(size, generator=generator, dtype=torch.float64)
     mode = ("linear", "bilinear", "trilinear")[len(shape) - 2]

@@ -36,12 +36,10 @@ from priorkit.testing.compare import draws
 
 __all__ = ["photograph", "problem_for"]
 
-SHAPE = (1, 4, 4)
+SHAPE, IMAGES = (1, 4, 4), 4
 
 
-def problem_for(
-    requires: Requires, *, images: int = 4, known: bool = True, seed: int = 0
-) -> Problem:
+def problem_for(requires: Requires, *, known: bool = True) -> Problem:
     """A small convex problem in float64, with its data, that meets a ``requires``.
 
     ``known`` says whether the noise level is known: a solver may stop at it.
@@ -49,9 +47,9 @@ def problem_for(
     Raises AssertionError where no sample meets it: give the check a problem of your own.
     """
     latent = requires.latent is not None and not requires.prior
-    prior: Prior = SampleBasis(seed) if latent else SampleDenoiser()
+    prior: Prior = SampleBasis() if latent else SampleDenoiser()
     wants_identity = any(issubclass(cls, IdentityOperator) for cls in requires.operator)
-    operator: Operator = SampleIdentity() if wants_identity else SampleMatrix(seed)
+    operator: Operator = SampleIdentity() if wants_identity else SampleMatrix()
     operator = operator.bind(SHAPE)
     weighed = bool(requires.penalty) and not requires.smooth
     penalty: Penalty = SampleL1() if weighed else SampleNothing()
@@ -59,12 +57,12 @@ def problem_for(
     level = SampleNoise(sigma=0.05)
     noise = level if known else SampleNoise(sigma=None)
     space: Space = "latent" if latent else "pixel"
-    truth = torch.sigmoid(draws((images, *SHAPE), seed + 1))
-    problem = Problem(operator, prior, noise, penalty, gamma, space, SHAPE, True, seed)
+    truth = torch.sigmoid(draws((IMAGES, *SHAPE), 1))
+    problem = Problem(operator, prior, noise, penalty, gamma, space, SHAPE, True, 0)
     for _, have, classes in requires.asked(problem):
         for cls in classes:
             assert isinstance(have, cls), f"no sample is a {cls.__name__}: say problem=…"
-    y = level.sample(operator.A(truth), Streams(seed, "noise", range(images)))
+    y = level.sample(operator.A(truth), Streams(0, "noise", range(IMAGES)))
     return problem.at(y, truth)
 
 
@@ -85,9 +83,9 @@ class SampleBasis(LinearDecoder, Encoder, Sampler):
 
     shape: Shape | None = SHAPE
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self) -> None:
         n = math.prod(SHAPE)
-        self.Q = torch.linalg.qr(draws((n, n), seed))[0]
+        self.Q = torch.linalg.qr(draws((n, n), 0))[0]
 
     @property
     def latent_size(self) -> int:
@@ -119,9 +117,9 @@ class SampleDenoiser(Denoiser):
 class SampleMatrix(MatrixOperator, RandomOperator):
     """A full-rank matrix of independent entries, with more rows than columns."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self) -> None:
         n = math.prod(SHAPE)
-        self.M = draws((2 * n, n), seed + 2) / math.sqrt(2 * n)
+        self.M = draws((2 * n, n), 2) / math.sqrt(2 * n)
 
     def A(self, x: Tensor) -> Tensor:
         return matvec(self.M.to(x), x.flatten(1))

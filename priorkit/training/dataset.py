@@ -42,11 +42,10 @@ class TrainingPictures:
         None takes the largest centred box of the right proportions
 
     A crop is resized with Pillow's antialiased bilinear filter, as everywhere in priorkit.
-    ``skipped`` names the files that can't be used, with the reason: pictures that can't be decoded
-    completely, are smaller than the box, or have more than 64 MiB or 50 million pixels; members of
-    a zip that are encrypted, damaged, or compressed to less than a hundredth; and folders and
-    broken links with the name of a picture. ``digest`` is the sha256 of the others, with their
-    names.
+    ``skipped`` names the files that can't be used, with the reason: pictures that are damaged,
+    smaller than the box, or of more than 64 MiB or 50 million pixels; members of a zip that are
+    encrypted, damaged, or compressed to less than a hundredth; and folders and broken links with
+    the name of a picture.
 
     Raises ValueError where no picture is left, for a zip that can't be read, and for more
     than 16 GiB in all.
@@ -55,8 +54,7 @@ class TrainingPictures:
     def __init__(
         self, path: str | Path, size: tuple[int, int], box: Sequence[float] | None = None
     ) -> None:
-        self.size = size
-        self.box = tuple(box) if box is not None else None
+        self.size, self.box = size, box
         self.skipped: dict[str, str] = {}
         self._files: dict[str, bytes] = {}
         total = 0
@@ -113,10 +111,10 @@ class TrainingPictures:
         rng: np.random.Generator,
         share: slice = slice(None),
     ) -> Tensor:
-        """Crops with random mirroring and a random shift of up to ``shift`` source pixels. Only the
-        ``share`` of the batch is made, with the same pictures as in the whole batch."""
-        draws = rng.uniform(-1, 1, (len(indices), 3))[share]
-        pairs = zip(indices[share], draws, strict=True)
+        """Crops with random mirroring and a random shift of up to ``shift`` source pixels; of the
+        ``share`` of the batch alone, the same as in the whole batch."""
+        draws = rng.uniform(-1, 1, (len(indices), 3))
+        pairs = zip(indices[share], draws[share], strict=True)
         crops = [self.crop(i, shift * dx, shift * dy, side > 0) for i, (dx, dy, side) in pairs]
         return torch.stack(crops)
 
@@ -141,7 +139,7 @@ class TrainingPictures:
         if self.box is not None:
             left, top, right, bottom = self.box
             if not (0 <= left < right <= image.width and 0 <= top < bottom <= image.height):
-                raise ValueError(f"box {self.box} leaves a picture of {image.size}")
+                raise ValueError(f"box {tuple(self.box)} leaves a picture of {image.size}")
             return left, top, right, bottom
         height, width = self.size
         scale = min(image.width / width, image.height / height)

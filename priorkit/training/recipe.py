@@ -92,7 +92,7 @@ class Recipe(ABC):
 
     @property
     def architecture(self) -> dict[str, Any]:
-        """For the checkpoint and the card."""
+        """The network as the checkpoint and the card have it."""
         return dict(self.config.to_dict())
 
     @property
@@ -163,7 +163,7 @@ class Recipe(ABC):
             losses.append(self.train_step())
             self.seconds = self.team.mean(before + time.monotonic() - started, self.device)
             if self.step % 20 == 0:
-                self.progress(self.step, self._total(), self.message(losses[-20:]))
+                self._tell(self.message(losses[-20:]))
             late = bool(o.minutes) and time.monotonic() - started > 60 * o.minutes
             over, stop = self.team.any(late, self.device), self.team.any(asked(), self.device)
             due = self.step % o.every == 0 or self.passed >= 1
@@ -182,14 +182,12 @@ class Recipe(ABC):
             listing = json.dumps(dict(self.skipped), indent=1)
             write_atomic(self.out / "skipped.json", listing.encode())
             few = "; ".join(f"{name}: {why}" for name, why in list(self.skipped.items())[:3])
-            words = f"{len(self.skipped)} files left out, listed in skipped.json: {few}"
-            self.progress(0, self._total(), f"{words}\n")
+            self._tell(f"{len(self.skipped)} files left out, listed in skipped.json: {few}\n")
 
-    def _total(self) -> int:
-        """The number of steps in all, estimated where it isn't fixed."""
-        if not self.passed:
-            return int(self.options.iterations)
-        return max(self.step, round(self.step / self.passed))
+    def _tell(self, words: str) -> None:
+        """Report progress; the number of steps in all is estimated where it isn't fixed."""
+        total = round(self.step / self.passed) if self.passed else int(self.options.iterations)
+        self.progress(self.step, max(self.step, total), words)
 
     def indices(self) -> list[int]:
         """The examples of the present step. An epoch has each of them once, in a new order."""
@@ -203,7 +201,7 @@ class Recipe(ABC):
     def _validate(self, losses: Losses) -> None:
         values, words = self.validate(losses)
         output.log_line(self.out, step=self.step, **values, seconds=round(self.seconds))
-        self.progress(self.step, self._total(), f"{words}\n")
+        self._tell(f"{words}\n")
         if (x := self.samples()) is not None:
             output.mosaic(x, self.out / f"samples-{self.step:06d}.png")
 

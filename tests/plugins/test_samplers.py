@@ -47,7 +47,7 @@ def slow(*values):
 def test_the_posterior_of_a_linear_prior(solver, budget, within):
     """Mean and standard deviation are those of the formula; as many truths lie within nine of ten
     draws as of the formula's."""
-    prior, sigma = SampleBasis(0), 0.1
+    prior, sigma = SampleBasis(), 0.1
     case, truth = problem(prior, 12, m=10, sigma=sigma)
     found = run(solver, case, torch.zeros(12, 16).double(), budget).draws
     M = case.matrix() / sigma
@@ -81,7 +81,7 @@ def test_nine_of_ten_truths_of_a_glow_lie_within(solver, budget):
 
 
 def test_curvature_is_that_of_the_matrix():
-    case, _ = problem(SampleBasis(0), 2, m=10, sigma=0.1)
+    case, _ = problem(SampleBasis(), 2, m=10, sigma=0.1)
     u = torch.zeros(2, 16).double()
     curvature = Curvature(case, u, case.smooth(u).grad, 100)
     while not curvature.complete:
