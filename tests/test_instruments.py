@@ -1,5 +1,5 @@
-"""Every row of the table of docs/start.md, run on a file of its kind: better than the plain answer of
-its field, by a margin."""
+"""Every row of the table of docs/start.md, run on a file of its kind: it is better than the plain
+answer of its field, by a margin."""
 
 from __future__ import annotations
 
