@@ -30,13 +30,13 @@ from scanner import SIGMA, head, lines, scanned, scores
 
 METHODS: dict[str, dict[str, Any]] = {
     "zero-filled": {"prior": "none", "budget": 1},
-    "none": {"prior": "none"},
+    "least squares": {"prior": "none", "budget": 10},
     "wavelet": {
         "prior": {"name": "wavelet", "wavelet": "db4", "levels": 4},
         "gamma": 3e-3,
     },
     "tv": {"prior": "none", "penalty": "tv", "gamma": 3e-3},
-    "pnp-admm": {"prior": "denoiser-photos", "solver": "pnp-admm", "sigma_end": 0.01},
+    "pnp-admm": {"prior": "denoiser-photos", "solver": "pnp-admm", "sigma_start": 0.1},
     "diffpir": {"prior": "denoiser-photos"},
 }
 KEPT = 99.9  # percent of a slice's pixels that are at most 1

@@ -6,6 +6,7 @@ import copy
 import logging
 import math
 from functools import partial
+from types import EllipsisType
 from typing import Annotated, Any, Literal, Self
 
 import torch
@@ -179,7 +180,8 @@ class Fourier(Calibrated, LinearOperator):
         # Middle on middle, which is the pixel number side // 2 of any side.
         starts = [b // 2 - a // 2 for a, b in zip(sides, field, strict=True)]
         within = [slice(i, i + a) for i, a in zip(starts, sides, strict=True)]
-        self._within: tuple[Any, ...] | None = (..., *within) if field != sides else None
+        where: tuple[EllipsisType | slice, ...] = (..., *within)
+        self._within = where if field != sides else None
         around = zip(reversed(starts), reversed(sides), reversed(field), strict=True)
         self._around = [width for i, a, b in around for width in (i, b - a - i)]
         maps = self._coils(sides, field)

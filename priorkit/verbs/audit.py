@@ -56,6 +56,8 @@ def audit(
     """
     if not groups or not priors:
         raise BadInputError("An audit needs groups of pictures, and priors.", try_='{"faces": …}')
+    if settings.get("range") is not None:
+        raise BadInputError("An audit is of images in [0, 1].", got="a range", try_="no range")
     findings, recoveries = [], {}
     tables = [contestant(prior) for prior in priors]
     selections = [resolve("prior", table["prior"]) for table in tables]  # weights are read once

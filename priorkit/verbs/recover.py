@@ -67,8 +67,8 @@ def recover(
         ``sigma`` (or "auto"), ``noise_norm``, ``gamma`` (or "sure", "discrepancy"), ``budget``
         (evaluations per image), ``seed``, ``device``, ``precision``, ``resize`` (crop and resize
         arrays too, as files are), ``range`` ((lo, hi), the user's values that are 0 and 1 inside,
-        or "auto") and ``clip`` (bring x to it); and any option of a chosen component, such as ``m``
-        of the Gaussian operator
+        or "auto") ``clip`` (bring x to it), ``dataset`` and ``slice`` (which one of files that hold
+        several); and any option of a chosen component, such as ``m`` of the Gaussian operator
 
     Raises a :class:`~priorkit.errors.PriorkitError`, before any compute, for names, options,
     shapes or values that can't be used, for a run that doesn't fit into memory, and for an

@@ -112,3 +112,8 @@ def test_the_command(command_line, tmp_path, monkeypatch):
     said = command_line("audit", "faces", "--priors", "glow-celeba")
     assert said.code == 2
     assert "A group is a name and its pictures. Got faces" in said.err
+
+
+def test_an_audit_takes_no_units():
+    with pytest.raises(BadInputError, match="in \\[0, 1\\]"):
+        audit({"some": PICTURES}, ["none"], range=(0, 2))
