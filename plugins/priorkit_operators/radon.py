@@ -37,8 +37,8 @@ class Radon(MatrixOperator):
     given, each pixel adds to the two detectors that it lies between, which is enough for simulated
     measurements. With ``pixel_size`` or ``detector_spacing``, and of a fan, a ray adds up what it
     crosses, interpolated between the two pixels of each row or column: some ten times nearer to
-    what is measured. A is kept as a sparse matrix, and its adjoint is exact. Simulated noise has σ
-    = 0.01 of what a white square of the picture's width measures. Reports show the filtered
+    what is measured. A is kept as a sparse matrix, and its adjoint is exact. Simulated noise has
+    σ = 0.01 of what a white square of the picture's width measures. Reports show the filtered
     back-projection of y.
 
     Parameters

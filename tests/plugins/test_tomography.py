@@ -260,7 +260,7 @@ def test_more_detectors_than_there_may_be_are_refused():
 
 
 @pytest.mark.parametrize("side", [32, 64])
-def test_measurements_are_met_within_a_part_of_a_thousand(side):
+def test_measurements_are_met_within_half_a_percent(side):
     """Those of scipy's rotation on a grid eight times as fine: pixels of a smooth picture."""
     fine = 8
     ndimage = pytest.importorskip("scipy.ndimage")

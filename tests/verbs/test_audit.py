@@ -115,5 +115,5 @@ def test_the_command(command_line, tmp_path, monkeypatch):
 
 
 def test_an_audit_takes_no_units():
-    with pytest.raises(BadInputError, match="in \\[0, 1\\]"):
-        audit({"some": PICTURES}, ["none"], range=(0, 2))
+    with pytest.raises(PriorkitError, match="no range"):
+        priorkit.audit({"some": PICTURES}, priors=["none"], range=(0, 2))
