@@ -77,7 +77,7 @@ def scaled(x: Tensor) -> Tensor:
         if x.dtype == torch.uint16:
             _question_depth(x)
         return x.float() / WHITE[x.dtype]
-    if not x.is_floating_point():
+    if not x.is_floating_point() and x.numel():
         whole = not x.is_complex()
         raise BadInputError(
             "Pictures are bool, uint8, uint16, or float in [0, 1], unless range says in which "

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from priorkit.errors import BadInputError
+from priorkit.interfaces.kinds import VOLUME
 from priorkit.io.brightness import PLAIN, Scaling, scaled
 from priorkit.io.formats import Dicom, Format, Tiff, format_of
 from priorkit.io.frames import depth, open_frame, open_stack
 from priorkit.io.held import Held, held, telling
+from priorkit.io.of_kind import refuse_picture
 from priorkit.io.places import Pick
 from priorkit.io.sources import Source
 from priorkit.io.values import dimensions, framed
@@ -65,6 +67,8 @@ def volume_in(path: Path, pick: Pick) -> tuple[Tensor, Source | None]:
     format = _format(path)
     if format is None:
         x = open_stack(path, pick)
+        if x.shape[1] == 1 and not pick:
+            refuse_picture(path, VOLUME, None)
         return x, _of_pillow(path, x) if path.suffix.lower() in TIFF else None
     found = held(path, format, pick, stack=True)
     return found.planes(volume=True), found.source

@@ -34,7 +34,7 @@ CASES = {
     # names and options
     "prior": ({"prior": "nome"}, UnknownNameError, "Unknown prior 'nome'. Did you mean 'none'?"),
     "operator": ({"op": "gausian"}, UnknownNameError, "Did you mean 'gaussian'?", "priorkit list"),
-    "operator's alias": ({"op": "denoisin"}, UnknownNameError, "Did you mean 'denoising'?"),
+    "operator's alias": ({"op": "denoisin"}, UnknownNameError, "Did you mean 'denoising'"),
     "penalty": ({"penalty": "l22"}, UnknownNameError, "Unknown penalty 'l22'", "'l2'"),
     "solver": ({"solver": "lbgfs"}, UnknownNameError, "Unknown solver 'lbgfs'", "'lbfgs'"),
     "start": ({"start": "zeros"}, UnknownNameError, "Unknown start 'zeros'", "'zero'"),

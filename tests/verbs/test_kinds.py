@@ -155,7 +155,7 @@ def test_complex_numbers_are_two_channels(tmp_path):
 REFUSED = {
     "a picture for volumes": (
         {"x": astronaut(), "kind": "volume"},
-        "x must be volumes (C, D, H, W): an array, or a .npy file.",
+        "x must be volumes (C, D, H, W): an array, or a file of such.",
     ),
     "a volume for pictures": (
         {"x": BALL[None], "prior": "glow-celeba"},
@@ -167,7 +167,7 @@ REFUSED = {
         "Volumes must be (B, 1, 4, 12, 12) here. Got shape (1, 8, 12, 12).",
     ),
     "of too few axes": ({"x": BANDS, "kind": "volume"}, "Volumes must be (B, C, D, H, W) here."),
-    "beyond white": ({"x": 3 * BALL, "kind": "volume"}, "Pixels must lie in [0, 1]."),
+    "beyond white": ({"x": 3 * BALL, "kind": "volume"}, "Pixels must lie in [0, 1]"),
     "complex": ({"x": FIELD, "kind": "signal"}, "Signals are real numbers."),
     "another kind": (
         {"x": BALL, "shape": (3, 8, 8), "kind": "complex"},
