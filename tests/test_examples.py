@@ -22,6 +22,7 @@ PICTURES = {
     "gradient_paths.py": "paths.png",
     "compare_priors.py": "grid.png",
     "operators.py": "grid.png",
+    "tomography.py": "grid.png",
 }
 
 
