@@ -19,6 +19,7 @@ __all__ = ["Transmission"]
 log = logging.getLogger("priorkit")
 
 DENSE = 7.0  # A x of every ray, from which y is questioned
+MANY = 1.5  # times what was sent, from which on y is questioned too
 LEAST = -1.0  # of A x: the exponential goes on as a parabola below
 
 
@@ -80,6 +81,14 @@ class Transmission(WeightedNoise):
                 "With noise 'transmission' y are counts, which must not be negative.",
                 got="complex values" if y.is_complex() else f"values down to {lowest:.3g}",
                 try_="noise='gaussian' where y are line integrals; y.clip(0)",
+            )
+        middle = float(y.median())
+        if middle > MANY * (self.photons + self.background):
+            log.warning(
+                "transmission: half of the detectors counted more than %.3g, of %g photons. Try: "
+                "photons=…, what a detector counts without an object",
+                middle,
+                self.photons,
             )
         if float(y.max()) < self.photons * math.exp(-DENSE):
             log.warning(

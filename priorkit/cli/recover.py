@@ -200,6 +200,8 @@ def _chosen(config: dict[str, Any]) -> str:
         for table in config[key] if isinstance(config[key], list) else [config[key]]:
             options = ", ".join(f"{k}={v}" for k, v in table.items() if k != "name")
             told.append(f"{key} {table['name']}" + (f" ({options})" if options else ""))
+    if config["averaging"] > 1:
+        told.append(f"averaging {config['averaging']}")
     for name in ("range", "space", "gamma", "sigma", "noise_norm", "budget", "seed"):
         if name in config:
             given = config[name]

@@ -46,7 +46,11 @@ class Scaling:
         if not self.clip:
             self._require_inside(x)
         made = self.range.inside(x)
-        return made.clamp(0, 1) if self.clip else made
+        if not self.clip:
+            return made
+        if count := int(((made < 0) | (made > 1)).sum()):
+            log.warning("clip: %d of %d values lay outside the range.", count, made.numel())
+        return made.clamp(0, 1)
 
     def _require_inside(self, x: Tensor) -> None:
         assert self.range is not None

@@ -85,7 +85,8 @@ def held(
     if not isinstance(format, Writable) or not {"row", "column"} <= set(axes):
         return found
     size = (part.extent("row"), part.extent("column"))
-    source = Source(path, format, (header,), Geometry(at=tuple(at.items())), size)
+    whole = values.dtype.kind in "ub"
+    source = Source(path, format, (header,), Geometry(at=tuple(at.items())), size, whole)
     return Held(**{**vars(found), "source": source})
 
 

@@ -132,6 +132,8 @@ def load(
     pick = Pick(dataset, slice)
     if clip and range is None:
         raise BadInputError("clip is about values outside of a range.", try_="range=(lo, hi)")
+    if clip and known is COMPLEX:
+        raise BadInputError("Complex pictures are scaled by their range, not clipped.")
     scale: Range | None = None
     if isinstance(range, str):
         if range != "auto":

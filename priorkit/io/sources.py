@@ -24,7 +24,8 @@ class Source:
     """A file, what of it goes into one that is made like it, and which of its pixels an image has.
 
     ``size`` is that of the image, in rows and columns. Of a volume whose slices are a file each,
-    ``headers`` has one for each.
+    ``headers`` has one for each. ``whole`` says that its numbers are whole ones, which are taken
+    for brightness where no range is given: then they aren't those of the image.
     """
 
     path: Path
@@ -32,6 +33,7 @@ class Source:
     headers: tuple[object, ...]
     geometry: Geometry
     size: tuple[int, int]
+    whole: bool = False
 
     @classmethod
     def plain(cls, path: Path, format: Writable, size: tuple[int, int]) -> Source:

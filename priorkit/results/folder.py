@@ -48,5 +48,5 @@ def _write_like_sources(recovery: Recovered, folder: Path) -> None:
     if len(sources) != len(x) or measured:
         return
     for name, image, source in zip(file_names(recovery.names), x, sources, strict=True):
-        if source is not None:
+        if source is not None and not (source.whole and recovery.units.plain):
             source.write(folder, name, image)

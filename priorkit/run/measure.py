@@ -86,16 +86,17 @@ def measurement(y: Tensor, setup: Setup) -> Tensor:
     values = setup.units.y_inside(values.to(setup.device)).to(dtype)
     if _is_bright(operator, setup.kind) and not probe.is_complex() and float(values.max()) <= 2:
         question_sigma(setup, refuse=False)
+    values = _hidden(values, setup)
     _question_units(setup.problem.noise.measured(values), setup)
-    return _hidden(values, setup)
+    return values
 
 
 def _hidden(y: Tensor, setup: Setup) -> Tensor:
     """y with what isn't measured as expected of A x = 0, where the misfit is 0."""
     if setup.problem.operator.mask is None:
         return y
-    mask = setup.problem.operator.mask.to(y)
-    return y * mask + setup.problem.noise.expected(torch.zeros_like(y)) * (1 - mask)
+    seen = setup.problem.operator.mask.to(y.device) > 0
+    return torch.where(seen, y, setup.problem.noise.expected(torch.zeros_like(y)))
 
 
 def wide(y: Tensor) -> Tensor:
@@ -165,6 +166,8 @@ def batch(values: Tensor, operator: Operator, kind: Kind) -> Tensor:
             if picture
             else f"the operator's own m, and shape=… of the {kind.name} to recover",
         )
+    if operator.mask is not None:  # what isn't measured may be anything
+        values = torch.where(operator.mask.to(values.device) > 0, values, 0)
     require_finite(values, "The measurement y", MISSING if _is_bright(operator, kind) else None)
     return values
 
@@ -175,16 +178,15 @@ def _question_units(y: Tensor, setup: Setup) -> None:
     shape, operator = setup.problem.shape, setup.problem.operator
     if not setup.kind.bounded or not isinstance(operator, LinearOperator):
         return
-    if setup.config.range is not None:
-        return
     one = torch.ones(1, *shape, device=setup.device, dtype=setup.dtype)
     bright = float((energy(y).max() / energy(operator.A(one)).clamp_min(1e-300)).sqrt())
+    said = setup.units.range
     if bright > BRIGHT:
         log.warning(
             "y suggests pictures with values of about %.3g. Nothing is clipped, but priors, and γ "
-            "where nobody says it, are made for [0, 1]. Try: range=(lo, hi), the least and the "
+            "where nobody says it, are made for %s. Try: range=(lo, hi), the least and the "
             "greatest value of x, or range='auto'",
-            bright,
+            *(said.lo + said.scale * bright, setup.units.bounds),
         )
 
 

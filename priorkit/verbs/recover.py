@@ -87,6 +87,10 @@ def recover(
         raise BadInputError(
             "Give pictures x to simulate measurements of, or measurements y, not both."
         )
+    if y is not None and both.clip:
+        raise BadInputError(
+            "clip brings images x into the range; nothing is clipped of a y.", try_="no clip"
+        )
     with opened(out, resume=resume, inputs=[x, y, config, layer, settings]) as journal:
         pick = Pick(both.dataset, both.slice)
         x, y = (None if given is None else picked(given, pick) for given in (x, y))

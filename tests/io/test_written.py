@@ -169,3 +169,16 @@ def test_what_can_t_be_written_is_said(tmp_path, caplog, monkeypatch):
     found = pictures.load(colour)
     found.sources[0].write(tmp_path, "out", found.x[0])  # three channels have no place in one
     assert list(tmp_path.iterdir()) == []
+
+
+def test_brightness_is_not_written_as_other_units(tmp_path):
+    """Whole numbers that were taken for brightness would come back 65,535 times as small."""
+    source = get_testdata_file("MR_small.dcm", download=False)
+    image = pydicom.dcmread(source)
+    image.PixelRepresentation, image.BitsStored, image.HighBit = 0, 16, 15
+    image.save_as(tmp_path / "slice.dcm")
+    said = {"op": "identity", "prior": "none", "penalty": "tv", "gamma": 1e-3, "budget": 3}
+    for name, range in (("bright", None), ("own", (0, 5000))):
+        priorkit.recover(tmp_path / "slice.dcm", out=tmp_path / name, range=range, **said)
+    assert not list((tmp_path / "bright" / "images").glob("*.dcm"))
+    assert list((tmp_path / "own" / "images").glob("*.dcm"))

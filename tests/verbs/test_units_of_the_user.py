@@ -176,3 +176,31 @@ def test_what_a_range_refuses(picture):
         priorkit.recover(y=np.ones((1, 12, 12)), op="identity", range="auto", sigma=0.1, **DULL)
     with pytest.raises(MismatchError, match="linear operator"):
         priorkit.recover(y=np.ones((1, 12, 12)), op="phase", range="auto", shape=(1, 12, 12))
+
+
+def test_clip_is_about_images(picture, caplog):
+    found = priorkit.recover(300 * picture, op="identity", range=(0, 100), clip=True, **DULL)
+    assert float(found.truth.max()) == 100
+    assert "values lay outside the range" in caplog.text
+    with pytest.raises(BadInputError, match="nothing is clipped of a y"):
+        priorkit.recover(y=picture, op="identity", range=(0, 1), clip=True, sigma=0.1, **DULL)
+    two = np.concatenate([picture, picture])
+    with pytest.raises(BadInputError, match="not clipped"):
+        priorkit.recover(two, op="fourier", kind="complex", range=(0, 1), clip=True, **DULL)
+
+
+def test_y_far_outside_its_range_is_warned_of(picture, caplog):
+    priorkit.recover(y=900 * picture, op="identity", range=(0, 100), sigma=1.0, **DULL)
+    assert "values of about 4" in caplog.text
+    assert "made for [0, 100]" in caplog.text
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf, 1e300])
+def test_what_is_not_measured_may_be_anything(picture, odd):
+    seen = np.ones(picture.shape)
+    seen[0, 3:5, 3:5] = 0
+    said = {"op": "mask", "mask": seen, "sigma": 0.01, **DULL}
+    plain = priorkit.recover(y=picture, **said)
+    found = priorkit.recover(y=np.where(seen > 0, picture, odd), **said)
+    assert torch.equal(found.x, plain.x)
+    assert found.status == plain.status
