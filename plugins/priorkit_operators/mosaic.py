@@ -8,14 +8,15 @@ import torch
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import Level, LinearOperator, Shape
+from priorkit.interfaces import Level, Shape
+from priorkit_operators.pointwise import Masked
 
 __all__ = ["Mosaic"]
 
 COLOURS = "RGB"
 
 
-class Mosaic(LinearOperator):
+class Mosaic(Masked):
     """A x = the one colour of three that a camera's sensor sees at each pixel: demosaicing.
 
     y has the shape of x, (3, H, W), and zeros in the two colours that aren't seen. A raw picture
@@ -43,21 +44,6 @@ class Mosaic(LinearOperator):
         which = cell.repeat(-(-height // 2), -(-width // 2))[:height, :width]
         self._mask = (which == torch.arange(3)[:, None, None]).float()
         self.y_shape = self.shape
-
-    def A(self, x: Tensor) -> Tensor:
-        return x * self._mask.to(x)
-
-    def A_adjoint(self, y: Tensor) -> Tensor:
-        return y * self._mask.to(y)
-
-    @property
-    def mask(self) -> Tensor:
-        """1 for the colour that a pixel sees, 0 for the others, (3, H, W)."""
-        return self._mask
-
-    @property
-    def sees_image(self) -> bool:
-        return True
 
     def shape_from(self, y_shape: Shape) -> Shape | None:
         return (3, *y_shape[1:])

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageColor, ImageOps
+from PIL import Image, ImageColor
 from scipy.ndimage import binary_dilation
 from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Shape
-from priorkit.io.frames import MAX_PIXELS
+from priorkit.io.frames import with_opacity
 from priorkit.io.pictures import load
 from priorkit.io.values import centre_box
 
@@ -38,7 +38,7 @@ def painted(source: Any, missing: str, sides: Shape, grow: int) -> Tensor:
     if missing == "dark":
         hole = (load(source, (1, *sides)).x[0, 0] < 0.5).numpy()
     else:
-        image = _image(source)
+        image = with_opacity(source)
         hole = _hole(np.asarray(image, dtype=np.float32) / 255, missing)
         left, top, right, bottom = centre_box(image.width, image.height, sides[1], sides[0])
         shade = Image.fromarray(hole[top:bottom, left:right].astype(np.float32))
@@ -54,22 +54,6 @@ def painted(source: Any, missing: str, sides: Shape, grow: int) -> Tensor:
     if grow:
         hole = binary_dilation(hole, iterations=grow)
     return torch.from_numpy(~hole).float()
-
-
-def _image(source: Any) -> Image.Image:
-    """A picture with its transparency, turned upright; a large file is refused undecoded."""
-    if isinstance(source, Image.Image):
-        return ImageOps.exif_transpose(source).convert("RGBA")
-    try:
-        with Image.open(source) as file:
-            if file.width * file.height <= MAX_PIXELS:
-                return ImageOps.exif_transpose(file).convert("RGBA")
-            got = f"{file.width}×{file.height}"
-    except Exception as error:  # Pillow raises many kinds for a damaged file
-        raise BadInputError(
-            f"{source} is not a picture that can be read.", got=type(error).__name__
-        ) from error
-    raise BadInputError(f"{source} has more than {MAX_PIXELS // 10**6} million pixels.", got=got)
 
 
 def _hole(rgba: np.ndarray, missing: str) -> np.ndarray:

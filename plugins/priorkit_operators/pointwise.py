@@ -24,7 +24,7 @@ from priorkit_operators.checks import real_array, require_picture, sides_of
 from priorkit_operators.outliers import outliers
 from priorkit_operators.painted import painted, require_painted
 
-__all__ = ["Gray", "Identity", "Mask"]
+__all__ = ["Gray", "Identity", "Mask", "Masked"]
 
 log = logging.getLogger("priorkit")
 
@@ -73,7 +73,29 @@ class Gray(LinearOperator):
         return like.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
 
 
-class Mask(Calibrated, LinearOperator):
+class Masked(LinearOperator):
+    """A x = mask ⊙ x, of a mask (*shape) that ``prepare`` makes: y is a whole image with zeros
+    where nothing was seen."""
+
+    _mask: Tensor
+
+    def A(self, x: Tensor) -> Tensor:
+        return x * self._mask.to(x)
+
+    def A_adjoint(self, y: Tensor) -> Tensor:
+        return y * self._mask.to(y)
+
+    @property
+    def sees_image(self) -> bool:
+        return True
+
+    @property
+    def mask(self) -> Tensor:
+        """Zeros and ones, (*shape)."""
+        return self._mask
+
+
+class Mask(Calibrated, Masked):
     """A x = mask ⊙ x: inpainting. y is a whole image with zeros where nothing was seen.
 
     Parameters
@@ -130,21 +152,6 @@ class Mask(Calibrated, LinearOperator):
         if not bool(self._mask.any()):
             raise BadInputError("The mask sees nothing: all of its pixels are dark.")
         self.y_shape = self.shape
-
-    def A(self, x: Tensor) -> Tensor:
-        return x * self._mask.to(x)
-
-    def A_adjoint(self, y: Tensor) -> Tensor:
-        return y * self._mask.to(y)
-
-    @property
-    def sees_image(self) -> bool:
-        return True
-
-    @property
-    def mask(self) -> Tensor:
-        """Zeros and ones, (*shape)."""
-        return self._mask
 
     def _make(self) -> Tensor:
         sides = sides_of(self.shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -21,58 +22,8 @@ __all__ = ["ComplexDenoiser", "ComplexLinear", "Slices", "bound_operator", "boun
 WIDTH = 3.0  # pixels over which a phase is taken for constant
 
 
-class Slices(Denoiser):
-    """A denoiser of pictures for volumes: every slice (C, H, W) is denoised by itself.
-
-    Parameters
-    ----------
-    prior : the denoiser, bound to the shape of a slice
-    depth : how many slices a volume has
-    """
-
-    def __init__(self, prior: Denoiser, depth: int) -> None:
-        assert prior.shape is not None
-        self.prior, self.depth = prior, depth
-        self.shape = (prior.shape[0], depth, *prior.shape[1:])
-        self.levels = prior.levels
-
-    @property
-    def provenance(self) -> Mapping[str, str]:  # type: ignore[override]
-        return self.prior.provenance
-
-    def defaults(self, operator: Operator, noise: Noise) -> Choices:
-        """Those of the denoiser."""
-        choices = self.prior.defaults(operator, noise)
-        own = choices.prior
-        return replace(
-            choices, prior=Slices(own, self.depth) if isinstance(own, Denoiser) else None
-        )
-
-    def denoise(self, x: Tensor, sigma: float | Tensor) -> Tensor:
-        slices = VOLUME.slices(x)
-        if isinstance(sigma, Tensor) and sigma.ndim:
-            sigma = sigma.repeat_interleave(self.depth)
-        clean = self.prior.denoise(slices.flatten(0, 1), sigma)
-        return clean.view(slices.shape).transpose(1, 2).contiguous()
-
-    @property
-    def denoising_memory(self) -> int:
-        return self.depth * self.prior.denoising_memory
-
-
-class ComplexDenoiser(Denoiser):
-    """A denoiser of gray pictures for complex ones, whose sizes are brightness:
-
-        D(v; σ) = (D(Re w; σ) + i·(D(½ + Im w; σ) − ½))·φ,     w = v·φ̄,
-
-    φ = G*v/|G*v| the phase of v, smoothed by a Gaussian G of ``WIDTH`` pixels, which leaves next to
-    nothing in Im w where the phase is smooth. Turning doesn't change the noise.
-
-    Parameters
-    ----------
-    prior : the denoiser, bound to the shape (1, H, W)
-    shape : (2, H, W)
-    """
+class _Parts(Denoiser, ABC):
+    """A denoiser of pictures for images that consist of such."""
 
     def __init__(self, prior: Denoiser, shape: Shape) -> None:
         self.prior, self.shape = prior, shape
@@ -86,9 +37,59 @@ class ComplexDenoiser(Denoiser):
         """Those of the denoiser."""
         choices = self.prior.defaults(operator, noise)
         own = choices.prior
+        return replace(choices, prior=self._of(own) if isinstance(own, Denoiser) else None)
+
+    @abstractmethod
+    def _of(self, prior: Denoiser) -> Denoiser:
+        """The same of another denoiser of pictures."""
+
+
+class Slices(_Parts):
+    """A denoiser of pictures for volumes: every slice (C, H, W) is denoised by itself.
+
+    Parameters
+    ----------
+    prior : the denoiser, bound to the shape of a slice
+    depth : how many slices a volume has
+    """
+
+    def __init__(self, prior: Denoiser, depth: int) -> None:
+        assert prior.shape is not None
+        super().__init__(prior, (prior.shape[0], depth, *prior.shape[1:]))
+        self.depth = depth
+
+    def _of(self, prior: Denoiser) -> Slices:
+        return Slices(prior, self.depth)
+
+    def denoise(self, x: Tensor, sigma: float | Tensor) -> Tensor:
+        slices = VOLUME.slices(x)
+        if isinstance(sigma, Tensor) and sigma.ndim:
+            sigma = sigma.repeat_interleave(self.depth)
+        clean = self.prior.denoise(slices.flatten(0, 1), sigma)
+        return clean.view(slices.shape).transpose(1, 2).contiguous()
+
+    @property
+    def denoising_memory(self) -> int:
+        return self.depth * self.prior.denoising_memory
+
+
+class ComplexDenoiser(_Parts):
+    """A denoiser of gray pictures for complex ones, whose sizes are brightness:
+
+        D(v; σ) = (D(Re w; σ) + i·(D(½ + Im w; σ) − ½))·φ,     w = v·φ̄,
+
+    φ = G*v/|G*v| the phase of v, smoothed by a Gaussian G of ``WIDTH`` pixels, which leaves next to
+    nothing in Im w where the phase is smooth. Turning doesn't change the noise.
+
+    Parameters
+    ----------
+    prior : the denoiser, bound to the shape (1, H, W)
+    shape : (2, H, W)
+    """
+
+    def _of(self, prior: Denoiser) -> ComplexDenoiser:
         assert self.shape is not None
-        parts = ComplexDenoiser(own, self.shape) if isinstance(own, Denoiser) else None
-        return replace(choices, prior=parts)
+        return ComplexDenoiser(prior, self.shape)
 
     def denoise(self, x: Tensor, sigma: float | Tensor) -> Tensor:
         v = torch.complex(x[:, :1], x[:, 1:])

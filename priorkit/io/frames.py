@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,7 @@ from priorkit.io.held import indices
 from priorkit.io.places import Pick
 from priorkit.io.values import centre_box, dimensions, framed
 
-__all__ = ["MAX_PIXELS", "depth", "frame", "open_frame", "open_stack"]
+__all__ = ["MAX_PIXELS", "depth", "frame", "open_frame", "open_stack", "with_opacity"]
 
 log = logging.getLogger("priorkit")
 
@@ -122,6 +123,17 @@ def _seek(file: Image.Image, path: Path, pick: Pick) -> None:
     at = indices(path, Part("", shape, np.dtype(np.uint8), axes), pick, stack=False)
     if count > 1:
         file.seek(at["frame"])
+
+
+def with_opacity(source: str | os.PathLike[str] | Image.Image) -> Image.Image:
+    """A picture, a file or in memory, as RGBA, turned upright by its EXIF. Raises BadInputError; a
+    large file is refused before it is decoded."""
+    if isinstance(source, Image.Image):
+        return ImageOps.exif_transpose(source).convert("RGBA")
+    path = Path(source)
+    with _opened(path) as file:
+        _require_small(file, path, file.size, 1)  # whoever asks resizes it
+        return ImageOps.exif_transpose(file).convert("RGBA")
 
 
 def frame(image: Image.Image, shape: tuple[int, ...] | None, scaling: Scaling = PLAIN) -> Tensor:
