@@ -230,8 +230,10 @@ def _row(tensors: dict[str, Tensor], told: dict[str, Any], problem: Problem) -> 
     shapes |= draws | {"draws.count": (1,)} if draws else {}
     found = {key: tensor.to(problem.y.device) for key, tensor in tensors.items()}
     for key, expected in shapes.items():
-        if tuple(found[key].shape)[-len(expected) :] != expected:
-            raise ValueError(f"{key} has the shape {tuple(found[key].shape)}")
+        given = tuple(found[key].shape)
+        each = given[1:] if key == "draws.samples" else given  # which are of any number
+        if each != expected:
+            raise ValueError(f"{key} has the shape {given}")
     if told["status"] not in get_args(Status):
         raise ValueError("its status is missing")
     return Row(

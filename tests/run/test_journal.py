@@ -9,6 +9,8 @@ import torch
 from PIL import Image
 from priorkit_solvers.fista import FISTA
 from priorkit_solvers.lbfgs import LBFGS
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 import priorkit
 from priorkit.errors import BadInputError
@@ -189,6 +191,26 @@ def test_a_damaged_row_is_solved_again(damage, faces, kill, tmp_path, caplog):
     kill(-1)
     same(priorkit.recover(faces, **SMALL, out=out, resume=True), whole)
     assert kill.kept == 3
+    assert "damaged and is solved again" in caplog.text
+
+
+def test_a_row_with_an_axis_too_many_is_solved_again(faces, kill, tmp_path, caplog):
+    out = tmp_path / "out"
+    whole = priorkit.recover(faces, **SMALL)
+    kill(3)
+    with pytest.raises(Killed):
+        priorkit.recover(faces, **SMALL, out=out)
+    row = unfinished(out) / "000001.safetensors"
+    with safe_open(row, "pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        words = file.metadata()
+    save_file(
+        {key: tensor.expand(2, *tensor.shape).clone() for key, tensor in tensors.items()},
+        row,
+        words,
+    )
+    kill(-1)
+    same(priorkit.recover(faces, **SMALL, out=out, resume=True), whole)
     assert "damaged and is solved again" in caplog.text
 
 
