@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 import math
-from collections.abc import Mapping
 from functools import cached_property, partial
-from typing import Annotated, Literal
+from typing import Annotated
 
-import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from priorkit.errors import BadInputError
-from priorkit.interfaces import Level, MatrixOperator
+from priorkit.interfaces import Kind, Level, MatrixOperator, Shape
+from priorkit.interfaces.kinds import PICTURE
 from priorkit_operators.backprojection import Window, back_projection
-from priorkit_operators.beams import Beams, beams_of_skimage, shadow_width
 from priorkit_operators.checks import require_picture
-from priorkit_operators.rays import ACROSS, ROTATED, SHARED, Sums, matrix, matrix_bytes
+from priorkit_operators.rays import ACROSS, ROTATED, SHARED, matrix, matrix_bytes
+from priorkit_operators.scanner import MOST, Geometry, Layout, Scanner
+from priorkit_operators.sinograms import picture_behind, require_sinogram
 from priorkit_operators.sparse import SparseMatrix
 
 __all__ = ["Radon"]
 
-log = logging.getLogger("priorkit")
-
-MOST = 100_000  # angles, and detectors
 Length = Annotated[float, Field(gt=0, le=1e9)]
 
 
@@ -79,65 +74,60 @@ class Radon(MatrixOperator):
         arc: Annotated[float, Field(ge=-36_000, le=36_000)] | None = None,
         detectors: Annotated[int, Field(ge=1, le=MOST)] | None = None,
         pixel_size: Annotated[float, Field(ge=1e-9, le=1e9)] | None = None,
-        geometry: Literal["parallel", "fan"] = "parallel",
+        geometry: Geometry = "parallel",
         source_distance: Length | None = None,
         detector_distance: Annotated[float, Field(ge=0, le=1e9)] | None = None,
         detector_spacing: Length | None = None,
         detector_offset: Annotated[float, Field(ge=-1e9, le=1e9)] | None = None,
-        layout: Literal["angles", "skimage"] = "angles",
+        layout: Layout = "angles",
         circle: bool | None = None,
     ) -> None:
-        _require_angles(angles, arc)
-        self.angles, self.detectors, self.pixel_size = angles, detectors, pixel_size
-        self.arc = arc or (360.0 if geometry == "fan" else 180.0)
-        fan = {"source_distance": source_distance, "detector_distance": detector_distance}
-        if geometry == "fan" and source_distance is None:
-            raise BadInputError(
-                "A fan needs the distance of its source from the centre of rotation.",
-                try_="source_distance=541 with pixel_size in mm, or in widths of the picture "
-                "source_distance=2",
-            )
-        if geometry != "fan":
-            _require_unsaid(fan, "geometry='fan'")
-        if layout == "skimage":
-            others = {"detectors": detectors, "detector_spacing": detector_spacing}
-            others["detector_offset"] = detector_offset
-            others["geometry"] = None if geometry == "parallel" else 0
-            _require_unsaid(others, "layout='angles'")
-        else:
-            _require_unsaid({"circle": circle}, "layout='skimage'")
-        self.source = math.inf if source_distance is None else source_distance
-        self.detector_distance = detector_distance or 0.0
-        self.spacing, self.offset = detector_spacing, detector_offset or 0.0
-        self.skimage, self.circle = layout == "skimage", circle is not False
+        self._scanner = Scanner(
+            angles=angles,
+            arc=arc,
+            detectors=detectors,
+            pixel_size=pixel_size,
+            geometry=geometry,
+            source_distance=source_distance,
+            detector_distance=detector_distance,
+            detector_spacing=detector_spacing,
+            detector_offset=detector_offset,
+            layout=layout,
+            circle=circle,
+        )
+
+    def shape_behind(self, y_shape: Shape, kind: Kind) -> Shape | None:
+        return picture_behind(self._scanner, y_shape) if kind is PICTURE else None
 
     def prepare(self) -> None:
         require_picture("The operator 'radon'", self.shape)
         channels, height, width = self.shape
-        self.pixel = self.pixel_size or (1.0 if self.skimage else 1 / width)
-        if self.skimage:
-            self._beams = beams_of_skimage(height, width, self._radians(), circle=self.circle)
-        else:
-            self._beams = self._around()
-        self._sums: Sums = ROTATED if self.skimage else SHARED if self._shared else ACROSS
-        sides = (len(self._beams.radians), self._beams.detectors)
-        self.y_shape = (channels, *(sides[::-1] if self.skimage else sides))
+        scanner = self._scanner
+        self._pixel, self._beams = scanner.pixel(width), scanner.beams(height, width)
+        self._sums = ROTATED if scanner.skimage else SHARED if scanner.plain else ACROSS
+        self.y_shape = (channels, *(self._sides[::-1] if scanner.skimage else self._sides))
         vars(self).pop("_rays", None)  # of an earlier binding
 
     @property
     def default_noise(self) -> Level:  # type: ignore[override]  # in the unit of y
-        plain = self.pixel_size is None and not self.skimage
-        return Level(sigma=0.01 if plain else 0.01 * self.pixel * self.shape[2])
+        said = self._scanner.pixel_size is not None or self._scanner.skimage
+        return Level(sigma=0.01 * self._pixel * self.shape[2] if said else 0.01)
 
     @cached_property
     def _rays(self) -> SparseMatrix:
         """The operator of one channel, made when it is first used."""
-        return SparseMatrix(partial(matrix, self._beams, self._sums, self.pixel))
+        return SparseMatrix(partial(matrix, self._beams, self._sums, self._pixel))
 
     @property
     def memory(self) -> int:
         """Of the matrix and its transpose."""
         return 2 * matrix_bytes(self._beams, self._sums)
+
+    def taken(self, y: Tensor) -> Tensor:
+        """y as it is. Raises BadInputError for another shape, with what may have been meant."""
+        if y.ndim != 4 or tuple(y.shape[1:]) != self.y_shape:
+            require_sinogram(self._scanner, tuple(y.shape[-3:]), self.y_shape)
+        return y
 
     def A(self, x: Tensor) -> Tensor:
         rays = self._rays.times(x.reshape(-1, math.prod(self.shape[1:])))
@@ -160,8 +150,8 @@ class Radon(MatrixOperator):
         or "hann", of which the last ones smooth most. With ``circle`` x is 0 outside of it.
         """
         rays = self._laid_out(y.view(-1, *self.y_shape)).reshape(-1, *self._sides)
-        x = back_projection(rays / self.pixel, self._beams, window).view(-1, *self.shape)
-        if self.skimage and self.circle:
+        x = back_projection(rays / self._pixel, self._beams, window).view(-1, *self.shape)
+        if self._scanner.cuts:
             far = self._beams.rows[:, None] ** 2 + self._beams.columns**2
             x = x * torch.from_numpy(far <= (self._beams.detectors // 2) ** 2).to(x)
         return x
@@ -175,93 +165,15 @@ class Radon(MatrixOperator):
         return False
 
     @property
-    def _shared(self) -> bool:
-        """Whether pixels are shared by detectors: rays that are parallel, and nothing is said."""
-        return math.isinf(self.source) and self.spacing is None and self.pixel_size is None
-
-    @property
     def _sides(self) -> tuple[int, int]:
         return len(self._beams.radians), self._beams.detectors
 
     def _laid_out(self, y: Tensor) -> Tensor:
         """From a row per angle to y, or back."""
-        return y.transpose(-1, -2).contiguous() if self.skimage else y
+        return y.transpose(-1, -2).contiguous() if self._scanner.skimage else y
 
     def _addresses(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
         """Channel and row of the matrix of these numbers of y."""
         angles, detectors = self._sides
         channel, ray = numbers // (angles * detectors), numbers % (angles * detectors)
-        return channel, ray % angles * detectors + ray // angles if self.skimage else ray
-
-    def _around(self) -> Beams:
-        """Beams around the middle of the picture, in pixels."""
-        _, height, width = self.shape
-        source, radius = self.source / self.pixel, math.hypot(height, width) / 2
-        if source <= radius:
-            raise BadInputError(
-                "The source of a fan is outside of the circle around the picture, of radius "
-                f"{radius * self.pixel:.4g}.",
-                got=f"source_distance={self.source:g}",
-                try_=f"source_distance={4 * radius * self.pixel:.4g}, in the unit of pixel_size",
-            )
-        # As seen in the middle of the picture, a detector and what is between two are smaller.
-        larger = 1 + self.detector_distance / self.source
-        spacing = 1.0 if self.spacing is None else self.spacing / self.pixel / larger
-        least = shadow_width(height, width, source) / spacing
-        count = self._count(math.ceil(least) + 1, width)
-        axis = (count - 1) / 2 - self.offset / self.pixel / larger / spacing
-        middle = ((height - 1) / 2, (width - 1) / 2)
-        return Beams(height, width, self._radians(), count, spacing, axis, middle, source)
-
-    def _count(self, least: int, width: int) -> int:
-        """The number of detectors; warns where at 0° they lie between the columns."""
-        if self.detectors is None:
-            aligned = math.isinf(self.source) and self.spacing is None
-            least += (least - width) % 2 if aligned else 0
-            if least > MOST:
-                raise BadInputError(
-                    f"There are at most {MOST:,} detectors.",
-                    got=f"{least:,} for the whole picture",
-                    try_="detectors=…, or a larger detector_spacing",
-                )
-            return least
-        straight = isinstance(self.angles, int) or any(angle % 180 == 0 for angle in self.angles)
-        if self._shared and straight and not self.offset and (self.detectors - width) % 2:
-            log.warning(
-                "radon: the middles of %d detectors and %d columns are half a pixel apart: at 0° "
-                "each column is shared by two detectors, which is a blur. Try: detectors=%d",
-                self.detectors,
-                width,
-                self.detectors + 1,
-            )
-        return self.detectors
-
-    def _radians(self) -> np.ndarray:
-        if isinstance(self.angles, int):
-            return np.radians([self.arc * k / self.angles for k in range(self.angles)])
-        return np.radians(np.asarray(self.angles, dtype=np.float64))
-
-
-def _require_angles(angles: int | list[float], arc: float | None) -> None:
-    if arc == 0:
-        raise BadInputError("An arc has a length.", got="arc=0", try_="arc=180")
-    if isinstance(angles, int):
-        return
-    if not angles:
-        raise BadInputError("A tomography needs at least one angle.", got=angles)
-    if not all(map(math.isfinite, angles)):
-        raise BadInputError("Angles are finite numbers of degrees.", got=str(angles)[:80])
-    if arc is not None:
-        raise BadInputError(
-            "arc is what a number of angles is spread over, and a list of them was given.",
-            got=f"arc={arc:g}",
-            try_="angles without arc, or a number of angles",
-        )
-
-
-def _require_unsaid(options: Mapping[str, object], needed: str) -> None:
-    """Refuse options that would be left out in silence."""
-    said = [name for name, value in options.items() if value is not None]
-    if said:
-        verb = "says" if len(said) == 1 else "say"
-        raise BadInputError(f"{' and '.join(said)} {verb} something with {needed} alone.")
+        return channel, ray % angles * detectors + ray // angles if self._scanner.skimage else ray
