@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import Annotated
+import os
+from pathlib import Path
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
@@ -12,12 +14,15 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import WeightedNoise
+from priorkit.io.arrays import numbers, read_array
 from priorkit.streams import Streams
 
 __all__ = ["Transmission"]
 
 log = logging.getLogger("priorkit")
 
+PHOTONS = 1e4  # of simulated counts, where nobody says
+MOST = 1e15
 DENSE = 7.0  # A x of every ray, from which y is questioned
 MANY = 1.5  # times what was sent, from which on y is questioned too
 LEAST = -1.0  # of A x: the exponential goes on as a parabola below
@@ -30,19 +35,23 @@ class Transmission(WeightedNoise):
 
         ℓ = 2σ² Σ (m − y + y·ln(y/m)),   σ² = (I₀/e + b)/(I₀/e)²,
 
-    σ² the variance of an estimate of A x from its own count, where A x = 1. There ℓ agrees with
-    the sum of squares of A x less that estimate to second order; rays through more have fewer
-    counts, and count for less. Below A x = −1 the exponential is continued by a parabola, so that
-    nothing is infinite.
+    σ² the variance of an estimate of A x from its own count, where A x = 1 and I₀ is the mean over
+    the detectors. There ℓ agrees with the sum of squares of A x less that estimate to second order;
+    rays through more have fewer counts, and count for less. Below A x = −1 the exponential is
+    continued by a parabola, so that nothing is infinite.
 
     Starts and reports, which know of no counts, take a = ln(I₀/(y − b)), of less than half a count
     as of half a one. Solvers that know squares take Σ w(A x − a)² instead of ℓ, w = σ²(y − b)²/y.
 
     Parameters
     ----------
-    photons : I₀, how many a detector counts without an object
+    photons : I₀, how many a detector counts without an object: a number, or an array or a .npy file
+        with one for each detector (detectors,) or each count of y, the flat field. It must be known
+        of counts that were measured; simulated ones have 10,000
     background : b, how many more it counts in the mean that didn't come straight: scattered ones,
         and the dark current
+
+    Raises BadInputError for photons that aren't from 1 to 1e15 or don't fit y.
 
     References: Erdoğan & Fessler, "Monotonic algorithms for transmission tomography", IEEE Trans.
     Med. Imaging 1999; the weighted squares: Sauer & Bouman, "A local update strategy for iterative
@@ -54,10 +63,11 @@ class Transmission(WeightedNoise):
     def __init__(
         self,
         *,
-        photons: Annotated[float, Field(ge=1, le=1e15)] = 1e4,
-        background: Annotated[float, Field(ge=0, le=1e15)] = 0.0,
+        photons: Any = None,
+        background: Annotated[float, Field(ge=0, le=MOST)] = 0.0,
     ) -> None:
-        self.photons, self.background = photons, background
+        self._said, self.background = photons is not None, background
+        self.photons = _photons(PHOTONS if photons is None else photons)
 
     @property
     def known(self) -> bool:
@@ -66,7 +76,7 @@ class Transmission(WeightedNoise):
     @property
     def std(self) -> float:
         """σ of a ray with A x = 1."""
-        passed = self.photons / math.e
+        passed = float(self.photons.mean()) / math.e
         return math.sqrt(passed + self.background) / passed
 
     @property
@@ -82,20 +92,42 @@ class Transmission(WeightedNoise):
                 got="complex values" if y.is_complex() else f"values down to {lowest:.3g}",
                 try_="noise='gaussian' where y are line integrals; y.clip(0)",
             )
-        middle = float(y.median())
-        if middle > MANY * (self.photons + self.background):
+        if not self._said:
+            raise BadInputError(
+                "Of counts that were measured, noise 'transmission' needs to know how many there "
+                "are without an object.",
+                try_=f"photons={float(y.max()):.6g}, the largest count of y, if a ray missed the "
+                "object there; or a flat field, photons='flat.npy'",
+            )
+        self._require_fitting(y)
+        sent = self.photons.to(y.device)
+        if float((y / (sent + self.background)).median()) > MANY:
             log.warning(
                 "transmission: half of the detectors counted more than %.3g, of %g photons. Try: "
                 "photons=…, what a detector counts without an object",
-                middle,
-                self.photons,
+                float(y.double().median()),
+                float(sent.mean()),
             )
-        if float(y.max()) < self.photons * math.exp(-DENSE):
+        if float((y / sent).max()) < math.exp(-DENSE):
             log.warning(
                 "transmission: of %g photons no detector counted more than %.3g. Where y are line "
                 "integrals, which are logarithms already: noise='gaussian'",
-                self.photons,
+                float(sent.mean()),
                 float(y.max()),
+            )
+
+    def _require_fitting(self, y: Tensor) -> None:
+        """Raise BadInputError unless there is a number of photons for each entry of y (B, …)."""
+        each, one = tuple(self.photons.shape), tuple(y.shape[1:])
+        if len(each) > len(one) or any(
+            a not in (1, b) for a, b in zip(each[::-1], one[::-1], strict=False)
+        ):
+            raise BadInputError(
+                f"photons is a number, or one for each detector or count of y, {one}.",
+                got=f"shape {each}",
+                try_="photons=flat[:, None] of one for each row of y"
+                if each == one[-2:-1]
+                else None,
             )
 
     def expected(self, Ax: Tensor) -> Tensor:
@@ -103,7 +135,7 @@ class Transmission(WeightedNoise):
         return self._mean(Ax.double())[0].to(Ax.dtype)
 
     def measured(self, y: Tensor) -> Tensor:
-        return -((y - self.background).clamp_min(0.5) / self.photons).log()
+        return -((y - self.background).clamp_min(0.5) / self.photons.to(y)).log()
 
     def weights(self, y: Tensor) -> Tensor:
         """σ²·(y − b)²/y, the inverse of the variance of ``measured``, in parts of σ²."""
@@ -117,7 +149,8 @@ class Transmission(WeightedNoise):
                 got="complex values" if Ax.is_complex() else f"{float(Ax.min()):.3g}",
                 try_="op='radon' or 'identity', or noise='gaussian'",
             )
-        counts = streams.poisson(self._mean(Ax.flatten(1).double())[0])
+        self._require_fitting(Ax)
+        counts = streams.poisson(self._mean(Ax.double())[0].flatten(1))
         return counts.view(Ax.shape).to(Ax.device, Ax.dtype)
 
     def misfit(self, Ax: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -134,7 +167,23 @@ class Transmission(WeightedNoise):
     def _mean(self, a: Tensor) -> tuple[Tensor, Tensor]:
         """m and its derivative in a, float64."""
         below = (a - LEAST).clamp_max(0.0)
-        passed = self.photons * (-a.clamp_min(LEAST)).exp()
+        passed = self.photons.to(a.device) * (-a.clamp_min(LEAST)).exp()
         mean = passed * (1 - below + below.square() / 2) + self.background
         # Of rays that nothing passes, a count would have the chance 0.
         return mean.clamp_min(1e-300), -passed * (1 - below)
+
+
+def _photons(given: Any) -> Tensor:
+    """I₀ in float64, of any shape. Raises BadInputError for what it can't be."""
+    array = read_array(Path(given)) if isinstance(given, (str, os.PathLike)) else given
+    found = numbers(array, "photons")
+    if found.is_complex() or not found.numel():
+        raise BadInputError("photons is a number, or an array of them.", got=found.dtype)
+    found = found.double()
+    low, high = float(found.min()), float(found.max())
+    if not 1 <= low <= high <= MOST:
+        raise BadInputError(
+            f"photons, how many a detector counts without an object, are from 1 to {MOST:g}.",
+            got=f"{low:g} to {high:g}",
+        )
+    return found

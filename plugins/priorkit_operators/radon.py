@@ -12,15 +12,18 @@ from torch import Tensor
 
 from priorkit.interfaces import Kind, Level, MatrixOperator, Shape
 from priorkit.interfaces.kinds import PICTURE
+from priorkit.io.arrays import require_finite
 from priorkit_operators.backprojection import Window, back_projection
 from priorkit_operators.checks import require_picture
 from priorkit_operators.rays import ACROSS, ROTATED, SHARED, matrix, matrix_bytes
 from priorkit_operators.scanner import MOST, Geometry, Layout, Scanner
 from priorkit_operators.sinograms import picture_behind, require_sinogram
 from priorkit_operators.sparse import SparseMatrix
+from priorkit_operators.turns import Turns
 
 __all__ = ["Radon"]
 
+FINITE = "noise='transmission' with y the counts themselves, where they are logarithms of 0"
 Length = Annotated[float, Field(gt=0, le=1e9)]
 
 
@@ -104,6 +107,7 @@ class Radon(MatrixOperator):
         channels, height, width = self.shape
         scanner = self._scanner
         self._pixel, self._beams = scanner.pixel(width), scanner.beams(height, width)
+        self._turns = Turns.of(self._beams)
         self._sums = ROTATED if scanner.skimage else SHARED if scanner.plain else ACROSS
         self.y_shape = (channels, *(self._sides[::-1] if scanner.skimage else self._sides))
         vars(self).pop("_rays", None)  # of an earlier binding
@@ -115,32 +119,42 @@ class Radon(MatrixOperator):
 
     @cached_property
     def _rays(self) -> SparseMatrix:
-        """The operator of one channel, made when it is first used."""
-        return SparseMatrix(partial(matrix, self._beams, self._sums, self._pixel))
+        """The operator of one view of one channel, made when it is first used."""
+        return SparseMatrix(partial(matrix, self._turns.beams, self._sums, self._pixel))
 
     @property
     def memory(self) -> int:
         """Of the matrix and its transpose."""
-        return 2 * matrix_bytes(self._beams, self._sums)
+        return 2 * matrix_bytes(self._turns.beams, self._sums)
 
     def taken(self, y: Tensor) -> Tensor:
-        """y as it is. Raises BadInputError for another shape, with what may have been meant."""
+        """y as it is. Raises BadInputError for another shape, with what may have been meant, and
+        for values that aren't finite, as the logarithm of no photons is."""
         if y.ndim != 4 or tuple(y.shape[1:]) != self.y_shape:
             require_sinogram(self._scanner, tuple(y.shape[-3:]), self.y_shape)
+        require_finite(y, "The measurement y", FINITE)
         return y
 
     def A(self, x: Tensor) -> Tensor:
-        rays = self._rays.times(x.reshape(-1, math.prod(self.shape[1:])))
+        views = self._turns.seen(x.reshape(-1, *self.shape[1:]))
+        rays = self._turns.of_all(self._rays.times(views))
         return self._laid_out(rays.view(-1, self.shape[0], *self._sides))
 
     def A_adjoint(self, y: Tensor) -> Tensor:
         rays = self._laid_out(y.view(-1, *self.y_shape)).reshape(-1, math.prod(self._sides))
-        return self._rays.transposed(rays).view(-1, *self.shape)
+        views = self._rays.transposed(self._turns.of_views(rays))
+        return self._turns.together(views).view(-1, *self.shape)
 
     def rows(self, i: int, j: int) -> Tensor:
         channel, ray = self._addresses(torch.arange(i, j))
         block = torch.zeros(j - i, self.shape[0], math.prod(self.shape[1:]))
-        block[torch.arange(j - i), channel] = self._rays.rows(ray)
+        one = len(self._turns.beams.radians) * self._beams.detectors
+        place = self._turns.place[ray]
+        view, row = place // one, place % one
+        found = self._rays.rows(row).view(-1, *self.shape[1:])
+        for k, each in enumerate(self._turns.views):
+            found[view == k] = self._turns.turned(found[view == k], each)
+        block[torch.arange(j - i), channel] = found.flatten(1)
         return block.flatten(1)
 
     def back_projection(self, y: Tensor, *, window: Window = "ramp") -> Tensor:

@@ -18,6 +18,8 @@ __all__ = ["MOST", "Geometry", "Layout", "Scanner"]
 log = logging.getLogger("priorkit")
 
 MOST = 100_000  # angles, and detectors
+MANY, TURN = 8, 6.3  # angles that are within so many degrees: radians, it seems
+WIDE = 10.0  # times the picture's width, from which the place of all detectors is questioned
 Geometry = Literal["parallel", "fan"]
 Layout = Literal["angles", "skimage"]
 
@@ -86,6 +88,8 @@ class Scanner:
         there may be.
         """
         if self.skimage:
+            if isinstance(self.angles, list):
+                _question_radians(self.angles)
             return beams_of_skimage(height, width, self._radians(), circle=self.cuts)
         pixel, radius = self.pixel(width), math.hypot(height, width) / 2
         source = (self.source_distance or math.inf) / pixel
@@ -105,6 +109,7 @@ class Scanner:
         else:
             count = self.detectors
             self._question_middles(count, width)
+        self._question_units(count * spacing / width)
         axis = (count - 1) / 2 - (self.detector_offset or 0.0) / pixel / larger / spacing
         middle = ((height - 1) / 2, (width - 1) / 2)
         return Beams(height, width, self._radians(), count, spacing, axis, middle, source)
@@ -145,6 +150,19 @@ class Scanner:
             )
         return least
 
+    def _question_units(self, wide: float) -> None:
+        """Warn of angles that may be radians, and of detectors over so many widths of the picture,
+        whose lengths may have another unit."""
+        if isinstance(self.angles, list):
+            _question_radians(self.angles)
+        if wide > WIDE:
+            log.warning(
+                "radon: the detectors are %.3g times as wide as the picture. Try: pixel_size=…, a "
+                "pixel's side in the unit of the other lengths%s",
+                wide,
+                "" if self.pixel_size is None else f", now {self.pixel_size:g}",
+            )
+
     def _question_middles(self, count: int, width: int) -> None:
         """Warn where at 0° detectors lie between the columns."""
         straight = isinstance(self.angles, int) or any(angle % 180 == 0 for angle in self.angles)
@@ -172,6 +190,18 @@ def _require_angles(angles: int | list[float], arc: float | None) -> None:
             "arc is what a number of angles is spread over, and a list of them was given.",
             got=f"arc={arc:g}",
             try_="angles without arc, or a number of angles",
+        )
+
+
+def _question_radians(angles: list[float]) -> None:
+    """Warn of angles that may be radians."""
+    span = max(angles) - min(angles)
+    if len(angles) >= MANY and span < TURN:
+        log.warning(
+            "radon: all %d angles are within %.3g degrees. Try: numpy.degrees(angles), if they are "
+            "radians",
+            len(angles),
+            span,
         )
 
 

@@ -16,12 +16,19 @@ OTHER: dict[Layout, Layout] = {"angles": "skimage", "skimage": "angles"}
 
 def picture_behind(scanner: Scanner, y_shape: Shape) -> Shape | None:
     """The shape of the square picture whose sinogram, one or a batch, has this shape; None where
-    the number of detectors doesn't tell its side."""
+    the number of detectors doesn't tell its side.
+
+    Raises BadInputError for another number of angles, which no shape could mend.
+    """
     if not 2 <= len(y_shape) <= 4:
         return None
     angles, count = _sides(scanner, y_shape)
-    if angles != scanner.number or not count:
-        return None
+    if angles != scanner.number:
+        raise BadInputError(
+            f"The measurement y must be of {scanner.number} angles here, {AXES[scanner.layout]}.",
+            got=y_shape,
+            try_=_of_angles(scanner, angles, count),
+        )
     channels = y_shape[-3] if len(y_shape) > 2 else 1
     side = _side(scanner, count)
     return None if side is None else (channels, side, side)
@@ -51,11 +58,8 @@ def require_sinogram(scanner: Scanner, given: Shape, wanted: Shape) -> None:
 def _advice(scanner: Scanner, given: Shape, wanted: Shape) -> str:
     """What to try, from the first thing that differs."""
     angles, count = _sides(scanner, given)
-    other = OTHER[scanner.layout]
-    if angles != scanner.number == count:
-        return f"layout={other!r}, whose y is {AXES[other]}"
     if angles != scanner.number:
-        return f"angles={angles}, a number or a list of them, of a y that is {AXES[scanner.layout]}"
+        return _of_angles(scanner, angles, count)
     if count == _sides(scanner, wanted)[1]:
         return f"shape=({given[0]}, …), of as many channels as y has"
     if not scanner.skimage:
@@ -64,6 +68,14 @@ def _advice(scanner: Scanner, given: Shape, wanted: Shape) -> str:
     if scanner.cuts and math.ceil(math.sqrt(2) * side) == count:
         return f"shape=(1, {count}, {count}), or circle=False with shape=(1, {side}, {side})"
     return f"shape=(1, {count}, {count})" if scanner.cuts else "circle=True, or another shape"
+
+
+def _of_angles(scanner: Scanner, angles: int, count: int) -> str:
+    """What to try where y has another number of angles."""
+    other = OTHER[scanner.layout]
+    if count == scanner.number:
+        return f"layout={other!r}, whose y is {AXES[other]}"
+    return f"angles={angles}, a number or a list of them, of a y that is {AXES[scanner.layout]}"
 
 
 def _sides(scanner: Scanner, y_shape: Shape) -> tuple[int, int]:

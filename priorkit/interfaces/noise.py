@@ -106,7 +106,8 @@ class Noise(Component, ABC):
         return y
 
     def check(self, y: Tensor) -> None:
-        """Raise BadInputError where a user's y has values that this noise can't give."""
+        """Raise BadInputError where a user's y has values that this noise can't give, or needs
+        what wasn't said."""
 
     @abstractmethod
     def sample(self, Ax: Tensor, streams: Streams) -> Tensor:

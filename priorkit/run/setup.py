@@ -41,7 +41,7 @@ from priorkit.settings.given import GivenStart
 from priorkit.settings.select import Selection, blaming, resolve
 from priorkit.settings.selections import Selections, give_rest
 
-__all__ = ["Setup", "set_up"]
+__all__ = ["Setup", "noise_for", "set_up"]
 
 log = logging.getLogger("priorkit")
 
@@ -126,7 +126,7 @@ def set_up(
     # Before the defaults, which may ask what the operator does.
     needed = operator.memory * (2 if dtype == torch.float64 else 1)
     require_room(needed, needed, device)
-    said = _noise(config, selections["noise"], operator, real=real)
+    said = noise_for(config, selections["noise"], operator, real=real)
     if chosen.estimated:
         said.level = replace(said.level, estimated=True)
     units, noise = _units(config, operator, said, kind, selections["operator"])
@@ -198,7 +198,7 @@ def set_up(
     )
 
 
-def _noise(config: RunConfig, selection: Selection, operator: Operator, *, real: bool) -> Noise:
+def noise_for(config: RunConfig, selection: Selection, operator: Operator, *, real: bool) -> Noise:
     """The noise at the level that the user says, or where y is simulated the operator."""
     if isinstance(config.sigma, str):
         raise BadInputError(
@@ -277,7 +277,10 @@ def _shape(prior: Prior, selected: Selection, given: Shape | None, asked: Shape 
             )
     shape = prior.shape or given or asked
     if shape is None:
-        raise BadInputError("The shape of the picture isn't known.", try_="shape=(3, 64, 64)")
+        raise BadInputError(
+            "The shape of the picture isn't known.",
+            try_="shape=(3, 64, 64), or (1, 64, 64) in gray",
+        )
     return tuple(shape)
 
 

@@ -83,7 +83,7 @@ class Shared(TypedDict, total=False):
     path: Any
     patience: int
     pattern: Literal["lines", "random", "radial"] | Literal["rggb", "bggr", "grbg", "gbrg"] | None
-    photons: float
+    photons: Any
     physics: Any
     pixel_size: float | None
     probes: int

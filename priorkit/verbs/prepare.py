@@ -27,7 +27,7 @@ from priorkit.registry import registry
 from priorkit.run import level
 from priorkit.run.measure import batch, question_sigma, shape_of, span, wide
 from priorkit.run.memory import plan
-from priorkit.run.setup import Setup, set_up
+from priorkit.run.setup import Setup, noise_for, set_up
 from priorkit.settings.config import RunConfig
 from priorkit.settings.select import blaming
 from priorkit.settings.selections import Selections, select_all
@@ -131,14 +131,9 @@ def _for_shape(chosen: Selections, extra: dict[str, Any], shape: Shape | None) -
 
 
 def _shown(chosen: Selections, y: Tensor, operator: Operator, shape: Shape | None) -> Range:
-    """The range that a y shows. Raises as what it calls, and for an operator that isn't linear."""
-    selection, noise = chosen.selections["operator"], chosen.selections["noise"]
-    if not (noise.target or type(noise.instance)).same_units:
-        raise MismatchError(
-            "range='auto' takes the range from y, whose units aren't those of A x here.",
-            got=str(noise),
-            try_="range=(lo, hi)",
-        )
+    """The range that a y shows, or what it says of A x. Raises as what it calls, and for an
+    operator that isn't linear."""
+    selection, selected = chosen.selections["operator"], chosen.selections["noise"]
     if shape is None:
         raise BadInputError("The shape of the picture isn't known.", try_="shape=(1, 64, 64)")
     kind = kind_of(shape, chosen.config.kind)
@@ -150,7 +145,14 @@ def _shown(chosen: Selections, y: Tensor, operator: Operator, shape: Shape | Non
             got=str(selection),
             try_="no range, and x in [0, 1]",
         )
-    found = span(batch(wide(y), operator, kind), operator, kind)
+    said = batch(wide(y), operator, kind)
+    if not (selected.target or type(selected.instance)).same_units:
+        if chosen.config.sigma == "auto":
+            level.require_gaussian(selected)
+        noise = noise_for(chosen.config, selected, operator, real=True)
+        noise.check(said)
+        said = noise.measured(said)
+    found = span(said, operator, kind)
     log.info("The range that y shows: %.5g to %.5g.", found.lo, found.hi)
     return found
 

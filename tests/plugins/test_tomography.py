@@ -10,6 +10,7 @@ from priorkit_operators.radon import Radon
 
 import priorkit
 from priorkit.errors import BadInputError
+from priorkit.interfaces.kinds import PICTURE
 from priorkit.io.pictures import astronaut, load
 from priorkit.results.views import columns
 
@@ -257,6 +258,116 @@ def test_more_detectors_than_there_may_be_are_refused():
     with pytest.raises(BadInputError, match=r"at most 100,000 detectors\. Got 1,414,.* whole"):
         dense.bind((1, 16, 16))
     assert Radon(detector_spacing=1e-6, detectors=5).bind((1, 16, 16)).y_shape == (1, 30, 5)
+
+
+SINOGRAMS = {
+    "scikit-image": ({"layout": "skimage", "angles": 7}, (33, 7), (1, 33, 33)),
+    "colours": ({"layout": "skimage", "angles": 7}, (3, 33, 7), (3, 33, 33)),
+    "a batch": ({"layout": "skimage", "angles": 7}, (5, 2, 33, 7), (2, 33, 33)),
+    "the whole picture": (
+        {"layout": "skimage", "circle": False, "angles": [0.0, 9.0]}, (47, 2), (1, 33, 33),
+    ),
+    "no square": ({"layout": "skimage", "circle": False, "angles": 2}, (48, 2), None),
+    "our own": ({"angles": 7}, (7, 48), None),
+    "said detectors": ({"angles": 7, "detectors": 48}, (7, 48), None),
+    "other lengths": ({"angles": 7, "detector_spacing": 0.1}, (7, 48), None),
+    "no sinogram": ({"angles": 7}, (7,), None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SINOGRAMS)
+def test_the_picture_behind_a_sinogram(name):
+    options, y_shape, expected = SINOGRAMS[name]
+    found = Radon(**options).shape_behind(y_shape, PICTURE)
+    assert found == (expected if name != "our own" else (1, 32, 32))
+
+
+@pytest.mark.parametrize("options", [{}, {"pixel_size": 0.7}, {"layout": "skimage"}])
+@pytest.mark.parametrize("circle", [None, False])
+def test_every_square_is_known_by_its_detectors(options, circle):
+    options = options | ({} if circle is None or "layout" not in options else {"circle": circle})
+    operator = Radon(angles=3, **options)
+    for side in range(1, 70):
+        y_shape = operator.bind((1, side, side)).y_shape
+        assert operator.shape_behind(y_shape[1:], PICTURE) == (1, side, side)
+
+
+def test_a_sinogram_alone_is_enough():
+    x = phantom(32)
+    theta = np.linspace(0, 180, 40, endpoint=False)
+    y = transform.radon(x, theta=theta)
+    common = {"op": "radon", "layout": "skimage", "angles": theta, "prior": "none", "budget": 3}
+    found = priorkit.recover(y=y, **common)
+    assert torch.equal(found.x, priorkit.recover(y=y, shape=(1, 32, 32), **common).x)
+
+
+SKIMAGE = {"layout": "skimage", "angles": 40}
+WRONG = {
+    "of scikit-image": ({"angles": 40}, (32, 40), "Try: layout='skimage', whose y is (detectors,"),
+    "turned": (SKIMAGE, (40, 32), "Try: layout='angles', whose y is (angles, detectors)"),
+    "other angles": ({"angles": 40}, (90, 48), "Try: angles=90, a number or a list of them"),
+    "other angles of scikit-image": (SKIMAGE, (32, 90), "Try: angles=90, a number or a list"),
+    "other detectors": ({"angles": 40}, (40, 50), "Try: detectors=50, with detector_spacing"),
+    "the whole picture": (
+        SKIMAGE, (46, 40), "Try: shape=(1, 46, 46), or circle=False with shape=(1, 32, 32)",
+    ),
+    "another side": (SKIMAGE, (45, 40), "Try: shape=(1, 45, 45)"),
+    "only the circle": (SKIMAGE | {"circle": False}, (32, 40), "Try: circle=True, or another"),
+    "other channels": ({"angles": 40}, (3, 40, 48), "Try: shape=(3, …), of as many channels"),
+    "no sinogram": ({"angles": 40}, (7,), "Got (7,)."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_another_shape_is_refused_with_what_may_be_meant(name):
+    """Where no shape mends it, before one is asked for."""
+    options, given, phrase = WRONG[name]
+    hopeless = "Try: angles" in phrase or "Try: layout" in phrase
+    for shape in [(1, 32, 32), None] if hopeless else [(1, 32, 32)]:
+        op = {"name": "radon"} | options
+        with pytest.raises(BadInputError) as refused:
+            priorkit.recover(y=np.ones(given), op=op, shape=shape, prior="none")
+        assert phrase in str(refused.value)
+
+
+def test_logarithms_of_no_photons_are_refused():
+    y = np.ones((30, 48))
+    y[3, 4] = np.inf
+    with pytest.raises(BadInputError, match=r"1 of 1,440.*Try: noise='transmission' with y the c"):
+        priorkit.recover(y=y, op="radon", prior="none")
+
+
+QUESTIONS = {
+    "radians": (
+        {"angles": [0.1 * k for k in range(30)]},
+        "all 30 angles are within 2.9 degrees. Try: numpy.degrees(angles)",
+    ),
+    "radians of scikit-image": (
+        {"angles": [0.1 * k for k in range(30)], "layout": "skimage"}, "Try: numpy.degrees",
+    ),
+    "lengths in mm": (
+        {"geometry": "fan", "source_distance": 541.0, "detector_spacing": 1.0, "detectors": 400},
+        "the detectors are 400 times as wide as the picture. Try: pixel_size=…, a pixel's side",
+    ),
+    "pixels in another unit": (
+        {"pixel_size": 1e-3, "detector_spacing": 1.0, "detectors": 400},
+        "Try: pixel_size=…, a pixel's side in the unit of the other lengths, now 0.001",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_units_that_seem_to_be_others_are_questioned(name, caplog):
+    options, phrase = QUESTIONS[name]
+    caplog.set_level("WARNING", logger="priorkit")
+    Radon(**options).bind((1, 16, 16))
+    assert phrase in caplog.text
+
+
+@pytest.mark.parametrize("options", [BEAMS["fan with an offset"][0], {"angles": [0.0, 1.0, 2.0]}])
+def test_units_that_may_be_are_not(options, caplog):
+    Radon(**{"pixel_size": PIXEL} | options).bind((1, SIDE, SIDE))
+    assert not caplog.messages
 
 
 @pytest.mark.parametrize("side", [32, 64])

@@ -92,9 +92,8 @@ def test_dead_detectors_say_nothing():
     assert torch.equal(found.y[dead], torch.full_like(found.y[dead], 1e4))
     assert float(found.noise.measured(found.y)[dead].abs().max()) == 0
     assert float(found.misfit) < 2 * found.noise.energy
-    again = priorkit.recover(
-        y=found.y[0], prior="none", op=operator, noise="transmission", budget=60, shape=(1, 32, 32)
-    )
+    settings = {"noise": "transmission", "photons": 1e4, "budget": 60, "shape": (1, 32, 32)}
+    again = priorkit.recover(y=found.y[0], prior="none", op=operator, **settings)
     assert torch.equal(again.y, found.y)
 
 
@@ -127,7 +126,30 @@ MESSAGES = {
         "A x must not be negative. Got -",
     ),
     "a level": ({"sigma": 0.1}, BadInputError, "has no sigma. Try: background=…, photons=…"),
-    "no photons": ({"photons": 0}, priorkit.PriorkitError, "photons: Input should be greater"),
+    "no photons": (
+        {"photons": 0},
+        BadInputError,
+        "photons, how many a detector counts without an object, are from 1 to 1e+15. Got 0 to 0.",
+    ),
+    "a dead detector in a flat field": ({"photons": [5.0, 0.0]}, BadInputError, "Got 0 to 5."),
+    "photons that aren't finite": ({"photons": np.array([5, np.nan])}, BadInputError, "Got nan"),
+    "complex photons": ({"photons": np.ones(48) * 1j}, BadInputError, "Got torch.complex128."),
+    "photons of a file that isn't there": ({"photons": "no.npy"}, BadInputError, "no.npy is not"),
+    "photons of other detectors": (
+        {"photons": np.full(47, 9.0)},
+        BadInputError,
+        "one for each detector or count of y, (1, 40, 48). Got shape (47,).",
+    ),
+    "photons for each row of y": (
+        {"photons": np.full(40, 9.0)},
+        BadInputError,
+        "Got shape (40,). Try: photons=flat[:, None] of one for each row of y",
+    ),
+    "unknown photons of measured counts": (
+        {"y": np.full((40, 48), 300.0)},
+        BadInputError,
+        "needs to know how many there are without an object. Try: photons=300, the largest count",
+    ),
 }
 
 
@@ -153,3 +175,67 @@ def test_line_integrals_are_no_counts(caplog):
         noise.check(torch.tensor([[1j]]))
     with pytest.raises(BadInputError, match="Got complex values"):
         noise.sample(torch.tensor([[1j]]), Streams(0, "noise", [0]))
+
+
+COUNTS = {**COMMON, "prior": "none", "noise": "transmission", "budget": 20}
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float32])
+def test_counts_of_any_type_are_the_same_counts(dtype):
+    y = np.random.default_rng(0).poisson(100 * np.exp(-np.ones((40, 48)))).astype(dtype)
+    same = priorkit.recover(y=y.astype(np.float64), photons=100, **COUNTS)
+    found = priorkit.recover(y=y, photons=100, **COUNTS)
+    assert torch.equal(found.x, same.x)
+
+
+def test_a_flat_field_is_a_number_for_each_detector(tmp_path):
+    """Detectors that see different light, in memory and in a file; the mean makes stripes."""
+    x = load(astronaut(), (1, 32, 32)).x
+    flat = np.linspace(2000, 20_000, 48)
+    np.save(tmp_path / "flat.npy", flat)
+    first = priorkit.recover(x, photons=flat, **COUNTS)
+    lines = first.operator.A(x)
+    torch.testing.assert_close(first.noise.measured(first.y), lines, atol=0.5, rtol=0)
+    y = first.y[0].numpy()
+    again = priorkit.recover(y=y, photons=tmp_path / "flat.npy", **COUNTS)
+    each = priorkit.recover(y=y, photons=np.broadcast_to(flat, (40, 48)), **COUNTS)
+    assert torch.equal(each.x, again.x)
+    mean = priorkit.recover(y=y, photons=float(flat.mean()), **COUNTS)
+    errors = [float((found.x - x).square().mean()) for found in (again, mean)]
+    assert errors[0] < errors[1] / 3
+
+
+def test_a_flat_field_has_its_likelihood_and_weights():
+    flat = torch.tensor([50.0, 400.0], dtype=torch.float64)
+    both = Transmission(photons=flat.numpy(), background=2)
+    a = torch.tensor([[0.7, 1.9]], dtype=torch.float64)
+    y = torch.tensor([[20.0, 70.0]], dtype=torch.float64)
+    alone = [Transmission(photons=float(v), background=2) for v in flat]
+    parts = [
+        float(noise.misfit(a[:, [k]], y[:, [k]])[0]) / noise.std**2 for k, noise in enumerate(alone)
+    ]
+    assert float(both.misfit(a, y)[0]) == pytest.approx(both.std**2 * sum(parts))
+    weights = torch.cat([n.weights(y[:, [k]]) / n.std**2 for k, n in enumerate(alone)], 1)
+    torch.testing.assert_close(both.weights(y), both.std**2 * weights)
+
+
+def test_simulated_counts_are_replayed_without_photons(tmp_path):
+    """Whose number is the usual one there."""
+    x = load(astronaut(), (1, 32, 32)).x
+    first = priorkit.recover(x, **COUNTS)
+    assert float(first.y.max()) > 5000
+    assert torch.equal(priorkit.replay(first.save(tmp_path)).x, first.x)
+
+
+def test_the_range_of_what_counts_are_of_is_found():
+    """From the logarithms, where x is in another unit."""
+    x = load(astronaut(), (1, 32, 32)).x[0, 0].numpy() * 0.05
+    op = {"name": "radon", "angles": 60, "pixel_size": 2.0}
+    common = {"prior": "none", "op": op, "shape": (1, 32, 32), "photons": 1e5}
+    first = priorkit.recover(x, range=(0, 0.05), noise="transmission", budget=1, **common)
+    y = first.y[0].numpy()
+    found = priorkit.recover(y=y, range="auto", noise="transmission", budget=60, **common)
+    lo, hi = found.record["config"]["range"]
+    assert -0.02 < lo <= 0.005
+    assert 0.045 < hi < 0.08
+    assert np.abs(found.x[0, 0].numpy() - x).mean() < 0.1 * x.mean()

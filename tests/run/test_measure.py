@@ -26,7 +26,7 @@ SHAPES = {
     "gray": (Gray(), (1, 6, 8), (3, 6, 8)),
     "colour of gray": (Gray(), (3, 6, 8), None),
     "smaller, then blurred": (Blur(kernel=KERNEL) @ Downsample(factor=2), (3, 6, 8), (3, 12, 16)),
-    "sinogram": (Radon(), (3, 6, 8), None),
+    "sinogram": (Radon(angles=6, detectors=8), (3, 6, 8), None),
     "smaller sinogram": (Downsample(factor=2) @ Radon(), (3, 6, 8), None),
     "channels last": (Identity(), (6, 8, 3), (3, 6, 8)),
     "with an alpha of 1": (Identity(), (6, 8, 4), (3, 6, 8)),
