@@ -156,23 +156,8 @@ def _bicubic(operator: LinearOperator, y: Tensor, sigma: float) -> Tensor:
     return F.interpolate(y, operator.shape[1:], mode="bicubic", align_corners=False)
 
 
-def _back_projected(window: str) -> Callable[[LinearOperator, Tensor, float], Tensor]:
-    def answer(operator: LinearOperator, y: Tensor, sigma: float) -> Tensor:
-        """π/angles · Aᵀ of the sinogram, filtered by |f| and a window, in units of pixels."""
-        width, count = operator.shape[-1], y.shape[-1]
-        size = 2 ** int(np.ceil(np.log2(2 * count)))
-        place = torch.fft.fftfreq(size, dtype=torch.float64) * size
-        odd = place.abs() % 2 == 1
-        ramp = torch.where(odd, -1 / (np.pi * place).square().clamp_min(1e-9), 0.0)
-        ramp[0] = 0.25  # |f| of a band-limited signal, sampled: Kak & Slaney, eq. 3.61
-        response = torch.fft.fft(ramp).real
-        if window == "Hann":
-            response = response * (1 + torch.cos(2 * np.pi * torch.fft.fftfreq(size))) / 2
-        spectrum = torch.fft.fft(y.double() * width, size) * response
-        filtered = torch.fft.ifft(spectrum).real[..., :count].to(y)
-        return operator.A_adjoint(filtered) * width * np.pi / y.shape[-2]
-
-    return answer
+def _back_projected(window: str) -> Callable[[Any, Tensor, float], Tensor]:
+    return lambda operator, y, _: operator.back_projection(y, window=window)
 
 
 ANSWERS: dict[str, dict[str, Callable[[Any, Tensor, float], Tensor]]] = {
@@ -181,7 +166,7 @@ ANSWERS: dict[str, dict[str, Callable[[Any, Tensor, float], Tensor]]] = {
     "blur": {"y itself": lambda _, y, __: y, "Wiener": _wiener},
     "downsample": {"bicubic": _bicubic},
     "fourier": {"zero-filling": lambda operator, y, _: operator.A_adjoint(y)},
-    "radon": {"back-projection": _back_projected("ramp"), "same, Hann": _back_projected("Hann")},
+    "radon": {"back-projection": _back_projected("ramp"), "same, Hann": _back_projected("hann")},
     "srht": {"least norm": lambda operator, y, _: operator.A_adjoint(y) / (1 + operator.excess)},
     "gray": {"gray": lambda operator, y, _: y.expand(-1, *operator.shape)},
 }

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from priorkit_operators.radon import Radon
+from priorkit_operators.rays import matrix
 
 import priorkit
 from priorkit.errors import BadInputError
@@ -383,3 +384,43 @@ def test_measurements_are_met_within_half_a_percent(side):
     x = torch.from_numpy(picture.reshape(side, fine, side, fine).mean((1, 3)))[None, None]
     bound = Radon(angles=degrees, pixel_size=1.0, detectors=side).bind((1, side, side))
     assert apart(bound.A(x)[0, 0].numpy(), measured) < 5e-3
+
+
+TURNED = {
+    "half a turn": ({"angles": 12}, 4, 4),
+    "lengths": ({"angles": 30, "pixel_size": 0.5}, 8, 4),
+    "other detectors": ({"angles": 12, "detectors": 19, "detector_spacing": 0.05}, 4, 4),
+    "a fan": ({"angles": 16, "geometry": "fan", "source_distance": 3.0}, 3, 8),
+    "a fan with an offset": (
+        {"angles": 16, "geometry": "fan", "source_distance": 3.0, "detector_offset": 0.1}, 4, 4,
+    ),
+    "more than half a turn": ({"angles": 20, "arc": 200.0}, 5, 5),
+    "an odd number": ({"angles": 7}, 7, 1),
+    "an angle twice": ({"angles": [0.0, 0.0, 90.0, 180.0]}, 4, 1),
+    "angles as they come": ({"angles": [3.0, 17.0, 90.5, 120.0]}, 4, 1),
+    "scikit-image": ({"angles": 12, "layout": "skimage", "circle": False}, 4, 4),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("side", [16, 17])
+@pytest.mark.parametrize("name", TURNED)
+def test_least_angles_stand_for_their_turns(name, side):
+    """The same numbers as a matrix of all angles has, and fewer of them kept."""
+    options, least, views = TURNED[name]
+    if name == "scikit-image" and side == 16:  # whose middle is a pixel, so not that of all
+        least, views = 12, 1
+    bound = Radon(**options).bind((2, side, side))
+    assert (len(bound._turns.beams.radians), len(bound._turns.views)) == (least, views)
+    layout = (0, 1, 3, 2) if name == "scikit-image" else (0, 1, 2, 3)
+    whole = matrix(bound._beams, bound._sums, bound._pixel, np.dtype(np.float64))
+    x = torch.rand(3, 2, side, side, dtype=torch.float64)
+    expected = (whole @ x.view(6, -1).numpy().T).T.reshape(3, 2, len(bound._beams.radians), -1)
+    np.testing.assert_allclose(bound.A(x).permute(layout).numpy(), expected, atol=1e-12)
+    y = torch.rand(3, *bound.y_shape, dtype=torch.float64)
+    back = (whole.T @ y.permute(layout).reshape(6, -1).numpy().T).T.reshape(x.shape)
+    np.testing.assert_allclose(bound.A_adjoint(y).numpy(), back, atol=1e-12)
+
+
+def test_pictures_that_are_no_squares_are_seen_from_all_angles():
+    for shape in ((1, 12, 16), (1, 16, 12)):
+        assert len(Radon(angles=12).bind(shape)._turns.beams.radians) == 12
