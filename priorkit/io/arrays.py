@@ -13,12 +13,10 @@ from torch import Tensor
 from torch.masked import MaskedTensor
 
 from priorkit.errors import BadInputError
-from priorkit.io.files import write_atomic
+from priorkit.io.files import complaint, write_atomic
 
-__all__ = ["MISSING", "numbers", "read_array", "require_finite", "write_array"]
+__all__ = ["numbers", "read_array", "require_finite", "write_array"]
 
-# What to do with a picture y that holds NaN where nothing was measured.
-MISSING = 'op="mask", y=numpy.nan_to_num(y), mask=numpy.isfinite(y)'
 MAX_DEPTH = 32  # of nested lists
 PLAIN = {
     *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
@@ -155,7 +153,7 @@ def read_array(path: Path) -> np.ndarray:
     except Exception as error:  # numpy raises many kinds for a damaged file
         raise BadInputError(
             f"{path} is not an array that can be read.",
-            got=f"{type(error).__name__}: {str(error)[:100]}",
+            got=complaint(path, error),
             try_="numpy.save",
         ) from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiucb":

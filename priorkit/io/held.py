@@ -13,6 +13,7 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError, PriorkitError, did_you_mean, needed
 from priorkit.io.arrays import numbers
+from priorkit.io.files import complaint
 from priorkit.io.formats import Format, Geometry, Part, Writable
 from priorkit.io.formats.base import STACKED
 from priorkit.io.places import Pick
@@ -179,9 +180,8 @@ def telling(path: Path, format: Format) -> Iterator[None]:
     except PriorkitError:
         raise
     except Exception as error:  # libraries raise many kinds for a damaged file
-        reason = str(error).strip() or "no reason is told"
         raise BadInputError(
             f"{path} is not {format.title} that can be read.",
-            got=f"{type(error).__name__}: {reason[:150]}",
+            got=complaint(path, error),
             try_="a file that is whole",
         ) from error

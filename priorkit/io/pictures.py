@@ -283,7 +283,7 @@ def _from_folder(folder: Path, shape: Shaped, how: _How) -> Pictures:
     parts = []
     skipped = {
         text(path.name): f"{path.suffix} files are not read out of a folder. "
-        f"Try: {', '.join(PICTURES)}"
+        f"Try: {' '.join(PICTURES)}"
         for path in others
     }
     errors = []

@@ -135,9 +135,9 @@ def _shown(chosen: Selections, y: Tensor, operator: Operator, shape: Shape | Non
     selection, noise = chosen.selections["operator"], chosen.selections["noise"]
     if not (noise.target or type(noise.instance)).same_units:
         raise MismatchError(
-            "range='auto' takes the range from y, whose units aren't those of A x here.",
+            "range='auto' takes the range from y, whose units aren't those of x here.",
             got=str(noise),
-            try_="range=(lo, hi)",
+            try_="range=(lo, hi), the least and the greatest value of x",
         )
     if shape is None:
         raise BadInputError("The shape of the picture isn't known.", try_="shape=(1, 64, 64)")

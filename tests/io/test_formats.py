@@ -208,7 +208,9 @@ def test_the_sky(tmp_path):
     missing = pictures.raw(f"{path}::dataset=BLANKED", "y")[0, 0].numpy()
     assert np.isnan(missing).sum() == 1
     assert np.array_equal(missing.flat[1:], masked.flat[1:])
-    with pytest.raises(BadInputError, match=r"NaN or infinite. Got 1 of 42, .* Try: op=\"mask\""):
+    with pytest.raises(
+        BadInputError, match=r"NaN or infinite. Got 1 of 42, .* Try: y=x, op=\"mask\", mask="
+    ):
         pictures.load(f"{path}::dataset=BLANKED", range="auto")
     fits.PrimaryHDU(CUBE * 0.5).writeto(tmp_path / "cube.fits")
     third = pictures.load(f"{tmp_path / 'cube.fits'}::slice=2", range=(0, 4096))

@@ -125,14 +125,14 @@ def test_a_run_writes_what_it_read(tmp_path):
     Image.fromarray(values).save(tmp_path / "a.tif")
     how = {"prior": "none", "budget": 2}
     priorkit.recover(y=tmp_path / "sky.fits", op="identity", out=tmp_path / "one", **how)
-    made = fits.getdata(tmp_path / "one" / "images" / "image.fits")
+    made = fits.getdata(tmp_path / "one" / "images" / "sky.fits")
     assert np.allclose(made, np.load(tmp_path / "one" / "x.npy")[0, 0])
     sources = [tmp_path / "a.tif", tmp_path / "sky.fits"]
     priorkit.recover(sources, op="mask", out=tmp_path / "two", **how)
     names = sorted(path.name for path in (tmp_path / "two" / "images").iterdir())
     assert names == ["a.png", "a.tiff", "sky.fits", "sky.png"]
     priorkit.recover(y=sources, op="mask", out=tmp_path / "three", **how)
-    assert (tmp_path / "three" / "images" / "0000.tiff").exists()
+    assert sorted(path.name for path in (tmp_path / "three" / "images").iterdir()) == names
 
 
 def test_slices_are_settings(tmp_path):
