@@ -15,7 +15,7 @@ from torch.masked import MaskedTensor
 from priorkit.errors import BadInputError
 from priorkit.io.files import complaint, write_atomic
 
-__all__ = ["numbers", "read_array", "require_finite", "write_array"]
+__all__ = ["is_nested", "numbers", "read_array", "require_finite", "write_array"]
 
 MAX_DEPTH = 32  # of nested lists
 PLAIN = {
@@ -63,6 +63,17 @@ def _hold_arrays(thing: Any, what: str, depth: int = 0) -> bool:
         isinstance(item, (np.ndarray, Tensor))
         or (isinstance(item, (list, tuple)) and _hold_arrays(item, what, depth + 1))
         for item in thing
+    )
+
+
+def is_nested(source: Any, depth: int = 0) -> bool:
+    """Whether nested lists hold numbers only, and so are an array."""
+    if depth > MAX_DEPTH:
+        raise BadInputError("A picture isn't a list without an end.", try_="a numpy array")
+    return all(
+        isinstance(item, (bool, int, float, complex, np.generic))
+        or (isinstance(item, (list, tuple)) and is_nested(item, depth + 1))
+        for item in source
     )
 
 

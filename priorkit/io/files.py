@@ -123,7 +123,7 @@ def complaint(path: Path, error: Exception) -> str:
             return "an empty file"
     said = re.split(r"\.\s|\.$|\s-\s|\n", str(error).strip())[0] or "no reason is told"
     said = textwrap.shorten(said, 150, placeholder=" …")
-    return said if type(error) is ValueError else f"{type(error).__name__}: {said}"
+    return f"{type(error).__name__}: {said}"
 
 
 def unwritable(path: Path, error: Exception) -> BadInputError:

@@ -84,7 +84,7 @@ def volume_of(files: Sequence[Path], pick: Pick) -> tuple[Tensor, Source | None]
     if len(series) > 1:
         raise BadInputError(
             f"{files[0].parent} holds {len(series)} series of DICOM slices.",
-            try_="a folder for each, or the files of one as a list",
+            try_="a folder for each",
         )
     known.sort(key=lambda one: (one[0].along, one[1].name))
     parts = [held(path, dicom, pick) for _, path in known]

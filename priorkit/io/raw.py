@@ -109,7 +109,11 @@ def require_nothing(thing: object, pick: Pick) -> None:
 
 def extent_of(source: Any, pick: Pick, kind: Kind) -> Range:
     """The range from the least to the greatest finite value of all images together; of complex
-    pictures from 0 to the greatest size. Raises BadInputError where all are one number."""
+    pictures from 0 to the greatest size. Raises BadInputError where all are one number.
+
+    Files are read once for this and once more for what they hold, so that of a folder that is
+    brought to a small size no more than one file is in memory as it is.
+    """
     every = list(_ends(source, pick, kind))
     if kind is COMPLEX:
         return extent([(0.0, part[1]) for part in every if part is not None])
@@ -125,12 +129,17 @@ def _each(source: Any, pick: Pick, volume: bool) -> Iterator[Tensor]:
     """The numbers of every image, one file after the other; of a folder those that can be read."""
     if isinstance(source, (str, os.PathLike)) and is_folder(place(source)[0]):
         path, own = place(source)
+        read, first = 0, None
         for file in images_in(path)[0]:
             try:
                 found = _raw(file, "A picture", own.over(pick), volume).numbers
-            except PriorkitError:  # it is named where the folder is read
+            except PriorkitError as error:  # it is named where the folder is read
+                first = first or error
                 continue
+            read += 1
             yield found
+        if first is not None and not read:
+            raise first
     elif isinstance(source, (list, tuple)) and any(
         isinstance(item, (str, os.PathLike, Image.Image, list, tuple)) or _is_array(item)
         for item in source

@@ -12,7 +12,7 @@ from priorkit.errors import BadInputError
 from priorkit.interfaces import Kind, LinearOperator, Operator, Range, Shape, kind_of
 from priorkit.interfaces.kinds import COMPLEX, VOLUME
 from priorkit.io.arrays import require_finite
-from priorkit.io.pictures import VOLUME_BATCH, require_signal
+from priorkit.io.of_kind import VOLUME_BATCH, require_signal
 from priorkit.io.values import arranged
 from priorkit.linear import energy, least_squares
 from priorkit.run.setup import Setup
@@ -164,7 +164,7 @@ def batch(values: Tensor, operator: Operator, kind: Kind) -> Tensor:
         picture = not kind.has_pixels and len(given) > 2
         raise BadInputError(
             f"The measurement y must be {shape}, or a batch of these.",
-            got=given,
+            got=given or "a single number",
             try_="shape=(channels, height, width) of a picture"
             if picture
             else f"the operator's own m, and shape=… of the {kind.name} to recover",

@@ -131,6 +131,23 @@ def test_signals(values, shape):
         pictures.load(values, (3, 7))
 
 
+def test_one_channel_needs_no_axis(tmp_path):
+    """Where the kind says what an array is; what can't be is told with what could."""
+    np.save(tmp_path / "ecg.npy", np.arange(5.0))
+    for source in (np.arange(5.0), tmp_path / "ecg.npy"):
+        assert pictures.load(source, kind="signal").x.tolist() == [[[0, 1, 2, 3, 4]]]
+    assert pictures.load(tmp_path / "ecg.npy", kind="signal").names == ["ecg"]
+    assert pictures.load(np.zeros((4, 6, 5)), kind="volume").x.shape == (1, 1, 4, 6, 5)
+    for values, kind, said in (
+        (np.float64(3), "signal", r"Got a single number. Try: an array of signals \(C, N\)"),
+        (np.zeros(0), "signal", r"Got shape \(0,\). Try: an array of signals"),
+        (np.float64(3), None, "or a torch tensor. Got a single number"),
+        (np.zeros(5), None, r"Try: shape=\(1, 5\), or kind='signal', for a signal"),
+    ):
+        with pytest.raises(BadInputError, match=said):
+            pictures.load(values, kind=kind)
+
+
 @pytest.mark.parametrize(
     ("low", "high", "hint"),
     [

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Dicom"]
 
+PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 FLOATS: dict[int, np.dtype[Any]] = {32: np.dtype("f4"), 64: np.dtype("f8")}
 
 
@@ -41,7 +42,7 @@ class Dicom(Writable):
 
         file = _header(path)
         if "Rows" not in file or "Columns" not in file:
-            return []
+            raise ValueError("its header says no Rows and Columns, as that of an image does")
         bits = int(file.BitsAllocated)
         floats = bits in FLOATS and _is_float(path)
         dtype: np.dtype[Any] = FLOATS[bits] if floats else pixel_dtype(file)
@@ -96,8 +97,8 @@ def _header(path: Path) -> Dataset:
 def _is_float(path: Path) -> bool:
     from pydicom import dcmread
 
-    file = dcmread(path, specific_tags=["FloatPixelData", "DoubleFloatPixelData"], defer_size=64)
-    return "FloatPixelData" in file or "DoubleFloatPixelData" in file
+    file = dcmread(path, specific_tags=[*PIXELS[1:]], defer_size=64)
+    return any(name in file for name in PIXELS[1:])
 
 
 def _is_palette(file: Dataset) -> bool:
@@ -105,8 +106,10 @@ def _is_palette(file: Dataset) -> bool:
 
 
 def _require_honest(file: Dataset, part: Part) -> None:
-    """Raise ValueError where the header of a compressed frame promises another size than the
-    file's: its decoder would take memory for that."""
+    """Raise ValueError where there are no pixels, and where the header of a compressed frame
+    promises another size than the file's: its decoder would take memory for that."""
+    if not any(name in file for name in PIXELS):
+        raise ValueError("it ends before its pixels, or has none")
     if not file.file_meta.TransferSyntaxUID.is_encapsulated:
         return
     from pydicom.encaps import generate_frames
