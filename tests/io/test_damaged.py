@@ -83,7 +83,7 @@ def test_what_a_whole_folder_has_not_is_said(tmp_path):
     for name in "ab":
         (tmp_path / f"{name}.dcm").write_bytes(data)
     for how in ({"range": "auto"}, {"range": (0, 9000)}):
-        with pytest.raises(BadInputError, match="holds no several slices. Got slice=9"):
+        with pytest.raises(BadInputError, match=r"holds no several slices. Got slice=9"):
             pictures.load(tmp_path, slice=9, **how)
     with pytest.raises(
         BadInputError, match=r"Try: shape=\(1, 2, 64, 64\), as nothing but pictures"

@@ -158,7 +158,7 @@ def test_a_measurement_is_called_as_its_file(tmp_path):
     nibabel.Nifti1Image(RNG.random((8, 8, 3)).astype("f4"), np.eye(4)).to_filename(
         tmp_path / "scan.nii"
     )
-    np.save(tmp_path / "one.npy", RNG.random((8, 8)))
+    np.save(tmp_path / "one.npy", RNG.random((1, 8, 8)))
     np.save(tmp_path / "two.npy", RNG.random((2, 1, 8, 8)))
     for given, names in (
         (f"{tmp_path}/scan.nii::slice=2", ["scan-slice2"]),
