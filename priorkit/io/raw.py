@@ -26,6 +26,9 @@ from priorkit.io.values import require_one_size
 __all__ = ["Raw", "extent_of", "raw", "raw_from", "require_nothing"]
 
 
+AXES = 3  # of one picture; what has more is a batch
+
+
 @dataclass(frozen=True)
 class Raw:
     """Numbers as they are, and of each that is from a file what that is called, and the file
@@ -91,7 +94,7 @@ def _raw(source: Any, what: str, pick: Pick, volume: bool) -> Raw:
         parts = [_raw(item, what, pick, volume) for item in source]
         arrays = [part.numbers for part in parts]
         require_one_size([tuple(p.shape) for part in arrays if part.ndim == 4 for p in part])
-        found = numbers([x[0] if len(x) == 1 else x for x in arrays], what)
+        found = numbers([x[0] if len(x) == 1 and x.ndim > AXES else x for x in arrays], what)
         names = [name for part in parts for name in part.names or ["image"]]
         return Raw(found, distinct(names), [s for part in parts for s in part.sources or [None]])
     require_nothing("an array", pick)

@@ -75,9 +75,7 @@ def layout(x: Tensor, shape: tuple[int, ...] | None = None, scaling: Scaling = P
         raise BadInputError(
             "Pictures have 2, 3 or 4 dimensions.",
             got=f"shape {given}",
-            try_=f"shape=(1, {given[0]}), or kind='signal', for a signal"
-            if len(given) == 1
-            else None,
+            try_=f"kind='signal', or shape=(1, {given[0]})" if len(given) == 1 else None,
         )
     last = x.shape[3] in (1, 3, 4) and x.shape[1] not in (1, 3)
     if shape is not None:  # the order is known from the shape, not guessed

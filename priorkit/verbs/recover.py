@@ -49,7 +49,7 @@ def recover(
         Without x and y, the sample photograph.
     y : real measurements instead, an array or a .npy file, (m,) or (B, m), or images for
         operators whose y is one; of pictures and volumes alone are whole numbers of 8 and 16 bits
-        brightness, all other y are numbers as they are
+        brightness, unless the noise is of counts; all other y are numbers as they are
     config : settings from a TOML file or a dict; keywords given here go over it
     out : folder to save the results to, see :meth:`Recovery.save`. Until then every image is
         kept as it is finished in ``OUT.unfinished`` beside it, so that a run that is cut

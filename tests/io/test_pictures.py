@@ -142,7 +142,7 @@ def test_one_channel_needs_no_axis(tmp_path):
         (np.float64(3), "signal", r"Got a single number. Try: an array of signals \(C, N\)"),
         (np.zeros(0), "signal", r"Got shape \(0,\). Try: an array of signals"),
         (np.float64(3), None, "or a torch tensor. Got a single number"),
-        (np.zeros(5), None, r"Try: shape=\(1, 5\), or kind='signal', for a signal"),
+        (np.zeros(5), None, r"Try: kind='signal', or shape=\(1, 5\)$"),
     ):
         with pytest.raises(BadInputError, match=said):
             pictures.load(values, kind=kind)
