@@ -18,7 +18,7 @@ from priorkit.io.arrays import numbers
 from priorkit.io.brightness import PLAIN, Scaling
 from priorkit.io.files import complaint
 from priorkit.io.formats import Format, Part, Tiff, deep_format
-from priorkit.io.held import indices
+from priorkit.io.held import indices, quiet
 from priorkit.io.places import Pick
 from priorkit.io.values import centre_box, dimensions, framed
 
@@ -85,7 +85,7 @@ def _read(path: Path, read: Callable[[Image.Image], Tensor]) -> Tensor | Format:
 def _opened(path: Path) -> Iterator[Image.Image]:
     """A picture file; what Pillow raises while it is open becomes one line."""
     try:
-        with Image.open(path) as file:
+        with quiet("PIL"), Image.open(path) as file:
             yield file
     except PriorkitError:
         raise

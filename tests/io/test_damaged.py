@@ -12,6 +12,7 @@ import pytest
 import scipy.io
 import tifffile
 from astropy.io import fits
+from PIL import Image
 from pydicom.data import get_testdata_file
 
 from priorkit.errors import BadInputError
@@ -48,6 +49,19 @@ def test_a_damaged_file_is_one_line(tmp_path, name, how, capfd):
         assert str(path) in said
         assert f"is not {NAMES[name]} that can be read. Got" in said or "holds no array" in said
     assert capfd.readouterr().err == ""
+
+
+def test_pillow_says_nothing_of_its_own(tmp_path, caplog):
+    """A TIFF file of 51,969 samples a pixel, of which Pillow logs an error, is one line too."""
+    path = tmp_path / "a.tif"
+    Image.new("RGB", (4, 4)).save(path)
+    data = path.read_bytes()
+    three = struct.pack("<HHII", 277, 3, 1, 3)
+    assert data.count(three) == 1
+    path.write_bytes(data.replace(three, struct.pack("<HHII", 277, 3, 1, 51969)))
+    with pytest.raises(BadInputError, match=r"a.tif is not a"):
+        pictures.load(path)
+    assert caplog.text == ""
 
 
 def test_what_is_wrong_with_a_slice_is_plain(tmp_path):
