@@ -253,7 +253,7 @@ CASES = {
         BadInputError,
         "A picture is an array of numbers. Got <U1 of shape (1, 2)",
     ),
-    "not a picture at all": ({"x": 5}, BadInputError, "A picture is a path", "Got int"),
+    "not a picture at all": ({"x": 5}, BadInputError, "A picture is a path", "Got a single number"),
     "wrong size": (
         {"x": np.zeros((3, 16, 16)), "prior": lambda f: f.weights},
         BadInputError,
