@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import BeforeValidator
 from torch import Tensor
 
 from priorkit.errors import BadInputError
@@ -13,7 +14,11 @@ from priorkit_operators.pointwise import Masked
 
 __all__ = ["Mosaic"]
 
-COLOURS = "RGB"
+COLOURS = "rgb"
+Pattern = Annotated[
+    Literal["rggb", "bggr", "grbg", "gbrg"],
+    BeforeValidator(lambda said: said.lower() if isinstance(said, str) else said),
+]
 
 
 class Mosaic(Masked):
@@ -25,22 +30,22 @@ class Mosaic(Masked):
 
     Parameters
     ----------
-    pattern : the colours of the first two rows of the first two columns, repeated all over: "rggb"
-        is red and green above green and blue
+    pattern : the colours of the first two rows of the first two columns, repeated all over, in
+        small letters or capitals: "rggb" is red and green above green and blue
 
     Reference: Bayer, "Color imaging array", US patent 3 971 065, 1976.
     """
 
     default_noise = Level(sigma=0.01)
 
-    def __init__(self, *, pattern: Literal["rggb", "bggr", "grbg", "gbrg"] = "rggb") -> None:
-        self.pattern = pattern
+    def __init__(self, *, pattern: Pattern = "rggb") -> None:
+        self.pattern = pattern.lower()
 
     def prepare(self) -> None:
         if len(self.shape) != 3 or self.shape[0] != 3:
             raise BadInputError("A mosaic is of a colour picture (3, H, W).", got=self.shape)
         _, height, width = self.shape
-        cell = torch.tensor([COLOURS.index(c) for c in self.pattern.upper()]).view(2, 2)
+        cell = torch.tensor([COLOURS.index(c) for c in self.pattern]).view(2, 2)
         which = cell.repeat(-(-height // 2), -(-width // 2))[:height, :width]
         self._mask = (which == torch.arange(3)[:, None, None]).float()
         self.y_shape = self.shape

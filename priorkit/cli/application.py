@@ -1,6 +1,6 @@
 """The application and its exit codes.
 
-0 done, 1 a run that diverged or that a component ended, a file that couldn't be read, or
+0 done, 1 a run that diverged or that a component ended, a file that was left out, or
 (priorkit plugins) a plugin that failed, 2 bad input or a component that can't be imported, 130
 Ctrl-C.
 """

@@ -216,8 +216,8 @@ def _exit_recovered(result: Recovery, folder: Path | None = None) -> None:
 
 
 def _exit(result: Recovery | Comparison, folder: Path | None, kept: str, failed: str) -> None:
-    """Leave with 130 after Ctrl-C, saying what is ``kept``, and with 1 where a file wasn't read
-    or where it is said what ``failed``."""
+    """Leave with 130 after Ctrl-C, saying what is ``kept``, and with 1 where a file was
+    left out or where it is said what ``failed``."""
     from priorkit.io.folders import unfinished
 
     if result.interrupted:
@@ -226,7 +226,7 @@ def _exit(result: Recovery | Comparison, folder: Path | None, kept: str, failed:
         err.print(f"Interrupted: {kept}.{hint}", soft_wrap=True)
         raise typer.Exit(130)
     if count := len(result.skipped):
-        failed = f"{count} file(s) could not be read; the others are done."
+        failed = f"{count} file(s) of the folder were left out, as said above; the others are done."
     if failed:
         err.print(failed)
         raise typer.Exit(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,6 +35,17 @@ class Range:
                 got=(self.lo, self.hi),
                 try_="range=(0, 4095), or range='auto'",
             )
+
+    @classmethod
+    def of(cls, ends: Any) -> Range:
+        """The range that somebody said, two numbers. Raises BadInputError."""
+        try:
+            lo, hi = map(float, () if isinstance(ends, str) else ends)
+        except (TypeError, ValueError) as error:
+            raise BadInputError(
+                "range is (lo, hi), two numbers, or 'auto'.", got=repr(ends)[:60]
+            ) from error
+        return cls(lo, hi)
 
     @property
     def scale(self) -> float:

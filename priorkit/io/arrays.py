@@ -13,12 +13,10 @@ from torch import Tensor
 from torch.masked import MaskedTensor
 
 from priorkit.errors import BadInputError
-from priorkit.io.files import write_atomic
+from priorkit.io.files import complaint, write_atomic
 
-__all__ = ["MISSING", "numbers", "read_array", "require_finite", "write_array"]
+__all__ = ["is_nested", "numbers", "read_array", "require_finite", "write_array"]
 
-# What to do with a picture y that holds NaN where nothing was measured.
-MISSING = 'op="mask", y=numpy.nan_to_num(y), mask=numpy.isfinite(y)'
 MAX_DEPTH = 32  # of nested lists
 PLAIN = {
     *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
@@ -65,6 +63,17 @@ def _hold_arrays(thing: Any, what: str, depth: int = 0) -> bool:
         isinstance(item, (np.ndarray, Tensor))
         or (isinstance(item, (list, tuple)) and _hold_arrays(item, what, depth + 1))
         for item in thing
+    )
+
+
+def is_nested(source: Any, depth: int = 0) -> bool:
+    """Whether nested lists hold numbers only, and so are an array."""
+    if depth > MAX_DEPTH:
+        raise BadInputError("A picture isn't a list without an end.", try_="a numpy array")
+    return all(
+        isinstance(item, (bool, int, float, complex, np.generic))
+        or (isinstance(item, (list, tuple)) and is_nested(item, depth + 1))
+        for item in source
     )
 
 
@@ -155,7 +164,7 @@ def read_array(path: Path) -> np.ndarray:
     except Exception as error:  # numpy raises many kinds for a damaged file
         raise BadInputError(
             f"{path} is not an array that can be read.",
-            got=f"{type(error).__name__}: {str(error)[:100]}",
+            got=complaint(path, error),
             try_="numpy.save",
         ) from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiucb":

@@ -10,15 +10,18 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces.units import Range
-from priorkit.io.arrays import MISSING, require_finite
+from priorkit.io.arrays import require_finite
 
-__all__ = ["PLAIN", "Scaling", "check_range", "ends", "extent", "scaled"]
+__all__ = ["MISSING", "PLAIN", "Scaling", "check_range", "ends", "extent", "scaled"]
 
 log = logging.getLogger("priorkit")
 
 WHITE = {torch.bool: 1, torch.uint8: 255, torch.uint16: 65535}  # the number that means 1.0
 WIDE = {torch.float64, torch.int32, torch.int64, torch.uint32, torch.uint64}
 BITS = (8, 10, 12, 14, 16)
+# What to do with x that holds NaN where nothing is known.
+MISSING = 'y=x, op="mask", mask=numpy.isfinite(x), which takes x for a measurement with holes'
+AUTO, CLIPPED = "or range='auto'", "or range=(0, 1) and clip=True"
 NEAR = 1e-3  # by which rounding may leave [0, 1]
 
 
@@ -102,7 +105,7 @@ def check_range(x: Tensor) -> None:
         raise BadInputError(
             "Pixels must lie in [0, 1], unless range says in which numbers they are.",
             got=_span(x),
-            try_=f"{_range(low, high)}, or {_rescaling(low, high)}",
+            try_=f"{_range(low, high)}, {CLIPPED if low > -NEAR and high <= 2 else AUTO}",
         )
 
 
@@ -167,17 +170,3 @@ def _range(low: float, high: float) -> str:
     if white is not None:
         return f"range=(0, {white})"
     return f"range=({low:.6g}, {high:.6g})" if low < high else "range=(lo, hi)"
-
-
-def _rescaling(low: float, high: float) -> str:
-    """Code that brings such values to [0, 1], by the number of bits that they seem to have."""
-    if low < -NEAR:
-        near = low > -1.01 and high < 1.01
-        return "(x + 1) / 2" if near else "(x - x.min()) / (x.max() - x.min())"
-    if high <= 2:
-        return "x.clip(0, 1)"
-    white = _white(high)
-    if white is None:
-        return "x / x.max()"
-    bits = white.bit_length()
-    return f"x / {white}" + (f" ({bits} bits), or x / x.max()" if bits > 8 else "")

@@ -6,7 +6,9 @@ import errno
 import hashlib
 import json
 import os
+import re
 import tempfile
+import textwrap
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,12 @@ from typing import Any
 from priorkit.errors import BadInputError
 
 __all__ = [
+    "complaint",
     "distinct",
     "file_names",
     "file_sha256",
     "json_sha256",
+    "numbered",
     "require_writable",
     "unwritable",
     "write_atomic",
@@ -89,6 +93,15 @@ def distinct(names: list[str]) -> list[str]:
     return list(found)
 
 
+def numbered(count: int, alone: str) -> list[str]:
+    """Names of a batch of which nothing is known but what one ``alone`` is called.
+
+    >>> numbered(1, "image"), numbered(2, "image")
+    (['image'], ['0000', '0001'])
+    """
+    return [alone] if count == 1 else [f"{i:04d}" for i in range(count)]
+
+
 def file_names(names: list[str]) -> list[str]:
     """A file name for each name, whatever it holds: no folders, no dots in front, no two alike.
 
@@ -101,6 +114,16 @@ def file_names(names: list[str]) -> list[str]:
         short = kept.encode("utf-8", "replace")[:100].decode("utf-8", "ignore")
         found.append(short.strip(".-") or "image")
     return distinct(found)
+
+
+def complaint(path: Path, error: Exception) -> str:
+    """What a library says of a file that it can't read, without its advice to programmers."""
+    with suppress(OSError, ValueError):  # a name that no file can have
+        if path.is_file() and not path.stat().st_size:
+            return "an empty file"
+    said = re.split(r"\.\s|\.$|\s-\s|\n", str(error).strip())[0] or "no reason is told"
+    said = textwrap.shorten(said, 150, placeholder=" …")
+    return f"{type(error).__name__}: {said}"
 
 
 def unwritable(path: Path, error: Exception) -> BadInputError:

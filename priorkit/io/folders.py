@@ -1,7 +1,7 @@
 """Folders of results that are whole: written beside their place and moved there in one step.
 
-What priorkit wrote is listed in a folder's ``manifest.json`` with its sha256; a folder without
-one isn't priorkit's, and is never written into. Files that somebody added to a folder stay in it.
+A folder without a manifest isn't priorkit's, and is never written into. Files that somebody added
+to a folder stay in it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import errno
 import glob
-import json
 import logging
 import os
 import shutil
@@ -20,20 +19,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from priorkit.errors import BadInputError
-from priorkit.io.files import file_sha256, require_writable, unwritable, write_atomic
+from priorkit.io.files import file_sha256, require_writable, unwritable
+from priorkit.io.manifest import MANIFEST, list_files, listed_in
 
 __all__ = [
-    "MANIFEST",
     "discard",
     "locked",
     "replacing",
     "require_place",
     "unfinished",
     "unused",
-    "verify",
 ]
 
-MANIFEST = "manifest.json"
 UNFINISHED = ".unfinished"
 log = logging.getLogger("priorkit")
 
@@ -65,7 +62,7 @@ def require_place(folder: Path, inputs: Iterable[str | os.PathLike[str]] = ()) -
                 f"{folder} is the folder {kind}, which can't be replaced in one step.",
                 try_=f"--out {place / 'run'}",
             )
-        if place.is_dir() and any(place.iterdir()) and _manifest(place) is None:
+        if place.is_dir() and any(place.iterdir()) and listed_in(place) is None:
             raise BadInputError(
                 f"{folder} holds files that priorkit did not write: nothing in it is replaced.",
                 try_="another --out folder",
@@ -103,7 +100,7 @@ def replacing(folder: Path) -> Iterator[Path]:
     with locked(stage):
         try:
             yield stage
-            _list(stage)
+            list_files(stage)
             _swap(stage, place)
         except (OSError, BadInputError) as error:
             cause = error if isinstance(error, OSError) else error.__cause__
@@ -160,53 +157,6 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def verify(folder: Path, names: Iterable[str]) -> None:
-    """Raise BadInputError where a file isn't what the manifest of its folder says."""
-    listed = _manifest(folder) or {}
-    for name in names:
-        if name in listed and file_sha256(folder / name) != listed[name]:
-            raise BadInputError(f"{folder / name} has changed since it was written.")
-
-
-# --- what is priorkit's -------------------------------------------------------------
-
-
-def _list(folder: Path) -> None:
-    """Write the manifest: every file in the folder and its sha256."""
-    files = {
-        path.relative_to(folder).as_posix(): file_sha256(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-    text = json.dumps({"made_by": "priorkit", "files": files}, indent=1)
-    write_atomic(folder / MANIFEST, text.encode())
-
-
-def _manifest(folder: Path) -> dict[str, str] | None:
-    """What priorkit wrote in a folder; None where the folder isn't its own.
-
-    Paths in the manifest that lead out of the folder are left out.
-    """
-    try:
-        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        if found["made_by"] != "priorkit":
-            return None
-        files = {str(name): str(digest) for name, digest in found["files"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
-    inside: dict[str, str] = {}
-    for name, digest in files.items():
-        with suppress(OSError, ValueError):  # names that no file can have
-            path = folder / name
-            plain = path.is_file() and not path.is_symlink()
-            if plain and path.resolve().is_relative_to(folder.resolve()):
-                inside[name] = digest
-    return inside
-
-
-# --- taking a place ---------------------------------------------------------------------
-
-
 def _swap(stage: Path, place: Path) -> None:
     """Put the stage where ``place`` is, and what was there where the stage was."""
     try:
@@ -246,7 +196,7 @@ def _retire(old: Path, place: Path) -> None:
     A file that was added, or changed since it was written, goes to the same name in ``place``,
     or where that is taken stays in a folder ``….before``.
     """
-    for name, digest in (_manifest(old) or {}).items():
+    for name, digest in (listed_in(old) or {}).items():
         path = old / name
         if file_sha256(path) == digest:
             path.unlink()
@@ -273,7 +223,7 @@ def _sweep(place: Path) -> None:
     """Clear what a killed process left while it saved to ``place``."""
     for stage in place.parent.glob(f"{glob.escape(_prefix(place))}*"):
         with suppress(OSError, BadInputError), locked(stage):  # that of a running process stays
-            if _manifest(stage) is not None and place.exists():
+            if listed_in(stage) is not None and place.exists():
                 _retire(stage, place)
             else:
                 shutil.rmtree(stage)

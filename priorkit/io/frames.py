@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,12 +16,13 @@ from torch import Tensor
 from priorkit.errors import BadInputError, PriorkitError
 from priorkit.io.arrays import numbers
 from priorkit.io.brightness import PLAIN, Scaling
-from priorkit.io.formats import DeepPng, Part, Tiff, deep_format
-from priorkit.io.held import indices
+from priorkit.io.files import complaint
+from priorkit.io.formats import Format, Part, Tiff, deep_format
+from priorkit.io.held import indices, quiet
 from priorkit.io.places import Pick
 from priorkit.io.values import centre_box, dimensions, framed
 
-__all__ = ["MAX_PIXELS", "depth", "frame", "open_frame", "open_stack", "with_opacity"]
+__all__ = ["MAX_PIXELS", "frame", "open_frame", "open_stack", "with_opacity"]
 
 log = logging.getLogger("priorkit")
 
@@ -36,19 +37,24 @@ PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
 
 def open_frame(
     path: Path, shape: tuple[int, ...] | None, pick: Pick = NOTHING, scaling: Scaling = PLAIN
-) -> Tensor:
-    """The numbers of a picture file, as :func:`frame`. Raises BadInputError; a large file is
-    refused before it is decoded, and one of several frames unless one is picked."""
-    with _opened(path) as file:
+) -> Tensor | Format:
+    """The numbers of a picture file, as :func:`frame`, or what reads them where Pillow would change
+    them. Raises BadInputError; a large file is refused before it is decoded, and one of several
+    frames unless one is picked."""
+
+    def read(file: Image.Image) -> Tensor:
         _require_small(file, path, shape, 1)
         _seek(file, path, pick)
         return _frame(file, shape, path.name, scaling)
 
+    return _read(path, read)
 
-def open_stack(path: Path, pick: Pick) -> Tensor:
-    """The frames of a picture file behind one another, numbers (C, D, H, W). Raises as
+
+def open_stack(path: Path, pick: Pick) -> Tensor | Format:
+    """The frames of a picture file behind one another, numbers (C, D, H, W), as
     :func:`open_frame`."""
-    with _opened(path) as file:
+
+    def read(file: Image.Image) -> Tensor:
         count = _count(file)
         _require_small(file, path, None, count)
         which = [pick.slice or pick.frame or 0] if pick else range(count)
@@ -60,14 +66,14 @@ def open_stack(path: Path, pick: Pick) -> Tensor:
             raise BadInputError(f"The frames of {path} are not of one size and type.")
         return torch.stack(planes, 1)
 
+    return _read(path, read)
 
-def depth(path: Path) -> DeepPng | Tiff | None:
-    """What reads the numbers of a picture file that Pillow would change; None of all others.
-    Raises BadInputError as :func:`open_frame`."""
+
+def _read(path: Path, read: Callable[[Image.Image], Tensor]) -> Tensor | Format:
+    """What ``read`` makes of a picture file, or what reads one that Pillow would change."""
     try:
         with _opened(path) as file:
-            _require_small(file, path, (1, 1, 1), 1)
-            return deep_format(file)
+            return deep_format(file) or read(file)
     except BadInputError as error:
         unknown = isinstance(error.__cause__, UnidentifiedImageError)  # as TIFF of 64 bits is
         if unknown and path.name.lower().endswith(Tiff.suffixes):
@@ -79,15 +85,15 @@ def depth(path: Path) -> DeepPng | Tiff | None:
 def _opened(path: Path) -> Iterator[Image.Image]:
     """A picture file; what Pillow raises while it is open becomes one line."""
     try:
-        with Image.open(path) as file:
+        with quiet("PIL"), Image.open(path) as file:
             yield file
     except PriorkitError:
         raise
     except Exception as error:  # Pillow raises many kinds for a damaged file
         raise BadInputError(
             f"{path} is not a picture that can be read.",
-            got=f"{type(error).__name__}",
-            try_="a PNG or JPEG file that is whole",
+            got=complaint(path, error),
+            try_="a file of a picture that is whole, such as PNG or JPEG",
         ) from error
 
 

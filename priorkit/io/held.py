@@ -13,13 +13,14 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError, PriorkitError, did_you_mean, needed
 from priorkit.io.arrays import numbers
+from priorkit.io.files import complaint
 from priorkit.io.formats import Format, Geometry, Part, Writable
 from priorkit.io.formats.base import STACKED
 from priorkit.io.places import Pick
 from priorkit.io.sources import Source
 from priorkit.io.values import dimensions
 
-__all__ = ["Held", "held", "indices", "telling"]
+__all__ = ["Held", "held", "indices", "quiet", "telling"]
 
 LISTED = 6  # datasets that an error names
 
@@ -154,7 +155,7 @@ def _dataset(path: Path, parts: list[Part], pick: Pick, any_: bool) -> Part:
 
 
 @contextmanager
-def _quiet(package: str) -> Iterator[None]:
+def quiet(package: str) -> Iterator[None]:
     """A block in which a library says nothing of what it mends: what it gives is checked."""
     loggers = [logging.getLogger(name) for name in (package, f"{package}.global")]
     before = [logger.level for logger in loggers]
@@ -174,14 +175,13 @@ def telling(path: Path, format: Format) -> Iterator[None]:
     """A block that reads a file: whatever its library raises becomes one line that names it."""
     try:
         what = f"{format.title[0].upper()}{format.title[1:]} needs"
-        with needed(format.package, what, "formats"), _quiet(format.package):
+        with needed(format.package, what, "formats"), quiet(format.package):
             yield
     except PriorkitError:
         raise
     except Exception as error:  # libraries raise many kinds for a damaged file
-        reason = str(error).strip() or "no reason is told"
         raise BadInputError(
             f"{path} is not {format.title} that can be read.",
-            got=f"{type(error).__name__}: {reason[:150]}",
+            got=complaint(path, error),
             try_="a file that is whole",
         ) from error

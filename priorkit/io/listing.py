@@ -57,7 +57,9 @@ def images_in(folder: Path) -> tuple[list[Path], list[Path]]:
     if not files:
         names = ", ".join(text(path.name) for path in others[:3])
         raise BadInputError(
-            f"No pictures in the folder {folder}.", got=names or None, try_="PNG or JPEG files"
+            f"No pictures in the folder {folder}.",
+            got=names or None,
+            try_=f"{' '.join(PICTURES)}, or with priorkit[formats] {' '.join(formats.SUFFIXES)}",
         )
     return files, others
 

@@ -13,8 +13,8 @@ from torch import Tensor
 from priorkit.errors import BadInputError
 from priorkit.interfaces.kinds import VOLUME
 from priorkit.io.brightness import PLAIN, Scaling, scaled
-from priorkit.io.formats import Dicom, Format, Tiff, format_of
-from priorkit.io.frames import depth, open_frame, open_stack
+from priorkit.io.formats import Dicom, Tiff, format_of
+from priorkit.io.frames import open_frame, open_stack
 from priorkit.io.held import Held, held, telling
 from priorkit.io.of_kind import refuse_picture
 from priorkit.io.places import Pick
@@ -33,7 +33,6 @@ __all__ = [
 
 log = logging.getLogger("priorkit")
 
-TIFF = (".tif", ".tiff")
 FEW = (1, 3, 4)  # channels that an array whose last axis has as many is a picture of
 
 
@@ -46,11 +45,11 @@ def picture_in(
 
     Raises BadInputError for what isn't one picture.
     """
-    format = _format(path)
-    if format is None:
-        x = framed(open_frame(path, shape, pick, scaling), None, PLAIN)
-        return x, _of_pillow(path, x) if path.suffix.lower() in TIFF else None
-    found = held(path, format, pick)
+    read = format_of(path) or open_frame(path, shape, pick, scaling)
+    if isinstance(read, Tensor):
+        x = framed(read, None, PLAIN)
+        return x, _of_pillow(path, x)
+    found = held(path, read, pick)
     if found.numbers.is_complex() or not (found.told or found.numbers.ndim == 2):
         return found
     source = found.source
@@ -64,13 +63,12 @@ def picture_in(
 
 def volume_in(path: Path, pick: Pick) -> tuple[Tensor, Source | None]:
     """The numbers of a volume (C, D, H, W) in a file of slices or frames."""
-    format = _format(path)
-    if format is None:
-        x = open_stack(path, pick)
-        if x.shape[1] == 1 and not pick:
+    read = format_of(path) or open_stack(path, pick)
+    if isinstance(read, Tensor):
+        if read.shape[1] == 1 and not pick:
             refuse_picture(path, VOLUME, None)
-        return x, _of_pillow(path, x) if path.suffix.lower() in TIFF else None
-    found = held(path, format, pick, stack=True)
+        return read, _of_pillow(path, read)
+    found = held(path, read, pick, stack=True)
     return found.planes(volume=True), found.source
 
 
@@ -86,7 +84,7 @@ def volume_of(files: Sequence[Path], pick: Pick) -> tuple[Tensor, Source | None]
     if len(series) > 1:
         raise BadInputError(
             f"{files[0].parent} holds {len(series)} series of DICOM slices.",
-            try_="a folder for each, or the files of one as a list",
+            try_="a folder for each",
         )
     known.sort(key=lambda one: (one[0].along, one[1].name))
     parts = [held(path, dicom, pick) for _, path in known]
@@ -103,10 +101,10 @@ def volume_of(files: Sequence[Path], pick: Pick) -> tuple[Tensor, Source | None]
 
 def array_in(path: Path, pick: Pick) -> Tensor:
     """The numbers of a dataset, of any number of axes. Raises BadInputError."""
-    format = _format(path)
-    if format is None:
-        return open_frame(path, None, pick)
-    return held(path, format, pick, stack=True, any_=True).numbers
+    read = format_of(path) or open_frame(path, None, pick)
+    if isinstance(read, Tensor):
+        return read
+    return held(path, read, pick, stack=True, any_=True).numbers
 
 
 def numbers_in(path: Path, pick: Pick, *, volume: bool = False) -> tuple[Tensor, Source | None]:
@@ -115,11 +113,10 @@ def numbers_in(path: Path, pick: Pick, *, volume: bool = False) -> tuple[Tensor,
     if volume:
         x, source = volume_in(path, pick)
         return x[None], source
-    format = _format(path)
-    if format is None:
-        x = open_frame(path, None, pick)
-        return x[None], _of_pillow(path, x) if path.suffix.lower() in TIFF else None
-    found = held(path, format, pick, any_=True)
+    read = format_of(path) or open_frame(path, None, pick)
+    if isinstance(read, Tensor):
+        return read[None], _of_pillow(path, read)
+    found = held(path, read, pick, any_=True)
     if not found.told or "row" not in found.axes:
         return found.numbers, None
     x = found.planes()
@@ -155,14 +152,11 @@ def name_of(path: Path, pick: Pick) -> str:
     return "-".join(parts)
 
 
-def _format(path: Path) -> Format | None:
-    """What reads a file; None where Pillow does."""
-    return format_of(path) or depth(path)
-
-
-def _of_pillow(path: Path, x: Tensor) -> Source:
-    size = (int(x.shape[-2]), int(x.shape[-1]))
-    return Source.plain(path, Tiff(), size)
+def _of_pillow(path: Path, x: Tensor) -> Source | None:
+    """A TIFF file, of which others can be made like it; None of other pictures."""
+    if path.suffix.lower() not in Tiff.suffixes:
+        return None
+    return Source.plain(path, Tiff(), (int(x.shape[-2]), int(x.shape[-1])))
 
 
 def _over_white(x: Tensor, path: Path, scaling: Scaling) -> Tensor:

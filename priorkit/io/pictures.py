@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -16,14 +15,18 @@ from torch import Tensor
 from priorkit.errors import BadInputError
 from priorkit.interfaces.kinds import COMPLEX, PICTURE, VOLUME, Kind, kind_of
 from priorkit.interfaces.units import Range
-from priorkit.io.arrays import MAX_DEPTH, numbers, read_array
-from priorkit.io.brightness import Scaling, check_range
-from priorkit.io.files import distinct
+from priorkit.io.arrays import is_nested, read_array
+from priorkit.io.brightness import PLAIN, Scaling
+from priorkit.io.files import distinct, numbered
 from priorkit.io.formats import format_of
 from priorkit.io.frames import frame
 from priorkit.io.held import Held
 from priorkit.io.listing import PICTURES, images_in, is_dicom, is_folder, is_image, text
-from priorkit.io.of_kind import images_of, refuse_picture, require_signal
+from priorkit.io.of_kind import (
+    images_of,
+    images_told,
+    refuse_picture,
+)
 from priorkit.io.opening import (
     array_in,
     name_of,
@@ -35,7 +38,7 @@ from priorkit.io.opening import (
 from priorkit.io.places import Pick, place
 from priorkit.io.raw import extent_of, raw, raw_from, require_nothing
 from priorkit.io.sources import Source
-from priorkit.io.values import dimensions, framed, layout, require_one_size, resized
+from priorkit.io.values import dimensions, framed, require_one_size
 
 __all__ = [
     "Pictures",
@@ -46,20 +49,18 @@ __all__ = [
     "load",
     "raw",
     "raw_from",
-    "require_signal",
     "to_pil",
 ]
 
 log = logging.getLogger("priorkit")
 
-VOLUME_BATCH = 5  # dimensions of an array (B, C, D, H, W)
 Shaped = tuple[int, ...] | None
 
 
 @dataclass(frozen=True)
 class Pictures:
     """A batch of images (B, *shape), of pictures and volumes in [0, 1], a name for each, their
-    kind, and the files of a folder that can't be read, with the reason.
+    kind, and the files of a folder that were left out, with the reason.
 
     ``range`` has the values that are 0 and 1 in x, where there is one; ``sources`` are the
     files that results can go back into one like, None of an image without such.
@@ -135,25 +136,12 @@ def load(
     if clip and known is COMPLEX:
         raise BadInputError("Complex pictures are scaled by their range, not clipped.")
     scale: Range | None = None
-    if isinstance(range, str):
-        if range != "auto":
-            raise BadInputError("range is (lo, hi) or 'auto'.", got=repr(range))
+    if isinstance(range, str) and range == "auto":
         scale = extent_of(source, pick, known)
     elif range is not None:
-        scale = _range(range)
-    found = _load(source, shape, _How(resize, kind, Scaling(scale, clip), pick))
-    return found if scale is None else replace(found, range=scale)
-
-
-def _range(ends: Any) -> Range:
-    """A range that somebody said. Raises BadInputError."""
-    try:
-        low, high = (float(end) for end in ends)
-    except (TypeError, ValueError) as error:
-        raise BadInputError(
-            "range is (lo, hi), two numbers, or 'auto'.", got=repr(ends)[:60]
-        ) from error
-    return Range(low, high)
+        scale = Range.of(range)
+    how = _How(resize, kind, Scaling(scale, clip), pick)
+    return replace(_load(source, shape, how), range=scale)
 
 
 def _load(source: Any, shape: Shaped, how: _How) -> Pictures:
@@ -162,7 +150,7 @@ def _load(source: Any, shape: Shaped, how: _How) -> Pictures:
         if not source and known is PICTURE:
             raise BadInputError("No pictures given.", got="an empty list")
         paths = source and all(isinstance(item, (str, os.PathLike)) for item in source)
-        if paths or (known is PICTURE and not _is_nested(source)):
+        if paths or (known is PICTURE and not is_nested(source)):
             return _batch([_load(item, shape, how) for item in source])
     if isinstance(source, (str, os.PathLike)):
         path, own = place(source)
@@ -172,26 +160,9 @@ def _load(source: Any, shape: Shaped, how: _How) -> Pictures:
         refuse_picture(source, known, shape)
         return _named(images_of(source, known, shape, how.scaling), known)
     if isinstance(source, Image.Image):
-        x = framed(frame(source, shape, how.scaling), None, _done(how.scaling))
+        x = framed(frame(source, shape, how.scaling), None, PLAIN)
         return Pictures(x[None], ["image"])
-    try:
-        given = numbers(source, "A picture")
-    except BadInputError as error:
-        if isinstance(source, (list, tuple, np.ndarray, Tensor)):
-            raise
-        raise _no_picture(source) from error
-    if given.ndim == 0:
-        raise _no_picture(source)
-    told = COMPLEX if given.is_complex() else VOLUME if given.ndim == VOLUME_BATCH else PICTURE
-    if told is PICTURE or how.kind is not None:
-        return _from_array(given, shape, how)
-    if shape is not None and not told.fits(shape):
-        raise BadInputError(
-            f"x must be {PICTURE}, of {dimensions(shape)} here.",
-            got=f"{told}, an array of {dimensions(given.shape)}",
-            try_="another prior, or another shape",
-        )
-    return _named(images_of(given, told, shape, how.scaling), told)
+    return _named(*images_told(source, shape, how.kind, how.scaling, resize=how.resize))
 
 
 def to_pil(x: Tensor) -> Image.Image:
@@ -201,47 +172,10 @@ def to_pil(x: Tensor) -> Image.Image:
     return Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
 
 
-def _no_picture(source: Any) -> BadInputError:
-    return BadInputError(
-        "A picture is a path, a folder, a PIL image, a numpy array or a torch tensor.",
-        got=type(source).__name__,
-    )
-
-
-def _is_nested(source: Any, depth: int = 0) -> bool:
-    """Whether nested lists hold numbers only, and so are an array."""
-    if depth > MAX_DEPTH:
-        raise BadInputError("A picture isn't a list without an end.", try_="a numpy array")
-    return all(
-        isinstance(item, (bool, int, float, complex, np.generic))
-        or (isinstance(item, (list, tuple)) and _is_nested(item, depth + 1))
-        for item in source
-    )
-
-
-def _done(scaling: Scaling) -> Scaling:
-    """Those of what was brought to [0, 1] already."""
-    return replace(scaling, range=None)
-
-
-def _from_array(x: Tensor, shape: Shaped, how: _How) -> Pictures:
-    x = layout(x, shape, how.scaling)
-    check_range(x)
-    if shape is not None and tuple(x.shape[1:]) != tuple(shape):
-        if not how.resize or x.shape[1] not in (1, 3) or shape[0] not in (1, 3):
-            raise BadInputError(
-                f"An array of pictures must be {dimensions(shape)} here.",
-                got=dimensions(x.shape[1:]),
-                try_="resize=True, to crop and resize it",
-            )
-        x = resized(x, shape)
-    return _named(x.contiguous(), PICTURE)
-
-
 def _named(x: Tensor, kind: Kind, name: str | None = None) -> Pictures:
     """A batch of a kind; several have numbers as names."""
     alone = name or ("image" if kind is PICTURE else kind.name)
-    return Pictures(x, [f"{i:04d}" for i in range(len(x))] if len(x) > 1 else [alone], kind)
+    return Pictures(x, numbered(len(x), alone), kind)
 
 
 def _from_path(path: Path, shape: Shaped, how: _How) -> Pictures:
@@ -250,7 +184,7 @@ def _from_path(path: Path, shape: Shaped, how: _How) -> Pictures:
         return _from_folder(path, shape, how)
     if path.suffix == ".npy":
         require_nothing(path, how.pick)
-        return _load(read_array(path), shape, replace(how, pick=Pick()))
+        return _called(name, _load(read_array(path), shape, how))
     if known is VOLUME:
         return _volume(*volume_in(path, how.pick), shape, how, name)
     if known is not PICTURE:
@@ -262,10 +196,14 @@ def _from_path(path: Path, shape: Shaped, how: _How) -> Pictures:
     if isinstance(found, Held):
         if how.kind is None:
             require_clear(found, shape)
-        made = _load(found.numbers, shape, replace(how, pick=Pick()))
-        return replace(made, names=[name]) if len(made.names) == 1 else made
+        return _called(name, _load(found.numbers, shape, replace(how, pick=Pick())))
     x, source = found
     return Pictures(x[None], [name], sources=[source])
+
+
+def _called(name: str, made: Pictures) -> Pictures:
+    """What is from one file; a batch keeps its numbers as names."""
+    return replace(made, names=[name]) if len(made.names) == 1 else made
 
 
 def _volume(x: Tensor, source: Source | None, shape: Shaped, how: _How, name: str) -> Pictures:
@@ -283,7 +221,7 @@ def _from_folder(folder: Path, shape: Shaped, how: _How) -> Pictures:
     parts = []
     skipped = {
         text(path.name): f"{path.suffix} files are not read out of a folder. "
-        f"Try: {', '.join(PICTURES)}"
+        f"Try: {' '.join(PICTURES)}"
         for path in others
     }
     errors = []
@@ -302,13 +240,11 @@ def _from_folder(folder: Path, shape: Shaped, how: _How) -> Pictures:
 
 def _batch(parts: list[Pictures]) -> Pictures:
     """One batch of all parts, with distinct names. Raises BadInputError for several sizes."""
-    sizes = [tuple(picture.shape) for part in parts for picture in part.x]
     require_one_size(
-        sizes,
+        [tuple(picture.shape) for part in parts for picture in part.x],
         "shape=(3, 64, 64) to crop and resize them all, with resize=True where they are arrays",
     )
     names = distinct([n for p in parts for n in p.names])
     skipped = {name: reason for p in parts for name, reason in p.skipped.items()}
     sources = [s for p in parts for s in p.sources or [None] * len(p.x)]
-    kind = parts[0].kind
-    return Pictures(torch.cat([p.x for p in parts]), names, kind, skipped, sources=sources)
+    return Pictures(torch.cat([p.x for p in parts]), names, parts[0].kind, skipped, None, sources)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from PIL import Image
@@ -14,14 +15,32 @@ from priorkit.interfaces.kinds import COMPLEX, VOLUME, Kind
 from priorkit.interfaces.units import Range
 from priorkit.io.arrays import numbers, read_array
 from priorkit.io.brightness import ends, extent
+from priorkit.io.files import distinct, numbered
 from priorkit.io.frames import frame
 from priorkit.io.listing import images_in, is_folder
-from priorkit.io.opening import numbers_in
+from priorkit.io.opening import name_of, numbers_in
 from priorkit.io.places import Pick, place
 from priorkit.io.sources import Source
 from priorkit.io.values import require_one_size
 
-__all__ = ["extent_of", "raw", "raw_from", "require_nothing"]
+__all__ = ["Raw", "extent_of", "raw", "raw_from", "require_nothing"]
+
+
+AXES = 3  # of one picture; what has more is a batch
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Numbers as they are, and of each that is from a file what that is called, and the file
+    itself where results can go back into one like it."""
+
+    numbers: Tensor
+    names: list[str] = field(default_factory=list)
+    sources: list[Source | None] = field(default_factory=list)
+
+    def named(self, count: int) -> list[str]:
+        """What as many measurements are called as these numbers turned out to be."""
+        return self.names if len(self.names) == count else numbered(count, "image")
 
 
 def raw(
@@ -40,7 +59,7 @@ def raw(
     ``what`` names it in errors: "The measurement y". ``dataset`` and ``slice`` pick one where a
     path doesn't say which itself; ``kind`` "volume" keeps slices together. Raises BadInputError.
     """
-    return raw_from(source, what, kind=kind, dataset=dataset, slice=slice)[0]
+    return raw_from(source, what, kind=kind, dataset=dataset, slice=slice).numbers
 
 
 def raw_from(
@@ -50,38 +69,36 @@ def raw_from(
     kind: str | None = None,
     dataset: str | None = None,
     slice: int | None = None,
-) -> tuple[Tensor, list[Source | None]]:
-    """The same, and of each of a batch of pictures or volumes the file that results can go back
-    into one like; none of other measurements."""
+) -> Raw:
+    """The same, and the files that it is from."""
     return _raw(source, what, Pick(dataset, slice), kind == VOLUME.name)
 
 
-def _raw(source: Any, what: str, pick: Pick, volume: bool) -> tuple[Tensor, list[Source | None]]:
+def _raw(source: Any, what: str, pick: Pick, volume: bool) -> Raw:
     if isinstance(source, (str, os.PathLike)):
         path, own = place(source)
         pick = own.over(pick)
         if path.suffix == ".npy":
             require_nothing(path, pick)
-            return numbers(read_array(path), what), []
+            return Raw(numbers(read_array(path), what), [name_of(path, pick)], [None])
         if not is_folder(path):
             x, origin = numbers_in(path, pick, volume=volume)
-            return numbers(x, what), [] if origin is None else [origin]
+            return Raw(numbers(x, what), [name_of(path, pick)], [origin])
         source = images_in(path)[0]
     elif isinstance(source, Image.Image):
         require_nothing("a PIL image", pick)
-        return frame(source, None)[None], []
+        return Raw(frame(source, None)[None])
     if isinstance(source, (list, tuple)) and all(
         isinstance(item, (str, os.PathLike, Image.Image)) for item in source
     ):
         parts = [_raw(item, what, pick, volume) for item in source]
-        arrays = [x for x, _ in parts]
+        arrays = [part.numbers for part in parts]
         require_one_size([tuple(p.shape) for part in arrays if part.ndim == 4 for p in part])
-        origins: list[Source | None] = []
-        for x, own_ in parts:
-            origins += own_ or [None] * len(x)
-        return numbers([x[0] if len(x) == 1 else x for x in arrays], what), origins
+        found = numbers([x[0] if len(x) == 1 and x.ndim > AXES else x for x in arrays], what)
+        names = [name for part in parts for name in part.names or ["image"]]
+        return Raw(found, distinct(names), [s for part in parts for s in part.sources or [None]])
     require_nothing("an array", pick)
-    return numbers(source, what), []
+    return Raw(numbers(source, what))
 
 
 def require_nothing(thing: object, pick: Pick) -> None:
@@ -95,7 +112,11 @@ def require_nothing(thing: object, pick: Pick) -> None:
 
 def extent_of(source: Any, pick: Pick, kind: Kind) -> Range:
     """The range from the least to the greatest finite value of all images together; of complex
-    pictures from 0 to the greatest size. Raises BadInputError where all are one number."""
+    pictures from 0 to the greatest size. Raises BadInputError where all are one number.
+
+    Files are read once for this and once more for what they hold, so that of a folder that is
+    brought to a small size no more than one file is in memory as it is.
+    """
     every = list(_ends(source, pick, kind))
     if kind is COMPLEX:
         return extent([(0.0, part[1]) for part in every if part is not None])
@@ -111,12 +132,17 @@ def _each(source: Any, pick: Pick, volume: bool) -> Iterator[Tensor]:
     """The numbers of every image, one file after the other; of a folder those that can be read."""
     if isinstance(source, (str, os.PathLike)) and is_folder(place(source)[0]):
         path, own = place(source)
+        read, first = 0, None
         for file in images_in(path)[0]:
             try:
-                found = _raw(file, "A picture", own.over(pick), volume)[0]
-            except PriorkitError:  # it is named where the folder is read
+                found = _raw(file, "A picture", own.over(pick), volume).numbers
+            except PriorkitError as error:  # it is named where the folder is read
+                first = first or error
                 continue
+            read += 1
             yield found
+        if first is not None and not read:
+            raise first
     elif isinstance(source, (list, tuple)) and any(
         isinstance(item, (str, os.PathLike, Image.Image, list, tuple)) or _is_array(item)
         for item in source
@@ -124,7 +150,7 @@ def _each(source: Any, pick: Pick, volume: bool) -> Iterator[Tensor]:
         for item in source:
             yield from _each(item, pick, volume)
     else:
-        yield _raw(source, "A picture", pick, volume)[0]
+        yield _raw(source, "A picture", pick, volume).numbers
 
 
 def _is_array(item: Any) -> bool:

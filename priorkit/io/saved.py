@@ -15,7 +15,7 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.io.arrays import read_array, write_array
-from priorkit.io.folders import verify
+from priorkit.io.manifest import verify
 
 __all__ = ["FORMAT", "Saved", "number", "read", "repeatable", "write_arrays"]
 

@@ -50,6 +50,8 @@ def arranged(
     elif kind.bounded or scaling.range is not None:
         x = scaling.inside(x)
     axes = len(kind.axes)
+    if shape is None and kind.axes[0] == "C" and x.ndim == axes - 1:
+        x = x[None]
     if shape is not None and shape[0] == 1 < axes and x.shape[1 - axes :] == shape[1:]:
         x = x.reshape(-1, *shape) if x.ndim <= axes else x
     return x[None] if x.ndim == axes else x
@@ -73,7 +75,7 @@ def layout(x: Tensor, shape: tuple[int, ...] | None = None, scaling: Scaling = P
         raise BadInputError(
             "Pictures have 2, 3 or 4 dimensions.",
             got=f"shape {given}",
-            try_=f"shape=(1, {given[0]}) for a signal" if len(given) == 1 else None,
+            try_=f"kind='signal', or shape=(1, {given[0]})" if len(given) == 1 else None,
         )
     last = x.shape[3] in (1, 3, 4) and x.shape[1] not in (1, 3)
     if shape is not None:  # the order is known from the shape, not guessed

@@ -40,7 +40,7 @@ class Comparison:
     """Rows in the order m, prior. All saw the same images, A and noise.
 
     ``seconds`` is T per m: what was asked for, or what the slowest took. ``skipped`` are files
-    of a folder that couldn't be read, with the reason.
+    of a folder that were left out, with the reason.
     """
 
     rows: list[Contender]

@@ -52,7 +52,7 @@ class Recovered:
     restart_psnr : the PSNR of each of the rows where it is known, (restarts, B)
     start : the user's own start, where one was given
     seconds, interrupted : how long the run took, and whether Ctrl-C or an error ended it early
-    skipped : files of a folder that couldn't be read, with the reason
+    skipped : files of a folder that were left out, with the reason
     sources : per image, the file that it was read from, where results go back into such a format
     record : everything needed to repeat the run
     """

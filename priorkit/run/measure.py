@@ -11,8 +11,8 @@ from torch import Tensor
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Kind, LinearOperator, Operator, Range, Shape, kind_of
 from priorkit.interfaces.kinds import COMPLEX, VOLUME
-from priorkit.io.arrays import MISSING, require_finite
-from priorkit.io.pictures import VOLUME_BATCH, require_signal
+from priorkit.io.arrays import require_finite
+from priorkit.io.of_kind import VOLUME_BATCH, require_signal
 from priorkit.io.values import arranged
 from priorkit.linear import energy, least_squares
 from priorkit.run.setup import Setup
@@ -24,6 +24,7 @@ __all__ = ["batch", "measurement", "question_sigma", "shape_of", "simulate", "sp
 log = logging.getLogger("priorkit")
 
 STEPS = 10  # towards A⁺y: noise is hardly fitted yet
+FAINT = 5e-3  # of [0, 1], below which a picture's values hardly differ
 BRIGHT = 4.0  # times white, beyond which an even picture isn't one in [0, 1]
 
 
@@ -62,12 +63,14 @@ def shape_of(y: Tensor, operator: Operator, name: str | None) -> Shape | None:
 def measurement(y: Tensor, setup: Setup) -> Tensor:
     """y, the numbers as they were given, as (B, *y_shape), checked.
 
-    Where the operator's y is a picture, whole numbers of 8 and 16 bits are brightness and
-    channels may be last; all other numbers are as they are, whatever their type.
+    Where the operator's y is a picture, whole numbers of 8 and 16 bits are brightness, unless
+    there is a range or the noise is of counts, and channels may be last; all other numbers are as
+    they are, whatever their type.
     Raises BadInputError for another shape or values.
     """
     operator = setup.problem.operator
-    if setup.config.range is not None:  # numbers in the user's units, none of them brightness
+    # Numbers in units of their own, as the user's or counts are, none of them brightness.
+    if setup.config.range is not None or not setup.noise.same_units:
         y = wide(y)
     values = batch(y, operator, setup.kind)
     probe = operator.A(torch.zeros(1, *setup.problem.shape, device=setup.device))
@@ -163,25 +166,30 @@ def batch(values: Tensor, operator: Operator, kind: Kind) -> Tensor:
         picture = not kind.has_pixels and len(given) > 2
         raise BadInputError(
             f"The measurement y must be {shape}, or a batch of these.",
-            got=given,
+            got=given or "a single number",
             try_="shape=(channels, height, width) of a picture"
             if picture
             else f"the operator's own m, and shape=… of the {kind.name} to recover",
         )
     if operator.mask is not None:  # what isn't measured may be anything
         values = torch.where(operator.mask.to(values.device) > 0, values, 0)
-    require_finite(values, "The measurement y", MISSING if _is_bright(operator, kind) else None)
+    holes = 'op="mask", mask=numpy.isfinite(y)'
+    if not operator.sees_all:
+        holes = "op=Mask(mask=numpy.isfinite(y)) @ …, the operator that y is of"
+    require_finite(values, "The measurement y", holes)
     return values
 
 
 def _question_units(y: Tensor, setup: Setup) -> None:
-    """Warn of y that suggests pictures far beyond [0, 1], for which defaults were chosen: ‖y‖/‖A 1‖
-    is how bright an even picture would be that measures as much."""
+    """Warn of y that suggests pictures far beyond [0, 1], for which defaults were chosen, or that
+    take up a small part of it. ‖y‖/‖A 1‖ is how bright an even picture would be that measures as
+    much; by how much x differs from an even one, the part of Aᴴ y that AᴴA 1 doesn't explain."""
     shape, operator = setup.problem.shape, setup.problem.operator
     if not setup.kind.bounded or not isinstance(operator, LinearOperator):
         return
     one = torch.ones(1, *shape, device=setup.device, dtype=setup.dtype)
-    bright = float((energy(y).max() / energy(operator.A(one)).clamp_min(1e-300)).sqrt())
+    even = operator.A(one)
+    bright = float((energy(y).max() / energy(even).clamp_min(1e-300)).sqrt())
     said = setup.units.range
     if bright > BRIGHT:
         log.warning(
@@ -189,6 +197,17 @@ def _question_units(y: Tensor, setup: Setup) -> None:
             "where nobody says it, are made for %s. Try: range=(lo, hi), the least and the "
             "greatest value of x, or range='auto'",
             *(said.lo + said.scale * bright, setup.units.bounds),
+        )
+        return
+    mean = (y * even.conj()).flatten(1).sum(1).real / energy(even).clamp_min(1e-300)
+    rest = operator.A_adjoint(y - mean.view(-1, *[1] * (y.ndim - 1)) * even).flatten(1)
+    differ = float((rest.amax(1) - rest.amin(1)).max() / operator.A_adjoint(even).abs().mean())
+    if 1e-6 * float(mean.abs().max()) < differ < FAINT:  # more than rounding
+        log.warning(
+            "y suggests pictures whose values differ by about %.3g, a small part of %s, for which "
+            "priors, and γ where nobody says it, are made. Try: range=(lo, hi), the least and the "
+            "greatest value of x, or range='auto'",
+            *(said.scale * differ, setup.units.bounds),
         )
 
 

@@ -227,7 +227,7 @@ def noise_for(config: RunConfig, selection: Selection, operator: Operator, *, re
 def _range(config: RunConfig) -> Range:
     """The range of the user's values, resolved."""
     assert not isinstance(config.range, str)
-    return Range(*(config.range or (0.0, 1.0)))
+    return Range.of(config.range or (0.0, 1.0))
 
 
 def _units(

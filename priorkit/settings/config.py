@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     ValidationError,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
     field_validator,
     model_validator,
 )
@@ -101,19 +102,14 @@ class RunConfig(BaseModel):
             gamma = 1.0 if any(said) else None
         return values | {k: v for k, v in (("penalty", penalty), ("gamma", gamma)) if v is not None}
 
-    @field_validator("range", mode="before")
+    @field_validator("range", mode="wrap")
     @classmethod
-    def _lower_first(cls, value: Any) -> Any:
-        value = _listed(value)
-        if value is None or value == "auto":
-            return value
+    def _pair(cls, value: Any, checked: ValidatorFunctionWrapHandler) -> Any:
+        """Which is the lower one is for interfaces.Range, which needs torch."""
         try:
-            lo, hi = map(float, value)
-        except (TypeError, ValueError):
-            raise ValueError(f"it is (lo, hi) or 'auto', got {value!r}") from None
-        if not (math.isfinite(lo) and math.isfinite(hi) and lo < hi):
-            raise ValueError(f"it is (lo, hi), two finite numbers, lo < hi, got {(lo, hi)}")
-        return lo, hi
+            return checked(_listed(value))
+        except ValidationError:
+            raise ValueError("it is (lo, hi), two numbers, or 'auto'") from None
 
     @model_validator(mode="after")
     def _one_noise(self) -> RunConfig:

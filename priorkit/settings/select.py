@@ -15,7 +15,7 @@ from priorkit import interfaces
 from priorkit.discovery import describe
 from priorkit.errors import BadInputError, PluginError, PriorkitError, UnknownNameError
 from priorkit.interfaces.penalty import total
-from priorkit.io import weights
+from priorkit.io import hub, weights
 from priorkit.registry import Entry, registry
 from priorkit.settings.options import describe_errors, option_fields, options_model, plain
 
@@ -217,7 +217,7 @@ def _component(kind: str, thing: Any) -> Any:
 def from_weights(name: str) -> Entry | None:
     """A prior given as a path to weights, or by the name of weights in cache or hub."""
     looks_like_path = name.endswith(".safetensors") or "/" in name or "\\" in name
-    found = weights.read(name) if looks_like_path else weights.find(name)
+    found = weights.read(name) if looks_like_path else hub.find(name)
     if found is None:
         return None
     family = registry().find("prior", found.card.family)

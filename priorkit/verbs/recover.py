@@ -8,7 +8,6 @@ from typing import Any, Unpack
 from priorkit.errors import BadInputError
 from priorkit.io.pictures import astronaut, raw_from
 from priorkit.io.places import Pick, picked
-from priorkit.io.sources import Source
 from priorkit.results import record
 from priorkit.results.recovery import Recovery, RunError
 from priorkit.run.journal import digest, opened
@@ -50,7 +49,7 @@ def recover(
         Without x and y, the sample photograph.
     y : real measurements instead, an array or a .npy file, (m,) or (B, m), or images for
         operators whose y is one; of pictures and volumes alone are whole numbers of 8 and 16 bits
-        brightness, all other y are numbers as they are
+        brightness, unless the noise is of counts; all other y are numbers as they are
     config : settings from a TOML file or a dict; keywords given here go over it
     out : folder to save the results to, see :meth:`Recovery.save`. Until then every image is
         kept as it is finished in ``OUT.unfinished`` beside it, so that a run that is cut
@@ -94,17 +93,16 @@ def recover(
     with opened(out, resume=resume, inputs=[x, y, config, layer, settings]) as journal:
         pick = Pick(both.dataset, both.slice)
         x, y = (None if given is None else picked(given, pick) for given in (x, y))
-        origins: list[Source | None] = []
-        if y is not None:
-            y, origins = raw_from(y, "The measurement y", kind=both.kind)
-        setup, pictures = prepare(x, y, both, extra)
-        if pictures is not None:
+        given = None if y is None else raw_from(y, "The measurement y", kind=both.kind)
+        setup, pictures = prepare(x, None if given is None else given.numbers, both, extra)
+        if given is None:
+            assert pictures is not None
             planned = plan(setup, len(pictures.x))
             truth = pictures.x.to(setup.device, setup.dtype)
-            measured, names = simulate(setup, truth), pictures.names
+            measured, names, sources = simulate(setup, truth), pictures.names, pictures.sources
         else:
-            truth, measured = None, measurement(y, setup)
-            names = [f"{i:04d}" for i in range(len(measured))] if len(measured) > 1 else ["image"]
+            truth, measured = None, measurement(given.numbers, setup)
+            names, sources = given.named(len(measured)), given.sources
             planned = plan(setup, len(measured))
         task = Task(setup, measured, truth, names, planned, progress, journal)
         if journal is not None:
@@ -114,7 +112,7 @@ def recover(
             recovery = solved(task)
         except RunError as error:
             failed, recovery = error, error.recovery
-        recovery.sources = origins if pictures is None else pictures.sources
+        recovery.sources = sources
         if pictures is not None and pictures.skipped:
             recovery.skipped = recovery.record["skipped"] = pictures.skipped
         if journal is not None and out is not None:

@@ -1,5 +1,6 @@
 """Files of instruments that are damaged, or promise much: one line, before memory is taken."""
 
+import re
 import struct
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import scipy.io
 import tifffile
 from astropy.io import fits
+from PIL import Image
 from pydicom.data import get_testdata_file
 
 from priorkit.errors import BadInputError
@@ -47,6 +49,60 @@ def test_a_damaged_file_is_one_line(tmp_path, name, how, capfd):
         assert str(path) in said
         assert f"is not {NAMES[name]} that can be read. Got" in said or "holds no array" in said
     assert capfd.readouterr().err == ""
+
+
+def test_pillow_says_nothing_of_its_own(tmp_path, caplog):
+    """A TIFF file of 51,969 samples a pixel, of which Pillow logs an error, is one line too."""
+    path = tmp_path / "a.tif"
+    Image.new("RGB", (4, 4)).save(path)
+    data = path.read_bytes()
+    three = struct.pack("<HHII", 277, 3, 1, 3)
+    assert data.count(three) == 1
+    path.write_bytes(data.replace(three, struct.pack("<HHII", 277, 3, 1, 51969)))
+    with pytest.raises(BadInputError, match=r"a.tif is not a"):
+        pictures.load(path)
+    assert caplog.text == ""
+
+
+def test_what_is_wrong_with_a_slice_is_plain(tmp_path):
+    """No advice to programmers, and no half of a word."""
+    source = get_testdata_file("CT_small.dcm", download=False)
+    data = Path(source).read_bytes()
+    file = pydicom.dcmread(source, stop_before_pixels=True)
+    file.save_as(tmp_path / "stub.dcm")
+    for name, made in {
+        "empty": b"",
+        "text": b"words " * 99,
+        "cut": data[:900],
+        "half": data[:9000],
+    }.items():
+        (tmp_path / f"{name}.dcm").write_bytes(made)
+    for name, words in {
+        "empty": "an empty file",
+        "text": "InvalidDicomError: File is missing .* from the header",
+        "cut": "ValueError: its header says no Rows and Columns, as that of an image does",
+        "half": r"ValueError: The number of bytes of pixel data is less than .* bytes\)",
+        "stub": "ValueError: it ends before its pixels, or has none",
+    }.items():
+        with pytest.raises(BadInputError) as caught:
+            pictures.load(tmp_path / f"{name}.dcm", range=(-1024, 3071))
+        assert re.search(
+            rf"can be read. Got {words}. Try: a file that is whole$", one_line(caught.value)
+        )
+
+
+def test_what_a_whole_folder_has_not_is_said(tmp_path):
+    """With a range that is yet to be found, too: the file's own error, and none of the range."""
+    data = Path(get_testdata_file("MR_small.dcm", download=False)).read_bytes()
+    for name in "ab":
+        (tmp_path / f"{name}.dcm").write_bytes(data)
+    for how in ({"range": "auto"}, {"range": (0, 9000)}):
+        with pytest.raises(BadInputError, match=r"holds no several slices. Got slice=9"):
+            pictures.load(tmp_path, slice=9, **how)
+    with pytest.raises(
+        BadInputError, match=r"Try: shape=\(1, 2, 64, 64\), as nothing but pictures"
+    ):
+        pictures.load(tmp_path, (1, 2, 8, 8), range="auto")
 
 
 def test_a_folder_leaves_out_what_is_damaged(tmp_path, caplog):

@@ -63,8 +63,8 @@ def test_pictures_come_out_as_they_went_in():
 @pytest.mark.parametrize(
     ("values", "hint"),
     [
-        (np.full((4, 4, 3), 200.0), "x / 255"),
-        (np.full((4, 4, 3), -0.5), r"\(x \+ 1\) / 2"),
+        (np.full((4, 4, 3), 200.0), r"range=\(0, 255\)"),
+        (np.full((4, 4, 3), -0.5), r"Try: range=\(lo, hi\), or"),
         (np.full((4, 4, 3), np.nan), "NaN"),
         (np.zeros((2, 2, 2, 2, 2, 2)), "dimensions"),
         (np.zeros((0, 4, 3)), "dimensions"),
@@ -131,33 +131,48 @@ def test_signals(values, shape):
         pictures.load(values, (3, 7))
 
 
+def test_one_channel_needs_no_axis(tmp_path):
+    """Where the kind says what an array is; what can't be is told with what could."""
+    np.save(tmp_path / "ecg.npy", np.arange(5.0))
+    for source in (np.arange(5.0), tmp_path / "ecg.npy"):
+        assert pictures.load(source, kind="signal").x.tolist() == [[[0, 1, 2, 3, 4]]]
+    assert pictures.load(tmp_path / "ecg.npy", kind="signal").names == ["ecg"]
+    assert pictures.load(np.zeros((4, 6, 5)), kind="volume").x.shape == (1, 1, 4, 6, 5)
+    for values, kind, said in (
+        (np.float64(3), "signal", r"Got a single number. Try: an array of signals \(C, N\)"),
+        (np.zeros(0), "signal", r"Got shape \(0,\). Try: an array of signals"),
+        (np.float64(3), None, "or a torch tensor. Got a single number"),
+        (np.zeros(5), None, r"Try: kind='signal', or shape=\(1, 5\)$"),
+    ):
+        with pytest.raises(BadInputError, match=said):
+            pictures.load(values, kind=kind)
+
+
 @pytest.mark.parametrize(
     ("low", "high", "hint"),
     [
-        (0, 255, r"Try: range=\(0, 255\), or x / 255$"),
-        (0, 1000, r"range=\(0, 1023\), or x / 1023 \(10 bits\), or x / x.max\(\)$"),
-        (0, 4095, r"range=\(0, 4095\), or x / 4095 \(12 bits\), or x / x.max\(\)$"),
-        (0, 16383, r"range=\(0, 16383\), or x / 16383 \(14 bits\)"),
-        (0, 65535, r"range=\(0, 65535\), or x / 65535 \(16 bits\)"),
-        (0, 1e6, r"Try: range=\(0, 1e\+06\), or x / x.max\(\)$"),
-        (0, 1.5, r"Try: range=\(0, 1.5\), or x.clip\(0, 1\)$"),
-        (-1, 1, r"Try: range=\(-1, 1\), or \(x \+ 1\) / 2$"),
-        (
-            -1000,
-            3000,
-            r"Try: range=\(-1000, 3000\), or \(x - x.min\(\)\) / \(x.max\(\) - x.min\(\)\)$",
-        ),
+        (0, 255, r"range=\(0, 255\), or range='auto'"),
+        (0, 1000, r"range=\(0, 1023\), or range='auto'"),
+        (0, 4095, r"range=\(0, 4095\), or range='auto'"),
+        (0, 16383, r"range=\(0, 16383\), or range='auto'"),
+        (0, 65535, r"range=\(0, 65535\), or range='auto'"),
+        (0, 1e6, r"range=\(0, 1e\+06\), or range='auto'"),
+        (0, 1.5, r"range=\(0, 1.5\), or range=\(0, 1\) and clip=True"),
+        (-1, 1, r"range=\(-1, 1\), or range='auto'"),
+        (-1000, 3000, r"range=\(-1000, 3000\), or range='auto'"),
     ],
 )
-def test_how_to_bring_values_to_the_range(low, high, hint):
-    """By the bits that they were stored in; what is tried then is a picture."""
+def test_how_to_bring_values_to_the_range(low, high, hint, tmp_path):
+    """By the bits that they were stored in, also those of a file; what is tried is a picture."""
     x = np.linspace(low, high, 64).reshape(8, 8)
-    with pytest.raises(BadInputError, match=hint) as caught:
-        pictures.load(x)
-    ranged, tried = caught.value.try_.split(", or ")[:2]
-    assert pictures.load(eval(tried.split(" (1")[0], {"x": x})).x.min() >= 0
-    found = pictures.load(x, range=eval(ranged.removeprefix("range=")))
-    assert 0 <= float(found.x.min()) <= float(found.x.max()) <= 1
+    np.save(tmp_path / "x.npy", x)
+    for source in (x, tmp_path / "x.npy"):
+        with pytest.raises(BadInputError, match=f"Try: {hint}$") as caught:
+            pictures.load(source)
+        for tried in caught.value.try_.split(", or "):
+            said = eval(f"dict({tried.replace(' and ', ', ')})")
+            found = pictures.load(source, **said).x
+            assert 0 <= float(found.min()) < 0.3 < 0.7 < float(found.max()) <= 1
 
 
 def test_what_a_folder_holds_besides_is_told(tmp_path, caplog):
@@ -176,7 +191,10 @@ def test_what_a_folder_holds_besides_is_told(tmp_path, caplog):
     assert pictures.load(tmp_path / "b.gif").x.shape == (1, 3, 30, 40)  # by itself it is read
     (tmp_path / "a.png").unlink()
     (tmp_path / "e.tif").unlink()
-    with pytest.raises(BadInputError, match=r"No pictures .* Got b.gif, c.PPM, d.heic"):
+    with pytest.raises(
+        BadInputError,
+        match=r"No pictures .* Got b.gif, c.PPM, d.heic. Try: .png .*formats\] .dcm .* .fits",
+    ):
         pictures.load(tmp_path)
 
 

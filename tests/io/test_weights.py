@@ -17,6 +17,7 @@ import priorkit
 from priorkit.errors import PriorkitError, UnknownNameError, WeightsError
 from priorkit.io import weights
 from priorkit.io.files import write_atomic
+from priorkit.io.hub import find
 from tests.helpers import SHAPE, random_glow
 
 
@@ -80,7 +81,7 @@ def test_from_a_hub(toy, cache, hub, monkeypatch):
     assert (cache / "glow-toy.safetensors").exists()
     (folder / "glow-toy.safetensors").unlink()
     measure("glow-toy")  # the cache answers now
-    assert weights.find("not-there") is None
+    assert find("not-there") is None
 
 
 def test_a_hub_that_sends_something_else(toy, cache, hub, monkeypatch):

@@ -47,6 +47,24 @@ def test_a_slice_of_a_ct(tmp_path):
     assert pictures.raw(path, "y").shape == (1, 1, 128, 128)
 
 
+@pytest.mark.parametrize(
+    ("modality", "told", "unit"),
+    [("CT", None, "HU"), ("CT", "HU_MOD", "HU_MOD"), ("MR", None, "US"), ("PT", "HU", "HU")],
+)
+def test_units_of_a_slice(tmp_path, modality, told, unit):
+    """As the source states them; a CT's are Hounsfield's."""
+    source = pydicom.dcmread(ct())
+    source.Modality = modality
+    if told is not None:
+        source.RescaleType = told
+    elif "RescaleType" in source:
+        del source.RescaleType
+    source.save_as(tmp_path / "a.dcm")
+    (tmp_path / "out").mkdir()
+    _, path = written(tmp_path / "a.dcm", tmp_path / "out", range=(-1024, 3071))
+    assert pydicom.dcmread(path).RescaleType == unit
+
+
 @pytest.mark.parametrize("values", [lambda x: x * 0 + 40.25, lambda x: x * 1e6, lambda x: x / 1e6])
 def test_any_numbers_fit_into_a_slice(tmp_path, values):
     x, path = written(ct(), tmp_path, range=(-1024, 3071), values=values)
@@ -125,14 +143,34 @@ def test_a_run_writes_what_it_read(tmp_path):
     Image.fromarray(values).save(tmp_path / "a.tif")
     how = {"prior": "none", "budget": 2}
     priorkit.recover(y=tmp_path / "sky.fits", op="identity", out=tmp_path / "one", **how)
-    made = fits.getdata(tmp_path / "one" / "images" / "image.fits")
+    made = fits.getdata(tmp_path / "one" / "images" / "sky.fits")
     assert np.allclose(made, np.load(tmp_path / "one" / "x.npy")[0, 0])
     sources = [tmp_path / "a.tif", tmp_path / "sky.fits"]
     priorkit.recover(sources, op="mask", out=tmp_path / "two", **how)
     names = sorted(path.name for path in (tmp_path / "two" / "images").iterdir())
     assert names == ["a.png", "a.tiff", "sky.fits", "sky.png"]
     priorkit.recover(y=sources, op="mask", out=tmp_path / "three", **how)
-    assert (tmp_path / "three" / "images" / "0000.tiff").exists()
+    assert sorted(path.name for path in (tmp_path / "three" / "images").iterdir()) == names
+
+
+def test_a_measurement_is_called_as_its_file(tmp_path):
+    """As x is: a slice by what was picked, one array, several files; of a batch the numbers."""
+    nibabel.Nifti1Image(RNG.random((8, 8, 3)).astype("f4"), np.eye(4)).to_filename(
+        tmp_path / "scan.nii"
+    )
+    np.save(tmp_path / "one.npy", RNG.random((1, 8, 8)))
+    np.save(tmp_path / "two.npy", RNG.random((2, 1, 8, 8)))
+    for given, names in (
+        (f"{tmp_path}/scan.nii::slice=2", ["scan-slice2"]),
+        (tmp_path / "one.npy", ["one"]),
+        ([tmp_path / "one.npy"] * 2, ["one", "one-2"]),
+        (tmp_path / "two.npy", ["0000", "0001"]),
+        (RNG.random((8, 8)), ["image"]),
+    ):
+        how = {"op": "mask", "prior": "none", "budget": 2}
+        assert priorkit.recover(y=given, **how).names == names
+        if not isinstance(given, list):
+            assert priorkit.recover(given, **how).names == names
 
 
 def test_slices_are_settings(tmp_path):

@@ -51,6 +51,14 @@ def test_whole_numbers_of_a_raw_picture_are_brightness():
     assert torch.allclose(found.x, torch.tensor(0.5), atol=1e-2)
 
 
+def test_capitals_are_as_good():
+    x = torch.rand(1, 3, 4, 4)
+    said = {"op": "mosaic", "prior": "none", "sigma": 0.0, "budget": 1}
+    for pattern in ("bggr", "BGGR"):
+        seen = priorkit.recover(x, pattern=pattern, **said).y
+        assert torch.equal(seen, Mosaic(pattern="bggr").bind((3, 4, 4)).A(x))
+
+
 def test_a_mosaic_is_of_colours():
     with pytest.raises(BadInputError, match="of a colour picture"):
         Mosaic().bind((1, 8, 8))

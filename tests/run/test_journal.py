@@ -344,7 +344,7 @@ def test_a_comparison_lists_what_it_could_not_read(tmp_path, command_line):
     words = ["--priors", "dct,none", "--op", "fourier", "--budget", "2", "--out", tmp_path / "out"]
     done = command_line("compare", tmp_path / "in", *words)
     assert done.code == 1
-    assert "1 file(s) could not be read" in done.err
+    assert "1 file(s) of the folder were left out" in done.err
     assert "b.png is not a picture" in (tmp_path / "out" / "report.html").read_text()
 
 

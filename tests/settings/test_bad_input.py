@@ -171,7 +171,7 @@ CASES = {
         {"x": lambda f: f.folder / "notes.png"},
         BadInputError,
         "notes.png is not a picture that can be read",
-        "a PNG or JPEG file",
+        "such as PNG or JPEG",
     ),
     "truncated picture": (
         {"x": lambda f: f.folder / "truncated.png"},
@@ -216,7 +216,7 @@ CASES = {
         {"x": None, "y": np.where(np.arange(64).reshape(8, 8) == 11, np.nan, 0.5)},
         BadInputError,
         "The measurement y has values that are NaN or infinite. Got 1 of 64, the first at "
-        '(0, 0, 1, 3). Try: op="mask", y=numpy.nan_to_num(y), mask=numpy.isfinite(y)',
+        '(0, 0, 1, 3). Try: op="mask", mask=numpy.isfinite(y)',
     ),
     "infinite numbers": (
         {"x": None, "y": np.array([1.0, np.inf]), "op": "gaussian", "m": 2, "shape": (1, 8, 8)},
@@ -253,7 +253,7 @@ CASES = {
         BadInputError,
         "A picture is an array of numbers. Got <U1 of shape (1, 2)",
     ),
-    "not a picture at all": ({"x": 5}, BadInputError, "A picture is a path", "Got int"),
+    "not a picture at all": ({"x": 5}, BadInputError, "A picture is a path", "Got a single number"),
     "wrong size": (
         {"x": np.zeros((3, 16, 16)), "prior": lambda f: f.weights},
         BadInputError,

@@ -163,7 +163,7 @@ def test_a_start_is_in_the_user_s_units(picture):
 def test_what_a_range_refuses(picture):
     with pytest.raises(BadInputError, match="two finite numbers"):
         priorkit.recover(picture, op="identity", range=(1, 0), **DULL)
-    with pytest.raises(BadInputError, match="it is \\(lo, hi\\) or 'auto'"):
+    with pytest.raises(BadInputError, match=r"\(lo, hi\), two numbers, or 'auto'. Got"):
         priorkit.recover(picture, op="identity", range="wide", **DULL)
     with pytest.raises(BadInputError, match="clip brings values"):
         priorkit.recover(picture, op="identity", clip=True, **DULL)
@@ -193,6 +193,60 @@ def test_y_far_outside_its_range_is_warned_of(picture, caplog):
     priorkit.recover(y=900 * picture, op="identity", range=(0, 100), sigma=1.0, **DULL)
     assert "values of about 4" in caplog.text
     assert "made for [0, 100]" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("op", "shape"), [("identity", (1, 12, 12)), ("gaussian", (60,)), ("radon", (1, 8, 18))]
+)
+def test_y_far_smaller_than_its_range_is_warned_of(op, shape, caplog):
+    """Numbers of [0, 1] where the range is that of a CT; an even y is nothing to warn of."""
+    said = {"op": op, "shape": (1, 12, 12), "sigma": 1.0, **OPERATORS[op], **DULL}
+    y = np.random.default_rng(0).random(shape)
+    for given, range, faint in (
+        (y, (-1024, 3071), True),
+        (0 * y, (-1024, 3071), op == "gaussian"),
+        (y / 1e4, None, True),
+        (0 * y, None, False),
+        (y, (0, 1), False),
+    ):
+        caplog.clear()
+        priorkit.recover(y=given, range=range, **said)
+        found = "values differ by about" in caplog.text
+        assert found == faint or not given.any(), caplog.text
+        if faint:
+            assert "Try: range=(lo, hi), the least and the greatest value of x" in caplog.text
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int64, np.float32])
+def test_counts_behind_an_exponential_are_no_brightness(dtype):
+    """Whatever holds them, and though the y of the identity is a picture; what they tell isn't x,
+    whose range isn't theirs."""
+    counts = np.random.default_rng(0).integers(20, 200, (1, 12, 12)).astype(dtype)
+    said = {"op": "identity", "noise": {"name": "transmission", "photons": 200}, **DULL}
+    found = priorkit.recover(y=counts, **said)
+    assert np.array_equal(found.y, counts[None])
+    with pytest.raises(MismatchError, match=r"Got noise .* Try: range=\(lo, hi\), the least and"):
+        priorkit.recover(y=counts, range="auto", **said)
+    bright = priorkit.recover(y=np.full((1, 12, 12), 51, np.uint8), op="identity", **DULL)
+    assert torch.allclose(bright.y, torch.tensor(0.2))  # of other noise a picture of 8 bits
+
+
+def test_holes_in_what_was_measured_and_in_x(picture):
+    """What the error proposes does it, and leaves the operator that y is of in its place."""
+    from priorkit_operators.blur import Blur
+    from priorkit_operators.pointwise import Mask
+
+    holed = np.where(np.arange(144).reshape(1, 12, 12) == 40, np.nan, picture)
+    for given, said in (
+        ({"y": holed, "op": "identity"}, r'Try: op="mask", mask=numpy.isfinite\(y\)$'),
+        ({"y": holed, "op": "blur"}, r"Try: op=Mask\(mask=numpy.isfinite\(y\)\) @ …, the operator"),
+        ({"x": holed, "op": "blur"}, r'Try: y=x, op="mask", mask=numpy.isfinite\(x\), which'),
+    ):
+        with pytest.raises(BadInputError, match=said):
+            priorkit.recover(**given, **DULL)
+    seen = np.isfinite(holed)
+    for op in ({"op": "mask", "mask": seen}, {"op": Mask(mask=seen) @ Blur()}):
+        assert torch.isfinite(priorkit.recover(y=holed, sigma=0.01, **op, **DULL).x).all()
 
 
 @pytest.mark.parametrize("odd", [np.nan, np.inf, 1e300])

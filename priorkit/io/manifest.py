@@ -1,0 +1,56 @@
+"""What priorkit wrote in a folder: its ``manifest.json`` lists every file with its sha256."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from priorkit.errors import BadInputError
+from priorkit.io.files import file_sha256, write_atomic
+
+__all__ = ["MANIFEST", "list_files", "listed_in", "verify"]
+
+MANIFEST = "manifest.json"
+
+
+def list_files(folder: Path) -> None:
+    """Write the manifest: every file in the folder and its sha256."""
+    files = {
+        path.relative_to(folder).as_posix(): file_sha256(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    text = json.dumps({"made_by": "priorkit", "files": files}, indent=1)
+    write_atomic(folder / MANIFEST, text.encode())
+
+
+def listed_in(folder: Path) -> dict[str, str] | None:
+    """What priorkit wrote in a folder; None where the folder isn't its own.
+
+    Paths in the manifest that lead out of the folder are left out.
+    """
+    try:
+        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if found["made_by"] != "priorkit":
+            return None
+        files = {str(name): str(digest) for name, digest in found["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    inside: dict[str, str] = {}
+    for name, digest in files.items():
+        with suppress(OSError, ValueError):  # names that no file can have
+            path = folder / name
+            plain = path.is_file() and not path.is_symlink()
+            if plain and path.resolve().is_relative_to(folder.resolve()):
+                inside[name] = digest
+    return inside
+
+
+def verify(folder: Path, names: Iterable[str]) -> None:
+    """Raise BadInputError where a file isn't what the manifest of its folder says."""
+    listed = listed_in(folder) or {}
+    for name in names:
+        if name in listed and file_sha256(folder / name) != listed[name]:
+            raise BadInputError(f"{folder / name} has changed since it was written.")
