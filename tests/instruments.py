@@ -153,12 +153,16 @@ def mosaic(folder: Path):
 
 
 def cube(folder: Path):
-    """A hyperspectral cube of eight bands between three colours, (H, W, bands), with noise."""
+    """A hyperspectral cube of eight bands, (H, W, bands), with noise: colours seen through filters
+    that overlap, each by a detector with a curve of its own, so that no band follows from others.
+    """
     from scipy.io import savemat
 
     colours = data.coffee()[100:164, 200:264] / 255
-    weights = np.clip(1 - np.abs(np.linspace(0, 2, 8)[:, None] - np.arange(3)), 0, 1)
-    truth = np.einsum("hwc,bc->bhw", colours, weights)
+    weights = np.exp(-2 * (np.linspace(0, 2, 8)[:, None] - np.arange(3)) ** 2)
+    weights /= weights.sum(1, keepdims=True)
+    curves = 1 + 0.5 * np.sin(2.0 * np.arange(8))[:, None, None]
+    truth = np.einsum("hwc,bc->bhw", colours, weights) ** curves
     noisy = truth + 0.08 * RNG(0).standard_normal(truth.shape)
     savemat(folder / "cube.mat", {"cube": noisy.transpose(1, 2, 0)})
     return truth, chambolle(noisy, 0.08, channel_axis=0)
