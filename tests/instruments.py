@@ -185,7 +185,7 @@ def scratched(folder: Path):
 
 def blurred(folder: Path):
     """A photograph shaken by seven pixels, with noise."""
-    truth = data.camera()[130:226, 190:286] / 255
+    truth = data.camera()[138:210, 198:270] / 255
     kernel = np.zeros((7, 7))
     kernel[3] = 1 / 7
     noise = 0.01 * RNG(0).standard_normal(truth.shape)
