@@ -120,7 +120,7 @@ def stars(folder: Path):
     """A real photograph of the sky as counts of a telescope, with cosmic rays."""
     from astropy.io import fits
 
-    sky = np.asarray(Image.fromarray(data.hubble_deep_field()).convert("L"))[200:296, 300:396]
+    sky = np.asarray(Image.fromarray(data.hubble_deep_field()).convert("L"))[200:264, 300:364]
     truth = 100 + 12.0 * sky
     counts = RNG(0).poisson(truth).astype(np.float32)
     struck = RNG(1).random(truth.shape) < 0.02
@@ -143,7 +143,7 @@ def bilinear(raw):
 
 def mosaic(folder: Path):
     """A raw picture of 16 bits with the noise of a sensor."""
-    truth = data.chelsea()[60:156, 120:216].transpose(2, 0, 1) / 255
+    truth = data.chelsea()[80:152, 132:204].transpose(2, 0, 1) / 255
     place = np.zeros_like(truth)
     place[0, ::2, ::2] = place[2, 1::2, 1::2] = place[1, ::2, 1::2] = place[1, 1::2, ::2] = 1
     raw = (truth * place).sum(0)
@@ -153,12 +153,16 @@ def mosaic(folder: Path):
 
 
 def cube(folder: Path):
-    """A hyperspectral cube of eight bands between three colours, (H, W, bands), with noise."""
+    """A hyperspectral cube of eight bands, (H, W, bands), with noise: colours seen through filters
+    that overlap, each by a detector with a curve of its own, so that no band follows from others.
+    """
     from scipy.io import savemat
 
     colours = data.coffee()[100:164, 200:264] / 255
-    weights = np.clip(1 - np.abs(np.linspace(0, 2, 8)[:, None] - np.arange(3)), 0, 1)
-    truth = np.einsum("hwc,bc->bhw", colours, weights)
+    weights = np.exp(-2 * (np.linspace(0, 2, 8)[:, None] - np.arange(3)) ** 2)
+    weights /= weights.sum(1, keepdims=True)
+    curves = 1 + 0.5 * np.sin(2.0 * np.arange(8))[:, None, None]
+    truth = np.einsum("hwc,bc->bhw", colours, weights) ** curves
     noisy = truth + 0.08 * RNG(0).standard_normal(truth.shape)
     savemat(folder / "cube.mat", {"cube": noisy.transpose(1, 2, 0)})
     return truth, chambolle(noisy, 0.08, channel_axis=0)
@@ -166,13 +170,13 @@ def cube(folder: Path):
 
 def scratched(folder: Path):
     """A photograph with scratches painted over in red."""
-    truth = data.chelsea()[60:156, 120:216]
+    truth = data.chelsea()[80:152, 132:204]
     painted = truth.copy()
     for k in range(5):
-        rows = np.arange(96)
-        columns = np.clip(10 + 18 * k + (rows * (k - 2)) // 6, 0, 93)
+        rows = np.arange(72)
+        columns = np.clip(8 + 13 * k + (rows * (k - 2)) // 6, 0, 69)
         for width in range(5):
-            painted[rows, np.clip(columns + width, 0, 95)] = (255, 0, 0)
+            painted[rows, np.clip(columns + width, 0, 71)] = (255, 0, 0)
     Image.fromarray(painted).save(folder / "scratched.png")
     hole = (painted == (255, 0, 0)).all(-1)
     plain = restoration.inpaint_biharmonic(painted / 255, hole, channel_axis=-1)
@@ -181,7 +185,7 @@ def scratched(folder: Path):
 
 def blurred(folder: Path):
     """A photograph shaken by seven pixels, with noise."""
-    truth = data.camera()[100:292, 150:342] / 255
+    truth = data.camera()[138:210, 198:270] / 255
     kernel = np.zeros((7, 7))
     kernel[3] = 1 / 7
     noise = 0.01 * RNG(0).standard_normal(truth.shape)
@@ -195,12 +199,12 @@ def blurred(folder: Path):
 
 def small(folder: Path):
     """A photograph at half of its size."""
-    truth = data.coffee()[60:188, 180:308] / 255
+    truth = data.coffee()[80:152, 200:272] / 255
     half = Image.fromarray((truth * 255).astype(np.uint8)).resize(
-        (64, 64), Image.Resampling.BICUBIC
+        (36, 36), Image.Resampling.BICUBIC
     )
     half.save(folder / "small.png")
-    plain = np.asarray(half.resize((128, 128), Image.Resampling.BICUBIC)) / 255
+    plain = np.asarray(half.resize((72, 72), Image.Resampling.BICUBIC)) / 255
     return truth.transpose(2, 0, 1), [plain.transpose(2, 0, 1)]
 
 

@@ -23,6 +23,7 @@ PICTURES = {
     "compare_priors.py": "grid.png",
     "operators.py": "grid.png",
     "scanner.py": "grid.png",
+    "telescope.py": "grid.png",
     "tomography.py": "grid.png",
 }
 

@@ -23,7 +23,7 @@ ROWS = {
     "sinogram.npy": (instruments.sinogram, 3.0),
     "stars.fits": (instruments.stars, 3.0),
     "raw.png": (instruments.mosaic, 2.0),
-    "cube.mat": (instruments.cube, 0.3),
+    "cube.mat": (instruments.cube, 3.5),
     "scratched.png": (instruments.scratched, 0.1),
     "blurred.png": (instruments.blurred, 1.0),
     "small.png": (instruments.small, 2.0),

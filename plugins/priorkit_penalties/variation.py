@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Annotated
 
 import torch
@@ -17,8 +16,6 @@ __all__ = ["TotalVariation"]
 FACTOR = 3.8
 LEAST = 1e-3  # σ below which the hint is constant: without noise R only chooses among x that fit
 
-log = logging.getLogger("priorkit")
-
 
 class TotalVariation(Penalty):
     """R(x) = Σ √(|∂x|² + ε²) − ε, the isotropic total variation, rounded off at ε.
@@ -30,9 +27,9 @@ class TotalVariation(Penalty):
     Parameters
     ----------
     epsilon : size of the gradient below which it counts quadratically, in pixel values
-    depth : whether the channels are the slices of a volume, (D, H, W), which are neighbours as
-        pixels are: ∂ then goes through them too. With False, each channel is taken by itself; so it
-        is by default, with a warning for more than 3 channels
+    depth : whether the channels of pictures, (D, H, W), are neighbours as pixels are, as slices of
+        a volume and bands of a spectrum are: ∂ then goes through them too. By default each channel
+        is taken by itself
 
     Reference: Rudin, Osher & Fatemi, "Nonlinear total variation based noise removal
     algorithms", Physica D 1992.
@@ -41,7 +38,7 @@ class TotalVariation(Penalty):
     acts_on = "x"
 
     def __init__(
-        self, *, epsilon: Annotated[float, Field(gt=0)] = 1e-2, depth: bool | None = None
+        self, *, epsilon: Annotated[float, Field(gt=0)] = 1e-2, depth: bool = False
     ) -> None:
         self.epsilon, self.depth = epsilon, depth
 
@@ -55,15 +52,9 @@ class TotalVariation(Penalty):
             )
         if self.depth and len(shape) != 3:
             raise BadInputError(
-                "depth=True is for a volume given as its slices, (D, H, W).",
+                "depth=True is for pictures of many channels, (D, H, W).",
                 got=f"shape {shape}",
                 try_="no depth: ∂ goes along every axis but the channels",
-            )
-        if self.depth is None and len(shape) == 3 and shape[0] > 3:
-            log.warning(
-                "tv takes each of %d channels by itself. Try: depth=True where they are the slices "
-                "of a volume, depth=False where they aren't",
-                shape[0],
             )
         return self
 

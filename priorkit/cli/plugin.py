@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,6 +29,7 @@ NameArgument = Annotated[
 ]
 SHAPE = (3, 16, 16)
 BUDGET, GAMMA = 20, 0.01
+SHAPE_HINT = "--shape of images that it takes, as 3 64 64, or 1 16 32 32 of a volume"
 RECOVERS = "it recovers the sample photograph"
 
 
@@ -134,6 +135,8 @@ def _outcomes(kind: str, component: Any, said: dict[str, Any]) -> list[Outcome]:
         told["shape"] = prior.shape or shape
         told["prior"] = prior.bind(told["shape"])
     found = testing.outcomes(partial(check, component, **told))
+    if told and "shape" not in said:  # the first that is broken may be that of another shape
+        found = [replace(o, hint=o.hint or SHAPE_HINT) if o.broken else o for o in found]
     if any(outcome.broken for outcome in found):
         return [*found, testing.Outcome(RECOVERS, untried="a promise is broken")]
     return [*found, _recovery(kind, component, said)]

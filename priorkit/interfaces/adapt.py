@@ -6,24 +6,42 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import ClassVar, Self, final
 
 import torch
 from torch import Tensor
 
 from priorkit.errors import PriorkitError
-from priorkit.interfaces.component import Shape
-from priorkit.interfaces.kinds import COMPLEX, VOLUME, Kind, kind_of
+from priorkit.interfaces.component import Shape, Space
+from priorkit.interfaces.kinds import COMPLEX, PICTURE, VOLUME, Kind, kind_of
 from priorkit.interfaces.noise import Level, Noise
 from priorkit.interfaces.operator import LinearOperator, Operator
 from priorkit.interfaces.prior import Choices, Denoiser, Prior
 
-__all__ = ["ComplexDenoiser", "ComplexLinear", "Slices", "bound_operator", "bound_prior"]
+__all__ = [
+    "Bands",
+    "ComplexDenoiser",
+    "ComplexLinear",
+    "Parts",
+    "Slices",
+    "bound_operator",
+    "bound_prior",
+]
 
 WIDTH = 3.0  # pixels over which a phase is taken for constant
+MOST = 1 << 30  # bytes that the denoiser takes at once for the parts of an image
 
 
-class _Parts(Denoiser, ABC):
-    """A denoiser of pictures for images that consist of such."""
+class Parts(Denoiser, ABC):
+    """A denoiser of pictures for images that consist of such.
+
+    Parameters
+    ----------
+    prior : the denoiser, bound to the shape of a part
+    shape : of the images
+    """
+
+    over: ClassVar[str]  # what the denoiser goes over, in words
 
     def __init__(self, prior: Denoiser, shape: Shape) -> None:
         self.prior, self.shape = prior, shape
@@ -39,57 +57,122 @@ class _Parts(Denoiser, ABC):
         own = choices.prior
         return replace(choices, prior=self._of(own) if isinstance(own, Denoiser) else None)
 
-    @abstractmethod
-    def _of(self, prior: Denoiser) -> Denoiser:
+    def mixed(self, space: Space) -> Denoiser | None:
+        """The same of the denoiser in mixed precision."""
+        rough = self.prior.mixed(space)
+        return self._of(rough) if isinstance(rough, Denoiser) else None
+
+    def _of(self, prior: Denoiser) -> Self:
         """The same of another denoiser of pictures."""
+        return type(self)(prior, self._known)
+
+    @property
+    def _known(self) -> Shape:
+        assert self.shape is not None
+        return self.shape
 
 
-class Slices(_Parts):
-    """A denoiser of pictures for volumes: every slice (C, H, W) is denoised by itself.
-
-    Parameters
-    ----------
-    prior : the denoiser, bound to the shape of a slice
-    depth : how many slices a volume has
-    """
-
-    def __init__(self, prior: Denoiser, depth: int) -> None:
-        assert prior.shape is not None
-        super().__init__(prior, (prior.shape[0], depth, *prior.shape[1:]))
-        self.depth = depth
-
-    def _of(self, prior: Denoiser) -> Slices:
-        return Slices(prior, self.depth)
+class _Series(Parts):
+    """A denoiser of pictures for images that are many of them. It takes the images one by one, and
+    of each as many pictures at a time as ``MOST`` bytes allow, so that rounding doesn't depend on
+    the batch."""
 
     def denoise(self, x: Tensor, sigma: float | Tensor) -> Tensor:
-        slices = VOLUME.slices(x)
-        if isinstance(sigma, Tensor) and sigma.ndim:
-            sigma = sigma.repeat_interleave(self.depth)
-        clean = self.prior.denoise(slices.flatten(0, 1), sigma)
-        return clean.view(slices.shape).transpose(1, 2).contiguous()
+        levels = torch.as_tensor(sigma, dtype=x.dtype, device=x.device).expand(len(x))
+        return torch.stack([self._one(*each) for each in zip(x, levels, strict=True)])
+
+    @abstractmethod
+    def _one(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """The clean estimate of one image (*shape)."""
+
+    def _clean(self, pictures: Tensor, sigma: Tensor) -> Tensor:
+        """Those of pictures (P, C, H, W) with noise of ``sigma`` (P,)."""
+        each = (pictures.split(self._together), sigma.split(self._together))
+        return torch.cat([self.prior.denoise(*some) for some in zip(*each, strict=True)])
+
+    @property
+    def _together(self) -> int:
+        """How many pictures are denoised at a time."""
+        return max(1, MOST // max(self.prior.denoising_memory, 1))
+
+    @property
+    @abstractmethod
+    def count(self) -> int:
+        """How many pictures an image is."""
 
     @property
     def denoising_memory(self) -> int:
-        return self.depth * self.prior.denoising_memory
+        return min(self.count, self._together) * self.prior.denoising_memory
 
 
-class ComplexDenoiser(_Parts):
+@final
+class Slices(_Series):
+    """A denoiser of pictures for volumes: every slice (C, H, W) is denoised by itself."""
+
+    over = "slices"
+
+    @property
+    def count(self) -> int:
+        return self._known[1]
+
+    def _one(self, x: Tensor, sigma: Tensor) -> Tensor:
+        slices = x.transpose(0, 1)
+        return self._clean(slices, sigma.expand(len(slices))).transpose(0, 1)
+
+
+@final
+class Bands(_Series):
+    """A denoiser of gray pictures for spectra, whose bands show much the same: not the bands are
+    denoised but their principal components, w = Uᵀ(x − m), with m the means of the C bands and U
+    the eigenvectors of their covariance:
+
+        D(x) = m + U D(w).
+
+    Turning doesn't change the noise. It is all that there is in components of a variance below
+    σ²(1 + √(C/n))², n pixels; they are 0 in D(w), but for the first. The others are denoised as
+    pictures from 0 to 1, for which they are stretched, and σ with them.
+
+    References: Zhuang & Bioucas-Dias, "Fast hyperspectral image denoising and inpainting based on
+    low-rank and sparse representations", IEEE J. Sel. Top. Appl. Earth Obs. Remote Sens. 2018; the
+    bound: Marchenko & Pastur, "Distribution of eigenvalues for some sets of random matrices", 1967.
+    """
+
+    over = "bands"
+
+    @property
+    def count(self) -> int:
+        return self._known[0]
+
+    def _one(self, x: Tensor, sigma: Tensor) -> Tensor:
+        bands = x.flatten(1).double()
+        mean = bands.mean(1, keepdim=True)
+        n = bands.shape[1]
+        variances, U = torch.linalg.eigh((bands - mean) @ (bands - mean).mT / n)  # ascending
+        U = U * torch.where(U.sum(0) < 0, -1.0, 1.0)  # either sign is an eigenvector
+        kept = variances > sigma.double() ** 2 * (1 + math.sqrt(len(x) / n)) ** 2
+        kept[-1] = True
+        U = U[:, kept]
+        w = U.mT @ (bands - mean)
+        least = w.amin(1, keepdim=True)
+        span = (w.amax(1, keepdim=True) - least).clamp_min(1e-12)
+        level = (sigma / span[:, 0]).clamp(*self.levels).to(x)
+        pictures = ((w - least) / span).to(x).view(-1, 1, *x.shape[1:])
+        clean = self._clean(pictures, level).flatten(1).double() * span + least
+        found: Tensor = (mean + U @ clean).to(x).view(x.shape)
+        return found
+
+
+@final
+class ComplexDenoiser(Parts):
     """A denoiser of gray pictures for complex ones, whose sizes are brightness:
 
         D(v; σ) = (D(Re w; σ) + i·(D(½ + Im w; σ) − ½))·φ,     w = v·φ̄,
 
     φ = G*v/|G*v| the phase of v, smoothed by a Gaussian G of ``WIDTH`` pixels, which leaves next to
     nothing in Im w where the phase is smooth. Turning doesn't change the noise.
-
-    Parameters
-    ----------
-    prior : the denoiser, bound to the shape (1, H, W)
-    shape : (2, H, W)
     """
 
-    def _of(self, prior: Denoiser) -> ComplexDenoiser:
-        assert self.shape is not None
-        return ComplexDenoiser(prior, self.shape)
+    over = "real and imaginary parts"
 
     def denoise(self, x: Tensor, sigma: float | Tensor) -> Tensor:
         v = torch.complex(x[:, :1], x[:, 1:])
@@ -116,21 +199,26 @@ def _smoothed(v: Tensor) -> Tensor:
 
 
 def bound_prior(prior: Prior, shape: Shape, kind: Kind | None = None) -> Prior:
-    """The prior for images of a shape, and of a kind where that doesn't tell it: of volumes and
-    complex pictures a denoiser of pictures for their slices or parts.
+    """The prior for images of a shape, and of a kind where that doesn't tell it: of volumes,
+    spectra and complex pictures a denoiser of pictures for their slices, bands or parts.
 
     Raises what the prior raises where it can't do with images, nor with such parts, of that shape.
     """
     kind = kind or kind_of(shape)
     try:
         return prior.bind(shape)
-    except PriorkitError:
-        if not (kind in (VOLUME, COMPLEX) and isinstance(prior, Denoiser)):
+    except PriorkitError as refused:
+        if not (kind in (VOLUME, COMPLEX, PICTURE) and isinstance(prior, Denoiser)):
             raise
-    channels, *sides = shape
-    own = prior.bind((1, *sides) if kind is COMPLEX else (channels, *sides[1:]))
-    assert isinstance(own, Denoiser)
-    return ComplexDenoiser(own, shape) if kind is COMPLEX else Slices(own, sides[0])
+        channels, *sides = shape
+        try:
+            own = prior.bind((channels, *sides[1:]) if kind is VOLUME else (1, *sides))
+        except PriorkitError as error:
+            raise refused if kind is PICTURE else error from None
+        assert isinstance(own, Denoiser)
+        if kind is VOLUME:
+            return Slices(own, shape)
+        return ComplexDenoiser(own, shape) if kind is COMPLEX else Bands(own, shape)
 
 
 class ComplexLinear(LinearOperator):

@@ -12,7 +12,7 @@ from typing import Any
 
 from priorkit.errors import BadInputError, WeightsError
 from priorkit.interfaces import Draws
-from priorkit.interfaces.adapt import Slices
+from priorkit.interfaces.adapt import Parts
 from priorkit.io.files import file_sha256
 from priorkit.io.saved import FORMAT, Saved, number
 from priorkit.results.recovered import Recovered
@@ -61,8 +61,8 @@ def make(outcome: Outcome, recovery: Recovered) -> dict[str, Any]:
         if recovery.draws is not None:
             image |= _drawn(recovery.draws.rows([i]), recovery, i)
         record["images"].append(image)
-    if isinstance(setup.problem.prior, Slices):
-        record["slices"] = True  # the prior is for pictures, and went over those of volumes
+    if isinstance(setup.problem.prior, Parts):
+        record["over"] = setup.problem.prior.over  # the prior is for pictures, and went over these
     return record if outcome.weight is None else record | {"weight": outcome.weight}
 
 

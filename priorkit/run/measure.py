@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from priorkit.errors import BadInputError
+from priorkit.errors import BadInputError, PluginError
 from priorkit.interfaces import Kind, LinearOperator, Operator, Range, Shape, kind_of
 from priorkit.interfaces.kinds import COMPLEX, VOLUME
 from priorkit.io.arrays import require_finite
@@ -56,8 +56,17 @@ def shape_of(y: Tensor, operator: Operator, name: str | None) -> Shape | None:
     image = tuple(arranged(plain, kind, None).shape[1:])
     if not kind.fits(image) or 0 in image:
         return None
-    with blaming("operator"):
-        return operator.shape_from(image)
+    try:
+        with blaming("operator"):
+            return operator.shape_from(image)
+    except PluginError as error:
+        if name is not None:
+            raise
+        raise BadInputError(
+            f"y was taken for {kind}, of which shape_from of the operator fails.",
+            got=f"shape {tuple(y.shape)}",
+            try_="kind='volume' where it is one, or shape=(3, 64, 64) of what is recovered",
+        ) from error
 
 
 def measurement(y: Tensor, setup: Setup) -> Tensor:

@@ -32,7 +32,7 @@ from priorkit.interfaces import (
     ZeroPenalty,
     kind_of,
 )
-from priorkit.interfaces.adapt import ComplexDenoiser, Slices, bound_operator, bound_prior
+from priorkit.interfaces.adapt import Parts, bound_operator, bound_prior
 from priorkit.interfaces.kinds import COMPLEX
 from priorkit.run import fit
 from priorkit.run.room import require_room
@@ -116,9 +116,8 @@ def set_up(
     kind = kind or kind_of(shape, config.kind)
     with blaming(selections["prior"]):
         prior = bound_prior(prior, shape, kind)
-    if isinstance(prior, (Slices, ComplexDenoiser)):
-        where = "slices" if isinstance(prior, Slices) else "real and imaginary parts"
-        log.info("%s is for pictures: it goes over %s.", selections["prior"], where)
+    if isinstance(prior, Parts):
+        log.info("%s is for pictures: it goes over %s.", selections["prior"], prior.over)
     with blaming(selections["operator"]):
         operator = bound_operator(operator, shape, kind)
     device = _device(config.device)

@@ -105,14 +105,14 @@ def in_a_shell(command, cwd):
 @pytest.mark.parametrize(
     ("command", "code"),
     [
-        (f"priorkit {MASK}", 0),
+        pytest.param(f"priorkit {MASK}", 0, marks=pytest.mark.slow),
         ("priorkit list >&-", 0),
         ("priorkit list 2>&-", 0),
         ("priorkit plugins >/dev/full", 2),
         (f"priorkit {MASK} >/dev/full 2>/dev/full", 2),
         ("set -o pipefail; priorkit list | head -1 | head -1", None),
         ("priorkit recover $'\\xff.png'", 2),
-        ("priorkit recover '[bold]x[/bold'", 2),
+        pytest.param("priorkit recover '[bold]x[/bold'", 2, marks=pytest.mark.slow),
         ("priorkit show $'\\x1b[2J'", 2),
     ],
 )
@@ -137,7 +137,10 @@ main()
 """
 
 
-@pytest.mark.parametrize("module", ["typer", "torch", "priorkit_operators.pointwise"])
+@pytest.mark.parametrize(
+    "module",
+    ["typer", pytest.param("torch", marks=pytest.mark.slow), "priorkit_operators.pointwise"],
+)
 def test_ctrl_c_before_anything_began(module, tmp_path):
     """While modules are still imported: no traceback, exit code 130."""
     done = subprocess.run(

@@ -126,6 +126,14 @@ def test_the_recovery_has_the_shape_that_was_said(kind, component, shape):
     assert found[-1].promise.startswith("it recovers the sample photograph:")
 
 
+def test_a_component_for_another_shape_is_told_how_to_say_it():
+    """Where the usual shape was tried, and is refused."""
+    found = checked("operator", TwoChannels(), {})
+    assert "This is for two channels." in found[0].broken
+    assert found[0].hint.startswith("--shape of images that it takes")
+    assert not checked("operator", TwoChannels(), {"shape": (3, 8, 8)})[0].hint
+
+
 def test_what_was_not_tried_is_not_kept(command_line):
     """l1 isn't smooth, which the default solver asks for; --prior names a prior with another."""
     small = ("--shape", "3", "16", "16")

@@ -54,10 +54,8 @@ def test_the_check_at_first_use(own, host):
 
 
 @needs_compiler
-@pytest.mark.parametrize(
-    ("what", "said"),
-    [("outside", "overflow"), pytest.param("kernels", "all is well", marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("what", "said"), [("outside", "overflow"), ("kernels", "all is well")])
 def test_under_the_address_sanitizer(what, said, tmp_path):
     """Every kernel once, and an out-of-bounds write that is found."""
     name = ["-print-file-name=libasan.so"]

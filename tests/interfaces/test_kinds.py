@@ -6,8 +6,9 @@ import torch
 
 from priorkit import metrics
 from priorkit.errors import BadInputError
-from priorkit.interfaces import LinearOperator, kind_of
+from priorkit.interfaces import LinearOperator, adapt, kind_of
 from priorkit.interfaces.adapt import (
+    Bands,
     ComplexDenoiser,
     ComplexLinear,
     Slices,
@@ -172,10 +173,109 @@ def test_a_denoiser_of_pictures_goes_over_slices():
     assert not isinstance(bound_prior(SampleDenoiser(), (1, 4, 8, 9)), Slices)
 
 
-@pytest.mark.parametrize("shape", [(2, 4, 8, 9), (2, 8, 9)])
-def test_slices_of_other_channels_are_refused(shape):
-    with pytest.raises(BadInputError, match="for gray pictures"):
-        bound_prior(Flat(), shape)
+def test_slices_of_other_channels_are_refused():
+    with pytest.raises(BadInputError, match=r"for gray pictures\. Got \(2, 8, 9\)"):
+        bound_prior(Flat(), (2, 4, 8, 9))
+
+
+def test_a_denoiser_that_is_told_no_shape_goes_over_slices():
+    """What it gets is bound, and needn't say its shape."""
+
+    class Shapeless(Flat):
+        def bind(self, shape):
+            super().bind(shape)
+            return self
+
+    assert bound_prior(Shapeless(), (1, 4, 8, 9)).denoise(rand(2, 1, 4, 8, 9), 0.1).shape[2] == 4
+
+
+def test_as_many_parts_at_a_time_as_memory_allows(monkeypatch):
+    seen = []
+
+    class Large(Flat):
+        denoising_memory = 1000
+
+        def bind(self, shape):
+            super().bind(shape)
+            return self
+
+        def denoise(self, x, sigma):
+            seen.append(len(x))
+            return super().denoise(x, sigma)
+
+    bound = bound_prior(Large(), (1, 5, 8, 9))
+    assert bound.denoising_memory == 5000
+    x = rand(2, 1, 5, 8, 9)
+    whole = bound.denoise(x, 0.1)
+    monkeypatch.setattr(adapt, "MOST", 2500)
+    assert bound.denoising_memory == 2000
+    seen.clear()
+    torch.testing.assert_close(bound.denoise(x, 0.1), whole)
+    assert seen == [2, 2, 1, 2, 2, 1]
+
+
+class Kept(Flat):
+    """Takes all for clean, and remembers what it got."""
+
+    levels = (0.01, 1.0)
+
+    def bind(self, shape):
+        super().bind(shape)
+        return self
+
+    def denoise(self, x, sigma):
+        self.seen = x, sigma
+        return x
+
+
+def spectra(noise):
+    """Two pictures of 6 bands that are mixtures of two, (2, 6, 30, 40), with noise."""
+    mixtures = torch.linalg.qr(rand(6, 2).double())[0]
+    clean = torch.einsum("cp,bphw->bchw", mixtures, rand(2, 2, 30, 40).double())
+    return clean + noise * torch.randn(2, 6, 30, 40, dtype=torch.float64)
+
+
+def test_a_denoiser_of_gray_pictures_goes_over_the_components_of_spectra():
+    """Those of a singular value decomposition that hold more than noise, each from 0 to 1."""
+    x = spectra(0.02)[:1]
+    bound = bound_prior(Kept(), (6, 30, 40))
+    assert isinstance(bound, Bands)
+    assert bound.over == "bands"
+    found = bound.denoise(x, 0.02)[0].flatten(1)
+    pictures, sigma = bound.prior.seen
+    count = len(pictures)
+    assert count in (2, 3)  # a third only where the noise happens to be strong
+    bands = x[0].flatten(1)
+    mean = bands.mean(1, keepdim=True)
+    U, S, V = torch.linalg.svd(bands - mean, full_matrices=False)
+    torch.testing.assert_close(found, mean + U[:, :count] * S[:count] @ V[:count])
+    assert bool((pictures.amin((1, 2, 3)) == 0).all())
+    torch.testing.assert_close(pictures.amax((1, 2, 3)), torch.ones(count, dtype=torch.float64))
+    span = S[:count] * (V[:count].amax(1) - V[:count].amin(1))
+    torch.testing.assert_close(sigma.sort()[0], 0.02 / span)
+    torch.testing.assert_close(bound.denoise(x, 0.0), x)
+
+
+def test_spectra_are_alike_in_every_batch_and_never_without_a_component():
+    x = spectra(0.1)
+    bound = bound_prior(Kept(), (6, 30, 40))
+    sigma = torch.tensor([0.05, 0.1], dtype=torch.float64)
+    found = bound.denoise(x, sigma)
+    assert torch.equal(bound.denoise(x[1:], sigma[1:]), found[1:])
+    assert torch.equal(bound.denoise(x[1:], 0.1), found[1:])
+    assert len(bound.denoise(x[:1], 9.0)) == len(bound.prior.seen[0]) == 1
+    assert float(bound.prior.seen[1]) == 1.0  # a level in which it holds
+    even = torch.full((1, 6, 30, 40), 0.25)
+    assert bound.denoise(even, 0.1).isfinite().all()
+
+
+def test_a_denoiser_of_colour_alone_says_so_of_spectra():
+    class Colour(Flat):
+        def bind(self, shape):
+            raise BadInputError("This prior is for colour.", got=shape)
+
+    with pytest.raises(BadInputError, match=r"for colour\. Got \(6, 8, 9\)"):
+        bound_prior(Colour(), (6, 8, 9))
 
 
 def test_a_denoiser_of_gray_pictures_goes_over_the_parts_of_complex_ones():
@@ -192,8 +292,7 @@ def test_a_denoiser_of_gray_pictures_goes_over_the_parts_of_complex_ones():
     torch.testing.assert_close(torch.complex(found[:, :1], found[:, 1:]), expected)
     alone = bound.denoise(torch.cat([size * turn.cos(), size * turn.sin()], 1)[1:], 0.5)
     torch.testing.assert_close(alone[0], found[1])
-    with pytest.raises(BadInputError, match="for gray pictures"):
-        bound_prior(Flat(), (2, 8, 9))
+    assert isinstance(bound_prior(Flat(), (2, 8, 9)), Bands)
 
 
 class Waves(LinearOperator):

@@ -32,9 +32,9 @@ def bounded(tmp_path):
 def bombs(tmp_path_factory, tiny_weights):
     """Small files that promise much."""
     folder = tmp_path_factory.mktemp("bombs")
-    Image.new("1", (10_000, 10_000)).save(folder / "square.png")
-    Image.new("L", (7_000, 7_000)).save(folder / "large.png")
-    Image.new("RGBA", (7_000, 7_000), (9, 9, 9, 100)).save(folder / "clear.png")
+    Image.new("1", (10_000, 10_000)).save(folder / "square.png", compress_level=1)
+    Image.new("L", (7_000, 7_000)).save(folder / "large.png", compress_level=1)
+    Image.new("RGBA", (7_000, 7_000), (9, 9, 9, 100)).save(folder / "clear.png", compress_level=1)
     head = io.BytesIO()
     np.lib.format.write_array_header_1_0(
         head, {"descr": "<f8", "fortran_order": False, "shape": (10**6, 10**6)}

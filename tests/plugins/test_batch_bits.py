@@ -28,7 +28,7 @@ flow = PatchFlow().bind((3, 13, 13))
 diffusion = DiffusionPrior.from_network(small_denoiser(shape=(3, 16, 16)), steps=4)
 short = DiffusionPrior.from_network(small_denoiser(shape=(3, 16, 16)), steps=2)
 shipped = Path(priorkit_diffusion.__file__).parent / "weights" / "diffusion-celeba.safetensors"
-faces, sigmas = DiffusionPrior(weights=shipped), torch.linspace(0.5, 0.02, 11)
+faces, sigmas = DiffusionPrior(weights=shipped), torch.linspace(0.5, 0.02, 8)
 M, N = torch.randn(24, 24), torch.randn(30, 500)
 
 def pulled(prior, z):
@@ -40,21 +40,21 @@ def density(x):
     return torch.cat([value[:, None], gradient.flatten(1)], 1)
 
 functions = {
-    "pixelwise": (lambda x: pixelwise(x, M, M[0]), torch.randn(11, 13, 24)),
-    "matvec": (lambda x: matvec(N, x), torch.randn(11, 500)),
-    "rmatvec": (lambda x: rmatvec(N, x), torch.randn(11, 30)),
-    "glow": (lambda z: pulled(glow, z), torch.randn(11, 768)),
-    "glow's latents": (glow.encode, torch.rand(11, 3, 16, 16)),
-    "denoiser": (lambda x: diffusion.denoise(x, sigmas[: len(x)]), torch.rand(11, 3, 16, 16)),
-    "two denoisers": (lambda x: faces.denoise(x, sigmas[: len(x)]), torch.rand(11, 3, 16, 16)),
-    "diffusion": (lambda z: pulled(diffusion, z), torch.randn(11, 768)),
-    "diffusion's latents": (diffusion.encode, torch.rand(11, 3, 16, 16)),
-    "diffusion's density": (density, torch.rand(5, 3, 16, 16)),
-    "patches": (lambda x: flow.log_prob_grad(x)[1], torch.rand(11, 3, 13, 13)),
+    "pixelwise": (lambda x: pixelwise(x, M, M[0]), torch.randn(8, 13, 24)),
+    "matvec": (lambda x: matvec(N, x), torch.randn(8, 500)),
+    "rmatvec": (lambda x: rmatvec(N, x), torch.randn(8, 30)),
+    "glow": (lambda z: pulled(glow, z), torch.randn(8, 768)),
+    "glow's latents": (glow.encode, torch.rand(8, 3, 16, 16)),
+    "denoiser": (lambda x: diffusion.denoise(x, sigmas[: len(x)]), torch.rand(8, 3, 16, 16)),
+    "two denoisers": (lambda x: faces.denoise(x, sigmas[: len(x)]), torch.rand(8, 3, 16, 16)),
+    "diffusion": (lambda z: pulled(diffusion, z), torch.randn(8, 768)),
+    "diffusion's latents": (diffusion.encode, torch.rand(8, 3, 16, 16)),
+    "diffusion's density": (density, torch.rand(3, 3, 16, 16)),
+    "patches": (lambda x: flow.log_prob_grad(x)[1], torch.rand(8, 3, 13, 13)),
 }
 for name, (f, x) in functions.items():
     whole = f(x)
-    for count in (2, 3, 5, 7, 10):
+    for count in (2, 7) if len(x) > 7 else (2,):
         print(name, count, torch.equal(f(x[:count]), whole[:count]))
 """
 
@@ -70,5 +70,5 @@ def test_a_batch_changes_no_bit_of_an_image(instructions):
         check=True,
     )
     lines = ended.stdout.splitlines()
-    assert len(lines) == 55
+    assert len(lines) == 21
     assert [line for line in lines if not line.endswith("True")] == []

@@ -40,7 +40,7 @@ def test_images_are_independent_and_no_noise_is_no_change():
 
 @needs_bm3d
 def test_each_image_has_its_own_level():
-    x = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    x = torch.rand(3, 1, 16, 16, generator=torch.Generator().manual_seed(0))
     levels = [0.0, 0.05, 0.2]
     together = BM3D().denoise(x, torch.tensor(levels))
     for image, level, found in zip(x.split(1), levels, together.split(1), strict=True):
@@ -49,7 +49,7 @@ def test_each_image_has_its_own_level():
 
 @needs_bm3d
 def test_the_identity_calls_it_once():
-    x = load(astronaut(), (3, 32, 32)).x
+    x = load(astronaut(), (1, 32, 32)).x
     result = priorkit.recover(x, prior="bm3d", op="identity", sigma=0.1)
     assert result.evaluations == [1]
     assert result.status == ["converged"]
@@ -59,7 +59,7 @@ def test_the_identity_calls_it_once():
 
 @needs_bm3d
 def test_plug_and_play_fills_missing_pixels():
-    x = load(astronaut(), (3, 32, 32)).x
+    x = load(astronaut(), (1, 32, 32)).x
     result = priorkit.recover(x, prior="bm3d", op="mask", mask="random", fraction=0.3, budget=2)
     assert result.evaluations == [2]
     assert float(result.psnr[0]) > float(psnr(result.y, x)[0]) + 10

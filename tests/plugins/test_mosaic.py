@@ -34,6 +34,7 @@ def bilinear(y: np.ndarray) -> np.ndarray:
     return np.stack([convolve(c, k, mode="mirror") for c, k in zip(y, kernels, strict=True)])
 
 
+@pytest.mark.slow  # tests/test_instruments.py has a noisy one
 def test_a_raw_picture_is_recovered_better_than_by_interpolation():
     x = load(astronaut(), (3, 64, 64)).x
     bayer = Mosaic().bind((3, 64, 64)).A(x)

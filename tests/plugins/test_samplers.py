@@ -64,7 +64,6 @@ def test_the_posterior_of_a_linear_prior(solver, budget, within):
     ("solver", "budget"),
     [
         (Perturb(draws=16, temperature=1.0), 16 * 80),
-        (Langevin(temperature=1.0), 1000),
         slow(Langevin(temperature=1.0), 2000),
     ],
 )

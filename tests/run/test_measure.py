@@ -12,7 +12,7 @@ from priorkit_operators.radon import Radon
 from priorkit_operators.resampling import Downsample
 
 import priorkit
-from priorkit.errors import BadInputError
+from priorkit.errors import BadInputError, PluginError
 from priorkit.interfaces import stack
 
 KERNEL = np.ones((3, 5))
@@ -47,6 +47,25 @@ def test_the_shape_follows_from_y(case):
     else:
         found = priorkit.recover(y=y, prior="none", op=operator, budget=1)
         assert tuple(found.x.shape) == (1, *shape)
+
+
+class Deep(Downsample):
+    """Is asked for the shapes of volumes alone."""
+
+    def shape_from(self, y_shape):
+        channels, depth, height, width = y_shape
+        return (channels, 2 * depth, height, width)
+
+
+def test_an_operator_that_fails_to_tell_the_shape_says_what_y_was_taken_for():
+    """Four axes are a batch of pictures where nobody says that they are a volume."""
+    said = r"taken for pictures \(C, H, W\), of which shape_from .*Got shape \(1, 4, 6, 6\)"
+    with pytest.raises(BadInputError, match=said + r".*Try: kind='volume'"):
+        priorkit.recover(y=torch.full((1, 4, 6, 6), 0.5), prior="none", op=Deep(), budget=1)
+    with pytest.raises(PluginError, match="not enough values to unpack"):
+        priorkit.recover(
+            y=torch.full((1, 4, 6, 6), 0.5), prior="none", op=Deep(), budget=1, kind="picture"
+        )
 
 
 def test_a_small_picture_file_is_made_larger(tmp_path, command_line):

@@ -80,8 +80,7 @@ def largest(field):
 def told(kind, entry):
     for name, field in option_fields(class_of(entry)).items():
         if "int" in str(field.annotation) and name != "seed":
-            yield name, 10**12
-            yield name, largest(field)
+            yield from ((name, value) for value in {10**12, largest(field)})
         elif "float" in str(field.annotation):
             yield name, 1e300
             yield name, float("nan")

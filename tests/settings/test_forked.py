@@ -10,8 +10,8 @@ import pytest
 FORKED = """
 import multiprocessing, torch, priorkit
 
-x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-settings = {"prior": "dct", "op": "gaussian", "m": 300, "solver": "fista", "budget": 5}
+x = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+settings = {"prior": "dct", "op": "gaussian", "m": 100, "solver": "fista", "budget": 5}
 
 def run(_):
     return torch.get_num_threads(), float(priorkit.recover(x, **settings).psnr)
