@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from priorkit.hookspecs import hookimpl
     from priorkit.results.comparison import Comparison
     from priorkit.results.recovery import Recovery
+    from priorkit.studies.folder import recover_folder
     from priorkit.studies.results import Results
     from priorkit.studies.study import Study
     from priorkit.studies.sweep import sweep
@@ -33,6 +34,7 @@ _WHERE = {
     "compare": "priorkit.verbs.compare",
     "Comparison": "priorkit.results.comparison",
     "recover": "priorkit.verbs.recover",
+    "recover_folder": "priorkit.studies.folder",
     "replay": "priorkit.verbs.replay",
     "Recovery": "priorkit.results.recovery",
     "hookimpl": "priorkit.hookspecs",
@@ -54,6 +56,7 @@ __all__ = [
     "compare",
     "hookimpl",
     "recover",
+    "recover_folder",
     "replay",
     "sweep",
 ]

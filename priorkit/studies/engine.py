@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
@@ -199,6 +199,7 @@ class _Pool:
                         left.append((item, deaths + 1))
         finally:
             if left or running:
+                _settle(running)
                 self._executor().shutdown(wait=True, kill_workers=True)
 
     def _room(self, pieces: Sequence[tuple[object, int]]) -> int:
@@ -210,6 +211,14 @@ class _Pool:
         return get_reusable_executor(
             self.count, timeout=IDLE, env=self.environment, initializer=_deaf
         )
+
+
+def _settle(futures: Iterable[Future[Any]]) -> None:
+    """Wait until the processes have what was handed out: a thread of loky fails on what it still
+    finds in a queue when they are killed."""
+    until = time.monotonic() + 1.0
+    while time.monotonic() < until and not all(f.running() or f.done() for f in futures):
+        time.sleep(0.001)
 
 
 def _died(future: Future[Any]) -> bool:

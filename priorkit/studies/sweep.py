@@ -59,7 +59,7 @@ def sweep(
     if jobs is None and engine != "dask" and on_gpu(cell.settings for cell in cells):
         processes = replace(processes, jobs=1)
     work = partial(run, pictures=plan.pictures, driver=os.getpid())
-    return swept(cells, work, Path(out), processes, progress)
+    return swept(cells, work, Path(out), processes, progress, failed)
 
 
 def swept(
@@ -68,9 +68,11 @@ def swept(
     out: Path,
     processes: Processes,
     progress: Progress | None,
+    failed: Callable[[Cell, str], list[Row]],
 ) -> Results:
     """The rows that ``work`` gives of each cell, those of a file ``out`` and new ones, which are
-    added to it as they end; interrupted where Ctrl-C ended it."""
+    added to it as they end; those that ``failed`` gives with a reason of a cell that is lost.
+    Interrupted where Ctrl-C ended it."""
     with Store.opened(out) as store:
         left = [cell for cell in cells if not store.done(cell)]
         if not left:
