@@ -9,10 +9,11 @@ Importing it imports no torch; names are resolved when they are used.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # as that of typing, whose import would be most of the time of this one
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from priorkit.errors import PriorkitError
     from priorkit.hookspecs import hookimpl
     from priorkit.results.comparison import Comparison
@@ -65,6 +66,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module 'priorkit' has no attribute {name!r}")
+    import importlib
+
     return getattr(importlib.import_module(_WHERE[name]), name)
 
 
