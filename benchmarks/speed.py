@@ -276,7 +276,7 @@ def save(options: argparse.Namespace) -> None:
     picture = Image.open(sorted((options.data / "ood" / "test28").iterdir())[0]).convert("RGB")
     large = picture.resize((4000, 3000))
     for name, what, shape in (("6 faces", faces, (3, 64, 64)), ("4000×3000", large, None)):
-        result = priorkit.recover(what, prior="dct", op="mask", budget=2, shape=shape)
+        result = priorkit.recover(what, prior="dct", op="mask", gamma=0.01, budget=2, shape=shape)
         with tempfile.TemporaryDirectory() as folder:
             result.save(Path(folder) / "out")  # fonts and modules are loaded once
             started = time.perf_counter()

@@ -9,14 +9,16 @@ Importing it imports no torch; names are resolved when they are used.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # as that of typing, whose import would be most of the time of this one
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from priorkit.errors import PriorkitError
     from priorkit.hookspecs import hookimpl
     from priorkit.results.comparison import Comparison
     from priorkit.results.recovery import Recovery
+    from priorkit.studies.folder import recover_folder
     from priorkit.studies.results import Results
     from priorkit.studies.study import Study
     from priorkit.studies.sweep import sweep
@@ -33,6 +35,7 @@ _WHERE = {
     "compare": "priorkit.verbs.compare",
     "Comparison": "priorkit.results.comparison",
     "recover": "priorkit.verbs.recover",
+    "recover_folder": "priorkit.studies.folder",
     "replay": "priorkit.verbs.replay",
     "Recovery": "priorkit.results.recovery",
     "hookimpl": "priorkit.hookspecs",
@@ -54,6 +57,7 @@ __all__ = [
     "compare",
     "hookimpl",
     "recover",
+    "recover_folder",
     "replay",
     "sweep",
 ]
@@ -62,6 +66,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module 'priorkit' has no attribute {name!r}")
+    import importlib
+
     return getattr(importlib.import_module(_WHERE[name]), name)
 
 

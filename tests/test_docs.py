@@ -107,7 +107,7 @@ def check_settings(words):
 
     positional, settings = words_of([word for word in words if word not in ("--json", "--resume")])
     assert len(positional) <= 1, f"more than one picture: {positional}"
-    for name in ("config", "out"):
+    for name in ("config", "out", "engine", "scheduler", "jobs", "batch"):
         settings.pop(name, None)
     if is_file(settings.get("prior", "")):
         settings["prior"] = "glow"

@@ -33,3 +33,25 @@ def test_psnr_doesn_t_depend_on_the_batch():
     assert float(metrics.psnr(torch.zeros(1, 1, 2, 2), torch.full((1, 1, 2, 2), 0.01))[0]) == (
         pytest.approx(40.0)
     )
+
+
+def test_an_error_of_many_numbers_is_added_up_in_pieces():
+    """Their mean is that of all, and the same for one image as for several."""
+    x, y = torch.rand(2, 3, 250, 251), torch.rand(2, 3, 250, 251)
+    assert x[0].numel() > metrics.PIECE
+    found = metrics.reconstruction_error(x, y)
+    expected = (x.double() - y.double()).square().flatten(1).mean(1)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
+    assert torch.equal(found[1:], metrics.reconstruction_error(x[1:], y[1:]))
+
+
+def test_threads_change_no_score(monkeypatch):
+    x, y = torch.rand(1, 1, 40, 70), torch.rand(1, 1, 40, 70)
+    monkeypatch.setattr(metrics, "TILE", 16)
+    found = []
+    for threads in (1, 3):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        found.append(float(metrics.ssim(x, y)))
+    assert found[0] == found[1]
+    monkeypatch.setattr(metrics, "TILE", 256)
+    assert found[0] == pytest.approx(float(metrics.ssim(x, y)), abs=1e-12)

@@ -47,3 +47,33 @@ bad = new & {{"pydantic", "pluggy", "typer", "rich", "scipy"}}
 assert not bad, bad
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_priorkit_is_imported_at_once():
+    """Without typing and importlib, let alone torch: names are looked up when they are used."""
+    code = """
+import sys
+before = set(sys.modules)
+import priorkit
+new = set(sys.modules) - before
+assert new == {"__future__", "priorkit"}, new
+assert priorkit.PriorkitError.__module__ == "priorkit.errors"
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+@pytest.mark.parametrize("words", ["list", "plugins", "show gaussian --help"])
+def test_listing_needs_nothing_heavy(words):
+    """Neither what computes nor what draws: it would take seconds."""
+    code = f"""
+import sys
+from priorkit.cli import main
+sys.argv = ["priorkit", *{words.split()!r}]
+try:
+    main()
+except SystemExit as ended:
+    assert not ended.code, ended.code
+bad = {{"torch", "numpy", "scipy", "matplotlib", "PIL", "joblib", "sklearn"}} & set(sys.modules)
+assert not bad, bad
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -51,12 +51,20 @@ def recover(
     config: Annotated[Path | None, typer.Option(help="settings from a TOML file")] = None,
     save: OutOption = None,
     resume: ResumeFlag = False,
+    engine: Annotated[
+        Literal["processes", "dask"] | None,
+        typer.Option(help="recover a folder in parts: by processes here, or those of a cluster"),
+    ] = None,
+    scheduler: Annotated[str | None, typer.Option(help="address of Dask's scheduler")] = None,
+    jobs: Annotated[int | None, typer.Option(help="processes of an engine")] = None,
+    batch: Annotated[int | None, typer.Option(help="pictures in a part")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Recover pictures, from simulated measurements of them or from real ones.
 
     IMAGE is a picture file or a folder of them; without it, the sample photograph. Where neither
     a prior nor an operator is named, the default ones are taken; the settings are printed.
+    With --engine a folder of any size is recovered in parts, each of which is kept as it ends.
 
     Every setting of priorkit.recover is an option too: --m 500 --gamma 0.1
     --penalty l2 --noise poisson --space pixel --sigma 0.1 --seed 3 --budget 200 …
@@ -64,6 +72,20 @@ def recover(
     """
     image, settings = _image(context.args)
     settings |= components(prior=prior, op=op) | {"y": y}
+    own: dict[str, Any] = {"scheduler": scheduler, "jobs": jobs, "batch": batch}
+    if engine is not None:
+        from priorkit.cli.folder import recover_folder
+        from priorkit.io.folders import unused
+
+        if save is None and resume:
+            raise BadInputError("Say which run is to go on.", try_="--out FOLDER")
+        own |= settings | {"engine": engine, "config": config}
+        place = save or unused(DEFAULT)
+        recover_folder(image, place=place, resume=resume, as_json=as_json, **own)
+        return
+    for name, value in own.items():
+        if value is not None:
+            raise BadInputError(f"--{name} is for an engine.", try_="--engine processes")
     with Bar(quiet=as_json) as progress:
         from priorkit.verbs.recover import recover as run
 

@@ -20,7 +20,7 @@ from priorkit.errors import BadInputError
 if TYPE_CHECKING:
     from priorkit.studies.results import Results
 
-__all__ = ["sweep"]
+__all__ = ["Filling", "sweep"]
 
 LINES = 30.0  # seconds between lines where there is no terminal to draw on
 
@@ -53,7 +53,7 @@ def sweep(
 
     place = save or Path(f"{study.stem}.parquet")
     if not summary:
-        shown = _Progress(quiet=as_json)
+        shown = Filling(quiet=as_json)
         with shown:
             found = run(
                 study, out=place, jobs=jobs, engine=engine, scheduler=scheduler, progress=shown
@@ -90,7 +90,7 @@ def _show(
     out.print(f"Wrote {', '.join(escape(path) for path in written)}", soft_wrap=True)
 
 
-class _Progress(Live):
+class Filling(Live):
     """A table that fills while a study runs; callable as the ``progress`` of ``sweep``."""
 
     def __init__(self, *, quiet: bool) -> None:

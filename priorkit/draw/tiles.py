@@ -8,11 +8,12 @@ from collections.abc import Sequence
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
-from priorkit.interfaces.kinds import Kind, squared
+from priorkit.interfaces.kinds import Kind
 from priorkit.io.pictures import to_pil
 
-__all__ = ["GAIN", "SCALE", "error_map", "fit", "numbers", "png", "sheet", "tiff", "tile"]
+__all__ = ["GAIN", "SCALE", "error_map", "fit", "png", "sheet", "shrunk", "tiff", "tile"]
 
 GAIN = 5.0  # of error maps
 LEVEL = 1  # of zlib: several times faster than the default, for files a sixth larger
@@ -54,6 +55,13 @@ def tile(x: Tensor, kind: Kind) -> Image.Image:
     return to_pil(kind.picture(x))
 
 
+def shrunk(x: Tensor, side: int) -> Tensor:
+    """A picture (C, H, W) by means over squares, at least ``side`` pixels along its longer side;
+    as it is where it has less than twice as many. What is shown small is made small first."""
+    each = max(x.shape[-2:]) // side
+    return x if each < 2 else avg_pool2d(x, each, ceil_mode=True)
+
+
 def tiff(pages: Tensor) -> bytes:
     """Planes (P, H, W) as a TIFF file with a page of float32 for each."""
     first, *rest = (Image.fromarray(page.numpy()) for page in pages.detach().cpu().float())
@@ -68,11 +76,6 @@ def fit(picture: Image.Image, side: int) -> Image.Image:
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
     how = Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.BILINEAR
     return picture.convert("RGB").resize(size, how)
-
-
-def numbers(y: Tensor) -> Image.Image:
-    """Measurements that aren't an image, as a square of greys."""
-    return to_pil(squared(y))
 
 
 def sheet(

@@ -54,6 +54,7 @@ __all__ = [
 
 log = logging.getLogger("priorkit")
 
+BAND = 1 << 16  # pixels that fit into the cache
 Shaped = tuple[int, ...] | None
 
 
@@ -167,9 +168,14 @@ def _load(source: Any, shape: Shaped, how: _How) -> Pictures:
 
 def to_pil(x: Tensor) -> Image.Image:
     """A picture (1, H, W) or (3, H, W) in [0, 1] → PIL, rounded to 8 bits."""
-    values = (x.detach().float().cpu().clamp(0, 1) * 255).round().byte()
-    array = values.permute(1, 2, 0).numpy()
-    return Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
+    count, height, width = x.shape
+    values = torch.empty(height, width, count, dtype=torch.uint8)
+    rows = max(1, BAND // width)
+    for part, into in zip(x.detach().split(rows, 1), values.split(rows), strict=True):
+        part = part.float().cpu().clamp(0, 1).mul_(255).round_()
+        into.copy_(part.permute(1, 2, 0))
+    array = values.numpy()
+    return Image.fromarray(array[..., 0] if count == 1 else array)
 
 
 def _named(x: Tensor, kind: Kind, name: str | None = None) -> Pictures:

@@ -11,7 +11,7 @@ from priorkit.io import saved
 from priorkit.io.files import file_names, write_atomic
 from priorkit.results import page
 from priorkit.results.recovered import Recovered
-from priorkit.results.views import grid
+from priorkit.results.views import grid, inside, rows_of
 from priorkit.settings.config import to_toml
 
 __all__ = ["write"]
@@ -20,13 +20,14 @@ __all__ = ["write"]
 def write(recovery: Recovered, folder: Path, place: Path) -> None:
     """Write a run into the new ``folder``; its config has the paths of ``place``, its final one."""
     for name, x in zip(file_names(recovery.names), recovery.x, strict=True):
-        shown = recovery.units.range.inside(x)
+        shown = inside(recovery, x)
         write_atomic(folder / "images" / f"{name}.png", png(tile(shown, recovery.kind)))
         exact = recovery.kind.has_pixels and not recovery.units.plain  # more than 8 bits can say
         if (pages := x.flatten(0, -3) if exact else recovery.kind.pages(x)) is not None:
             write_atomic(folder / "images" / f"{name}.tiff", tiff(pages))
-    write_atomic(folder / "grid.png", png(grid(recovery)))
-    page.write(recovery, folder / "report.html", beside=True)
+    rows = rows_of(recovery)
+    write_atomic(folder / "grid.png", png(grid(rows)))
+    page.write(recovery, folder / "report.html", rows=rows, beside=True)
     _write_like_sources(recovery, folder / "images")
     arrays = {name: getattr(recovery, name) for name in ("y", "x", "z", "truth", "start")}
     if recovery.draws is not None:

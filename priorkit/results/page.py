@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from priorkit.draw.html import MAX_SIDE, document, embedded, scale_bar, table, thumbnail
 from priorkit.draw.svg import COLOURS, Line, plot
 from priorkit.io.files import file_names, write_atomic
 from priorkit.results.recovered import Recovered
-from priorkit.results.views import MAX_ROWS, columns, ended, summary
+from priorkit.results.views import Shown, ended, summary
 from priorkit.settings.config import to_toml
 
 __all__ = ["write"]
 
 
-def write(recovery: Recovered, path: Path, *, beside: bool = False) -> Path:
+def write(
+    recovery: Recovered, path: Path, *, rows: Sequence[Sequence[Shown]], beside: bool = False
+) -> Path:
     """Write the page of a recovery: a sentence, pictures, numbers, the convergence curve, settings.
 
-    ``beside`` says that its folder holds the pictures.
+    ``rows`` are the pictures that are shown; ``beside`` says that its folder holds the others.
     """
     config = recovery.record["config"]
     prior, op = config["prior"]["name"], config["op"]["name"]
@@ -28,7 +31,7 @@ def write(recovery: Recovered, path: Path, *, beside: bool = False) -> Path:
     parts = [
         f"<p>{html.escape(summary(recovery))}</p>",
         "<h2>Pictures</h2>",
-        *(_row(recovery, i, beside) for i in range(min(count, MAX_ROWS))),
+        *(_row(recovery, i, row, beside) for i, row in enumerate(rows)),
         "<h2>Numbers</h2>",
         _numbers(recovery),
         "<h2>Convergence</h2>",
@@ -42,15 +45,15 @@ def write(recovery: Recovered, path: Path, *, beside: bool = False) -> Path:
     return path
 
 
-def _row(recovery: Recovered, i: int, beside: bool) -> str:
+def _row(recovery: Recovered, i: int, row: Sequence[Shown], beside: bool) -> str:
     """The pictures of an image, large ones as files ``beside`` the page too."""
     name, files = recovery.names[i], file_names(recovery.names)
     figures = []
-    for what, caption, picture in columns(recovery, i):
+    for what, caption, picture, whole in row:
         shown = embedded(thumbnail(picture), f"{name}: {caption}", what=what)
         caption = html.escape(caption)
-        if beside and what == "recovery" and max(picture.size) > MAX_SIDE:
-            size = f"{picture.width}×{picture.height}"
+        if beside and what == "recovery" and max(whole) > MAX_SIDE:
+            size = "×".join(map(str, whole))
             caption += f', <a href="images/{html.escape(files[i])}.png">{size}</a>'
         scale = scale_bar() if what in ("error", "spread") else ""
         figures.append(f"<figure>{shown}<figcaption>{caption}</figcaption>{scale}</figure>")

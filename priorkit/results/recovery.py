@@ -46,14 +46,13 @@ class Recovery(Recovered):
 
     def grid(self) -> Any:
         """A PIL image: one row per image with truth, measurement, recovery, error."""
-        return views.grid(self)
+        return views.grid(views.rows_of(self))
 
     def plot(self) -> Any:
         """The same as a figure of matplotlib."""
         from priorkit.draw.figure import pictures
 
-        rows = [views.columns(self, i) for i in range(min(len(self.x), views.MAX_ROWS))]
-        return pictures([[shown[1:] for shown in row] for row in rows])
+        return pictures([[shown[1:3] for shown in row] for row in views.rows_of(self)])
 
     def _repr_png_(self) -> bytes:
         return png(self.grid())
@@ -64,11 +63,11 @@ class Recovery(Recovered):
 
     def report(self, path: str | os.PathLike[str]) -> Path:
         """Write a self-contained HTML page."""
-        return page.write(self, Path(path))
+        return page.write(self, Path(path), rows=views.rows_of(self))
 
     def image(self, i: int = 0) -> Any:
         """Recovered image ``i`` as a PIL image, as it is shown."""
-        return tile(self.units.range.inside(self.x[i]), self.kind)
+        return tile(views.inside(self, self.x[i]), self.kind)
 
 
 class RunError(PluginError):

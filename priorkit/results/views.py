@@ -2,41 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from PIL import Image
+from torch import Tensor
 
-from priorkit.draw.tiles import GAIN, error_map, numbers, sheet, tile
+from priorkit.draw.html import MAX_SIDE
+from priorkit.draw.tiles import GAIN, error_map, sheet, shrunk
 from priorkit.interfaces import kind_of
-from priorkit.io.pictures import dimensions
+from priorkit.interfaces.kinds import squared
+from priorkit.io.pictures import dimensions, to_pil
 from priorkit.results.recovered import Recovered
 
-__all__ = ["MAX_ROWS", "Shown", "columns", "ended", "grid", "summary"]
+__all__ = ["MAX_ROWS", "Shown", "columns", "ended", "grid", "inside", "rows_of", "summary"]
 
 MAX_ROWS = 32  # of a grid; the folder holds every image
 
 
 class Shown(NamedTuple):
-    """A picture with its caption, and what it is: truth, measurement, recovery, error, spread."""
+    """A picture with its caption, and what it is: truth, measurement, recovery, error, spread.
+
+    ``size`` is its width and height before it was shrunk.
+    """
 
     what: str
     caption: str
     picture: Image.Image
+    size: tuple[int, int]
 
 
 def columns(recovery: Recovered, i: int) -> list[Shown]:
-    """The pictures that are shown of image ``i``."""
-    shown, kind, range_ = [], recovery.kind, recovery.units.range
+    """The pictures that are shown of image ``i``, large ones shrunk."""
+    shown, kind, scale = [], recovery.kind, recovery.units.range.scale
     if recovery.truth is not None:
-        shown.append(Shown("truth", "truth", tile(range_.inside(recovery.truth[i]), kind)))
+        shown.append(_shown("truth", "truth", kind.picture(inside(recovery, recovery.truth[i]))))
     y = recovery.units.y_inside(recovery.y[i : i + 1])
     measured = recovery.operator.image(recovery.noise.measured(y))
     if measured is not None:
         like = kind if kind.fits(measured.shape[1:]) else kind_of(tuple(measured.shape[1:]))
-        shown.append(Shown("measurement", "measurement", tile(measured[0], like)))
+        shown.append(_shown("measurement", "measurement", like.picture(measured[0])))
     else:
         caption = f"{recovery.y[i].numel():,} numbers"
-        shown.append(Shown("measurement", caption, numbers(recovery.y[i])))
+        shown.append(_shown("measurement", caption, squared(recovery.y[i])))
     caption = "recovery"
     psnr, ssim = recovery.psnr, recovery.ssim
     if psnr is not None:
@@ -44,14 +52,30 @@ def columns(recovery: Recovered, i: int) -> list[Shown]:
         caption += f", SSIM {float(ssim[i]):.2f}" if ssim is not None else ""
     elif (expected := recovery.expected_psnr) is not None and expected[i].isfinite():
         caption = f"{float(expected[i]):.1f} dB expected"
-    shown.append(Shown("recovery", caption, tile(range_.inside(recovery.x[i]), kind)))
+    shown.append(_shown("recovery", caption, kind.picture(inside(recovery, recovery.x[i]))))
     if recovery.truth is not None and kind.has_pixels:
-        error = kind.flat(recovery.x[i] - recovery.truth[i]).abs() / range_.scale
-        shown.append(Shown("error", f"{GAIN:g} · |error|", error_map(error)))
+        error = kind.flat(recovery.x[i] - recovery.truth[i]).abs()
+        shown.append(_sizes("error", f"{GAIN:g} · |error|", error, scale))
     if recovery.draws is not None and kind.has_pixels:
-        spread = error_map(kind.flat(recovery.draws.spread[i]) / range_.scale)
-        shown.append(Shown("spread", f"{GAIN:g} · std of draws", spread))
+        spread = kind.flat(recovery.draws.spread[i])
+        shown.append(_sizes("spread", f"{GAIN:g} · std of draws", spread, scale))
     return shown
+
+
+def inside(recovery: Recovered, x: Tensor) -> Tensor:
+    """Images in the user's units as those of [0, 1]."""
+    return x if recovery.units.plain else recovery.units.range.inside(x)
+
+
+def _shown(what: str, caption: str, x: Tensor) -> Shown:
+    """A picture (C, H, W) of [0, 1]."""
+    return Shown(what, caption, to_pil(shrunk(x, MAX_SIDE)), (x.shape[-1], x.shape[-2]))
+
+
+def _sizes(what: str, caption: str, sizes: Tensor, scale: float) -> Shown:
+    """Sizes of errors (C, H, W), in units of which ``scale`` is 1."""
+    drawn = error_map(shrunk(sizes, MAX_SIDE) / scale)
+    return Shown(what, caption, drawn, (sizes.shape[-1], sizes.shape[-2]))
 
 
 def summary(recovery: Recovered) -> str:
@@ -87,8 +111,12 @@ def ended(recovery: Recovered, i: int) -> str:
     return reason if explained else f"{reason}, then clipped"
 
 
-def grid(recovery: Recovered) -> Image.Image:
+def rows_of(recovery: Recovered) -> list[list[Shown]]:
+    """The pictures that are shown, a row per image."""
+    return [columns(recovery, i) for i in range(min(len(recovery.x), MAX_ROWS))]
+
+
+def grid(rows: Sequence[Sequence[Shown]]) -> Image.Image:
     """One row per image: truth, measurement, recovery, error map."""
-    rows = [columns(recovery, i) for i in range(min(len(recovery.x), MAX_ROWS))]
-    captioned = [("", [shown[1:] for shown in row]) for row in rows]
+    captioned = [("", [shown[1:3] for shown in row]) for row in rows]
     return sheet(captioned, side=160, gap=8, margin=8, caption=22)

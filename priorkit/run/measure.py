@@ -31,7 +31,7 @@ BRIGHT = 4.0  # times white, beyond which an even picture isn't one in [0, 1]
 def simulate(setup: Setup, x: Tensor) -> Tensor:
     """y ~ p(· | A x); the noise of image i depends on the seed and i alone, never on the batch."""
     operator = setup.problem.operator
-    streams = Streams(setup.config.seed, "noise", range(len(x)))
+    streams = Streams(setup.config.seed, "noise", setup.numbers(len(x)))
     with blaming(setup.selections["operator"]):
         clean = operator.A(x)
     with blaming(setup.selections["noise"]):

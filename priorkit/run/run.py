@@ -136,7 +136,8 @@ class _Run:
         images = [trace.image for trace in self.traces]
         restarts = [trace.restart for trace in self.traces]
         truth = None if task.truth is None else task.truth[images]
-        self.whole = task.setup.problem.at(task.y[images], truth, images, restarts)
+        numbers = [task.setup.config.first + image for image in images]
+        self.whole = task.setup.problem.at(task.y[images], truth, numbers, restarts)
         self.rows: dict[int, Row] = {}
         self.bookmark: Bookmark | None = None
         self.cut: BaseException | None = None
@@ -196,8 +197,8 @@ class _Run:
         setup, journal = self.task.setup, self.task.journal
         solver, budget = setup.solver, setup.budget
         traces = [self.traces[row] for row in own]
-        guests = [Trace(i, r) for i, r in zip(problem.images, problem.restarts, strict=True)]
-        guests = guests[len(own) :]
+        pairs = zip(problem.images, problem.restarts, strict=True)
+        guests = [Trace(i - setup.config.first, r) for i, r in pairs][len(own) :]
         if begun is None:
             ledger = Ledger(problem, u0, solver.descends, guests=len(guests))
         else:

@@ -80,6 +80,10 @@ class Setup:
         where the search begins."""
         return isinstance(self.config.gamma, str)
 
+    def numbers(self, count: int) -> range:
+        """The numbers of so many images, by which their noise, start and draws are drawn."""
+        return range(self.config.first, self.config.first + count)
+
     def settings(self) -> dict[str, Any]:
         """The config with nothing left open: giving it back repeats the run."""
         values = self.config.model_dump(exclude_none=True)
@@ -96,6 +100,8 @@ class Setup:
             values["kind"] = self.kind.name
         for name in LEVELS:
             values.pop(name, None)
+        if not self.config.first:
+            del values["first"]
         level = _said(self.noise.level)
         return values | {k: v for k, v in level.items() if k not in values["noise"]}
 
@@ -153,8 +159,9 @@ def set_up(
     penalty: Penalty = selections["penalty"].build(seed)
     solver: Solver[Any] = selections["solver"].build(seed)
     start: Start = selections["start"].build(seed)
-    if isinstance(start, GivenStart) and config.range is not None:
-        start = replace(start, range=units.range)
+    if isinstance(start, GivenStart):
+        within = None if config.range is None else units.range
+        start = replace(start, range=within, first=config.first)
     fit.check(selections, replace(bare, penalty=penalty), solver, start)
     own = choices if follows else Choices()
     if isinstance(config.gamma, str):

@@ -93,7 +93,8 @@ class _Tried:
         if gamma not in self.means:
             y, sigma = self.task.y, self.task.setup.problem.noise.std
             n = y[0].numel()
-            streams = Streams(self.task.setup.config.seed, "weight", range(len(y)))
+            setup = self.task.setup
+            streams = Streams(setup.config.seed, "weight", setup.numbers(len(y)))
             move = PROBE * sigma * streams.signs(n).to(y).view_as(y)
             found = self._solve(gamma, y)
             moved = self._solve(gamma, y + move, found)

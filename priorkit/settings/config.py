@@ -65,6 +65,7 @@ class RunConfig(BaseModel):
     gamma: Amount | Literal["sure", "discrepancy"] | None = None
     budget: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0, lt=2**63)
+    first: int = Field(default=0, ge=0, lt=2**63)
     device: str = "cpu"
     precision: Literal["float32", "float64", "mixed"] = "float32"
     dataset: str | None = None

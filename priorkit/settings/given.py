@@ -26,11 +26,12 @@ class GivenStart(Start):
 
     Images are encoded where the solver moves a latent, latents decoded where it moves pixels.
     Whole numbers of 8 and 16 bits are brightness where they are images, but where a ``range`` says
-    what values mean.
+    what values mean. ``first`` is the number of the image that the first one is of.
     """
 
     value: Tensor
     range: Range | None = None
+    first: int = 0
 
     def check(self, problem: Problem) -> None:
         """Raise BadInputError for a wrong shape or values, MismatchError without an encoder."""
@@ -52,7 +53,7 @@ class GivenStart(Start):
         value = self.value.view(-1, self.value.shape[-1]) if images is None else images
         value = value.to(problem.y.device, problem.y.real.dtype)
         if len(value) > 1:
-            value = value[list(problem.images)]
+            value = value[[number - self.first for number in problem.images]]
         u = problem.to_u(latent=value) if images is None else problem.to_u(image=value)
         return u.detach().expand(len(problem.images), -1).clone()
 

@@ -23,6 +23,7 @@ class Shared(TypedDict, total=False):
     gamma: Sequence[float] | float | Literal["sure", "discrepancy"] | None
     budget: int | None
     seed: int
+    first: int
     device: str
     precision: Literal["float32", "float64", "mixed"]
     dataset: str | None

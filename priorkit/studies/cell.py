@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import signal
-import threading
 from typing import Any
 
 from priorkit import __version__
@@ -18,7 +16,7 @@ from priorkit.results.recovery import Recovery
 from priorkit.studies.study import Cell
 from priorkit.verbs.recover import recover
 
-__all__ = ["FAILED", "Row", "run"]
+__all__ = ["FAILED", "Row", "failed", "reason_of", "run"]
 
 Row = dict[str, Any]
 FAILED = "failed"
@@ -28,25 +26,36 @@ def run(cell: Cell, *, pictures: bool, driver: int) -> list[Row]:
     """The rows of a cell, one per image: its settings and its results.
 
     A run that fails has one row, with the status "failed" and the reason. ``driver`` is the id of
-    the process that started the study: Ctrl-C is handled there, and ignored in others.
+    the process that started the study: what is less than an error is logged there alone.
 
     Raises KeyboardInterrupt where Ctrl-C cut the run short.
     """
     if os.getpid() != driver:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
         logging.getLogger("priorkit").setLevel(logging.ERROR)
-    told = {name: _plain(value) for name, value in cell.settings.items()}
-    head = {"cell": cell.key, "label": cell.label, **told, "version": __version__}
     settings = dict(cell.settings)
     try:
         found = recover(settings.pop("image", None), config=settings)
     except Exception as error:  # of any kind: the other cells go on
-        reason = str(error) if isinstance(error, PriorkitError) else describe(error)
-        return [{**head, "status": FAILED, "reason": reason}]
+        return failed(cell, reason_of(error))
     if found.interrupted:
         raise KeyboardInterrupt
-    return [{**head, **_result(found, i, pictures)} for i in range(len(found.x))]
+    return [{**_head(cell), **_result(found, i, pictures)} for i in range(len(found.x))]
+
+
+def failed(cell: Cell, reason: str) -> list[Row]:
+    """The one row of a run that has no result."""
+    return [{**_head(cell), "status": FAILED, "reason": reason}]
+
+
+def reason_of(error: Exception) -> str:
+    """An error in one line."""
+    return str(error) if isinstance(error, PriorkitError) else describe(error)
+
+
+def _head(cell: Cell) -> Row:
+    """What all rows of a cell have."""
+    told = {name: _plain(value) for name, value in cell.settings.items()}
+    return {"cell": cell.key, "label": cell.label, **told, "version": __version__}
 
 
 def _result(found: Recovery, i: int, pictures: bool) -> Row:

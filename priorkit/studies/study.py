@@ -22,7 +22,7 @@ from priorkit.settings.options import describe_errors, plain
 from priorkit.settings.selections import select_all
 from priorkit.verbs.contest import label_of
 
-__all__ = ["MAX_CELLS", "Cell", "Study"]
+__all__ = ["MAX_CELLS", "Cell", "Study", "placed"]
 
 MAX_CELLS = 1_000_000
 FILES = ("image", "y")  # settings that are paths, even where they look like names of components
@@ -144,10 +144,15 @@ class Study(BaseModel):
             axes |= further
             for values in itertools.product(*axes.values()):
                 settings = {**self.settings, **own, **dict(zip(axes, values, strict=True))}
-                for name, value in settings.items():
-                    settings[name] = _mapped(value, partial(_placed, file=name in FILES))
+                settings = placed(settings)
                 prior = settings.get("prior", "default prior")
                 yield variant.label or label_of(prior), settings
+
+
+def placed(settings: Settings) -> Settings:
+    """Settings whose paths are absolute, for processes that run in other folders. Raises
+    BadInputError for an ``image`` or a ``y`` that isn't there."""
+    return {n: _mapped(v, partial(_placed, file=n in FILES)) for n, v in settings.items()}
 
 
 def _expanded(name: str, values: list[Any]) -> list[Any]:
@@ -169,8 +174,8 @@ def _pictures(folder: Path, pattern: str = "*") -> list[Path]:
 
 
 def _placed(value: Any, file: bool) -> Any:
-    """A value with its path absolute, for processes that run in other folders. With ``file`` it
-    is a path, even if it looks like a name. Raises BadInputError."""
+    """A value with its path absolute. With ``file`` it is a path, even if it looks like a name.
+    Raises BadInputError."""
     named = file and isinstance(value, str)
     if named and not os.path.exists(place(value)[0]):
         raise BadInputError(f"There is no file {value}.")

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
@@ -12,7 +13,7 @@ from priorkit.draw.svg import plot, standalone
 from priorkit.draw.tiles import fit, tile
 from priorkit.interfaces.kinds import PICTURE
 from priorkit.io.pictures import astronaut, load
-from priorkit.results.views import ended
+from priorkit.results.views import columns, ended
 
 
 def test_scores_are_computed_once(monkeypatch, tmp_path):
@@ -116,3 +117,18 @@ def test_the_page_of_a_large_picture_stays_small(tmp_path):
     x = torch.rand(1, 3, 900, 1200, generator=torch.Generator().manual_seed(0))
     found = priorkit.recover(x, prior="none", op="mask", budget=1)
     assert len((found.save(tmp_path / "out") / "report.html").read_bytes()) < 4e6
+
+
+@pytest.mark.parametrize("side", [100, 1030])
+def test_what_is_shown_of_a_large_picture_is_small(side):
+    """The page says how large it is; means over squares are what is shown of it."""
+    x = torch.rand(1, 1, 40, side)
+    found = priorkit.recover(x, prior="none", op="identity", sigma=0.1, penalty="tv", gamma=0.1,
+                             budget=1)  # fmt: skip
+    shown = {each.what: each for each in columns(found, 0)}
+    assert {each.size for each in shown.values()} == {(side, 40)}
+    width = side if side < 1024 else side // 2
+    assert {each.picture.width for each in shown.values()} == {width}
+    levels = np.asarray(shown["truth"].picture) / 255
+    expected = x[0, 0].reshape(20, 2, -1, 2).mean((1, 3)) if side > 1024 else x[0, 0]
+    np.testing.assert_allclose(levels, expected.numpy(), atol=0.51 / 255)

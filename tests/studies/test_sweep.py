@@ -148,40 +148,6 @@ def test_a_cluster_gives_the_serial_result(study, serial, tmp_path):
     same(found, serial)
 
 
-@pytest.fixture
-def cluster(tmp_path):
-    """A Dask scheduler and two workers, each a process of its own; one thread each."""
-    place = tmp_path / "scheduler.json"
-    started = []
-
-    def start(*words):
-        command = [sys.executable, "-m", *words, "--scheduler-file", str(place)]
-        with open(tmp_path / f"{len(started)}.log", "w") as log:
-            started.append(subprocess.Popen(command, stdout=log, stderr=log, cwd=tmp_path))
-        return started[-1]
-
-    start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0",
-          "--no-dashboard")  # fmt: skip
-    quiet = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(tmp_path))
-    workers = [start("distributed.cli.dask_worker", *quiet) for _ in range(2)]
-    try:
-        deadline = time.monotonic() + 60
-        while not place.exists():
-            assert time.monotonic() < deadline, (tmp_path / "0.log").read_text()
-            time.sleep(0.1)
-        from distributed import Client
-
-        with Client(scheduler_file=str(place), timeout=60) as client:
-            client.wait_for_workers(2, timeout=60)
-            address = client.scheduler.address
-        yield address, workers
-    finally:
-        for process in started:
-            process.kill()
-        for process in started:
-            process.wait()
-
-
 @pytest.mark.slow
 def test_a_cluster_that_loses_a_worker(study, serial, cluster, tmp_path):
     address, workers = cluster
@@ -265,7 +231,7 @@ def test_ctrl_c(study, serial, tmp_path):
 def test_a_cluster_that_is_not_there(study, tmp_path):
     with pytest.raises(BadInputError, match=r"scheduler can't be reached\. Got nowhere:1"):
         priorkit.sweep(study, out=tmp_path / "x", engine="dask", scheduler="nowhere:1", wait=0.1)
-    with pytest.raises(BadInputError, match="'local' or 'dask'"):
+    with pytest.raises(BadInputError, match="'processes' or 'dask'"):
         priorkit.sweep(study, out=tmp_path / "x", engine="ray")
     with pytest.raises(BadInputError, match="A scheduler is for the engine 'dask' only"):
         priorkit.sweep(study, out=tmp_path / "x", scheduler="127.0.0.1:1")

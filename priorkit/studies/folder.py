@@ -1,0 +1,235 @@
+"""A folder of pictures too many for one run: in parts, by many processes or machines."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Unpack
+
+from priorkit.errors import BadInputError, PriorkitError
+from priorkit.interfaces.kinds import VOLUME
+from priorkit.io.files import require_writable, unwritable, write_atomic
+from priorkit.io.listing import images_in, is_dicom, is_folder
+from priorkit.io.pictures import raw_from
+from priorkit.io.places import Pick, picked
+from priorkit.results.record import provenance
+from priorkit.run.setup import Setup
+from priorkit.settings.config import RunConfig, from_file, split
+from priorkit.settings.given import GivenStart
+from priorkit.settings.keywords import Settings
+from priorkit.studies.engine import Engine, Processes
+from priorkit.studies.part import PARTS, failed, require_readable, solve
+from priorkit.studies.results import Results
+from priorkit.studies.study import Cell, placed
+from priorkit.studies.sweep import Progress, on_gpu, swept
+from priorkit.verbs.contest import label_of
+from priorkit.verbs.prepare import prepare
+
+__all__ = ["MOST", "TABLE", "recover_folder"]
+
+PLAN, TABLE = "plan.json", "results.parquet"
+MOST, BYTES = 48, 64 << 20  # pictures of a part, and bytes of them: more is hardly faster
+
+
+def recover_folder(
+    x: str | os.PathLike[str] | None = None,
+    *,
+    y: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str],
+    engine: Engine = "processes",
+    jobs: int | None = None,
+    scheduler: str | None = None,
+    wait: float = 10.0,
+    batch: int | None = None,
+    resume: bool = False,
+    config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+    **settings: Unpack[Settings],
+) -> Results:
+    """Recover every picture of a folder, however many there are: a part of them at a time.
+
+    A part is a :func:`priorkit.recover` of some files that follow each other in the folder, in a
+    process of its own, and ends as a saved run ``OUT/parts/NUMBER``; ``OUT/results.parquet`` has a
+    row per picture. No process holds more than its part. Noise, start and draws of a picture are
+    those of its place in the folder, and every part is computed with one thread: the numbers are
+    those of one run of the whole folder, to the last bit, on machines of the same kind.
+
+    Parameters
+    ----------
+    x, y : the folder: of pictures to measure and recover, or of real measurements
+    out : a folder that isn't there, or with ``resume`` that of an earlier call; with "dask" the
+        workers must see it, and x or y, under the same path
+    engine, jobs, scheduler, wait, progress : as those of :func:`priorkit.sweep`, "processes" being
+        those of this machine
+    batch : pictures in a part, default: as many as 64 MiB hold, from 2 to 48
+    resume : go on: parts that are there aren't solved again, nor in others the pictures that were
+        finished; those that failed are tried again
+    config, **settings : as those of :func:`priorkit.recover`; values, names and paths, no objects
+
+    Raises a :class:`~priorkit.errors.PriorkitError`, before any compute, as these do; for settings
+    that follow from all pictures at once: ``range``, ``sigma`` and ``gamma`` by a rule; and with
+    ``resume`` for other settings, pictures or weights. A picture that can't be read, or a part that
+    failed, is a row with the reason. Ctrl-C gives what is done.
+    """
+    processes = Processes(engine, jobs, threads=1, scheduler=scheduler, wait=wait)
+    if batch is not None and batch < 1:
+        raise BadInputError("batch must be at least 1.", got=batch)
+    layer = from_file(config) if isinstance(config, (str, os.PathLike)) else dict(config or {})
+    if x is not None or y is not None:  # what is given here goes over the config
+        layer |= {"image": x, "y": y}
+    both, extra = split(layer, settings)
+    if (both.image is None) == (both.y is None):
+        raise BadInputError("Give one folder: of pictures x, or of measurements y.")
+    _require_apart(both)
+    what = "y" if both.y is not None else "image"
+    folder = Path(str(both.y or both.image)).resolve()
+    files = _files(folder, both)
+    setup = _prepared(files, what, both, extra)
+    common = _plain(both.model_dump(exclude_unset=True) | extra)
+    planned: dict[str, Any] = {
+        "settings": {k: v for k, v in common.items() if k not in ("image", "y")},
+        "folder": str(folder),
+        **provenance(setup),
+        "files": [[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files],
+    }
+    place = Path(out).resolve()
+    size = _agreed(place, planned, batch or _batch(setup), folder, resume=resume)
+    label = label_of(common.get("prior", "default prior"))
+    cells = [
+        Cell(
+            f"{k:06d}",
+            label,
+            {**planned["settings"], what: [str(f) for f in files[a:b]], "first": both.first + a},
+        )
+        for k, (a, b) in enumerate(_cuts(len(files), size))
+    ]
+    if jobs is None and engine != "dask" and on_gpu([common]):
+        processes = replace(processes, jobs=1)
+    work = partial(solve, out=place, driver=os.getpid())
+    return swept(cells, work, place / TABLE, processes, progress, failed)
+
+
+def _require_apart(config: RunConfig) -> None:
+    """Refuse settings that follow from all pictures together. Raises BadInputError."""
+    for name, instead in (("range", "(lo, hi)"), ("sigma", "0.1"), ("gamma", "0.01")):
+        if isinstance(value := getattr(config, name), str):
+            raise BadInputError(
+                f"{name}={value!r} looks at all pictures at once, and here a part of them is read "
+                "at a time.",
+                try_=f"{name}={instead}, or no engine",
+            )
+
+
+def _files(folder: Path, config: RunConfig) -> list[Path]:
+    if not is_folder(folder):
+        raise BadInputError("An engine is for a folder of pictures.", got=folder, try_="no engine")
+    files, _ = images_in(folder)
+    if config.kind == VOLUME.name and all(is_dicom(file) for file in files):
+        raise BadInputError(
+            f"The files of {folder} are the slices of one volume.", try_="no engine"
+        )
+    return files
+
+
+def _prepared(files: list[Path], what: str, config: RunConfig, extra: dict[str, Any]) -> Setup:
+    """What a run of the first picture that can be read is set up with: what is wrong with the
+    settings is said here."""
+    first = picked(_first(files, what, config), Pick(config.dataset, config.slice))
+    if what == "y":
+        given, _ = raw_from(first, "The measurement y", kind=config.kind)
+        setup, _ = prepare(None, given, config, extra)
+    else:
+        setup, _ = prepare(first, None, config, extra)
+    if isinstance(setup.start, GivenStart):
+        setup.start.require(1, setup.problem.shape)
+    return setup
+
+
+def _first(files: list[Path], what: str, config: RunConfig) -> str:
+    """The first file that can be read. Raises what the first one does where none can."""
+    errors = []
+    for file in map(str, files):
+        try:
+            require_readable(file, what, config)
+        except PriorkitError as error:
+            errors.append(error)
+        else:
+            return file
+    raise errors[0]
+
+
+def _plain(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings as other processes get them, with whole paths. Raises BadInputError for objects."""
+    try:
+        return dict(json.loads(json.dumps(placed(settings))))
+    except TypeError as error:
+        raise BadInputError(
+            "With an engine, settings are values that a file can hold, not objects.",
+            got=str(error),
+            try_="a registered name, or the path of a .npy file",
+        ) from error
+
+
+def _batch(setup: Setup) -> int:
+    return min(MOST, max(2, BYTES // (4 * math.prod(setup.problem.shape))))
+
+
+def _cuts(count: int, size: int) -> list[tuple[int, int]]:
+    """Where parts of about ``size`` of ``count`` pictures begin and end. None is of a single one
+    where it needn't be: libraries round a batch of one otherwise.
+
+    >>> _cuts(7, 3)
+    [(0, 2), (2, 4), (4, 7)]
+    """
+    parts = math.ceil(count / size)
+    if size > 1:
+        parts = min(parts, max(1, count // 2))
+    ends = [k * count // parts for k in range(parts + 1)]
+    return list(pairwise(ends))
+
+
+def _agreed(out: Path, planned: dict[str, Any], size: int, folder: Path, *, resume: bool) -> int:
+    """The size of the parts, noted in ``out`` beside the plan, or as it was noted there.
+
+    Raises BadInputError for a folder that can't be written or holds anything else, for one that
+    has parts unless they go on, and for parts of another plan.
+    """
+    if folder.is_relative_to(out):
+        raise BadInputError(f"{out} holds the input of this run.", try_="another --out folder")
+    require_writable(out)
+    try:
+        before = json.loads((out / PLAN).read_text(encoding="utf-8"))
+        size_before = int(before.pop("batch"))
+    except FileNotFoundError:
+        before = None
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise BadInputError(f"{out / PLAN} can't be read.", got=str(error)[:100]) from error
+    if before is None and out.exists() and any(out.iterdir()):
+        raise BadInputError(f"{out} holds something else.", try_="another --out folder")
+    begun = before is not None and (out / PARTS).exists()
+    if resume and not begun:
+        raise BadInputError(
+            f"There is no unfinished run of {out}.", try_="the same without --resume"
+        )
+    if not resume and begun:
+        raise BadInputError(f"{out} holds parts of a run.", try_="--resume, or another --out")
+    if not begun:
+        try:
+            (out / PARTS).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unwritable(out, error) from error
+        write_atomic(out / PLAN, json.dumps(planned | {"batch": size}).encode())
+        return size
+    for name, value in json.loads(json.dumps(planned)).items():
+        if before.get(name) != value:
+            raise BadInputError(
+                f"The run in {out} had other {name}.",
+                try_="what it began with, or another --out folder",
+            )
+    return size_before

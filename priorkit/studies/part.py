@@ -1,0 +1,154 @@
+"""A few pictures of a folder, solved together and kept as a saved run of their own."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from priorkit import __version__
+from priorkit.errors import BadInputError, PriorkitError
+from priorkit.io.folders import discard, unfinished
+from priorkit.io.pictures import raw
+from priorkit.settings.config import RunConfig, split
+from priorkit.studies.cell import FAILED, Row, reason_of
+from priorkit.studies.study import Cell
+from priorkit.verbs.prepare import load_framed
+from priorkit.verbs.recover import recover
+
+__all__ = ["PARTS", "failed", "place_of", "require_readable", "solve"]
+
+PARTS = "parts"  # the folder of them
+
+
+def place_of(cell: Cell, out: Path) -> Path:
+    """The folder of a part."""
+    return out / PARTS / cell.key
+
+
+def solve(cell: Cell, *, out: Path, driver: int) -> list[Row]:
+    """The rows of a part, one per picture, once its run is saved: those of pictures that can't be
+    read are the last. ``image`` of a cell, or ``y``, is the list of its files.
+
+    A part that is there isn't solved again, and one that was cut short goes on with the pictures
+    that it hadn't finished. It computes with one thread, so that its numbers are the same wherever
+    it is solved. ``driver`` is the id of the process that began it all: what is less than an error
+    is logged there alone. A part that fails has a row per picture with the reason.
+
+    Raises KeyboardInterrupt where Ctrl-C cut it short.
+    """
+    if os.getpid() != driver:
+        logging.getLogger("priorkit").setLevel(logging.ERROR)
+    place = place_of(cell, out)
+    try:
+        if unfinished(place).exists() or not (place / "record.json").exists():
+            with _one_thread():
+                _run(cell, place)
+        return _rows(cell, place)
+    except Exception as error:  # of any kind: the other parts go on
+        return failed(cell, reason_of(error))
+
+
+def failed(cell: Cell, reason: str) -> list[Row]:
+    """A row for each picture of a part that has no result."""
+    return [_failed(cell, file, reason) for file in _files(cell)]
+
+
+def require_readable(file: str, what: str, config: RunConfig) -> None:
+    """Read a file of a folder of pictures, or with ``what`` "y" of measurements. Raises
+    BadInputError."""
+    if what == "y":
+        raw(file, "The measurement y", kind=config.kind, dataset=config.dataset, slice=config.slice)
+    else:
+        load_framed(file, config.shape, config)
+
+
+def _run(cell: Cell, place: Path) -> None:
+    """Solve a part, and save it. Files that can't be read are left out, unless none can."""
+    files = _files(cell)
+    try:
+        _recover(cell, files, place)
+    except BadInputError:
+        told = _unreadable(cell)
+        if not 0 < len(told) < len(files):
+            raise
+        _recover(cell, [file for file in files if file not in told], place)
+
+
+def _recover(cell: Cell, files: list[str], place: Path) -> None:
+    """Solve some files. What isn't finished isn't saved, but kept to go on with."""
+    settings = {**cell.settings, _what(cell): files}
+    given = {"x": settings.pop("image", None), "y": settings.pop("y", None)}
+    finished = False
+    try:
+        found = recover(**given, config=settings, out=place, resume=unfinished(place).exists())
+        finished = not found.interrupted
+    finally:
+        if not finished:
+            discard(place)
+    if not finished:
+        raise KeyboardInterrupt
+
+
+def _rows(cell: Cell, place: Path) -> list[Row]:
+    """What the record of a saved part says of each of its pictures."""
+    record = json.loads((place / "record.json").read_text(encoding="utf-8"))
+    images, files = record["images"], _files(cell)
+    told = _unreadable(cell) if len(images) != len(files) else {}
+    read = [file for file in files if file not in told]
+    if len(images) != len(read):
+        raise BadInputError(
+            "A picture of a folder is one file here.", got=f"{len(images)} of {len(read)} files"
+        )
+    each = {"seconds": record["seconds"] / len(images)}
+    rows = [_head(cell, f) | _scalars(i) | each for f, i in zip(read, images, strict=True)]
+    return rows + [_failed(cell, file, reason) for file, reason in told.items()]
+
+
+def _scalars(image: dict[str, Any]) -> Row:
+    return {name: value for name, value in image.items() if not isinstance(value, list)}
+
+
+def _head(cell: Cell, file: str) -> Row:
+    return {"cell": cell.key, "label": cell.label, "image": file, "version": __version__}
+
+
+def _failed(cell: Cell, file: str, reason: str) -> Row:
+    return _head(cell, file) | {"status": FAILED, "reason": reason}
+
+
+def _unreadable(cell: Cell) -> dict[str, str]:
+    """The files of a part that can't be read, each with the reason."""
+    config, _ = split({k: v for k, v in cell.settings.items() if k not in ("image", "y")})
+    told = {}
+    for file in _files(cell):
+        try:
+            require_readable(file, _what(cell), config)
+        except PriorkitError as error:
+            told[file] = str(error)
+    return told
+
+
+def _what(cell: Cell) -> str:
+    return "y" if "y" in cell.settings else "image"
+
+
+def _files(cell: Cell) -> list[str]:
+    return list(cell.settings[_what(cell)])
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """A block in which torch computes with one thread: sums are rounded otherwise by several."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

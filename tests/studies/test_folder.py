@@ -1,0 +1,293 @@
+"""A folder in parts: by processes, on a cluster, cut short, and with what can't be read."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import priorkit
+from priorkit.errors import BadInputError
+from priorkit.studies.results import Results
+
+COUNT, PART = 8, 3
+SETTINGS = {"prior": "none", "op": "gaussian", "m": 60, "penalty": "tv", "gamma": 0.01}
+SETTINGS |= {"budget": 15, "shape": [3, 8, 8]}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Eight pictures, in the folder faces."""
+    place = tmp_path / "faces"
+    place.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(COUNT):
+        values = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(values).save(place / f"{i}.png")
+    return place
+
+
+@pytest.fixture
+def whole(folder):
+    """The folder as one run with one thread."""
+    return alone(folder)
+
+
+def alone(folder, **more):
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return priorkit.recover(folder, **SETTINGS | more)
+    finally:
+        torch.set_num_threads(before)
+
+
+def parts_of(out):
+    """The pictures that the parts hold, in their order, (B, C, H, W)."""
+    places = sorted((out / "parts").iterdir())
+    return np.concatenate([np.load(place / "x.npy") for place in places])
+
+
+def same(out, whole):
+    """The same numbers, and a row for each picture."""
+    np.testing.assert_array_equal(parts_of(out), whole.x.numpy())
+    rows = sorted(Results.read(out / "results.parquet").rows, key=lambda row: row["image"])
+    assert [Path(row["image"]).name for row in rows] == [f"{i}.png" for i in range(COUNT)]
+    assert [row["psnr"] for row in rows] == whole.psnr.tolist()
+    assert [row["evaluations"] for row in rows] == whole.evaluations
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_parts_are_the_whole(jobs, folder, whole, tmp_path):
+    told = []
+    found = priorkit.recover_folder(
+        folder,
+        out=tmp_path / "out",
+        jobs=jobs,
+        batch=PART,
+        progress=lambda rows, *now: told.append((len(rows), *now)),
+        **SETTINGS,
+    )
+    assert [now[1:] for now in told] == [(1, 3), (2, 3), (3, 3)]
+    assert sum(now[0] for now in told) == len(found.rows) == COUNT
+    assert not found.failed
+    same(tmp_path / "out", whole)
+
+
+def test_a_part_is_a_run_that_can_be_repeated(folder, tmp_path):
+    """Noise and start are drawn by the number of the picture in the folder, also by replay."""
+    more = {"start": "normal", "first": 5, "seed": 2}
+    priorkit.recover_folder(folder, out=tmp_path / "out", jobs=1, batch=PART, **SETTINGS | more)
+    same(tmp_path / "out", alone(folder, **more))
+    place = tmp_path / "out" / "parts" / "000001"
+    np.testing.assert_allclose(
+        priorkit.replay(place).x.numpy(), np.load(place / "x.npy"), atol=1e-5
+    )
+
+
+def test_measurements_of_ones_own(folder, tmp_path):
+    found = priorkit.recover_folder(
+        y=folder, out=tmp_path / "out", jobs=1, batch=PART, prior="none", op="identity",
+        penalty="tv", sigma=0.1, gamma=0.02, budget=5,
+    )  # fmt: skip
+    assert len(found.rows) == COUNT
+    assert all("psnr" not in row and row["misfit"] > 0 for row in found.rows)
+
+
+def test_files_that_can_not_be_read_are_rows(folder, tmp_path):
+    (folder / "0.png").write_text("no picture")
+    (folder / "4.png").write_text("no picture")
+    for resume in (False, True):
+        found = priorkit.recover_folder(
+            folder, out=tmp_path / "out", jobs=1, batch=PART, resume=resume, **SETTINGS
+        )
+        assert len(found.rows) == COUNT
+        assert [Path(row["image"]).name for row in found.failed] == ["0.png", "4.png"]
+        assert "not a picture that can be read" in found.failed[0]["reason"]
+
+
+@pytest.mark.parametrize("moment", ["between parts", "in a part"])
+def test_ctrl_c_and_on(moment, folder, whole, tmp_path, monkeypatch):
+    """What is finished isn't solved again: neither parts, nor pictures of one that was cut."""
+    from priorkit.studies import part
+
+    out = tmp_path / "out"
+
+    def cut(rows, done, total):
+        if done == 2:
+            raise KeyboardInterrupt
+
+    def cut_in(*given, **more):
+        def stop(now, _):
+            if int(now.evaluations.max()) > 5:
+                raise KeyboardInterrupt
+
+        return priorkit.recover(*given, **more, progress=stop)
+
+    if moment == "in a part":
+        monkeypatch.setattr(part, "recover", cut_in)
+    settings = {"out": out, "jobs": 1, "batch": PART, **SETTINGS}
+    found = priorkit.recover_folder(
+        folder, progress=cut if moment == "between parts" else None, **settings
+    )
+    monkeypatch.undo()
+    assert found.interrupted
+    with pytest.raises(BadInputError, match=r"holds parts of a run.*--resume"):
+        priorkit.recover_folder(folder, **settings)
+    told = []
+    found = priorkit.recover_folder(
+        folder, resume=True, progress=lambda rows, *now: told.append(now[0]), **settings
+    )
+    assert told == ([3] if moment == "between parts" else [1, 2, 3])
+    assert not found.interrupted
+    same(out, whole)
+
+
+def test_parts_without_their_rows_are_not_solved_again(folder, whole, tmp_path, monkeypatch):
+    """As after a kill between the two."""
+    from priorkit.studies import part
+
+    settings = {"out": tmp_path / "out", "jobs": 1, "batch": PART, **SETTINGS}
+    priorkit.recover_folder(folder, **settings)
+    (tmp_path / "out" / "results.parquet").unlink()
+    monkeypatch.setattr(part, "recover", None)
+    assert not priorkit.recover_folder(folder, resume=True, **settings).failed
+    same(tmp_path / "out", whole)
+
+
+def test_a_part_that_fails_is_tried_again(folder, whole, tmp_path, monkeypatch):
+    from priorkit.studies import part
+
+    def fails(*given, **more):
+        raise OSError("no room")
+
+    settings = {"out": tmp_path / "out", "jobs": 1, "batch": PART, **SETTINGS}
+    monkeypatch.setattr(part, "recover", fails)
+    found = priorkit.recover_folder(folder, **settings)
+    monkeypatch.undo()
+    assert len(found.failed) == COUNT
+    assert "no room" in found.failed[0]["reason"]
+    assert not priorkit.recover_folder(folder, resume=True, **settings).failed
+    same(tmp_path / "out", whole)
+
+
+@pytest.mark.slow
+def test_a_cluster_that_loses_a_worker(folder, whole, cluster, tmp_path):
+    address, workers = cluster
+
+    def progress(rows, done, total):
+        if done == 1:
+            workers[0].send_signal(signal.SIGKILL)
+
+    found = priorkit.recover_folder(
+        folder, out=tmp_path / "out", engine="dask", scheduler=address, batch=2,
+        progress=progress, **SETTINGS,
+    )  # fmt: skip
+    assert workers[0].wait(60) == -signal.SIGKILL
+    assert not found.failed
+    same(tmp_path / "out", whole)
+
+
+# priorkit, but that the first process that comes to the second part is killed in its middle.
+KILLED = """
+import os, signal
+from functools import partial
+from pathlib import Path
+from priorkit.cli import main
+from priorkit.studies import folder
+
+def solve(cell, *, out, driver):
+    import os, signal
+    import priorkit
+    from priorkit.studies import part
+    mark = out / "mark"
+    def stop(now, _):
+        if os.getpid() != driver and cell.key == "000001" and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+    part.recover = lambda *given, **more: priorkit.recover(*given, **more, progress=stop)
+    return part.solve(cell, out=out, driver=driver)
+
+folder.solve = solve
+main()
+"""
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed(folder, whole, tmp_path):
+    out = tmp_path / "out"
+    words = ["recover", str(folder), "--engine", "processes", "--jobs", "2", "--out", str(out)]
+    words += ["--batch", str(PART)]
+    for name, value in SETTINGS.items():
+        words += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, *words], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert (out / "mark").exists()
+    assert "results.parquet" in done.stdout
+    same(out, whole)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"batch": 0}, "batch must be at least 1. Got 0"),
+        ({"range": "auto"}, r"range='auto' looks at all pictures at once.*range=\(lo, hi\)"),
+        ({"gamma": "sure"}, "gamma='sure' looks at all pictures at once"),
+        ({"penalty": object()}, "values that a file can hold, not objects|penalty"),
+        ({"prior": "dctt"}, "Unknown prior 'dctt'"),
+        ({"resume": True}, "There is no unfinished run of"),
+        ({"y": "y.npy"}, "Give one folder"),
+        ({"engine": "ray"}, "'processes' or 'dask'"),
+        ({"start": [[0.0] * 192, [0.0] * 192]}, "There must be 1 start or 1"),
+    ],
+)
+def test_what_is_refused(more, message, folder, tmp_path):
+    with pytest.raises(priorkit.PriorkitError, match=message):
+        priorkit.recover_folder(folder, **{"out": tmp_path / "out", **SETTINGS, **more})
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_refused_of_folders(folder, tmp_path):
+    def run(x=folder, out=tmp_path / "out", **more):
+        return priorkit.recover_folder(x, out=out, jobs=1, batch=PART, **SETTINGS | more)
+
+    with pytest.raises(BadInputError, match="An engine is for a folder of pictures"):
+        run(folder / "0.png")
+    with pytest.raises(BadInputError, match="holds the input of this run"):
+        run(out=tmp_path)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "a.txt").touch()
+    with pytest.raises(BadInputError, match="holds something else"):
+        run(out=tmp_path / "mine")
+    run()
+    with pytest.raises(BadInputError, match="had other settings"):
+        run(resume=True, seed=1)
+    Image.new("RGB", (8, 8)).save(folder / "9.png")
+    with pytest.raises(BadInputError, match="had other files"):
+        run(resume=True)
+    (tmp_path / "out" / "plan.json").write_text(json.dumps([]))
+    with pytest.raises(BadInputError, match=r"plan\.json can't be read"):
+        run(resume=True)
+
+
+def test_the_command_line(folder, command_line, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (folder / "3.png").write_text("no picture")
+    words = ["recover", "faces", "--prior", "none", "--op", "mask", "--budget", "2"]
+    done = command_line(*words, "--engine", "processes", "--jobs", "1")
+    assert done.code == 1, done.err
+    assert "Wrote priorkit-out: results.parquet" in done.out
+    assert "3.png is not a picture" in done.out
+    assert "1 picture(s) failed" in done.err
+    done = command_line(*words, "--jobs", "2")
+    assert (done.code, "--jobs is for an engine" in done.err) == (2, True)
+    done = command_line(*words, "--engine", "processes", "--resume")
+    assert (done.code, "Say which run is to go on" in done.err) == (2, True)
