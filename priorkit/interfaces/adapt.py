@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from priorkit.errors import PriorkitError
-from priorkit.interfaces.component import Shape
+from priorkit.interfaces.component import Shape, Space
 from priorkit.interfaces.kinds import COMPLEX, VOLUME, Kind, kind_of
 from priorkit.interfaces.noise import Level, Noise
 from priorkit.interfaces.operator import LinearOperator, Operator
@@ -38,6 +38,11 @@ class _Parts(Denoiser, ABC):
         choices = self.prior.defaults(operator, noise)
         own = choices.prior
         return replace(choices, prior=self._of(own) if isinstance(own, Denoiser) else None)
+
+    def mixed(self, space: Space) -> Denoiser | None:
+        """The same of the denoiser in mixed precision."""
+        rough = self.prior.mixed(space)
+        return self._of(rough) if isinstance(rough, Denoiser) else None
 
     @abstractmethod
     def _of(self, prior: Denoiser) -> Denoiser:
