@@ -8,6 +8,7 @@ import torch
 from priorkit_operators.coils import around, espirit, low_resolution
 from priorkit_operators.fourier import Fourier
 from priorkit_operators.sampling import read_mask
+from scipy.io import savemat
 
 import priorkit
 from examples.scanner import head, lines, scanned
@@ -244,7 +245,7 @@ REFUSED = {
     ),
     "several estimates": (
         {"y": np.stack([GOOD, GOOD]), "maps": "estimate"},
-        r"for one measurement at a time\. Got 2 of them.*a run for each",
+        r"for one measurement at a time\. Got 2 of them. Try: y=y\[0\], of a file slice=0",
     ),
     "no middle": (
         {"y": GOOD * (np.arange(16) % 2), "maps": "estimate"},
@@ -272,6 +273,28 @@ def test_what_can_not_be_is_refused(case, no_compute):
     given = {} if {"x", "y"} & set(settings) else {"y": GOOD}
     with pytest.raises(BadInputError, match=words):
         priorkit.recover(op="fourier", kind="complex", prior="none", **given, **settings)
+
+
+def test_mask_and_maps_come_from_where_y_does(tmp_path):
+    """Datasets of one HDF5 file, beside others, and of a MATLAB file."""
+    h5py = pytest.importorskip("h5py")
+    maps, y = complex_numbers(3, 10, 12), complex_numbers(1, 3, 10, 12) * COLUMNS
+    with h5py.File(tmp_path / "scan.h5", "w") as file:
+        file["kspace"], file["mask"], file["maps"] = y, COLUMNS.astype(np.float32), maps
+    savemat(tmp_path / "mask.mat", {"mask": COLUMNS.astype(float)[None]})
+    settings = {"op": "fourier", "kind": "complex", "prior": "none", "budget": 3}
+    there = str(tmp_path / "scan.h5")
+    expected = priorkit.recover(y=y, mask=COLUMNS, maps=maps, **settings).x
+    for mask in (f"{there}::dataset=mask", str(tmp_path / "mask.mat")):
+        found = priorkit.recover(
+            y=f"{there}::dataset=kspace,slice=0",
+            mask=mask,
+            maps=f"{there}::dataset=maps",
+            **settings,
+        )
+        torch.testing.assert_close(found.x, expected)
+    with pytest.raises(BadInputError, match=r"holds 3 datasets.*dataset=kspace"):
+        priorkit.recover(y=y, mask=there, **settings)
 
 
 def test_a_mask_comes_from_a_file(tmp_path):
