@@ -188,6 +188,17 @@ def test_maps_of_the_corner_are_those_of_the_middle_moved():
 # --- denoisers of complex pictures ------------------------------------------------------
 
 
+def test_wavelets_are_not_refused_and_better_than_least_squares():
+    """Their refusal is about pictures whose y is a picture too."""
+    y, best = a_scan()
+    truth = torch.from_numpy(np.stack([best, np.zeros_like(best)]))[None]
+    settings = {"op": "fourier", "kind": "complex", "maps": "estimate", "sigma": 0.01}
+    wavelet = {"name": "wavelet", "wavelet": "db4", "levels": 2}
+    found = priorkit.recover(y=y, prior=wavelet, budget=60, **settings)
+    plain = priorkit.recover(y=y, prior="none", budget=10, **settings)
+    assert float(COMPLEX.psnr(found.x, truth)) > float(COMPLEX.psnr(plain.x, truth)) + 1
+
+
 @pytest.mark.parametrize("solver", ["pnp-admm", "diffpir"])
 def test_a_denoiser_of_pictures_helps(solver, caplog):
     y, best = a_scan()
