@@ -36,8 +36,8 @@ METHODS: dict[str, dict[str, Any]] = {
         "gamma": 3e-3,
     },
     "tv": {"prior": "none", "penalty": "tv", "gamma": 3e-3},
-    "pnp-admm": {"prior": "denoiser-photos", "solver": "pnp-admm", "sigma_start": 0.1},
-    "diffpir": {"prior": "denoiser-photos"},
+    "pnp-admm": {"prior": "denoiser-photos", "solver": "pnp-admm", "precision": "mixed"},
+    "diffpir": {"prior": "denoiser-photos", "precision": "mixed"},
 }
 KEPT = 99.9  # percent of a slice's pixels that are at most 1
 

@@ -82,7 +82,8 @@ class BM3D(Denoiser):
             start = {"name": "filled", "fill": "smooth"}
         elif operator.reduces:
             start = "enlarged"
-        return Choices(space="pixel", solver="pnp-admm", start=start)
+        solver = {"name": "pnp-admm", "renoise": 0.0}  # it needs no noise to be stable
+        return Choices(space="pixel", solver=solver, start=start)
 
 
 def _package() -> Any:

@@ -8,8 +8,6 @@ most, whose own phase is taken for 0.
 from __future__ import annotations
 
 import math
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,10 +15,12 @@ import torch
 from torch import Tensor
 
 from priorkit.errors import BadInputError, needed
-from priorkit.io.arrays import numbers, read_array
+from priorkit.interfaces import Shape
+from priorkit.io.raw import raw
+from priorkit_operators.field import View
 from priorkit_operators.sampling import away
 
-__all__ = ["around", "espirit", "low_resolution", "read_maps"]
+__all__ = ["ESTIMATES", "around", "espirit", "of_type", "over_image", "read_maps"]
 
 FEWEST, MOST = 3, 12  # coefficients each side of the slowest that an estimate takes
 NEIGHBOURS = 8  # the fewest that ESPIRiT takes, whose matrix has a row for each place of a kernel
@@ -42,9 +42,9 @@ def around(coils: int, height: int, width: int) -> Tensor:
 
 
 def read_maps(maps: Any) -> Tensor:
-    """A user's maps: an array or a .npy file. Raises BadInputError."""
-    array = read_array(Path(maps)) if isinstance(maps, (str, os.PathLike)) else maps
-    found = numbers(array, "What sensitivity maps are read from").to(torch.complex128)
+    """A user's maps: an array, or what y may be too, such as a dataset in a file. Raises
+    BadInputError."""
+    found = raw(maps, "What sensitivity maps are read from").to(torch.complex128)
     if found.ndim < 2 or 0 in found.shape:
         raise BadInputError(
             "Sensitivity maps are (coils, H, W), or (coils, …) for other images.",
@@ -53,6 +53,26 @@ def read_maps(maps: Any) -> Tensor:
     if not bool(torch.isfinite(torch.view_as_real(found)).all()):
         raise BadInputError("The sensitivity maps have values that are NaN or infinite.")
     return found
+
+
+def over_image(maps: Tensor, view: View, sides: Shape, field: Shape) -> Tensor:
+    """Maps (coils, …) of an image, or of the field of view around it, as those of the image,
+    (coils, *sides). Raises BadInputError for another size."""
+    if tuple(maps.shape[1:]) == field:
+        return view.cut(maps)
+    if tuple(maps.shape[1:]) != sides:
+        raise BadInputError(
+            f"Sensitivity maps must be (coils, {', '.join(map(str, sides))}).",
+            got=tuple(maps.shape),
+        )
+    return maps
+
+
+def of_type(
+    maps: Tensor | None, coils: int, sides: Shape, device: torch.device, dtype: torch.dtype
+) -> Tensor:
+    """The maps that were given, or those of coils around a picture."""
+    return (around(coils, *sides) if maps is None else maps).to(device, dtype)
 
 
 def low_resolution(y: Tensor, mask: Tensor) -> Tensor:
@@ -134,3 +154,6 @@ def _turned(maps: Tensor, mixture: Tensor) -> Tensor:
     """Maps turned at every pixel so that the mixture of coils sees a phase of 0."""
     seen = torch.einsum("k,k...->...", mixture.conj(), maps)
     return maps * torch.where(seen == 0, 1, torch.sgn(seen).conj())
+
+
+ESTIMATES = {"estimate": low_resolution, "espirit": espirit}  # the rules, by their names

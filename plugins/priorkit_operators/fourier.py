@@ -6,13 +6,11 @@ import copy
 import logging
 import math
 from functools import partial
-from types import EllipsisType
 from typing import Annotated, Any, Literal, Self
 
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn import functional as F
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import (
@@ -24,9 +22,9 @@ from priorkit.interfaces import (
     Shape,
 )
 from priorkit.interfaces.kinds import COMPLEX
-from priorkit.io.pictures import dimensions
 from priorkit_operators import coils as sensitivity
 from priorkit_operators.checks import require_picture, sides_of
+from priorkit_operators.field import View
 from priorkit_operators.sampling import (
     Pattern,
     PatternName,
@@ -38,9 +36,6 @@ from priorkit_operators.sampling import (
 )
 
 __all__ = ["Fourier"]
-
-WIDEST = 8  # times the image's side, of a field of view
-ESTIMATES = {"estimate": sensitivity.low_resolution, "espirit": sensitivity.espirit}
 
 log = logging.getLogger("priorkit")
 
@@ -58,9 +53,10 @@ class Fourier(Calibrated, LinearOperator):
 
     Parameters
     ----------
-    mask : what was measured: an array or a .npy file (*sides), or of its columns alone (W,), not 0
-        there; or "auto", what isn't 0 in y. Without, a pattern is simulated; but where y is given
-        and neither ``pattern``, ``acceleration`` nor ``centre`` is, it is "auto"
+    mask : what was measured: an array or a file of any format (*sides), or of its columns alone
+        (W,), not 0 there, such as "scan.h5::dataset=mask"; or "auto", what isn't 0 in y. Without,
+        a pattern is simulated; but where y is given and neither ``pattern``, ``acceleration`` nor
+        ``centre`` is, it is "auto"
     pattern : "lines" (whole columns of the spectrum, along its first axis, those nearest to the
         middle and others at random; of a spectrum with one axis single coefficients), "random"
         (single coefficients, likewise), or "radial" (spokes through the middle of a picture's);
@@ -70,7 +66,7 @@ class Fourier(Calibrated, LinearOperator):
     centre : part of the columns, or of each side, that is always measured, in the middle; an
         acceleration that measures fewer coefficients than that is refused; default: 0.08
     coils : how many; several stand around a picture with smooth sensitivities, |S₁|² + … = 1
-    maps : measured sensitivities instead, a complex .npy file or array, (coils, H, W) for pictures,
+    maps : measured sensitivities instead, a complex array or file, (coils, H, W) for pictures,
         of the image or of the field of view; or "estimate", from the middle of y, or "espirit",
         likewise by the package sigpy (extra ``mri``)
     field : sides of the field of view, where the image is only its centre, as where a readout is
@@ -114,7 +110,7 @@ class Fourier(Calibrated, LinearOperator):
         self.coils, self.field, self.origin, self.seed = coils, field, origin, seed
         auto = isinstance(mask, str) and mask == "auto"
         self._sampled = "auto" if auto else None if mask is None else read_mask(mask)
-        known = isinstance(maps, str) and maps in ESTIMATES
+        known = isinstance(maps, str) and maps in sensitivity.ESTIMATES
         self._given = maps if known else None if maps is None else sensitivity.read_maps(maps)
 
     def for_complex(self) -> Self:
@@ -148,7 +144,10 @@ class Fourier(Calibrated, LinearOperator):
             share = 100 * float(found._sampled.mean())
             log.info("mask: %.3g%% of the spectrum is measured, where y isn't 0.", share)
         if rule is not None:
-            found._given = found._estimated(rule, spectra, found._measured(field, shape), kind)
+            seen = found._measured(field, shape)
+            maps = sensitivity.ESTIMATES[rule](one_of(spectra) * seen, seen)
+            axes = tuple(range(1, maps.ndim))
+            found._given = maps if self._centred(kind) else torch.fft.ifftshift(maps, dim=axes)
         elif kind is COMPLEX and not several and 1 < len(y) == len(spectra) and y.ndim == 3:
             log.warning(
                 "y is taken for %d measurements of one coil each. Try: maps='estimate' where it is "
@@ -167,27 +166,14 @@ class Fourier(Calibrated, LinearOperator):
                 )
         sides = sides_of(self.shape)
         field = self.field or sides
-        if len(field) != len(sides) or not all(
-            a <= b <= WIDEST * a for a, b in zip(sides, field, strict=True)
-        ):
-            raise BadInputError(
-                f"The field of view holds the image, of {dimensions(sides)}, and is at most "
-                f"{WIDEST} times as wide.",
-                got=dimensions(field),
-                try_="shape=… of the image, field=… of the spectrum",
-            )
+        self._view = View.of(sides, field)
         self._axes = tuple(range(-len(sides), 0))
-        # Middle on middle, which is the pixel number side // 2 of any side.
-        starts = [b // 2 - a // 2 for a, b in zip(sides, field, strict=True)]
-        within = [slice(i, i + a) for i, a in zip(starts, sides, strict=True)]
-        where: tuple[EllipsisType | slice, ...] = (..., *within)
-        self._within = where if field != sides else None
-        around = zip(reversed(starts), reversed(sides), reversed(field), strict=True)
-        self._around = [width for i, a, b in around for width in (i, b - a - i)]
         maps = self._coils(sides, field)
         count = self.coils if maps is None else len(maps)
         coils = () if maps is None and count == 1 else (count,)
-        self._maps = Copies(partial(_maps, maps, self.coils, sides)) if coils else None
+        self._maps = (
+            Copies(partial(sensitivity.of_type, maps, self.coils, sides)) if coils else None
+        )
         channels = (1,) if self._complex else self.shape[: -len(sides)]
         self.y_shape = (*channels, *coils, *field)
         self._mask = self._measured(field, self.shape).expand(self.y_shape)
@@ -196,8 +182,7 @@ class Fourier(Calibrated, LinearOperator):
         image = torch.complex(x[:, :1], x[:, 1:]) if self._complex else x
         if self._maps is not None:
             image = image.unsqueeze(self._axes[0] - 1) * self._maps.like(_as_complex(x))
-        if self._within is not None:
-            image = F.pad(image, self._around)
+        image = self._view.padded(image)
         if self.origin == "centre":
             image = torch.fft.ifftshift(image, dim=self._axes)
         spectrum = torch.fft.fftn(image, dim=self._axes, norm="ortho")
@@ -208,8 +193,7 @@ class Fourier(Calibrated, LinearOperator):
         image = torch.fft.ifftn(spectrum, dim=self._axes, norm="ortho")
         if self.origin == "centre":
             image = torch.fft.fftshift(image, dim=self._axes)
-        if self._within is not None:
-            image = image[self._within]
+        image = self._view.cut(image)
         if self._maps is not None:
             image = (image * self._maps.like(image).conj()).sum(self._axes[0] - 1)
         if self._complex:
@@ -248,32 +232,11 @@ class Fourier(Calibrated, LinearOperator):
                     f"coils={self.coils}", self.shape, "coils=1, or measured sensitivities, maps=…"
                 )
             return None
-        if tuple(given.shape[1:]) == field and self._within is not None:
-            return given[self._within]
-        if tuple(given.shape[1:]) != sides:
-            raise BadInputError(
-                f"Sensitivity maps must be (coils, {', '.join(map(str, sides))}).",
-                got=tuple(given.shape),
-            )
-        return given
+        return sensitivity.over_image(given, self._view, sides, field)
 
-    def _estimated(self, rule: str, spectra: Tensor, mask: Tensor, kind: Kind) -> Tensor:
-        """Maps of the field of view, as a measurement (1, coils, *field) shows them."""
-        maps = ESTIMATES[rule](one_of(spectra) * mask, mask)
-        centred = self.origin == "centre" or (self.origin is None and kind is COMPLEX)
-        return maps if centred else torch.fft.ifftshift(maps, dim=tuple(range(1, maps.ndim)))
+    def _centred(self, kind: Kind) -> bool:
+        return self.origin == "centre" or (self.origin is None and kind is COMPLEX)
 
 
 def _as_complex(x: Tensor) -> Tensor:
     return torch.empty(0, dtype=x.dtype.to_complex(), device=x.device)
-
-
-def _maps(
-    given: Tensor | None,
-    coils: int,
-    sides: Shape,
-    device: torch.device,
-    dtype: torch.dtype,
-) -> Tensor:
-    """The sensitivities that were given, or those of coils around a picture."""
-    return (sensitivity.around(coils, *sides) if given is None else given).to(device, dtype)

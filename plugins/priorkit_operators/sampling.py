@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -13,8 +11,9 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Shape
-from priorkit.io.arrays import read_array, require_finite
+from priorkit.io.arrays import require_finite
 from priorkit.io.pictures import dimensions
+from priorkit.io.raw import raw
 from priorkit.streams import Streams
 from priorkit_operators.checks import real_array, require_picture
 
@@ -107,12 +106,12 @@ def away(sides: Shape) -> Tensor:
 
 
 def read_mask(given: Any) -> Tensor:
-    """A user's mask as zeros and ones: an array or a .npy file, measured where it isn't 0.
+    """A user's mask as zeros and ones, measured where it isn't 0: an array, or what y may be too,
+    such as a dataset in a file.
 
     Raises BadInputError for what holds no real numbers, or none that is finite and not 0.
     """
-    array = read_array(Path(given)) if isinstance(given, (str, os.PathLike)) else given
-    found = real_array(array, "A mask of the spectrum")
+    found = real_array(raw(given, "A mask of the spectrum"), "A mask of the spectrum")
     if not bool(torch.isfinite(found).all()):
         raise BadInputError("The mask of the spectrum has values that are NaN or infinite.")
     if not bool(found.any()):
@@ -169,7 +168,7 @@ def one_of(spectra: Tensor) -> Tensor:
         raise BadInputError(
             "Coil maps are estimated for one measurement at a time.",
             got=f"{len(spectra)} of them",
-            try_="a run for each, or maps=… of all",
+            try_="y=y[0], of a file slice=0, and a run for each, or maps=… that hold for all",
         )
     return spectra[0]
 

@@ -19,7 +19,7 @@ from priorkit.interfaces import (
     shared,
 )
 from priorkit.linear import column
-from priorkit_solvers.data_step import data_step, noise_floor
+from priorkit_solvers.data_step import data_step, noise_levels
 
 __all__ = ["DiffPIR"]
 
@@ -33,8 +33,8 @@ class _Walking(State):
     v: Tensor
     moved: Tensor
     count: Tensor  # (b,) steps so far, of all draws
+    s: Tensor  # (b,) standard deviation of the noise in y
     levels: Tensor = shared()  # σ₀ > σ₁ > … of one draw
-    s: float = shared()  # standard deviation of the noise in y
 
 
 class DiffPIR(Solver[_Walking]):
@@ -44,8 +44,9 @@ class DiffPIR(Solver[_Walking]):
         x  = argmin ℓ(A x, y) + s²/rₖ²·‖x − x₀‖²,     rₖ² = σₖ²c²/(σₖ² + c²),
         v  ← x + σₖ₊₁·(√(1 − ζ)·(v − x)/σₖ + √ζ·ε),     ε ~ N(0, 1).
 
-    s is the standard deviation of the noise in y, and rₖ the expected error of x₀ per pixel if
-    pictures were normal with standard deviation c = ¼. With ζ = 1 all noise is new in each step.
+    s is the standard deviation of the noise in y, or what even least squares leave unexplained
+    where that is more, and rₖ the expected error of x₀ per pixel if pictures were normal with
+    standard deviation c = ¼. With ζ = 1 all noise is new in each step.
     The x at the last level is a draw. The answer is the mean of all draws, the estimate of the
     least squared error, and their spread is reported with it. The argmin is found by conjugate
     gradients for a linear A with Gaussian noise, or noise whose misfit is near weighted squares,
@@ -77,7 +78,7 @@ class DiffPIR(Solver[_Walking]):
         sigma_start: Annotated[float, Field(gt=0)] = 0.3,
         sigma_end: Annotated[float, Field(gt=0)] = 0.01,
         zeta: Annotated[float, Field(ge=0, le=1)] = 1.0,
-        data_steps: Annotated[int, Field(ge=1)] = 5,
+        data_steps: Annotated[int, Field(ge=1)] = 15,
     ) -> None:
         if sigma_end > sigma_start:
             raise BadInputError(
@@ -112,15 +113,16 @@ class DiffPIR(Solver[_Walking]):
             moved=torch.zeros_like(x),
             count=count,
             levels=levels,
-            s=noise_floor(problem),
+            s=noise_levels(problem, x),
         )
 
     def keep(self, state: _Walking) -> dict[str, Tensor] | None:
-        return {"v": state.v, "moved": state.moved, "count": state.count}
+        return {"v": state.v, "moved": state.moved, "count": state.count, "s": state.s}
 
     def again(self, problem: Problem, u0: Tensor, budget: int, kept: dict[str, Tensor]) -> _Walking:
         state = self.init(problem, u0, budget)
-        state.v, state.moved, state.count = kept["v"], kept["moved"], kept["count"]
+        state.v, state.moved = kept["v"], kept["moved"]
+        state.count, state.s = kept["count"], kept["s"]
         return state
 
     def memory(self, problem: Problem) -> tuple[int, int]:

@@ -21,6 +21,7 @@ from priorkit.interfaces import (
     shared,
 )
 from priorkit.linear import column, energy
+from priorkit_solvers.data_step import noise_levels
 
 __all__ = ["PnPADMM", "passed"]
 
@@ -35,18 +36,23 @@ class _Split(State):
 
     v: Tensor
     w: Tensor
+    s: Tensor  # (b,) standard deviation of the noise in y
     levels: Tensor = shared()  # σ₀ > σ₁ > …
-    s: float = shared()  # standard deviation of the noise in y
+    gain: float = shared()  # of A
 
 
 class PnPADMM(Solver[_Split]):
     """Alternates a data step and a denoiser in pixel space, while the noise level falls:
 
-        x = argmin ‖A x − y‖² + ρₖ‖x − (v − w)‖²,   v = D(x + w; σₖ),   ρₖ = λs²/σₖ²,
+        x = argmin ‖A x − y‖² + ρₖ‖x − (v − w)‖²,   v = D(x + w + κτₖε; σₖ),   ρₖ = λs²/σₖ²,
 
-    s² the variance of the noise in y; of noise that isn't Gaussian, in squares that are near its
-    misfit. σₖ falls from ``sigma_start`` to ``sigma_end`` in equal
-    ratios over the budget, so that coarse structure comes first. With w = 0 this is half-quadratic
+    s² the variance of the noise in y, or what even least squares leave unexplained where that is
+    more; of noise that isn't Gaussian, in squares that are near its misfit. ε ~ N(0, 1) is new
+    noise: x has less than σₖ, and a network that is told of more noise than there is can fail
+    beyond all measure. What x has is taken for s·a/(a² + ρₖ), a the gain of A, as if A were a
+    multiple of the identity, and τₖ² is the rest of σₖ². σₖ falls from ``sigma_start`` to
+    ``sigma_end`` in equal ratios over the budget, so that coarse structure comes first. With w = 0
+    this is half-quadratic
     splitting; with ``dual``, w ← (w + x − v)·ρₖ/ρₖ₊₁ is the dual of the constraint x = v, and this
     is ADMM. The data step is solved by conjugate gradients. An evaluation is one call of the
     denoiser; an image has converged when x moves by less than ``tolerance`` of its norm once σₖ
@@ -58,13 +64,16 @@ class PnPADMM(Solver[_Split]):
     sigma_start, sigma_end : first and last noise level given to the denoiser, in pixel values; the
         default end is twice the noise level of y, in parts of what A makes of an even image, within
         0.01 and 0.05
+    renoise : κ, part of the missing noise that is added; 0 for a denoiser that is stable
     dual : whether w is kept: better where y is exact and pixels are missing at random
     cg_steps : at most so many steps of conjugate gradients per data step
     tolerance : relative change of x
 
     References: Zhang, Li, Zuo, Zhang, Van Gool & Timofte, "Plug-and-play image restoration with
     deep denoiser prior", TPAMI 2021, eqs. 6 and 11; Chan, Wang & Elgendy, "Plug-and-play ADMM for
-    image restoration: fixed-point convergence and applications", IEEE Trans. Comput. Imaging 2017.
+    image restoration: fixed-point convergence and applications", IEEE Trans. Comput. Imaging 2017;
+    Renaud, Prost, Leclaire & Papadakis, "Plug-and-play image restoration with stochastic denoising
+    regularization", ICML 2024, for the new noise.
     """
 
     requires = Requires(
@@ -81,22 +90,26 @@ class PnPADMM(Solver[_Split]):
         trust: Annotated[float, Field(gt=0)] = 0.23,
         sigma_start: Annotated[float, Field(gt=0)] = 0.3,
         sigma_end: Annotated[float, Field(gt=0)] | None = None,
+        renoise: Annotated[float, Field(ge=0, le=1)] = 0.7,
         dual: bool = False,
         cg_steps: Annotated[int, Field(ge=1)] = 20,
         tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-4,
     ) -> None:
-        self.trust, self.dual = trust, dual
+        self.trust, self.renoise, self.dual = trust, renoise, dual
         self.sigma_start, self.sigma_end = sigma_start, sigma_end
         self.cg_steps, self.tolerance = cg_steps, tolerance
 
     def init(self, problem: Problem, u0: Tensor, budget: int) -> _Split:
         x = problem.image(u0).clone()
-        scale = math.sqrt(passed(cast(LinearOperator, problem.operator)))
-        s = max(problem.noise.std if problem.noise.known else 0.0, EXACT * scale)
-        end = min(max(2 * s / scale, LEAST), MOST) if self.sigma_end is None else self.sigma_end
+        operator = cast(LinearOperator, problem.operator)
+        gain = max(operator.gain, 1e-12)
+        scale = math.sqrt(passed(operator, gain))
+        s = noise_levels(problem, x, EXACT * scale / gain)
+        told = max(problem.noise.std if problem.noise.known else 0.0, EXACT * scale)
+        end = min(max(2 * told / scale, LEAST), MOST) if self.sigma_end is None else self.sigma_end
         part = torch.linspace(0, 1, max(budget, 2), dtype=torch.float64, device=u0.device)
         levels = self.sigma_start ** (1 - part) * end**part
-        return _Split.begin(u0, v=x, w=torch.zeros_like(x), levels=levels, s=s)
+        return _Split.begin(u0, v=x, w=torch.zeros_like(x), s=s, levels=levels, gain=gain)
 
     def step(self, problem: Problem, state: _Split) -> _Split:
         old = problem.image(state.u)
@@ -104,7 +117,13 @@ class PnPADMM(Solver[_Split]):
         sigma = state.levels[place]
         rho = self.trust * state.s**2 / sigma**2
         x = problem.prox_data(state.v - state.w, rho, start=old, steps=self.cg_steps)
-        v = problem.denoise(x + state.w, sigma)
+        noisy = x + state.w
+        if self.renoise:
+            there = state.s * state.gain / (state.gain**2 + rho)
+            lacking = self.renoise * (sigma**2 - there**2).clamp_min(0).sqrt()
+            draws = problem.streams("renoise", state.evaluations.tolist()).normal(problem.size)
+            noisy = noisy + column(lacking, x) * draws.to(x).view_as(x)
+        v = problem.denoise(noisy, sigma)
         state.evaluations = state.evaluations + 1
         finite = x.flatten(1).isfinite().all(1) & v.flatten(1).isfinite().all(1)
         state.end(~finite, "diverged", "the denoiser's estimate is not finite")
@@ -120,11 +139,11 @@ class PnPADMM(Solver[_Split]):
         return state
 
 
-def passed(operator: LinearOperator) -> float:
+def passed(operator: LinearOperator, gain: float) -> float:
     """‖A 1‖²/n, the part of an even image's energy that passes A, and at least gain².
 
     Most of a picture's energy is in its smooth part. A blur passes that part, which its gain, a
     mean over all frequencies, doesn't show.
     """
     one = torch.ones(1, *operator.shape)
-    return max(float(energy(operator.A(one))) / one.numel(), operator.gain**2)
+    return max(float(energy(operator.A(one))) / one.numel(), gain**2)

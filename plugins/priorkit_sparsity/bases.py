@@ -184,8 +184,10 @@ class Wavelet(Basis):
         self.wavelet, self.levels = wavelet, levels
 
     def _refused(self, operator: Operator) -> str | None:
-        """Also for blurred, small and projected pictures, where least squares alone is better."""
-        if len(operator.shape) == 3 and not operator.sees_image and self._pictured(operator):
+        """Also for blurred, small and projected pictures, where least squares alone is better; not
+        for complex pictures, whose spectra it is not better of (docs/mri.md)."""
+        blurred = not operator.sees_image and self._pictured(operator)
+        if len(operator.shape) == 3 and blurred and not _complex(operator):
             return (
                 "Wavelets do less well than least squares where y is a picture of some kind; they "
                 "are for numbers that mix all pixels. Better: prior='none', or 'dct'."
@@ -246,3 +248,9 @@ def _not_orthogonal(wavelet: str) -> float:
 def _axes(x: np.ndarray) -> tuple[int, ...]:
     """All but the batch and the channels, of which a vector has none."""
     return tuple(range(min(2, x.ndim - 1), x.ndim))
+
+
+def _complex(operator: Operator) -> bool:
+    """Whether an operator measures complex pictures, two channels, by complex numbers."""
+    pair = len(operator.shape) == 3 and operator.shape[0] == 2
+    return pair and operator.A(torch.zeros(1, *operator.shape)).is_complex()

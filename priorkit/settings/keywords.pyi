@@ -89,6 +89,7 @@ class Shared(TypedDict, total=False):
     pixel_size: float | None
     probes: int
     rate: float
+    renoise: float
     reversible: bool
     sigma_end: float | None
     sigma_start: float

@@ -80,7 +80,9 @@ def ridge(images=3, prior=None):
 
 
 def exact_solver(**options):
-    return PnPADMM(trust=0.5, sigma_start=0.5, sigma_end=0.5, dual=True, cg_steps=60, **options)
+    return PnPADMM(
+        trust=0.5, sigma_start=0.5, sigma_end=0.5, renoise=0, dual=True, cg_steps=60, **options
+    )
 
 
 def test_plug_and_play_solves_what_the_denoiser_stands_for():

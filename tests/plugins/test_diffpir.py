@@ -4,8 +4,9 @@ import pytest
 import torch
 from priorkit_noises.gaussian import Gaussian as Noise
 from priorkit_operators.matrix import Matrix
-from priorkit_solvers.data_step import data_step
+from priorkit_solvers.data_step import data_step, noise_levels
 from priorkit_solvers.diffpir import CONTRAST, DiffPIR
+from priorkit_solvers.pnp_admm import PnPADMM
 
 import priorkit
 from priorkit.errors import BadInputError
@@ -76,6 +77,56 @@ def test_the_data_step_by_descent_is_that_by_conjugate_gradients(rho):
     objective = objective + rho * (few - centre).square().sum(1)
     first = problem.noise.misfit(problem.operator.A(centre), problem.y)[0]
     assert bool((objective <= first).all())
+
+
+def test_data_are_trusted_as_far_as_an_image_explains_them():
+    """By a root of the ratio where y is beyond the range of A, image by image; else by the noise,
+    also where least squares are far from an answer still."""
+    generator = torch.Generator().manual_seed(3)
+    noise = Noise(sigma=0.05).bind(40)
+    tall = torch.randn(40, 20, generator=generator, dtype=torch.float64)
+    operator = Matrix(matrix=tall).bind((20,))
+    x = torch.rand(2, 20, generator=generator, dtype=torch.float64)
+    y = operator.A(x) + torch.randn(2, 40, generator=generator, dtype=torch.float64) * torch.tensor(
+        [[0.05], [0.5]], dtype=torch.float64
+    )
+    problem = a_problem(operator, y, prior=Normal(), noise=noise)
+    left = [torch.linalg.lstsq(tall, row).solution for row in y]
+    rest = [float((tall @ best - row).norm()) / 40**0.5 for best, row in zip(left, y, strict=True)]
+    found = noise_levels(problem, torch.zeros_like(x))
+    assert found.tolist() == pytest.approx([0.05, rest[1]], rel=0.02)
+    assert rest[1] > 0.25
+
+    steep = Matrix(matrix=torch.diag(torch.logspace(0, -5, 40).double())).bind((40,))
+    truth = torch.rand(1, 40, generator=generator, dtype=torch.float64)
+    slow = a_problem(steep, steep.A(truth), prior=Normal(), noise=Noise(sigma=1e-9).bind(40))
+    floor = noise_levels(slow, torch.zeros_like(truth))
+    assert float(floor) == pytest.approx(1e-4 * steep.gain, rel=1e-6)
+
+
+class Unstable(Normal):
+    """The same, but for images with less noise than it is told of, of which it makes noise."""
+
+    def denoise(self, x, sigma):
+        rough = (x[:, 1:] - x[:, :-1]).square().mean(1, keepdim=True).sqrt()
+        level = torch.as_tensor(sigma).view(-1, 1)
+        return torch.where(rough < 0.5 * level, 10 * (1 - x), super().denoise(x, sigma))
+
+
+def test_plug_and_play_adds_the_noise_that_a_denoiser_is_told_of():
+    """Of smooth images, where it has no noise to remove otherwise."""
+    x = torch.linspace(0.3, 0.7, 400, dtype=torch.float64).expand(2, -1).contiguous()
+    operator = Matrix(matrix=torch.eye(400, dtype=torch.float64)).bind((400,))
+    noise = Noise(sigma=0.001).bind(400)
+    problem = a_problem(operator, x.clone(), prior=Unstable(), noise=noise)
+    estimates = []
+    for part in (0.7, 0.0):
+        solver = PnPADMM(renoise=part)
+        state = solver.init(problem, torch.full_like(x, 0.5), 1)
+        estimates.append(solver.step(problem, state).v)
+    calm, wild = estimates
+    assert float((calm - x).abs().max()) < 1
+    assert float((wild - x).abs().min()) > 2
 
 
 def test_counts_of_light_take_a_descent():

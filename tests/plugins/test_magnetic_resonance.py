@@ -8,6 +8,7 @@ import torch
 from priorkit_operators.coils import around, espirit, low_resolution
 from priorkit_operators.fourier import Fourier
 from priorkit_operators.sampling import read_mask
+from scipy.io import savemat
 
 import priorkit
 from examples.scanner import head, lines, scanned
@@ -187,6 +188,17 @@ def test_maps_of_the_corner_are_those_of_the_middle_moved():
 # --- denoisers of complex pictures ------------------------------------------------------
 
 
+def test_wavelets_are_not_refused_and_better_than_least_squares():
+    """Their refusal is about pictures whose y is a picture too."""
+    y, best = a_scan()
+    truth = torch.from_numpy(np.stack([best, np.zeros_like(best)]))[None]
+    settings = {"op": "fourier", "kind": "complex", "maps": "estimate", "sigma": 0.01}
+    wavelet = {"name": "wavelet", "wavelet": "db4", "levels": 2}
+    found = priorkit.recover(y=y, prior=wavelet, budget=60, **settings)
+    plain = priorkit.recover(y=y, prior="none", budget=10, **settings)
+    assert float(COMPLEX.psnr(found.x, truth)) > float(COMPLEX.psnr(plain.x, truth)) + 1
+
+
 @pytest.mark.parametrize("solver", ["pnp-admm", "diffpir"])
 def test_a_denoiser_of_pictures_helps(solver, caplog):
     y, best = a_scan()
@@ -198,6 +210,19 @@ def test_a_denoiser_of_pictures_helps(solver, caplog):
     plain = float(COMPLEX.psnr(found.operator.image(found.y), truth))
     assert float(COMPLEX.psnr(found.x, truth)) > plain + 2
     assert "it goes over real and imaginary parts" in caplog.text
+
+
+@pytest.mark.parametrize(("kind", "shape"), [("complex", (2, 16, 16)), ("volume", (1, 2, 16, 16))])
+def test_parts_are_denoised_in_mixed_precision(kind, shape):
+    """Within parts in a hundred of what it takes away, and not the same numbers."""
+    y = np.random.default_rng(1).uniform(0.2, 0.8, (1, *shape))
+    settings = {"op": "identity", "kind": kind, "sigma": 0.1, "prior": "denoiser-photos"}
+    rough, exact = (
+        priorkit.recover(y=y, precision=precision, **settings).x
+        for precision in ("mixed", "float32")
+    )
+    taken = (exact - torch.from_numpy(y)).norm()
+    assert 0 < (rough - exact).norm() < 0.05 * taken
 
 
 # --- what is refused --------------------------------------------------------------------
@@ -231,7 +256,7 @@ REFUSED = {
     ),
     "several estimates": (
         {"y": np.stack([GOOD, GOOD]), "maps": "estimate"},
-        r"for one measurement at a time\. Got 2 of them.*a run for each",
+        r"for one measurement at a time\. Got 2 of them. Try: y=y\[0\], of a file slice=0",
     ),
     "no middle": (
         {"y": GOOD * (np.arange(16) % 2), "maps": "estimate"},
@@ -259,6 +284,28 @@ def test_what_can_not_be_is_refused(case, no_compute):
     given = {} if {"x", "y"} & set(settings) else {"y": GOOD}
     with pytest.raises(BadInputError, match=words):
         priorkit.recover(op="fourier", kind="complex", prior="none", **given, **settings)
+
+
+def test_mask_and_maps_come_from_where_y_does(tmp_path):
+    """Datasets of one HDF5 file, beside others, and of a MATLAB file."""
+    h5py = pytest.importorskip("h5py")
+    maps, y = complex_numbers(3, 10, 12), complex_numbers(1, 3, 10, 12) * COLUMNS
+    with h5py.File(tmp_path / "scan.h5", "w") as file:
+        file["kspace"], file["mask"], file["maps"] = y, COLUMNS.astype(np.float32), maps
+    savemat(tmp_path / "mask.mat", {"mask": COLUMNS.astype(float)[None]})
+    settings = {"op": "fourier", "kind": "complex", "prior": "none", "budget": 3}
+    there = str(tmp_path / "scan.h5")
+    expected = priorkit.recover(y=y, mask=COLUMNS, maps=maps, **settings).x
+    for mask in (f"{there}::dataset=mask", str(tmp_path / "mask.mat")):
+        found = priorkit.recover(
+            y=f"{there}::dataset=kspace,slice=0",
+            mask=mask,
+            maps=f"{there}::dataset=maps",
+            **settings,
+        )
+        torch.testing.assert_close(found.x, expected)
+    with pytest.raises(BadInputError, match=r"holds 3 datasets.*dataset=kspace"):
+        priorkit.recover(y=y, mask=there, **settings)
 
 
 def test_a_mask_comes_from_a_file(tmp_path):
