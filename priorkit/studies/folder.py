@@ -142,7 +142,7 @@ def _prepared(files: list[Path], what: str, config: RunConfig, extra: dict[str, 
     settings is said here."""
     first = picked(_first(files, what, config), Pick(config.dataset, config.slice))
     if what == "y":
-        given, _ = raw_from(first, "The measurement y", kind=config.kind)
+        given = raw_from(first, "The measurement y", kind=config.kind).numbers
         setup, _ = prepare(None, given, config, extra)
     else:
         setup, _ = prepare(first, None, config, extra)

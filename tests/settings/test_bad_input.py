@@ -229,7 +229,7 @@ CASES = {
         BadInputError,
         "must lie in [0, 1]",
         "from 0 to 255",
-        "x / 255",
+        "range=(0, 255)",
     ),
     "−1 to 1": (
         {"x": np.linspace(-1, 1, 64).reshape(8, 8)},
