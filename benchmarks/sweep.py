@@ -1,10 +1,12 @@
 """What the engine of studies costs: a thousand tiny cells beside the same runs in a plain loop.
 
-    python benchmarks/sweep.py [--cells 1000]
+    python benchmarks/sweep.py [--cells 1000] [--budget 100]
 
 Prints, per cell: the time of a plain loop over ``priorkit.recover``, of ``sweep`` in this process
-and in two, and the difference; and what is left after `kill -9` of a driver in the middle, and
-after the next call.
+and in two, whose ratio is how many times faster two are; what four workers of a Dask cluster on
+this machine take beside the cells themselves, which here only sleep; and what is left after
+`kill -9` of a driver in the middle, and after the next call. A cell of 100 evaluations takes some
+30 ms, so that two processes have loaded torch before the first tenth is done.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from typing import Any
 import torch
 
 import priorkit
+from priorkit.studies.engine import Processes
 from priorkit.studies.results import Results
 from priorkit.studies.study import Study
 
@@ -30,8 +33,14 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cells", type=int, default=1000)
-    count = parser.parse_args().cells
-    settings: dict[str, Any] = {"prior": "none", "op": "mask", "shape": [3, 8, 8], "budget": 2}
+    parser.add_argument("--budget", type=int, default=100)
+    options = parser.parse_args()
+    count = options.cells
+    settings: dict[str, Any] = {
+        **{"prior": "none", "op": "gaussian", "m": 60, "penalty": "tv", "gamma": 1e-3},
+        **{"shape": [3, 8, 8], "budget": options.budget},
+        **{"solver": {"name": "lbfgs", "tolerance": 0.0}},
+    }
     study = Study(settings=settings, grid={"seed": list(range(count))})
     torch.set_num_threads(1)
     priorkit.recover(config=settings)
@@ -41,13 +50,16 @@ def main() -> None:
     loop = (time.perf_counter() - started) / count
     print(f"{count} cells, per cell:\nplain loop           {1000 * loop:6.2f} ms")
     with tempfile.TemporaryDirectory() as folder:
+        each = {}
         for jobs in (1, 2):
             started = time.perf_counter()
             priorkit.sweep(study, out=Path(folder) / f"{jobs}.parquet", jobs=jobs)
             took = (time.perf_counter() - started) / count
-            over = took - loop / jobs
+            each[jobs], over = took, took - loop / jobs
             print(f"sweep, {jobs} process{'es' if jobs > 1 else '  '}   {1000 * took:6.2f} ms, "
                   f"{1000 * over:.2f} ms above the loop's share", flush=True)  # fmt: skip
+        print(f"two processes: {each[1] / each[2]:.2f} times one", flush=True)
+        scheduled(count)
         out = Path(folder) / "killed.parquet"
         driver = multiprocessing.get_context("spawn").Process(target=_drive, args=(study, out))
         driver.start()
@@ -63,6 +75,27 @@ def main() -> None:
         twice = sum(number > 1 for number in found.values())
         print(f"kill -9 of the driver: {kept} cells kept, {len(ran)} run by the next call, "
               f"{lost} lost, {twice} twice")  # fmt: skip
+
+
+def scheduled(count: int, *, workers: int = 4, seconds: float = 0.02) -> None:
+    """Cells that sleep, on a cluster of this machine: whatever is above their share is overhead."""
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster:
+        processes = Processes("dask", scheduler=cluster.scheduler_address, wait=60)
+        with processes.working(_sleep, [seconds] * workers) as found:
+            list(found)
+        started = time.perf_counter()
+        with processes.working(_sleep, [seconds] * count) as found:
+            list(found)
+        took = (time.perf_counter() - started) / count
+    over = 1000 * (took - seconds / workers)
+    print(f"Dask, {workers} workers     {1000 * took:6.2f} ms, {over:.2f} ms above the share of "
+          f"cells that sleep {1000 * seconds:.0f} ms", flush=True)  # fmt: skip
+
+
+def _sleep(seconds: float) -> None:
+    time.sleep(seconds)
 
 
 def _drive(study: Study, out: Path) -> None:

@@ -27,6 +27,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 AHEAD = 2  # pieces per process that are handed out: one is done while another waits
+AHEAD_FAR = 4  # per thread of a cluster, whose answers take longer
 DEATHS = 2  # of processes at a piece, before it is tried with nothing beside it
 IDLE = 60.0  # seconds that a process waits for more
 GLANCE = 1.0  # seconds after which the threads of a cluster are counted again
@@ -163,7 +164,7 @@ class _Room:
         if time.monotonic() - self._counted > GLANCE:
             threads: dict[str, int] = self._client.nthreads()  # type: ignore[no-untyped-call]
             self._count, self._counted = max(1, sum(threads.values())), time.monotonic()
-        return AHEAD * self._count
+        return AHEAD_FAR * self._count
 
 
 @dataclass(frozen=True)
