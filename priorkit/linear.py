@@ -8,7 +8,16 @@ from functools import cache, partial
 import torch
 from torch import Tensor
 
-__all__ = ["column", "energy", "in_blocks", "least_squares", "matvec", "pixelwise", "rmatvec"]
+__all__ = [
+    "column",
+    "dots",
+    "energy",
+    "in_blocks",
+    "least_squares",
+    "matvec",
+    "pixelwise",
+    "rmatvec",
+]
 
 IMAGES = 8  # how many a matrix is multiplied with at once
 
@@ -70,6 +79,15 @@ def energy(a: Tensor) -> Tensor:
     # In pieces that fit into the cache, which is seven times faster for a large picture.
     parts = [piece.double().square().sum(1) for piece in size.split(1 << 16, 1)]
     return torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
+
+
+def dots(a: Tensor, b: Tensor) -> Tensor:
+    """aᵀb of every row, (B, n) → (B,), added up in float64.
+
+    Threads share the sum of a row that is alone, and round it otherwise for it: two of it don't.
+    """
+    product = a.double() * b.double()
+    return product.expand(2, -1).sum(-1)[:1] if len(product) == 1 else product.sum(-1)
 
 
 def matvec(M: Tensor, x: Tensor) -> Tensor:

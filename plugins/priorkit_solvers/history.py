@@ -24,7 +24,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["History", "dots"]
+from priorkit.linear import dots
+
+__all__ = ["History"]
 
 CURVATURE = 1e-10  # a pair with sᵀy below this times ‖s‖‖y‖ says nothing and is dropped
 
@@ -148,15 +150,6 @@ class _Ring:
         more = min(self.memory, max(2 * have, 4)) - have
         new = self.pairs.new_zeros(2 * more, self._length)
         self.pairs = torch.cat([self.pairs, new])
-
-
-def dots(a: Tensor, b: Tensor) -> Tensor:
-    """aᵀb of every row, (B, n) → (B,), added up in float64.
-
-    Threads share the sum of a row that is alone, and round it otherwise for it: two of it don't.
-    """
-    product = a.double() * b.double()
-    return product.expand(2, -1).sum(-1)[:1] if len(product) == 1 else product.sum(-1)
 
 
 def _theta(sy: float, yy: float, ss: float) -> float | None:

@@ -11,8 +11,8 @@ from pydantic import Field
 from torch import Tensor
 
 from priorkit.interfaces import Problem, Solver, State, shared
+from priorkit.linear import dots
 from priorkit_solvers.curvature import Curvature
-from priorkit_solvers.history import dots
 from priorkit_solvers.lbfgs import LBFGS, Search
 from priorkit_solvers.posterior import DRAWS_LATENTS, Posterior, check
 

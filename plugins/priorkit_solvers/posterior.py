@@ -15,7 +15,8 @@ from priorkit.interfaces import (
     Requires,
     Sampler,
 )
-from priorkit_solvers.history import dots
+from priorkit.interfaces.problem import Map
+from priorkit.linear import dots
 
 __all__ = ["DRAWS_LATENTS", "Posterior", "check"]
 
@@ -72,9 +73,9 @@ class Posterior(Problem):
     def rows(self, index: Tensor) -> Posterior:
         return replace(super().rows(index), centre=self.centre[index])
 
-    def value_grad(self, u: Tensor) -> Evaluation:
-        value, gradient, misfit = self.smooth(u)
+    def _evaluate(self, u: Tensor, gamma: float, weigh: Map | None = None) -> Evaluation:
+        value, gradient, misfit = super()._evaluate(u, 0.0, weigh)
+        if not gamma:
+            return Evaluation(value, gradient, misfit)
         gap = u - self.centre
-        return Evaluation(
-            value + self.gamma * dots(gap, gap), gradient + 2 * self.gamma * gap, misfit
-        )
+        return Evaluation(value + gamma * dots(gap, gap), gradient + 2 * gamma * gap, misfit)

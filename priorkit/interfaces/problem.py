@@ -23,7 +23,7 @@ from priorkit.interfaces.prior import (
     Pixels,
     Prior,
 )
-from priorkit.linear import least_squares
+from priorkit.linear import dots, least_squares
 from priorkit.streams import Streams
 
 __all__ = ["Data", "Evaluation", "Problem"]
@@ -174,28 +174,33 @@ class Problem:
 
     # --- the objective ----------------------------------------------------------
 
-    def value_grad(self, u: Tensor) -> Evaluation:
+    def value_grad(self, u: Tensor, *, weigh: Map | None = None) -> Evaluation:
         """The objective, its gradient and the misfit, one per row of u.
 
         Sums over measurements run in float64. A value can be non-finite where u is far out;
-        nothing is raised.
+        nothing is raised. ``weigh`` is a symmetric P, (B, *y_shape) → the same: value and gradient
+        are then those of rᵀP r with r = A(D(u)) − y, for Gaussian noise, and the misfit is rᵀr.
         """
-        return self._evaluate(u, self.gamma)
+        return self._evaluate(u, self.gamma, weigh)
 
     def smooth(self, u: Tensor) -> Evaluation:
         """The misfit alone and its gradient, for solvers that treat the penalty by its prox."""
         return self._evaluate(u, 0.0)
 
-    def _evaluate(self, u: Tensor, gamma: float) -> Evaluation:
+    def _evaluate(self, u: Tensor, gamma: float, weigh: Map | None = None) -> Evaluation:
         x, pullback = self.decoder.decode_vjp(u)
         misfit, slope = self.noise.misfit(self.operator.A(x), self.y)
+        value = misfit
+        if weigh is not None:  # of a sum of squares the slope is 2r
+            plain, slope = slope, weigh(slope)
+            value = 0.25 * dots(plain.flatten(1), slope.flatten(1))
         slope = self.operator.vjp(x, slope)
         if not gamma:
-            return Evaluation(misfit, pullback(slope), misfit)
+            return Evaluation(value, pullback(slope), misfit)
         penalty, in_u, in_x = self.penalty.over(u, x)
         gradient = pullback(slope if in_x is None else slope + gamma * in_x)
         gradient = gradient if in_u is None else gradient + gamma * in_u
-        return Evaluation(misfit + gamma * penalty.double(), gradient, misfit)
+        return Evaluation(value + gamma * penalty.double(), gradient, misfit)
 
     def blame(self, u: Tensor) -> str:
         """What stops being finite at the u (1, n) of one image, for the reason of a status."""

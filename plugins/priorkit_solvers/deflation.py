@@ -1,0 +1,78 @@
+"""Residuals of random measurements, weighed by how much of them coarse images explain."""
+
+from __future__ import annotations
+
+import math
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from priorkit.interfaces import GaussianNoise, Problem, RandomOperator
+from priorkit.linear import matvec, rmatvec
+
+__all__ = ["Deflation"]
+
+CYCLES = 8  # per picture: modes below are deflated, some 200, whatever the picture's size
+STRENGTH = 50.0  # of the mean brightness beside that of the finest detail, measured on faces
+
+
+class Deflation:
+    """P = (1 + B Bᵀ)⁻¹ for the residuals of y, B what A makes of the coarse modes of images.
+
+    A decoder's images change most where they are coarse: of A J Jᵀ Aᵀ, J the decoder's Jacobian, a
+    few eigenvalues stand far above the rest, and a search by gradients spends its evaluations on
+    these. With C = 1 + U Λ Uᵀ near JJᵀ, U the cosines below ``CYCLES`` over all channels alike and
+    Λ = STRENGTH/√(1 + k²) at k cycles per picture, A C Aᵀ is near b·(1 + B Bᵀ) with
+    B = A U √(Λ/b), since random rows make about b·1 of AAᵀ, b = ‖A‖_F²/m. The fall of rᵀP r is
+    then shared by all scales. Where y can be fitted, P moves no solution; it takes no
+    product with A but those of the modes, once.
+
+    References: Nicolaides, "Deflation of conjugate gradients with applications to boundary value
+    problems", SIAM J. Numer. Anal. 1987; Field, "Relations between the statistics of natural
+    images and the response properties of cortical cells", JOSA A 1987 (the spectrum).
+    """
+
+    def __init__(self, factor: Tensor) -> None:
+        self._factor = factor  # F, (m, modes), with P = 1 − F Fᵀ
+
+    @classmethod
+    def of(cls, problem: Problem) -> Self | None:
+        """For random measurements with Gaussian noise of pictures that are decoded; else None."""
+        A, y, squares = problem.operator, problem.y, isinstance(problem.noise, GaussianNoise)
+        if problem.space == "pixel" or problem.gamma or not squares or y.is_complex():
+            return None
+        if len(problem.shape) != 3 or not isinstance(A, RandomOperator) or A.ensemble is None:
+            return None
+        modes, cycles = _modes(problem.shape, y)
+        b = A.gain**2 * problem.size / y[0].numel()
+        strength = (STRENGTH / b / (1 + cycles.square()).sqrt()).sqrt()
+        B = A.A(modes).flatten(1).T * strength
+        inner = B.double().T @ B.double()
+        inner.diagonal().add_(1.0)
+        root = torch.linalg.cholesky(inner)
+        return cls(torch.linalg.solve_triangular(root, B.double().T, upper=False).T.to(B))
+
+    def __call__(self, r: Tensor) -> Tensor:
+        """P r, (B, *y_shape) → the same."""
+        flat = r.flatten(1)
+        return (flat - matvec(self._factor, rmatvec(self._factor, flat))).view_as(r)
+
+
+def _modes(shape: tuple[int, ...], like: Tensor) -> tuple[Tensor, Tensor]:
+    """The coarse modes U (modes, C, H, W) of images, orthonormal, and their cycles (modes,)."""
+    channels, height, width = shape
+    rows, columns = _cosines(height, like), _cosines(width, like)
+    i, j = torch.arange(len(rows)) / 2, torch.arange(len(columns)) / 2
+    cycles = (i[:, None].square() + j.square()).sqrt()
+    down, across = torch.where(cycles < CYCLES)
+    modes = torch.einsum("kh,kw->khw", rows[down], columns[across]) / math.sqrt(channels)
+    return modes[:, None].repeat(1, channels, 1, 1), cycles[down, across].to(like)
+
+
+def _cosines(side: int, like: Tensor) -> Tensor:
+    """The first rows of the orthonormal cosine transform, (rows, side)."""
+    k = torch.arange(min(2 * CYCLES, side), dtype=torch.float64)[:, None]
+    rows = torch.cos(math.pi * k * (torch.arange(side) + 0.5) / side) * math.sqrt(2 / side)
+    rows[0] /= math.sqrt(2)
+    return rows.to(like)
