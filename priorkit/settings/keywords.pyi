@@ -46,8 +46,9 @@ class Shared(TypedDict, total=False):
     coils: int
     cut: float
     data_steps: int
+    deflate: bool
     denoiser: Any
-    depth: bool | None
+    depth: bool
     detector_distance: float | None
     detector_offset: float | None
     detector_spacing: float | None

@@ -124,7 +124,7 @@ def test_what_an_error_says_of_numbers_that_are_missing_works():
     with pytest.raises(BadInputError, match="mask") as refused:
         priorkit.recover(y=y, op="identity", prior="none", sigma=0.1)
     settings = eval(f"dict({refused.value.try_})", {"numpy": np, "y": y})
-    found = priorkit.recover(**settings, prior="none", sigma=0.1, budget=3)
+    found = priorkit.recover(y=y, **settings, prior="none", sigma=0.1, budget=3)
     assert found.x.isfinite().all()
 
 

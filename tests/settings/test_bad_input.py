@@ -235,7 +235,7 @@ CASES = {
         {"x": np.linspace(-1, 1, 64).reshape(8, 8)},
         BadInputError,
         "from -1 to 1",
-        "(x + 1) / 2",
+        "range=(-1, 1)",
     ),
     "integers": (
         {"x": np.zeros((8, 8), dtype=np.int64)},
