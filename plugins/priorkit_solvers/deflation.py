@@ -13,20 +13,20 @@ from priorkit.linear import matvec, rmatvec
 
 __all__ = ["Deflation"]
 
-CYCLES = 8  # per picture: modes below are deflated, some 200, whatever the picture's size
-STRENGTH = 50.0  # of the mean brightness beside that of the finest detail, measured on faces
+CYCLES = 12  # per picture: modes below are deflated, some 450, whatever the size of the picture
+STRENGTH = 100.0  # of the mean brightness beside that of the finest detail, measured on faces
 
 
 class Deflation:
     """P = (1 + B Bᵀ)⁻¹ for the residuals of y, B what A makes of the coarse modes of images.
 
     A decoder's images change most where they are coarse: of A J Jᵀ Aᵀ, J the decoder's Jacobian, a
-    few eigenvalues stand far above the rest, and a search by gradients spends its evaluations on
-    these. With C = 1 + U Λ Uᵀ near JJᵀ, U the cosines below ``CYCLES`` over all channels alike and
-    Λ = STRENGTH/√(1 + k²) at k cycles per picture, A C Aᵀ is near b·(1 + B Bᵀ) with
-    B = A U √(Λ/b), since random rows make about b·1 of AAᵀ, b = ‖A‖_F²/m. The fall of rᵀP r is
-    then shared by all scales. Where y can be fitted, P moves no solution; it takes no
-    product with A but those of the modes, once.
+    few eigenvalues stand far above the rest. J changes on the way, and a search by gradients has to
+    learn again and again what these directions are. With C = 1 + U Λ Uᵀ near JJᵀ, U the cosines
+    below ``CYCLES`` over all channels alike and Λ = STRENGTH/√(1 + k²) at k cycles per picture,
+    A C Aᵀ is near b·(1 + B Bᵀ), B = A U √(Λ/b), since random rows make about b·1 of AAᵀ,
+    b = ‖A‖_F²/m. rᵀP r falls on all scales alike. Where y can be fitted, P moves no solution; it
+    takes no product with A but those of the modes, once.
 
     References: Nicolaides, "Deflation of conjugate gradients with applications to boundary value
     problems", SIAM J. Numer. Anal. 1987; Field, "Relations between the statistics of natural

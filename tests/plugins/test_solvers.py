@@ -12,13 +12,14 @@ from priorkit_glow.prior import GlowPrior
 from priorkit_operators.gaussian import Gaussian
 from priorkit_operators.matrix import Matrix
 from priorkit_solvers.adam import Adam
-from priorkit_solvers.history import History, dots
+from priorkit_solvers.history import History
 from priorkit_solvers.lbfgs import LBFGS
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import priorkit
 from priorkit.errors import MismatchError
 from priorkit.interfaces import Decoder
+from priorkit.linear import dots
 from tests.helpers import Residuals, a_problem, minimise, random_glow, run
 
 
