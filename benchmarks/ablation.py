@@ -6,7 +6,7 @@ Every variant spends the same number of evaluations on the same measurements of 
 (never trained on, never a test picture). Printed are the mean PSNR on the way and at the end,
 and the evaluations to 0.1 dB below the end of the default.
 
-Variants: ``default``; ``tilt`` of other sizes; ``coarse`` (the first evaluations in a scale in
+Variants: ``default``; ``not deflated``, the residual without weights; ``tilt`` of other sizes; ``coarse`` (the first evaluations in a scale in
 which little but the coarsest latents moves, then the default from there); ``continuation``
 (the first evaluations with the penalty γ‖z‖², then without it); ``pseudo-inverse`` (from the
 latent of the least-squares image instead of z = 0); ``chi`` (the negative log density of ‖z‖ for
@@ -57,7 +57,9 @@ def penalised(gamma: float) -> dict[str, Any]:
 
 VARIANTS: dict[str, list[Stage]] = {
     "default": [(400, {})],
+    "not deflated": [(400, {"solver": {"name": "lbfgs", "deflate": False}})],
     "tilt 0": [(400, tilted(0.0))],
+    "tilt 0.25": [(400, tilted(0.25))],
     "tilt 0.5": [(400, tilted(0.5))],
     "coarse": [(FIRST, tilted(2.0)), (400 - FIRST, {})],
     "coarsest": [(FIRST, tilted(4.0)), (400 - FIRST, {})],

@@ -315,7 +315,7 @@ def main() -> None:
     parser.add_argument("rows", nargs="*", default=["500", "2500", "kernel", "large", *more])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--images", type=int, default=6)
-    parser.add_argument("--tilt", type=float, default=0.25, help="of the prior")
+    parser.add_argument("--tilt", type=float, default=0.3, help="of the prior")
     options = parser.parse_args()
     if options.rows[0] == "peak":
         peak(options.rows[1])
