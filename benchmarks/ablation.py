@@ -6,11 +6,12 @@ Every variant spends the same number of evaluations on the same measurements of 
 (never trained on, never a test picture). Printed are the mean PSNR on the way and at the end,
 and the evaluations to 0.1 dB below the end of the default.
 
-Variants: ``default``; ``not deflated``, the residual without weights; ``tilt`` of other sizes; ``coarse`` (the first evaluations in a scale in
-which little but the coarsest latents moves, then the default from there); ``continuation``
-(the first evaluations with the penalty γ‖z‖², then without it); ``pseudo-inverse`` (from the
-latent of the least-squares image instead of z = 0); ``chi`` (the negative log density of ‖z‖ for
-z ~ N(0, 1), which keeps ‖z‖ near √n, weighted by γ throughout).
+Variants: ``default``; ``not deflated``, the residual without weights; ``tilt`` of other sizes;
+``coarse`` (the first evaluations in a scale in which little but the coarsest latents moves, then
+the default from there); ``continuation`` (the first evaluations with the penalty γ‖z‖², then
+without it); ``pseudo-inverse`` (from the latent of the least-squares image instead of z = 0);
+``chi`` (the negative log density of ‖z‖ for z ~ N(0, 1), which keeps ‖z‖ near √n, weighted by γ
+throughout).
 """
 
 from __future__ import annotations
