@@ -128,7 +128,7 @@ def test_it_enlarges_a_small_picture(installed):
     words = "recover --y small.png --prior smooth --op binning --factor 2 --frequencies 16"
     done = installed.run("-m", "priorkit.cli", *words.split(), "--out", "large")
     assert done.returncode == 0, done.stderr
-    with Image.open(installed.root / "large" / "images" / "image.png") as large:
+    with Image.open(installed.root / "large" / "images" / "small.png") as large:
         assert large.size == (32, 32)
         again = np.asarray(large.resize((16, 16), Image.Resampling.BOX), dtype=float)
     assert np.abs(again - small).max() <= 2  # grey levels

@@ -38,14 +38,16 @@ class Deflation:
 
     @classmethod
     def of(cls, problem: Problem) -> Self | None:
-        """For random measurements with Gaussian noise of pictures that are decoded; else None."""
+        """For random measurements with Gaussian noise, fewer than latents, of pictures; else None."""
         A, y, squares = problem.operator, problem.y, isinstance(problem.noise, GaussianNoise)
         if problem.space == "pixel" or problem.gamma or not squares or y.is_complex():
             return None
         if len(problem.shape) != 3 or not isinstance(A, RandomOperator) or A.ensemble is None:
             return None
+        if problem.size < (m := y[0].numel()):  # what can't be fitted is to be as near as it can
+            return None
         modes, cycles = _modes(problem.shape, y)
-        b = A.gain**2 * problem.size / y[0].numel()
+        b = A.gain**2 * math.prod(problem.shape) / m
         strength = (STRENGTH / b / (1 + cycles.square()).sqrt()).sqrt()
         B = A.A(modes).flatten(1).T * strength
         inner = B.double().T @ B.double()

@@ -85,3 +85,16 @@ def test_it_is_not_for_operators_that_are_not_random():
     y = operator.A(torch.rand(1, *SHAPE, dtype=torch.float64))
     problem = a_problem(operator, y, prior=Scales(), space="latent")
     assert Deflation.of(problem) is None
+
+
+def test_it_is_not_for_more_measurements_than_latents():
+    """What no latents fit is to be as near as it can be, in plain squares."""
+
+    class Few(Scales):
+        latent_size = 50
+
+        def decode(self, z):
+            return super().decode(torch.nn.functional.pad(z, (0, N - 50)))
+
+    assert Deflation.of(measured(m=40, prior=Few())) is not None
+    assert Deflation.of(measured(m=60, prior=Few())) is None

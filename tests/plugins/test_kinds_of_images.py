@@ -322,7 +322,7 @@ def test_what_a_component_is_not_for_is_refused(name):
     ("depth", "shape", "words"),
     [
         (None, (12,), r"volumes \(C, D, H, W\).*Try: shape=\(1, 100\)"),
-        (True, (1, 4, 5, 6), "given as its slices.*no depth"),
+        (True, (1, 4, 5, 6), "of many channels.*no depth"),
     ],
 )
 def test_what_has_no_variation_is_refused(depth, shape, words):
