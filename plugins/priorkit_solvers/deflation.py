@@ -38,7 +38,7 @@ class Deflation:
 
     @classmethod
     def of(cls, problem: Problem) -> Self | None:
-        """For random measurements with Gaussian noise, fewer than latents, of pictures; else None."""
+        """For random measurements of pictures, with Gaussian noise, fewer than latents."""
         A, y, squares = problem.operator, problem.y, isinstance(problem.noise, GaussianNoise)
         if problem.space == "pixel" or problem.gamma or not squares or y.is_complex():
             return None

@@ -181,7 +181,10 @@ REFUSED = {
         {"x": BALL, "shape": (1, 4, 12, 12)},
         "Volumes must be (B, 1, 4, 12, 12) here. Got shape (1, 8, 12, 12).",
     ),
-    "of too few axes": ({"x": BALL[0, 0], "kind": "volume"}, "Volumes must be (B, C, D, H, W) here."),
+    "of too few axes": (
+        {"x": BALL[0, 0], "kind": "volume"},
+        "Volumes must be (B, C, D, H, W) here.",
+    ),
     "beyond white": ({"x": 3 * BALL, "kind": "volume"}, "Pixels must lie in [0, 1]"),
     "complex": ({"x": FIELD, "kind": "signal"}, "Signals are real numbers."),
     "another kind": (
