@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 # How a file is made, and by how many dB the command must be better than the plain answer.
 ROWS = {
     "slice.dcm": (instruments.dicom, 1.0),
-    "scan.h5": (instruments.kspace, 5.0),
+    "scan.h5": (instruments.kspace, 12.0),
     "volume.nii.gz": (instruments.nifti, 0.5),
     "sinogram.npy": (instruments.sinogram, 3.0),
     "stars.fits": (instruments.stars, 3.0),
