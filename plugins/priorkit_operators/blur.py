@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -17,8 +16,9 @@ from torch.nn import functional as F
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Copies, Level, LinearOperator, Shape
-from priorkit.io.arrays import read_array
 from priorkit.io.pictures import load
+from priorkit.io.places import exists, place
+from priorkit.io.raw import numbers_or_picture
 from priorkit_operators.checks import real_array, sides_of
 
 __all__ = ["Blur"]
@@ -37,8 +37,9 @@ class Blur(LinearOperator):
 
     Parameters
     ----------
-    kernel : "gaussian", "motion" (a straight shake of a picture), a picture or .npy file, or an
-        array, (h, w) for pictures, (d, h, w) for volumes, (n,) for signals and vectors
+    kernel : "gaussian", "motion" (a straight shake of a picture), a file, also
+        ``lens.h5::dataset=psf``, or an array, (h, w) for pictures, (d, h, w) for volumes, (n,) for
+        signals and vectors
     width : standard deviation of "gaussian" in pixels
     length, angle : of "motion": in pixels, and in degrees, anticlockwise from the right
     boundary : what is beyond the edge: "reflect" (the picture mirrored), "edge" (its last
@@ -197,13 +198,12 @@ def _kernel(asked: Any, length: float, angle: float) -> Tensor:
     if isinstance(asked, str) and asked == "motion":
         return _line(length, angle)
     if isinstance(asked, (str, os.PathLike)):
-        if not os.path.exists(asked):
+        if not exists(place(asked)[0]):
             raise BadInputError(
-                "A kernel is gaussian, motion, a picture or .npy file, or an array.",
+                "A kernel is gaussian, motion, a file or an array.",
                 got=repr(str(asked)),
             )
-        if str(asked).endswith(".npy"):
-            asked = read_array(Path(asked))
+        asked = numbers_or_picture(asked, "A kernel")
     pictured = isinstance(asked, (str, os.PathLike, Image.Image))  # whose sum means nothing
     if pictured:
         asked = load(asked).x[0].mean(0)

@@ -6,7 +6,6 @@ import copy
 import logging
 import math
 import os
-from pathlib import Path
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -17,7 +16,8 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Calibrated, IdentityOperator, Kind, Level, LinearOperator, Shape
-from priorkit.io.arrays import read_array
+from priorkit.io.places import exists, place
+from priorkit.io.raw import numbers_or_picture
 from priorkit.io.values import arranged
 from priorkit.streams import permutation
 from priorkit_operators.checks import real_array, require_picture, sides_of
@@ -105,7 +105,8 @@ class Mask(Calibrated, Masked):
         the pixels is missing, the same in all channels), "left" (that half or fraction is
         missing), "bottom" (likewise, of pictures and volumes), "outliers" (pixels of a y that was
         measured which are 0, or which no noise explains, as where cosmic rays struck), or an
-        array, or for pictures a picture file, whose bright pixels (≥ ½) are seen unless
+        array or file of one, also ``scan.h5::dataset=mask``, or for pictures a picture file, whose
+        bright pixels (≥ ½) are seen unless
         ``missing`` says otherwise
     missing : which pixels of a mask painted in a picture file are missing: "dark" ones, "white",
         "transparent", "painted" (all that isn't transparent), or those of a colour, "red" or
@@ -188,13 +189,12 @@ class Mask(Calibrated, Masked):
     def _from_picture(self) -> Tensor:
         source, sides = self._asked, sides_of(self.shape)
         if isinstance(source, (str, os.PathLike)):
-            if not os.path.exists(source):
+            if not exists(place(source)[0]):
                 raise BadInputError(
-                    "A mask is center, random, left, bottom, a picture file or an array.",
+                    "A mask is center, random, left, bottom, a file or an array.",
                     got=repr(str(source)),
                 )
-            if str(source).endswith(".npy"):
-                source = read_array(Path(source))
+            source = numbers_or_picture(source, "A mask")
         if isinstance(source, (str, os.PathLike, Image.Image)):
             require_picture("A picture as a mask", self.shape, "an array, or mask='random'")
             seen = painted(source, self.missing, sides, self.grow)

@@ -16,6 +16,7 @@ from priorkit.interfaces.units import Range
 from priorkit.io.arrays import numbers, read_array
 from priorkit.io.brightness import ends, extent
 from priorkit.io.files import distinct, numbered
+from priorkit.io.formats import format_of
 from priorkit.io.frames import frame
 from priorkit.io.listing import images_in, is_folder
 from priorkit.io.opening import name_of, numbers_in
@@ -23,7 +24,7 @@ from priorkit.io.places import Pick, place
 from priorkit.io.sources import Source
 from priorkit.io.values import require_one_size
 
-__all__ = ["Raw", "extent_of", "raw", "raw_from", "require_nothing"]
+__all__ = ["Raw", "extent_of", "numbers_or_picture", "raw", "raw_from", "require_nothing"]
 
 
 AXES = 3  # of one picture; what has more is a batch
@@ -72,6 +73,23 @@ def raw_from(
 ) -> Raw:
     """The same, and the files that it is from."""
     return _raw(source, what, Pick(dataset, slice), kind == VOLUME.name)
+
+
+def numbers_or_picture(source: Any, what: str) -> Any:
+    """What an operator's option is read from: the numbers in a .npy file, or in an instrument's
+    without leading axes of length 1; the path of a picture, and what is no path, as it is.
+
+    Raises BadInputError for a file that can't be read.
+    """
+    if not isinstance(source, (str, os.PathLike)):
+        return source
+    path, _ = place(source)
+    if path.suffix != ".npy" and format_of(path) is None:
+        return source
+    found = raw(source, what)
+    while found.ndim > AXES and len(found) == 1:
+        found = found[0]
+    return found
 
 
 def _raw(source: Any, what: str, pick: Pick, volume: bool) -> Raw:

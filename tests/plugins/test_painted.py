@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
+from priorkit_operators.blur import Blur
 from priorkit_operators.pointwise import Mask
 
 import priorkit
@@ -83,3 +84,23 @@ def test_what_no_mask_is(tmp_path):
         Mask(mask=str(path), missing="red").bind((3, 32, 32))
     with pytest.raises(BadInputError, match="are for a mask that is a picture"):
         Mask(mask=np.eye(32), missing="red").bind((3, 32, 32))
+
+
+def test_masks_and_kernels_are_read_from_files_that_hold_several(tmp_path):
+    """As y is, by what is picked there; other axes than those of a picture are left out."""
+    h5py = pytest.importorskip("h5py")
+    nibabel = pytest.importorskip("nibabel")
+    seen = np.arange(144).reshape(12, 12) % 5 != 0
+    shake = np.ones((3, 5)) / 15
+    with h5py.File(tmp_path / "scan.h5", "w") as file:
+        file["seen"], file["shake"] = seen.astype(np.float32), shake
+    image = nibabel.Nifti1Image(seen.astype(np.float32), np.eye(4))
+    nibabel.save(image, tmp_path / "seen.nii.gz")
+    for path in ("scan.h5::dataset=seen", "seen.nii.gz"):
+        mask = Mask(mask=str(tmp_path / path)).bind((1, 12, 12)).mask
+        assert np.array_equal(mask[0].numpy(), seen)
+    x = torch.rand(1, 1, 12, 12)
+    read = Blur(kernel=f"{tmp_path}/scan.h5::dataset=shake").bind((1, 12, 12))
+    assert torch.allclose(read.A(x), Blur(kernel=shake).bind((1, 12, 12)).A(x))
+    with pytest.raises(BadInputError, match="nothing"):
+        Mask(mask=f"{tmp_path}/scan.h5::dataset=nothing").bind((1, 12, 12))
