@@ -126,7 +126,7 @@ def _modulated(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     if x.requires_grad:
         rows = F.silu(rows * scale + shift)
     else:
-        rows = F.silu(rows.mul_(scale).add_(shift), inplace=True)
+        rows = F.silu(torch.addcmul(shift, rows, scale, out=rows), inplace=True)
     return rows.view(b, height, width, c).permute(0, 3, 1, 2)
 
 
