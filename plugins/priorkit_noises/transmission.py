@@ -24,7 +24,8 @@ log = logging.getLogger("priorkit")
 PHOTONS = 1e4  # of simulated counts, where nobody says
 MOST = 1e15
 DENSE = 7.0  # A x of every ray, from which y is questioned
-MANY = 1.5  # times what was sent, from which on y is questioned too
+MANY = 1.5  # times what was sent, and as many counts more, from which on y is questioned too
+FEW = 0.01  # of the counts, beyond which it isn't detectors that fail
 LEAST = -1.0  # of A x: the exponential goes on as a parabola below
 
 
@@ -101,11 +102,14 @@ class Transmission(WeightedNoise):
             )
         self._require_fitting(y)
         sent = self.photons.to(y.device)
-        if float((y / (sent + self.background)).median()) > MANY:
+        most = sent + self.background
+        beyond = (y > MANY * most + MANY).double().mean()
+        if float(beyond) > FEW:
             log.warning(
-                "transmission: half of the detectors counted more than %.3g, of %g photons. Try: "
-                "photons=…, what a detector counts without an object",
-                float(y.double().median()),
+                "transmission: %.3g%% of the counts are above what was sent, up to %.6g of %g "
+                "photons. Try: photons=…, what a detector counts without an object",
+                100 * float(beyond),
+                float(y.max()),
                 float(sent.mean()),
             )
         if float((y / sent).max()) < math.exp(-DENSE):

@@ -31,6 +31,7 @@ from priorkit_operators.sampling import (
     one_of,
     placed,
     read_mask,
+    require_measured,
     seen_in,
     spectra_of,
 )
@@ -130,8 +131,16 @@ class Fourier(Calibrated, LinearOperator):
         :mod:`.sampling` and :mod:`.coils`.
         """
         found, rule = copy.copy(self), self._given if isinstance(self._given, str) else None
+        if self.coils > 1 and self._given is None:
+            raise BadInputError(
+                "coils simulates the sensitivities of as many coils, which a scanner's aren't.",
+                got=f"coils={self.coils} and a y that was measured",
+                try_="maps='estimate', or maps=… as measured",
+            )
         if kind is COMPLEX and self.field is None and y.ndim > 1:
             found.field = tuple(y.shape[-2:])
+        if isinstance(self._sampled, Tensor):
+            require_measured(self._sampled, y, found.field or sides_of(shape))
         unsaid = self._sampled is None and not self._simulated and bool((y != 0).any())
         if self._sampled != "auto" and not unsaid and rule is None:
             return found

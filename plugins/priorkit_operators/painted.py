@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from priorkit.io.pictures import load
 from priorkit.io.values import centre_box
 
 __all__ = ["painted", "require_painted"]
+
+log = logging.getLogger("priorkit")
 
 WORDS = ("dark", "white", "transparent", "painted")
 NEAR = 0.25  # of the greatest difference of a colour's parts, within which it is that colour
@@ -53,6 +56,7 @@ def painted(source: Any, missing: str, sides: Shape, grow: int) -> Tensor:
             )
     if grow:
         hole = binary_dilation(hole, iterations=grow)
+    log.info("mask: %.3g%% of the pixels are missing.", 100 * float(np.mean(hole)))
     return torch.from_numpy(~hole).float()
 
 
@@ -72,7 +76,8 @@ def _hole(rgba: np.ndarray, missing: str) -> np.ndarray:
 
 def _colour(text: str) -> tuple[int, ...]:
     try:
-        return ImageColor.getrgb(text)[:3]
+        # CSS calls a dark one green; painters have the brightest.
+        return ImageColor.getrgb("lime" if text.lower() == "green" else text)[:3]
     except ValueError as error:
         raise BadInputError(
             f"missing is {', '.join(WORDS)} or a colour.", got=repr(text), try_="missing='#ff0000'"

@@ -106,11 +106,10 @@ class Mask(Calibrated, Masked):
         missing), "bottom" (likewise, of pictures and volumes), "outliers" (pixels of a y that was
         measured which are 0, or which no noise explains, as where cosmic rays struck), or an
         array or file of one, also ``scan.h5::dataset=mask``, or for pictures a picture file, whose
-        bright pixels (≥ ½) are seen unless
-        ``missing`` says otherwise
+        bright pixels (≥ ½) are seen unless ``missing`` says otherwise
     missing : which pixels of a mask painted in a picture file are missing: "dark" ones, "white",
-        "transparent", "painted" (all that isn't transparent), or those of a colour, "red" or
-        "#ff0000", to within a quarter of the way to any other
+        "transparent", "painted" (all that isn't transparent), or those of a colour, "red",
+        "green" (the brightest) or "#ff0000", to within a quarter of the way to any other
     grow : pixels by which what is missing reaches farther than painted, as brushes have soft edges
     cut : σ of the noise by which outliers are away from the pixels around them
     fraction : how much is missing; default 0.3 of the side for "center", else 0.5
@@ -137,7 +136,7 @@ class Mask(Calibrated, Masked):
     def calibrate(self, y: Tensor, shape: Shape, kind: Kind) -> Self:
         """With the outliers of y, where they are asked for; of pictures that are measured together
         those of any."""
-        if self._asked != "outliers":
+        if not isinstance(self._asked, str) or self._asked != "outliers":
             return self
         require_picture("mask='outliers'", shape, "an array of what is seen")
         found = copy.copy(self)

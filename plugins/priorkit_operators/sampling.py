@@ -24,6 +24,7 @@ __all__ = [
     "one_of",
     "placed",
     "read_mask",
+    "require_measured",
     "seen_in",
     "spectra_of",
 ]
@@ -171,6 +172,21 @@ def one_of(spectra: Tensor) -> Tensor:
             try_="y=y[0], of a file slice=0, and a run for each, or maps=… that hold for all",
         )
     return spectra[0]
+
+
+def require_measured(mask: Tensor, y: Tensor, sides: Shape) -> None:
+    """Raise BadInputError where y (…, *sides) is 0 in most places that a mask calls measured."""
+    if tuple(y.shape[-len(sides) :]) != tuple(sides):
+        return  # refused elsewhere, with the shape that it should have
+    asked = placed(mask, sides) > 0
+    measured = (y != 0).reshape(-1, *sides).any(0)
+    empty = float((asked & ~measured).sum() / asked.sum())
+    if empty > 0.5:
+        raise BadInputError(
+            "The mask isn't that of y, which is 0 in most places that it calls measured.",
+            got=f"{100 * empty:.3g}% of them",
+            try_="mask='auto', what isn't 0 in y; a mask is 1 where it measures, of columns or all",
+        )
 
 
 def seen_in(y: Tensor) -> Tensor:

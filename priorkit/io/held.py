@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from torch import Tensor
@@ -156,7 +157,12 @@ def _dataset(path: Path, parts: list[Part], pick: Pick, any_: bool) -> Part:
 
 @contextmanager
 def quiet(package: str) -> Iterator[None]:
-    """A block in which a library says nothing of what it mends: what it gives is checked."""
+    """A block in which a library says nothing of what it mends: what it gives is checked.
+
+    It is imported first: one that makes its logger itself, as astropy does, mustn't find another.
+    """
+    with suppress(ImportError):  # its name may be another than that of its package
+        import_module(package)
     loggers = [logging.getLogger(name) for name in (package, f"{package}.global")]
     before = [logger.level for logger in loggers]
     with warnings.catch_warnings():

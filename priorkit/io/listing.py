@@ -55,11 +55,13 @@ def images_in(folder: Path) -> tuple[list[Path], list[Path]]:
     others = [path for path in every if path.suffix.lower() in OTHERS]
     files = [path for path in every if path not in others and is_image(path)]
     if not files:
-        names = ", ".join(text(path.name) for path in others[:3])
+        arrays = [path for path in every if path.suffix == ".npy"]
+        names = ", ".join(text(path.name) for path in (*arrays, *others)[:3])
+        known = f"{' '.join(PICTURES)}, or with priorkit[formats] {' '.join(formats.SUFFIXES)}"
         raise BadInputError(
             f"No pictures in the folder {folder}.",
             got=names or None,
-            try_=f"{' '.join(PICTURES)}, or with priorkit[formats] {' '.join(formats.SUFFIXES)}",
+            try_="a list of the .npy files in place of the folder" if arrays else known,
         )
     return files, others
 

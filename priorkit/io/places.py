@@ -92,6 +92,8 @@ def exists(path: Path) -> bool:
 
 def _parsed(words: str) -> Pick:
     said: dict[str, Any] = {}
+    if words and not set(words) & set("=,"):  # scan.h5::kspace is short for dataset=kspace
+        return Pick(dataset=words)
     for word in words.split(","):
         key, _, value = (part.strip() for part in word.partition("="))
         whole = value.isdecimal() and len(value) <= MAX_DIGITS

@@ -1,22 +1,27 @@
-"""How much noise a picture shows: σ from the picture itself, where nobody says it."""
+"""How much noise there is: σ from a picture, where nobody says it, and what a misfit tells."""
 
 from __future__ import annotations
+
+import logging
 
 import numpy as np
 import pywt
 from torch import Tensor
 
 from priorkit.errors import BadInputError, MismatchError
-from priorkit.interfaces import GaussianNoise, Operator
+from priorkit.interfaces import GaussianNoise, Noise, Operator
 from priorkit.interfaces.kinds import VECTOR
 from priorkit.settings.select import Selection
 
-__all__ = ["estimate", "require_gaussian", "require_picture"]
+__all__ = ["estimate", "question_misfit", "require_gaussian", "require_picture"]
+
+log = logging.getLogger("priorkit")
 
 NORMAL = 0.6744897501960817  # the median of |η| for η ~ N(0, 1)
 TAPS = 4  # of the filter of db2
 LEAST = 64  # coefficients of a channel, whose median is then off by a seventh
 ROUNDED = 1e-6  # of the largest value: noise below it is that of float32
+UNEXPLAINED, FITTED = 10.0, 0.01  # of the misfit that noise has, from which on one is questioned
 APART = 1.5  # between images of one noise: of small ones the estimates scatter
 
 
@@ -98,3 +103,24 @@ def _whole(seen: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
         windows = np.lib.stride_tricks.sliding_window_view(padded, TAPS, axis=axis).all(-1)
         seen = windows.take(range(0, windows.shape[axis], 2), axis=axis)
     return seen
+
+
+def question_misfit(misfit: Tensor, noise: Noise) -> None:
+    """Warn where what was found is far from a measurement (B,), or as near as only its noise is."""
+    if not noise.known or not noise.energy or noise.level.estimated:
+        return
+    expected = noise.energy
+    most, least = float(misfit.max()), float(misfit.min())
+    if most > UNEXPLAINED * expected:
+        log.warning(
+            "The measurement isn't explained: its misfit is %.3g where noise alone gives %.3g. Is "
+            "the operator the one that measured it, and σ in the units of y? Or is γ too large, or "
+            "the budget too small?",
+            *(most, expected),
+        )
+    elif least < FITTED * expected:
+        log.warning(
+            "The noise was fitted too: the misfit is %.3g where noise alone gives %.3g. Try: a "
+            "larger γ, or gamma='discrepancy'",
+            *(least, expected),
+        )

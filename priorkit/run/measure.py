@@ -10,7 +10,7 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError, PluginError
 from priorkit.interfaces import Kind, LinearOperator, Operator, Range, Shape, kind_of
-from priorkit.interfaces.kinds import COMPLEX, VOLUME
+from priorkit.interfaces.kinds import COMPLEX, PICTURE, VOLUME
 from priorkit.io.arrays import require_finite
 from priorkit.io.of_kind import VOLUME_BATCH, require_signal
 from priorkit.io.values import arranged
@@ -25,6 +25,7 @@ log = logging.getLogger("priorkit")
 
 STEPS = 10  # towards A⁺y: noise is hardly fitted yet
 FAINT = 5e-3  # of [0, 1], below which a picture's values hardly differ
+BANDS = 4  # of a picture, more of which are no colours
 BRIGHT = 4.0  # times white, beyond which an even picture isn't one in [0, 1]
 
 
@@ -56,6 +57,11 @@ def shape_of(y: Tensor, operator: Operator, name: str | None) -> Shape | None:
     image = tuple(arranged(plain, kind, None).shape[1:])
     if not kind.fits(image) or 0 in image:
         return None
+    if name is None and kind is PICTURE and image[0] > BANDS and 2 * image[-1] <= min(image[:2]):
+        log.warning(
+            "y is taken for %d bands of %d×%d. Try: shape=(%d, %d, %d), where bands are last",
+            *(*image, image[2], *image[:2]),
+        )
     try:
         with blaming("operator"):
             return operator.shape_from(image)
@@ -194,7 +200,9 @@ def _question_units(y: Tensor, setup: Setup) -> None:
     take up a small part of it. ‖y‖/‖A 1‖ is how bright an even picture would be that measures as
     much; by how much x differs from an even one, the part of Aᴴ y that AᴴA 1 doesn't explain."""
     shape, operator = setup.problem.shape, setup.problem.operator
-    if not setup.kind.bounded or not isinstance(operator, LinearOperator):
+    if not (setup.kind.bounded or setup.kind is COMPLEX):
+        return
+    if not isinstance(operator, LinearOperator):
         return
     one = torch.ones(1, *shape, device=setup.device, dtype=setup.dtype)
     even = operator.A(one)

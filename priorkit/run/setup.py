@@ -285,7 +285,7 @@ def _shape(prior: Prior, selected: Selection, given: Shape | None, asked: Shape 
     if shape is None:
         raise BadInputError(
             "The shape of the picture isn't known.",
-            try_="shape=(3, 64, 64), or (1, 64, 64) in gray",
+            try_="shape=(3, 64, 64), (1, 64, 64) in gray, or kind='complex' of a scanner's spectra",
         )
     return tuple(shape)
 

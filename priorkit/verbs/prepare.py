@@ -135,7 +135,10 @@ def _shown(chosen: Selections, y: Tensor, operator: Operator, shape: Shape | Non
     operator that isn't linear."""
     selection, selected = chosen.selections["operator"], chosen.selections["noise"]
     if shape is None:
-        raise BadInputError("The shape of the picture isn't known.", try_="shape=(1, 64, 64)")
+        raise BadInputError(
+            "The shape of the picture isn't known.",
+            try_="kind='complex'" if y.is_complex() else "shape=(1, 64, 64)",
+        )
     kind = kind_of(shape, chosen.config.kind)
     with blaming(selection):
         operator = bound_operator(operator, shape, kind)

@@ -10,6 +10,7 @@ from priorkit.io.pictures import astronaut, raw_from
 from priorkit.io.places import Pick, picked
 from priorkit.results import record
 from priorkit.results.recovery import Recovery, RunError
+from priorkit.run import level
 from priorkit.run.journal import digest, opened
 from priorkit.run.measure import measurement, simulate
 from priorkit.run.memory import plan
@@ -114,6 +115,8 @@ def recover(
         except RunError as error:
             failed, recovery = error, error.recovery
         recovery.sources = sources
+        if truth is None:
+            level.question_misfit(recovery.misfit, setup.problem.noise)
         if pictures is not None and pictures.skipped:
             recovery.skipped = recovery.record["skipped"] = pictures.skipped
         if journal is not None and out is not None:

@@ -310,7 +310,7 @@ def test_a_name_with_colons_is_a_name(tmp_path):
     assert pictures.load(tmp_path / "a::slice=3.npy").x.shape == (1, 1, 6, 7)
     with pytest.raises(BadInputError, match=r"After '::' come dataset=NAME.* Got 'slce=3'. Try"):
         pictures.load(f"{sample('rtdose.dcm')}::slce=3")
-    for wrong in ("slice=-1", "slice=", "slice=1,slice=2", "slice=1.5", "frame=²", "x"):
+    for wrong in ("slice=-1", "slice=", "slice=1,slice=2", "slice=1.5", "frame=²", "x,y"):
         with pytest.raises(BadInputError, match="After '::' come"):
             pictures.load(f"{sample('rtdose.dcm')}::{wrong}")
     with pytest.raises(BadInputError, match=r"There is no file .*nowhere.nii"):

@@ -1,0 +1,122 @@
+"""What is said of measurements that something is probably wrong with."""
+
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from astropy.io import fits
+from priorkit_operators.pointwise import Mask
+
+import priorkit
+from priorkit.errors import BadInputError
+
+RNG = np.random.default_rng(0)
+LINE = np.linspace(-1, 1, 24)
+DISC = (LINE[:, None] ** 2 + LINE**2 < 0.5).astype(float)
+TV = {"prior": "none", "penalty": "tv", "gamma": 0.01, "budget": 10}
+SPECTRUM = np.fft.fftshift(np.fft.fft2(np.fft.ifftshift(DISC), norm="ortho"))
+
+
+def test_a_fits_file_is_read_where_nobody_has_imported_astropy(tmp_path):
+    path = tmp_path / "sky.fits"
+    fits.PrimaryHDU(DISC).writeto(path)
+    code = f"from priorkit.io.pictures import raw; print(raw({str(path)!r}, 'y').shape)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "[1, 1, 24, 24]" in done.stdout, done.stderr
+
+
+def test_a_mask_of_any_size_is_an_array():
+    y, seen = np.ones((80, 80)), np.ones((80, 80), bool)
+    seen[20:24, 30:50] = False
+    found = priorkit.recover(y=y, op="mask", mask=seen, sigma=0.1, **TV | {"budget": 2})
+    assert found.x.shape == (1, 1, 80, 80)
+    assert (
+        priorkit.recover(y=y, op=Mask(mask=seen), sigma=0.1, **TV | {"budget": 2})
+        .x.isfinite()
+        .all()
+    )
+
+
+def test_complex_spectra_far_from_their_units_are_warned_of(caplog):
+    said = {"op": "fourier", "kind": "complex", "sigma": 1.0, **TV}
+    priorkit.recover(y=1000 * SPECTRUM, **said)
+    assert "y suggests pictures with values of about" in caplog.text
+    caplog.clear()
+    priorkit.recover(y=SPECTRUM, **said | {"sigma": 0.001})
+    assert "y suggests" not in caplog.text
+
+
+def test_simulated_coils_are_not_those_of_a_scanner():
+    y = np.stack([SPECTRUM, 0.5 * SPECTRUM])
+    with pytest.raises(
+        BadInputError, match=r"Got coils=2 and a y that was measured\. Try: maps='est"
+    ):
+        priorkit.recover(y=y, op="fourier", coils=2, kind="complex", sigma=0.1, **TV)
+    simulated = priorkit.recover(DISC[None], op="fourier", coils=2, **TV)
+    assert simulated.y.shape[-3] == 2
+
+
+def test_a_mask_that_is_not_that_of_y_is_refused(tmp_path):
+    columns = np.arange(24) % 3 == 0
+    said = {"op": "fourier", "kind": "complex", "sigma": 0.1, **TV}
+    for y, mask in ((SPECTRUM * columns[:, None], columns), (SPECTRUM * columns, ~columns)):
+        with pytest.raises(BadInputError, match=r"mask isn.t that of y.*Got .*% of them"):
+            priorkit.recover(y=y, mask=mask, **said)
+    with h5py.File(tmp_path / "scan.h5", "w") as file:
+        file["mask"] = columns
+    found = priorkit.recover(y=SPECTRUM * columns, mask=f"{tmp_path}/scan.h5::mask", **said)
+    assert found.x.isfinite().all()
+
+
+def test_a_forgotten_kind_is_what_complex_spectra_lack():
+    with pytest.raises(BadInputError, match="kind='complex'"):
+        priorkit.recover(y=SPECTRUM, op="fourier", range="auto", maps="estimate", sigma=1.0, **TV)
+
+
+@pytest.mark.parametrize(
+    ("sigma", "gamma", "budget", "said"),
+    [
+        (1e-5, 1.0, 10, "The measurement isn't explained: its misfit is"),
+        (0.5, 1e-9, 200, "The noise was fitted too: the misfit is"),
+        (0.1, 0.05, 200, None),
+    ],
+)
+def test_a_misfit_far_from_that_of_noise_is_said(sigma, gamma, budget, said, caplog):
+    y = DISC + 0.1 * RNG.normal(size=DISC.shape)
+    settings = TV | {"gamma": gamma, "budget": budget}
+    priorkit.recover(y=y, op="identity", sigma=sigma, **settings)
+    assert ("misfit" in caplog.text) == (said is not None), caplog.text
+    assert said is None or said in caplog.text
+
+
+def test_bands_that_come_last_are_asked_for(caplog):
+    cube = RNG.random((24, 24, 8))
+    priorkit.recover(y=cube, op="identity", sigma=0.1, **TV)
+    assert "24 bands of 24×8. Try: shape=(8, 24, 24)" in caplog.text
+
+
+def test_arrays_in_a_folder_are_said(tmp_path):
+    np.save(tmp_path / "s0.npy", DISC)
+    with pytest.raises(BadInputError, match=r"Got s0.npy. Try: a list of the .npy files"):
+        priorkit.recover(y=tmp_path, op="identity", sigma=0.1, **TV)
+
+
+def test_few_photons_for_so_many_counts(caplog):
+    counts = np.full((1, 24, 24), 50)
+    counts[0, :3] = 900
+    noise = {"name": "transmission", "photons": 300}
+    priorkit.recover(y=counts, op="identity", noise=noise, range=(0, 4), **TV)
+    assert "12.5% of the counts are above what was sent, up to 900 of 300 photons" in caplog.text
+
+
+def test_green_is_what_painters_take_for_it(tmp_path):
+    from PIL import Image
+
+    picture = np.full((24, 24, 3), (40, 90, 40), np.uint8)
+    picture[4:6] = (0, 255, 0)
+    Image.fromarray(picture).save(tmp_path / "scratched.png")
+    seen = Mask(mask=str(tmp_path / "scratched.png"), missing="green").bind((3, 24, 24)).mask
+    assert torch.equal(seen[0].sum(1) == 0, torch.arange(24).eq(4) | torch.arange(24).eq(5))
