@@ -142,6 +142,8 @@ def main() -> None:
     if options.data is None:
         parser.error("--data is required, but for --products")
     files = sorted(options.data.glob("*.dcm"))[: options.slices]
+    if not files:
+        parser.error(f"{options.data} has no DICOM files, *.dcm")
     print("| angles | method | dB | SSIM | HU | seconds per slice |")
     print("|---|---|---|---|---|---|")
     for angles in options.angles:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
-from pathlib import Path
 from typing import Annotated, Any
 
 import torch
@@ -14,7 +12,7 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import WeightedNoise
-from priorkit.io.arrays import numbers, read_array
+from priorkit.io.raw import raw
 from priorkit.streams import Streams
 
 __all__ = ["Transmission"]
@@ -179,8 +177,7 @@ class Transmission(WeightedNoise):
 
 def _photons(given: Any) -> Tensor:
     """I₀ in float64, of any shape. Raises BadInputError for what it can't be."""
-    array = read_array(Path(given)) if isinstance(given, (str, os.PathLike)) else given
-    found = numbers(array, "photons")
+    found = raw(given, "photons")
     if found.is_complex() or not found.numel():
         raise BadInputError("photons is a number, or an array of them.", got=found.dtype)
     found = found.double()

@@ -17,7 +17,6 @@ from torch.nn import functional as F
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Copies, Level, LinearOperator, Shape
 from priorkit.io.pictures import load
-from priorkit.io.places import exists, place
 from priorkit.io.raw import numbers_or_picture
 from priorkit_operators.checks import real_array, sides_of
 
@@ -197,13 +196,7 @@ def _kernel(asked: Any, length: float, angle: float) -> Tensor:
     """The kernel in float64. Raises BadInputError for one that can't be used."""
     if isinstance(asked, str) and asked == "motion":
         return _line(length, angle)
-    if isinstance(asked, (str, os.PathLike)):
-        if not exists(place(asked)[0]):
-            raise BadInputError(
-                "A kernel is gaussian, motion, a file or an array.",
-                got=repr(str(asked)),
-            )
-        asked = numbers_or_picture(asked, "A kernel")
+    asked = numbers_or_picture(asked, "A kernel", "gaussian, motion")
     pictured = isinstance(asked, (str, os.PathLike, Image.Image))  # whose sum means nothing
     if pictured:
         asked = load(asked).x[0].mean(0)

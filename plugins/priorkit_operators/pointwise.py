@@ -16,7 +16,6 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Calibrated, IdentityOperator, Kind, Level, LinearOperator, Shape
-from priorkit.io.places import exists, place
 from priorkit.io.raw import numbers_or_picture
 from priorkit.io.values import arranged
 from priorkit.streams import permutation
@@ -136,7 +135,7 @@ class Mask(Calibrated, Masked):
     def calibrate(self, y: Tensor, shape: Shape, kind: Kind) -> Self:
         """With the outliers of y, where they are asked for; of pictures that are measured together
         those of any."""
-        if not isinstance(self._asked, str) or self._asked != "outliers":
+        if self._rule != "outliers":
             return self
         require_picture("mask='outliers'", shape, "an array of what is seen")
         found = copy.copy(self)
@@ -147,6 +146,11 @@ class Mask(Calibrated, Masked):
             log.info("mask: %d of %d values of y are outliers.", np.sum(hit), planes.size)
         return found
 
+    @property
+    def _rule(self) -> str:
+        """The word that was asked for, where it wasn't an array."""
+        return self._asked if isinstance(self._asked, str) else ""
+
     def prepare(self) -> None:
         self._mask = self._make()
         if not bool(self._mask.any()):
@@ -156,7 +160,7 @@ class Mask(Calibrated, Masked):
     def _make(self) -> Tensor:
         sides = sides_of(self.shape)
         seen = torch.ones(sides)
-        kind = self._asked if isinstance(self._asked, str) else ""
+        kind = self._rule
         usual = 0.3 if kind == "center" else 0.5
         fraction = usual if self.fraction is None else self.fraction
         if kind == "outliers":
@@ -187,13 +191,7 @@ class Mask(Calibrated, Masked):
 
     def _from_picture(self) -> Tensor:
         source, sides = self._asked, sides_of(self.shape)
-        if isinstance(source, (str, os.PathLike)):
-            if not exists(place(source)[0]):
-                raise BadInputError(
-                    "A mask is center, random, left, bottom, a file or an array.",
-                    got=repr(str(source)),
-                )
-            source = numbers_or_picture(source, "A mask")
+        source = numbers_or_picture(source, "A mask", "center, random, left, bottom")
         if isinstance(source, (str, os.PathLike, Image.Image)):
             require_picture("A picture as a mask", self.shape, "an array, or mask='random'")
             seen = painted(source, self.missing, sides, self.grow)

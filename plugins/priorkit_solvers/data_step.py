@@ -8,24 +8,26 @@ from torch import Tensor
 from priorkit.interfaces import LinearOperator, Problem, WeightedNoise
 from priorkit.linear import column, energy, least_squares
 
-__all__ = ["EXACT", "data_step", "noise_levels"]
+__all__ = ["data_step", "noise_floor", "noise_levels"]
 
-EXACT = 1e-4  # noise level that data without noise are treated as having, times the gain of A
 PROBE = 10  # steps of least squares, after which again as many show whether they are at a rest
 RESTING = 0.98  # of the misfit, that so many steps more leave
 BEYOND = 1.1  # times the expected misfit, from which on y isn't explained
 
 
-def noise_levels(problem: Problem, x: Tensor, least: float = EXACT) -> Tensor:
+def noise_floor(problem: Problem, least: float) -> float:
+    """The standard deviation of the noise in y, where it is known and more than ``least``."""
+    return max(problem.noise.std if problem.noise.known else 0.0, least)
+
+
+def noise_levels(problem: Problem, x: Tensor, s: float) -> Tensor:
     """The standard deviation of the noise in y that data steps assume, one per image, (B,).
 
-    That of the noise, at least ``least`` times the gain of A; and more where least squares from x
-    come to a rest at a misfit beyond that of the noise, as where A is known only roughly, by the
-    root of the ratio of the two: data are trusted as far as any image explains them.
+    That is s; and more where least squares from x come to a rest at a misfit beyond that of the
+    noise, as where A is known only roughly, by the root of the ratio of the two: data are trusted
+    as far as any image explains them.
     """
     operator, noise = problem.operator, problem.noise
-    gain = operator.gain if isinstance(operator, LinearOperator) else 1.0
-    s = max(noise.std if noise.known else 0.0, least * gain)
     if not (isinstance(operator, LinearOperator) and isinstance(noise, WeightedNoise)):
         return torch.full((len(x),), s, dtype=torch.float64, device=x.device)
     A, adjoint, y = problem.squares()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -74,7 +75,7 @@ def _modes(shape: tuple[int, ...], like: Tensor) -> tuple[Tensor, Tensor]:
 
 def _cosines(side: int, like: Tensor) -> Tensor:
     """The first rows of the orthonormal cosine transform, (rows, side)."""
-    k = torch.arange(min(2 * CYCLES, side), dtype=torch.float64)[:, None]
-    rows = torch.cos(math.pi * k * (torch.arange(side) + 0.5) / side) * math.sqrt(2 / side)
-    rows[0] /= math.sqrt(2)
-    return rows.to(like)
+    from scipy.fft import idct  # which other solves do without
+
+    first = np.eye(min(2 * CYCLES, side), side)
+    return torch.from_numpy(idct(first, norm="ortho")).to(like)

@@ -12,6 +12,7 @@ from torch import Tensor
 from priorkit.errors import BadInputError
 from priorkit.interfaces import (
     Denoiser,
+    LinearOperator,
     Problem,
     Requires,
     Solver,
@@ -19,10 +20,11 @@ from priorkit.interfaces import (
     shared,
 )
 from priorkit.linear import column
-from priorkit_solvers.data_step import data_step, noise_levels
+from priorkit_solvers.data_step import data_step, noise_floor, noise_levels
 
 __all__ = ["DiffPIR"]
 
+EXACT = 1e-4  # least noise level assumed of y, in parts of the gain of A
 CONTRAST = 0.25  # c, the standard deviation of the pixels of pictures
 
 
@@ -102,6 +104,12 @@ class DiffPIR(Solver[_Walking]):
             )
 
     def init(self, problem: Problem, u0: Tensor, budget: int) -> _Walking:
+        operator = problem.operator
+        gain = operator.gain if isinstance(operator, LinearOperator) else 1.0
+        s = noise_levels(problem, problem.image(u0), noise_floor(problem, EXACT * gain))
+        return self._begun(problem, u0, budget, s)
+
+    def _begun(self, problem: Problem, u0: Tensor, budget: int, s: Tensor) -> _Walking:
         each = max(1, budget // self.draws)
         part = torch.linspace(0, 1, each, dtype=torch.float64, device=u0.device)
         levels = self.sigma_start ** (1 - part) * self.sigma_end**part
@@ -113,16 +121,15 @@ class DiffPIR(Solver[_Walking]):
             moved=torch.zeros_like(x),
             count=count,
             levels=levels,
-            s=noise_levels(problem, x),
+            s=s,
         )
 
     def keep(self, state: _Walking) -> dict[str, Tensor] | None:
         return {"v": state.v, "moved": state.moved, "count": state.count, "s": state.s}
 
     def again(self, problem: Problem, u0: Tensor, budget: int, kept: dict[str, Tensor]) -> _Walking:
-        state = self.init(problem, u0, budget)
-        state.v, state.moved = kept["v"], kept["moved"]
-        state.count, state.s = kept["count"], kept["s"]
+        state = self._begun(problem, u0, budget, kept["s"])
+        state.v, state.moved, state.count = kept["v"], kept["moved"], kept["count"]
         return state
 
     def memory(self, problem: Problem) -> tuple[int, int]:

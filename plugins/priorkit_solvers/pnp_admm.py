@@ -21,7 +21,7 @@ from priorkit.interfaces import (
     shared,
 )
 from priorkit.linear import column, energy
-from priorkit_solvers.data_step import noise_levels
+from priorkit_solvers.data_step import noise_floor, noise_levels
 
 __all__ = ["PnPADMM", "passed"]
 
@@ -52,11 +52,11 @@ class PnPADMM(Solver[_Split]):
     beyond all measure. What x has is taken for s·a/(a² + ρₖ), a the gain of A, as if A were a
     multiple of the identity, and τₖ² is the rest of σₖ². σₖ falls from ``sigma_start`` to
     ``sigma_end`` in equal ratios over the budget, so that coarse structure comes first. With w = 0
-    this is half-quadratic
-    splitting; with ``dual``, w ← (w + x − v)·ρₖ/ρₖ₊₁ is the dual of the constraint x = v, and this
-    is ADMM. The data step is solved by conjugate gradients. An evaluation is one call of the
-    denoiser; an image has converged when x moves by less than ``tolerance`` of its norm once σₖ
-    has reached ``sigma_end``. There is no objective: the answer is the last x.
+    this is half-quadratic splitting; with ``dual``, w ← (w + x − v)·ρₖ/ρₖ₊₁ is the dual of the
+    constraint x = v, and this is ADMM. The data step is solved by conjugate gradients. An
+    evaluation is one call of the denoiser; an image has converged when x moves by less than
+    ``tolerance`` of its norm once σₖ has reached ``sigma_end``. There is no objective: the answer
+    is the last x.
 
     Parameters
     ----------
@@ -104,8 +104,8 @@ class PnPADMM(Solver[_Split]):
         operator = cast(LinearOperator, problem.operator)
         gain = max(operator.gain, 1e-12)
         scale = math.sqrt(passed(operator, gain))
-        s = noise_levels(problem, x, EXACT * scale / gain)
-        told = max(problem.noise.std if problem.noise.known else 0.0, EXACT * scale)
+        told = noise_floor(problem, EXACT * scale)
+        s = noise_levels(problem, x, told)
         end = min(max(2 * told / scale, LEAST), MOST) if self.sigma_end is None else self.sigma_end
         part = torch.linspace(0, 1, max(budget, 2), dtype=torch.float64, device=u0.device)
         levels = self.sigma_start ** (1 - part) * end**part

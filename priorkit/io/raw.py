@@ -20,7 +20,7 @@ from priorkit.io.formats import format_of
 from priorkit.io.frames import frame
 from priorkit.io.listing import images_in, is_folder
 from priorkit.io.opening import name_of, numbers_in
-from priorkit.io.places import Pick, place
+from priorkit.io.places import Pick, exists, place
 from priorkit.io.sources import Source
 from priorkit.io.values import require_one_size
 
@@ -75,15 +75,18 @@ def raw_from(
     return _raw(source, what, Pick(dataset, slice), kind == VOLUME.name)
 
 
-def numbers_or_picture(source: Any, what: str) -> Any:
+def numbers_or_picture(source: Any, what: str, names: str) -> Any:
     """What an operator's option is read from: the numbers in a .npy file, or in an instrument's
     without leading axes of length 1; the path of a picture, and what is no path, as it is.
 
-    Raises BadInputError for a file that can't be read.
+    ``names`` are the words that it may be instead. Raises BadInputError for a file that isn't
+    there, or can't be read.
     """
     if not isinstance(source, (str, os.PathLike)):
         return source
     path, _ = place(source)
+    if not exists(path):
+        raise BadInputError(f"{what} is {names}, a file or an array.", got=repr(str(source)))
     if path.suffix != ".npy" and format_of(path) is None:
         return source
     found = raw(source, what)

@@ -41,7 +41,7 @@ from priorkit.settings.given import GivenStart
 from priorkit.settings.select import Selection, blaming, resolve
 from priorkit.settings.selections import Selections, give_rest
 
-__all__ = ["Setup", "noise_for", "set_up"]
+__all__ = ["Setup", "noise_for", "set_up", "unknown_shape"]
 
 log = logging.getLogger("priorkit")
 
@@ -272,6 +272,14 @@ def _said(of: RunConfig | Level) -> dict[str, float]:
     return {name: value for name in LEVELS if (value := getattr(of, name)) is not None}
 
 
+def unknown_shape() -> BadInputError:
+    """The error for a measurement that doesn't say what it is of."""
+    return BadInputError(
+        "The shape of the picture isn't known.",
+        try_="shape=(3, 64, 64), (1, 64, 64) in gray, or kind='complex' of a scanner's spectra",
+    )
+
+
 def _shape(prior: Prior, selected: Selection, given: Shape | None, asked: Shape | None) -> Shape:
     """One shape from what prior, images and user say; they must agree."""
     for other in (given, asked):
@@ -283,10 +291,7 @@ def _shape(prior: Prior, selected: Selection, given: Shape | None, asked: Shape 
             )
     shape = prior.shape or given or asked
     if shape is None:
-        raise BadInputError(
-            "The shape of the picture isn't known.",
-            try_="shape=(3, 64, 64), (1, 64, 64) in gray, or kind='complex' of a scanner's spectra",
-        )
+        raise unknown_shape()
     return tuple(shape)
 
 

@@ -6,7 +6,6 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -27,7 +26,7 @@ from priorkit.studies.engine import Engine, Processes
 from priorkit.studies.part import PARTS, failed, require_readable, solve
 from priorkit.studies.results import Results
 from priorkit.studies.study import Cell, placed
-from priorkit.studies.sweep import Progress, on_gpu, swept
+from priorkit.studies.sweep import Progress, swept
 from priorkit.verbs.contest import label_of
 from priorkit.verbs.prepare import prepare
 
@@ -109,8 +108,6 @@ def recover_folder(
         )
         for k, (a, b) in enumerate(_cuts(len(files), size))
     ]
-    if jobs is None and engine != "dask" and on_gpu([common]):
-        processes = replace(processes, jobs=1)
     work = partial(solve, out=place, driver=os.getpid())
     return swept(cells, work, place / TABLE, processes, progress, failed)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from priorkit.studies.engine import Engine, Lost, Processes
 from priorkit.studies.results import Results, Store
 from priorkit.studies.study import Cell, Study
 
-__all__ = ["Engine", "Progress", "on_gpu", "sweep", "swept"]
+__all__ = ["Engine", "Progress", "sweep", "swept"]
 
 Progress = Callable[[list[Row], int, int], None]
 
@@ -56,8 +56,6 @@ def sweep(
     plan = Study.read(study)
     cells = plan.cells()
     processes = Processes(engine, jobs, scheduler=scheduler, wait=wait)
-    if jobs is None and engine != "dask" and on_gpu(cell.settings for cell in cells):
-        processes = replace(processes, jobs=1)
     work = partial(run, pictures=plan.pictures, driver=os.getpid())
     return swept(cells, work, Path(out), processes, progress, failed)
 
@@ -72,7 +70,11 @@ def swept(
 ) -> Results:
     """The rows that ``work`` gives of each cell, those of a file ``out`` and new ones, which are
     added to it as they end; those that ``failed`` gives with a reason of a cell that is lost.
-    Interrupted where Ctrl-C ended it."""
+    Where nobody says how many processes of this machine, a GPU has one. Interrupted where Ctrl-C
+    ended it."""
+    on_gpu = any(str(cell.settings.get("device", "cpu")) != "cpu" for cell in cells)
+    if on_gpu and processes.jobs is None and processes.engine != "dask":
+        processes = replace(processes, jobs=1)
     with Store.opened(out) as store:
         left = [cell for cell in cells if not store.done(cell)]
         if not left:
@@ -88,8 +90,3 @@ def swept(
         except KeyboardInterrupt:
             interrupted = True
         return Results(store.results.of(cells).rows, interrupted)
-
-
-def on_gpu(settings: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether a run is on another device than the CPU."""
-    return any(str(own.get("device", "cpu")) != "cpu" for own in settings)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from priorkit.errors import BadInputError, MismatchError
+from priorkit.errors import MismatchError
 from priorkit.interfaces import (
     Calibrated,
     LinearOperator,
@@ -27,7 +27,7 @@ from priorkit.registry import registry
 from priorkit.run import level
 from priorkit.run.measure import batch, question_sigma, shape_of, span, wide
 from priorkit.run.memory import plan
-from priorkit.run.setup import Setup, noise_for, set_up
+from priorkit.run.setup import Setup, noise_for, set_up, unknown_shape
 from priorkit.settings.config import RunConfig
 from priorkit.settings.select import blaming
 from priorkit.settings.selections import Selections, select_all
@@ -135,10 +135,7 @@ def _shown(chosen: Selections, y: Tensor, operator: Operator, shape: Shape | Non
     operator that isn't linear."""
     selection, selected = chosen.selections["operator"], chosen.selections["noise"]
     if shape is None:
-        raise BadInputError(
-            "The shape of the picture isn't known.",
-            try_="kind='complex'" if y.is_complex() else "shape=(1, 64, 64)",
-        )
+        raise unknown_shape()
     kind = kind_of(shape, chosen.config.kind)
     with blaming(selection):
         operator = bound_operator(operator, shape, kind)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from priorkit_noises.gaussian import Gaussian as Noise
 from priorkit_operators.matrix import Matrix
-from priorkit_solvers.data_step import data_step, noise_levels
+from priorkit_solvers.data_step import data_step
 from priorkit_solvers.diffpir import CONTRAST, DiffPIR
 from priorkit_solvers.pnp_admm import PnPADMM
 
@@ -93,14 +93,14 @@ def test_data_are_trusted_as_far_as_an_image_explains_them():
     problem = a_problem(operator, y, prior=Normal(), noise=noise)
     left = [torch.linalg.lstsq(tall, row).solution for row in y]
     rest = [float((tall @ best - row).norm()) / 40**0.5 for best, row in zip(left, y, strict=True)]
-    found = noise_levels(problem, torch.zeros_like(x))
+    found = DiffPIR().init(problem, torch.zeros_like(x), 20).s
     assert found.tolist() == pytest.approx([0.05, rest[1]], rel=0.02)
     assert rest[1] > 0.25
 
     steep = Matrix(matrix=torch.diag(torch.logspace(0, -5, 40).double())).bind((40,))
     truth = torch.rand(1, 40, generator=generator, dtype=torch.float64)
     slow = a_problem(steep, steep.A(truth), prior=Normal(), noise=Noise(sigma=1e-9).bind(40))
-    floor = noise_levels(slow, torch.zeros_like(truth))
+    floor = DiffPIR().init(slow, torch.zeros_like(truth), 20).s
     assert float(floor) == pytest.approx(1e-4 * steep.gain, rel=1e-6)
 
 

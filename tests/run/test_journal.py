@@ -179,38 +179,37 @@ def test_what_took_work_is_not_thrown_away(faces, kill, tmp_path):
             priorkit.recover(faces, **SMALL, out=out, resume=resume)
 
 
-@pytest.mark.parametrize("damage", [b"", b"\x08\0\0\0\0\0\0\0{}      ", None])
+def empty(row):
+    row.write_bytes(b"")
+
+
+def without_tensors(row):
+    row.write_bytes(b"\x08\0\0\0\0\0\0\0{}      ")
+
+
+def cut_off(row):
+    row.write_bytes(row.read_bytes()[:-5])
+
+
+def with_an_axis_too_many(row):
+    with safe_open(row, "pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        words = file.metadata()
+    wide = {key: tensor.expand(2, *tensor.shape).clone() for key, tensor in tensors.items()}
+    save_file(wide, row, words)
+
+
+@pytest.mark.parametrize("damage", [empty, without_tensors, cut_off, with_an_axis_too_many])
 def test_a_damaged_row_is_solved_again(damage, faces, kill, tmp_path, caplog):
     out = tmp_path / "out"
     whole = priorkit.recover(faces, **SMALL)
     kill(3)
     with pytest.raises(Killed):
         priorkit.recover(faces, **SMALL, out=out)
-    row = unfinished(out) / "000001.safetensors"
-    row.write_bytes(row.read_bytes()[:-5] if damage is None else damage)
+    damage(unfinished(out) / "000001.safetensors")
     kill(-1)
     same(priorkit.recover(faces, **SMALL, out=out, resume=True), whole)
     assert kill.kept == 3
-    assert "damaged and is solved again" in caplog.text
-
-
-def test_a_row_with_an_axis_too_many_is_solved_again(faces, kill, tmp_path, caplog):
-    out = tmp_path / "out"
-    whole = priorkit.recover(faces, **SMALL)
-    kill(3)
-    with pytest.raises(Killed):
-        priorkit.recover(faces, **SMALL, out=out)
-    row = unfinished(out) / "000001.safetensors"
-    with safe_open(row, "pt") as file:
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        words = file.metadata()
-    save_file(
-        {key: tensor.expand(2, *tensor.shape).clone() for key, tensor in tensors.items()},
-        row,
-        words,
-    )
-    kill(-1)
-    same(priorkit.recover(faces, **SMALL, out=out, resume=True), whole)
     assert "damaged and is solved again" in caplog.text
 
 

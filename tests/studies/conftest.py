@@ -1,5 +1,6 @@
 """A real cluster for whatever runs on one."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -39,3 +40,20 @@ def cluster(tmp_path):
             process.kill()
         for process in started:
             process.wait()
+
+
+@pytest.fixture
+def dying(cluster):
+    """``dying(n)``: the settings of an engine, on a cluster that loses a worker once ``n`` pieces
+    are done; by the end of the test it must have."""
+    address, workers = cluster
+
+    def at(count):
+        def progress(rows, done, total):
+            if done == count:
+                workers[0].send_signal(signal.SIGKILL)
+
+        return {"engine": "dask", "scheduler": address, "progress": progress}
+
+    yield at
+    assert workers[0].wait(60) == -signal.SIGKILL

@@ -1,7 +1,6 @@
 """A folder in parts: by processes, on a cluster, cut short, and with what can't be read."""
 
 import json
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -178,18 +177,8 @@ def test_a_part_that_fails_is_tried_again(folder, whole, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_cluster_that_loses_a_worker(folder, whole, cluster, tmp_path):
-    address, workers = cluster
-
-    def progress(rows, done, total):
-        if done == 1:
-            workers[0].send_signal(signal.SIGKILL)
-
-    found = priorkit.recover_folder(
-        folder, out=tmp_path / "out", engine="dask", scheduler=address, batch=2,
-        progress=progress, **SETTINGS,
-    )  # fmt: skip
-    assert workers[0].wait(60) == -signal.SIGKILL
+def test_a_cluster_that_loses_a_worker(folder, whole, dying, tmp_path):
+    found = priorkit.recover_folder(folder, out=tmp_path / "out", batch=2, **dying(1), **SETTINGS)
     assert not found.failed
     same(tmp_path / "out", whole)
 

@@ -149,17 +149,8 @@ def test_a_cluster_gives_the_serial_result(study, serial, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_cluster_that_loses_a_worker(study, serial, cluster, tmp_path):
-    address, workers = cluster
-
-    def progress(rows, done, total):
-        if done == 8:
-            workers[0].send_signal(signal.SIGKILL)
-
-    found = priorkit.sweep(
-        study, out=tmp_path / "x.parquet", engine="dask", scheduler=address, progress=progress
-    )
-    assert workers[0].wait(60) == -signal.SIGKILL
+def test_a_cluster_that_loses_a_worker(study, serial, dying, tmp_path):
+    found = priorkit.sweep(study, out=tmp_path / "x.parquet", **dying(8))
     same(found, serial)
     same(Results.read(tmp_path / "x.parquet"), serial)
 
