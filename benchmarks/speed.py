@@ -9,7 +9,8 @@ batch, 30 calls of 20 evaluations, from z = 0. Both get the same weights, A and 
 the time to the mean PSNR at which the published procedure ends.
 
 Rows: 500, 2500 (compressed sensing of six faces), kernel (one value and gradient), large
-(K = 48, width 512, random weights), others (of DCGAN and RealNVP), memory, curve (1 to 192
+(K = 48, width 512, random weights), others (of DCGAN and RealNVP), alone (one image beside
+its share of six), memory, curve (1 to 192
 images), ood (28 pictures), big (products with a matrix of 77 GB), save (a large picture), photo
 (a noisy one of 1024×1024).
 """
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import itertools
 import json
 import statistics
 import subprocess
@@ -194,9 +196,38 @@ def others(_: argparse.Namespace) -> None:
                   f"pullback {both:.2f} ms, {both / forward:.1f}×", flush=True)  # fmt: skip
 
 
+def alone(options: argparse.Namespace) -> None:
+    """What an evaluation of one image takes, beside its share of a batch of six, m = 500."""
+    faces = sorted((options.data / "celeba" / "test12").iterdir())[:6]
+    for prior in (PRIOR, DIFFUSION):
+        for precision in PRECISIONS:
+            settings = {"prior": prior, "op": "gaussian", "m": 500, "precision": precision}
+            took: dict[int, list[float]] = {1: [], 6: []}
+            for _ in range(3):
+                for count, times in took.items():
+                    times += _steps(faces[:count], **settings, budget=12)
+            one, share = (1000 * statistics.median(took[count]) / count for count in (1, 6))
+            print(f"  {prior}, {precision}: {one:.1f} ms alone, {share:.1f} ms of six, "
+                  f"{one / share:.2f} times its share", flush=True)  # fmt: skip
+
+
+def _steps(faces: list[Path], **settings: Any) -> list[float]:
+    """Seconds of an evaluation, at each step."""
+    points: list[tuple[float, int]] = []
+
+    def note(now: Any, _: int) -> None:
+        points.append((time.perf_counter(), int(now.evaluations.max())))
+
+    priorkit.recover(faces, progress=note, **settings)
+    pairs = itertools.pairwise(points)
+    return [(t - s) / (j - i) for (s, i), (t, j) in pairs if j > i]
+
+
 def memory(_: argparse.Namespace) -> None:
-    """Peak memory of one value and gradient per image, above that of the process before."""
-    for which in ("published", "float32", "mixed", "reversible"):
+    """Peak memory of one value and gradient per image, above that of the process before; of the
+    denoisers, that of both calls of a step."""
+    named = (f"{DIFFUSION} {precision}" for precision in PRECISIONS)
+    for which in ("published", "float32", "mixed", "reversible", *named):
         command = [sys.executable, __file__, "peak", which]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         print(f"  {which}: {json.loads(done.stdout):.1f} MiB per image", flush=True)
@@ -205,11 +236,17 @@ def memory(_: argparse.Namespace) -> None:
 def peak(which: str) -> None:
     """Print the peak of one kind, in a process of its own."""
     batch = 24
+    if which.startswith(DIFFUSION):
+        denoiser = resolve("prior", DIFFUSION).build(0)
+        denoiser = denoiser.mixed("pixel") if which.endswith("mixed") else denoiser
     network, prior = unfolded(), GlowPrior(weights=WEIGHTS, reversible=which == "reversible")
     z, r = torch.zeros(batch, network.config.n), torch.ones(batch, *network.config.shape)
 
     def run(count: int) -> None:
-        if which == "published":
+        if which.startswith(DIFFUSION):
+            with torch.no_grad():
+                denoiser.denoise(torch.zeros(2 * count, 3, 64, 64), 0.1)
+        elif which == "published":
             network_gradient(network, z[:count], r[:count], frozen=False)
         else:
             called = prior.mixed("latent") if which == "mixed" else prior
@@ -311,7 +348,7 @@ def photo(options: argparse.Namespace) -> None:
 def main() -> None:
     """Print the rows that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    more = {f.__name__: f for f in (others, memory, curve, ood, big, save, photo)}
+    more = {f.__name__: f for f in (others, alone, memory, curve, ood, big, save, photo)}
     parser.add_argument("rows", nargs="*", default=["500", "2500", "kernel", "large", *more])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--images", type=int, default=6)

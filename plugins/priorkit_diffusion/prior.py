@@ -125,7 +125,8 @@ class DiffusionPrior(Denoiser, Decoder, Encoder, Density, Sampler):
     def defaults(self, operator: Operator, noise: Noise) -> Choices:
         """See :mod:`priorkit_diffusion.choices`."""
         choices = choose(operator, noise)
-        return replace(choices, prior=self._for_holes() if has_hole(operator) else None)
+        own = self._for_holes() if has_hole(operator) else None
+        return replace(choices, prior=own, rough=True)
 
     def _for_holes(self) -> DiffusionPrior:
         """A copy with the first network alone and, for weights with a shape (faces), with

@@ -35,9 +35,10 @@ def findings() -> dict[str, str]:
     import torch
 
     from priorkit import cuda
+    from priorkit.run.precision import fast_bfloat16
 
     cores = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads, {platform.machine()}"
-    bfloat16 = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)()
+    bfloat16 = fast_bfloat16(torch.device("cpu"))
     devices = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
     told = [f"{d.name} (sm_{d.major}{d.minor}, CUDA {torch.version.cuda})" for d in devices]
     found = {
@@ -45,7 +46,7 @@ def findings() -> dict[str, str]:
         "Python": platform.python_version(),
         "torch": torch.__version__,
         "torchvision": _torchvision(torch.__version__),
-        "processor": f"{cores}, bfloat16 products: {'yes' if bfloat16 else 'no'}",
+        "processor": f"{cores}, fast bfloat16 products: {'yes' if bfloat16 else 'no'}",
         "cuda.core": cuda.lacking() or version("cuda-core"),
         "device": ", ".join(told) or "no CUDA device",
     }

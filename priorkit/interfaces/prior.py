@@ -31,6 +31,8 @@ class Choices:
     """What a prior suggests for a problem; None leaves it to the core.
 
     ``prior`` is the prior itself, set up otherwise for this problem.
+    ``rough`` says that answers in pixel space are as good in mixed precision, which is then the
+    default where the machine is faster so.
     ``refused`` says why nothing that it could suggest is worth a run, and what would do better;
     the run is then refused, unless the user says penalty, gamma or solver himself.
     """
@@ -43,6 +45,7 @@ class Choices:
     budget: int | None = None
     restarts: int | None = None
     prior: Prior | None = None
+    rough: bool = False
     refused: str | None = None
 
 

@@ -35,6 +35,7 @@ from priorkit.interfaces import (
 from priorkit.interfaces.adapt import Parts, bound_operator, bound_prior
 from priorkit.interfaces.kinds import COMPLEX
 from priorkit.run import fit
+from priorkit.run import precision as precisions
 from priorkit.run.room import require_room
 from priorkit.settings.config import COMPONENTS, RunConfig
 from priorkit.settings.given import GivenStart
@@ -68,6 +69,7 @@ class Setup:
     averaging: int
     device: torch.device
     dtype: torch.dtype
+    precision: precisions.Precision
 
     @property
     def tries(self) -> int:
@@ -95,6 +97,7 @@ class Setup:
             "budget": self.budget,
             "restarts": self.restarts,
             "shape": list(self.problem.shape),
+            "precision": self.precision,
         }
         if self.kind is not kind_of(self.problem.shape):
             values["kind"] = self.kind.name
@@ -170,8 +173,9 @@ def set_up(
     gamma = 0.0 if unsaid else _gamma(config, own, asked.name, penalty, follows, bare)
     with blaming(selections["penalty"]):
         problem = replace(bare, penalty=penalty.bind(prior, shape), gamma=gamma)
-    if config.precision == "mixed":
-        problem = replace(problem, prior=_mixed(prior, selections["prior"], space))
+    precision = precisions.chosen(config.precision, own, space, device)
+    if precision == "mixed":
+        problem = replace(problem, prior=precisions.mixed(prior, selections["prior"], space))
     with blaming(selections["solver"]):
         solver.check(problem)
     with blaming(selections["start"]):
@@ -201,6 +205,7 @@ def set_up(
         averaging=config.averaging,
         device=device,
         dtype=dtype,
+        precision=precision,
     )
 
 
@@ -293,19 +298,6 @@ def _shape(prior: Prior, selected: Selection, given: Shape | None, asked: Shape 
     if shape is None:
         raise unknown_shape()
     return tuple(shape)
-
-
-def _mixed(prior: Prior, selected: Selection, space: Space) -> Prior:
-    """The prior in mixed precision. Raises MismatchError where that would change nothing."""
-    rough = prior.mixed(space)
-    if rough is None:
-        raise MismatchError(
-            "precision='mixed' is for a prior that decodes in mixed precision, in latent space, "
-            "or denoises so.",
-            got=f"{selected} in {space} space",
-            try_="precision='float32'",
-        )
-    return rough
 
 
 def _gamma(

@@ -67,7 +67,7 @@ class RunConfig(BaseModel):
     seed: int = Field(default=0, ge=0, lt=2**63)
     first: int = Field(default=0, ge=0, lt=2**63)
     device: str = "cpu"
-    precision: Literal["float32", "float64", "mixed"] = "float32"
+    precision: Literal["float32", "float64", "mixed"] | None = None
     dataset: str | None = None
     slice: int | None = Field(default=None, ge=0)
 

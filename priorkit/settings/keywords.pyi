@@ -25,7 +25,7 @@ class Shared(TypedDict, total=False):
     seed: int
     first: int
     device: str
-    precision: Literal["float32", "float64", "mixed"]
+    precision: Literal["float32", "float64", "mixed"] | None
     dataset: str | None
     slice: int | None
     noise: Component
