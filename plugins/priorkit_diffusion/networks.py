@@ -21,6 +21,8 @@ from priorkit_diffusion.tiles import Tiles
 
 __all__ = ["Networks"]
 
+TOGETHER = 1 << 16  # pixels of one call; more are no faster, and their hidden pictures take memory
+
 
 class Finer(BaseModel):
     """A card's entry for another network, for little noise. Below the first σ it is used alone;
@@ -105,7 +107,12 @@ class Networks:
         return (clean[..., : x.shape[-2], : x.shape[-1]] + 1) / 2
 
     def _tiled(self, v: Tensor, level: Tensor, networks: list[DenoisingNetwork]) -> Tensor:
-        """Whole pictures denoised, large ones tile by tile."""
+        """Whole pictures denoised, many of them some at a time, large ones tile by tile."""
+        # One picture alone would be rounded differently.
+        parts = min(math.ceil(v[:, 0].numel() / TOGETHER), len(v) // 2)
+        if parts > 1 and not v.requires_grad:
+            pairs = zip(v.tensor_split(parts), level.tensor_split(parts), strict=True)
+            return torch.cat([self._tiled(*pair, networks) for pair in pairs])
         if self.tiles is None:
             return self._by_level(v, level, networks)
         return self.tiles.apply(lambda part: self._by_level(part, level, networks), v)

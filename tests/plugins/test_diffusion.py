@@ -8,7 +8,7 @@ from pathlib import Path
 import priorkit_diffusion
 import pytest
 import torch
-from priorkit_diffusion import determinant
+from priorkit_diffusion import determinant, networks
 from priorkit_diffusion.determinant import log_determinant
 from priorkit_diffusion.fixed import zero
 from priorkit_diffusion.flow import Flow, Step, recomputed
@@ -295,6 +295,25 @@ def test_the_most_probable_picture():
     told = {"prior": small(), "op": "identity", "sigma": 0.1, "space": "pixel", "solver": "lbfgs"}
     found = priorkit.recover(x, **told, penalty="nll", gamma=0.02, budget=5, seed=0)
     assert float(found.x.sub(x).norm()) < 0.8 * float(found.y.sub(x).norm())
+
+
+def test_many_pictures_are_denoised_some_at_a_time(monkeypatch):
+    """None of them alone, and to the same bits."""
+    prior, counts = small(), []
+    x = torch.rand(7, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    whole = prior.denoise(x, 0.1)
+    monkeypatch.setattr(networks, "TOGETHER", 2 * 64)
+    called = networks.Networks._by_level
+    monkeypatch.setattr(
+        networks.Networks,
+        "_by_level",
+        lambda self, v, *told: counts.append(len(v)) or called(self, v, *told),
+    )
+    assert torch.equal(prior.denoise(x, 0.1), whole)
+    assert counts == [3, 2, 2]
+    with torch.enable_grad():
+        prior.denoise(x.requires_grad_(), 0.1)
+    assert counts[3:] == [7]  # with a gradient, which counts on it, in one call
 
 
 class Denoising(Denoiser):
