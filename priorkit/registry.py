@@ -50,9 +50,11 @@ class Registry:
         self._words: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}  # names, aliases
         self._fallback: dict[str, Entry] = {}
         self._any_size: dict[str, Entry] = {}
+        self._points = list(points)
+        self._labels: dict[int, tuple[str, str]] = {}  # by the id of the points' distribution
         self._manager = pluggy.PluginManager("priorkit")
         self._manager.add_hookspecs(hookspecs)
-        for point in points:
+        for point in self._points:
             self._load(point)
 
     def entries(self, kind: str) -> list[Entry]:
@@ -100,7 +102,10 @@ class Registry:
             yield status, app
 
     def _load(self, point: EntryPoint) -> None:
-        name, version = label(point.dist)
+        own = id(point.dist)
+        if own not in self._labels:
+            self._labels[own] = label(point.dist)
+        name, version = self._labels[own]
         status = PluginStatus(point.name, name, version)
         self.plugins.append(status)
         if self._manager.has_plugin(point.name):
