@@ -10,19 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from priorkit.linear import in_pieces
+
 __all__ = ["psnr", "reconstruction_error", "ssim"]
 
-SQUARE = 7  # pixels a side, of scikit-image's default window
-TILE = 256  # pixels a side, of what fits into the cache with its window's rim
-PIECE = 1 << 17  # numbers that do
+BELL, SQUARE = 1.5, 7  # σ of one window, and pixels a side of the other, scikit-image's default
+ROWS, COLUMNS = 32, 512  # of a part of a picture, whose moments fit into the cache
 
 
 def reconstruction_error(x: Tensor, truth: Tensor) -> Tensor:
     """(1/n)‖x − x̂‖² per image: (B, C, H, W) twice → (B,) float64."""
-    a, b = x.flatten(1), truth.flatten(1)
-    pieces = zip(a.split(PIECE, 1), b.split(PIECE, 1), strict=True)
-    total = sum((p.double() - q.double()).square_().sum(1) for p, q in pieces)
-    return torch.as_tensor(total) / a.shape[1]
+    total = in_pieces(lambda a, b: (a.double() - b.double()).square_().sum(1), x, truth)
+    return total / x[0].numel()
 
 
 def psnr(x: Tensor, truth: Tensor) -> Tensor:
@@ -46,7 +45,8 @@ def ssim(x: Tensor, truth: Tensor, *, square: bool = False) -> Tensor:
     visibility to structural similarity", IEEE TIP 2004, eq. 13. Images smaller than the
     window (11×11, or 7×7) give NaN.
     """
-    rim = SQUARE // 2 if square else 5
+    taps = [1 / SQUARE] * SQUARE if square else _bell()
+    rim = len(taps) // 2
     height, width = x.shape[2:]
     if min(height, width) <= 2 * rim:
         return torch.full((len(x),), float("nan"), dtype=torch.float64)
@@ -54,11 +54,12 @@ def ssim(x: Tensor, truth: Tensor, *, square: bool = False) -> Tensor:
         (a.detach().cpu().numpy(), b.detach().cpu().numpy())
         for a, b in zip(x.flatten(0, 1), truth.flatten(0, 1), strict=True)
     ]
-    tops, lefts = (range(0, side - 2 * rim, TILE) for side in (height, width))
-    side = TILE + 2 * rim
-    boxes = [np.s_[top : top + side, left : left + side] for top, left in product(tops, lefts)]
+    tops, lefts = range(0, height - 2 * rim, ROWS), range(0, width - 2 * rim, COLUMNS)
+    high, wide = ROWS + 2 * rim, COLUMNS + 2 * rim
+    boxes = [np.s_[top : top + high, left : left + wide] for top, left in product(tops, lefts)]
     pairs = [(a[box], b[box]) for a, b in planes for box in boxes]
-    score = partial(_similarity, rim=rim, square=square)
+    sample = SQUARE**2 / (SQUARE**2 - 1) if square else 1.0
+    score = partial(_similarity, taps=taps, sample=sample)
     threads = min(torch.get_num_threads(), len(boxes))
     if threads > 1:
         with ThreadPoolExecutor(threads) as pool:
@@ -70,20 +71,48 @@ def ssim(x: Tensor, truth: Tensor, *, square: bool = False) -> Tensor:
     return whole.sum(1) / pixels
 
 
-def _similarity(pair: tuple[np.ndarray, np.ndarray], *, rim: int, square: bool) -> float:
-    """SSIM of two planes (H, W), added up over the pixels whose window lies inside."""
-    from scipy.ndimage import gaussian_filter, uniform_filter  # which recipes do without
+def _similarity(pair: tuple[np.ndarray, np.ndarray], *, taps: list[float], sample: float) -> float:
+    """SSIM of two planes (H, W), added up over the pixels whose window lies inside.
 
-    a, b = (plane.astype(np.float64) for plane in pair)
-    even, bell = partial(uniform_filter, size=SQUARE), partial(gaussian_filter, sigma=1.5)
-    blur = even if square else partial(bell, truncate=3.5)
-    ma, mb = blur(a), blur(b)
-    squares, mixed = ma * ma + mb * mb, ma * mb
-    # Of the variances the formula has the sum alone, which takes a window less.
-    variances, covariance = blur(a * a + b * b) - squares, blur(a * b) - mixed
-    if square:
-        of_sample = SQUARE**2 / (SQUARE**2 - 1)
-        variances, covariance = of_sample * variances, of_sample * covariance
+    With d = a − b, the formula is (1 − μ_d²/(μ_a² + μ_b² + C₁))·(1 − σ_d²/(σ_a² + σ_b² + C₂)).
+    Rounding changes there only what a score lacks of 1, so that float32 does for pictures in it.
+    ``sample`` times a variance is what it is taken for.
+    """
+    a, b = pair
+    d, centre = a - b, a.mean()
+    a, b = a - centre, b - centre  # near 0, the square of a mean and the mean of squares are small
+    moments = np.stack([a, d, a * a + b * b, d * d])
+    ma, md, both, apart = _windowed(_windowed(moments, taps, 1), taps, 2)
+    mb = ma - md
+    both -= ma * ma + mb * mb
+    md *= md
+    apart -= md
     c1, c2 = 0.01**2, 0.03**2
-    score = ((2 * mixed + c1) * (2 * covariance + c2)) / ((squares + c1) * (variances + c2))
-    return float(score[rim:-rim, rim:-rim].sum())
+    contrast = 1 - sample * apart / (sample * both + c2)
+    score = (1 - md / ((ma + centre) ** 2 + (mb + centre) ** 2 + c1)) * contrast
+    return float(score.sum(dtype=np.float64))
+
+
+def _windowed(planes: np.ndarray, taps: list[float], axis: int) -> np.ndarray:
+    """Sums of planes (P, H, W) along an axis, weighted by a symmetric window, where it lies
+    inside."""
+    last = len(taps) - 1
+    count = planes.shape[axis] - last
+    shifted = [
+        planes[:, k : k + count] if axis == 1 else planes[..., k : k + count]
+        for k in range(last + 1)
+    ]
+    total = taps[last // 2] * shifted[last // 2]
+    pair = np.empty_like(total)
+    for k in range(last // 2):
+        np.add(shifted[k], shifted[last - k], out=pair)
+        pair *= taps[k]
+        total += pair
+    return total
+
+
+def _bell() -> list[float]:
+    """A Gaussian window along one axis, cut off at 3.5 σ; it adds up to 1."""
+    reach = int(3.5 * BELL + 0.5)
+    bell = np.exp(-0.5 * (np.arange(-reach, reach + 1) / BELL) ** 2)
+    return [float(tap) for tap in bell / bell.sum()]

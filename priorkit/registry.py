@@ -16,7 +16,7 @@ from typing import Any
 import pluggy
 
 from priorkit import hookspecs
-from priorkit.discovery import PluginStatus, describe, installed, isolated, label
+from priorkit.discovery import Labels, PluginStatus, describe, installed, isolated
 from priorkit.entry import Entry, Register
 from priorkit.errors import UnknownNameError, did_you_mean
 
@@ -42,14 +42,21 @@ class Registry:
     ----------
     points : the entry points to load, in the order in which they may claim names
     broken : distributions whose entry points can't be read
+    labels : those of their distributions that are read already
     """
 
-    def __init__(self, points: Iterable[EntryPoint], broken: Iterable[PluginStatus] = ()) -> None:
+    def __init__(
+        self,
+        points: Iterable[EntryPoint],
+        broken: Iterable[PluginStatus] = (),
+        labels: Labels | None = None,
+    ) -> None:
         self.plugins: list[PluginStatus] = list(broken)
         self._loaded: list[PluginStatus] = []
         self._words: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}  # names, aliases
         self._fallback: dict[str, Entry] = {}
         self._any_size: dict[str, Entry] = {}
+        self._labels = Labels() if labels is None else labels
         self._manager = pluggy.PluginManager("priorkit")
         self._manager.add_hookspecs(hookspecs)
         for point in points:
@@ -100,7 +107,7 @@ class Registry:
             yield status, app
 
     def _load(self, point: EntryPoint) -> None:
-        name, version = label(point.dist)
+        name, version = self._labels.of(point.dist)
         status = PluginStatus(point.name, name, version)
         self.plugins.append(status)
         if self._manager.has_plugin(point.name):
@@ -165,7 +172,8 @@ def registry() -> Registry:
     chosen = None if selection is None else {n.strip() for n in selection.split(",")}
 
     points, broken = installed()
-    ours = {point for point in points if label(point.dist)[0] == "priorkit"}
+    labels = Labels()
+    ours = {point for point in points if labels.of(point.dist)[0] == "priorkit"}
     points.sort(key=lambda p: (p not in ours, p.name, p.value))
     wanted = [p for p in points if chosen is None or p in ours or p.name in chosen]
-    return Registry(wanted, broken)
+    return Registry(wanted, broken, labels)

@@ -49,6 +49,24 @@ def status(found, name):
     return next(p for p in found.plugins if p.name == name)
 
 
+def test_a_distribution_is_read_once_for_all_its_plugins(monkeypatch, tmp_path):
+    """Its metadata takes a millisecond to parse."""
+    info = tmp_path / "many-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: many\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[priorkit]\none = nowhere\ntwo = nowhere\n")
+    (single,) = distributions(path=[str(tmp_path)])
+    read, whole = [], type(single).read_text
+    monkeypatch.setattr(type(single), "read_text", lambda d, n: read.append(n) or whole(d, n))
+    counts = []
+    for points in (list(single.entry_points)[:1], list(single.entry_points)):
+        read.clear()
+        found = Registry(points)
+        counts.append(read.count("METADATA"))
+        assert {(p.distribution, p.version) for p in found.plugins} == {("many", "1.0")}
+    assert counts == [1, 1]
+
+
 # --- names and targets ---------------------------------------------------------
 
 
@@ -500,3 +518,14 @@ def test_fifty_plugins_of_which_five_are_broken(tmp_path, monkeypatch):
         "prior 'crowd-00' is already registered by plugin 'crowd_00'",
     ):
         assert explained in said
+
+
+def test_a_list_needs_no_bar():
+    """Nor torch: what is imported is most of the time of a command that only reads names."""
+    code = (
+        "import sys\nfrom priorkit.cli.application import _code\n"
+        "sys.argv = ['priorkit', 'list']\nassert _code() == 0\n"
+        "print(sorted({'rich.progress', 'torch', 'numpy', 'scipy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["coordinates"]
+__all__ = ["coordinates", "matrix"]
 
 
 def coordinates(patches: Tensor, side: int) -> Tensor:
@@ -14,11 +14,11 @@ def coordinates(patches: Tensor, side: int) -> Tensor:
     Cosines across the patch, times the colours grey, red − blue and red + blue − 2·green. It is
     orthonormal, so that a density has the same value in it.
     """
-    return patches @ _basis(side).to(patches)
+    return patches @ matrix(side).to(patches)
 
 
-def _basis(side: int) -> Tensor:
-    """(3·side², 3·side²) in float64, a column per coordinate."""
+def matrix(side: int) -> Tensor:
+    """That basis, (3·side², 3·side²) in float64, a column per coordinate."""
     colours = torch.tensor([[1, 1, 1], [1, 0, -1], [1, -2, 1]], dtype=torch.float64)
     place = torch.arange(side, dtype=torch.float64)
     cosines = torch.cos(torch.pi / side * (place + 0.5) * place[:, None])

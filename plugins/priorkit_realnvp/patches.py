@@ -26,7 +26,8 @@ from priorkit.interfaces import (
     Spec,
 )
 from priorkit.io.weights import restore
-from priorkit_realnvp.basis import coordinates
+from priorkit_realnvp.basis import coordinates, matrix
+from priorkit_realnvp.folded import FoldedFlow
 from priorkit_realnvp.network import RealNVP, RealNVPConfig
 
 __all__ = ["PatchFlow"]
@@ -73,6 +74,8 @@ class PatchFlow(Density):
         self.provenance = {card.name: card.sha256}
         exact = copy.deepcopy(network).double().eval().requires_grad_(False)
         self._copies = Copies(lambda device, dtype: copy.deepcopy(exact).to(device, dtype))
+        folded = FoldedFlow.of(exact)
+        self._folded = Copies(folded.to)
 
     def bind(self, shape: Shape) -> PatchFlow:
         if len(shape) != 3 or shape[0] != 3 or min(shape[1:]) < self.side:
@@ -84,13 +87,31 @@ class PatchFlow(Density):
 
     def log_prob(self, x: Tensor) -> Tensor:
         network, number = self._copies.like(x), x[0].numel()
-        columns = F.unfold(self._padded(x), self.side, stride=self.stride)
+        columns = self._patches(x)
         d, count = columns.shape[1:]
         points = coordinates(columns.transpose(1, 2), self.side)
         # Image by image, so that rounding doesn't depend on the batch.
         parts = [part for own in points for part in own.split(CHUNK)]
         found = torch.cat([network.log_prob(part) for part in parts])
         return found.view(len(x), count).mean(1) * (number / d)
+
+    def log_prob_grad(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        folded, basis, number = self._folded.like(x), matrix(self.side).to(x), x[0].numel()
+        with torch.enable_grad():
+            x = x.detach().requires_grad_(True)
+            columns = self._patches(x)
+        values, slopes = [], torch.empty_like(columns)
+        for own, slope in zip(columns.detach(), slopes, strict=True):
+            value, gradient = folded.log_prob_grad(basis.T @ own)
+            values.append(value.mean())
+            torch.mm(basis, gradient, out=slope)
+        (gradient,) = torch.autograd.grad(columns, x, slopes)
+        d, count = columns.shape[1:]
+        return torch.stack(values) * (number / d), gradient * (number / (d * count))
+
+    def _patches(self, x: Tensor) -> Tensor:
+        """Every patch of pictures as a column, (B, d, patches)."""
+        return F.unfold(self._padded(x), self.side, stride=self.stride)
 
     def _padded(self, x: Tensor) -> Tensor:
         """Mirrored at the right and below, so that patches reach every pixel."""

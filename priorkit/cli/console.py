@@ -14,9 +14,6 @@ import typer
 from rich.cells import cell_len
 from rich.console import Console, JustifyMethod
 from rich.markup import escape as _escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
-from rich.progress import TimeElapsedColumn as Elapsed
-from rich.progress import TimeRemainingColumn as Remaining
 from rich.table import Table
 
 __all__ = ["Bar", "JsonFlag", "TrainingBar", "err", "escape", "out", "show_json", "show_table"]
@@ -85,6 +82,9 @@ class Bar(logging.Handler):
     """
 
     def __init__(self, *, quiet: bool) -> None:
+        # Bars take a tenth of the time of a command that shows none.
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
         super().__init__(logging.INFO)
         self.quiet = quiet
         self.printed = redirect_stdout(sys.stderr)  # stdout is for the result alone
@@ -92,7 +92,7 @@ class Bar(logging.Handler):
             SpinnerColumn(),
             BarColumn(),
             TextColumn("{task.fields[note]}"),
-            Elapsed(),
+            TimeElapsedColumn(),
             console=err,
             disable=quiet or not err.is_terminal,
             transient=True,
@@ -130,6 +130,9 @@ class TrainingBar:
     """A bar over training steps; callable as a trainer's ``progress``."""
 
     def __init__(self) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.progress import TimeRemainingColumn as Remaining
+
         columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
         self.bar = Progress(*columns, Remaining(), console=err)
         self.task = self.bar.add_task("", total=None)

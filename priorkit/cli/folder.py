@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from priorkit.cli.console import err, escape, out, show_json, show_table
-from priorkit.cli.sweep import Filling
 
 if TYPE_CHECKING:
     from priorkit.studies.results import Results
@@ -22,6 +21,7 @@ def recover_folder(
     image: str | None, *, place: Path, resume: bool, as_json: bool, **settings: Any
 ) -> None:
     """Run :func:`priorkit.recover_folder`, and show how it goes and ends."""
+    from priorkit.cli.filling import Filling
     from priorkit.studies.folder import TABLE
     from priorkit.studies.folder import recover_folder as run
     from priorkit.studies.part import PARTS

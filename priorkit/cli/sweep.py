@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Group
-from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
-from rich.progress import TimeRemainingColumn as Remaining
-from rich.table import Table
 
 from priorkit.cli.console import JsonFlag, err, escape, out, show_json, show_table
 from priorkit.errors import BadInputError
@@ -20,9 +14,7 @@ from priorkit.errors import BadInputError
 if TYPE_CHECKING:
     from priorkit.studies.results import Results
 
-__all__ = ["Filling", "sweep"]
-
-LINES = 30.0  # seconds between lines where there is no terminal to draw on
+__all__ = ["sweep"]
 
 
 def sweep(
@@ -47,6 +39,7 @@ def sweep(
     Every run is kept as it ends: the same command continues an interrupted study, and runs
     what was added to it since.
     """
+    from priorkit.cli.filling import Filling
     from priorkit.studies.results import Results
     from priorkit.studies.study import Study
     from priorkit.studies.sweep import sweep as run
@@ -88,43 +81,3 @@ def _show(
     out.print("Mean and 95% interval over pictures, or over the runs of a single one.")
     written = report.save(found, view, place) if draw else [place]
     out.print(f"Wrote {', '.join(escape(path) for path in written)}", soft_wrap=True)
-
-
-class Filling(Live):
-    """A table that fills while a study runs; callable as the ``progress`` of ``sweep``."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        super().__init__(console=err, refresh_per_second=4, transient=True)
-        self.quiet, self.drawn = quiet, err.is_terminal and not quiet
-        columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), Remaining())
-        self.bar = Progress(*columns, console=err)
-        self.task = self.bar.add_task("", total=None)
-        self.runs: dict[str, list[list[dict[str, Any]]]] = {}
-        self.said = time.monotonic()
-
-    def start(self, refresh: bool = False) -> None:
-        if self.drawn:
-            super().start(refresh)
-
-    def __call__(self, rows: list[dict[str, Any]], done: int, total: int) -> None:
-        self.runs.setdefault(rows[0]["label"], []).append(rows)
-        if self.drawn:
-            self.bar.update(self.task, completed=done, total=total)
-            self.update(Group(self._table(), self.bar))
-        elif not self.quiet and time.monotonic() - self.said > LINES:
-            self.said = time.monotonic()
-            err.print(f"{done} of {total} runs")
-
-    def _table(self) -> Table:
-        table = Table("", "runs", "failed", "mean PSNR (dB)", "seconds per run", box=None)
-        for label, runs in self.runs.items():
-            psnrs = [row["psnr"] for rows in runs for row in rows if row.get("psnr") is not None]
-            seconds = [sum(row.get("seconds", 0.0) for row in rows) for rows in runs]
-            table.add_row(
-                escape(label),
-                str(len(runs)),
-                str(sum(rows[0]["status"] == "failed" for rows in runs)),
-                f"{sum(psnrs) / len(psnrs):.2f}" if psnrs else "—",
-                f"{sum(seconds) / len(seconds):.2f}",
-            )
-        return table

@@ -9,9 +9,10 @@ import os
 import re
 import tempfile
 import textwrap
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from priorkit.errors import BadInputError
 
@@ -25,7 +26,10 @@ __all__ = [
     "require_writable",
     "unwritable",
     "write_atomic",
+    "write_hashed",
 ]
+
+PIECE = 1 << 20  # bytes that stay in the cache from when they are hashed until they are written
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -33,12 +37,31 @@ def write_atomic(path: Path, data: bytes) -> None:
 
     Raises BadInputError where the place can't be written.
     """
+    with _written(path) as file:
+        file.write(data)
+
+
+def write_hashed(path: Path, parts: Iterable[bytes | memoryview]) -> str:
+    """The same of a file in parts, none of which is copied; the sha256 of the whole."""
+    found = hashlib.sha256()
+    with _written(path) as file:
+        for part in parts:
+            for start in range(0, len(part), PIECE):
+                piece = part[start : start + PIECE]
+                found.update(piece)
+                file.write(piece)
+    return found.hexdigest()
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[BinaryIO]:
+    """A file beside its place to write to, which is moved there at the end of the block."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, partial = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".partial")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(data)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(partial, 0o644)
@@ -68,7 +91,8 @@ def require_writable(folder: Path) -> None:
 
 def file_sha256(path: Path) -> str:
     """sha256 of what is in a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def json_sha256(value: Any) -> str:

@@ -14,7 +14,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -80,8 +80,11 @@ def require_place(folder: Path, inputs: Iterable[str | os.PathLike[str]] = ()) -
 
 
 @contextmanager
-def replacing(folder: Path) -> Iterator[Path]:
+def replacing(folder: Path, known: Mapping[str, str] | None = None) -> Iterator[Path]:
     """A folder to write into that takes the place of ``folder`` when the block ends.
+
+    What is ``known`` when the block ends, the sha256 of files by their names there, goes into the
+    manifest as it is; other files are read for it.
 
     Until then, and where the block raises, ``folder`` is as it was. (Where the file system can't
     exchange two folders, for an instant the old one is ``….before`` and the new one nowhere.)
@@ -100,7 +103,7 @@ def replacing(folder: Path) -> Iterator[Path]:
     with locked(stage):
         try:
             yield stage
-            list_files(stage)
+            list_files(stage, known or {})
             _swap(stage, place)
         except (OSError, BadInputError) as error:
             cause = error if isinstance(error, OSError) else error.__cause__

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,12 +15,14 @@ __all__ = ["MANIFEST", "list_files", "listed_in", "verify"]
 MANIFEST = "manifest.json"
 
 
-def list_files(folder: Path) -> None:
-    """Write the manifest: every file in the folder and its sha256."""
+def list_files(folder: Path, known: Mapping[str, str]) -> None:
+    """Write the manifest: every file in the folder and its sha256, read where it isn't ``known``
+    by the file's name there."""
     files = {
-        path.relative_to(folder).as_posix(): file_sha256(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        name: known.get(name) or file_sha256(folder / name)
+        for name in sorted(
+            path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+        )
     }
     text = json.dumps({"made_by": "priorkit", "files": files}, indent=1)
     write_atomic(folder / MANIFEST, text.encode())

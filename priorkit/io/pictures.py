@@ -39,6 +39,7 @@ from priorkit.io.places import Pick, place
 from priorkit.io.raw import extent_of, raw, raw_from, require_nothing
 from priorkit.io.sources import Source
 from priorkit.io.values import dimensions, framed, require_one_size
+from priorkit.linear import CACHE
 
 __all__ = [
     "Pictures",
@@ -54,7 +55,6 @@ __all__ = [
 
 log = logging.getLogger("priorkit")
 
-BAND = 1 << 16  # pixels that fit into the cache
 Shaped = tuple[int, ...] | None
 
 
@@ -170,7 +170,7 @@ def to_pil(x: Tensor) -> Image.Image:
     """A picture (1, H, W) or (3, H, W) in [0, 1] → PIL, rounded to 8 bits."""
     count, height, width = x.shape
     values = torch.empty(height, width, count, dtype=torch.uint8)
-    rows = max(1, BAND // width)
+    rows = max(1, CACHE // width)
     for part, into in zip(x.detach().split(rows, 1), values.split(rows), strict=True):
         part = part.float().cpu().clamp(0, 1).mul_(255).round_()
         into.copy_(part.permute(1, 2, 0))

@@ -43,11 +43,14 @@ def number(value: Any) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def write_arrays(arrays: Mapping[str, Tensor | None], folder: Path) -> None:
-    """Write y, x̂, z, the truth … as .npy files beside the record, those that there are."""
-    for name, tensor in arrays.items():
-        if tensor is not None:
-            write_array(folder / f"{name}.npy", tensor.detach().cpu().numpy())
+def write_arrays(arrays: Mapping[str, Tensor | None], folder: Path) -> dict[str, str]:
+    """Write y, x̂, z, the truth … as .npy files beside the record, those that there are. The sha256
+    of each file, by its name."""
+    kept = {f"{name}.npy": tensor for name, tensor in arrays.items() if tensor is not None}
+    return {
+        name: write_array(folder / name, tensor.detach().cpu().numpy())
+        for name, tensor in kept.items()
+    }
 
 
 def repeatable(config: dict[str, Any], place: Path, written: Set[str]) -> dict[str, Any]:

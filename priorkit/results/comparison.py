@@ -109,9 +109,9 @@ class Comparison:
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write grid.png, curve.svg, report.html, results.json and each recovery's folder."""
-        place = Path(folder)
-        with replacing(place) as stage:
-            gallery.write_recoveries(self.rows, stage, place.resolve())
+        place, digests = Path(folder), dict[str, str]()
+        with replacing(place, digests) as stage:
+            digests |= gallery.write_recoveries(self.rows, stage, place.resolve())
             notes = [*self.reasons(), *self.skipped.values()]
             gallery.write_page(self.rows, self.truth, self.cells(), notes, stage)
             rows = json.dumps(self.table(), indent=2, allow_nan=False)

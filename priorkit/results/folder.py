@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,8 +18,27 @@ from priorkit.settings.config import to_toml
 __all__ = ["write"]
 
 
-def write(recovery: Recovered, folder: Path, place: Path) -> None:
-    """Write a run into the new ``folder``; its config has the paths of ``place``, its final one."""
+def write(recovery: Recovered, folder: Path, place: Path) -> dict[str, str]:
+    """Write a run into the new ``folder``; its config has the paths of ``place``, its final one.
+    The sha256 of large files, by their names there."""
+    arrays = {name: getattr(recovery, name) for name in ("y", "x", "z", "truth", "start")}
+    if recovery.draws is not None:
+        arrays |= {"spread": recovery.draws.spread, "samples": recovery.draws.samples}
+    with ThreadPoolExecutor(1) as beside:  # to hash, to write and to draw take about as long
+        hashed = beside.submit(saved.write_arrays, arrays, folder)
+        _write_pictures(recovery, folder)
+        digests = hashed.result()
+    written = {name for name, tensor in arrays.items() if tensor is not None}
+    config = saved.repeatable(recovery.record["config"], place, written)
+    write_atomic(folder / "config.toml", to_toml(config).encode("utf-8", "replace"))
+    traces = [asdict(trace) for trace in recovery.trace]
+    write_atomic(folder / "trace.json", json.dumps(traces).encode())
+    write_atomic(folder / "record.json", json.dumps(recovery.record, indent=2).encode())
+    return digests
+
+
+def _write_pictures(recovery: Recovered, folder: Path) -> None:
+    """The recoveries as pictures and as files of instruments, the grid and the page."""
     for name, x in zip(file_names(recovery.names), recovery.x, strict=True):
         shown = inside(recovery, x)
         write_atomic(folder / "images" / f"{name}.png", png(tile(shown, recovery.kind)))
@@ -29,16 +49,6 @@ def write(recovery: Recovered, folder: Path, place: Path) -> None:
     write_atomic(folder / "grid.png", png(grid(rows)))
     page.write(recovery, folder / "report.html", rows=rows, beside=True)
     _write_like_sources(recovery, folder / "images")
-    arrays = {name: getattr(recovery, name) for name in ("y", "x", "z", "truth", "start")}
-    if recovery.draws is not None:
-        arrays |= {"spread": recovery.draws.spread, "samples": recovery.draws.samples}
-    saved.write_arrays(arrays, folder)
-    written = {name for name, tensor in arrays.items() if tensor is not None}
-    config = saved.repeatable(recovery.record["config"], place, written)
-    write_atomic(folder / "config.toml", to_toml(config).encode("utf-8", "replace"))
-    traces = [asdict(trace) for trace in recovery.trace]
-    write_atomic(folder / "trace.json", json.dumps(traces).encode())
-    write_atomic(folder / "record.json", json.dumps(recovery.record, indent=2).encode())
 
 
 def _write_like_sources(recovery: Recovered, folder: Path) -> None:

@@ -60,11 +60,15 @@ def curve(rows: Sequence[Contender]) -> str:
     return plot(drawn, across=across, up="PSNR, dB", marks=len(ms) > 1)
 
 
-def write_recoveries(rows: Sequence[Contender], folder: Path, place: Path) -> None:
-    """Write each recovery into its part of the new ``folder``, which will be at ``place``."""
-    for row, name in zip(rows, places(rows), strict=True):
+def write_recoveries(rows: Sequence[Contender], folder: Path, place: Path) -> dict[str, str]:
+    """Write each recovery into its part of the new ``folder``, which will be at ``place``. The
+    sha256 of large files, by their names there."""
+    digests: dict[str, str] = {}
+    for row, part in zip(rows, places(rows), strict=True):
         if row.recovery is not None:
-            write(row.recovery, folder / name, place / name)
+            own = write(row.recovery, folder / part, place / part)
+            digests |= {f"{part}/{name}": digest for name, digest in own.items()}
+    return digests
 
 
 def write_page(

@@ -39,9 +39,9 @@ class Recovery(Recovered):
         An earlier run in the folder is replaced in one step; files that others added to it stay.
         Raises BadInputError where the folder can't be written, or holds files and isn't priorkit's.
         """
-        place = Path(folder)
-        with replacing(place) as stage:
-            write(self, stage, place.resolve())
+        place, digests = Path(folder), dict[str, str]()
+        with replacing(place, digests) as stage:
+            digests |= write(self, stage, place.resolve())
         return place
 
     def grid(self) -> Any:

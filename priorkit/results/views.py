@@ -54,7 +54,7 @@ def columns(recovery: Recovered, i: int) -> list[Shown]:
         caption = f"{float(expected[i]):.1f} dB expected"
     shown.append(_shown("recovery", caption, kind.picture(inside(recovery, recovery.x[i]))))
     if recovery.truth is not None and kind.has_pixels:
-        error = kind.flat(recovery.x[i] - recovery.truth[i]).abs()
+        error = kind.flat(recovery.x[i] - recovery.truth[i]).abs_()
         shown.append(_sizes("error", f"{GAIN:g} · |error|", error, scale))
     if recovery.draws is not None and kind.has_pixels:
         spread = kind.flat(recovery.draws.spread[i])

@@ -103,6 +103,12 @@ class Processes:
         with closing(pool.results(function, items)) as found:
             yield found
 
+    def require_scheduler(self) -> None:
+        """Raise BadInputError where there is the address of a scheduler that can't be reached."""
+        if self.scheduler is not None:
+            with self._client():
+                pass
+
     @contextmanager
     def _client(self) -> Iterator[Client]:
         with needed("distributed", "The engine 'dask' needs", "studies"):

@@ -66,15 +66,16 @@ def recover_folder(
         workers must see it, and x or y, under the same path
     engine, jobs, scheduler, wait, progress : as those of :func:`priorkit.sweep`, "processes" being
         those of this machine
-    batch : pictures in a part, default: as many as 64 MiB hold, from 2 to 48
+    batch : pictures in a part, default: as many as 64 MiB hold, from 2 to 48; with ``resume`` as
+        many as there were
     resume : go on: parts that are there aren't solved again, nor in others the pictures that were
         finished; those that failed are tried again
     config, **settings : as those of :func:`priorkit.recover`; values, names and paths, no objects
 
     Raises a :class:`~priorkit.errors.PriorkitError`, before any compute, as these do; for settings
     that follow from all pictures at once: ``range``, ``sigma`` and ``gamma`` by a rule; and with
-    ``resume`` for other settings, pictures or weights. A picture that can't be read, or a part that
-    failed, is a row with the reason. Ctrl-C gives what is done.
+    ``resume`` for other settings, pictures, weights or sizes of parts. A picture that can't be
+    read, or a part that failed, is a row with the reason. Ctrl-C gives what is done.
     """
     processes = Processes(engine, jobs, threads=1, scheduler=scheduler, wait=wait)
     if batch is not None and batch < 1:
@@ -98,7 +99,8 @@ def recover_folder(
         "files": [[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files],
     }
     place = Path(out).resolve()
-    size = _agreed(place, planned, batch or _batch(setup), folder, resume=resume)
+    processes.require_scheduler()
+    size = _agreed(place, planned, batch, _batch(setup), folder, resume=resume)
     label = label_of(common.get("prior", "default prior"))
     cells = [
         Cell(
@@ -136,29 +138,30 @@ def _files(folder: Path, config: RunConfig) -> list[Path]:
 
 def _prepared(files: list[Path], what: str, config: RunConfig, extra: dict[str, Any]) -> Setup:
     """What a run of the first picture that can be read is set up with: what is wrong with the
-    settings is said here."""
-    first = picked(_first(files, what, config), Pick(config.dataset, config.slice))
-    if what == "y":
-        given = raw_from(first, "The measurement y", kind=config.kind).numbers
-        setup, _ = prepare(None, given, config, extra)
-    else:
-        setup, _ = prepare(first, None, config, extra)
-    if isinstance(setup.start, GivenStart):
-        setup.start.require(1, setup.problem.shape)
-    return setup
-
-
-def _first(files: list[Path], what: str, config: RunConfig) -> str:
-    """The first file that can be read. Raises what the first one does where none can."""
-    errors = []
+    settings is said here. Raises what the first one does where none can be read."""
+    unread = []
     for file in map(str, files):
         try:
-            require_readable(file, what, config)
-        except PriorkitError as error:
-            errors.append(error)
-        else:
-            return file
-    raise errors[0]
+            setup = _set_up(file, what, config, extra)
+        except PriorkitError:  # of the file or of the settings: the file is read again to tell
+            try:
+                require_readable(file, what, config)
+            except PriorkitError as error:
+                unread.append(error)
+                continue
+            raise
+        if isinstance(setup.start, GivenStart):
+            setup.start.require(1, setup.problem.shape)
+        return setup
+    raise unread[0]
+
+
+def _set_up(file: str, what: str, config: RunConfig, extra: dict[str, Any]) -> Setup:
+    one = picked(file, Pick(config.dataset, config.slice))
+    if what == "y":
+        given = raw_from(one, "The measurement y", kind=config.kind).numbers
+        return prepare(None, given, config, extra)[0]
+    return prepare(one, None, config, extra)[0]
 
 
 def _plain(settings: dict[str, Any]) -> dict[str, Any]:
@@ -191,11 +194,13 @@ def _cuts(count: int, size: int) -> list[tuple[int, int]]:
     return list(pairwise(ends))
 
 
-def _agreed(out: Path, planned: dict[str, Any], size: int, folder: Path, *, resume: bool) -> int:
+def _agreed(
+    out: Path, planned: dict[str, Any], said: int | None, usual: int, folder: Path, *, resume: bool
+) -> int:
     """The size of the parts, noted in ``out`` beside the plan, or as it was noted there.
 
     Raises BadInputError for a folder that can't be written or holds anything else, for one that
-    has parts unless they go on, and for parts of another plan.
+    has parts unless they go on, and for parts of another plan, or of another size than was said.
     """
     if folder.is_relative_to(out):
         raise BadInputError(f"{out} holds the input of this run.", try_="another --out folder")
@@ -221,6 +226,7 @@ def _agreed(out: Path, planned: dict[str, Any], size: int, folder: Path, *, resu
             (out / PARTS).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise unwritable(out, error) from error
+        size = said or usual
         write_atomic(out / PLAN, json.dumps(planned | {"batch": size}).encode())
         return size
     for name, value in json.loads(json.dumps(planned)).items():
@@ -229,4 +235,10 @@ def _agreed(out: Path, planned: dict[str, Any], size: int, folder: Path, *, resu
                 f"The run in {out} had other {name}.",
                 try_="what it began with, or another --out folder",
             )
+    if said not in (None, size_before):
+        raise BadInputError(
+            f"The run in {out} has parts of {size_before} pictures.",
+            got=f"batch={said}",
+            try_="no batch, or another --out folder",
+        )
     return size_before

@@ -45,12 +45,12 @@ def solve(cell: Cell, *, out: Path, driver: int) -> list[Row]:
     """
     if os.getpid() != driver:
         logging.getLogger("priorkit").setLevel(logging.ERROR)
-    place = place_of(cell, out)
+    place, told = place_of(cell, out), None
     try:
         if unfinished(place).exists() or not (place / "record.json").exists():
             with _one_thread():
-                _run(cell, place)
-        return _rows(cell, place)
+                told = _run(cell, place)
+        return _rows(cell, place, told)
     except Exception as error:  # of any kind: the other parts go on
         return failed(cell, reason_of(error))
 
@@ -69,16 +69,19 @@ def require_readable(file: str, what: str, config: RunConfig) -> None:
         load_framed(file, config.shape, config)
 
 
-def _run(cell: Cell, place: Path) -> None:
-    """Solve a part, and save it. Files that can't be read are left out, unless none can."""
+def _run(cell: Cell, place: Path) -> dict[str, str]:
+    """Solve a part, and save it. Files that can't be read are left out, unless none can: these,
+    each with the reason."""
     files = _files(cell)
     try:
         _recover(cell, files, place)
+        return {}
     except BadInputError:
         told = _unreadable(cell)
         if not 0 < len(told) < len(files):
             raise
         _recover(cell, [file for file in files if file not in told], place)
+        return told
 
 
 def _recover(cell: Cell, files: list[str], place: Path) -> None:
@@ -96,11 +99,13 @@ def _recover(cell: Cell, files: list[str], place: Path) -> None:
         raise KeyboardInterrupt
 
 
-def _rows(cell: Cell, place: Path) -> list[Row]:
-    """What the record of a saved part says of each of its pictures."""
+def _rows(cell: Cell, place: Path, told: dict[str, str] | None) -> list[Row]:
+    """What the record of a saved part says of each of its pictures. ``told`` has the files that
+    can't be read with the reason; None where that isn't known."""
     record = json.loads((place / "record.json").read_text(encoding="utf-8"))
     images, files = record["images"], _files(cell)
-    told = _unreadable(cell) if len(images) != len(files) else {}
+    if told is None:
+        told = _unreadable(cell) if len(images) != len(files) else {}
     read = [file for file in files if file not in told]
     if len(images) != len(read):
         raise BadInputError(

@@ -1,7 +1,10 @@
 """Names are data, and file names are made from them."""
 
+import hashlib
+import io
 import json
 import os
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import priorkit
+from priorkit.io.arrays import write_array
 from priorkit.io.files import file_names, write_atomic
 
 
@@ -52,3 +56,33 @@ def test_a_file_that_is_written_as_ctrl_c_comes(monkeypatch, tmp_path, moved):
     with pytest.raises(KeyboardInterrupt):
         write_atomic(tmp_path / "a", b"whole")
     assert [path.name for path in tmp_path.iterdir()] == (["a"] if moved else [])
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(24, dtype=np.float32).reshape(2, 3, 4),
+        np.arange(24.0).reshape(2, 3, 4).transpose(2, 0, 1),
+        np.zeros((0, 3), np.complex64),
+        np.array(True),
+    ],
+    ids=["floats", "transposed", "empty", "one"],
+)
+def test_an_array_is_written_as_numpy_does(tmp_path, array):
+    """And what it gives is the sha256 of that."""
+    buffer = io.BytesIO()
+    np.save(buffer, np.array(array, order="C"))
+    digest = write_array(tmp_path / "a.npy", array)
+    assert (tmp_path / "a.npy").read_bytes() == buffer.getvalue()
+    assert digest == hashlib.sha256(buffer.getvalue()).hexdigest()
+
+
+def test_an_array_is_written_without_a_copy(tmp_path):
+    array = np.zeros((16, 1 << 18), np.float32)  # 16 MiB
+    tracemalloc.start()
+    try:
+        write_array(tmp_path / "a.npy", array)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < array.nbytes / 4

@@ -1,5 +1,6 @@
 """Saved runs that somebody edited, and names that no file can have: refused, and said why."""
 
+import hashlib
 import json
 import shutil
 
@@ -8,6 +9,7 @@ import pytest
 
 import priorkit
 from priorkit.errors import BadInputError, PriorkitError
+from priorkit.io import manifest
 from priorkit.io.folders import replacing, require_place
 from priorkit.settings.config import from_file
 
@@ -134,3 +136,24 @@ def test_names_that_are_nearly_too_long(tmp_path):
         with replacing(tmp_path / name) as stage:
             (stage / "a.txt").write_text("here")
         assert (tmp_path / name / "a.txt").read_text() == "here"
+
+
+@pytest.mark.parametrize("several", [False, True], ids=["recover", "compare"])
+def test_arrays_are_hashed_as_they_are_written(monkeypatch, tmp_path, several):
+    """The manifest has the sha256 of every file, and no array is read again for it."""
+    read, whole = [], manifest.file_sha256
+    monkeypatch.setattr(
+        manifest, "file_sha256", lambda path: read.append(path.suffix) or whole(path)
+    )
+    x, settings = np.full((1, 3, 16, 16), 0.5), {"op": "fourier", "budget": 2}
+    if several:
+        priorkit.compare(x, priors=["none", "dct"], **settings).save(tmp_path / "out")
+    else:
+        priorkit.recover(x, prior="none", **settings).save(tmp_path / "out")
+    assert ".png" in read
+    assert ".npy" not in read
+    listed = manifest.listed_in(tmp_path / "out")
+    arrays = [name for name in listed if name.endswith("x.npy")]
+    assert len(arrays) == 1 + several
+    for name, digest in listed.items():
+        assert digest == hashlib.sha256((tmp_path / "out" / name).read_bytes()).hexdigest()

@@ -8,9 +8,11 @@ import scipy.fft
 import torch
 from PIL import Image
 from priorkit_pixels.deep_decoder import DeepDecoder
+from priorkit_realnvp import folded
 from priorkit_realnvp.basis import coordinates
 from priorkit_realnvp.data import Patches
 from priorkit_realnvp.patches import PatchFlow
+from torch.utils.flop_counter import FlopCounterMode
 
 import priorkit
 from priorkit.errors import PriorkitError
@@ -20,6 +22,12 @@ from priorkit.training.run import run_trainer
 
 def photograph(height=64, width=64):
     return priorkit.recover(prior="none", op="identity", budget=1).truth[..., :height, :width]
+
+
+def by_autograd(prior, x):
+    x = x.clone().requires_grad_(True)
+    value = prior.log_prob(x)
+    return value.detach(), torch.autograd.grad(value.sum(), x)
 
 
 def test_coordinates_are_another_basis():
@@ -48,6 +56,40 @@ def test_every_pixel_counts(size):
     prior, x = PatchFlow(), photograph(*size).double()
     gradient = prior.bind(tuple(x.shape[1:])).log_prob_grad(x)[1]
     assert bool((gradient.abs().amax(1) > 0).all())
+
+
+@pytest.mark.parametrize("stride", [3, 5])
+def test_the_folded_gradient_is_that_of_the_network(stride):
+    """Written out, of a network of fewer numbers, and in parts that don't divide the patches."""
+    prior = PatchFlow(stride=stride)
+    x = torch.cat([photograph(31, 34), photograph()[..., 33:, 30:]]).double()
+    value, gradient = prior.log_prob_grad(x)
+    expected, (slope,) = by_autograd(prior, x)
+    torch.testing.assert_close(value, expected, rtol=1e-10, atol=0)
+    torch.testing.assert_close(gradient, slope, rtol=1e-8, atol=1e-8 * float(slope.abs().max()))
+    rough = prior.log_prob_grad(x.float())
+    torch.testing.assert_close(rough[0].double(), value, rtol=1e-4, atol=0)
+    apart = (rough[1].double() - gradient).norm() / gradient.norm()
+    assert float(apart) < 1e-3
+
+
+def test_many_patches_are_the_same_in_parts(monkeypatch):
+    prior, x = PatchFlow(), photograph(40, 40).double()
+    whole = prior.log_prob_grad(x)
+    monkeypatch.setattr(folded, "TOGETHER", 50)
+    for one, other in zip(prior.log_prob_grad(x), whole, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-9 * float(other.abs().max()))
+
+
+def test_the_gradient_takes_less_arithmetic_than_that_of_the_network():
+    """Half of the columns of the first matrices and of the rows of the last would be multiplied
+    with zeros."""
+    prior, x, counted = PatchFlow(), photograph(30, 30), []
+    for call in (prior.log_prob_grad, lambda x: by_autograd(prior, x)):
+        with FlopCounterMode(display=False) as counter:
+            call(x)
+        counted.append(counter.get_total_flops())
+    assert 0 < counted[0] < 0.75 * counted[1]
 
 
 def test_the_value_grows_with_the_picture():

@@ -1,6 +1,8 @@
 """What people look at: scored once, drawn on one kind of axes, the size of the problem said."""
 
+import io
 import json
+import zlib
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from PIL import Image
 import priorkit
 from priorkit import metrics
 from priorkit.draw.svg import plot, standalone
-from priorkit.draw.tiles import fit, tile
+from priorkit.draw.tiles import fit, png, tile
 from priorkit.interfaces.kinds import PICTURE
 from priorkit.io.pictures import astronaut, load
 from priorkit.results.views import columns, ended
@@ -132,3 +134,22 @@ def test_what_is_shown_of_a_large_picture_is_small(side):
     levels = np.asarray(shown["truth"].picture) / 255
     expected = x[0, 0].reshape(20, 2, -1, 2).mean((1, 3)) if side > 1024 else x[0, 0]
     np.testing.assert_allclose(levels, expected.numpy(), atol=0.51 / 255)
+
+
+@pytest.mark.parametrize("shape", [(9, 7), (9, 7, 3), (1, 1), (40, 1, 3)])
+def test_a_png_file_has_every_pixel(shape):
+    """And each row is its difference from the one above: trying other filters takes longer."""
+    values = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    made = png(Image.fromarray(values))
+    with Image.open(io.BytesIO(made)) as found:
+        assert found.format == "PNG"
+        assert np.array_equal(np.asarray(found), values)
+    start = made.index(b"IDAT") + 4
+    rows = np.frombuffer(zlib.decompressobj().decompress(made[start:]), np.uint8)
+    assert set(rows.reshape(shape[0], -1)[:, 0]) == {2}
+
+
+def test_a_picture_with_a_palette_is_a_png_in_colour():
+    drawn = Image.new("RGB", (4, 3), "#1b6ca8").convert("P")
+    with Image.open(io.BytesIO(png(drawn))) as found:
+        assert found.getpixel((0, 0)) == drawn.convert("RGB").getpixel((0, 0))

@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 import priorkit
-from priorkit.errors import BadInputError
+from priorkit.errors import BadInputError, PriorkitError
+from priorkit.io.pictures import load
+from priorkit.studies import part
 from priorkit.studies.results import Results
 
 COUNT, PART = 8, 3
@@ -242,6 +244,48 @@ def test_what_is_refused(more, message, folder, tmp_path):
     with pytest.raises(priorkit.PriorkitError, match=message):
         priorkit.recover_folder(folder, **{"out": tmp_path / "out", **SETTINGS, **more})
     assert not (tmp_path / "out").exists()
+
+
+def test_the_size_of_the_parts_stays(folder, tmp_path):
+    """Of a run that goes on: another one is refused, the same and none are taken."""
+    settings = {"out": tmp_path / "out", "jobs": 1, **SETTINGS}
+    priorkit.recover_folder(folder, batch=PART, **settings)
+    with pytest.raises(BadInputError, match=r"has parts of 3 pictures\. Got batch=2\. Try: no"):
+        priorkit.recover_folder(folder, batch=2, resume=True, **settings)
+    for batch in (PART, None):
+        assert not priorkit.recover_folder(folder, batch=batch, resume=True, **settings).failed
+
+
+def test_a_cluster_that_is_not_there_leaves_nothing(folder, tmp_path):
+    """The same call with the right address isn't one that goes on."""
+    where = {"engine": "dask", "scheduler": "nowhere:1", "wait": 0.1}
+    with pytest.raises(BadInputError, match=r"scheduler can't be reached\. Got nowhere:1"):
+        priorkit.recover_folder(folder, out=tmp_path / "out", **where, **SETTINGS)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_first_picture_is_read_once_before_the_parts(folder, tmp_path, monkeypatch):
+    """Though it says what all are set up with; one that can't be read is passed over."""
+    read, whole = [], Image.open
+    monkeypatch.setattr(Image, "open", lambda *a, **k: read.append(a[0]) or whole(*a, **k))
+    load(folder / "0.png", (3, 8, 8))
+    once = len(read)
+    monkeypatch.setattr("priorkit.studies.folder.swept", lambda *_: Results([]))
+    priorkit.recover_folder(folder, out=tmp_path / "a", **SETTINGS)
+    assert len(read) == 2 * once
+    (folder / "0.png").write_bytes(b"no picture")
+    priorkit.recover_folder(folder, out=tmp_path / "b", **SETTINGS)
+    with pytest.raises(PriorkitError, match="Unknown prior 'nothing'"):
+        priorkit.recover_folder(folder, out=tmp_path / "c", **SETTINGS | {"prior": "nothing"})
+
+
+def test_what_can_not_be_read_is_looked_for_once(folder, tmp_path, monkeypatch):
+    read, whole = [], part.require_readable
+    monkeypatch.setattr(part, "require_readable", lambda *a: read.append(a[0]) or whole(*a))
+    (folder / "1.png").write_bytes(b"no picture")
+    found = priorkit.recover_folder(folder, out=tmp_path / "out", jobs=1, batch=COUNT, **SETTINGS)
+    assert len(found.failed) == 1
+    assert len(read) == COUNT
 
 
 def test_what_is_refused_of_folders(folder, tmp_path):
