@@ -80,7 +80,9 @@ def _check_scale(noise: Noise, y: Tensor) -> None:
         if noise.centred:
             assert bool((least.abs() < 1e-9).all()), "the misfit isn't 0 at A x = y"
         else:
-            assert bool((least <= BESIDE * noise.energy).all()), "the misfit isn't near 0 at A x = y"
+            assert bool((least <= BESIDE * noise.energy).all()), (
+                "the misfit isn't near 0 at A x = y"
+            )
         for step in (-1e-2, -1e-3, 1e-3, 1e-2):
             beside = noise.misfit(y + step, expected)[0]
             assert bool((beside > -1e-9).all()), "the misfit is below 0"
