@@ -11,11 +11,14 @@ import re
 import numpy as np
 import pytest
 import torch
+from priorkit_noises.gaussian import Gaussian
+from priorkit_solvers.data_step import noise_floor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import kind_of
 from priorkit.interfaces.adapt import bound_operator
 from priorkit.testing import check_noise, check_operator, check_solver
+from tests.helpers import a_problem
 from tests.test_typing import LARGE
 from tests.third_party.installed import HERE, install
 
@@ -90,6 +93,21 @@ def test_its_noise_keeps_its_promises(scope, gain):
 def test_its_operators_keep_their_promises(scope):
     check_operator(scope["coils"].CoilArray(coils=3, every=3), shape=(2, 12, 9))
     check_operator(scope["volume"].Widefield(axial=0.8), shape=(2, 5, 6, 7))
+
+
+def test_plug_and_play_knows_the_noise_of_its_squares(scope):
+    """Σ w·|A x − y|² is ``energy`` on average, and so its entries have that variance, whatever a
+    typical standard deviation of y is; of Gaussian noise both are one."""
+    camera = scope["noise"].Camera(gain=0.02, sigma=0.03)
+    operator = scope["volume"].Widefield().bind((1, 2, 4, 4))
+    squares = (0.02 + 0.03**2) ** 0.5
+    found = noise_floor(a_problem(operator, torch.ones(1, 1, 2, 4, 4), noise=camera), 1e-4)
+    assert found == pytest.approx(squares)
+    assert camera.std != pytest.approx(squares, rel=0.1)
+    plain = noise_floor(
+        a_problem(operator, torch.ones(1, 1, 2, 4, 4), noise=Gaussian(sigma=0.3)), 1e-4
+    )
+    assert plain == 0.3
 
 
 # --- a recovery with each ---------------------------------------------------------
