@@ -142,6 +142,24 @@ assert not bad, bad
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True)
 
 
+def test_the_bill_of_materials_has_the_weights(tmp_path, monkeypatch):
+    """Each once, however often they are added, beside what was there."""
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    bom = importlib.import_module("bom")
+    path = tmp_path / "priorkit.cdx.json"
+    path.write_text(json.dumps({"specVersion": "1.6", "components": [{"name": "torch"}]}))
+    for _ in range(2):
+        bom.main(path)
+    found = json.loads(path.read_text())["components"]
+    names = [component["name"] for component in found]
+    weights = sorted(path.stem for path in ROOT.glob("plugins/*/weights/**/*.safetensors"))
+    assert names == ["torch", *weights]
+    (birds,) = [component for component in found if component["name"] == "glow-birds"]
+    assert birds["hashes"][0]["content"].startswith("b27a14be")
+    assert "Birds" in birds["licenses"][0]["license"]["name"]
+    assert {"name": "priorkit:in-wheel", "value": "false"} in birds["properties"]
+
+
 MOVED = {
     "priorkit.interfaces.Objective": "priorkit.interfaces.Problem",
     "priorkit.io.weights.find": "priorkit.io.hub.find",
