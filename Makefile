@@ -50,13 +50,15 @@ docs: venv
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 	@echo "Open docs/_build/html/index.html"
 
-# The wheel, the sdist, and a bill of materials of what they were tested with, as CycloneDX.
+# The wheel, the sdist, and a bill of materials, as CycloneDX: of what they were tested with, and of
+# the weights.
 build: venv
 	$(BIN)/python -m build --outdir dist .
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt cyclonedx-bom
 	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml \
 		--output-file dist/priorkit.cdx.json $(BIN)/python
+	$(BIN)/python docs/bom.py dist/priorkit.cdx.json
 
 # 100,000 hostile cases, and twenty kills of every command by each signal: about 15 and 10 minutes.
 fuzz: venv
@@ -70,4 +72,4 @@ bench: venv
 	$(BIN)/python benchmarks/quality.py
 
 clean:
-	rm -rf .venv priorkit-out build dist docs/_build docs/components docs/gallery *.egg-info
+	rm -rf .venv priorkit-out build dist docs/_build docs/components docs/api docs/gallery *.egg-info

@@ -14,7 +14,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-import components  # noqa: E402  (beside this file)
+import api  # noqa: E402  (beside this file)
+import components  # noqa: E402
 import gallery  # noqa: E402
 
 import priorkit  # noqa: E402
@@ -37,6 +38,7 @@ def _inside(app, name, source):
 
 
 def setup(app):
+    api.write(HERE / "api")
     components.write(HERE / "components")
     gallery.write(HERE / "gallery")
     app.connect("source-read", _inside)

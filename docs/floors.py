@@ -34,6 +34,7 @@ WORDS = {
     "hookspecs": "what a plugin may register",
     "entry": "a registered name",
     "errors": "what, got, try",
+    "deprecated": "names that moved",
 }
 WIDTH, FLOOR, GAP, ROOMS = 620, 44, 6, 210
 

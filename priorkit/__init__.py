@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from priorkit.verbs.recover import recover
     from priorkit.verbs.replay import replay
 
-__version__ = "0.2.0"
+__version__ = "1.0.0"
 
 _WHERE = {
     "Audit": "priorkit.results.audit",

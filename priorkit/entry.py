@@ -62,10 +62,17 @@ class Register:
     """The argument of a hook: a function that registers names of one kind.
 
     ``add`` takes what comes of it: the entry, and whether it is a fallback, and one for any size.
+    ``away`` gets the cards of weights that are elsewhere, by name.
     """
 
-    def __init__(self, kind: str, plugin: str, add: Callable[[Entry, bool, bool], None]) -> None:
-        self.kind, self.plugin, self._add = kind, plugin, add
+    def __init__(
+        self,
+        kind: str,
+        plugin: str,
+        add: Callable[[Entry, bool, bool], None],
+        away: dict[str, str],
+    ) -> None:
+        self.kind, self.plugin, self._add, self._away = kind, plugin, add, away
 
     def __call__(
         self,
@@ -112,10 +119,14 @@ class Register:
 
     def weights(self, package: str, target: Any, *, fallback: str = "", any_size: str = "") -> None:
         """Register every ``weights/NAME.safetensors`` of a package as NAME; ``fallback`` and
-        ``any_size`` are the names that are registered as such."""
+        ``any_size`` are the names that are registered as such. A card alone, NAME.json, makes no
+        name: it tells who asks for it where the weights are."""
         folder = files(package) / "weights"
-        for path in sorted(folder.iterdir(), key=str) if folder.is_dir() else ():
-            name, _, suffix = path.name.rpartition(".")
+        paths = {path.name: path for path in folder.iterdir()} if folder.is_dir() else {}
+        for file, path in sorted(paths.items()):
+            name, _, suffix = file.rpartition(".")
             if suffix == "safetensors":
                 first, other = name == fallback, name == any_size
                 self(name, target, fallback=first, any_size=other, weights=str(path))
+            elif suffix == "json" and f"{name}.safetensors" not in paths:
+                self._away[name] = str(path)

@@ -52,6 +52,7 @@ class Registry:
         labels: Labels | None = None,
     ) -> None:
         self.plugins: list[PluginStatus] = list(broken)
+        self.away: dict[str, str] = {}  # names of weights that plugins have the cards of alone
         self._loaded: list[PluginStatus] = []
         self._words: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}  # names, aliases
         self._fallback: dict[str, Entry] = {}
@@ -130,7 +131,8 @@ class Registry:
                 status.failures.append(f"unknown hook {caller.name!r}. {hint}".rstrip())
         self._loaded.append(status)
         for kind, hook_name in KINDS.items():
-            self._call(hook_name, status, Register(kind, point.name, partial(self._add, status)))
+            add = partial(self._add, status)
+            self._call(hook_name, status, Register(kind, point.name, add, self.away))
 
     def _call(self, hook_name: str, status: PluginStatus, argument: Any) -> None:
         """Call one hook of one plugin; a failure is recorded and stays with that plugin."""

@@ -1,35 +1,98 @@
 """What is installed is what is in the tree: the wheel carries plugins, weights and names."""
 
+import importlib
+import json
+import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
 
+import priorkit
+from priorkit.io.weights import read
+
 ROOT = Path(__file__).parent.parent
+LEFT_OUT = ("glow-birds", "glow-flowers")  # of the wheel, see pyproject.toml
 
 
-def test_the_wheel_is_complete(tmp_path):
-    tree = tmp_path / "tree"  # a copy: building leaves files behind, which a later build takes in
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The folder that a wheel installs."""
+    root = tmp_path_factory.mktemp("wheel")
+    tree = root / "tree"  # a copy: building leaves files behind, which a later build takes in
     leave = shutil.ignore_patterns(".*", "build", "*.egg-info", "priorkit-out", "__pycache__")
     shutil.copytree(ROOT, tree, ignore=leave)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
-    command += ["--no-build-isolation", "--wheel-dir", str(tmp_path), str(tree)]
+    command += ["--no-build-isolation", "--wheel-dir", str(root), str(tree)]
     subprocess.run(command, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("priorkit-*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        names = archive.namelist()
-        meta = next(n for n in names if n.endswith("entry_points.txt"))
-        points = archive.read(meta).decode()
-    for weights in ("celeba", "birds", "flowers"):
-        assert f"priorkit_glow/weights/glow-{weights}.safetensors" in names
-        assert f"priorkit_glow/weights/glow-{weights}.json" in names
-    assert {"priorkit/assets/astronaut.png", "priorkit/py.typed"} <= set(names)
+    (made,) = root.glob("priorkit-*.whl")
+    assert made.stat().st_size < 40e6, "more than is asked of anybody to download"
+    with zipfile.ZipFile(made) as archive:
+        archive.extractall(root / "installed")
+    return root / "installed"
+
+
+def test_the_wheel_is_complete(wheel):
+    names = {path.relative_to(wheel).as_posix() for path in wheel.rglob("*") if path.is_file()}
+    (points,) = [path.read_text() for path in wheel.glob("*.dist-info/entry_points.txt")]
+    for weights in ROOT.glob("plugins/*/weights/**/*.*"):
+        kept = weights.name not in {f"{name}.safetensors" for name in LEFT_OUT}
+        assert (weights.relative_to(ROOT / "plugins").as_posix() in names) == kept, weights
+    assert {"priorkit/assets/astronaut.png", "priorkit/py.typed"} <= names
     for folder in sorted(p.parent.name for p in (ROOT / "plugins").glob("*/plugin.py")):
         assert f"{folder}/plugin.py" in names, f"{folder} isn't in the wheel"
         assert f"{folder}.plugin" in points, f"{folder} has no entry point"
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_what_the_wheel_leaves_out_says_where_it_is(wheel, tmp_path, name):
+    """Its name isn't listed; asking for it says where the weights are, and how they are made."""
+
+    def run(*words):
+        return subprocess.run(
+            [sys.executable, "-m", "priorkit.cli", *words],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(wheel), "PRIORKIT_CACHE_DIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    listed = run("list", "--json")
+    priors = {entry["name"] for entry in json.loads(listed.stdout)["prior"]}
+    assert name not in priors
+    assert "glow-celeba" in priors
+    for words in (("recover", "--prior", name), ("show", name)):
+        done = run(*words)
+        said = " ".join(done.stderr.split())
+        assert done.returncode == 2
+        assert f"The weights '{name}' don't come with what is installed" in said
+        assert "they are in plugins/priorkit_glow/weights of priorkit's repository" in said
+        assert f"{name}.safetensors from there and this card, both in {tmp_path}/weights" in said
+        assert f"priorkit train glow --data FOLDER --out FOLDER --name {name}" in said
+    shutil.copytree(ROOT / "plugins/priorkit_glow/weights", tmp_path / "weights")
+    done = run("show", name)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("plugins/*/weights/**/*.safetensors")), ids=lambda path: path.stem
+)
+def test_weights_say_where_they_come_from(path):
+    """Data, terms and training are on the card, and both files are what their checksums say."""
+    found = read(path)
+    found.load()  # verifies the sha256
+    card = found.card
+    assert card.name == path.stem
+    assert min(len(card.data), len(card.licence)) > 10
+    training = json.loads(path.with_suffix(".json").read_text())["training"]
+    assert {"batch", "rate"} <= set(training), "nobody could train it again"
+    assert path.stem not in LEFT_OUT or card.where
 
 
 @pytest.mark.parametrize(
@@ -77,3 +140,48 @@ bad = {{"torch", "numpy", "scipy", "matplotlib", "PIL", "joblib", "sklearn"}} & 
 assert not bad, bad
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True)
+
+
+def test_the_bill_of_materials_has_the_weights(tmp_path, monkeypatch):
+    """Each once, however often they are added, beside what was there."""
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    bom = importlib.import_module("bom")
+    path = tmp_path / "priorkit.cdx.json"
+    path.write_text(json.dumps({"specVersion": "1.6", "components": [{"name": "torch"}]}))
+    for _ in range(2):
+        bom.main(path)
+    found = json.loads(path.read_text())["components"]
+    names = [component["name"] for component in found]
+    weights = sorted(path.stem for path in ROOT.glob("plugins/*/weights/**/*.safetensors"))
+    assert names == ["torch", *weights]
+    (birds,) = [component for component in found if component["name"] == "glow-birds"]
+    assert birds["hashes"][0]["content"].startswith("b27a14be")
+    assert "Birds" in birds["licenses"][0]["license"]["name"]
+    assert {"name": "priorkit:in-wheel", "value": "false"} in birds["properties"]
+
+
+MOVED = {
+    "priorkit.interfaces.Objective": "priorkit.interfaces.Problem",
+    "priorkit.io.weights.find": "priorkit.io.hub.find",
+    "priorkit.io.weights.cache_dir": "priorkit.io.hub.cache_dir",
+}
+
+
+@pytest.mark.parametrize(("old", "new"), MOVED.items())
+def test_names_that_moved_work_where_they_were(old, new):
+    """With a warning that says where they are."""
+    (before, name), (after, now) = (path.rsplit(".", 1) for path in (old, new))
+    with pytest.warns(DeprecationWarning, match=f"{old} is {new} now, and goes with priorkit 2.0"):
+        found = getattr(importlib.import_module(before), name)
+    assert found is getattr(importlib.import_module(after), now)
+    with pytest.raises(AttributeError, match=f"module '{before}' has no attribute 'nothing'"):
+        importlib.import_module(before).nothing  # noqa: B018
+
+
+def test_versions_agree():
+    """Of the package, its metadata, the citation and the changelog's latest entry."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    cited = re.search(r"^version: (.+)$", (ROOT / "docs/CITATION.cff").read_text(), re.M)
+    headings = re.findall(r"^## (.+)$", (ROOT / "docs/CHANGELOG.md").read_text(), re.M)
+    released = [heading for heading in headings if heading != "Unreleased"]
+    assert {project["version"], cited[1], released[0]} == {priorkit.__version__}

@@ -1,6 +1,7 @@
 """The parts of the site that are made: component pages and the gallery."""
 
 import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,22 @@ def test_every_component_has_a_page(beside, tmp_path):
     assert "| bits_per_dim |" in glow
     index = (tmp_path / "components" / "index.md").read_text()
     assert all(path.stem in index for path in written)
+
+
+def test_what_is_public_has_a_reference(beside, tmp_path):
+    """The modules that docs/plugins.md lists, each with all of its public names and methods."""
+    api = beside("api")
+    text = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+    listed = re.findall(r"`(priorkit(?:\.\w+)*)`", text[text.index("## What is public") :])
+    assert listed == list(api.MODULES)
+    written = {path.stem: path.read_text() for path in api.write(tmp_path / "api")}
+    assert set(written) == set(api.MODULES)
+    for name in importlib.import_module("priorkit.interfaces").__all__:
+        assert f"\n## {name}\n" in written["priorkit.interfaces"], name
+    assert "### Problem.prox_data\n" in written["priorkit.interfaces"]
+    assert "argmin over v of ‖A v − y‖² + ρ‖v − x‖²" in written["priorkit.interfaces"]
+    assert "\n## iterate\n" in written["priorkit.loop"]
+    assert "company" not in written["priorkit.loop"]
 
 
 def test_the_gallery_shows_what_scripts_print_and_draw(beside, tmp_path, monkeypatch):

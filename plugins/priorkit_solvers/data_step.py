@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
-from priorkit.interfaces import LinearOperator, Problem, WeightedNoise
+from priorkit.interfaces import GaussianNoise, LinearOperator, Problem, WeightedNoise
 from priorkit.linear import column, energy, least_squares
 
 __all__ = ["data_step", "noise_floor", "noise_levels"]
@@ -16,8 +18,13 @@ BEYOND = 1.1  # times the expected misfit, from which on y isn't explained
 
 
 def noise_floor(problem: Problem, least: float) -> float:
-    """The standard deviation of the noise in y, where it is known and more than ``least``."""
-    return max(problem.noise.std if problem.noise.known else 0.0, least)
+    """The standard deviation of the noise in y, where it is known and more than ``least``; of a
+    noise that is near weighted squares that in these, of which ``std`` may be another."""
+    noise = problem.noise
+    if not noise.known:
+        return least
+    weighted = isinstance(noise, WeightedNoise) and not isinstance(noise, GaussianNoise)
+    return max(math.sqrt(noise.energy / noise.entries) if weighted else noise.std, least)
 
 
 def noise_levels(problem: Problem, x: Tensor, s: float) -> Tensor:
@@ -36,7 +43,8 @@ def noise_levels(problem: Problem, x: Tensor, s: float) -> Tensor:
         x = least_squares(A, adjoint, y, x, steps=PROBE)
         energies.append(energy(A(x) - y))
     before, after = energies
-    expected = noise.energy if noise.known and noise.std == s else operator.entries * s**2
+    known = noise.known and s == noise_floor(problem, 0.0)
+    expected = noise.energy if known else operator.entries * s**2
     beyond = (after > BEYOND * expected) & (after > RESTING * before)
     return torch.where(beyond, s * (after / expected).sqrt(), s)
 

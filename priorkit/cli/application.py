@@ -23,7 +23,7 @@ from priorkit.cli.audit import audit
 from priorkit.cli.console import err, escape, out
 from priorkit.cli.doctor import doctor
 from priorkit.cli.inspect import list_, plugins, settings_of_a_run, show
-from priorkit.cli.plugin import check, new_plugin
+from priorkit.cli.plugin import check, new_plugin, stubs
 from priorkit.cli.recover import compare, recover, replay
 from priorkit.cli.reproduce import reproduce
 from priorkit.cli.sweep import sweep
@@ -54,7 +54,7 @@ def application() -> typer.Typer:
     ):
         words = f"{synopsis} {_NAMED}"
         app.command(context_settings=_OPEN, options_metavar=words, cls=_WithSettings)(function)
-    plain = (replay, sweep, reproduce, list_, show, plugins, doctor, app_, new_plugin)
+    plain = (replay, sweep, reproduce, list_, show, plugins, doctor, app_, new_plugin, stubs)
     for command in plain:
         app.command(name=get_command_name(command.__name__.removesuffix("_")))(command)
     app.command(context_settings=_OPEN, options_metavar=f"[--kind KIND] {_NAMED}")(check)

@@ -1,4 +1,4 @@
-"""``priorkit new-plugin`` and ``priorkit check``: for authors of plugins."""
+"""``priorkit new-plugin``, ``check`` and ``stubs``: for authors of plugins."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from priorkit.scaffold import TEMPLATES, write_plugin
 if TYPE_CHECKING:
     from priorkit.testing import Outcome
 
-__all__ = ["check", "new_plugin"]
+__all__ = ["check", "new_plugin", "stubs"]
 
 KindsArgument = Annotated[list[str] | None, typer.Argument(help=", ".join(TEMPLATES))]
 NameArgument = Annotated[
@@ -50,6 +50,20 @@ def new_plugin(
     out.print(f"Now: pip install --editable {escape(folder)}", soft_wrap=True)
     out.print(f"     pytest {escape(folder)}", soft_wrap=True)
     out.print(f"     priorkit check {escape(name)}")
+
+
+def stubs(
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="by default where this environment has packages")
+    ] = None,
+) -> None:
+    """Tell mypy and editors the options of all plugins that are installed, as keywords of recover.
+
+    Writes the stub package priorkit-stubs. Once more after plugins change.
+    """
+    from priorkit.settings.stubs import write_stubs
+
+    out.print(f"Wrote {escape(write_stubs(folder))}", soft_wrap=True)
 
 
 def check(

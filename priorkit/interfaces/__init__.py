@@ -10,6 +10,9 @@ compute. What an image can be is a :class:`Kind`. Read in the order component, k
 noise, prior, penalty, problem, solver, start.
 """
 
+from typing import TYPE_CHECKING
+
+from priorkit.deprecated import moved
 from priorkit.interfaces.component import Component, Copies, Pullback, Shape, Space, Spec, Status
 from priorkit.interfaces.kinds import Kind, kind_of
 from priorkit.interfaces.noise import GaussianNoise, Level, Noise, WeightedNoise
@@ -101,3 +104,6 @@ __all__ = [
     "shared",
     "stack",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = moved(__name__, {"Objective": "priorkit.interfaces:Problem"})

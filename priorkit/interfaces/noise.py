@@ -67,9 +67,12 @@ class Noise(Component, ABC):
     Where y isn't A x in the mean, y stands there for what it says of A x.
     ``level`` says how much noise there is, ``entries`` how many numbers of y are measured.
     ``same_units`` says that y has the units of A x: where x is moved and scaled, so is y.
+    ``centred`` says that ℓ is least where y is as expected. That of a likelihood whose variance
+    depends on A x isn't: ln v(A x) moves it, by about half of v's derivative.
     """
 
     same_units: bool = True
+    centred: bool = True
     level: Level = Level()
     entries: int = 1
 
@@ -127,12 +130,16 @@ class Noise(Component, ABC):
 
 
 class WeightedNoise(Noise):
-    """Noise whose misfit is near Σ w·|A x − a|², a = measured(y), for solvers that know squares."""
+    """Noise whose misfit is near Σ w·|A x − a|², a = measured(y), for solvers that know squares.
+
+    To these √w·a is a measurement with noise of the variance ``energy``/``entries``.
+    """
 
     @abstractmethod
     def weights(self, y: Tensor) -> Tensor:
         """w > 0 of every entry, shaped as y and real: with them the squares agree with ℓ to
-        second order at A x = a, and their mean at the true x is ``energy`` too."""
+        second order at A x = a, where it is ``centred``, and else curve as it does; their mean at
+        the true x is ``energy`` too."""
 
 
 class GaussianNoise(WeightedNoise):
@@ -161,7 +168,7 @@ class _Rescaled(Noise):
 
     def __init__(self, noise: Noise, scale: float, offset: Tensor) -> None:
         self.noise, self.scale, self.offset = noise, scale, offset
-        self.same_units = noise.same_units
+        self.same_units, self.centred = noise.same_units, noise.centred
         self.level, self.entries = noise.level.over(scale), noise.entries
         self.provenance = noise.provenance
 

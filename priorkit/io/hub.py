@@ -18,7 +18,7 @@ from priorkit.errors import WeightsError
 from priorkit.io.files import write_atomic
 from priorkit.io.weights import MAX_CARD, MAX_WEIGHTS, Weights, card_in, read
 
-__all__ = ["cache_dir", "find"]
+__all__ = ["cache_dir", "elsewhere", "find"]
 
 
 def find(name: str) -> Weights | None:
@@ -28,6 +28,20 @@ def find(name: str) -> Weights | None:
     if plain and (os.path.exists(cached) or _download(name, cached)):
         return read(cached)
     return None
+
+
+def elsewhere(card_path: Path) -> WeightsError:
+    """The error for weights that were left out where their card is: where they are, and how they
+    were trained."""
+    card = card_in(card_path.read_bytes(), str(card_path))
+    there = f": they are in {card.where}" if card.where else ""
+    train = f"priorkit train {card.family} --data FOLDER --out FOLDER --name {card.name}"
+    return WeightsError(
+        f"The weights {card.name!r} don't come with what is installed{there}.",
+        got=f"their card alone, {card_path}",
+        try_=f"{card.name}.safetensors from there and this card, both in "
+        f"{cache_dir() / 'weights'}; or train them as the card says: {train}",
+    )
 
 
 def cache_dir() -> Path:

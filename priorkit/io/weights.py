@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from priorkit.deprecated import moved
 from priorkit.errors import WeightsError
 from priorkit.io.files import json_sha256
 
@@ -40,6 +41,7 @@ class Card(BaseModel):
     range: tuple[float, float] = (0.0, 1.0)
     data: str = ""
     licence: str = ""
+    where: str = ""  # they are, if what is installed has the card alone
     bits_per_dim: float | None = None
     parameters: int | None = None
     defaults: dict[str, Any] = {}
@@ -203,3 +205,8 @@ def card_in(data: bytes, where: str) -> Card:
 def _complaint(error: ValidationError) -> str:
     first = error.errors()[0]
     return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+
+
+if not TYPE_CHECKING:
+    _HUB = "priorkit.io.hub"
+    __getattr__ = moved(__name__, {"find": f"{_HUB}:find", "cache_dir": f"{_HUB}:cache_dir"})

@@ -232,7 +232,10 @@ def noise_for(config: RunConfig, selection: Selection, operator: Operator, *, re
         usual = usual.over(1 / _range(config).scale) if config.range is not None else usual
         level = {name: v for name, v in _said(usual).items() if name in selection.fields}
     noise: Noise = selection.build(config.seed, **level)
-    return noise.bind(operator.entries)
+    bound = noise.bind(operator.entries)
+    if level and not bound.level.known:  # one that keeps it otherwise: the record needs it too
+        bound.level = Level(level.get("sigma"), level.get("noise_norm"))
+    return bound
 
 
 def _range(config: RunConfig) -> Range:

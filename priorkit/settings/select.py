@@ -215,10 +215,15 @@ def _component(kind: str, thing: Any) -> Any:
 
 
 def from_weights(name: str) -> Entry | None:
-    """A prior given as a path to weights, or by the name of weights in cache or hub."""
+    """A prior given as a path to weights, or by the name of weights in cache or hub.
+
+    Raises WeightsError for a name of which only the card is installed.
+    """
     looks_like_path = name.endswith(".safetensors") or "/" in name or "\\" in name
     found = weights.read(name) if looks_like_path else hub.find(name)
     if found is None:
+        if name in registry().away:
+            raise hub.elsewhere(Path(registry().away[name]))
         return None
     family = registry().find("prior", found.card.family)
     if family is None:

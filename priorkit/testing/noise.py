@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import GaussianNoise, Noise, Shape, WeightedNoise
@@ -14,12 +15,18 @@ from priorkit.testing.promises import promise
 
 __all__ = ["check_noise"]
 
+STEP = 1e-4  # in A x, for second differences
+BESIDE = 0.1  # of the energy, and of the curvature: what a log-variance may add
+BIAS = 0.01  # of a slope's size, which its mean may be: five times its error
+
 
 def check_noise(noise: Noise, *, shape: Shape = (1, 64, 64)) -> None:
     """The gradient and scale of a misfit, its energy, and what the draws depend on.
 
     The misfit is 0 where y is as expected, agrees with ‖A x − a‖² to second order at a = 1, where
-    y is what is expected of a, and its mean over samples of the noise is ``energy``.
+    y is what is expected of a, and its mean over samples of the noise is ``energy``, that of its
+    gradient 0. Of one that isn't ``centred`` the first is so up to ``BESIDE`` of the energy, and
+    it curves as ‖A x − a‖² does.
     """
     n = math.prod(shape)
     noise = noise.bind(n)
@@ -41,22 +48,7 @@ def check_noise(noise: Noise, *, shape: Shape = (1, 64, 64)) -> None:
     with promise("measured is the inverse of expected", "both return what they get of y = A x + η"):
         untouched(noise.expected, y, "expected")
         close(noise.measured(noise.expected(y)), y, 1e-9, "measured isn't the inverse of expected")
-    with promise(
-        "the misfit is 0 where y is as expected, and near A x = 1 the sum of squares",
-        "−2σ² log p(y | A x), less its minimum",
-    ):
-        least = noise.misfit(y, noise.expected(y))[0].abs()
-        assert bool((least < 1e-9).all()), "the misfit isn't 0 at A x = y"
-        one, h = torch.ones_like(y), 1e-4
-        squares = torch.full((3,), n * h**2, dtype=torch.float64)
-        near = noise.misfit(one + h, noise.expected(one))[0]
-        close(near, squares, 1e-2, "the misfit isn't ‖A x − y‖² to second order at y = 1")
-    if isinstance(noise, WeightedNoise):
-        with promise("with its weights, squares agree with the misfit near A x = a", "w(y), real"):
-            expected = noise.expected(y)
-            squares = (noise.weights(expected).double() * h**2).flatten(1).sum(1)
-            near = noise.misfit(y + h, expected)[0]
-            close(near, squares, 1e-2, "with its weights, the squares aren't the misfit")
+    _check_scale(noise, y)
     if isinstance(noise, GaussianNoise):
         with promise("the misfit is ‖A x − y‖² exactly", "derive from Noise where it isn't"):
             squares = (Ax - y).square().flatten(1).sum(1)
@@ -75,6 +67,44 @@ def check_noise(noise: Noise, *, shape: Shape = (1, 64, 64)) -> None:
         assert math.isclose(said.std, noise.std / 2), "std isn't that of the same numbers"
         assert math.isclose(said.energy, noise.energy / 4), "energy isn't that of the same numbers"
     _check_samples(noise, shape)
+
+
+def _check_scale(noise: Noise, y: Tensor) -> None:
+    """Where the misfit is least, and how it curves there."""
+    near = 1e-2 if noise.centred else BESIDE
+    with promise(
+        "the misfit is 0 where y is as expected, and near A x = 1 the sum of squares",
+        "−2σ² log p(y | A x), less its minimum; centred = False where that has a log-variance",
+    ):
+        least, expected = noise.misfit(y, noise.expected(y))[0], noise.expected(y)
+        if noise.centred:
+            assert bool((least.abs() < 1e-9).all()), "the misfit isn't 0 at A x = y"
+        else:
+            assert bool((least <= BESIDE * noise.energy).all()), (
+                "the misfit isn't near 0 at A x = y"
+            )
+        for step in (-1e-2, -1e-3, 1e-3, 1e-2):
+            beside = noise.misfit(y + step, expected)[0]
+            assert bool((beside > -1e-9).all()), "the misfit is below 0"
+        one = torch.ones_like(y)
+        squares = torch.full((len(y),), y[0].numel() * STEP**2, dtype=torch.float64)
+        found = _risen(noise, one)
+        close(found, squares, near, "the misfit isn't ‖A x − y‖² to second order at y = 1")
+    if isinstance(noise, WeightedNoise):
+        with promise("with its weights, squares agree with the misfit near A x = a", "w(y), real"):
+            squares = (noise.weights(noise.expected(y)).double() * STEP**2).flatten(1).sum(1)
+            found = _risen(noise, y)
+            close(found, squares, near, "with its weights, the squares aren't the misfit")
+
+
+def _risen(noise: Noise, at: Tensor) -> Tensor:
+    """How much the misfit of what is expected of ``at`` rises beside it, (B,); of one that isn't
+    centred in the mean of both sides."""
+    expected = noise.expected(at)
+    up = noise.misfit(at + STEP, expected)[0]
+    if noise.centred:
+        return up
+    return (up + noise.misfit(at - STEP, expected)[0]) / 2 - noise.misfit(at, expected)[0]
 
 
 def _check_samples(noise: Noise, shape: Shape) -> None:
@@ -98,10 +128,17 @@ def _check_samples(noise: Noise, shape: Shape) -> None:
     with promise("energy is the mean misfit of samples", "E ℓ(A x, y) at the true x"):
         flat, many = torch.ones(64, *shape, dtype=torch.float64), Streams(0, "noise", range(64))
         found = noise.sample(flat, many)
-        mean = float(noise.misfit(flat, found)[0].mean())
+        value, slope = noise.misfit(flat, found)
+        mean = float(value.mean())
         assert abs(mean / noise.energy - 1) < 0.05, (
             f"the misfit of samples is {mean:.3g} on average, energy says {noise.energy:.3g}"
         )
+    with promise(
+        "the misfit of samples has no slope on average at the true A x",
+        "a variance that depends on A x needs its log-variance, or weights of y alone",
+    ):
+        bias = float(slope.mean().abs() / slope.square().mean().sqrt())
+        assert bias < BIAS, f"the mean slope is {bias:.2g} of its size: estimates are biased"
     with promise("complex noise has half of its variance in either part, or is refused"):
         zero = torch.zeros_like(flat, dtype=torch.complex128)
         try:

@@ -14,7 +14,15 @@ from priorkit_sparsity.bases import DCT
 from priorkit_starts.plain import Normal
 
 from priorkit import testing
-from priorkit.interfaces import Denoiser, LinearOperator, Sampler, Solver, Start, State
+from priorkit.interfaces import (
+    Denoiser,
+    LinearOperator,
+    Noise,
+    Sampler,
+    Solver,
+    Start,
+    State,
+)
 from priorkit.streams import Streams
 from tests.helpers import SHAPE, Fourier
 
@@ -199,6 +207,51 @@ class SharedNoise(GaussianNoise):
         return super().sample(Ax, first)
 
 
+class NoLogVariance(Noise):
+    """(y − a)²/v(a) of a variance that depends on what is measured, without ln v(a): larger A x
+    are then always likelier."""
+
+    gain = 0.05
+    known = True
+
+    @property
+    def energy(self):
+        return self.entries * self.gain
+
+    @property
+    def std(self):
+        return self.gain**0.5
+
+    def sample(self, Ax, streams):
+        return Ax + (self.gain * Ax).sqrt() * streams.normal(Ax[0].numel()).view(Ax.shape).to(Ax)
+
+    def misfit(self, Ax, y):
+        v, r = self.gain * Ax.double(), y.double() - Ax
+        gradient = -2 * r / v - self.gain * r.square() / v.square()
+        return self.gain * (r.square() / v).flatten(1).sum(1), (self.gain * gradient).to(Ax)
+
+
+class LogVariance(NoLogVariance):
+    """With it, and so with its least value beside y, and not said to be."""
+
+    def misfit(self, Ax, y):
+        value, gradient = super().misfit(Ax, y)
+        return value + self.gain * self.lifted(Ax, y), gradient + self.gain / Ax
+
+    def lifted(self, Ax, y):
+        """ln v(a), moved so that y as expected isn't least."""
+        return (Ax.double().log() - y.double().log() + 0.05).flatten(1).sum(1)
+
+
+class FarLogVariance(LogVariance):
+    """Said to be, but below 0: its least value isn't taken off."""
+
+    centred = False
+
+    def lifted(self, Ax, y):
+        return (Ax.double().log() - y.double().log() - 0.05).flatten(1).sum(1)
+
+
 class LoudNoise(GaussianNoise):
     """Twice the noise that it says."""
 
@@ -330,6 +383,9 @@ FAULTS = [
     ("noise", SharedNoise(sigma=0.1), {}, "depends on the batch|same noise"),
     ("noise", LoudNoise(sigma=0.1), {}, "energy says"),
     ("noise", HalfMisfit(sigma=0.1), {}, "second order"),
+    ("noise", NoLogVariance(), {}, "estimates are biased"),
+    ("noise", LogVariance(), {}, "misfit isn't 0 at A x = y"),
+    ("noise", FarLogVariance(), {}, "misfit is below 0"),
     ("penalty", WrongGradient(), {"shape": SHAPE}, "gradient"),
     ("penalty", WrongProx(), {"shape": SHAPE}, "minimiser"),
     ("penalty", WrongDual(), {"shape": SHAPE}, "dual|above"),

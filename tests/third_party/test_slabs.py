@@ -1,10 +1,6 @@
 """A stranger's package for volumes, installed beside priorkit, recovers one by the command line."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +8,7 @@ import pytest
 import torch
 
 from priorkit.testing import check_operator
+from tests.third_party.installed import install
 
 PACKAGE = Path(__file__).parent / "slabs"
 
@@ -20,26 +17,7 @@ PACKAGE = Path(__file__).parent / "slabs"
 def stranger(tmp_path_factory):
     """Runs priorkit where the package is installed, in a folder that holds a volume."""
     root = tmp_path_factory.mktemp("stranger")
-    source = shutil.copytree(PACKAGE, root / "source", ignore=shutil.ignore_patterns("__pycache__"))
-    offline = ("--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check")
-    env = {k: v for k, v in os.environ.items() if not k.startswith("PRIORKIT_")}
-    env |= {"OMP_NUM_THREADS": "1"}
-
-    def run(*words, **variables):
-        return subprocess.run(
-            [sys.executable, "-m", *map(str, words)],
-            cwd=root,
-            env=env | variables,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    done = run("pip", "install", *offline, "--target", root / "packages", source)
-    assert done.returncode == 0, done.stdout + done.stderr
-    paths = [str(root / "packages"), *sys.path]
-    env["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+    run = install("slabs", root)
     wave = torch.linspace(-1, 1, 12)
     volume = torch.exp(-3 * (wave[:, None, None] ** 2 + wave[:, None] ** 2 + wave**2))
     np.save(root / "volume.npy", volume[None].numpy())

@@ -18,6 +18,11 @@ def register_operators(register: Register) -> None:
 
 
 @hookimpl
+def register_noises(register: Register) -> None:
+    register("detector", "priorkit_toy.noise:Detector")
+
+
+@hookimpl
 def register_penalties(register: Register) -> None:
     register("roughness", "priorkit_toy.penalty:Roughness")
 
@@ -25,3 +30,8 @@ def register_penalties(register: Register) -> None:
 @hookimpl
 def register_solvers(register: Register) -> None:
     register("walker", "priorkit_toy.sampler:Walker")
+
+
+@hookimpl
+def register_starts(register: Register) -> None:
+    register("even", "priorkit_toy.start:Even")

@@ -3,13 +3,22 @@
 import pytest
 from priorkit_toy.denoiser import Threshold
 from priorkit_toy.fourier import Intensity, Spectrum
+from priorkit_toy.noise import Detector
 from priorkit_toy.operator import Binning
 from priorkit_toy.penalty import Roughness
 from priorkit_toy.prior import Smooth
 from priorkit_toy.sampler import Walker
+from priorkit_toy.start import Even
 
 import priorkit
-from priorkit.testing import check_operator, check_penalty, check_prior, check_solver
+from priorkit.testing import (
+    check_noise,
+    check_operator,
+    check_penalty,
+    check_prior,
+    check_solver,
+    check_start,
+)
 
 
 @pytest.mark.parametrize("frequencies", [1, 5, 99])
@@ -27,8 +36,10 @@ def test_the_others():
     check_operator(Spectrum(size=5), shape=(3, 8, 7))
     check_operator(Intensity(), shape=(3, 8, 7))
     check_prior(Threshold(), shape=(3, 24, 16))
+    check_noise(Detector(gain=0.005, sigma=0.05))
     check_penalty(Roughness(), shape=(3, 8, 7))
     check_solver(Walker())
+    check_start(Even())
 
 
 def test_sides_that_do_not_divide():
