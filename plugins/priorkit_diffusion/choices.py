@@ -22,7 +22,8 @@ HOLE = 9  # side in pixels of the smallest unseen square that counts as a hole
 
 
 def choose(operator: Operator, noise: Noise) -> Choices:
-    """One call where y is the noisy picture, message passing where A is random, else DiffPIR."""
+    """One call where y is the noisy picture, message passing where A is random, else DiffPIR; with
+    half of its steps where every pixel or frequency was measured somehow."""
     if not isinstance(noise, WeightedNoise):
         return Choices(
             space="pixel",
@@ -48,7 +49,7 @@ def choose(operator: Operator, noise: Noise) -> Choices:
         penalty="none",
         solver={"name": "diffpir", **_diffpir(operator, hole)},
         start=start,
-        budget=300 if hole else None,
+        budget=300 if hole else 60 if operator.mask is None else None,
     )
 
 
