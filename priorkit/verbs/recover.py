@@ -18,6 +18,7 @@ from priorkit.run.run import Progress, Task
 from priorkit.settings.config import from_file, split
 from priorkit.settings.given import GivenStart
 from priorkit.settings.keywords import Settings
+from priorkit.verbs.alone import denoised
 from priorkit.verbs.prepare import path_of, prepare
 from priorkit.verbs.solved import solved
 
@@ -36,10 +37,13 @@ def recover(
 ) -> Recovery:
     """Recover images from measurements: min over u of ℓ(A(D(u)), y) + γ·R(u).
 
-    Where x is given and no operator, or nothing at all, defaults are taken: by what priorkit
-    ships, a Glow of faces and 500 random measurements. Where an operator is given and no prior,
-    penalty, solver or space, pictures of another size than that Glow's keep it, and get a prior
-    for photographs of any size.
+    Where x is the file of a picture and nothing says how it is measured or recovered, it is denoised
+    as if it were y, at its own size: by what priorkit ships, with a prior for photographs of any
+    size, and σ as the picture shows it. Where a prior is given and no operator, where x is a folder
+    or in memory, or where nothing is given at all, x is measured by the default operator, 500 random
+    numbers, and the default prior is a Glow of faces. Where an operator is given and no prior,
+    penalty, solver or space, pictures of another size than that Glow's keep it, and get the prior
+    for photographs.
     ``recovery.record["config"]`` says what was chosen.
 
     Parameters
@@ -83,6 +87,8 @@ def recover(
         x, y = both.image, both.y
     if x is None and y is None:
         x = astronaut()
+    elif y is None and (alone := denoised(x, both, extra)) is not None:
+        x, y, both = None, x, alone
     both = both.model_copy(update={"image": path_of(x), "y": path_of(y)})
     if x is not None and y is not None:
         raise BadInputError(
