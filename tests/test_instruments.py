@@ -45,11 +45,8 @@ def decibels(x, truth):
 def told(command):
     """The file of a command, what else is positional, and the settings."""
     positional, settings = split(shlex.split(command))
-    return (
-        (settings["y"].split("::")[0] if "y" in settings else positional[0]),
-        positional,
-        settings,
-    )
+    file = settings["y"].split("::")[0] if "y" in settings else positional[0]
+    return file, positional, settings
 
 
 def test_the_table_has_a_row_for_every_file():

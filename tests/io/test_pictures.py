@@ -246,7 +246,7 @@ def test_pillow_s_images_that_can_t_be_decoded():
 
 
 def test_a_picture_of_a_phone(tmp_path, monkeypatch):
-    """HEIC is read alone and out of a folder; without what reads it an error says what to install."""
+    """HEIC is read alone and out of a folder; without its reader an error says what to install."""
     heif = pytest.importorskip("pillow_heif")
     heif.register_heif_opener()
     Image.new("RGB", (40, 30), (200, 30, 60)).save(tmp_path / "a.HEIC", format="HEIF", quality=95)
