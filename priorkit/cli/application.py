@@ -22,6 +22,7 @@ from priorkit.cli.app import app_
 from priorkit.cli.audit import audit
 from priorkit.cli.console import err, escape, out
 from priorkit.cli.doctor import doctor
+from priorkit.cli.guide import guide
 from priorkit.cli.inspect import list_, plugins, show
 from priorkit.cli.offers import ComponentCommand, SettingsCommand, TrainerCommand
 from priorkit.cli.plugin import check, new_plugin
@@ -55,7 +56,7 @@ def application() -> typer.Typer:
     ):
         words = f"{synopsis} {_NAMED}"
         app.command(context_settings=_OPEN, options_metavar=words, cls=SettingsCommand)(function)
-    plain = (replay, sweep, reproduce, list_, show, plugins, doctor, app_, new_plugin)
+    plain = (guide, replay, sweep, reproduce, list_, show, plugins, doctor, app_, new_plugin)
     for command in plain:
         app.command(name=get_command_name(command.__name__.removesuffix("_")))(command)
     words = f"[--kind KIND] {_NAMED}"
