@@ -20,6 +20,7 @@ __all__ = [
     "table",
     "table_of",
     "thumbnail",
+    "wipe",
 ]
 
 MAX_SIDE = 512  # of a picture in the page, in pixels
@@ -62,6 +63,18 @@ def figure(shown: str, caption: str = "") -> str:
     """A picture, which a click enlarges, with its caption as HTML."""
     below = f"<figcaption>{caption}</figcaption>" if caption else ""
     return f"<figure>{shown}{below}</figure>"
+
+
+def wipe(under: str, over: str, caption: str) -> str:
+    """Two pictures of one size over one another, and a slider that says how much is seen of each;
+    it needs no script of a page."""
+    moved = "this.parentElement.style.setProperty('--cut', this.value + '%')"
+    over = over.replace("<img ", '<img class="over" ', 1)
+    caption = html.escape(caption)
+    return (
+        f'<figure class="wipe"><div>{under}{over}</div><input type="range" value="50" '
+        f'aria-label="{caption}" oninput="{moved}"><figcaption>{caption}</figcaption></figure>'
+    )
 
 
 def scale_bar() -> str:

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-__all__ = ["SCRIPT", "STYLE"]
+__all__ = ["FRAGMENT", "SCRIPT", "STYLE"]
+
+# Of what a notebook shows; it has colours of its own, light or dark.
+FRAGMENT = """
+.priorkit .row { display: flex; flex-wrap: wrap; gap: .75rem; margin: .5rem 0; }
+.priorkit figure { margin: 0; width: 11rem; }
+.priorkit figure img { width: 100%; max-width: none; margin: 0; display: block;
+                       image-rendering: pixelated; }
+.priorkit figcaption { font-size: .85em; opacity: .8; }
+.priorkit .wipe div { position: relative; }
+.priorkit .wipe .over { position: absolute; inset: 0; clip-path: inset(0 0 0 var(--cut, 50%)); }
+.priorkit .wipe input { width: 100%; margin: 0; }
+"""
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 72rem;
@@ -81,7 +93,8 @@ large.onkeydown = (event) => {
 };
 for (const wipe of document.querySelectorAll(".wipe")) {
   const row = wipe.parentElement, [under, over] = wipe.querySelectorAll("img");
-  under.src = row.querySelector("[data-is=truth]").src;
+  const first = row.querySelector("[data-is=truth]") ?? row.querySelector("[data-is=measurement]");
+  under.src = first.src;
   over.src = row.querySelector("[data-is=recovery]").src;
   wipe.querySelector("input").oninput = (event) =>
     wipe.style.setProperty("--cut", event.target.value + "%");

@@ -99,10 +99,10 @@ class Comparison:
         return gallery.pictures(self.rows, self.truth)
 
     def plot(self) -> Any:
-        """The same as a figure of matplotlib."""
+        """The same as a figure of matplotlib, drawn where it is called in a notebook."""
         from priorkit.draw.figure import pictures
 
-        return pictures([[("", self.grid())]], side=8.0)
+        return pictures([[("", self.grid())]], side=8.0).drawn()
 
     def _repr_png_(self) -> bytes:
         return png(self.grid())

@@ -15,7 +15,7 @@ from priorkit.interfaces.kinds import squared
 from priorkit.io.pictures import dimensions, to_pil
 from priorkit.results.recovered import Recovered
 
-__all__ = ["MAX_ROWS", "Shown", "columns", "ended", "grid", "inside", "rows_of", "summary"]
+__all__ = ["MAX_ROWS", "Shown", "columns", "ended", "grid", "inside", "rows_of", "summary", "wiped"]
 
 TILE = 160  # pixels a side of a picture in the grid
 DETAILED = 2 * TILE  # from which side on the centre is shown beside it
@@ -66,6 +66,16 @@ def columns(recovery: Recovered, i: int) -> list[Shown]:
         spread = kind.flat(recovery.draws.spread[i])
         shown.append(_sizes("spread", f"{GAIN:g} · std of draws", spread, scale))
     return shown
+
+
+def wiped(row: Sequence[Shown]) -> tuple[Shown, Shown] | None:
+    """What is wiped to the recovery: the truth, else a measurement of its size; None without."""
+    known = {shown.what: shown for shown in row if shown.what != "detail"}
+    recovery = known["recovery"]
+    for what in ("truth", "measurement"):
+        if what in known and known[what].size == recovery.size:
+            return known[what], recovery
+    return None
 
 
 def inside(recovery: Recovered, x: Tensor) -> Tensor:

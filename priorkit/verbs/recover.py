@@ -19,6 +19,7 @@ from priorkit.settings.config import from_file, split
 from priorkit.settings.given import GivenStart
 from priorkit.settings.keywords import Settings
 from priorkit.verbs.alone import denoised
+from priorkit.verbs.bars import in_steps
 from priorkit.verbs.prepare import path_of, prepare
 from priorkit.verbs.solved import solved
 
@@ -61,7 +62,8 @@ def recover(
         short, however it is, can go on
     resume : go on with such a run: what is finished isn't solved again, and the result is that
         of a run that was never cut
-    progress : called with a :class:`~priorkit.interfaces.Snapshot` and the number of rows
+    progress : instead of the bar that a notebook shows; called with a
+        :class:`~priorkit.interfaces.Snapshot` and the number of rows
         done before this chunk, after each step; rows are the images, then the images again
         for each further restart. The memory that the run takes is logged
         before the first (logger "priorkit", level INFO)
@@ -112,12 +114,13 @@ def recover(
             truth, measured = None, measurement(given.numbers, setup)
             names, sources = given.named(len(measured)), given.sources
             planned = plan(setup, len(measured))
-        task = Task(setup, measured, truth, names, planned, progress, journal)
-        if journal is not None:
-            journal.agree(_identity(task))
         failed: RunError | None = None
         try:
-            recovery = solved(task)
+            with in_steps(progress, setup, len(measured)) as told:
+                task = Task(setup, measured, truth, names, planned, told, journal)
+                if journal is not None:
+                    journal.agree(_identity(task))
+                recovery = solved(task)
         except RunError as error:
             failed, recovery = error, error.recovery
         recovery.sources = sources
