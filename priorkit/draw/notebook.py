@@ -6,10 +6,14 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 __all__ = ["kernel", "stepped"]
 
+Reached = Callable[..., tuple[float, float | None, str]]
+
+_within: ContextVar[bool] = ContextVar("within", default=False)  # a bar: of parts none is shown
 DELAY = 1.0  # seconds before a bar is shown: short work has none
 FORMAT = "{l_bar}{bar}| {elapsed}{postfix}"
 
@@ -35,16 +39,14 @@ def kernel() -> Any | None:
 
 
 @contextmanager
-def stepped(
-    progress: Any, reached: Callable[..., tuple[float, float | None, str]]
-) -> Iterator[Any]:
+def stepped(progress: Any, reached: Reached) -> Iterator[Any]:
     """A ``progress`` for long work: the user's own where there is one; in a notebook else a bar, of
     widgets where the front end has them, or of text; None elsewhere.
 
     ``reached`` says from what progress is called with how far the work is, of how much, and what to
     write beside the bar.
     """
-    if progress is not None or kernel() is None:
+    if progress is not None or kernel() is None or _within.get():
         yield progress
         return
     bars: list[_Bar] = []  # made at the first step, when it is known how many there are
@@ -56,9 +58,11 @@ def stepped(
             bar.set_postfix_str(note, refresh=False)
             bar.update((done if total is None else min(done, total)) - bar.n)
 
+    before = _within.set(True)
     try:
         yield tell
     finally:
+        _within.reset(before)
         for bar in bars:
             bar.close()
 

@@ -75,8 +75,8 @@ class Results:
         return summary(self.rows, by=by, across=across, value=value)
 
     def plot(self, *, across: str, value: str = "psnr", by: str = "label", **axes: Any) -> Figure:
-        """Lines over a setting with their 95% bands, as a figure of matplotlib, drawn where it is called in a
-        notebook."""
+        """Lines over a setting with their 95% bands, as a figure of matplotlib, drawn where it is
+        called in a notebook."""
         from priorkit.studies.plot import lines
 
         means = self.summary(by=(by,), across=across, value=value)

@@ -66,7 +66,8 @@ def compare(
         the table is kept in ``OUT.unfinished`` beside it as it is finished
     resume : go on with a comparison that was cut short. Rows that are finished aren't run again;
         one that was cut begins anew, so that its clock is right
-    progress : instead of the bar that a notebook shows; called with the label, a Snapshot and the number of images done before
+    progress : instead of the bar that a notebook shows; called with the label, a Snapshot and
+        the number of images done before
     **settings : of the measurement and the run: ``sigma``, ``seed``, ``mask``, ``shape`` …
 
     A prior that can't do the problem, or that fails, has a row with the reason. Raises a
