@@ -23,13 +23,18 @@ import priorkit  # noqa: E402
 project = "priorkit"
 author = "the authors of priorkit"
 version = release = priorkit.__version__
-extensions = ["myst_parser"]
+extensions = ["myst_nb"]  # which reads the other pages too
 html_theme = "furo"
 html_title = f"priorkit {release}"
 exclude_patterns = ["_build"]
 myst_heading_anchors = 3
 myst_enable_extensions = ["dollarmath"]
 suppress_warnings = ["misc.highlighting_failure"]
+nb_execution_mode = "cache"  # of docs/tutorials: those that changed are executed again
+nb_execution_timeout = 120
+nb_execution_raise_on_error = True
+nb_output_stderr = "remove"  # bars
+nb_merge_streams = True
 OUTSIDE = re.compile(r"\[([^\]]*)\]\(\.\./[^)]*\)")
 
 

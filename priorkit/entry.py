@@ -92,10 +92,12 @@ class Register:
             imported when the name is first used
         aliases : further names
         fallback : whether it is used where no component of its kind is chosen. For an operator it
-            may be a mapping: its options in a run that chooses neither a prior nor an operator,
-            ``priorkit recover face.png``
+            may be a mapping: its options in a run that measures pictures and names no operator,
+            ``priorkit recover`` of the sample photograph
         any_size : whether this prior is used instead of the fallback for pictures of another size
-            than the fallback's, ``priorkit recover photo.jpg --op mask``
+            than the fallback's, ``priorkit recover photo.jpg --op mask``. Of an operator, whether
+            a picture file of which nothing is said is its measurement, which that prior recovers,
+            ``priorkit recover photo.jpg``
         **preset : options that have a fixed value under this name, such as ``weights``
 
         Raises TypeError for what can't be a name or a target.
@@ -111,8 +113,10 @@ class Register:
             raise TypeError(
                 f"the target of {name!r} is a class or 'module:class', got {ascii(target)[:80]}"
             )
-        if any_size and self.kind != "prior":
-            raise TypeError(f"any_size is an option of priors, and {name!r} is not a prior")
+        if any_size and self.kind not in ("prior", "operator"):
+            raise TypeError(
+                f"any_size is an option of priors and operators, and {name!r} is neither"
+            )
         usual = dict(fallback) if isinstance(fallback, Mapping) else {}
         entry = Entry(self.kind, name, target, self.plugin, tuple(aliases), preset, usual)
         self._add(entry, bool(fallback), any_size)

@@ -97,7 +97,8 @@ class Registry:
         return self._fallback[kind]
 
     def any_size(self, kind: str) -> Entry | None:
-        """The component used instead of a fallback that is for another size; None without one."""
+        """The component used instead of a fallback that is for another size, or simulates what was
+        measured already; None without one."""
         return self._any_size.get(kind)
 
     def commands(self, make: Callable[[], Any]) -> Iterator[tuple[PluginStatus, Any]]:

@@ -168,6 +168,17 @@ def cube(folder: Path):
     return truth, chambolle(noisy, 0.08, channel_axis=0)
 
 
+def photograph(folder: Path):
+    """A photograph taken in little light, saved as JPEG."""
+    truth = data.chelsea()[20:180, 60:260] / 255
+    noisy = truth + 0.08 * RNG(0).standard_normal(truth.shape)
+    levels = (255 * noisy.clip(0, 1)).round().astype(np.uint8)
+    Image.fromarray(levels).save(folder / "photo.jpg", quality=97, subsampling=0)
+    return truth.transpose(2, 0, 1), [
+        answer.transpose(2, 0, 1) for answer in chambolle(noisy, 0.08, channel_axis=2)
+    ]
+
+
 def scratched(folder: Path):
     """A photograph with scratches painted over in red."""
     truth = data.chelsea()[80:152, 132:204]

@@ -235,7 +235,10 @@ def test_quoted_files_are_the_files():
 LINK = re.compile(r"\]\((?!https?://|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", [*PAGES, *TUTORIALS], ids=lambda p: p.name)
 def test_links_lead_somewhere(page):
     """Relative links name files that exist, and headings that exist in them."""
     for path, anchor in LINK.findall(page.read_text(encoding="utf-8")):

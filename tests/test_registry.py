@@ -375,9 +375,9 @@ HOSTILE = {
         "@hookimpl\ndef register_priors(register): register('x', 'a:b', aliases=(1,))",
         "got 1",
     ),
-    "an operator for any size": (
-        "@hookimpl\ndef register_operators(register): register('x', 'a:b', any_size=True)",
-        "any_size is an option of priors, and 'x' is not a prior",
+    "a solver for any size": (
+        "@hookimpl\ndef register_solvers(register): register('x', 'a:b', any_size=True)",
+        "any_size is an option of priors and operators, and 'x' is neither",
     ),
     "a number for a target": (
         "@hookimpl\ndef register_priors(register): register('x', 42)",

@@ -53,7 +53,7 @@ class Blur(LinearOperator):
     def __init__(
         self,
         *,
-        kernel: Any = "gaussian",
+        kernel: Annotated[Any, Field(examples=["gaussian", "motion"])] = "gaussian",
         width: Annotated[float, Field(gt=0, le=100)] = 1.5,
         length: Annotated[float, Field(ge=1, le=500)] = 9.0,
         angle: Annotated[float, Field(allow_inf_nan=False)] = 0.0,

@@ -6,7 +6,8 @@ from priorkit.hookspecs import Register
 
 @hookimpl
 def register_operators(register: Register) -> None:
-    register("identity", "priorkit_operators.pointwise:Identity", aliases=("denoising",))
+    identity = "priorkit_operators.pointwise:Identity"
+    register("identity", identity, aliases=("denoising",), any_size=True)
     register("mask", "priorkit_operators.pointwise:Mask", aliases=("inpainting",))
     gaussian = "priorkit_operators.gaussian:Gaussian"
     register("gaussian", gaussian, aliases=("cs",), fallback={"m": 500})

@@ -21,11 +21,13 @@ from priorkit.io.values import arranged
 from priorkit.streams import permutation
 from priorkit_operators.checks import real_array, require_picture, sides_of
 from priorkit_operators.outliers import outliers
-from priorkit_operators.painted import painted, require_painted
+from priorkit_operators.painted import WORDS, painted, require_painted
 
 __all__ = ["Gray", "Identity", "Mask", "Masked"]
 
 log = logging.getLogger("priorkit")
+
+RULES = ("center", "random", "left", "bottom", "outliers")  # words for a mask
 
 
 class Identity(IdentityOperator):
@@ -120,8 +122,8 @@ class Mask(Calibrated, Masked):
     def __init__(
         self,
         *,
-        mask: Any = "center",
-        missing: str = "dark",
+        mask: Annotated[Any, Field(examples=list(RULES))] = "center",
+        missing: Annotated[str, Field(examples=[*WORDS, "red", "green"])] = "dark",
         grow: Annotated[int, Field(ge=0, le=1000)] = 0,
         cut: Annotated[float, Field(gt=0)] = 5.0,
         fraction: Annotated[float, Field(gt=0, lt=1)] | None = None,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import math
 from abc import abstractmethod
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import pywt
 import torch
+from pydantic import Field
 from scipy.fft import dctn, idctn
 from torch import Tensor
 
@@ -30,6 +31,7 @@ from priorkit.interfaces import (
 
 __all__ = ["DCT", "Basis", "Wavelet"]
 
+USUAL = ("db1", "db4", "sym4", "coif1")  # wavelets
 ORTHOGONAL = 1e-6  # how far ΦᵀΦ of a wavelet may be from the identity
 FACTOR = 5.6  # of γ where y is a picture; benchmarks/calibrate_gamma.py
 # (m/n, γ), the best on six validation faces; printed by benchmarks/calibrate_lasso.py.
@@ -168,10 +170,17 @@ class Wavelet(Basis):
     Reference: Mallat, "A theory for multiresolution signal decomposition", PAMI 1989.
     """
 
-    def __init__(self, *, wavelet: str = "db1", levels: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        wavelet: Annotated[str, Field(examples=list(USUAL))] = "db1",
+        levels: int | None = None,
+    ) -> None:
         if wavelet not in pywt.wavelist(kind="discrete") and wavelet != "haar":
             raise BadInputError(
-                "There is no such wavelet.", got=repr(wavelet), try_="db1, db4, sym4 or coif1"
+                "There is no such wavelet.",
+                got=repr(wavelet),
+                try_="db1, db4, sym4 or coif1",
             )
         if (off := _not_orthogonal(wavelet)) > ORTHOGONAL:
             raise BadInputError(

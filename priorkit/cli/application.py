@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape as unmarked
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
 from typer.exceptions import TyperException
 from typer.main import get_command, get_command_name
 
@@ -22,7 +22,9 @@ from priorkit.cli.app import app_
 from priorkit.cli.audit import audit
 from priorkit.cli.console import err, escape, out
 from priorkit.cli.doctor import doctor
-from priorkit.cli.inspect import list_, plugins, settings_of_a_run, show
+from priorkit.cli.guide import guide
+from priorkit.cli.inspect import list_, plugins, show
+from priorkit.cli.offers import ComponentCommand, SettingsCommand, TrainerCommand
 from priorkit.cli.plugin import check, new_plugin, stubs
 from priorkit.cli.recover import compare, recover, replay
 from priorkit.cli.reproduce import reproduce
@@ -53,12 +55,14 @@ def application() -> typer.Typer:
         (audit, "GROUP=FOLDER … --priors A,B …"),
     ):
         words = f"{synopsis} {_NAMED}"
-        app.command(context_settings=_OPEN, options_metavar=words, cls=_WithSettings)(function)
-    plain = (replay, sweep, reproduce, list_, show, plugins, doctor, app_, new_plugin, stubs)
+        app.command(context_settings=_OPEN, options_metavar=words, cls=SettingsCommand)(function)
+    plain = (guide, replay, sweep, reproduce, list_, show, plugins, doctor, app_, new_plugin, stubs)
     for command in plain:
         app.command(name=get_command_name(command.__name__.removesuffix("_")))(command)
-    app.command(context_settings=_OPEN, options_metavar=f"[--kind KIND] {_NAMED}")(check)
-    app.command(context_settings=_OPEN, options_metavar="NAME --data PATH --out FOLDER …")(train)
+    words = f"[--kind KIND] {_NAMED}"
+    app.command(context_settings=_OPEN, options_metavar=words, cls=ComponentCommand)(check)
+    words = "NAME --data PATH --out FOLDER …"
+    app.command(context_settings=_OPEN, options_metavar=words, cls=TrainerCommand)(train)
     app.callback(invoke_without_command=True)(_root)
     taken = {_name(command) for command in app.registered_commands}
     for status, own in registry().commands(typer.Typer):
@@ -86,14 +90,6 @@ class _Group(TyperGroup):
                 for name in ("help", "short_help", "epilog"):
                     if text := getattr(told, name, None):
                         setattr(told, name, unmarked(text))
-
-
-class _WithSettings(TyperCommand):
-    """A command whose help ends with the settings of a run, read when help is asked for."""
-
-    def format_help(self, *args: Any) -> None:
-        self.epilog = unmarked(settings_of_a_run())
-        super().format_help(*args)
 
 
 def _root(
@@ -134,7 +130,7 @@ def run() -> None:
 
 def _code() -> int:
     try:
-        code: object = application()(standalone_mode=False)
+        code: object = application()(standalone_mode=False, prog_name="priorkit")
         return code if isinstance(code, int) else 0
     except (KeyboardInterrupt, typer.Abort):
         err.print("Interrupted.")

@@ -17,7 +17,7 @@ from priorkit.cli.console import JsonFlag, err, escape, out, show_json
 from priorkit.errors import PriorkitError, UnknownNameError
 from priorkit.registry import FUNCTIONS, KINDS, Entry, registry
 
-__all__ = ["describe", "list_", "plugins", "show"]
+__all__ = ["describe", "list_", "options_told", "plugins", "show", "type_name"]
 
 
 def list_(as_json: JsonFlag = False) -> None:
@@ -108,7 +108,7 @@ def settings_of_a_run() -> str:
 
     given = {"image", "y", "prior", "op"}
     told = [
-        f"--{name.replace('_', '-')} {_type_name(field.annotation)}"
+        f"--{name.replace('_', '-')} {type_name(field.annotation)}"
         for name, field in RunConfig.model_fields.items()
         if name not in given
     ]
@@ -118,8 +118,6 @@ def settings_of_a_run() -> str:
 
 def _describe(entry: Entry) -> dict[str, Any]:
     from priorkit.io import weights
-    from priorkit.settings.options import option_fields
-    from priorkit.training.run import options_of
 
     target = entry.load()
     card: dict[str, Any] = {}
@@ -128,6 +126,22 @@ def _describe(entry: Entry) -> dict[str, Any]:
             card = weights.read(entry.preset["weights"]).card.model_dump(exclude={"training"})
         except PriorkitError as error:
             card = {"problem": str(error)}
+    return {
+        "kind": entry.kind,
+        **_head(entry),
+        "doc": inspect.getdoc(target) or "",
+        "options": options_told(entry),
+        "card": card,
+    }
+
+
+def options_told(entry: Entry) -> list[dict[str, Any]]:
+    """A table per option of a component: its name, what to write for its value, its default, and
+    of a trainer's options a help. Imports the component; raises PluginError where it can't be."""
+    from priorkit.settings.options import option_fields
+    from priorkit.training.run import options_of
+
+    target = entry.load()
     options: list[dict[str, Any]] = []
     if entry.kind == "trainer":
         options = options_of(target)
@@ -135,28 +149,25 @@ def _describe(entry: Entry) -> dict[str, Any]:
         for name, field in option_fields(target).items():
             if name not in entry.preset:
                 default = "required" if field.is_required() else field.default
-                options.append({"name": name, "type": field.annotation, "default": default})
-    return {
-        "kind": entry.kind,
-        **_head(entry),
-        "doc": inspect.getdoc(target) or "",
-        "options": [option | {"type": _type_name(option["type"])} for option in options],
-        "card": card,
-    }
+                words = [*(field.examples or ()), type_name(field.annotation)]
+                kind = "|".join(dict.fromkeys("|".join(words).split("|")))
+                options.append({"name": name, "type": kind, "default": default})
+        return options
+    return [option | {"type": type_name(option["type"])} for option in options]
 
 
-def _type_name(annotation: Any) -> str:
+def type_name(annotation: Any) -> str:
     """What to write for a value: NUMBER, PATH, or the words to choose from."""
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return _type_name(inner[0])
+        return type_name(inner[0])
     if origin is Literal:
         return "|".join(map(str, inner))
     if origin in (Union, types.UnionType):
-        words = dict.fromkeys(_type_name(part) for part in inner if part is not type(None))
+        words = dict.fromkeys(type_name(part) for part in inner if part is not type(None))
         return "|".join(words)
     if origin in (list, tuple):
-        return f"{_type_name(inner[0])} …" if inner else "VALUE …"
+        return f"{type_name(inner[0])} …" if inner else "VALUE …"
     if origin is os.PathLike or annotation in (Path, os.PathLike):
         return "PATH"
     return _WORDS.get(annotation, "VALUE")

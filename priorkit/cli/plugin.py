@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from priorkit.cli.completion import names
+from priorkit.cli.completion import among, names
 from priorkit.cli.console import Bar, JsonFlag, escape, out, show_json
 from priorkit.cli.inspect import describe
 from priorkit.cli.words import components, split
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["check", "new_plugin", "stubs"]
 
-KindsArgument = Annotated[list[str] | None, typer.Argument(help=", ".join(TEMPLATES))]
+KindsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(help=", ".join(TEMPLATES), autocompletion=among(*TEMPLATES)),
+]
 NameArgument = Annotated[
     str, typer.Argument(help="a registered name", autocompletion=names(*TEMPLATES))
 ]
@@ -69,12 +72,20 @@ def stubs(
 def check(
     context: typer.Context,
     name: NameArgument,
-    kind: Annotated[str | None, typer.Option(help="where several kinds have the name")] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(help="where several kinds have the name", autocompletion=among(*TEMPLATES)),
+    ] = None,
     prior: Annotated[
         str | None,
         typer.Option(help="of the recovery, and for penalties", autocompletion=names("prior")),
     ] = None,
-    space: Annotated[str | None, typer.Option(help="of the recovery: latent or pixel")] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            help="of the recovery: latent or pixel", autocompletion=among("latent", "pixel")
+        ),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Check every promise of a component, and recover the sample photograph with it.

@@ -33,7 +33,9 @@ OutOption = Annotated[
 ResumeFlag = Annotated[
     bool, typer.Option("--resume", help="continue an interrupted run, given by its --out")
 ]
-PriorsOption = Annotated[str, typer.Option(help="names, separated by commas")]
+PriorsOption = Annotated[
+    str, typer.Option(help="names, separated by commas", autocompletion=names("prior"))
+]
 OpOption = Annotated[str | None, typer.Option(help="operator", autocompletion=names("operator"))]
 PriorOption = Annotated[
     str | None, typer.Option(help="name, or path to weights", autocompletion=names("prior"))

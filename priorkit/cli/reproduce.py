@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 import priorkit
+from priorkit.cli.completion import among
 from priorkit.cli.console import err, escape, out, show_table
 from priorkit.errors import BadInputError, UnknownNameError
 
@@ -48,7 +49,11 @@ def scripts() -> list[FigureScript]:
 
 def reproduce(
     figures: Annotated[
-        list[str] | None, typer.Argument(help="fig4, 4 or the name of a script; several")
+        list[str] | None,
+        typer.Argument(
+            help="fig4, 4 or the name of a script; several",
+            autocompletion=lambda incomplete: among(*(s.name for s in scripts()))(incomplete),
+        ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="every figure")] = False,
     full: Annotated[

@@ -8,13 +8,32 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from priorkit.cli.completion import among
 from priorkit.cli.console import JsonFlag, err, escape, out, show_json, show_table
-from priorkit.errors import BadInputError
+from priorkit.errors import BadInputError, PriorkitError
 
 if TYPE_CHECKING:
     from priorkit.studies.results import Results
 
 __all__ = ["sweep"]
+
+VALUES = ("psnr", "ssim", "error", "misfit", "objective", "evaluations", "seconds")
+
+
+def _axes(context: typer.Context, incomplete: str) -> list[str]:
+    """The axes of the study on the line that begin with what was typed, after a comma the last."""
+    from priorkit.settings.config import from_file
+
+    before, comma, last = incomplete.rpartition(",")
+    # Behind an option without its value, words stay unparsed.
+    words = [context.params.get("study"), *context.args]
+    studies = [word for word in words if word and str(word).endswith((".toml", ".json"))]
+    try:
+        grid = from_file(studies[0]).get("grid", {})
+    except (PriorkitError, IndexError):
+        return []
+    found = ["label", *grid] if isinstance(grid, dict) else []
+    return [before + comma + axis for axis in found if axis.startswith(last)]
 
 
 def sweep(
@@ -28,9 +47,15 @@ def sweep(
     summary: Annotated[
         bool, typer.Option("--summary", help="run nothing: tables and plots of what is there")
     ] = False,
-    across: Annotated[str | None, typer.Option(help="setting of the horizontal axis")] = None,
-    by: Annotated[str | None, typer.Option(help="settings of a line, by commas")] = None,
-    value: Annotated[str, typer.Option(help="column that is shown")] = "psnr",
+    across: Annotated[
+        str | None, typer.Option(help="setting of the horizontal axis", autocompletion=_axes)
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(help="settings of a line, by commas", autocompletion=_axes)
+    ] = None,
+    value: Annotated[
+        str, typer.Option(help="column that is shown", autocompletion=among(*VALUES))
+    ] = "psnr",
     as_json: JsonFlag = False,
 ) -> None:
     """Run a study: a grid over priors, operators, m, gamma, sigma, seeds, pictures …

@@ -8,22 +8,44 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from PIL import Image
 
+from priorkit.draw.notebook import kernel
+
 __all__ = ["ShownFigure", "blank", "pictures"]
 
 
 class ShownFigure(Figure):
-    """A Figure that is a picture at the end of a notebook's cell.
+    """A Figure that is a picture in a notebook: where :meth:`drawn` is called, or at the end of a
+    cell.
 
     One of ``pyplot`` stays in memory until it is closed, and a plain Figure is shown as a line of
     text unless something in the notebook has imported pyplot.
     """
+
+    cell: int | None = None  # of the notebook, in which it was drawn
+
+    def drawn(self) -> Self:
+        """Draw it here where this is a notebook: the end of the same cell doesn't draw it again."""
+        if (shell := kernel()) is not None:
+            from IPython.display import Image as Drawn
+            from IPython.display import display
+
+            display(Drawn(self._repr_png_()))
+            self.cell = shell.execution_count
+        return self
+
+    def _ipython_display_(self) -> None:
+        shell = kernel()
+        if shell is None:
+            raise NotImplementedError  # a terminal shows it as a line of text
+        if self.cell != shell.execution_count:
+            self.drawn()
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()

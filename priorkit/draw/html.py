@@ -11,7 +11,17 @@ from PIL import Image
 from priorkit.draw.tiles import GAIN, SCALE, png
 from priorkit.draw.viewer import SCRIPT, STYLE
 
-__all__ = ["MAX_SIDE", "document", "embedded", "scale_bar", "table", "table_of", "thumbnail"]
+__all__ = [
+    "MAX_SIDE",
+    "document",
+    "embedded",
+    "figure",
+    "scale_bar",
+    "table",
+    "table_of",
+    "thumbnail",
+    "wipe",
+]
 
 MAX_SIDE = 512  # of a picture in the page, in pixels
 
@@ -41,11 +51,30 @@ def table_of(head: Iterable[str], rows: Iterable[Iterable[str]], more: str = "")
 
 
 def embedded(picture: Image.Image, alt: str, style: str = "", what: str = "") -> str:
-    """An image inside the page; ``what`` names it for the slider between truth and recovery."""
+    """An image inside the page; ``what`` names it for the slider between truth and recovery,
+    and in a matrix for the arrow keys, which go from one of a name to the next."""
     data = base64.b64encode(png(picture)).decode()
     more = f' style="{style}"' if style else ""
     more += f' data-is="{what}"' if what else ""
     return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{data}"{more}>'
+
+
+def figure(shown: str, caption: str = "") -> str:
+    """A picture, which a click enlarges, with its caption as HTML."""
+    below = f"<figcaption>{caption}</figcaption>" if caption else ""
+    return f"<figure>{shown}{below}</figure>"
+
+
+def wipe(under: str, over: str, caption: str) -> str:
+    """Two pictures of one size over one another, and a slider that says how much is seen of each;
+    it needs no script of a page."""
+    moved = "this.parentElement.style.setProperty('--cut', this.value + '%')"
+    over = over.replace("<img ", '<img class="over" ', 1)
+    caption = html.escape(caption)
+    return (
+        f'<figure class="wipe"><div>{under}{over}</div><input type="range" value="50" '
+        f'aria-label="{caption}" oninput="{moved}"><figcaption>{caption}</figcaption></figure>'
+    )
 
 
 def scale_bar() -> str:

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-__all__ = ["SCRIPT", "STYLE"]
+__all__ = ["FRAGMENT", "SCRIPT", "STYLE"]
+
+# Of what a notebook shows; it has colours of its own, light or dark.
+FRAGMENT = """
+.priorkit .row { display: flex; flex-wrap: wrap; gap: .75rem; margin: .5rem 0; }
+.priorkit figure { margin: 0; width: 11rem; }
+.priorkit figure img { width: 100%; max-width: none; margin: 0; display: block;
+                       image-rendering: pixelated; }
+.priorkit figcaption { font-size: .85em; opacity: .8; }
+.priorkit .wipe div { position: relative; }
+.priorkit .wipe .over { position: absolute; inset: 0; clip-path: inset(0 0 0 var(--cut, 50%)); }
+.priorkit .wipe input { width: 100%; margin: 0; }
+"""
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 72rem;
        margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
-.row { display: grid; grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); gap: .75rem;
-       max-width: 68rem; margin-bottom: 1.25rem; }
+.row { display: grid; grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)); gap: .75rem;
+       margin-bottom: 1.25rem; }
+.row figure { max-width: 24rem; }
+.row.first { grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); align-items: end; }
+.time { display: inline-block; width: 4rem; height: .6rem; margin-right: .5rem;
+        background: linear-gradient(90deg, #1b6ca8 var(--part), #8883 var(--part)); }
 figure { margin: 0; min-width: 0; }
 figure img { width: 100%; image-rendering: pixelated; display: block; }
 figure > img { cursor: zoom-in; }
@@ -24,16 +40,27 @@ dialog img { width: min(94vw, 84vh); image-rendering: pixelated; display: block;
 .numbers { overflow-x: auto; } table { border-collapse: collapse; }
 td, th { padding: .2rem .9rem .2rem 0; text-align: right; font-variant-numeric: tabular-nums; }
 td:first-child, th:first-child { text-align: left; } th { border-bottom: 1px solid #bbb; }
-.matrix td { vertical-align: bottom; white-space: nowrap; } .matrix img { width: 5.5rem; }
-.matrix img { image-rendering: pixelated; } a { color: inherit; }
+.matrix { display: grid; gap: .75rem 1rem;
+          grid-template-columns: repeat(var(--across), minmax(12rem, 1fr)); }
+.matrix.named { grid-template-columns: max-content repeat(var(--across), minmax(11rem, 1fr)); }
+.matrix.cards { grid-template-columns:
+  repeat(auto-fill, minmax(min(100%, calc(7rem * var(--most))), 1fr)); }
+.matrix b { font-weight: 600; font-size: .9rem; }
+.pair { display: flex; gap: .25rem; } .pair figure { flex: 1; max-width: 18rem; }
+.pair.many { flex-wrap: wrap; } .pair.many figure { flex: 1 0 4rem; max-width: 12rem; }
+a { color: inherit; }
+@media (max-width: 40rem) { .matrix:not(.named) { grid-template-columns: 1fr; } }
 pre { background: #f5f5f5; padding: .8rem; overflow-x: auto; font-size: .85rem; }
 svg { max-width: 100%; height: auto; }
+:root { color-scheme: light dark; }
 @media (prefers-color-scheme: dark) {
   body { background: #161616; color: #ddd; } pre { background: #222; }
-  figcaption, .bar { color: #aaa; } svg text { fill: #bbb; } }
+  th { border-color: #555; } figcaption, .bar { color: #aaa; }
+  svg text:not([fill]) { fill: #bbb; } svg [fill^="#"], svg [stroke] { filter: brightness(1.5); } }
 """
 
-# A click enlarges a picture, the arrow keys go on to the next. The slider (class "wipe") shows
+# A click enlarges a picture, the arrow keys go on to the next; in a matrix to the next of its kind,
+# so that errors are compared at one place and on one scale. The slider (class "wipe") shows
 # copies of the pictures of its row, so that the page holds each once.
 SCRIPT = """
 const shown = [...document.querySelectorAll("figure > img")];
@@ -41,8 +68,15 @@ const large = document.createElement("dialog");
 large.innerHTML = "<img><p></p>";
 document.body.append(large);
 let at = 0;
+function step(by) {
+  const kind = shown[at].closest(".matrix") && shown[at].dataset.is;
+  let next = at;
+  do next = (next + by + shown.length) % shown.length;
+  while (kind && (shown[next].dataset.is !== kind || !shown[next].closest(".matrix")));
+  open(next);
+}
 function open(i) {
-  at = (i + shown.length) % shown.length;
+  at = i;
   large.firstChild.src = shown[at].src;
   large.firstChild.alt = large.lastChild.textContent = shown[at].alt;
   if (!large.open) large.showModal();
@@ -54,12 +88,13 @@ shown.forEach((picture, i) => {
 });
 large.onclick = () => large.close();
 large.onkeydown = (event) => {
-  if (event.key === "ArrowRight") open(at + 1);
-  if (event.key === "ArrowLeft") open(at - 1);
+  if (event.key === "ArrowRight") step(1);
+  if (event.key === "ArrowLeft") step(-1);
 };
 for (const wipe of document.querySelectorAll(".wipe")) {
   const row = wipe.parentElement, [under, over] = wipe.querySelectorAll("img");
-  under.src = row.querySelector("[data-is=truth]").src;
+  const first = row.querySelector("[data-is=truth]") ?? row.querySelector("[data-is=measurement]");
+  under.src = first.src;
   over.src = row.querySelector("[data-is=recovery]").src;
   wipe.querySelector("input").oninput = (event) =>
     wipe.style.setProperty("--cut", event.target.value + "%");

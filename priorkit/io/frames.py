@@ -32,6 +32,7 @@ ORIENTATION = 0x0112  # the tag of EXIF
 NOTHING = Pick()
 # Their further frames are previews, maps or layers of the first.
 ONE_PICTURE = ("MPO", "PSD", "ICO", "ICNS", "CUR")
+HEIF = (".heic", ".heif")  # of phones; Pillow reads it by the plugin of another package
 PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
 
 
@@ -84,6 +85,8 @@ def _read(path: Path, read: Callable[[Image.Image], Tensor]) -> Tensor | Format:
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """A picture file; what Pillow raises while it is open becomes one line."""
+    if path.suffix.lower() in HEIF:
+        _know_heif(path)
     try:
         with quiet("PIL"), Image.open(path) as file:
             yield file
@@ -95,6 +98,18 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             got=complaint(path, error),
             try_="a file of a picture that is whole, such as PNG or JPEG",
         ) from error
+
+
+def _know_heif(path: Path) -> None:
+    """Let Pillow open HEIF. Raises BadInputError where the package that can isn't there."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError as error:
+        raise BadInputError(
+            f"{path} is a picture that the package pillow-heif reads.",
+            try_="pip install 'priorkit[formats]', or the picture saved as JPEG",
+        ) from error
+    register_heif_opener()
 
 
 def _require_small(

@@ -11,12 +11,12 @@ from priorkit.io.formats import Dicom, format_of
 
 __all__ = ["PICTURES", "images_in", "is_dicom", "is_folder", "is_image", "text"]
 
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".heic", ".heif")
 SUFFIXES = (*PICTURES, *formats.SUFFIXES)
 # Pictures that are not read from a folder; the log names them.
 OTHERS = (
     *(".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".ico", ".svg", ".psd", ".eps", ".jp2"),
-    *(".heic", ".heif", ".avif", ".jxl", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2"),
+    *(".avif", ".jxl", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2"),
     *(".exr", ".hdr"),
 )
 

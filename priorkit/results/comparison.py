@@ -37,7 +37,7 @@ COLUMNS = (
 
 @dataclass(repr=False)
 class Comparison:
-    """Rows in the order m, prior. All saw the same images, A and noise.
+    """Rows by growing m, then in the order of the priors. All saw the same images, A and noise.
 
     ``seconds`` is T per m: what was asked for, or what the slowest took. ``skipped`` are files
     of a folder that were left out, with the reason.
@@ -49,6 +49,9 @@ class Comparison:
     seconds: dict[int | None, float]
     interrupted: bool = False
     skipped: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.rows = sorted(self.rows, key=lambda row: row.m or 0)
 
     def __repr__(self) -> str:
         priors = ", ".join(dict.fromkeys(row.label for row in self.rows))
@@ -96,10 +99,10 @@ class Comparison:
         return gallery.pictures(self.rows, self.truth)
 
     def plot(self) -> Any:
-        """The same as a figure of matplotlib."""
+        """The same as a figure of matplotlib, drawn where it is called in a notebook."""
         from priorkit.draw.figure import pictures
 
-        return pictures([[("", self.grid())]], side=8.0)
+        return pictures([[("", self.grid())]], side=8.0).drawn()
 
     def _repr_png_(self) -> bytes:
         return png(self.grid())

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 from torch import Tensor
 
-from priorkit.draw.html import document, embedded, table, table_of, thumbnail
+from priorkit.draw.html import document, embedded, figure, scale_bar, table, table_of, thumbnail
 from priorkit.draw.svg import Line, plot, standalone
 from priorkit.draw.tiles import png, sheet, tile
 from priorkit.interfaces import kind_of
@@ -17,18 +17,25 @@ from priorkit.io.files import write_atomic
 from priorkit.io.pictures import dimensions
 from priorkit.results.contender import Contender, places
 from priorkit.results.folder import write
-from priorkit.results.views import columns
+from priorkit.results.views import Shown, columns
 
 __all__ = ["pictures", "write_page", "write_recoveries"]
 
 Cells = tuple[list[str], list[list[str]]]  # a head, and rows, as text
 
 ALT = "recoveries, one row per prior"
-MAX_COLUMNS, THUMBNAIL = 12, 128
+MAX_COLUMNS, THUMBNAIL = 12, 256
+SECONDS = "seconds"  # the column that has bars beside its numbers
 
 
 def pictures(rows: Sequence[Contender], truth: Tensor) -> Image.Image:
     """The truth in the first row, then one row per prior and m, its mean PSNR at the left."""
+    tiles = [(words, [("", x) for x in shown]) for words, shown in _lines(rows, truth)]
+    return sheet(tiles, side=96, gap=4, margin=190)
+
+
+def _lines(rows: Sequence[Contender], truth: Tensor) -> list[tuple[str, list[Image.Image]]]:
+    """The words of a row and its pictures: the truth, then of each prior and m."""
     kinds = [row.recovery.kind for row in rows if row.recovery is not None]
     kind = kinds[0] if kinds else kind_of(tuple(truth.shape[1:]))
     lines = [("truth", truth)]
@@ -39,8 +46,7 @@ def pictures(rows: Sequence[Contender], truth: Tensor) -> Image.Image:
         found = row.recovery
         shown = truth[:0] if found is None else found.units.range.inside(found.x)
         lines.append(("\n".join(words), shown))
-    tiles = [(words, [("", tile(x, kind)) for x in shown[:MAX_COLUMNS]]) for words, shown in lines]
-    return sheet(tiles, side=96, gap=4, margin=190)
+    return [(words, [tile(x, kind) for x in shown[:MAX_COLUMNS]]) for words, shown in lines]
 
 
 def curve(rows: Sequence[Contender]) -> str:
@@ -84,36 +90,109 @@ def write_page(
     body = (
         f"<p>{len(truth)} image(s) of {shape}, one A and one noise for all priors. "
         "“PSNR at T” is what each had reached when the slowest was done, or at the time asked "
-        f"for.</p>{table(*cells)}{reasons}{drawn}<h2>Pictures</h2>{_matrix(rows)}"
-        f"<h2>All</h2><p>{embedded(grid, ALT, 'max-width:100%')}</p>"
+        f"for.</p>{_table(*cells)}{reasons}{drawn}"
+        f"<h2>Pictures</h2>{_matrix(rows)}"
     )
+    if len(truth) > 1:
+        body += f"<h2>All</h2>{_every(rows, truth)}"
     write_atomic(folder / "report.html", document("Comparison", body))
 
 
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """The numbers, each time with a bar whose length it is; columns that say nothing are left
+    out."""
+    told = [k for k, cells in enumerate(zip(*rows, strict=True)) if set(cells) - {"", "—"}]
+    head, rows = [head[k] for k in told], [[row[k] for k in told] for row in rows]
+    if SECONDS not in head:  # nobody has a result
+        return table(head, rows)
+    at = head.index(SECONDS)
+    longest = max((_number(row[at]) for row in rows), default=0.0) or 1.0
+    lines = []
+    for row in rows:
+        line = [html.escape(cell) for cell in row]
+        share = 100 * _number(row[at]) / longest
+        line[at] = f'<i class="time" style="--part:{share:.1f}%"></i>{line[at]}'
+        lines.append(line)
+    return table_of(map(html.escape, head), lines)
+
+
+def _number(cell: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:  # of a row without a result
+        return 0.0
+
+
 def _matrix(rows: Sequence[Contender]) -> str:
-    """A row per prior and a column per m: the recovery of the first image, its error and its
-    numbers, with a link to the page of the run."""
+    """The first image: its truth and measurements, then a line per prior and a column per m, or a
+    column per prior where there is one m: the recovery, its error and its numbers, with a link to
+    the page of the run. All errors are on one scale."""
     ms = list(dict.fromkeys(row.m for row in rows))
-    cells: dict[str, dict[int | None, str]] = {}
-    for row, place in zip(rows, places(rows), strict=True):
-        cells.setdefault(row.label, {})[row.m] = _cell(row, place)
-    heads = ["", *("" if m is None else f"m = {m}" for m in ms)]
-    lines = [
-        [html.escape(label), *(found.get(m, "") for m in ms)] for label, found in cells.items()
-    ]
-    return table_of(heads, lines, ' class="matrix"')
+    labels = list(dict.fromkeys(row.label for row in rows))
+    cells = {
+        (row.label, row.m): _cell(row, place) for row, place in zip(rows, places(rows), strict=True)
+    }
+    given = next((row.recovery for row in rows if row.recovery is not None), None)
+    shown = [] if given is None else columns(given, 0)
+    first = [c for c in shown if c.what == "truth" or (len(ms) == 1 and _is_measured(c))]
+    before = "".join(figure(_small(c, c.what), html.escape(c.caption)) for c in first)
+    scale = f"<figcaption>errors of all, on one scale</figcaption>{scale_bar()}"
+    before += f'<figure class="scale">{scale}</figure>'
+    if len(ms) > 1:
+        across = len(ms)
+        heads = [f"<b>m = {m}</b>" for m in ms]
+        parts = ["<b></b>", *heads]
+        for label in labels:
+            parts.append(f"<b>{html.escape(label)}</b>")
+            parts += [cells.get((label, m), "<div></div>") for m in ms]
+        names = " named"
+    else:
+        across, names = min(len(labels), 4), ""
+        parts = [f"<div><b>{html.escape(label)}</b>{cells[label, ms[0]]}</div>" for label in labels]
+    return (
+        f'<div class="row first">{before}</div><div class="numbers">'
+        f'<div class="matrix{names}" style="--across:{across}">{"".join(parts)}</div></div>'
+    )
+
+
+def _is_measured(shown: Shown) -> bool:
+    """Whether it is of y, which all have in common where there is one m."""
+    return shown.what == "measurement" or (
+        shown.what == "detail" and shown.caption.startswith("measured")
+    )
 
 
 def _cell(row: Contender, place: str) -> str:
+    """Recovery and error of the first image, and the numbers of all."""
     found = row.recovery
     if found is None:
-        return "—"
+        return "<div>—</div>"
+    label = row.label if row.m is None else f"{row.label}, m = {row.m}"
     pictures = "".join(
-        embedded(thumbnail(shown.picture, THUMBNAIL), f"{row.label}: {shown.what}")
+        figure(_small(shown, label))
         for shown in columns(found, 0)
         if shown.what in ("recovery", "error")
     )
     psnr, ssim = found.psnr, found.ssim
     numbers = "" if psnr is None else f"{float(psnr.mean()):.2f} dB"
     numbers += "" if ssim is None else f" · {float(ssim.mean()):.3f}"
-    return f'<a href="{html.escape(place)}/report.html">{pictures}<br>{numbers or "open"}</a>'
+    link = f'<a href="{html.escape(place)}/report.html">{numbers or "open"}</a>'
+    return f'<div><div class="pair">{pictures}</div>{link}</div>'
+
+
+def _small(shown: Shown, label: str) -> str:
+    """A picture; the arrow keys go on to others of what it is."""
+    alt = label if shown.what == label else f"{label}: {shown.what}"
+    return embedded(thumbnail(shown.picture, THUMBNAIL), alt, what=shown.what)
+
+
+def _every(rows: Sequence[Contender], truth: Tensor) -> str:
+    """Several images: the truths, then the recoveries of each prior and m."""
+    cards, most = [], 0
+    for words, shown in _lines(rows, truth):
+        name, most = ", ".join(words.splitlines()), max(most, len(shown))
+        images = [figure(embedded(thumbnail(x, THUMBNAIL), name, what="all")) for x in shown]
+        cards.append(
+            f'<div><b>{html.escape(name)}</b><div class="pair many">{"".join(images)}</div></div>'
+        )
+    return f'<div class="matrix cards" style="--most:{most}">{"".join(cards)}</div>'

@@ -11,7 +11,7 @@ from priorkit.draw.html import MAX_SIDE, document, embedded, scale_bar, table, t
 from priorkit.draw.svg import COLOURS, Line, plot
 from priorkit.io.files import file_names, write_atomic
 from priorkit.results.recovered import Recovered
-from priorkit.results.views import Shown, ended, summary
+from priorkit.results.views import Shown, ended, summary, wiped
 from priorkit.settings.config import to_toml
 
 __all__ = ["write"]
@@ -57,11 +57,12 @@ def _row(recovery: Recovered, i: int, row: Sequence[Shown], beside: bool) -> str
             caption += f', <a href="images/{html.escape(files[i])}.png">{size}</a>'
         scale = scale_bar() if what in ("error", "spread") else ""
         figures.append(f"<figure>{shown}<figcaption>{caption}</figcaption>{scale}</figure>")
-    if recovery.truth is not None and recovery.kind.has_pixels:
+    if recovery.kind.has_pixels and (pair := wiped(row)) is not None:
+        first = pair[0].what
         figures.append(
-            '<figure class="wipe"><div><img alt="truth"><img alt="recovery" class="over"></div>'
-            f'<input type="range" aria-label="{html.escape(name)}: truth or recovery" value="50">'
-            "<figcaption>truth | recovery</figcaption></figure>"
+            f'<figure class="wipe"><div><img alt="{first}"><img alt="recovery" class="over"></div>'
+            f'<input type="range" aria-label="{html.escape(name)}: {first} or recovery" value="50">'
+            f"<figcaption>{first} | recovery</figcaption></figure>"
         )
     return f'<div class="row">{"".join(figures)}</div>'
 

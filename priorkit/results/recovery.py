@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from priorkit.draw.html import embedded
 from priorkit.draw.tiles import png, tile
 from priorkit.errors import PluginError
 from priorkit.io.folders import replacing
 from priorkit.results import page, record, views
 from priorkit.results.folder import write
+from priorkit.results.notebook import fragment
 from priorkit.results.recovered import Recovered
 from priorkit.run.run import Outcome, Task
 
@@ -49,17 +49,16 @@ class Recovery(Recovered):
         return views.grid(views.rows_of(self))
 
     def plot(self) -> Any:
-        """The same as a figure of matplotlib."""
+        """The same as a figure of matplotlib, drawn where it is called in a notebook."""
         from priorkit.draw.figure import pictures
 
-        return pictures([[shown[1:3] for shown in row] for row in views.rows_of(self)])
+        return pictures([[shown[1:3] for shown in row] for row in views.rows_of(self)]).drawn()
 
     def _repr_png_(self) -> bytes:
         return png(self.grid())
 
     def _repr_html_(self) -> str:
-        alt = "truth, measurement, recovery, error"
-        return f"<p>{views.summary(self)}</p>{embedded(self.grid(), alt, 'max-width:100%')}"
+        return fragment(self)
 
     def report(self, path: str | os.PathLike[str]) -> Path:
         """Write a self-contained HTML page."""

@@ -15,13 +15,16 @@ from priorkit.interfaces.kinds import squared
 from priorkit.io.pictures import dimensions, to_pil
 from priorkit.results.recovered import Recovered
 
-__all__ = ["MAX_ROWS", "Shown", "columns", "ended", "grid", "inside", "rows_of", "summary"]
+__all__ = ["MAX_ROWS", "Shown", "columns", "ended", "grid", "inside", "rows_of", "summary", "wiped"]
 
+TILE = 160  # pixels a side of a picture in the grid
+DETAILED = 2 * TILE  # from which side on the centre is shown beside it
 MAX_ROWS = 32  # of a grid; the folder holds every image
 
 
 class Shown(NamedTuple):
-    """A picture with its caption, and what it is: truth, measurement, recovery, error, spread.
+    """A picture with its caption, and what it is: truth, measurement, recovery, error, spread, or
+    a detail of one of these.
 
     ``size`` is its width and height before it was shrunk.
     """
@@ -34,14 +37,16 @@ class Shown(NamedTuple):
 
 def columns(recovery: Recovered, i: int) -> list[Shown]:
     """The pictures that are shown of image ``i``, large ones shrunk."""
-    shown, kind, scale = [], recovery.kind, recovery.units.range.scale
+    shown: list[Shown] = []
+    kind, scale = recovery.kind, recovery.units.range.scale
     if recovery.truth is not None:
         shown.append(_shown("truth", "truth", kind.picture(inside(recovery, recovery.truth[i]))))
     y = recovery.units.y_inside(recovery.y[i : i + 1])
     measured = recovery.operator.image(recovery.noise.measured(y))
     if measured is not None:
         like = kind if kind.fits(measured.shape[1:]) else kind_of(tuple(measured.shape[1:]))
-        shown.append(_shown("measurement", "measurement", like.picture(measured[0])))
+        picture = like.picture(measured[0])
+        shown += [_shown("measurement", "measurement", picture), *_detail("measured", picture)]
     else:
         caption = f"{recovery.y[i].numel():,} numbers"
         shown.append(_shown("measurement", caption, squared(recovery.y[i])))
@@ -52,7 +57,8 @@ def columns(recovery: Recovered, i: int) -> list[Shown]:
         caption += f", SSIM {float(ssim[i]):.2f}" if ssim is not None else ""
     elif (expected := recovery.expected_psnr) is not None and expected[i].isfinite():
         caption = f"{float(expected[i]):.1f} dB expected"
-    shown.append(_shown("recovery", caption, kind.picture(inside(recovery, recovery.x[i]))))
+    picture = kind.picture(inside(recovery, recovery.x[i]))
+    shown += [_shown("recovery", caption, picture), *_detail("recovered", picture)]
     if recovery.truth is not None and kind.has_pixels:
         error = kind.flat(recovery.x[i] - recovery.truth[i]).abs_()
         shown.append(_sizes("error", f"{GAIN:g} · |error|", error, scale))
@@ -60,6 +66,16 @@ def columns(recovery: Recovered, i: int) -> list[Shown]:
         spread = kind.flat(recovery.draws.spread[i])
         shown.append(_sizes("spread", f"{GAIN:g} · std of draws", spread, scale))
     return shown
+
+
+def wiped(row: Sequence[Shown]) -> tuple[Shown, Shown] | None:
+    """What is wiped to the recovery: the truth, else a measurement of its size; None without."""
+    known = {shown.what: shown for shown in row if shown.what != "detail"}
+    recovery = known["recovery"]
+    for what in ("truth", "measurement"):
+        if what in known and known[what].size == recovery.size:
+            return known[what], recovery
+    return None
 
 
 def inside(recovery: Recovered, x: Tensor) -> Tensor:
@@ -70,6 +86,18 @@ def inside(recovery: Recovered, x: Tensor) -> Tensor:
 def _shown(what: str, caption: str, x: Tensor) -> Shown:
     """A picture (C, H, W) of [0, 1]."""
     return Shown(what, caption, to_pil(shrunk(x, MAX_SIDE)), (x.shape[-1], x.shape[-2]))
+
+
+def _detail(what: str, x: Tensor) -> list[Shown]:
+    """Of a picture (C, H, W) that is shown much smaller its centre, pixel by pixel: means over
+    squares have none of its noise. Nothing of a small one."""
+    height, width = x.shape[-2:]
+    if max(height, width) < DETAILED:
+        return []
+    rows, columns = min(height, TILE), min(width, TILE)
+    top, left = (height - rows) // 2, (width - columns) // 2
+    crop = x[..., top : top + rows, left : left + columns]
+    return [Shown("detail", f"{what}: its centre, pixel by pixel", to_pil(crop), (columns, rows))]
 
 
 def _sizes(what: str, caption: str, sizes: Tensor, scale: float) -> Shown:
@@ -119,4 +147,4 @@ def rows_of(recovery: Recovered) -> list[list[Shown]]:
 def grid(rows: Sequence[Sequence[Shown]]) -> Image.Image:
     """One row per image: truth, measurement, recovery, error map."""
     captioned = [("", [shown[1:3] for shown in row]) for row in rows]
-    return sheet(captioned, side=160, gap=8, margin=8, caption=22)
+    return sheet(captioned, side=TILE, gap=8, margin=8, caption=22)

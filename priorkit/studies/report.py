@@ -19,6 +19,9 @@ from priorkit.studies.summary import REPEATS, Mean, axes, differs, mixed
 __all__ = ["View", "cells", "comma_separated", "save", "view"]
 
 
+GAMMA = "gamma"
+
+
 @dataclass(frozen=True)
 class View:
     """What is shown of a study: ``value`` over the setting ``across``, a line per ``by``."""
@@ -67,7 +70,20 @@ def cells(found: Results, view: View) -> tuple[list[str], list[list[str]]]:
 
 
 def save(found: Results, view: View, place: Path) -> list[Path]:
-    """Write the means as NAME.csv and their plot as NAME.svg beside the results."""
+    """Write the means as NAME.csv and their plot as NAME.svg beside the results. Where γ has
+    several values of a label and isn't the axis, NAME-gamma.csv and .svg are the same over γ."""
+    written = _written(found, view, place)
+    if view.across != GAMMA and differs(found.rows, GAMMA, within=["label"]):
+        beside = place.with_name(f"{place.stem}-{GAMMA}{place.suffix}")
+        written += _written(found, _over_gamma(found.rows, view), beside)
+    return written
+
+
+def _over_gamma(rows: Sequence[Row], shown: View) -> View:
+    return view(rows, across=GAMMA, by=[n for n in shown.by if n != GAMMA], value=shown.value)
+
+
+def _written(found: Results, view: View, place: Path) -> list[Path]:
     means = found.summary(by=view.by, across=view.across, value=view.value)
     table, plot = place.with_suffix(".csv"), place.with_suffix(".svg")
     write_atomic(table, comma_separated(means, view).encode())

@@ -75,11 +75,12 @@ class Results:
         return summary(self.rows, by=by, across=across, value=value)
 
     def plot(self, *, across: str, value: str = "psnr", by: str = "label", **axes: Any) -> Figure:
-        """Lines over a setting with their 95% bands, as a figure of matplotlib."""
+        """Lines over a setting with their 95% bands, as a figure of matplotlib, drawn where it is
+        called in a notebook."""
         from priorkit.studies.plot import lines
 
         means = self.summary(by=(by,), across=across, value=value)
-        return lines(means, across=across, value=value, **axes)
+        return lines(means, across=across, value=value, **axes).drawn()
 
     def save(self, path: Path) -> None:
         """Write the rows as a Parquet file, in one step."""

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from priorkit.draw.notebook import stepped
 from priorkit.studies.cell import Row, failed, run
 from priorkit.studies.engine import Engine, Lost, Processes
 from priorkit.studies.results import Results, Store
@@ -57,7 +58,8 @@ def sweep(
     cells = plan.cells()
     processes = Processes(engine, jobs, scheduler=scheduler, wait=wait)
     work = partial(run, pictures=plan.pictures, driver=os.getpid())
-    return swept(cells, work, Path(out), processes, progress, failed)
+    with stepped(progress, lambda _, done, total: (done, total, "runs")) as told:
+        return swept(cells, work, Path(out), processes, told, failed)
 
 
 def swept(

@@ -27,6 +27,7 @@ from priorkit.run.setup import Setup
 from priorkit.settings.config import split
 from priorkit.settings.keywords import Shared
 from priorkit.settings.options import plain
+from priorkit.verbs.bars import of_labels
 from priorkit.verbs.contest import Entries, common_shape, contestant, entries_of, set_up_all
 from priorkit.verbs.prepare import load_framed
 from priorkit.verbs.solved import solved
@@ -65,7 +66,8 @@ def compare(
         the table is kept in ``OUT.unfinished`` beside it as it is finished
     resume : go on with a comparison that was cut short. Rows that are finished aren't run again;
         one that was cut begins anew, so that its clock is right
-    progress : called with the label, a Snapshot and the number of images done before
+    progress : instead of the bar that a notebook shows; called with the label, a Snapshot and
+        the number of images done before
     **settings : of the measurement and the run: ``sigma``, ``seed``, ``mask``, ``shape`` …
 
     A prior that can't do the problem, or that fails, has a row with the reason. Raises a
@@ -93,7 +95,8 @@ def compare(
         problems = set_up_all(entries, images)
         if journal is not None:
             journal.agree(_identity(entries, problems, images))
-        interrupted = _run(problems, images, progress, journal)
+        with of_labels(progress) as told:
+            interrupted = _run(problems, images, told, journal)
         rows = [row for row, _ in entries]
         equal = {m: seconds or _slowest(rows, m) for m in counts}
         found = Comparison(rows, images.x, images.names, equal, interrupted, images.skipped)

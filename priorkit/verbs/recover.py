@@ -18,6 +18,8 @@ from priorkit.run.run import Progress, Task
 from priorkit.settings.config import from_file, split
 from priorkit.settings.given import GivenStart
 from priorkit.settings.keywords import Settings
+from priorkit.verbs.alone import denoised
+from priorkit.verbs.bars import in_steps
 from priorkit.verbs.prepare import path_of, prepare
 from priorkit.verbs.solved import solved
 
@@ -36,10 +38,13 @@ def recover(
 ) -> Recovery:
     """Recover images from measurements: min over u of ℓ(A(D(u)), y) + γ·R(u).
 
-    Where x is given and no operator, or nothing at all, defaults are taken: by what priorkit
-    ships, a Glow of faces and 500 random measurements. Where an operator is given and no prior,
-    penalty, solver or space, pictures of another size than that Glow's keep it, and get a prior
-    for photographs of any size.
+    Where x is the file of a picture and nothing says how it is measured or recovered, it is
+    denoised as if it were y, at its own size: by what priorkit ships, with a prior for photographs
+    of any size, and σ as the picture shows it. Where a prior is given and no operator, where x is
+    a folder or in memory, or where nothing is given at all, x is measured by the default operator,
+    500 random numbers, and the default prior is a Glow of faces. Where an operator is given and no
+    prior, penalty, solver or space, pictures of another size than that Glow's keep it, and get the
+    prior for photographs.
     ``recovery.record["config"]`` says what was chosen.
 
     Parameters
@@ -57,7 +62,8 @@ def recover(
         short, however it is, can go on
     resume : go on with such a run: what is finished isn't solved again, and the result is that
         of a run that was never cut
-    progress : called with a :class:`~priorkit.interfaces.Snapshot` and the number of rows
+    progress : instead of the bar that a notebook shows; called with a
+        :class:`~priorkit.interfaces.Snapshot` and the number of rows
         done before this chunk, after each step; rows are the images, then the images again
         for each further restart. The memory that the run takes is logged
         before the first (logger "priorkit", level INFO)
@@ -83,6 +89,8 @@ def recover(
         x, y = both.image, both.y
     if x is None and y is None:
         x = astronaut()
+    elif y is None and (alone := denoised(x, both, extra)) is not None:
+        x, y, both = None, x, alone
     both = both.model_copy(update={"image": path_of(x), "y": path_of(y)})
     if x is not None and y is not None:
         raise BadInputError(
@@ -106,12 +114,13 @@ def recover(
             truth, measured = None, measurement(given.numbers, setup)
             names, sources = given.named(len(measured)), given.sources
             planned = plan(setup, len(measured))
-        task = Task(setup, measured, truth, names, planned, progress, journal)
-        if journal is not None:
-            journal.agree(_identity(task))
         failed: RunError | None = None
         try:
-            recovery = solved(task)
+            with in_steps(progress, setup, len(measured)) as told:
+                task = Task(setup, measured, truth, names, planned, told, journal)
+                if journal is not None:
+                    journal.agree(_identity(task))
+                recovery = solved(task)
         except RunError as error:
             failed, recovery = error, error.recovery
         recovery.sources = sources

@@ -15,6 +15,7 @@ from priorkit.run.measure import measurement
 from priorkit.run.memory import plan
 from priorkit.run.run import Progress, Task
 from priorkit.settings.config import split
+from priorkit.verbs.bars import in_steps
 from priorkit.verbs.prepare import prepare
 from priorkit.verbs.solved import solved
 
@@ -42,5 +43,7 @@ def replay(folder: str | os.PathLike[str], *, progress: Progress | None = None) 
         said = torch.from_numpy(saved.truth)
         truth = setup.units.range.inside(said).to(setup.device, setup.dtype)
     y = measurement(measured, setup)
-    task = Task(setup, y, truth, saved.names, plan(setup, len(y)), progress)
-    return solved(task, found=saved.weight or None)
+    planned = plan(setup, len(y))
+    with in_steps(progress, setup, len(y)) as told:
+        task = Task(setup, y, truth, saved.names, planned, told)
+        return solved(task, found=saved.weight or None)

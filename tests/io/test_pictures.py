@@ -1,6 +1,7 @@
 """Pictures in, of every kind, and out again."""
 
 import io
+import sys
 
 import numpy as np
 import pytest
@@ -180,12 +181,12 @@ def test_what_a_folder_holds_besides_is_told(tmp_path, caplog):
     photograph().save(tmp_path / "a.png")
     photograph().save(tmp_path / "b.gif")
     photograph().save(tmp_path / "c.PPM")
-    (tmp_path / "d.heic").write_bytes(b"...")
+    (tmp_path / "d.avif").write_bytes(b"...")
     (tmp_path / "notes.txt").write_text("no picture, and nobody thinks so")
     Image.fromarray(np.full((4, 4), 70_000, np.int32)).save(tmp_path / "e.tif")
     found = pictures.load(tmp_path)
     assert found.names == ["a"]
-    assert sorted(found.skipped) == ["b.gif", "c.PPM", "d.heic", "e.tif"]
+    assert sorted(found.skipped) == ["b.gif", "c.PPM", "d.avif", "e.tif"]
     assert "Left out: b.gif: .gif files are not read out of a folder" in caplog.text
     assert "Got int32, values from 70000 to 70000. Try: range=" in caplog.text
     assert pictures.load(tmp_path / "b.gif").x.shape == (1, 3, 30, 40)  # by itself it is read
@@ -193,7 +194,7 @@ def test_what_a_folder_holds_besides_is_told(tmp_path, caplog):
     (tmp_path / "e.tif").unlink()
     with pytest.raises(
         BadInputError,
-        match=r"No pictures .* Got b.gif, c.PPM, d.heic. Try: .png .*formats\] .dcm .* .fits",
+        match=r"No pictures .* Got b.gif, c.PPM, d.avif. Try: .png .*formats\] .dcm .* .fits",
     ):
         pictures.load(tmp_path)
 
@@ -242,3 +243,17 @@ def test_pillow_s_images_that_can_t_be_decoded():
     for mode in ("RGBA", "L"):
         with pytest.raises(BadInputError, match=r"The picture is empty. Got 0×0"):
             pictures.load(Image.new(mode, (0, 0)))
+
+
+def test_a_picture_of_a_phone(tmp_path, monkeypatch):
+    """HEIC is read alone and out of a folder; without its reader an error says what to install."""
+    heif = pytest.importorskip("pillow_heif")
+    heif.register_heif_opener()
+    Image.new("RGB", (40, 30), (200, 30, 60)).save(tmp_path / "a.HEIC", format="HEIF", quality=95)
+    found = pictures.load(tmp_path / "a.HEIC").x
+    assert found.shape == (1, 3, 30, 40)
+    assert (found.mean((2, 3)) * 255 - torch.tensor([200.0, 30.0, 60.0])).abs().max() < 5
+    assert pictures.load(tmp_path).names == ["a"]
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(BadInputError, match=r"pillow-heif reads. Try: pip install 'priorkit\[form"):
+        pictures.load(tmp_path / "a.HEIC")

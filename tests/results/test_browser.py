@@ -34,6 +34,8 @@ def pages(tmp_path_factory):
     large = torch.rand(1, 3, 600, 700, generator=torch.Generator().manual_seed(0))
     priorkit.recover(large, prior="none", op="mask", budget=1, out=root / "large")
     priorkit.compare(priors=["dct", "none"], out=root / "compared", **small)
+    small |= {"op": "srht", "ms": [90, 30, 60]}
+    priorkit.compare(x, priors=["dct", "none"], out=root / "several", **small)
     return root
 
 
@@ -48,7 +50,7 @@ def opened(browser, path, width, height=900):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("name", ["two", "large", "compared"])
+@pytest.mark.parametrize("name", ["two", "large", "compared", "several"])
 def test_a_page_fits_and_asks_for_nothing(browser, pages, name, width):
     page, said = opened(browser, pages / name / "report.html", width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -99,3 +101,67 @@ def test_what_stands_beside_the_pictures(browser, pages):
     page, _ = opened(browser, pages / "compared" / "report.html", 1280)
     page.locator(".matrix a").first.click()
     assert page.url.endswith("dct/report.html")
+
+
+@pytest.mark.parametrize("name", ["compared", "several"])
+def test_the_pictures_of_a_comparison_take_the_width(browser, pages, name):
+    """At 1280 those of a line together more than two thirds of it, and on a phone no less."""
+    for width in (1280, 390):
+        page, _ = opened(browser, pages / name / "report.html", width)
+        boxes = page.evaluate(
+            "[...document.querySelectorAll('.matrix')].slice(0, 1).flatMap(matrix =>"
+            " [...matrix.querySelectorAll('.pair img')].map(i => i.getBoundingClientRect()))"
+            ".map(box => [box.top, box.width])"
+        )
+        line = [across for top, across in boxes if abs(top - boxes[0][0]) < 2]
+        assert sum(line) > (0.66 if width == 1280 else 0.6) * width
+        shown = page.locator(".matrix img").first
+        assert shown.evaluate("i => i.complete && i.naturalWidth") == 16
+
+
+def test_a_comparison_is_sorted_and_its_times_are_bars(browser, pages):
+    page, _ = opened(browser, pages / "several" / "report.html", 1280)
+    ms = page.locator("table td:nth-child(2)").all_inner_texts()
+    assert ms == ["30", "30", "60", "60", "90", "90"]
+    heads = page.locator("table th").all_inner_texts()
+    assert "expected" not in heads  # nothing was
+    assert "seconds" in heads
+    bars = page.locator(".time")
+    assert bars.count() == 6
+    parts = [bars.nth(i).evaluate("b => parseFloat(b.style.getPropertyValue('--part'))")
+             for i in range(6)]  # fmt: skip
+    assert all(0 <= part <= 100 for part in parts)
+
+
+def test_errors_of_all_are_on_one_scale_and_follow_one_another(browser, pages):
+    page, _ = opened(browser, pages / "several" / "report.html", 1280)
+    assert "errors of all, on one scale" in page.locator(".first").inner_text()
+    assert page.locator(".bar").count() == 1
+    page.locator(".matrix [data-is=error]").first.click()
+    said = []
+    for _ in range(7):
+        said.append(page.locator("dialog p").inner_text())
+        page.keyboard.press("ArrowRight")
+    order = [f"{label}, m = {m}: error" for label in ("dct", "none") for m in (30, 60, 90)]
+    assert said == [*order, order[0]]
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    assert page.locator("dialog p").inner_text() == order[-1]
+
+
+@pytest.mark.parametrize("name", ["compared", "several"])
+def test_pages_are_dark_where_the_reader_wants_it(browser, pages, name):
+    """Text is brighter than what is behind it there, and darker elsewhere; lines differ too."""
+    found = {}
+    for scheme in ("dark", "light"):
+        page = browser.new_page(color_scheme=scheme)
+        page.goto((pages / name / "report.html").as_uri())
+        colours = page.evaluate(
+            "[getComputedStyle(document.body).color, getComputedStyle(document.body)"
+            ".backgroundColor, getComputedStyle(document.querySelector('svg text:not([fill])'))"
+            ".fill]"
+        )
+        text, behind, label = (int(colour.split("(")[1].split(",")[0]) for colour in colours)
+        found[scheme] = text - behind, label - behind
+    assert min(found["dark"]) > 100
+    assert max(found["light"]) < -100

@@ -127,7 +127,7 @@ def test_what_is_shown_of_a_large_picture_is_small(side):
     x = torch.rand(1, 1, 40, side)
     found = priorkit.recover(x, prior="none", op="identity", sigma=0.1, penalty="tv", gamma=0.1,
                              budget=1)  # fmt: skip
-    shown = {each.what: each for each in columns(found, 0)}
+    shown = {each.what: each for each in columns(found, 0) if each.what != "detail"}
     assert {each.size for each in shown.values()} == {(side, 40)}
     width = side if side < 1024 else side // 2
     assert {each.picture.width for each in shown.values()} == {width}
@@ -153,3 +153,20 @@ def test_a_picture_with_a_palette_is_a_png_in_colour():
     drawn = Image.new("RGB", (4, 3), "#1b6ca8").convert("P")
     with Image.open(io.BytesIO(png(drawn))) as found:
         assert found.getpixel((0, 0)) == drawn.convert("RGB").getpixel((0, 0))
+
+
+@pytest.mark.parametrize(("side", "details"), [(319, []), (320, ["measured", "recovered"])])
+def test_the_noise_of_a_large_measurement_is_seen(side, details):
+    """Its centre is shown pixel by pixel beside the whole, whose means over squares have little."""
+    x = torch.full((1, 1, 80, side), 0.5)
+    found = priorkit.recover(x, prior="none", op="identity", sigma=0.1, penalty="tv", gamma=0.1,
+                             budget=2)  # fmt: skip
+    shown = [each for each in columns(found, 0) if each.what == "detail"]
+    assert [each.caption.partition(":")[0] for each in shown] == details
+    for each in shown[:1]:
+        levels = np.asarray(each.picture) / 255
+        assert each.size == (160, 80)
+        left = (side - 160) // 2
+        expected = found.y[0, 0, :, left : left + 160].clamp(0, 1).numpy()
+        np.testing.assert_allclose(levels, expected, atol=0.51 / 255)
+        assert 0.09 < levels.std() < 0.11

@@ -11,7 +11,7 @@ from PIL import Image
 
 import priorkit
 from priorkit.errors import BadInputError, PriorkitError, UnknownNameError
-from priorkit.studies.report import cells, view
+from priorkit.studies.report import cells, save, view
 from priorkit.studies.results import Results, Store
 from priorkit.studies.study import Study
 from priorkit.studies.summary import difference, mean, summary
@@ -215,3 +215,29 @@ def test_what_waits_to_be_written_is_written_though_nothing_follows(tmp_path):
         while len(Results.read(path).rows) < 2:
             assert time.monotonic() < deadline
             time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("gammas", "across", "written"),
+    [
+        ([0.0, 0.1, 1.0], "m", ["s.csv", "s.svg", "s-gamma.csv", "s-gamma.svg"]),
+        ([0.0, 0.1, 1.0], "gamma", ["s.csv", "s.svg"]),
+        ([0.1], "m", ["s.csv", "s.svg"]),
+    ],
+)
+def test_a_study_of_gammas_has_a_curve_over_them(tmp_path, gammas, across, written):
+    """A line per m, beside the plot over m with a line per γ."""
+    rows = [
+        {"cell": f"{m} {gamma}", "label": "a", "status": "stopped", "m": m, "gamma": gamma,
+         "image": 0, "psnr": 20 + gamma + m}
+        for m in (1, 2) for gamma in gammas
+    ]  # fmt: skip
+    found = Results(rows)
+    place = tmp_path / "s.parquet"
+    assert [path.name for path in save(found, view(rows, across=across), place)] == written
+    if len(written) == 4:
+        head, *lines = (tmp_path / "s-gamma.csv").read_text().splitlines()
+        assert head.split(",")[:4] == ["label", "m", "gamma", "psnr"]
+        assert [line.split(",")[:4] for line in lines[:3]] == [
+            ["a", "1", str(gamma), f"{21 + gamma:g}"] for gamma in gammas
+        ]

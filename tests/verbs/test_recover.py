@@ -328,17 +328,16 @@ def test_noise_free_denoising_needs_no_penalty():
     assert result.record["config"]["gamma"] == 0.0
 
 
-def test_a_picture_alone_is_recovered(tmp_path, command_line):
+def test_nothing_said_recovers_the_sample_photograph(tmp_path, command_line):
     """By defaults that are said, and that its record holds: 500 random numbers of a face."""
-    Image.open(pictures.astronaut()).save(tmp_path / "face.png")
-    result = priorkit.recover(tmp_path / "face.png", budget=3)
+    result = priorkit.recover(budget=3)
     config = result.record["config"]
     assert (config["prior"]["name"], config["op"]) == (
         "glow-celeba",
         {"name": "gaussian", "m": 500},
     )
     assert result.y.shape == (1, 500)
-    done = command_line("recover", tmp_path / "face.png", "--budget", 3, "--out", tmp_path / "out")
+    done = command_line("recover", "--budget", 3, "--out", tmp_path / "out")
     assert done.code == 0
     assert "\nWith prior glow-celeba, op gaussian (m=500), noise gaussian, " in done.out
     assert "noise_norm 0.1, budget 3, seed 0." in done.out

@@ -1,0 +1,58 @@
+"""A picture file of which nothing else is said: it is its own measurement."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from priorkit.errors import BadInputError
+from priorkit.io.listing import PICTURES
+from priorkit.io.places import place
+from priorkit.registry import registry
+from priorkit.settings.config import COMPONENTS, RunConfig
+
+__all__ = ["denoised"]
+
+log = logging.getLogger("priorkit")
+
+# What says that something else is meant: how it is to be measured, or recovered.
+OTHERWISE = (*COMPONENTS, "shape", "kind", "resize", "clip", "space", "noise_norm", "gamma")
+
+
+def denoised(x: Any, config: RunConfig, extra: Mapping[str, Any]) -> RunConfig | None:
+    """The settings of a run that takes the picture file x for what was measured: with the
+    identity, the prior for pictures of any size, and σ as it was said, else as x shows it.
+
+    None where x is something else, such as a folder or an array; where a component, an option of
+    one, or a setting of ``OTHERWISE`` is given; or where no plugin offers the two.
+    """
+    if extra or any(_said(config, name) for name in OTHERWISE) or not _is_picture(x):
+        return None
+    operator, prior = registry().any_size("operator"), registry().any_size("prior")
+    if operator is None or prior is None:
+        return None
+    sigma = "auto" if config.sigma is None else config.sigma
+    log.info(
+        "%s is denoised, since nothing else is said of it: prior %s, op %s, sigma %s. "
+        "For a simulation, name an operator.",
+        *(os.path.basename(x), prior.name, operator.name, sigma),
+    )
+    return config.model_copy(update={"op": operator.name, "prior": prior.name, "sigma": sigma})
+
+
+def _said(config: RunConfig, name: str) -> bool:
+    return bool(getattr(config, name) != RunConfig.model_fields[name].default)
+
+
+def _is_picture(x: Any) -> bool:
+    """Whether x is the path of a picture file, as photographs are; those of instruments have units
+    of their own."""
+    if not isinstance(x, (str, os.PathLike)):
+        return False
+    try:
+        path, _ = place(x)
+        return path.suffix.lower() in PICTURES and path.is_file()
+    except (BadInputError, OSError, ValueError):  # what is wrong with it is said where it is read
+        return False

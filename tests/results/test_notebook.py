@@ -1,0 +1,149 @@
+"""What a notebook is shown, by a stand-in for its kernel; a real one is in test_tutorials.py."""
+
+import re
+import sys
+from types import ModuleType, SimpleNamespace
+
+import pytest
+import torch
+
+import priorkit
+from priorkit.draw import notebook
+from priorkit.draw.figure import blank
+from priorkit.verbs import bars
+
+SMALL = {"prior": "none", "op": "mask", "budget": 4}
+X = torch.rand(6, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def kernel(monkeypatch):
+    """A kernel whose cell is number 1, and what it was asked to display."""
+    shell = SimpleNamespace(config={"IPKernelApp": {}}, execution_count=1, shown=[])
+    ipython, display = ModuleType("IPython"), ModuleType("IPython.display")
+    ipython.get_ipython, ipython.version_info = (lambda: shell), (9, 0)  # matplotlib asks
+    display.Image, display.display = (lambda png: png), shell.shown.append
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    return shell
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The bars that are made, as what they were told."""
+    made = []
+
+    class Bar:
+        def __init__(self, *, total, delay, leave, bar_format):
+            assert not leave
+            self.total, self.n, self.notes, self.closed = total, 0, [], False
+            made.append(self)
+
+        def set_postfix_str(self, note, refresh):
+            self.notes.append(note)
+
+        def update(self, n):
+            self.n += n
+
+        def close(self):
+            self.closed = True
+
+    monkeypatch.setitem(sys.modules, "tqdm.auto", SimpleNamespace(tqdm=Bar))
+    return made
+
+
+def test_a_recovery_has_its_pictures_and_the_wipe():
+    """Of the first four images, with the words of its page, and nothing that a page needs."""
+    shown = priorkit.recover(X, **SMALL)._repr_html_()
+    assert shown.startswith('<div class="priorkit"><style>')
+    assert shown.count('class="wipe"') == shown.count('class="row"') == 4
+    assert "truth | recovery" in shown
+    assert "and 2 more: <code>result.grid()</code>" in shown
+    assert "<script" not in shown
+    assert "<html" not in shown
+    assert all(".priorkit" in rule for rule in re.findall(r"^(\S.*?)\{", shown, re.M))
+
+
+def test_without_a_truth_it_wipes_from_a_measurement_of_the_same_size(tmp_path):
+    """On the page too; where there is none there is no wipe."""
+    y = X[:1].clone()
+    found = priorkit.recover(y=y, op="identity", sigma=0.1, prior="none", penalty="tv", gamma=0.1,
+                             budget=3)  # fmt: skip
+    assert "measurement | recovery" in found._repr_html_()
+    assert "measurement | recovery" in found.report(tmp_path / "a.html").read_text()
+    numbers = priorkit.recover(y=torch.rand(1, 20), op="srht", m=20, shape=(3, 8, 8), prior="dct",
+                               sigma=0.1, budget=3)  # fmt: skip
+    assert 'class="wipe"' not in numbers._repr_html_()
+    assert 'class="wipe"' not in numbers.report(tmp_path / "b.html").read_text()
+
+
+def test_long_work_has_a_bar_that_ends_full_or_before(kernel, drawn, tmp_path):
+    found = priorkit.recover(X, **SMALL, out=tmp_path / "out")
+    priorkit.replay(tmp_path / "out")
+    for bar in drawn:
+        assert bar.closed
+        assert bar.total == 6 * 4
+        assert 0 < bar.n <= bar.total
+        assert bar.n == sum(found.evaluations)
+        assert bar.notes[0].startswith("misfit ")
+    assert len(drawn) == 2
+    priorkit.compare(X, priors=["none", "dct"], op="srht", m=90, budget=3)
+    assert drawn[2].closed
+    assert drawn[2].total is None
+    assert {note.partition(",")[0] for note in drawn[2].notes} == {"none", "dct"}
+    study = {"settings": SMALL | {"shape": [3, 8, 8]}, "grid": {"seed": [0, 1]}}
+    priorkit.sweep(study, out=tmp_path / "s.parquet", jobs=1)
+    assert (drawn[3].n, drawn[3].total, drawn[3].notes[-1]) == (2, 2, "runs")
+
+
+def test_who_says_progress_has_no_bar(kernel, drawn):
+    told = []
+    priorkit.recover(X, **SMALL, progress=lambda now, done: told.append(done))
+    assert told
+    assert not drawn
+
+
+def test_elsewhere_there_is_none(drawn, monkeypatch):
+    """Neither in a script nor in a terminal of IPython, nor where there is nothing to draw with."""
+    priorkit.recover(X, **SMALL)
+    terminal = ModuleType("IPython")
+    terminal.get_ipython = lambda: SimpleNamespace(config={})
+    monkeypatch.setitem(sys.modules, "IPython", terminal)
+    priorkit.recover(X, **SMALL)
+    assert not drawn
+    terminal.get_ipython = lambda: SimpleNamespace(config={"IPKernelApp": {}})
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    assert priorkit.recover(X, **SMALL).evaluations[0] > 0
+
+
+def test_a_bar_is_closed_where_the_work_fails(kernel, drawn):
+    bar = notebook.stepped(None, lambda done: (done, None, ""))
+    bar.__enter__()(3)
+    assert not bar.__exit__(ValueError, ValueError("halted"), None)
+    assert drawn[0].closed
+
+
+def test_a_search_for_gamma_has_no_end_that_is_known():
+    setup = SimpleNamespace(tries=2, by_rule=True, budget=5)
+    with bars.in_steps(None, setup, 3) as told:
+        assert told is None  # here is no notebook
+
+
+def test_a_figure_is_drawn_where_it_is_called_and_once(kernel):
+    """Not again by the end of its cell; again where a later cell ends with it."""
+    figure = priorkit.recover(X[:1], **SMALL).plot()
+    assert [png[:4] for png in kernel.shown] == [b"\x89PNG"]
+    figure._ipython_display_()
+    assert len(kernel.shown) == 1
+    kernel.execution_count = 2
+    figure._ipython_display_()
+    assert len(kernel.shown) == 2
+    other, _ = blank()
+    other._ipython_display_()  # one that was not drawn
+    assert len(kernel.shown) == 3
+
+
+def test_a_terminal_has_a_figure_as_a_value():
+    figure = priorkit.recover(X[:1], **SMALL).plot()
+    with pytest.raises(NotImplementedError):  # by which IPython goes on to other forms
+        figure._ipython_display_()
