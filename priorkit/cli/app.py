@@ -22,6 +22,6 @@ def app_(
     Nobody else can reach the page. Needs the extra app.
     """
     with needed("nicegui", "priorkit app needs", "app"):
-        from priorkit.app.page import serve
+        from priorkit.app.serve import serve
     out.print(f"Open http://127.0.0.1:{port} — Ctrl-C ends it.")
     serve(port=port, seconds=seconds, megabytes=megabytes)

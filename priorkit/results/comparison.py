@@ -111,12 +111,17 @@ class Comparison:
         """Write grid.png, curve.svg, report.html, results.json and each recovery's folder."""
         place = Path(folder)
         with replacing(place) as stage:
-            gallery.write_recoveries(self.rows, stage, place.resolve())
-            notes = [*self.reasons(), *self.skipped.values()]
-            gallery.write_page(self.rows, self.truth, self.cells(), notes, stage)
-            rows = json.dumps(self.table(), indent=2, allow_nan=False)
-            write_atomic(stage / "results.json", rows.encode())
+            self.write(stage, place.resolve())
         return place
+
+    def write(self, folder: Path, place: Path) -> None:
+        """The same into a new ``folder``; the configs in it have the paths of ``place``, its final
+        one."""
+        gallery.write_recoveries(self.rows, folder, place)
+        notes = [*self.reasons(), *self.skipped.values()]
+        gallery.write_page(self.rows, self.truth, self.cells(), notes, folder)
+        rows = json.dumps(self.table(), indent=2, allow_nan=False)
+        write_atomic(folder / "results.json", rows.encode())
 
 
 def _summary(row: Contender, equal: float) -> dict[str, Any]:

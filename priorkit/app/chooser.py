@@ -1,0 +1,90 @@
+"""The choice of a component: the names that fit, its options, and why the others don't."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nicegui import ui
+
+from priorkit.app.controls import control
+from priorkit.app.draft import Draft
+from priorkit.app.offered import Offer, about, fields
+from priorkit.registry import registry
+
+__all__ = ["Chooser"]
+
+
+class Chooser:
+    """A select for one kind of component, and below it the options of the one that is chosen.
+
+    Parameters
+    ----------
+    optional : whether it may be left to the prior, or to priorkit
+    changed : called after every change
+    """
+
+    def __init__(
+        self, kind: str, draft: Draft, changed: Callable[[], None], *, optional: bool
+    ) -> None:
+        self.kind, self.draft, self.optional = kind, draft, optional
+        self._changed = changed
+        names = [entry.name for entry in registry().entries(kind)]
+        self.select = ui.select(
+            self._words(names), label=kind, value=draft.names.get(kind) or "", on_change=self._take
+        ).classes("w-full")
+        self.about = ui.label().classes("pk-soft")
+        self.options = ui.element("div").classes("pk-fields")
+        self.help = ui.expansion("What these mean").props("dense").classes("pk-soft")
+        self.why = ui.expansion(f"Every {kind} fits").props("dense").classes("pk-soft")
+        self._shown: str | None = "unknown"
+        self.show()
+
+    def show(self) -> None:
+        """The options of what is chosen."""
+        name = self.draft.names.get(self.kind)
+        if name == self._shown:
+            return
+        self._shown = name
+        known = fields(self.kind, name) if name else []
+        self.options.clear()
+        with self.options:
+            for field in known:
+                filled = self.draft.filled(self.kind, name or "")
+                control(field, filled, self._changed)
+        self.options.set_visibility(bool(known))
+        self.help.clear()
+        told = [field for field in known if field.help]
+        self.help.set_visibility(bool(told))
+        with self.help:
+            for field in told:
+                ui.label(f"{field.label}: {field.help}").classes("pk-soft")
+        self.about.set_text(about(self.kind, name) if name else "")
+        self.about.set_visibility(bool(name))
+
+    def offer(self, offer: Offer, usual: str | None) -> None:
+        """Offer what fits, and say why the rest doesn't; ``usual`` is what is taken where nothing
+        is chosen."""
+        own = self.draft.names.get(self.kind)
+        names = [*offer.fits, *([own] if own and own not in offer.fits else [])]
+        self.select.set_options(self._words(sorted(names), usual), value=own or "")
+        count = len(offer.reasons)
+        verb = "doesn't" if count == 1 else "don't"
+        self.why.set_text(f"{count} {verb} fit: why" if count else f"Every {self.kind} fits")
+        self.why.set_visibility(bool(count))
+        self.why.clear()
+        with self.why:
+            for name, reason in offer.reasons.items():
+                ui.label(f"{name}: {reason}").classes("pk-soft")
+
+    def _words(self, names: list[str], usual: str | None = None) -> dict[str, str]:
+        words = {name: name for name in names}
+        asked = f"as usual{f': {usual}' if usual else ''}"
+        return {"": asked, **words} if self.optional else words
+
+    def _take(self) -> None:
+        chosen = self.select.value or None
+        if chosen == self.draft.names.get(self.kind):
+            return
+        self.draft.names[self.kind] = chosen
+        self.show()
+        self._changed()

@@ -1,0 +1,106 @@
+"""A form that is being filled in, in data: from it an order, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from priorkit.app.fields import Field
+from priorkit.app.offered import fields, painter, run_fields, usual
+from priorkit.app.order import Order
+from priorkit.app.sketch import MISSING, Stroke
+from priorkit.registry import registry
+from priorkit.settings.config import COMPONENTS
+
+__all__ = ["Draft"]
+
+KEYS = {kind: key for key, kind in COMPONENTS.items()}
+READ = ("kind", "dataset", "slice", "range", "shape")  # of the file, beside the fields of a run
+
+
+@dataclass
+class Draft:
+    """What has been filled in so far.
+
+    Attributes
+    ----------
+    names : per kind the component, or None where it is left to the prior
+    options : per kind and name what was filled in for its options
+    run : of the run and its file, by name; sigma among them
+    beside : the priors that are compared with the first
+    strokes : what was drawn over the picture
+    """
+
+    source: Path | None = None
+    measured: bool = False
+    names: dict[str, str | None] = field(default_factory=dict)
+    options: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    run: dict[str, Any] = field(default_factory=dict)
+    beside: list[str] = field(default_factory=list)
+    strokes: list[Stroke] = field(default_factory=list)
+    painted: Path | None = None
+
+    @classmethod
+    def new(cls) -> Draft:
+        """The sample photograph, measured as where nobody names an operator."""
+        return cls(names={"operator": registry().fallback("operator").name})
+
+    @classmethod
+    def of(cls, order: Order) -> Draft:
+        """What was filled in for an order."""
+        draft = cls(source=order.source, measured=order.measured)
+        for key, kind in COMPONENTS.items():
+            said = order.settings.get(key)
+            if isinstance(said, Mapping):
+                table = dict(said)
+                name = str(table.pop("name"))
+                draft.names[kind] = name
+                draft.options[kind, name] = table
+                if isinstance(table.get("mask"), Path) and kind == "operator":
+                    draft.painted = table["mask"]
+            elif isinstance(said, str):
+                draft.names[kind] = said
+        draft.run = {n: v for n, v in order.settings.items() if n not in COMPONENTS}
+        if order.priors:
+            draft.names["prior"], *draft.beside = order.priors
+        return draft
+
+    def filled(self, kind: str, name: str) -> dict[str, Any]:
+        """What is filled in for the options of a component, from the beginning those that it
+        requires."""
+        return self.options.setdefault((kind, name), usual(kind, name))
+
+    def component(self, kind: str) -> Any:
+        """A component as in settings: a table where an option isn't its default; None where it is
+        left to the prior."""
+        name = self.names.get(kind)
+        if name is None:
+            return None
+        said = _said(fields(kind, name), self.filled(kind, name))
+        return {"name": name, **said} if said else name
+
+    def order(self) -> Order:
+        """What it asks for. Raises BadInputError for what isn't a number where one is needed."""
+        settings: dict[str, Any] = {}
+        for key, kind in COMPONENTS.items():
+            said = self.component(kind)
+            if said is not None and not (kind == "prior" and self.beside):
+                settings[key] = said
+        name = self.names.get("operator")
+        if self.painted is not None and name is not None and name == painter():
+            said = settings["op"] if isinstance(settings["op"], dict) else {"name": name}
+            settings["op"] = {**said, "mask": self.painted, "missing": MISSING}
+        settings |= _said(run_fields(), self.run)
+        settings |= {n: v for n, v in self.run.items() if n in READ and v is not None}
+        own = self.names.get("prior") or registry().fallback("prior").name
+        priors = (own, *self.beside) if self.beside else ()
+        return Order(settings, self.source, self.measured, priors)
+
+
+def _said(known: list[Field], filled: Mapping[str, Any]) -> dict[str, Any]:
+    """The options whose values aren't their defaults."""
+    values = {one.name: one.value(filled.get(one.name)) for one in known}
+    defaults = {one.name: one.default for one in known}
+    return {n: v for n, v in values.items() if v is not None and v != defaults[n]}

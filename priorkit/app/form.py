@@ -1,0 +1,210 @@
+"""The form: what is measured, how, what is known of it, and how it is solved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nicegui import run, ui
+
+from priorkit.app.chooser import Chooser
+from priorkit.app.controls import control
+from priorkit.app.draft import Draft
+from priorkit.app.offered import Offer, Offers, run_fields
+from priorkit.app.order import MOST_PRIORS
+from priorkit.app.runs import Runs
+from priorkit.app.source import Source
+from priorkit.errors import PriorkitError
+from priorkit.settings.config import COMPONENTS
+
+__all__ = ["Form"]
+
+LATER = ("penalty", "solver", "start")  # kinds that the prior suggests
+UNITS = {"": "0 to 1", "8": "0 to 255", "auto": "as in the file", "own": "from … to …"}
+QUIET = 0.25  # seconds without a change, after which it is asked what fits
+
+
+class Form:
+    """A form over a draft; its button queues a run and goes to its page."""
+
+    def __init__(self, draft: Draft, runs: Runs, offers: Offers, *, megabytes: float) -> None:
+        self.draft, self.runs, self.offers = draft, runs, offers
+        self._asked = False
+        self.choosers: dict[str, Chooser] = {}
+        with ui.element("section").classes("pk-card"):
+            _heading("Picture")
+            self.source = Source(draft, runs.store, self._change, megabytes=megabytes)
+        with ui.element("section").classes("pk-card"):
+            _heading("How it is measured")
+            self._choose("operator", optional=False)
+            with ui.element("div").classes("pk-fields"):
+                self.sigma = ui.element("div")
+                self.units = ui.select(UNITS, label="its values run", value="")
+                self.low = ui.number("from", on_change=self._unit)
+                self.high = ui.number("to", on_change=self._unit)
+            self._choose("noise", optional=True)
+        with ui.element("section").classes("pk-card"):
+            _heading("What is known of it")
+            self._choose("prior", optional=True)
+            self.beside = (
+                ui.select(
+                    [],
+                    label="and beside it, up to three more",
+                    value=[],
+                    multiple=True,
+                    on_change=self._compare,
+                )
+                .props("use-chips")
+                .classes("w-full")
+            )
+        with ui.element("section").classes("pk-card"):
+            with ui.expansion("How it is solved").props("dense header-class=text-weight-medium"):
+                for kind in LATER:
+                    self._choose(kind, optional=True)
+                self.run = ui.element("div").classes("pk-fields")
+                self.shape = ui.input("shape, of what a measurement doesn't tell: C, H, W")
+                self.shape.on_value_change(self._shaped).classes("w-full")
+        self.wrong = ui.label().classes("pk-wrong").props('role="status" aria-live="polite"')
+        self.button = ui.button("Recover", on_click=self._begin).classes("w-full")
+        self._fill_units()
+        self._fill({})
+        ui.timer(QUIET, self._offer)
+        ui.timer(0.0, self._read, once=True)
+
+    def _choose(self, kind: str, *, optional: bool) -> None:
+        self.choosers[kind] = Chooser(kind, self.draft, self._change, optional=optional)
+
+    async def _read(self) -> None:
+        await self.source.read()
+        self._change()
+
+    def _change(self) -> None:
+        """Something else is filled in."""
+        self._asked = True
+        for chooser in self.choosers.values():
+            kind = chooser.kind
+            if (chooser.select.value or None) != self.draft.names.get(kind):
+                chooser.select.set_value(self.draft.names.get(kind) or "")
+            chooser.show()
+
+    async def _offer(self) -> None:
+        """Say what fits what is filled in, once it has been left alone for a moment."""
+        if not self._asked:
+            return
+        self._asked = False
+        draft, shape = self.draft, self.source.shape
+        real = draft.measured and draft.source is not None
+        try:
+            settings = dict(draft.order().settings)
+        except PriorkitError as error:
+            self._say(str(error))
+            return
+        if shape is None:
+            self._say("The shape of the picture isn't known: say it under “How it is solved”.")
+            return
+        if draft.beside:
+            settings["prior"] = draft.names.get("prior") or draft.beside[0]
+
+        def ask() -> tuple[dict[str, Offer], dict[str, Any], str]:
+            offers = {
+                kind: self.offers.offer(kind, settings, shape, real=real) for kind in self.choosers
+            }
+            try:
+                return offers, self.offers.chosen(settings, shape, real=real), ""
+            except PriorkitError as error:
+                return offers, {}, str(error)
+
+        offers, chosen, said = await run.io_bound(ask)
+        for kind, offer in offers.items():
+            key = next(key for key, of in COMPONENTS.items() if of == kind)
+            table = chosen.get(key)
+            usual = table.get("name") if isinstance(table, dict) else None
+            self.choosers[kind].offer(offer, None if draft.names.get(kind) else usual)
+        fits = [name for name in offers["prior"].fits if name != draft.names.get("prior")]
+        self.beside.set_options(fits, value=[n for n in draft.beside if n in fits])
+        self.beside.set_visibility(not real)
+        self._say(self.runs.store.hide(said))
+        self._fill(chosen)
+
+    def _fill(self, chosen: dict[str, Any]) -> None:
+        """The fields of the run, with what would be taken beside them."""
+        draft = self.draft
+        known = {field.name: field for field in run_fields()}
+        now = repr((chosen, draft.run.get("range")))
+        if getattr(self, "_filled", None) == now:
+            return
+        self._filled = now
+        self.sigma.clear()
+        with self.sigma:
+            control(known.pop("sigma"), draft.run, self._change, chosen.get("sigma"))
+        self.run.clear()
+        with self.run:
+            for field in known.values():
+                control(field, draft.run, self._change, chosen.get(field.name))
+        said = draft.run.get("shape")
+        self.shape.set_value(", ".join(map(str, said)) if said and draft.measured else "")
+        self.shape.set_visibility(draft.measured)
+
+    def _fill_units(self) -> None:
+        said = self.draft.run.get("range")
+        known = {None: "", "auto": "auto"}
+        self.units.value = (
+            "8"
+            if said and tuple(said) == (0, 255)
+            else known.get(said, "own")
+            if not isinstance(said, (list, tuple))
+            else "own"
+        )
+        if self.units.value == "own" and said is not None:
+            self.low.value, self.high.value = said
+        self.units.on_value_change(self._unit)
+        self._unit()
+
+    def _unit(self) -> None:
+        """The range of the values, in which σ is said too."""
+        own = self.units.value == "own"
+        for part in (self.low, self.high):
+            part.set_visibility(own)
+        said = {"8": (0.0, 255.0), "auto": "auto"}.get(self.units.value)
+        if own and self.low.value is not None and self.high.value is not None:
+            said = (float(self.low.value), float(self.high.value))
+        if said != self.draft.run.get("range"):
+            self.draft.run["range"] = said
+            if said is None:
+                del self.draft.run["range"]
+            self._change()
+
+    def _shaped(self) -> None:
+        try:
+            sides = tuple(
+                int(part) for part in str(self.shape.value or "").split(",") if part.strip()
+            )
+        except ValueError:
+            return
+        if sides and self.draft.measured and sides != self.draft.run.get("shape"):
+            self.draft.run["shape"] = sides
+            self._change()
+
+    def _compare(self) -> None:
+        chosen = list(self.beside.value or [])[: MOST_PRIORS - 1]
+        if chosen != list(self.beside.value or []):
+            self.beside.set_value(chosen)
+        if chosen != self.draft.beside:
+            self.draft.beside = chosen
+            self.button.set_text("Compare" if chosen else "Recover")
+            self._change()
+
+    def _say(self, said: str) -> None:
+        self.wrong.set_text(f"This can't run: {said}" if said else "")
+        self.wrong.set_visibility(bool(said))
+
+    def _begin(self) -> None:
+        try:
+            queued = self.runs.add(self.draft.order())
+        except PriorkitError as error:
+            self._say(str(error))
+            return
+        ui.navigate.to(f"/run/{queued.id}")
+
+
+def _heading(text: str) -> None:
+    ui.html(f"<h2>{text}</h2>", sanitize=False)

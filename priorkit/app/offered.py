@@ -1,0 +1,201 @@
+"""What fits the picture and what was chosen so far; of everything else, why it doesn't."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from priorkit.app.fields import Field, field_of, told_of, words_of
+from priorkit.errors import PriorkitError
+from priorkit.interfaces import Calibrated, IdentityOperator, Prior, kind_of
+from priorkit.registry import registry
+from priorkit.run.setup import Setup, set_up
+from priorkit.settings.config import COMPONENTS, RunConfig, split
+from priorkit.settings.options import option_fields
+from priorkit.settings.select import Selection, class_of, classes, resolve
+from priorkit.settings.selections import select_all
+
+__all__ = ["Offer", "Offers", "about", "fields", "painter", "plain", "run_fields", "usual"]
+
+Shape = tuple[int, ...]
+WEIGHED = 1e-3  # the γ with which a penalty is tried where nobody says one
+NOISY = 0.05  # and σ
+RUN = ("sigma", "gamma", "budget", "restarts", "averaging", "seed", "space", "precision")
+
+
+@dataclass(frozen=True)
+class Offer:
+    """The names of a kind that fit, and of the others why not."""
+
+    fits: list[str]
+    reasons: dict[str, str]
+
+
+def fields(kind: str, name: str) -> list[Field]:
+    """What there is to fill in for a component; the seed of a random one is the run's.
+
+    Raises PluginError where it can't be imported.
+    """
+    entry = registry().get(kind, name)
+    target = class_of(entry)
+    told = told_of(target)
+    return [
+        field_of(option, info, told.get(option, ""))
+        for option, info in option_fields(target).items()
+        if option not in entry.preset and option not in ("seed", "sigma", "noise_norm")
+    ]
+
+
+def run_fields() -> list[Field]:
+    """What there is to fill in for a run, besides its components and how its file is read."""
+    return [field_of(name, RunConfig.model_fields[name]) for name in RUN]
+
+
+def about(kind: str, name: str) -> str:
+    """What a component is, in a sentence or two; nothing where it can't be imported."""
+    try:
+        return words_of(class_of(registry().get(kind, name)))
+    except PriorkitError:
+        return ""
+
+
+def painter() -> str | None:
+    """The operator that takes a mask which was painted over a picture; None without one."""
+    found = (
+        e.name for e, cls in classes("operator") if {"mask", "missing"} <= {*option_fields(cls)}
+    )
+    return next(found, None)
+
+
+def plain() -> str:
+    """The operator of a picture that is only noisy."""
+    found = (e.name for e, cls in classes("operator") if issubclass(cls, IdentityOperator))
+    return next(found, registry().fallback("operator").name)
+
+
+def usual(kind: str, name: str) -> dict[str, Any]:
+    """Values for the options that a component requires, where there is one: of the fallback of its
+    kind, else the least that is allowed."""
+    told = registry().fallback(kind).usual
+    required = [one for one in fields(kind, name) if one.required]
+    return {
+        one.name: told.get(one.name, one.low)
+        for one in required
+        if told.get(one.name, one.low) is not None
+    }
+
+
+def _asked(kind: str, name: str, rest: Mapping[str, Any]) -> dict[str, Any]:
+    """What a component needs besides its options to be tried, where nobody has said it yet."""
+    if kind == "penalty" and name != registry().fallback(kind).name:
+        return {"gamma": rest.get("gamma", WEIGHED)}
+    levels = {"sigma", "noise_norm"}
+    if kind == "noise" and not levels & rest.keys():
+        known = option_fields(class_of(registry().get(kind, name)))
+        return {"sigma": NOISY} if "sigma" in known else {}
+    return {}
+
+
+class Offers:
+    """Tries components, each as a run would begin with it, and remembers what came of it.
+
+    Nothing is computed; priors are read once.
+    """
+
+    def __init__(self) -> None:
+        self._priors: dict[str, Selection] = {}
+        self._said: dict[str, str | None] = {}
+        self._lock = threading.Lock()
+
+    def offer(self, kind: str, settings: Mapping[str, Any], shape: Shape, *, real: bool) -> Offer:
+        """Which components of a kind fit, the other settings as they are.
+
+        Parameters
+        ----------
+        settings : those of a run; what they say of this kind is left out
+        shape : of the picture, which may be brought to another that a prior asks for
+        real : whether y was measured
+        """
+        key = next(key for key, of in COMPONENTS.items() if of == kind)
+        rest = {name: v for name, v in settings.items() if name != key}
+        if kind == "prior":  # these are asked with the prior, not it with them
+            later = ("penalty", "solver", "start", "space")
+            rest = {name: v for name, v in rest.items() if name not in later}
+        offer = Offer([], {})
+        for entry in registry().entries(kind):
+            try:
+                table = {"name": entry.name} | usual(kind, entry.name)
+                more = _asked(kind, entry.name, rest)
+                said = self.refused(rest | more | {key: table}, shape, real=real)
+            except PriorkitError as error:
+                said = error.what
+            if said is None:
+                offer.fits.append(entry.name)
+            else:
+                offer.reasons[entry.name] = said
+        return offer
+
+    def refused(self, settings: Mapping[str, Any], shape: Shape, *, real: bool) -> str | None:
+        """Why a run with these settings would be refused; None where it wouldn't be."""
+        key = repr((sorted(settings.items(), key=str), shape, real))
+        with self._lock:
+            if key not in self._said:
+                try:
+                    self._set_up(settings, shape, real)
+                    self._said[key] = None
+                except PriorkitError as error:
+                    self._said[key] = error.what
+            return self._said[key]
+
+    def chosen(self, settings: Mapping[str, Any], shape: Shape, *, real: bool) -> dict[str, Any]:
+        """The config of the run, with everything that nobody said as it would be chosen; raises as
+        :func:`priorkit.recover`."""
+        with self._lock:
+            setup = self._set_up(settings, shape, real)
+        return {} if setup is None else setup.settings()
+
+    def _set_up(self, settings: Mapping[str, Any], shape: Shape, real: bool) -> Setup | None:
+        """The run as it would begin; None where only its measurement could tell."""
+        told = {n: v for n, v in settings.items() if n != "shape"}
+        if told.get("sigma") == "auto":
+            told["sigma"] = NOISY
+        if told.get("range") == "auto":
+            told["range"] = (0.0, 1.0)
+        if isinstance(told.get("gamma"), str):
+            told["gamma"] = WEIGHED
+        if "prior" in told:
+            told["prior"] = self._prior(told["prior"])
+        chosen = select_all(*split(told))
+        if "prior" not in told:
+            chosen.selections["prior"] = self._prior(self._open(shape, settings))
+        prior: Prior = chosen.selections["prior"].build(chosen.config.seed)
+        kind = kind_of(shape, chosen.config.kind)
+        if prior.shape is not None and not kind.fits(prior.shape):
+            asked = "×".join(map(str, prior.shape))
+            raise PriorkitError(f"It is for images of {asked}, which no {kind.name} can be.")
+        if prior.shape is not None and not real:
+            shape = prior.shape
+        operator = chosen.selections["operator"].build(chosen.config.seed)
+        if real and isinstance(operator, Calibrated):
+            return None
+        return set_up(chosen, tuple(shape), real=real)
+
+    def _open(self, shape: Shape, settings: Mapping[str, Any]) -> str:
+        """The prior that a run takes where nobody names one."""
+        usual = registry().fallback("prior")
+        other = registry().any_size("prior")
+        own: Prior = self._prior(usual.name).build(0)
+        if other is None or own.shape in (None, tuple(shape)) or "op" not in settings:
+            return usual.name
+        return other.name
+
+    def _prior(self, spec: Any) -> Selection:
+        """A prior that is read once; its selection is for one run."""
+        key = repr(spec)
+        if key not in self._priors:
+            self._priors[key] = resolve("prior", spec)
+            self._priors[key].build(0)
+        return copy.copy(self._priors[key])

@@ -1,0 +1,61 @@
+"""A hole or scratches that were drawn over a picture, as a mask that is a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image, ImageDraw
+
+from priorkit.draw.tiles import png
+from priorkit.errors import BadInputError
+
+__all__ = ["MISSING", "MOST_POINTS", "Stroke", "mask", "stroke"]
+
+MISSING = "painted"  # how an operator's option of that name says what is drawn here
+MOST_POINTS = 5000  # of a stroke
+PAINT = (200, 30, 30, 255)
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Stroke:
+    """A line along ``points`` (column, row), ``wide`` in pixels of the picture; an ``erasing`` one
+    takes paint away."""
+
+    points: tuple[Point, ...]
+    wide: float
+    erasing: bool = False
+
+
+def stroke(told: Any, size: tuple[int, int]) -> Stroke:
+    """What a browser tells of a stroke: points and width in parts of the picture's width.
+
+    Raises BadInputError for what isn't one.
+    """
+    try:
+        points = [(float(x) * size[0], float(y) * size[1]) for x, y in told["points"]]
+        wide, erasing = float(told["wide"]) * size[0], bool(told["erasing"])
+    except (TypeError, KeyError, ValueError) as error:
+        raise BadInputError("That is no stroke.") from error
+    fine = all(-size[0] <= v <= 2 * max(size) for point in points for v in point)
+    if not points or len(points) > MOST_POINTS or not fine or not 0 < wide <= 2 * size[0]:
+        raise BadInputError("That is no stroke over the picture.")
+    return Stroke(tuple(points), max(1.0, wide), erasing)
+
+
+def mask(strokes: Sequence[Stroke], size: tuple[int, int]) -> bytes | None:
+    """The strokes over a picture of that size, transparent where nothing was drawn, as a PNG that
+    ``mask=…, missing="painted"`` takes; None where no paint is left."""
+    canvas = Image.new("RGBA", size, (0, 0, 0, 0))
+    draw = ImageDraw.Draw(canvas)
+    for one in strokes:
+        colour = (0, 0, 0, 0) if one.erasing else PAINT
+        if len(one.points) > 1:
+            draw.line(one.points, fill=colour, width=round(one.wide), joint="curve")
+        radius = one.wide / 2
+        for x, y in (one.points[0], one.points[-1]):
+            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
+    return png(canvas) if canvas.getbbox() else None
