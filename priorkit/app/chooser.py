@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from nicegui import ui
 
-from priorkit.app.controls import control
+from priorkit.app.controls import Control
 from priorkit.app.draft import Draft
 from priorkit.app.offered import Offer, about, fields
 from priorkit.registry import registry
@@ -31,26 +31,27 @@ class Chooser:
         names = [entry.name for entry in registry().entries(kind)]
         self.select = ui.select(
             self._words(names), label=kind, value=draft.names.get(kind) or "", on_change=self._take
-        ).classes("w-full")
+        )
+        self.select.props("dense").classes("w-full")
         self.about = ui.label().classes("pk-soft")
         self.options = ui.element("div").classes("pk-fields")
         self.help = ui.expansion("What these mean").props("dense").classes("pk-soft")
         self.why = ui.expansion(f"Every {kind} fits").props("dense").classes("pk-soft")
-        self._shown: str | None = "unknown"
+        self._shown: object = None
         self.show()
 
     def show(self) -> None:
         """The options of what is chosen."""
         name = self.draft.names.get(self.kind)
-        if name == self._shown:
+        drawn = self.draft.painted if self.kind == "operator" else None
+        if (name, drawn) == self._shown:
             return
-        self._shown = name
+        self._shown = (name, drawn)
         known = fields(self.kind, name) if name else []
         self.options.clear()
         with self.options:
             for field in known:
-                filled = self.draft.filled(self.kind, name or "")
-                control(field, filled, self._changed)
+                Control(field, self.draft.filled(self.kind, name or ""), self._changed)
         self.options.set_visibility(bool(known))
         self.help.clear()
         told = [field for field in known if field.help]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
+from inspect import isawaitable
 from pathlib import Path
 from typing import Any
 
@@ -11,34 +12,47 @@ from nicegui import ui
 from priorkit.app.fields import Field
 from priorkit.errors import BadInputError
 
-__all__ = ["control"]
+__all__ = ["Control"]
 
 SHORT = 160  # characters of a help that is spoken
 
 
-def control(
-    field: Field, filled: MutableMapping[str, Any], changed: Callable[[], None], usual: Any = None
-) -> None:
-    """An element for a field, which keeps what is filled in in ``filled`` and calls ``changed``.
+class Control:
+    """An element for a field, which keeps what is filled in in ``filled`` and calls ``changed``."""
 
-    Parameters
-    ----------
-    usual : what is taken where nothing is filled in, as far as it is known
-    """
+    def __init__(
+        self, field: Field, filled: MutableMapping[str, Any], changed: Callable[[], Any]
+    ) -> None:
+        self.field, self.filled, self._changed = field, filled, changed
+        self.element = _element(field, self._value(), self._take)
+        if field.help:
+            self.element.props["aria-description"] = field.help[:SHORT]
+        self.element.props("dense hide-bottom-space").classes("w-full")
 
-    def take(event: Any) -> None:
-        filled[field.name] = event.value if event.value != "" else None
-        changed()
+    def refresh(self, usual: Any = None) -> None:
+        """Show what is filled in by now, and where nothing is what is taken, as far as it is
+        known."""
+        field, value = self.field, self._value()
+        if field.what in ("choice", "switch"):
+            return
+        if isinstance(value, (str, int, float)) and str(value) != str(self.element.value):
+            self.element.set_value(value if isinstance(self.element, ui.number) else str(value))
+        elif value is None and self.element.value in field.words:
+            self.element.set_value(None)
+        placeholder = "" if usual is None else _shortly(usual)
+        if placeholder != self.element.props.get("placeholder", ""):
+            self.element.props["placeholder"] = placeholder
+            self.element.props["stack-label"] = bool(placeholder)
+            self.element.update()
 
-    value = field.shown(filled.get(field.name, field.default))
-    made = _element(field, value, take)
-    if usual is not None and value is None and field.what not in ("choice", "switch"):
-        made.props["placeholder"] = _shortly(usual)
-        made.props("stack-label")
-    if field.help:
-        made.props["aria-description"] = field.help[:SHORT]
-    made.props("dense")
-    made.classes("w-full")
+    def _value(self) -> Any:
+        return self.field.shown(self.filled.get(self.field.name, self.field.default))
+
+    async def _take(self, event: Any) -> None:
+        self.filled[self.field.name] = event.value if event.value != "" else None
+        after = self._changed()
+        if isawaitable(after):
+            await after
 
 
 def _element(field: Field, value: Any, take: Callable[[Any], None]) -> Any:
@@ -53,12 +67,11 @@ def _element(field: Field, value: Any, take: Callable[[Any], None]) -> Any:
             on_change=take,
         )
     if field.what in ("number", "whole") and not field.words:
-        bounds = {"min": field.low, "max": field.high}
         precision = 0 if field.what == "whole" else None
         label = field.label + (" *" if field.required else "")
-        return ui.number(label, value=value, precision=precision, on_change=take, **bounds).props(
-            f"step={'1' if field.what == 'whole' else 'any'}"
-        )
+        return ui.number(
+            label, value=value, precision=precision, on_change=take, min=field.low, max=field.high
+        ).props(f"step={'1' if field.what == 'whole' else 'any'}")
     shown = value.name if isinstance(value, Path) else value
     label = f"{field.label} (or {', '.join(field.words)})" if field.words else field.label
 

@@ -14,7 +14,7 @@ from priorkit.app.sketch import MISSING, Stroke
 from priorkit.registry import registry
 from priorkit.settings.config import COMPONENTS
 
-__all__ = ["Draft"]
+__all__ = ["READ", "Draft"]
 
 KEYS = {kind: key for key, kind in COMPONENTS.items()}
 READ = ("kind", "dataset", "slice", "range", "shape")  # of the file, beside the fields of a run
@@ -30,7 +30,7 @@ class Draft:
     options : per kind and name what was filled in for its options
     run : of the run and its file, by name; sigma among them
     beside : the priors that are compared with the first
-    strokes : what was drawn over the picture
+    strokes : what was drawn over the picture, and ``base`` the mask that was drawn before
     """
 
     source: Path | None = None
@@ -40,7 +40,7 @@ class Draft:
     run: dict[str, Any] = field(default_factory=dict)
     beside: list[str] = field(default_factory=list)
     strokes: list[Stroke] = field(default_factory=list)
-    painted: Path | None = None
+    base: Path | None = None
 
     @classmethod
     def new(cls) -> Draft:
@@ -58,14 +58,29 @@ class Draft:
                 name = str(table.pop("name"))
                 draft.names[kind] = name
                 draft.options[kind, name] = table
-                if isinstance(table.get("mask"), Path) and kind == "operator":
-                    draft.painted = table["mask"]
             elif isinstance(said, str):
                 draft.names[kind] = said
         draft.run = {n: v for n, v in order.settings.items() if n not in COMPONENTS}
+        draft.base = draft.painted
         if order.priors:
             draft.names["prior"], *draft.beside = order.priors
         return draft
+
+    @property
+    def painted(self) -> Path | None:
+        """The mask that was drawn; None where none was."""
+        name = painter()
+        found = None if name is None else self.filled("operator", name).get("mask")
+        return found if isinstance(found, Path) else None
+
+    def paint(self, mask: Path | None) -> None:
+        """Let the operator that takes such a mask be the one that measures; None takes the mask
+        away again."""
+        name = painter()
+        if name is None:
+            return
+        self.names["operator"] = name
+        self.filled("operator", name).update(mask=mask, missing=mask and MISSING)
 
     def filled(self, kind: str, name: str) -> dict[str, Any]:
         """What is filled in for the options of a component, from the beginning those that it
@@ -88,14 +103,10 @@ class Draft:
             said = self.component(kind)
             if said is not None and not (kind == "prior" and self.beside):
                 settings[key] = said
-        name = self.names.get("operator")
-        if self.painted is not None and name is not None and name == painter():
-            said = settings["op"] if isinstance(settings["op"], dict) else {"name": name}
-            settings["op"] = {**said, "mask": self.painted, "missing": MISSING}
         settings |= _said(run_fields(), self.run)
         settings |= {n: v for n, v in self.run.items() if n in READ and v is not None}
         own = self.names.get("prior") or registry().fallback("prior").name
-        priors = (own, *self.beside) if self.beside else ()
+        priors = tuple(dict.fromkeys([own, *self.beside])) if self.beside else ()
         return Order(settings, self.source, self.measured, priors)
 
 

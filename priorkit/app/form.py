@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
-from nicegui import run, ui
+from nicegui import ui
 
 from priorkit.app.chooser import Chooser
-from priorkit.app.controls import control
+from priorkit.app.controls import Control
 from priorkit.app.draft import Draft
 from priorkit.app.offered import Offer, Offers, run_fields
 from priorkit.app.order import MOST_PRIORS
@@ -29,7 +30,9 @@ class Form:
     def __init__(self, draft: Draft, runs: Runs, offers: Offers, *, megabytes: float) -> None:
         self.draft, self.runs, self.offers = draft, runs, offers
         self._asked = False
+        self._usual: str | None = None  # the prior where none is named
         self.choosers: dict[str, Chooser] = {}
+        self.controls: list[Control] = []
         with ui.element("section").classes("pk-card"):
             _heading("Picture")
             self.source = Source(draft, runs.store, self._change, megabytes=megabytes)
@@ -37,10 +40,12 @@ class Form:
             _heading("How it is measured")
             self._choose("operator", optional=False)
             with ui.element("div").classes("pk-fields"):
-                self.sigma = ui.element("div")
-                self.units = ui.select(UNITS, label="its values run", value="")
+                self._fields("sigma")
+                self.units = ui.select(UNITS, label="its values, and sigma, run", value="")
                 self.low = ui.number("from", on_change=self._unit)
                 self.high = ui.number("to", on_change=self._unit)
+                for part in (self.units, self.low, self.high):
+                    part.props("dense")
             self._choose("noise", optional=True)
         with ui.element("section").classes("pk-card"):
             _heading("What is known of it")
@@ -53,22 +58,31 @@ class Form:
                     multiple=True,
                     on_change=self._compare,
                 )
-                .props("use-chips")
+                .props("use-chips dense")
                 .classes("w-full")
             )
-        with ui.element("section").classes("pk-card"):
-            with ui.expansion("How it is solved").props("dense header-class=text-weight-medium"):
-                for kind in LATER:
-                    self._choose(kind, optional=True)
-                self.run = ui.element("div").classes("pk-fields")
-                self.shape = ui.input("shape, of what a measurement doesn't tell: C, H, W")
-                self.shape.on_value_change(self._shaped).classes("w-full")
+        with (
+            ui.element("section").classes("pk-card"),
+            ui.expansion("How it is solved").props("dense header-class=text-weight-medium"),
+        ):
+            for kind in LATER:
+                self._choose(kind, optional=True)
+            with ui.element("div").classes("pk-fields"):
+                self._fields(*(field.name for field in run_fields() if field.name != "sigma"))
+            self.shape = ui.input("shape, of what a measurement doesn't tell: C, H, W")
+            self.shape.on_value_change(self._shaped).props("dense").classes("w-full")
         self.wrong = ui.label().classes("pk-wrong").props('role="status" aria-live="polite"')
-        self.button = ui.button("Recover", on_click=self._begin).classes("w-full")
+        verb = "Compare" if draft.beside else "Recover"
+        self.button = ui.button(verb, on_click=self._begin).props("no-caps").classes("w-full")
         self._fill_units()
         self._fill({})
         ui.timer(QUIET, self._offer)
         ui.timer(0.0, self._read, once=True)
+
+    def _fields(self, *names: str) -> None:
+        for field in run_fields():
+            if field.name in names:
+                self.controls.append(Control(field, self.draft.run, self._change))
 
     def _choose(self, kind: str, *, optional: bool) -> None:
         self.choosers[kind] = Chooser(kind, self.draft, self._change, optional=optional)
@@ -113,36 +127,29 @@ class Form:
             except PriorkitError as error:
                 return offers, {}, str(error)
 
-        offers, chosen, said = await run.io_bound(ask)
+        offers, chosen, said = await asyncio.to_thread(ask)
         for kind, offer in offers.items():
             key = next(key for key, of in COMPONENTS.items() if of == kind)
             table = chosen.get(key)
             usual = table.get("name") if isinstance(table, dict) else None
             self.choosers[kind].offer(offer, None if draft.names.get(kind) else usual)
-        fits = [name for name in offers["prior"].fits if name != draft.names.get("prior")]
+            if kind == "prior":
+                self._usual = usual
+        first = draft.names.get("prior") or self._usual
+        fits = [name for name in offers["prior"].fits if name != first]
         self.beside.set_options(fits, value=[n for n in draft.beside if n in fits])
         self.beside.set_visibility(not real)
         self._say(self.runs.store.hide(said))
         self._fill(chosen)
 
     def _fill(self, chosen: dict[str, Any]) -> None:
-        """The fields of the run, with what would be taken beside them."""
-        draft = self.draft
-        known = {field.name: field for field in run_fields()}
-        now = repr((chosen, draft.run.get("range")))
-        if getattr(self, "_filled", None) == now:
-            return
-        self._filled = now
-        self.sigma.clear()
-        with self.sigma:
-            control(known.pop("sigma"), draft.run, self._change, chosen.get("sigma"))
-        self.run.clear()
-        with self.run:
-            for field in known.values():
-                control(field, draft.run, self._change, chosen.get(field.name))
-        said = draft.run.get("shape")
-        self.shape.set_value(", ".join(map(str, said)) if said and draft.measured else "")
-        self.shape.set_visibility(draft.measured)
+        """What is filled in for the run by now, and beside it what would be taken."""
+        for control in self.controls:
+            control.refresh(chosen.get(control.field.name))
+        said = self.draft.run.get("shape")
+        if said and self.draft.measured and not self.shape.value:
+            self.shape.set_value(", ".join(map(str, said)))
+        self.shape.set_visibility(self.draft.measured)
 
     def _fill_units(self) -> None:
         said = self.draft.run.get("range")
@@ -190,6 +197,8 @@ class Form:
             self.beside.set_value(chosen)
         if chosen != self.draft.beside:
             self.draft.beside = chosen
+            if chosen and self.draft.names.get("prior") is None:  # said, since it is one of them
+                self.draft.names["prior"] = self._usual
             self.button.set_text("Compare" if chosen else "Recover")
             self._change()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -138,6 +139,12 @@ class Offers:
                 offer.reasons[entry.name] = said
         return offer
 
+    def warm(self) -> None:
+        """Read the priors ahead of the first question."""
+        for entry in registry().entries("prior"):
+            with suppress(PriorkitError), self._lock:
+                self._prior({"name": entry.name})
+
     def refused(self, settings: Mapping[str, Any], shape: Shape, *, real: bool) -> str | None:
         """Why a run with these settings would be refused; None where it wouldn't be."""
         key = repr((sorted(settings.items(), key=str), shape, real))
@@ -194,6 +201,7 @@ class Offers:
 
     def _prior(self, spec: Any) -> Selection:
         """A prior that is read once; its selection is for one run."""
+        spec = {"name": spec} if isinstance(spec, str) else spec
         key = repr(spec)
         if key not in self._priors:
             self._priors[key] = resolve("prior", spec)

@@ -19,11 +19,11 @@ from priorkit.registry import registry
 from priorkit.run.measure import shape_of
 from priorkit.settings.select import resolve
 
-__all__ = ["Preview", "look", "sample"]
+__all__ = ["HOW", "Preview", "look", "sample"]
 
 SIDE = 768  # of what is shown, in pixels
 SAMPLE = (3, 64, 64)
-READ = ("kind", "dataset", "slice")  # settings by which a file is read
+HOW = ("kind", "dataset", "slice")  # settings by which a file is read
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def look(path: Path, *, measured: bool, settings: dict[str, Any]) -> Preview:
 
     Values that aren't brightness are shown from the least to the greatest.
     """
-    how = {name: settings[name] for name in READ if settings.get(name) is not None}
+    how = {name: settings[name] for name in HOW if settings.get(name) is not None}
     if measured:
         return _measured(raw(path, "The measurement y", **how), how.get("kind"))
     range: Any = settings.get("range")

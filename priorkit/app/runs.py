@@ -226,6 +226,7 @@ class Runs:
                 raise BadInputError(
                     f"{MOST_QUEUED} runs wait already.", try_="later, or stop some of them"
                 )
+            self.store.hold(order.files)
             self._count += 1
             run = Run(self._count, order, out or self.store.folder("run") / "out", follows)
             run.resumes = out is not None

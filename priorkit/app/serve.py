@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from nicegui import app, ui
@@ -34,6 +35,8 @@ def serve(*, port: int, seconds: float, megabytes: float) -> None:
     # Other host names are refused, so that another site can't reach it by DNS rebinding.
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
     app.on_shutdown(runs.close)
+    # The priors are read before somebody asks what fits.
+    threading.Thread(target=offers.warm, daemon=True).start()
 
     @ui.page("/", title="priorkit")
     def start() -> None:

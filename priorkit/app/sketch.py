@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw
@@ -46,10 +47,20 @@ def stroke(told: Any, size: tuple[int, int]) -> Stroke:
     return Stroke(tuple(points), max(1.0, wide), erasing)
 
 
-def mask(strokes: Sequence[Stroke], size: tuple[int, int]) -> bytes | None:
+def mask(
+    strokes: Sequence[Stroke], size: tuple[int, int], base: Path | None = None
+) -> bytes | None:
     """The strokes over a picture of that size, transparent where nothing was drawn, as a PNG that
-    ``mask=…, missing="painted"`` takes; None where no paint is left."""
+    ``mask=…, missing="painted"`` takes; None where no paint is left.
+
+    Parameters
+    ----------
+    base : a mask that was drawn before, and over which the strokes go
+    """
     canvas = Image.new("RGBA", size, (0, 0, 0, 0))
+    if base is not None:
+        with Image.open(base) as before:
+            canvas = before.convert("RGBA").resize(size, Image.Resampling.NEAREST)
     draw = ImageDraw.Draw(canvas)
     for one in strokes:
         colour = (0, 0, 0, 0) if one.erasing else PAINT

@@ -6,13 +6,14 @@ import atexit
 import re
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from priorkit.errors import BadInputError
 
 __all__ = ["Store"]
 
-ODD = re.compile(r"[^\w.+-]+")
+ODD = re.compile(r"[^\w .,()+-]+")
 LONGEST = 100  # characters of a name
 UPLOADS = 20  # that are held at a time, each as large as one may be
 
@@ -29,6 +30,7 @@ class Store:
         self.most = int(megabytes * 2**20)
         self.root = Path(tempfile.mkdtemp(prefix="priorkit-app-")).resolve()
         self._count = 0
+        self._given: set[Path] = set()
         atexit.register(self.clear)
 
     def keep(self, name: str, data: bytes) -> Path:
@@ -58,10 +60,18 @@ class Store:
         return place
 
     def forget(self, folder: Path) -> None:
-        """Remove a folder of this store, or a file with the folder that holds it."""
-        place = folder if folder.is_dir() else folder.parent
-        if place.is_relative_to(self.root) and place != self.root:
-            shutil.rmtree(place, ignore_errors=True)
+        """Remove a folder of this store."""
+        if folder.is_relative_to(self.root) and folder != self.root:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def hold(self, files: Iterable[Path]) -> None:
+        """Keep files that a run has been given."""
+        self._given.update(files)
+
+    def release(self, file: Path) -> None:
+        """Remove a file, unless a run has been given it."""
+        if file not in self._given:
+            self.forget(file.parent)
 
     def hide(self, said: str) -> str:
         """A message with files called as the user called them, and no path of this machine.
@@ -82,11 +92,11 @@ class Store:
 
 
 def plain_name(name: str) -> str:
-    """The name of a file without folders, of letters, digits, '.', '_', '+' and '-'.
+    """The name of a file without folders, of letters, digits and a few signs.
 
     >>> plain_name("../My photo (1).png")
-    'My-photo-1-.png'
+    'My photo (1).png'
     """
     base = name.replace("\\", "/").rsplit("/", 1)[-1]
-    found = ODD.sub("-", base).strip(".-") or "file"
-    return found if len(found) <= LONGEST else found[-LONGEST:].lstrip(".-")
+    found = ODD.sub("-", base).strip(" .-") or "file"
+    return found if len(found) <= LONGEST else found[-LONGEST:].lstrip(" .-")

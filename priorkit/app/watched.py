@@ -21,7 +21,8 @@ class Watched:
     """What a page shows of a run that is on; a run's progress calls it.
 
     ``version`` grows with every change, so that a page knows what it has. ``said`` is a line, and
-    ``shown`` the iterate as a PNG.
+    ``shown`` the iterate as a PNG,
+    the one of that number of ``pictures``.
 
     Parameters
     ----------
@@ -33,6 +34,7 @@ class Watched:
         self.version = 0
         self.said = "setting up"
         self.shown: bytes | None = None
+        self.pictures = 0
         self.course: dict[str, list[tuple[float, float]]] = {}
         self._every: dict[str, int] = {}  # of so many steps one is a point of its curve
         self._steps: dict[str, int] = {}
@@ -56,7 +58,7 @@ class Watched:
             x = now.image()[0]
             kind = kind_of(tuple(x.shape), self.kind)
             small = shrunk(x, SIDE) if kind.has_pixels and x.ndim == 3 else x
-            self.shown = png(tile(small, kind))
+            self.shown, self.pictures = png(tile(small, kind)), self.pictures + 1
 
     def curve(self) -> str:
         """log₁₀ of the misfit against evaluations as an SVG; "" before there are two points."""
