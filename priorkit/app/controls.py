@@ -55,7 +55,7 @@ class Control:
             await after
 
 
-def _element(field: Field, value: Any, take: Callable[[Any], None]) -> Any:
+def _element(field: Field, value: Any, take: Callable[[Any], Any]) -> Any:
     if field.what == "switch":
         return ui.switch(field.label, value=bool(value), on_change=take)
     if field.what == "choice":

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from priorkit.app.fields import Field
-from priorkit.app.offered import fields, painter, run_fields, usual
+from priorkit.app.offered import fields, painter, read_fields, run_fields, usual
 from priorkit.app.order import Order
 from priorkit.app.sketch import MISSING, Stroke
 from priorkit.registry import registry
 from priorkit.settings.config import COMPONENTS
 
-__all__ = ["READ", "Draft"]
+__all__ = ["Draft"]
 
 KEYS = {kind: key for key, kind in COMPONENTS.items()}
-READ = ("kind", "dataset", "slice", "range", "shape")  # of the file, beside the fields of a run
+FOUND = ("range", "shape")  # what the form says in other ways than by a field
 
 
 @dataclass
@@ -52,19 +52,31 @@ class Draft:
         """What was filled in for an order."""
         draft = cls(source=order.source, measured=order.measured)
         for key, kind in COMPONENTS.items():
-            said = order.settings.get(key)
-            if isinstance(said, Mapping):
-                table = dict(said)
-                name = str(table.pop("name"))
-                draft.names[kind] = name
-                draft.options[kind, name] = table
-            elif isinstance(said, str):
-                draft.names[kind] = said
+            draft._choose(kind, order.settings.get(key))
         draft.run = {n: v for n, v in order.settings.items() if n not in COMPONENTS}
         draft.base = draft.painted
         if order.priors:
-            draft.names["prior"], *draft.beside = order.priors
+            draft._choose("prior", order.priors[0])
+            draft.beside = [str(name) for name in order.priors[1:]]
         return draft
+
+    def forget(self) -> None:
+        """Everything that was said of the file, and what was drawn over it."""
+        self.strokes, self.base = [], None
+        if self.painted is not None:
+            self.paint(None)
+        for name in (*(one.name for one in read_fields()), *FOUND):
+            self.run.pop(name, None)
+
+    def _choose(self, kind: str, said: Any) -> None:
+        """Take a component as it is in settings."""
+        if isinstance(said, Mapping):
+            table = dict(said)
+            name = str(table.pop("name"))
+            self.names[kind] = name
+            self.options[kind, name] = table
+        elif isinstance(said, str):
+            self.names[kind] = said
 
     @property
     def painted(self) -> Path | None:
@@ -104,9 +116,12 @@ class Draft:
             if said is not None and not (kind == "prior" and self.beside):
                 settings[key] = said
         settings |= _said(run_fields(), self.run)
-        settings |= {n: v for n, v in self.run.items() if n in READ and v is not None}
-        own = self.names.get("prior") or registry().fallback("prior").name
-        priors = tuple(dict.fromkeys([own, *self.beside])) if self.beside else ()
+        if self.source is not None:
+            settings |= _said(read_fields(), self.run)
+            settings |= {n: v for n in FOUND if (v := self.run.get(n)) is not None}
+        first = self.component("prior") or registry().fallback("prior").name
+        own = self.names.get("prior")
+        priors = (first, *(name for name in self.beside if name != own)) if self.beside else ()
         return Order(settings, self.source, self.measured, priors)
 
 

@@ -21,6 +21,8 @@ __all__ = ["Form"]
 
 LATER = ("penalty", "solver", "start")  # kinds that the prior suggests
 UNITS = {"": "0 to 1", "8": "0 to 255", "auto": "as in the file", "own": "from … to …"}
+BYTES = (0.0, 255.0)
+UNKNOWN = "The shape of the picture isn't known, and this measurement doesn't tell."
 QUIET = 0.25  # seconds without a change, after which it is asked what fits
 
 
@@ -42,8 +44,8 @@ class Form:
             with ui.element("div").classes("pk-fields"):
                 self._fields("sigma")
                 self.units = ui.select(UNITS, label="its values, and sigma, run", value="")
-                self.low = ui.number("from", on_change=self._unit)
-                self.high = ui.number("to", on_change=self._unit)
+                self.low = ui.number("from")
+                self.high = ui.number("to")
                 for part in (self.units, self.low, self.high):
                     part.props("dense")
             self._choose("noise", optional=True)
@@ -69,12 +71,12 @@ class Form:
                 self._choose(kind, optional=True)
             with ui.element("div").classes("pk-fields"):
                 self._fields(*(field.name for field in run_fields() if field.name != "sigma"))
-            self.shape = ui.input("shape, of what a measurement doesn't tell: C, H, W")
-            self.shape.on_value_change(self._shaped).props("dense").classes("w-full")
         self.wrong = ui.label().classes("pk-wrong").props('role="status" aria-live="polite"')
         verb = "Compare" if draft.beside else "Recover"
         self.button = ui.button(verb, on_click=self._begin).props("no-caps").classes("w-full")
-        self._fill_units()
+        self._show_units()
+        for part in (self.units, self.low, self.high):
+            part.on_value_change(self._unit)
         self._fill({})
         ui.timer(QUIET, self._offer)
         ui.timer(0.0, self._read, once=True)
@@ -99,6 +101,7 @@ class Form:
             if (chooser.select.value or None) != self.draft.names.get(kind):
                 chooser.select.set_value(self.draft.names.get(kind) or "")
             chooser.show()
+        self._show_units()
 
     async def _offer(self) -> None:
         """Say what fits what is filled in, once it has been left alone for a moment."""
@@ -113,7 +116,7 @@ class Form:
             self._say(str(error))
             return
         if shape is None:
-            self._say("The shape of the picture isn't known: say it under “How it is solved”.")
+            self._say("" if self.source.preview is None else UNKNOWN)
             return
         if draft.beside:
             settings["prior"] = draft.names.get("prior") or draft.beside[0]
@@ -146,50 +149,32 @@ class Form:
         """What is filled in for the run by now, and beside it what would be taken."""
         for control in self.controls:
             control.refresh(chosen.get(control.field.name))
-        said = self.draft.run.get("shape")
-        if said and self.draft.measured and not self.shape.value:
-            self.shape.set_value(", ".join(map(str, said)))
-        self.shape.set_visibility(self.draft.measured)
 
-    def _fill_units(self) -> None:
+    def _show_units(self) -> None:
+        """The range of the values as it is in the draft."""
         said = self.draft.run.get("range")
-        known = {None: "", "auto": "auto"}
-        self.units.value = (
-            "8"
-            if said and tuple(said) == (0, 255)
-            else known.get(said, "own")
-            if not isinstance(said, (list, tuple))
-            else "own"
-        )
-        if self.units.value == "own" and said is not None:
-            self.low.value, self.high.value = said
-        self.units.on_value_change(self._unit)
+        pair = tuple(said) if isinstance(said, (list, tuple)) else None
+        self.units.set_value("8" if pair == BYTES else "own" if pair else said or "")
+        if pair and pair != BYTES:
+            self.low.set_value(pair[0])
+            self.high.set_value(pair[1])
         self._unit()
 
     def _unit(self) -> None:
-        """The range of the values, in which σ is said too."""
+        """The range that is filled in, in whose units σ is said too."""
         own = self.units.value == "own"
         for part in (self.low, self.high):
             part.set_visibility(own)
-        said = {"8": (0.0, 255.0), "auto": "auto"}.get(self.units.value)
-        if own and self.low.value is not None and self.high.value is not None:
+        said: Any = {"8": BYTES, "auto": "auto"}.get(str(self.units.value))
+        if own:
+            if self.low.value is None or self.high.value is None:
+                return
             said = (float(self.low.value), float(self.high.value))
-        if said != self.draft.run.get("range"):
-            self.draft.run["range"] = said
-            if said is None:
-                del self.draft.run["range"]
-            self._change()
-
-    def _shaped(self) -> None:
-        try:
-            sides = tuple(
-                int(part) for part in str(self.shape.value or "").split(",") if part.strip()
-            )
-        except ValueError:
+        before = self.draft.run.get("range")
+        if said == (tuple(before) if isinstance(before, list) else before):
             return
-        if sides and self.draft.measured and sides != self.draft.run.get("shape"):
-            self.draft.run["shape"] = sides
-            self._change()
+        self.draft.run["range"] = said
+        self._change()
 
     def _compare(self) -> None:
         chosen = list(self.beside.value or [])[: MOST_PRIORS - 1]

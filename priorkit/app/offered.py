@@ -19,11 +19,23 @@ from priorkit.settings.options import option_fields
 from priorkit.settings.select import Selection, class_of, classes, resolve
 from priorkit.settings.selections import select_all
 
-__all__ = ["Offer", "Offers", "about", "fields", "painter", "plain", "run_fields", "usual"]
+__all__ = [
+    "HOW",
+    "Offer",
+    "Offers",
+    "about",
+    "fields",
+    "painter",
+    "plain",
+    "read_fields",
+    "run_fields",
+    "usual",
+]
 
 Shape = tuple[int, ...]
 WEIGHED = 1e-3  # the γ with which a penalty is tried where nobody says one
 NOISY = 0.05  # and σ
+HOW = ("kind", "dataset", "slice")
 RUN = ("sigma", "gamma", "budget", "restarts", "averaging", "seed", "space", "precision")
 
 
@@ -53,6 +65,11 @@ def fields(kind: str, name: str) -> list[Field]:
 def run_fields() -> list[Field]:
     """What there is to fill in for a run, besides its components and how its file is read."""
     return [field_of(name, RunConfig.model_fields[name]) for name in RUN]
+
+
+def read_fields() -> list[Field]:
+    """What there is to say of how a file is read."""
+    return [field_of(name, RunConfig.model_fields[name]) for name in HOW]
 
 
 def about(kind: str, name: str) -> str:

@@ -24,13 +24,13 @@ class Order:
     settings : those of :func:`priorkit.recover`; a Path in them is a file of the session
     source : the file of pictures or of measurements; None for the sample photograph
     measured : whether that file holds measurements y, rather than pictures to be measured
-    priors : the names of several to compare; empty for a recovery
+    priors : several to compare, each a name or a table; empty for a recovery
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     source: Path | None = None
     measured: bool = False
-    priors: tuple[str, ...] = ()
+    priors: tuple[Any, ...] = ()
 
     def check(self) -> None:
         """Raise BadInputError for what can't be asked for here: too many priors, several for a
@@ -46,7 +46,7 @@ class Order:
                 got="a measurement",
                 try_="a run for each prior",
             )
-        for name, value in _said(self.settings):
+        for name, value in _said([self.settings, self.priors]):
             if isinstance(value, str) and _names_a_file(value):
                 raise BadInputError(
                     f"{name}: a file is sent from the browser, not named.", got=repr(value[:80])

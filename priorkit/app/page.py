@@ -9,8 +9,9 @@ from nicegui import ui
 from priorkit.app.draft import Draft
 from priorkit.app.form import Form
 from priorkit.app.offered import Offers
+from priorkit.app.run import Run
 from priorkit.app.run_view import RunView
-from priorkit.app.runs import Run, Runs
+from priorkit.app.runs import Runs
 
 __all__ = ["show"]
 

@@ -7,7 +7,7 @@ import html
 from nicegui import ui
 
 from priorkit.app.result import Panel
-from priorkit.app.runs import Run
+from priorkit.app.run import Run
 from priorkit.draw.html import scale_bar, table
 
 __all__ = ["figure", "show"]
@@ -28,9 +28,9 @@ def show(run: Run) -> None:
             if not panel.images:
                 ui.label(f"{panel.label}: {panel.sentence}").classes("pk-soft")
                 continue
-            with ui.expansion(panel.label).props("dense header-class=text-weight-medium"):
-                with ui.element("div").classes("pk-stack"):
-                    _panel(run, number, panel)
+            more = ui.expansion(panel.label).props("dense header-class=text-weight-medium")
+            with more, ui.element("div").classes("pk-stack"):
+                _panel(run, number, panel)
 
 
 def figure(src: str, caption: str, alt: str = "", more: str = "") -> str:
@@ -72,11 +72,12 @@ def _beside(run: Run) -> None:
 def _column(run: Run, number: int, panel: Panel, shown: tuple[str, ...]) -> str:
     """Some pictures of the first image of a panel, one above the other."""
     cards = [card for what in shown if (card := panel.card(0, what)) is not None]
-    label = f"{panel.label}: " if "recovery" in shown else ""
+    label = panel.label if "recovery" in shown else "measured"
     figures = "".join(
-        figure(_src(run, number, 0, card.what), f"{label}{card.caption}") for card in cards
+        figure(_src(run, number, 0, card.what), card.caption, f"{label}: {card.caption}")
+        for card in cards
     )
-    return f'<div class="pk-column">{figures}</div>'
+    return f'<div class="pk-column"><h3>{html.escape(label)}</h3>{figures}</div>'
 
 
 def _wipe(run: Run, number: int, i: int) -> None:
@@ -122,4 +123,4 @@ def _src(run: Run, panel: int, image: int, what: str) -> str:
 
 
 def _caption(what: str, caption: str) -> str:
-    return caption if what == "truth" or what in MAPS else f"{what}, {caption}"
+    return caption if caption == what or what in MAPS else f"{what}, {caption}"

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from priorkit.app.offered import HOW
 from priorkit.draw.tiles import png, shrunk, tile
 from priorkit.errors import PriorkitError
 from priorkit.interfaces.kinds import COMPLEX, kind_of, squared
@@ -19,11 +20,10 @@ from priorkit.registry import registry
 from priorkit.run.measure import shape_of
 from priorkit.settings.select import resolve
 
-__all__ = ["HOW", "Preview", "look", "sample"]
+__all__ = ["Preview", "look", "sample"]
 
 SIDE = 768  # of what is shown, in pixels
 SAMPLE = (3, 64, 64)
-HOW = ("kind", "dataset", "slice")  # settings by which a file is read
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def look(path: Path, *, measured: bool, settings: dict[str, Any]) -> Preview:
     """
     how = {name: settings[name] for name in HOW if settings.get(name) is not None}
     if measured:
-        return _measured(raw(path, "The measurement y", **how), how.get("kind"))
+        return _measured(raw(path, "The measurement y", **how), path.name)
     range: Any = settings.get("range")
     try:
         found = load(path, range=range, **how)
@@ -91,9 +91,10 @@ def look(path: Path, *, measured: bool, settings: dict[str, Any]) -> Preview:
     return Preview(shape, png(picture), picture.size, said, flat, range)
 
 
-def _measured(y: Tensor, kind: str | None) -> Preview:
-    said = f"{dimensions(y.shape)}{' complex' if y.is_complex() else ''} numbers"
+def _measured(y: Tensor, name: str) -> Preview:
     one = y[0] if y.ndim == 4 else y
+    count = f"{len(y)} of " if y.ndim == 4 and len(y) > 1 else ""
+    said = f"{name}, {count}{dimensions(one.shape)}{' complex' if y.is_complex() else ''} numbers"
     flat = not y.is_complex() and one.ndim == 3 and one.shape[0] in (1, 3)
     if flat or (not y.is_complex() and one.ndim == 2 and min(one.shape) > 1):
         one = one if one.ndim == 3 else one[None]

@@ -52,6 +52,8 @@ def command(order: Order) -> str:
     >>> print(command(Order({"op": {"name": "gaussian", "m": 500}, "sigma": 0.1})))
     priorkit recover --op '{"name": "gaussian", "m": 500}' --sigma 0.1
     """
+    if not all(isinstance(prior, str) for prior in order.priors):
+        return "# priors with options of their own are compared from Python"
     keywords = together(order.keywords(), renamed(order))
     words = ["priorkit", "compare" if order.priors else "recover"]
     if order.source is not None and not order.measured:

@@ -8,7 +8,8 @@ from nicegui import ui
 
 from priorkit.app.panel_view import figure, show
 from priorkit.app.repeat import command, python
-from priorkit.app.runs import Run, Runs
+from priorkit.app.run import Run
+from priorkit.app.runs import Runs
 from priorkit.errors import PriorkitError
 
 __all__ = ["RunView"]
@@ -62,12 +63,13 @@ class RunView:
         self.said.set_text(self._words(place))
         self.stop.set_visibility(not run.over)
         self.stop.set_enabled(not run.stopping)
-        self.live.set_visibility(run.watched.shown is not None or bool(run.watched.course))
+        curve = run.watched.curve()
+        self.live.set_visibility(bool(curve or (run.watched.shown and not run.panels)))
         if run.watched.shown is not None:
             src = f"/run/{run.id}/now.png?{run.watched.pictures}"
             self.picture.set_content(figure(src, "the iterate"))
         self.picture.set_visibility(not run.panels)
-        self.curve.set_content(run.watched.curve())
+        self.curve.set_content(curve)
         if first or run.over:
             self._over()
 

@@ -12,7 +12,8 @@ from starlette.responses import PlainTextResponse, Response
 
 from priorkit.app.offered import Offers
 from priorkit.app.page import show
-from priorkit.app.runs import Run, Runs
+from priorkit.app.run import Run
+from priorkit.app.runs import Runs
 from priorkit.app.store import Store
 
 __all__ = ["serve"]

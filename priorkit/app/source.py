@@ -8,14 +8,12 @@ from collections.abc import Callable
 from nicegui import events, ui
 
 from priorkit.app.controls import Control
-from priorkit.app.draft import READ, Draft
-from priorkit.app.fields import field_of
-from priorkit.app.offered import painter, plain
+from priorkit.app.draft import Draft
+from priorkit.app.offered import HOW, painter, plain, read_fields
 from priorkit.app.painting import Painting
-from priorkit.app.preview import HOW, Preview, look, sample
+from priorkit.app.preview import Preview, look, sample
 from priorkit.app.store import Store
 from priorkit.errors import PriorkitError
-from priorkit.settings.config import RunConfig
 
 __all__ = ["Source"]
 
@@ -56,9 +54,10 @@ class Source:
         self.what = ui.radio(WHAT, value=draft.measured, on_change=self._measured)
         self.what.props('dense aria-label="what the file is"').classes("pk-soft")
         with ui.element("div").classes("pk-fields") as self.how:
-            for name in HOW:
-                field = field_of(name, RunConfig.model_fields[name])
+            for field in read_fields():
                 Control(field, draft.run, self._read_again)
+            self.sides = ui.input("shape of the picture: C, H, W")
+            self.sides.on_value_change(self._shaped).props("dense")
         self.said = ui.label().classes("pk-soft")
         self.painting = Painting(draft, store, changed, self._say)
         with ui.element("div").classes("pk-fields"):
@@ -101,6 +100,9 @@ class Source:
         self.what.set_visibility(own)
         self.what.set_value(draft.measured)
         named = any(draft.run.get(name) is not None for name in HOW)
+        said = draft.run.get("shape") if draft.measured else None
+        self.sides.set_value(", ".join(map(str, said)) if said else "")
+        self.sides.set_visibility(draft.measured)
         self.how.set_visibility(own and (seen is None or not seen.drawn or named))
         shape = None if seen is None or not own else seen.shape
         sizes = _sizes(shape) if shape is not None else {"": "as it is"}
@@ -123,11 +125,7 @@ class Source:
         except PriorkitError as error:
             self._say(self.store.hide(str(error)))
             return
-        draft.strokes, draft.base = [], None
-        if draft.painted is not None:
-            draft.paint(None)
-        for name in READ:
-            draft.run.pop(name, None)
+        draft.forget()
         await self.read()
         shape = None if self.preview is None else self.preview.shape
         if shape is not None and len(shape) == 3 and max(shape[1:]) > 2 * USUAL:
@@ -157,6 +155,17 @@ class Source:
         elif draft.run.get("sigma") == "auto":
             del draft.run["sigma"]
         self._changed()
+
+    def _shaped(self) -> None:
+        """What a measurement doesn't tell."""
+        words = str(self.sides.value or "").replace("×", ",").split(",")
+        try:
+            shape = tuple(int(word) for word in words if word.strip())
+        except ValueError:
+            return
+        if self.draft.measured and shape != tuple(self.draft.run.get("shape") or ()):
+            self.draft.run["shape"] = shape or None
+            self._changed()
 
     def _sized(self) -> None:
         shape = None if self.preview is None else self.preview.shape

@@ -4,7 +4,6 @@ import io
 import os
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.error
