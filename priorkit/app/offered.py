@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -155,12 +154,6 @@ class Offers:
             else:
                 offer.reasons[entry.name] = said
         return offer
-
-    def warm(self) -> None:
-        """Read the priors ahead of the first question."""
-        for entry in registry().entries("prior"):
-            with suppress(PriorkitError), self._lock:
-                self._prior({"name": entry.name})
 
     def refused(self, settings: Mapping[str, Any], shape: Shape, *, real: bool) -> str | None:
         """Why a run with these settings would be refused; None where it wouldn't be."""

@@ -37,7 +37,7 @@ def show(runs: Runs, offers: Offers, run: Run | None, *, megabytes: float, missi
     ui.add_body_html(f"<script>{(HERE / 'paint.js').read_text(encoding='utf-8')}</script>")
     ui.colors(primary="#1b6ca8")
     ui.query(".nicegui-content").classes("p-0 items-stretch")
-    with ui.element("main").classes(f"pk-page {'pk-run' if run else ''}"):
+    with ui.element("div").classes(f"pk-page {'pk-run' if run else ''}"):
         with ui.element("header").classes("pk-head"):
             ui.html('<h1><a href="/">priorkit</a></h1>', sanitize=False)
             ui.label("Pictures from few, noisy or missing measurements").classes("pk-soft")
@@ -84,4 +84,4 @@ class _List:
                     ui.label(said).classes("pk-state")
                     if not run.over:
                         stop = ui.button("Stop", on_click=lambda run=run: self.runs.stop(run))
-                        stop.props(f'flat dense no-caps size=sm aria-label="Stop run {run.number}"')
+                        stop.props(f'flat dense no-caps aria-label="Stop run {run.number}"')

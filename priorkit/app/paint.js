@@ -77,6 +77,12 @@
     draw(canvas, true);
     if (!by) send(canvas);
   });
+  // The file input of the uploader has no name of its own.
+  window.nameUpload = (label) =>
+    document.querySelectorAll(".q-uploader__input").forEach((input) => {
+      input.setAttribute("aria-label", label);
+      input.title = label;
+    });
   // The server calls it once the mask holds the stroke.
   window.strokeTaken = () =>
     document.querySelectorAll(".pk-paint canvas").forEach((canvas) => state(canvas).down || draw(canvas, false));

@@ -29,8 +29,8 @@ class RunView:
             self.wrong = ui.label().classes("pk-wrong").props('role="alert"')
             with ui.element("div").classes("pk-buttons"):
                 self.stop = ui.button("Stop", on_click=self._stop).props("outline no-caps")
-                self.budget = ui.number("evaluations", min=1, precision=0).props("dense")
-                self.budget.style("width: 8rem")
+                self.budget = ui.number("further evaluations", min=1, precision=0).props("dense")
+                self.budget.style("width: 10rem")
                 self.on = ui.button("Go on", on_click=self._go_on).props("outline no-caps")
                 self.take = ui.link("Download the folder", f"/run/{run.id}/priorkit-out.zip")
                 self.take.props("download")

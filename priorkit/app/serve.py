@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import logging
 from typing import Any
 
 from nicegui import app, ui
@@ -36,8 +36,6 @@ def serve(*, port: int, seconds: float, megabytes: float) -> None:
     # Other host names are refused, so that another site can't reach it by DNS rebinding.
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
     app.on_shutdown(runs.close)
-    # The priors are read before somebody asks what fits.
-    threading.Thread(target=offers.warm, daemon=True).start()
 
     @ui.page("/", title="priorkit")
     def start() -> None:
@@ -49,6 +47,7 @@ def serve(*, port: int, seconds: float, megabytes: float) -> None:
         show(runs, offers, run, megabytes=megabytes, missing=run is None)
 
     _files(runs)
+    logging.getLogger("uvicorn.error").addFilter(_finished)
     ui.run(
         host=HOST,
         port=port,
@@ -86,6 +85,12 @@ def _png(found: bytes | None) -> Response:
     if found is None:
         return PlainTextResponse("There is no such picture.", 404)
     return Response(found, media_type="image/png", headers={"Cache-Control": "no-store"})
+
+
+def _finished(record: logging.LogRecord) -> bool:
+    """Whether a message is worth saying: not that a browser left before its answer came."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not (isinstance(error, RuntimeError) and str(error) == "No response returned.")
 
 
 class _Bounded:

@@ -76,6 +76,7 @@ class Source:
     async def read(self) -> None:
         """Look at the file, and show it; or say why it can't be read."""
         draft = self.draft
+        ui.run_javascript("nameUpload('a picture or measurements')")
         self._say("")
         self.preview = sample()
         if draft.source is not None:

@@ -44,7 +44,7 @@ class Store:
             raise BadInputError(
                 "That file is too large.",
                 got=f"{len(data) / 2**20:.3g} MB",
-                try_=f"at most {self.most / 2**20:g} MB, or priorkit app --megabytes",
+                try_=f"at most {self.most / 2**20:.3g} MB, or priorkit app --megabytes",
             )
         if self._held() + len(data) > UPLOADS * self.most:
             raise BadInputError("This session holds too many files.", try_="priorkit app anew")

@@ -233,7 +233,7 @@ def test_the_queue_outlives_a_run_that_fails(runs):
 
 def test_orders_that_cannot_be_are_refused(runs):
     source = runs.store.keep("y.npy", b"numbers")
-    with pytest.raises(BadInputError, match="At most 4 priors are shown side by side. Got 5"):
+    with pytest.raises(BadInputError, match=r"At most 4 priors .* Got 5"):
         runs.add(Order({}, priors=tuple("abcde")))
     with pytest.raises(BadInputError, match="compared on a picture that is measured here"):
         runs.add(Order({}, source, True, ("none", "dct")))
@@ -246,8 +246,7 @@ def test_orders_that_cannot_be_are_refused(runs):
 def test_a_comparison_is_said_in_both_languages():
     order = Order({"op": {"name": "gaussian", "m": 500}, "sigma": "auto"}, priors=("dct", "none"))
     assert command(order) == (
-        "priorkit compare --op '{\"name\": \"gaussian\", \"m\": 500}' --sigma auto "
-        "--priors dct,none"
+        'priorkit compare --op \'{"name": "gaussian", "m": 500}\' --sigma auto --priors dct,none'
     )
     assert "comparison = priorkit.compare(" in python(order)
     with_options = Order({}, priors=({"name": "dct"}, "none"))
