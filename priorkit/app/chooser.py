@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from nicegui import ui
 
-from priorkit.app.controls import Control
+from priorkit.app.controls import Control, Keep
 from priorkit.app.draft import Draft
 from priorkit.app.offered import Offer, about, fields
 from priorkit.registry import registry
@@ -21,12 +21,13 @@ class Chooser:
     ----------
     optional : whether it may be left to the prior, or to priorkit
     changed : called after every change
+    keep : what files that are sent for options are kept by
     """
 
     def __init__(
-        self, kind: str, draft: Draft, changed: Callable[[], None], *, optional: bool
+        self, kind: str, draft: Draft, changed: Callable[[], None], keep: Keep, *, optional: bool
     ) -> None:
-        self.kind, self.draft, self.optional = kind, draft, optional
+        self.kind, self.draft, self.optional, self._keep = kind, draft, optional, keep
         self._changed = changed
         names = [entry.name for entry in registry().entries(kind)]
         self.select = ui.select(
@@ -51,7 +52,7 @@ class Chooser:
         self.options.clear()
         with self.options:
             for field in known:
-                Control(field, self.draft.filled(self.kind, name or ""), self._changed)
+                Control(field, self.draft.filled(self.kind, name or ""), self._changed, self._keep)
         self.options.set_visibility(bool(known))
         self.help.clear()
         told = [field for field in known if field.help]

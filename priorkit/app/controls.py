@@ -7,27 +7,39 @@ from inspect import isawaitable
 from pathlib import Path
 from typing import Any
 
-from nicegui import ui
+from nicegui import events, ui
 
 from priorkit.app.fields import Field
-from priorkit.errors import BadInputError
+from priorkit.errors import BadInputError, PriorkitError
 
-__all__ = ["Control"]
+__all__ = ["Control", "Keep"]
 
+Keep = Callable[[str, bytes], Path]
 SHORT = 160  # characters of a help that is spoken
 
 
 class Control:
-    """An element for a field, which keeps what is filled in in ``filled`` and calls ``changed``."""
+    """An element for a field, which keeps what is filled in in ``filled`` and calls ``changed``.
+
+    Parameters
+    ----------
+    keep : what a file that is sent for it is kept by; None where none may be
+    """
 
     def __init__(
-        self, field: Field, filled: MutableMapping[str, Any], changed: Callable[[], Any]
+        self,
+        field: Field,
+        filled: MutableMapping[str, Any],
+        changed: Callable[[], Any],
+        keep: Keep | None = None,
     ) -> None:
-        self.field, self.filled, self._changed = field, filled, changed
+        self.field, self.filled, self._changed, self._keep = field, filled, changed, keep
         self.element = _element(field, self._value(), self._take)
         if field.help:
             self.element.props["aria-description"] = field.help[:SHORT]
         self.element.props("dense hide-bottom-space").classes("w-full")
+        if keep is not None and field.what == "file":
+            self._attach()
 
     def refresh(self, usual: Any = None) -> None:
         """Show what is filled in by now, and where nothing is what is taken, as far as it is
@@ -49,10 +61,49 @@ class Control:
         return self.field.shown(self.filled.get(self.field.name, self.field.default))
 
     async def _take(self, event: Any) -> None:
+        before = self.filled.get(self.field.name)
+        if isinstance(before, Path) and event.value == before.name:
+            return  # the name of the file that was sent for it
         self.filled[self.field.name] = event.value if event.value != "" else None
         after = self._changed()
         if isawaitable(after):
             await after
+
+    def _attach(self) -> None:
+        """Let a file be sent for it, and taken away again."""
+        upload = ui.upload(auto_upload=True, on_upload=self._sent).classes("hidden")
+        with self.element.add_slot("append"):
+            send = ui.button(icon="attach_file").props("flat dense round size=sm")
+            send.props["aria-label"] = f"send a file for {self.field.label}"
+            send.on("click", js_handler=f"() => getElement({upload.id}).$refs.qRef.pickFiles()")
+            self._drop = ui.button(icon="close", on_click=self._dropped)
+            self._drop.props("flat dense round size=sm")
+            self._drop.props["aria-label"] = f"leave out the file for {self.field.label}"
+        self._show_file()
+
+    async def _sent(self, event: events.UploadEventArguments) -> None:
+        assert self._keep is not None
+        try:
+            self.filled[self.field.name] = self._keep(event.file.name, await event.file.read())
+        except PriorkitError as error:
+            ui.notify(str(error), type="negative")
+            return
+        self._show_file()
+        self._changed()
+
+    def _dropped(self) -> None:
+        self.filled[self.field.name] = None
+        self._show_file()
+        self._changed()
+
+    def _show_file(self) -> None:
+        """Show the name of the file that was sent, if there is one; else a word may be written."""
+        value = self._value()
+        sent = isinstance(value, Path)
+        self.element.set_value(value.name if sent else value)
+        self.element.props["readonly"] = sent
+        self.element.update()
+        self._drop.set_visibility(sent)
 
 
 def _element(field: Field, value: Any, take: Callable[[Any], Any]) -> Any:
@@ -89,10 +140,7 @@ def _element(field: Field, value: Any, take: Callable[[Any], Any]) -> Any:
         return None
 
     made = ui.input(label, value=None if shown is None else str(shown), validation=complaint)
-    if isinstance(value, Path):  # what was drawn or sent stands in the form beside it
-        made.disable()
-    else:
-        made.on_value_change(take)
+    made.on_value_change(take)
     if field.words:
         made.set_autocomplete(list(field.words))
     return made

@@ -82,7 +82,8 @@ class Draft:
     def painted(self) -> Path | None:
         """The mask that was drawn; None where none was."""
         name = painter()
-        found = None if name is None else self.filled("operator", name).get("mask")
+        filled = {} if name is None else self.filled("operator", name)
+        found = filled.get("mask") if filled.get("missing") == MISSING else None
         return found if isinstance(found, Path) else None
 
     def paint(self, mask: Path | None) -> None:

@@ -31,7 +31,7 @@ class Form:
 
     def __init__(self, draft: Draft, runs: Runs, offers: Offers, *, megabytes: float) -> None:
         self.draft, self.runs, self.offers = draft, runs, offers
-        self._asked = False
+        self._asked, self._painted = False, draft.painted
         self._usual: str | None = None  # the prior where none is named
         self.choosers: dict[str, Chooser] = {}
         self.controls: list[Control] = []
@@ -87,7 +87,9 @@ class Form:
                 self.controls.append(Control(field, self.draft.run, self._change))
 
     def _choose(self, kind: str, *, optional: bool) -> None:
-        self.choosers[kind] = Chooser(kind, self.draft, self._change, optional=optional)
+        self.choosers[kind] = Chooser(
+            kind, self.draft, self._change, self.runs.store.keep, optional=optional
+        )
 
     async def _read(self) -> None:
         await self.source.read()
@@ -101,6 +103,9 @@ class Form:
             if (chooser.select.value or None) != self.draft.names.get(kind):
                 chooser.select.set_value(self.draft.names.get(kind) or "")
             chooser.show()
+        if self.draft.painted != self._painted:
+            self._painted = self.draft.painted
+            self.source.painting.refresh()
         self._show_units()
 
     async def _offer(self) -> None:

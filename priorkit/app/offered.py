@@ -35,7 +35,7 @@ Shape = tuple[int, ...]
 WEIGHED = 1e-3  # the γ with which a penalty is tried where nobody says one
 NOISY = 0.05  # and σ
 HOW = ("kind", "dataset", "slice")
-RUN = ("sigma", "gamma", "budget", "restarts", "averaging", "seed", "space", "precision")
+RUN = ("sigma", "gamma", "budget", "restarts", "averaging", "seed", "space", "precision", "device")
 
 
 @dataclass(frozen=True)

@@ -65,12 +65,18 @@ class Painting:
         if seen is None:
             self.picture.set_content("")
             return
-        over = mask(self.draft.strokes, seen.size, self.draft.base) if drawn else None
-        layers = f'<img class="mask" alt="" src="{_url(over)}">' if over else ""
+        over = self.draft.painted
+        layers = f'<img class="mask" alt="" src="{_url(over.read_bytes())}">' if over else ""
         if drawn:
             layers += f'<canvas tabindex="0" role="img" aria-label="{SPOKEN}"></canvas>'
         whole = f'<img alt="{html.escape(seen.said)}" src="{_url(seen.picture)}">'
         self.picture.set_content(f'<div class="pk-paint">{whole}{layers}</div>')
+
+    def refresh(self) -> None:
+        """The same, after the mask was taken away or another was sent."""
+        if self.draft.painted is None:
+            self.draft.strokes, self.draft.base = [], None
+        self.show(self._seen)
 
     def _stroke(self, event: events.GenericEventArguments) -> None:
         if self._seen is None:
@@ -99,7 +105,6 @@ class Painting:
         draft.paint(None if drawn is None else self.store.keep("mask.png", drawn))
         if before is not None and before not in (draft.base, draft.painted):
             self.store.release(before)
-        self.show(seen)
         ui.run_javascript("strokeTaken()")
         self._changed()
 

@@ -1,5 +1,6 @@
 """priorkit app, used in a real browser."""
 
+import http.client
 import io
 import os
 import re
@@ -86,6 +87,17 @@ def choose(page, label, name):
     page.get_by_role("option", name=name, exact=True).click()
 
 
+def draw(page):
+    """A line over the picture, with the mouse."""
+    page.locator(".pk-paint canvas").scroll_into_view_if_needed()
+    box = page.locator(".pk-paint canvas").bounding_box()
+    page.mouse.move(box["x"] + 20, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 90, box["y"] + 60, steps=5)
+    page.mouse.up()
+    page.locator(".pk-paint .mask").wait_for()
+
+
 def refused(address, path="", **more):
     with pytest.raises(urllib.error.HTTPError) as error:
         urllib.request.urlopen(urllib.request.Request(address + path, **more), timeout=20)
@@ -95,8 +107,14 @@ def refused(address, path="", **more):
 def test_only_this_machine_reaches_it_and_what_it_sends_is_bounded(address):
     """A page of another site, whose name leads to 127.0.0.1, is refused."""
     assert refused(address, headers={"Host": "elsewhere.example"}) == 400
-    assert refused(address, "/_nicegui/client/x/upload/1", data=b"x" * 200_000) == 413
-    assert refused(address, "/_nicegui/client/x/upload/1", data=iter([b"x"])) == 413
+    sizes = [("Content-Length", "200000"), ("Transfer-Encoding", "chunked")]
+    for header in sizes:  # refused before anything of it is sent
+        asked = http.client.HTTPConnection(address.removeprefix("http://"), timeout=20)
+        asked.putrequest("POST", "/_nicegui/client/x/upload/1")
+        asked.putheader(*header)
+        asked.endheaders()
+        assert asked.getresponse().status == 413
+        asked.close()
     for path in ("/run/x/now.png", "/run/x/0/0/truth.png", "/run/x/priorkit-out.zip"):
         assert refused(address, path) == 404
 
@@ -117,13 +135,7 @@ def test_a_visitor_draws_recovers_and_takes_home(browser, address, tmp_path):
     (tmp_path / "small.png").write_bytes(picture())
     files.set_input_files(tmp_path / "small.png")
     page.get_by_text("small.png, 3×24×24").wait_for()
-    canvas = page.locator(".pk-paint canvas")
-    box = canvas.bounding_box()
-    page.mouse.move(box["x"] + 20, box["y"] + 20)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 90, box["y"] + 60, steps=5)
-    page.mouse.up()
-    page.locator(".pk-paint .mask").wait_for()
+    draw(page)
     page.get_by_label("missing", exact=True).wait_for()  # of the operator that takes the mask
     assert page.get_by_label("missing", exact=True).input_value() == "painted"
     drawn = page.locator(".pk-paint .mask").get_attribute("src")
@@ -131,6 +143,12 @@ def test_a_visitor_draws_recovers_and_takes_home(browser, address, tmp_path):
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Space")
     page.wait_for_function("d => document.querySelector('.pk-paint .mask').src !== d", arg=drawn)
+    with page.expect_file_chooser() as chooser:  # a mask that is a file takes its place
+        page.get_by_role("button", name="send a file for mask").click()
+    chooser.value.set_files(tmp_path / "small.png")
+    page.get_by_role("button", name="leave out the file for mask").click()
+    page.locator(".pk-paint .mask").wait_for(state="detached")
+    draw(page)
     choose(page, "prior", "none")
     page.get_by_role("button", name="Recover").click()
     page.wait_for_url("**/run/*")
