@@ -30,11 +30,13 @@ class Draft:
     options : per kind and name what was filled in for its options
     run : of the run and its file, by name; sigma among them
     beside : the priors that are compared with the first
+    whole : the file that ``source`` is a smaller copy of; None where it isn't
     strokes : what was drawn over the picture, and ``base`` the mask that was drawn before
     """
 
     source: Path | None = None
     measured: bool = False
+    whole: Path | None = None
     names: dict[str, str | None] = field(default_factory=dict)
     options: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     run: dict[str, Any] = field(default_factory=dict)
@@ -62,7 +64,7 @@ class Draft:
 
     def forget(self) -> None:
         """Everything that was said of the file, and what was drawn over it."""
-        self.strokes, self.base = [], None
+        self.strokes, self.base, self.whole = [], None, None
         if self.painted is not None:
             self.paint(None)
         for name in (*(one.name for one in read_fields()), *FOUND):

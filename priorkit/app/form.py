@@ -10,7 +10,7 @@ from nicegui import ui
 from priorkit.app.chooser import Chooser
 from priorkit.app.controls import Control
 from priorkit.app.draft import Draft
-from priorkit.app.offered import Offer, Offers, run_fields
+from priorkit.app.offered import Offers, run_fields
 from priorkit.app.order import MOST_PRIORS
 from priorkit.app.runs import Runs
 from priorkit.app.source import Source
@@ -31,7 +31,7 @@ class Form:
 
     def __init__(self, draft: Draft, runs: Runs, offers: Offers, *, megabytes: float) -> None:
         self.draft, self.runs, self.offers = draft, runs, offers
-        self._asked, self._painted = False, draft.painted
+        self._asked, self._busy, self._painted = False, False, draft.painted
         self._usual: str | None = None  # the prior where none is named
         self.choosers: dict[str, Chooser] = {}
         self.controls: list[Control] = []
@@ -109,46 +109,45 @@ class Form:
         self._show_units()
 
     async def _offer(self) -> None:
-        """Say what fits what is filled in, once it has been left alone for a moment."""
-        if not self._asked:
+        """Say what would be taken, and what fits what is filled in, once it has been left alone for
+        a moment; a further change begins anew."""
+        if not self._asked or self._busy:
             return
-        self._asked = False
-        draft, shape = self.draft, self.source.shape
-        real = draft.measured and draft.source is not None
+        self._asked, self._busy = False, True
         try:
-            settings = dict(draft.order().settings)
+            await self._ask()
         except PriorkitError as error:
-            self._say(str(error))
-            return
+            self._say(self.runs.store.hide(str(error)))
+        finally:
+            self._busy = False
+
+    async def _ask(self) -> None:
+        draft, shape, seen = self.draft, self.source.shape, self.source.preview
+        settings = dict(draft.order().settings)
         if shape is None:
-            self._say("" if self.source.preview is None else UNKNOWN)
+            self._say("" if seen is None else UNKNOWN)
             return
+        y = None if seen is None else seen.y
         if draft.beside:
             settings["prior"] = draft.names.get("prior") or draft.beside[0]
-
-        def ask() -> tuple[dict[str, Offer], dict[str, Any], str]:
-            offers = {
-                kind: self.offers.offer(kind, settings, shape, real=real) for kind in self.choosers
-            }
-            try:
-                return offers, self.offers.chosen(settings, shape, real=real), ""
-            except PriorkitError as error:
-                return offers, {}, str(error)
-
-        offers, chosen, said = await asyncio.to_thread(ask)
-        for kind, offer in offers.items():
-            key = next(key for key, of in COMPONENTS.items() if of == kind)
-            table = chosen.get(key)
-            usual = table.get("name") if isinstance(table, dict) else None
-            self.choosers[kind].offer(offer, None if draft.names.get(kind) else usual)
-            if kind == "prior":
-                self._usual = usual
-        first = draft.names.get("prior") or self._usual
-        fits = [name for name in offers["prior"].fits if name != first]
-        self.beside.set_options(fits, value=[n for n in draft.beside if n in fits])
-        self.beside.set_visibility(not real)
+        self.beside.set_visibility(y is None)
+        chosen: dict[str, Any] = {}
+        said = ""
+        try:
+            chosen = await asyncio.to_thread(self.offers.chosen, settings, shape, y)
+        except PriorkitError as error:
+            said = str(error)
         self._say(self.runs.store.hide(said))
         self._fill(chosen)
+        for kind, chooser in self.choosers.items():
+            offer = await asyncio.to_thread(self.offers.offer, kind, settings, shape, y)
+            if self._asked:  # it is of what was filled in before
+                return
+            chooser.offer(offer, _usual(chosen, kind, draft))
+            if kind == "prior":
+                self._usual = draft.names.get(kind) or _usual(chosen, kind, draft)
+                fits = [name for name in offer.fits if name != self._usual]
+                self.beside.set_options(fits, value=[n for n in draft.beside if n in fits])
 
     def _fill(self, chosen: dict[str, Any]) -> None:
         """What is filled in for the run by now, and beside it what would be taken."""
@@ -203,6 +202,13 @@ class Form:
             self._say(str(error))
             return
         ui.navigate.to(f"/run/{queued.id}")
+
+
+def _usual(chosen: dict[str, Any], kind: str, draft: Draft) -> str | None:
+    """What is taken of a kind of which nothing is named; None where that isn't known."""
+    table = chosen.get(next(key for key, of in COMPONENTS.items() if of == kind))
+    known = isinstance(table, dict) and draft.names.get(kind) is None
+    return str(table["name"]) if known and table is not None else None
 
 
 def _heading(text: str) -> None:

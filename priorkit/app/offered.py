@@ -8,15 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from torch import Tensor
+
 from priorkit.app.fields import Field, field_of, told_of, words_of
-from priorkit.errors import PriorkitError
-from priorkit.interfaces import Calibrated, IdentityOperator, Prior, kind_of
+from priorkit.errors import BadInputError, PriorkitError
+from priorkit.interfaces import IdentityOperator, Prior, kind_of
 from priorkit.registry import registry
 from priorkit.run.setup import Setup, set_up
 from priorkit.settings.config import COMPONENTS, RunConfig, split
 from priorkit.settings.options import option_fields
 from priorkit.settings.select import Selection, class_of, classes, resolve
 from priorkit.settings.selections import select_all
+from priorkit.verbs.prepare import prepare
 
 __all__ = [
     "HOW",
@@ -125,16 +128,19 @@ class Offers:
     def __init__(self) -> None:
         self._priors: dict[str, Selection] = {}
         self._said: dict[str, str | None] = {}
+        self._y: Tensor | None = None  # that it was said of
         self._lock = threading.Lock()
 
-    def offer(self, kind: str, settings: Mapping[str, Any], shape: Shape, *, real: bool) -> Offer:
+    def offer(
+        self, kind: str, settings: Mapping[str, Any], shape: Shape, y: Tensor | None = None
+    ) -> Offer:
         """Which components of a kind fit, the other settings as they are.
 
         Parameters
         ----------
         settings : those of a run; what they say of this kind is left out
         shape : of the picture, which may be brought to another that a prior asks for
-        real : whether y was measured
+        y : where it was measured, the measurement
         """
         key = next(key for key, of in COMPONENTS.items() if of == kind)
         rest = {name: v for name, v in settings.items() if name != key}
@@ -146,7 +152,7 @@ class Offers:
             try:
                 table = {"name": entry.name} | usual(kind, entry.name)
                 more = _asked(kind, entry.name, rest)
-                said = self.refused(rest | more | {key: table}, shape, real=real)
+                said = self.refused(rest | more | {key: table}, shape, y)
             except PriorkitError as error:
                 said = error.what
             if said is None:
@@ -155,57 +161,55 @@ class Offers:
                 offer.reasons[entry.name] = said
         return offer
 
-    def refused(self, settings: Mapping[str, Any], shape: Shape, *, real: bool) -> str | None:
+    def refused(
+        self, settings: Mapping[str, Any], shape: Shape, y: Tensor | None = None
+    ) -> str | None:
         """Why a run with these settings would be refused; None where it wouldn't be."""
-        key = repr((sorted(settings.items(), key=str), shape, real))
+        key = repr((sorted(settings.items(), key=str), shape))
         with self._lock:
+            if y is not self._y:
+                self._y, self._said = y, {}
             if key not in self._said:
                 try:
-                    self._set_up(settings, shape, real)
+                    self._set_up(settings, shape, y)
                     self._said[key] = None
                 except PriorkitError as error:
                     self._said[key] = error.what
             return self._said[key]
 
-    def chosen(self, settings: Mapping[str, Any], shape: Shape, *, real: bool) -> dict[str, Any]:
+    def chosen(
+        self, settings: Mapping[str, Any], shape: Shape, y: Tensor | None = None
+    ) -> dict[str, Any]:
         """The config of the run, with everything that nobody said as it would be chosen; raises as
         :func:`priorkit.recover`."""
         with self._lock:
-            setup = self._set_up(settings, shape, real)
-        return {} if setup is None else setup.settings()
+            return self._set_up(settings, shape, y).settings()
 
-    def _set_up(self, settings: Mapping[str, Any], shape: Shape, real: bool) -> Setup | None:
-        """The run as it would begin; None where only its measurement could tell."""
+    def _set_up(self, settings: Mapping[str, Any], shape: Shape, y: Tensor | None) -> Setup:
+        """The run as it would begin. What is estimated of a measurement has a value here that
+        costs nothing."""
         told = {n: v for n, v in settings.items() if n != "shape"}
-        if told.get("sigma") == "auto":
-            told["sigma"] = NOISY
-        if told.get("range") == "auto":
-            told["range"] = (0.0, 1.0)
-        if isinstance(told.get("gamma"), str):
-            told["gamma"] = WEIGHED
-        if "prior" in told:
-            told["prior"] = self._prior(told["prior"])
-        chosen = select_all(*split(told))
-        if "prior" not in told:
-            chosen.selections["prior"] = self._prior(self._open(shape, settings))
-        prior: Prior = chosen.selections["prior"].build(chosen.config.seed)
-        kind = kind_of(shape, chosen.config.kind)
+        estimated = {"sigma": NOISY, "range": (0.0, 1.0), "gamma": WEIGHED}
+        told |= {n: v for n, v in estimated.items() if isinstance(told.get(n), str)}
+        named = told.get("prior") or self._open(shape, settings)
+        told["prior"] = self._prior(named)
+        prior: Prior = told["prior"].build(0)
+        kind = kind_of(shape, settings.get("kind"))
         if prior.shape is not None and not kind.fits(prior.shape):
             asked = "×".join(map(str, prior.shape))
-            raise PriorkitError(f"It is for images of {asked}, which no {kind.name} can be.")
-        if prior.shape is not None and not real:
-            shape = prior.shape
-        operator = chosen.selections["operator"].build(chosen.config.seed)
-        if real and isinstance(operator, Calibrated):
-            return None
-        return set_up(chosen, tuple(shape), real=real)
+            raise BadInputError(f"It is for images of {asked}, which no {kind.name} can be.")
+        if y is not None:
+            return prepare(None, y, *split(told | {"shape": shape}))[0]
+        config, extra = split(told)
+        return set_up(select_all(config, extra), prior.shape or tuple(shape), real=False)
 
     def _open(self, shape: Shape, settings: Mapping[str, Any]) -> str:
         """The prior that a run takes where nobody names one."""
         usual = registry().fallback("prior")
         other = registry().any_size("prior")
         own: Prior = self._prior(usual.name).build(0)
-        if other is None or own.shape in (None, tuple(shape)) or "op" not in settings:
+        said = {"penalty", "solver", "space"} & settings.keys() or "op" not in settings
+        if other is None or said or own.shape in (None, tuple(shape)):
             return usual.name
         return other.name
 

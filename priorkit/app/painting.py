@@ -82,7 +82,7 @@ class Painting:
         if self._seen is None:
             return
         try:
-            self.draft.strokes.append(stroke(event.args, self._seen.size))
+            self.draft.strokes.append(stroke(event.args))
             self._keep()
         except PriorkitError as error:
             self._complain(str(error))

@@ -15,12 +15,13 @@ from priorkit.draw.tiles import png, shrunk, tile
 from priorkit.errors import PriorkitError
 from priorkit.interfaces.kinds import COMPLEX, kind_of, squared
 from priorkit.io.brightness import ends
+from priorkit.io.frames import with_opacity
 from priorkit.io.pictures import astronaut, dimensions, load, raw
 from priorkit.registry import registry
 from priorkit.run.measure import shape_of
 from priorkit.settings.select import resolve
 
-__all__ = ["Preview", "look", "sample"]
+__all__ = ["Preview", "look", "reduced", "sample"]
 
 SIDE = 768  # of what is shown, in pixels
 SAMPLE = (3, 64, 64)
@@ -89,6 +90,17 @@ def look(path: Path, *, measured: bool, settings: dict[str, Any]) -> Preview:
     count = f", {len(found.x)} of them" if len(found.x) > 1 else ""
     said = f"{path.name}, {dimensions(shape)}{count}"
     return Preview(shape, png(picture), picture.size, said, flat, range)
+
+
+def reduced(path: Path, width: int, height: int) -> bytes:
+    """A picture file brought to a size by means over its pixels, as a PNG.
+
+    Raises BadInputError where it can't be read.
+    """
+    with_alpha = with_opacity(path)
+    white = Image.new("RGBA", with_alpha.size, "white")
+    whole = Image.alpha_composite(white, with_alpha).convert("RGB")
+    return png(whole.resize((width, height), Image.Resampling.BOX))
 
 
 def _measured(y: Tensor, name: str) -> Preview:

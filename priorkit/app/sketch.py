@@ -23,28 +23,25 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Stroke:
-    """A line along ``points`` (column, row), ``wide`` in pixels of the picture; an ``erasing`` one
-    takes paint away."""
+    """A line along ``points`` (x, y), in parts of the picture's width and height, and ``wide`` in
+    parts of its width; an ``erasing`` one takes paint away."""
 
     points: tuple[Point, ...]
     wide: float
     erasing: bool = False
 
 
-def stroke(told: Any, size: tuple[int, int]) -> Stroke:
-    """What a browser tells of a stroke: points and width in parts of the picture's width.
-
-    Raises BadInputError for what isn't one.
-    """
+def stroke(told: Any) -> Stroke:
+    """What a browser tells of a stroke. Raises BadInputError for what isn't one."""
     try:
-        points = [(float(x) * size[0], float(y) * size[1]) for x, y in told["points"]]
-        wide, erasing = float(told["wide"]) * size[0], bool(told["erasing"])
+        points = [(float(x), float(y)) for x, y in told["points"]]
+        wide, erasing = float(told["wide"]), bool(told["erasing"])
     except (TypeError, KeyError, ValueError) as error:
         raise BadInputError("That is no stroke.") from error
-    fine = all(-size[0] <= v <= 2 * max(size) for point in points for v in point)
-    if not points or len(points) > MOST_POINTS or not fine or not 0 < wide <= 2 * size[0]:
+    near = all(-1 <= part <= 2 for point in points for part in point)
+    if not points or len(points) > MOST_POINTS or not near or not 0 < wide <= 1:
         raise BadInputError("That is no stroke over the picture.")
-    return Stroke(tuple(points), max(1.0, wide), erasing)
+    return Stroke(tuple(points), wide, erasing)
 
 
 def mask(
@@ -57,6 +54,7 @@ def mask(
     ----------
     base : a mask that was drawn before, and over which the strokes go
     """
+    width, height = size
     canvas = Image.new("RGBA", size, (0, 0, 0, 0))
     if base is not None:
         with Image.open(base) as before:
@@ -64,9 +62,11 @@ def mask(
     draw = ImageDraw.Draw(canvas)
     for one in strokes:
         colour = (0, 0, 0, 0) if one.erasing else PAINT
-        if len(one.points) > 1:
-            draw.line(one.points, fill=colour, width=round(one.wide), joint="curve")
-        radius = one.wide / 2
-        for x, y in (one.points[0], one.points[-1]):
+        points = [(x * width, y * height) for x, y in one.points]
+        wide = max(1.0, one.wide * width)
+        if len(points) > 1:
+            draw.line(points, fill=colour, width=round(wide), joint="curve")
+        radius = wide / 2
+        for x, y in (points[0], points[-1]):
             draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
     return png(canvas) if canvas.getbbox() else None

@@ -11,9 +11,10 @@ from priorkit.app.controls import Control
 from priorkit.app.draft import Draft
 from priorkit.app.offered import HOW, painter, plain, read_fields
 from priorkit.app.painting import Painting
-from priorkit.app.preview import Preview, look, sample
+from priorkit.app.preview import Preview, look, reduced, sample
 from priorkit.app.store import Store
 from priorkit.errors import PriorkitError
+from priorkit.io.listing import PICTURES
 
 __all__ = ["Source"]
 
@@ -42,6 +43,7 @@ class Source:
     ) -> None:
         self.draft, self.store, self._changed = draft, store, changed
         self.preview: Preview | None = sample()
+        self._whole: Shape | None = None
         self.upload = ui.upload(
             label=f"Drop a picture or measurements here, at most {megabytes:g} MB",
             max_file_size=int(megabytes * 2**20),
@@ -105,14 +107,27 @@ class Source:
         self.sides.set_value(", ".join(map(str, said)) if said else "")
         self.sides.set_visibility(draft.measured)
         self.how.set_visibility(own and (seen is None or not seen.drawn or named))
-        shape = None if seen is None or not own else seen.shape
+        shape = self._whole_shape() if own else None
         sizes = _sizes(shape) if shape is not None else {"": "as it is"}
         asked = draft.run.get("shape")
+        if draft.whole is not None and seen is not None and seen.y is not None:
+            asked = tuple(seen.y.shape[1:])
         now = ",".join(map(str, asked[1:])) if asked else ""
         self.size.set_options(sizes, value=now if now in sizes else "")
         self.size.set_visibility(len(sizes) > 1)
-        self.gray.set_visibility(shape is not None and len(shape) == 3 and shape[0] == 3)
+        coloured = shape is not None and len(shape) == 3 and shape[0] == 3
+        self.gray.set_visibility(coloured and not draft.measured)
         self.gray.set_value(asked is not None and asked[0] == 1)
+
+    def _whole_shape(self) -> Shape | None:
+        """Of the picture before it is brought to another size; None of what can't be."""
+        seen, source = self.preview, self.draft.source
+        if seen is None or source is None or seen.y is None:
+            return None if seen is None else seen.shape
+        if self.draft.whole is None:
+            readable = seen.drawn and source.suffix.lower() in PICTURES
+            self._whole = tuple(seen.y.shape[1:]) if readable else None
+        return self._whole
 
     def _say(self, said: str) -> None:
         self.wrong.set_text(said)
@@ -144,6 +159,7 @@ class Source:
         if bool(self.what.value) == draft.measured:
             return
         draft.measured = bool(self.what.value)
+        draft.source, draft.whole = draft.whole or draft.source, None
         for name in ("shape", "range"):
             draft.run.pop(name, None)
         await self.read()
@@ -168,18 +184,39 @@ class Source:
             self.draft.run["shape"] = shape or None
             self._changed()
 
-    def _sized(self) -> None:
-        shape = None if self.preview is None else self.preview.shape
+    async def _sized(self) -> None:
+        shape, asked = self._whole_shape(), str(self.size.value or "")
         if shape is None or self.draft.source is None or len(shape) != 3:
             return
-        asked = str(self.size.value or "")
         sides = tuple(map(int, asked.split(","))) if asked else shape[1:]
+        if self.draft.measured:
+            await self._reduce(sides if asked else None)
+            return
         wanted = (1 if self.gray.value else shape[0], *sides)
         if wanted == tuple(self.draft.run.get("shape") or shape):
             return
         self.draft.run["shape"] = wanted
         if wanted == shape:
             del self.draft.run["shape"]
+        self._changed()
+
+    async def _reduce(self, sides: Shape | None) -> None:
+        """Let a smaller copy of a measured picture be what is measured; None for the whole."""
+        draft, seen = self.draft, self.preview
+        now = None if seen is None or seen.y is None else tuple(seen.y.shape[2:])
+        whole = draft.whole or draft.source
+        if whole is None or sides == now or (sides is None and draft.whole is None):
+            return
+        draft.source, draft.whole = whole, None
+        try:
+            if sides is not None:
+                rows, columns = sides
+                name = f"{whole.stem}-{columns}x{rows}.png"
+                draft.source = self.store.keep(name, reduced(whole, columns, rows))
+                draft.whole = whole
+        except PriorkitError as error:
+            self._say(self.store.hide(str(error)))
+        await self.read()
         self._changed()
 
 
