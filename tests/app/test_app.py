@@ -146,6 +146,8 @@ def test_a_visitor_draws_recovers_and_takes_home(browser, address, tmp_path):
     with page.expect_file_chooser() as chooser:  # a mask that is a file takes its place
         page.get_by_role("button", name="send a file for mask").click()
     chooser.value.set_files(tmp_path / "small.png")
+    sent = "[...document.querySelectorAll('input')].some(i => i.value === 'small.png')"
+    page.wait_for_function(sent)
     page.get_by_role("button", name="leave out the file for mask").click()
     page.locator(".pk-paint .mask").wait_for(state="detached")
     draw(page)
