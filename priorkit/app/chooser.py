@@ -9,7 +9,6 @@ from nicegui import ui
 from priorkit.app.controls import Control, Keep
 from priorkit.app.draft import Draft
 from priorkit.app.offered import Offer, about, fields
-from priorkit.registry import registry
 
 __all__ = ["Chooser"]
 
@@ -29,15 +28,14 @@ class Chooser:
     ) -> None:
         self.kind, self.draft, self.optional, self._keep = kind, draft, optional, keep
         self._changed = changed
-        names = [entry.name for entry in registry().entries(kind)]
-        self.select = ui.select(
-            self._words(names), label=kind, value=draft.names.get(kind) or "", on_change=self._take
-        )
+        own = draft.names.get(kind)
+        words = self._words([own] if own else [])
+        self.select = ui.select(words, label=kind, value=own or "", on_change=self._take)
         self.select.props("dense").classes("w-full")
         self.about = ui.label().classes("pk-soft")
         self.options = ui.element("div").classes("pk-fields")
         self.help = ui.expansion("What these mean").props("dense").classes("pk-soft")
-        self.why = ui.expansion(f"Every {kind} fits").props("dense").classes("pk-soft")
+        self.why = ui.expansion("Looking what fits …").props("dense").classes("pk-soft")
         self._shown: object = None
         self.show()
 

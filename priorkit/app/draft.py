@@ -52,7 +52,8 @@ class Draft:
     @classmethod
     def of(cls, order: Order) -> Draft:
         """What was filled in for an order."""
-        draft = cls(source=order.source, measured=order.measured)
+        draft = cls.new()
+        draft.source, draft.measured = order.source, order.measured
         for key, kind in COMPONENTS.items():
             draft._choose(kind, order.settings.get(key))
         draft.run = {n: v for n, v in order.settings.items() if n not in COMPONENTS}

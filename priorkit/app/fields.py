@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
 from priorkit.errors import BadInputError
@@ -156,13 +157,19 @@ def _limited(made: Field, metadata: Iterable[Any]) -> Field:
     for item in metadata:
         if isinstance(item, FieldInfo):
             made = _limited(made, item.metadata)
-            continue
-        low = getattr(item, "ge", getattr(item, "gt", None))
-        high = getattr(item, "le", getattr(item, "lt", None))
-        made = replace(
-            made, low=made.low if low is None else low, high=made.high if high is None else high
-        )
+        elif isinstance(item, Ge):
+            made = replace(made, low=_float(item.ge))
+        elif isinstance(item, Gt):
+            made = replace(made, low=_float(item.gt))
+        elif isinstance(item, Le):
+            made = replace(made, high=_float(item.le))
+        elif isinstance(item, Lt):
+            made = replace(made, high=_float(item.lt))
     return made
+
+
+def _float(bound: Any) -> float:
+    return bound if isinstance(bound, int) else float(bound)
 
 
 def _read(text: str) -> Any:
