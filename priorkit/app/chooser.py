@@ -28,9 +28,10 @@ class Chooser:
     ) -> None:
         self.kind, self.draft, self.optional, self._keep = kind, draft, optional, keep
         self._changed = changed
-        own = draft.names.get(kind)
-        words = self._words([own] if own else [])
-        self.select = ui.select(words, label=kind, value=own or "", on_change=self._take)
+        self._fits: list[str] = []
+        self._usual: str | None = None
+        self.select = ui.select([""], label=kind, value="", on_change=self._take)
+        self._list()
         self.select.props("dense").classes("w-full")
         self.about = ui.label().classes("pk-soft")
         self.options = ui.element("div").classes("pk-fields")
@@ -40,8 +41,10 @@ class Chooser:
         self.show()
 
     def show(self) -> None:
-        """The options of what is chosen."""
+        """What is chosen, and its options."""
         name = self.draft.names.get(self.kind)
+        if (self.select.value or None) != name:
+            self._list()
         drawn = self.draft.painted if self.kind == "operator" else None
         if (name, drawn) == self._shown:
             return
@@ -64,9 +67,8 @@ class Chooser:
     def offer(self, offer: Offer, usual: str | None) -> None:
         """Offer what fits, and say why the rest doesn't; ``usual`` is what is taken where nothing
         is chosen."""
-        own = self.draft.names.get(self.kind)
-        names = [*offer.fits, *([own] if own and own not in offer.fits else [])]
-        self.select.set_options(self._words(sorted(names), usual), value=own or "")
+        self._fits, self._usual = offer.fits, usual
+        self._list()
         count = len(offer.reasons)
         verb = "doesn't" if count == 1 else "don't"
         self.why.set_text(f"{count} {verb} fit: why" if count else f"Every {self.kind} fits")
@@ -76,10 +78,13 @@ class Chooser:
             for name, reason in offer.reasons.items():
                 ui.label(f"{name}: {reason}").classes("pk-soft")
 
-    def _words(self, names: list[str], usual: str | None = None) -> dict[str, str]:
-        words = {name: name for name in names}
-        asked = f"as usual{f': {usual}' if usual else ''}"
-        return {"": asked, **words} if self.optional else words
+    def _list(self) -> None:
+        """The names that fit, and what is chosen, whether it does or not."""
+        own = self.draft.names.get(self.kind) or ""
+        usual = f"as usual: {self._usual}" if self._usual else "as usual"
+        words = {"": usual} if self.optional or not own else {}
+        words |= {name: name for name in sorted({*self._fits, own} - {""})}
+        self.select.set_options(words, value=own)
 
     def _take(self) -> None:
         chosen = self.select.value or None

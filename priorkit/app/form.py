@@ -99,9 +99,6 @@ class Form:
         """Something else is filled in."""
         self._asked = True
         for chooser in self.choosers.values():
-            kind = chooser.kind
-            if (chooser.select.value or None) != self.draft.names.get(kind):
-                chooser.select.set_value(self.draft.names.get(kind) or "")
             chooser.show()
         if self.draft.painted != self._painted:
             self._painted = self.draft.painted

@@ -115,6 +115,8 @@ def test_only_this_machine_reaches_it_and_what_it_sends_is_bounded(address):
         asked.endheaders()
         assert asked.getresponse().status == 413
         asked.close()
+    page = urllib.request.urlopen(f"{address}/run/x", timeout=20).read().decode()
+    assert "There is no such run in this session." in page
     for path in ("/run/x/now.png", "/run/x/0/0/truth.png", "/run/x/priorkit-out.zip"):
         assert refused(address, path) == 404
 
