@@ -108,15 +108,24 @@ def usual(kind: str, name: str) -> dict[str, Any]:
     }
 
 
-def _asked(kind: str, name: str, rest: Mapping[str, Any]) -> dict[str, Any]:
-    """What a component needs besides its options to be tried, where nobody has said it yet."""
-    if kind == "penalty" and name != registry().fallback(kind).name:
-        return {"gamma": rest.get("gamma", WEIGHED)}
-    levels = {"sigma", "noise_norm"}
-    if kind == "noise" and not levels & rest.keys():
-        known = option_fields(class_of(registry().get(kind, name)))
-        return {"sigma": NOISY} if "sigma" in known else {}
-    return {}
+def _unsaid(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Values for what a penalty or a noise that is named needs and nobody has said yet: that it is
+    missing says nothing of what fits."""
+    found: dict[str, Any] = {}
+    penalty, noise = (_name(settings.get(kind)) for kind in ("penalty", "noise"))
+    if penalty not in (None, registry().fallback("penalty").name) and "gamma" not in settings:
+        found["gamma"] = WEIGHED
+    named = noise not in (None, registry().fallback("noise").name)
+    if noise is not None and named and not {"sigma", "noise_norm"} & settings.keys():
+        known = option_fields(class_of(registry().get("noise", noise)))
+        found |= {"sigma": NOISY} if "sigma" in known else {}
+    return found
+
+
+def _name(component: Any) -> str | None:
+    """What a component in settings is called; None where there is none."""
+    found = component.get("name") if isinstance(component, Mapping) else component
+    return None if found is None else str(found)
 
 
 class Offers:
@@ -151,8 +160,8 @@ class Offers:
         for entry in registry().entries(kind):
             try:
                 table = {"name": entry.name} | usual(kind, entry.name)
-                more = _asked(kind, entry.name, rest)
-                said = self.refused(rest | more | {key: table}, shape, y)
+                tried = rest | {key: table}
+                said = self.refused(tried | _unsaid(tried), shape, y)
             except PriorkitError as error:
                 said = error.what
             if said is None:

@@ -143,6 +143,8 @@ def test_only_what_fits_a_picture_is_offered(offers):
 
 
 def test_what_fits_depends_on_the_picture_and_whether_it_is_measured(offers):
+    weightless = {"op": "mask", "prior": "none", "penalty": "tv", "noise": "laplace"}
+    assert "blur" in offers.offer("operator", weightless, (1, 20, 30)).fits
     gray = offers.offer("operator", {"prior": "none"}, (1, 20, 30))
     assert {"gray", "mosaic"} <= gray.reasons.keys()
     y = torch.rand(1, 3, 20, 30, generator=torch.Generator().manual_seed(0))
