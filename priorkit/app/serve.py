@@ -36,6 +36,7 @@ def serve(*, port: int, seconds: float, megabytes: float) -> None:
     # Other host names are refused, so that another site can't reach it by DNS rebinding.
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
     app.on_shutdown(runs.close)
+    app.on_shutdown(store.clear)
 
     @ui.page("/", title="priorkit")
     def start() -> None:

@@ -21,26 +21,29 @@ needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromiu
 
 
 @pytest.fixture(scope="module")
-def address():
-    """A running app that takes files of at most 0.02 MB, and its address."""
+def address(tmp_path_factory):
+    """A running app that takes files of at most 0.02 MB, and its address; its files go with it."""
+    place = tmp_path_factory.mktemp("session")
     pytest.importorskip("nicegui")
     ends = time.monotonic() + 120
-    server, url = started()
+    server, url = started(place)
     while True:
         try:
             urllib.request.urlopen(url, timeout=5).read()
+            assert list(place.glob("priorkit-app-*"))
             break
         except OSError:
             assert time.monotonic() < ends, "the app doesn't answer"
             time.sleep(0.2)
         if server.poll() is not None:  # another process was faster to take the port
-            server, url = started()
+            server, url = started(place)
     yield url
     server.terminate()
     server.wait(60)
+    assert list(place.glob("priorkit-app-*")) == []
 
 
-def started():
+def started(place):
     """An app on a port that was free just now, as a process, and its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -49,7 +52,8 @@ def started():
     server = subprocess.Popen(
         [sys.executable, "-m", "priorkit.cli", *words],
         # nicegui behaves otherwise where it sees a test
-        env={k: v for k, v in os.environ.items() if not k.startswith("PYTEST")},
+        env={k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
+        | {"TMPDIR": str(place)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
