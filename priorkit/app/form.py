@@ -154,6 +154,8 @@ class Form:
     def _show_units(self) -> None:
         """The range of the values as it is in the draft."""
         said = self.draft.run.get("range")
+        if said is None and self.units.value == "own":  # it is being filled in
+            return
         pair = tuple(said) if isinstance(said, (list, tuple)) else None
         self.units.set_value("8" if pair == BYTES else "own" if pair else said or "")
         if pair and pair != BYTES:
