@@ -1,1 +1,1 @@
-"""A page to try a recovery on, in the browser of the same machine: ``priorkit app``."""
+"""Pages to recover pictures on, in the browser of the same machine: ``priorkit app``."""

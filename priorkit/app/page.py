@@ -1,118 +1,87 @@
-"""The page: choose a picture, a prior, an operator and m, watch the recovery, download it."""
+"""The pages: the form, a run where there is one, and the list of all runs."""
 
 from __future__ import annotations
 
-import base64
-from contextlib import suppress
-from typing import Any
+from pathlib import Path
 
-from nicegui import app, events, ui
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+from nicegui import ui
 
-from priorkit.app.job import Job
-from priorkit.errors import PriorkitError
-from priorkit.registry import registry
-from priorkit.settings.options import option_fields
-from priorkit.settings.select import class_of
+from priorkit.app.draft import Draft
+from priorkit.app.form import Form
+from priorkit.app.offered import Offers
+from priorkit.app.run import Run
+from priorkit.app.run_view import RunView
+from priorkit.app.runs import Runs
 
-__all__ = ["serve"]
+__all__ = ["show"]
 
-HOST = "127.0.0.1"
-LARGEST_M = 5000
+HERE = Path(__file__).parent
+EVERY = 0.5  # seconds between two looks at the list
+WORDS = {
+    "queued": "queued",
+    "running": "running",
+    "done": "done",
+    "stopped": "stopped",
+    "failed": "failed",
+}
 
 
-def serve(*, port: int, seconds: float, megabytes: float) -> None:
-    """Serve the page to this machine alone, until Ctrl-C.
+def show(runs: Runs, offers: Offers, run: Run | None, *, megabytes: float, missing: bool) -> None:
+    """A page, of one run or of none.
 
     Parameters
     ----------
-    seconds : after which a run ends; the best so far is kept
-    megabytes : largest size of an uploaded picture
+    missing : whether its address is of a run that isn't there
     """
-    # Other host names are refused, so that another site can't reach it by DNS rebinding.
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
-    ui.page("/", title="priorkit")(lambda: _Page(seconds, megabytes))
-    ui.run(host=HOST, port=port, show=False, reload=False, show_welcome_message=False)
+    ui.add_css((HERE / "style.css").read_text(encoding="utf-8"))
+    ui.add_body_html(f"<script>{(HERE / 'paint.js').read_text(encoding='utf-8')}</script>")
+    ui.colors(primary="#1b6ca8")
+    ui.query(".nicegui-content").classes("p-0 items-stretch")
+    with ui.element("div").classes(f"pk-page {'pk-run' if run else ''}"):
+        with ui.element("header").classes("pk-head"):
+            ui.html('<h1><a href="/">priorkit</a></h1>', sanitize=False)
+            ui.label("Pictures from few, noisy or missing measurements").classes("pk-soft")
+        with ui.element("div").classes("pk-form"):
+            draft = Draft.new() if run is None else Draft.of(run.order)
+            Form(draft, runs, offers, megabytes=megabytes)
+        with ui.element("div").classes("pk-result"):
+            if missing:
+                ui.label("There is no such run in this session.").classes("pk-wrong")
+            if run is not None:
+                RunView(run, runs)
+            with ui.element("section").classes("pk-card"):
+                ui.html("<h2>Runs of this session</h2>", sanitize=False)
+                _List(runs, run)
 
 
-def _choice(kind: str) -> ui.select:
-    """A list of the components that can be imported, and need no option but ``m``."""
-    ready = []
-    for entry in registry().entries(kind):
-        with suppress(PriorkitError):
-            options = option_fields(class_of(entry))
-            if {n for n, f in options.items() if f.is_required()} <= {"m", *entry.preset}:
-                ready.append(entry.name)
-    return ui.select(ready, label=kind, value=registry().fallback(kind).name)
+class _List:
+    """All runs, the latest first, each with its address and where it stands."""
 
+    def __init__(self, runs: Runs, here: Run | None) -> None:
+        self.runs, self.here = runs, here
+        self._seen: object = None
+        self.list = ui.element("ul").classes("pk-runs")
+        self.refresh()
+        ui.timer(EVERY, self.refresh)
 
-def _with_m(operator: str) -> bool:
-    return "m" in option_fields(class_of(registry().get("operator", operator)))
-
-
-class _Page:
-    """What one visitor sees; one run at a time."""
-
-    def __init__(self, seconds: float, megabytes: float) -> None:
-        self.seconds = seconds
-        self.picture: bytes | None = None
-        self.job: Job | None = None
-        self.sent: bytes | None = None  # the picture that the browser has
-        with ui.column().classes("w-full max-w-3xl mx-auto p-2"):
-            ui.label("priorkit").classes("text-2xl")
-            ui.upload(
-                label=f"A picture of at most {megabytes:g} MB; without one, the sample photograph",
-                max_file_size=int(megabytes * 2**20),
-                auto_upload=True,
-                on_upload=self._take,
-                on_rejected=self._refuse,
-            ).props("accept=image/* flat bordered").classes("w-full")
-            with ui.row().classes("w-full"):
-                self.prior, self.operator = _choice("prior"), _choice("operator")
-                self.m = ui.number("m", value=500, min=1, max=LARGEST_M, precision=0)
-                self.m.bind_visibility_from(self.operator, "value", backward=_with_m)
-            with ui.row():
-                self.begin = ui.button("Recover", on_click=self._begin)
-                self.end = ui.button("Stop", on_click=self._stop).props("flat")
-                self.take = ui.button("Download", on_click=self._download).props("flat")
-            self.said = ui.label("").classes("break-words w-full")
-            self.shown = ui.image().classes("w-full").style("image-rendering: pixelated")
-            self.shown.style("max-width: 44rem")
-        self.timer = ui.timer(0.3, self._refresh)
-        self._refresh()
-
-    def _refuse(self) -> None:
-        self.said.set_text("That file is too large.")
-
-    async def _take(self, event: events.UploadEventArguments) -> None:
-        self.picture = await event.file.read()
-
-    def _begin(self) -> None:
-        settings: dict[str, Any] = {"prior": self.prior.value, "op": self.operator.value}
-        if _with_m(self.operator.value):
-            settings["m"] = int(self.m.value or 1)
-        self.job = Job(self.picture, settings, seconds=self.seconds)
-        self.job.start()
-
-    def _stop(self) -> None:
-        if self.job is not None:
-            self.job.stop()
-
-    def _download(self) -> None:
-        if self.job is not None and self.job.result is not None:
-            ui.download(self.job.archive(), "priorkit-out.zip")
-
-    def _refresh(self) -> None:
-        job = self.job
-        running = job is not None and not job.done
-        self.begin.set_enabled(not running)
-        self.end.set_visibility(running)
-        self.take.set_visibility(job is not None and job.result is not None)
-        if job is None:
+    def refresh(self) -> None:
+        """Bring it up to date, where something has changed."""
+        every = list(self.runs)
+        now = [(run.id, run.state, self.runs.place(run), run.stopping) for run in every]
+        if now == self._seen:
             return
-        self.said.set_text(job.error or job.said)
-        if job.shown is not None and job.shown is not self.sent:
-            self.sent = job.shown
-            self.shown.style(f"width: {'24rem' if job.result is None else '100%'}")
-            data = base64.b64encode(job.shown).decode()
-            self.shown.set_source(f"data:image/png;base64,{data}")
+        self._seen = now
+        self.list.clear()
+        with self.list:
+            if not every:
+                ui.label("None yet.").classes("pk-soft")
+            for run in reversed(every):
+                here = "here" if run is self.here else ""
+                with ui.element("li").classes(f"pk-row {here}"):
+                    ui.link(run.title, f"/run/{run.id}")
+                    place = self.runs.place(run)
+                    said = f"queued, {place} before it" if place else WORDS[run.state]
+                    ui.label(said).classes("pk-state")
+                    if not run.over:
+                        stop = ui.button("Stop", on_click=lambda run=run: self.runs.stop(run))
+                        stop.props(f'flat dense no-caps aria-label="Stop run {run.number}"')

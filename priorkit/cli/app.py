@@ -15,13 +15,13 @@ __all__ = ["app_"]
 def app_(
     port: Annotated[int, typer.Option(min=1, max=65535, help="of this machine")] = 8088,
     seconds: Annotated[float, typer.Option(min=1, help="that a run may take")] = 300.0,
-    megabytes: Annotated[float, typer.Option(min=0.01, help="that a picture may have")] = 20.0,
+    megabytes: Annotated[float, typer.Option(min=0.01, help="that a file may have")] = 20.0,
 ) -> None:
-    """Try recoveries in the browser of this machine, and watch them iterate.
+    """Recover pictures in the browser of this machine: drop one, draw, choose, watch.
 
-    Nobody else can reach the page. Needs the extra app.
+    Nobody else can reach the pages. Needs the extra app.
     """
     with needed("nicegui", "priorkit app needs", "app"):
-        from priorkit.app.page import serve
+        from priorkit.app.serve import serve
     out.print(f"Open http://127.0.0.1:{port} — Ctrl-C ends it.")
     serve(port=port, seconds=seconds, megabytes=megabytes)

@@ -114,12 +114,18 @@ class Comparison:
         """Write grid.png, curve.svg, report.html, results.json and each recovery's folder."""
         place, digests = Path(folder), dict[str, str]()
         with replacing(place, digests) as stage:
-            digests |= gallery.write_recoveries(self.rows, stage, place.resolve())
-            notes = [*self.reasons(), *self.skipped.values()]
-            gallery.write_page(self.rows, self.truth, self.cells(), notes, stage)
-            rows = json.dumps(self.table(), indent=2, allow_nan=False)
-            write_atomic(stage / "results.json", rows.encode())
+            digests |= self.write(stage, place.resolve())
         return place
+
+    def write(self, folder: Path, place: Path) -> dict[str, str]:
+        """The same into a new ``folder``; the configs in it have the paths of ``place``, its final
+        one. The sha256 of its arrays, by their names there."""
+        digests = gallery.write_recoveries(self.rows, folder, place)
+        notes = [*self.reasons(), *self.skipped.values()]
+        gallery.write_page(self.rows, self.truth, self.cells(), notes, folder)
+        rows = json.dumps(self.table(), indent=2, allow_nan=False)
+        write_atomic(folder / "results.json", rows.encode())
+        return digests
 
 
 def _summary(row: Contender, equal: float) -> dict[str, Any]:

@@ -90,7 +90,8 @@ def provenance(setup: Setup) -> dict[str, dict[str, str]]:
 def check_inputs(saved: Saved, setup: Setup) -> None:
     """Raise where weights (WeightsError) or files (BadInputError) aren't those of the run."""
     for path, digest in _files(setup).items():
-        if saved.files.get(path) != digest:
+        elsewhere = digest in saved.files.values()  # the same file at another place
+        if saved.files.get(path, digest if elsewhere else None) != digest:
             raise BadInputError(f"{path} has changed since this run.", try_="the file as it was")
     now = _weights(setup)
     if now != saved.weights:

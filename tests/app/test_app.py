@@ -1,162 +1,221 @@
-"""priorkit app, used in a real browser; and its runs, without one."""
+"""priorkit app, used in a real browser."""
 
+import http.client
 import io
 import os
+import re
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
 import zipfile
 
-import numpy as np
 import pytest
-import torch
-from PIL import Image
 
-import priorkit
-from priorkit.app.job import Job
+from tests.app.test_runs import picture
 from tests.results.test_browser import CHROMIUM, QUIET
 
-SMALL = {"prior": "none", "op": "mask", "shape": (3, 16, 16), "budget": 5}
-
-
-def finished(job, limit=120):
-    job.start()
-    ends = time.monotonic() + limit
-    while not job.done:
-        assert time.monotonic() < ends, "the job doesn't end"
-        time.sleep(0.02)
-    return job
-
-
-def picture(side=24):
-    buffer = io.BytesIO()
-    shades = np.random.default_rng(0).integers(0, 255, (side, side, 3), dtype=np.uint8)
-    Image.fromarray(shades).save(buffer, format="PNG")
-    return buffer.getvalue()
-
-
-def test_a_job_recovers_a_picture_and_gives_its_folder(tmp_path, monkeypatch):
-    job = finished(Job(picture(), SMALL, seconds=60))
-    assert job.error is None
-    assert job.said.startswith("Recovery: 1 image of 3×16×16")
-    assert job.shown.startswith(b"\x89PNG")
-    archive = zipfile.ZipFile(io.BytesIO(job.archive()))
-    assert {"priorkit-out/report.html", "priorkit-out/record.json"} <= set(archive.namelist())
-    for name in archive.namelist():
-        assert tempfile.gettempdir().encode() not in archive.read(name)
-    archive.extractall(tmp_path)  # and what is unpacked can be begun again
-    monkeypatch.chdir(tmp_path)
-    again = priorkit.recover(config="priorkit-out/config.toml")
-    assert torch.equal(again.x, job.result.x)
-    assert torch.equal(priorkit.replay("priorkit-out").x, job.result.x)
-
-
-@pytest.mark.parametrize("how", ["stopped", "out of time"])
-def test_a_job_that_is_ended_keeps_the_best_so_far(how):
-    job = Job(None, {**SMALL, "budget": 10**6, "penalty": "tv", "gamma": 1e-3}, seconds=60)
-    if how == "stopped":
-        job.stop()
-    else:
-        job.seconds = 0.0
-    finished(job)
-    assert job.result.interrupted
-    assert job.result.reason == ["interrupted"]
-
-
-def test_what_is_no_picture_is_said(monkeypatch):
-    """By no name that it has here for a while."""
-    job = finished(Job(b"not a picture", SMALL, seconds=60))
-    assert job.error.startswith("The file is not a picture that can be read. Got Unidentified")
-
-    def broken(source, **_):
-        raise OSError(28, "No space left on device", str(source))
-
-    monkeypatch.setattr("priorkit.app.job.recover", broken)
-    error = finished(Job(picture(), SMALL, seconds=60)).error
-    assert error == "OSError: [Errno 28] No space left on device: 'The file'"
+needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 
 
 @pytest.fixture(scope="module")
-def address():
-    """A running app that takes pictures of at most 0.02 MB, and its address."""
+def address(tmp_path_factory):
+    """A running app that takes files of at most 0.02 MB, and its address; its files go with it."""
+    place = tmp_path_factory.mktemp("session")
     pytest.importorskip("nicegui")
     ends = time.monotonic() + 120
-    server, url = started()
+    server, url = started(place)
     while True:
         try:
             urllib.request.urlopen(url, timeout=5).read()
+            assert list(place.glob("priorkit-app-*"))
             break
         except OSError:
             assert time.monotonic() < ends, "the app doesn't answer"
             time.sleep(0.2)
         if server.poll() is not None:  # another process was faster to take the port
-            server, url = started()
+            server, url = started(place)
     yield url
     server.terminate()
     server.wait(60)
+    assert list(place.glob("priorkit-app-*")) == []
 
 
-def started():
+def started(place):
     """An app on a port that was free just now, as a process, and its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = ["app", "--port", str(port), "--megabytes", "0.02", "--seconds", "20"]
+    words = ["app", "--port", str(port), "--megabytes", "0.02", "--seconds", "60"]
     server = subprocess.Popen(
         [sys.executable, "-m", "priorkit.cli", *words],
         # nicegui behaves otherwise where it sees a test
-        env={k: v for k, v in os.environ.items() if not k.startswith("PYTEST")},
+        env={k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
+        | {"TMPDIR": str(place)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     return server, f"http://127.0.0.1:{port}"
 
 
-def test_only_this_machine_reaches_it(address):
-    """A page of another site, whose name leads to 127.0.0.1, is refused."""
-    asked = urllib.request.Request(address, headers={"Host": "elsewhere.example"})
-    with pytest.raises(urllib.error.HTTPError, match="400"):
-        urllib.request.urlopen(asked, timeout=20)
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
-def test_a_visitor_recovers_watches_and_takes_home(address, tmp_path):
+@pytest.fixture(scope="module")
+def browser(address):
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        page = browser.new_page(viewport={"width": 390, "height": 900}, accept_downloads=True)
-        page.set_default_timeout(60_000)
-        asked = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(address)
-        page.get_by_text("Recover", exact=True).wait_for()
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        page.get_by_label("m", exact=True).wait_for()  # of the Gaussian operator
-        (tmp_path / "large.png").write_bytes(picture(120))
-        page.locator("input[type=file]").set_input_files(tmp_path / "large.png")
-        page.get_by_text("That file is too large.").wait_for()
-        (tmp_path / "small.png").write_bytes(picture())
-        page.locator("input[type=file]").set_input_files(tmp_path / "small.png")
-        for label, name in (("prior", "dct"), ("operator", "blur")):
-            page.get_by_label(label, exact=True).click()
-            page.get_by_role("option", name=name, exact=True).click()
-        page.get_by_label("m", exact=True).wait_for(state="hidden")
-        page.get_by_text("Recover", exact=True).click()
-        page.get_by_text("Recovery: 1 image of 3×24×24").wait_for()
-        assert page.locator("img").last.evaluate("i => i.naturalWidth") > 300  # the grid
-        with page.expect_download() as download:
-            page.get_by_text("Download", exact=True).click()
-        names = zipfile.ZipFile(download.value.path()).namelist()
-        assert "priorkit-out/report.html" in names
-        assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
-        browser.close()
+        found = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield found
+        found.close()
 
 
-def test_without_the_extra_it_says_what_to_install(command_line, monkeypatch):
-    monkeypatch.setitem(sys.modules, "priorkit.app.page", None)
-    done = command_line("app")
-    assert (done.code, "pip install 'priorkit[app]'" in done.err) == (2, True)
+def opened(browser, address, width=1280, **more):
+    """A page, and the addresses outside of the app that it asked for."""
+    page = browser.new_page(viewport={"width": width, "height": 900}, **more)
+    page.set_default_timeout(60_000)
+    outside = []
+
+    def note(request):
+        if not request.url.startswith((address, "data:", "blob:")):
+            outside.append(request.url)
+
+    page.on("request", note)
+    page.goto(address)
+    page.get_by_label("penalty", exact=True).wait_for(state="attached")
+    page.wait_for_function("document.body.innerText.includes('as usual: ')")  # it is connected
+    return page, outside
+
+
+def choose(page, label, name):
+    page.get_by_label(label, exact=True).click()
+    page.get_by_role("option", name=name, exact=True).click()
+
+
+def draw(page):
+    """A line over the picture, with the mouse."""
+    page.locator(".pk-paint canvas").scroll_into_view_if_needed()
+    box = page.locator(".pk-paint canvas").bounding_box()
+    page.mouse.move(box["x"] + 20, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 90, box["y"] + 60, steps=5)
+    page.mouse.up()
+    page.locator(".pk-paint .mask").wait_for()
+
+
+def refused(address, path="", **more):
+    with pytest.raises(urllib.error.HTTPError) as error:
+        urllib.request.urlopen(urllib.request.Request(address + path, **more), timeout=20)
+    return error.value.code
+
+
+def test_only_this_machine_reaches_it_and_what_it_sends_is_bounded(address):
+    """A page of another site, whose name leads to 127.0.0.1, is refused."""
+    assert refused(address, headers={"Host": "elsewhere.example"}) == 400
+    sizes = [("Content-Length", "200000"), ("Transfer-Encoding", "chunked")]
+    for header in sizes:  # refused before anything of it is sent
+        asked = http.client.HTTPConnection(address.removeprefix("http://"), timeout=20)
+        asked.putrequest("POST", "/_nicegui/client/x/upload/1")
+        asked.putheader(*header)
+        asked.endheaders()
+        assert asked.getresponse().status == 413
+        asked.close()
+    page = urllib.request.urlopen(f"{address}/run/x", timeout=20).read().decode()
+    assert "There is no such run in this session." in page
+    for path in ("/run/x/now.png", "/run/x/0/0/truth.png", "/run/x/priorkit-out.zip"):
+        assert refused(address, path) == 404
+
+
+@needs_browser
+def test_a_visitor_draws_recovers_and_takes_home(browser, address, tmp_path):
+    page, outside = opened(browser, address, 390, accept_downloads=True)
+    page.get_by_label("m *", exact=True).wait_for()  # of the Gaussian operator
+    files = page.locator("input[type=file]")
+    (tmp_path / "large.png").write_bytes(picture(120))
+    files.set_input_files(tmp_path / "large.png")
+    page.get_by_text("That file is too large.").wait_for()
+    (tmp_path / "bad.png").write_bytes(b"bad")
+    files.set_input_files(tmp_path / "bad.png")
+    wrong = page.get_by_role("alert").filter(has_text="bad.png is not a picture")
+    wrong.wait_for()
+    assert "/tmp" not in wrong.inner_text()
+    (tmp_path / "small.png").write_bytes(picture())
+    files.set_input_files(tmp_path / "small.png")
+    page.get_by_text("small.png, 3×24×24").wait_for()
+    draw(page)
+    page.get_by_label("missing", exact=True).wait_for()  # of the operator that takes the mask
+    assert page.get_by_label("missing", exact=True).input_value() == "painted"
+    drawn = page.locator(".pk-paint .mask").get_attribute("src")
+    page.locator(".pk-paint canvas").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Space")
+    page.wait_for_function("d => document.querySelector('.pk-paint .mask').src !== d", arg=drawn)
+    with page.expect_file_chooser() as chooser:  # a mask that is a file takes its place
+        page.get_by_role("button", name="send a file for mask").click()
+    chooser.value.set_files(tmp_path / "small.png")
+    sent = "[...document.querySelectorAll('input')].some(i => i.value === 'small.png')"
+    page.wait_for_function(sent)
+    page.get_by_role("button", name="leave out the file for mask").click()
+    page.locator(".pk-paint .mask").wait_for(state="detached")
+    draw(page)
+    choose(page, "prior", "none")
+    page.get_by_role("button", name="Recover").click()
+    page.wait_for_url("**/run/*")
+    page.get_by_text("mean PSNR").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    wipe = page.locator(".pk-wipe")
+    wipe.locator("input").fill("80")
+    cut = wipe.locator(".over").evaluate("e => getComputedStyle(e).clipPath")
+    assert cut == "inset(0px 0px 0px 80%)"
+    broken = "[...document.images].filter(i => i.complete && !i.naturalWidth).length"
+    assert page.evaluate(broken) == 0
+    with page.expect_download() as download:
+        page.get_by_text("Download the folder").click()
+    names = zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes())).namelist()
+    assert {"priorkit-out/report.html", "priorkit-out/inputs/small.png"} <= set(names)
+    page.reload()
+    page.get_by_text("mean PSNR").wait_for()
+    assert page.get_by_label("prior", exact=True).input_value() == "none"  # to go on from there
+    assert page.locator(".pk-paint .mask").count() == 1
+    assert outside == []
+    page.close()
+
+
+@needs_browser
+def test_a_run_is_found_and_stopped_from_another_page_and_goes_on(browser, address):
+    page, _ = opened(browser, address)
+    choose(page, "operator", "mask")
+    choose(page, "prior", "deep-decoder")
+    page.get_by_text("How it is solved").click()
+    page.get_by_label("budget", exact=True).fill("1000000")
+    page.get_by_role("button", name="Recover").click()
+    page.wait_for_url("**/run/*")
+    page.get_by_text("evaluations, misfit").wait_for()
+    page.get_by_role("img", name="the iterate").wait_for()
+    page.get_by_role("img", name="misfit ℓ(A x, y) by evaluations").wait_for()
+    other, _ = opened(browser, address)  # as another device is
+    run = other.get_by_role("link", name="deep-decoder")
+    assert run.get_attribute("href") == page.url.removeprefix(address)
+    other.get_by_role("button", name=re.compile("Stop run")).click()
+    page.get_by_label("further evaluations").fill("3")
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_text("goes on from").wait_for()
+    page.get_by_text("mean PSNR").wait_for()
+    page.close()
+    other.close()
+
+
+@needs_browser
+def test_everything_to_press_or_fill_in_has_a_name(browser, address):
+    """As a screen reader says it."""
+    page, _ = opened(browser, address)
+    choose(page, "operator", "radon")
+    page.get_by_text("How it is solved").click()
+    page.get_by_label("budget", exact=True).wait_for()
+    page.get_by_label("a picture or measurements").first.wait_for(state="attached")
+    told = page.get_by_role("main").aria_snapshot()
+    role = r"- '?(button|textbox|combobox|spinbutton|link|slider|checkbox|radio|switch|img)\b"
+    lines = [line.strip() for line in told.splitlines() if re.match(rf"\s*{role}", line)]
+    assert len(lines) > 25
+    assert [line for line in lines if not re.match(rf'{role} "', line)] == []
+    assert page.locator("html").get_attribute("lang") == "en-US"
+    page.close()

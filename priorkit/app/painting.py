@@ -1,0 +1,113 @@
+"""The picture of a form, over which a hole or scratches are drawn."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Callable
+
+from nicegui import events, ui
+
+from priorkit.app.draft import Draft
+from priorkit.app.offered import painter
+from priorkit.app.preview import Preview
+from priorkit.app.sketch import mask, stroke
+from priorkit.app.store import Store
+from priorkit.errors import PriorkitError
+
+__all__ = ["Painting"]
+
+HINT = "Draw over the picture what is missing. With keys: arrows move the brush, space paints."
+SPOKEN = "Draw what is missing: arrow keys move the brush, space paints"
+
+
+class Painting:
+    """A picture, and a brush for what is missing of it.
+
+    The browser sends every stroke (``paint.js``); the mask that they are is made here.
+
+    Parameters
+    ----------
+    changed : called after every stroke
+    complain : called with what is wrong
+    """
+
+    def __init__(
+        self,
+        draft: Draft,
+        store: Store,
+        changed: Callable[[], None],
+        complain: Callable[[str], None],
+    ) -> None:
+        self.draft, self.store = draft, store
+        self._changed, self._complain = changed, complain
+        self._seen: Preview | None = None
+        with ui.element("div").classes("pk-brushed w-full"):
+            self.picture = ui.html("", sanitize=False).classes("w-full")
+            with ui.element("div").classes("pk-brush") as self.brush:
+                ui.html(
+                    '<label>brush <input class="wide" type="range" min="1" max="25" value="4" '
+                    'aria-label="width of the brush, percent of the picture"></label> '
+                    '<label><input class="erase" type="checkbox"> erase</label>',
+                    sanitize=False,
+                )
+                ui.button("Undo", on_click=self._undo).props("flat dense no-caps")
+                ui.button("Clear", on_click=self._clear).props("flat dense no-caps")
+        self.hint = ui.label(HINT).classes("pk-soft")
+        ui.on("stroke", self._stroke)
+
+    def show(self, seen: Preview | None) -> None:
+        """A picture with what is drawn over it; nothing of None."""
+        self._seen = seen
+        drawn = seen is not None and seen.drawn and painter() is not None
+        for part in (self.brush, self.hint):
+            part.set_visibility(drawn)
+        if seen is None:
+            self.picture.set_content("")
+            return
+        over = self.draft.painted
+        layers = f'<img class="mask" alt="" src="{_url(over.read_bytes())}">' if over else ""
+        if drawn:
+            layers += f'<canvas tabindex="0" role="img" aria-label="{SPOKEN}"></canvas>'
+        whole = f'<img alt="{html.escape(seen.said)}" src="{_url(seen.picture)}">'
+        self.picture.set_content(f'<div class="pk-paint">{whole}{layers}</div>')
+
+    def refresh(self) -> None:
+        """The same, after the mask was taken away or another was sent."""
+        if self.draft.painted is None:
+            self.draft.strokes, self.draft.base = [], None
+        self.show(self._seen)
+
+    def _stroke(self, event: events.GenericEventArguments) -> None:
+        if self._seen is None:
+            return
+        try:
+            self.draft.strokes.append(stroke(event.args))
+            self._keep()
+        except PriorkitError as error:
+            self._complain(str(error))
+
+    def _undo(self) -> None:
+        if self.draft.strokes:
+            self.draft.strokes.pop()
+            self._keep()
+
+    def _clear(self) -> None:
+        self.draft.strokes, self.draft.base = [], None
+        self._keep()
+
+    def _keep(self) -> None:
+        """Let what is drawn be the mask of the operator."""
+        draft, seen = self.draft, self._seen
+        if seen is None:
+            return
+        drawn, before = mask(draft.strokes, seen.size, draft.base), draft.painted
+        draft.paint(None if drawn is None else self.store.keep("mask.png", drawn))
+        if before is not None and before not in (draft.base, draft.painted):
+            self.store.release(before)
+        ui.run_javascript("strokeTaken()")
+        self._changed()
+
+
+def _url(picture: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(picture).decode()}"

@@ -1,0 +1,118 @@
+"""What came back of a run, as the pages of the app show it, and as a zip file."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from shutil import copyfile, make_archive
+
+from priorkit.app.order import Order
+from priorkit.app.repeat import FOLDER, command, python, renamed, together
+from priorkit.draw.tiles import png
+from priorkit.io.folders import replacing
+from priorkit.results import folder
+from priorkit.results.comparison import Comparison
+from priorkit.results.recovery import Recovery
+from priorkit.results.views import Shown, columns, ended, summary
+
+__all__ = ["Card", "Panel", "archive", "panels"]
+
+MOST_IMAGES = 8  # of a recovery that are shown; the folder has all
+
+
+@dataclass(frozen=True)
+class Card:
+    """A picture that is shown: what it is, its caption, and the PNG."""
+
+    what: str
+    caption: str
+    picture: bytes
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What is shown of one recovery: per image its name and its cards, a sentence, and numbers."""
+
+    label: str
+    sentence: str
+    images: list[tuple[str, list[Card]]] = field(default_factory=list)
+    head: list[str] = field(default_factory=list)
+    numbers: list[list[str]] = field(default_factory=list)
+
+    def card(self, image: int, what: str) -> Card | None:
+        """The picture of an image that is that; None where there is none."""
+        return next((c for c in self.images[image][1] if c.what == what), None)
+
+
+COLUMNS = (
+    ("psnr", "PSNR, dB", ".2f"),
+    ("expected_psnr", "expected, dB", ".2f"),
+    ("ssim", "SSIM", ".3f"),
+    ("misfit", "misfit", ".3g"),
+    ("noise", "of noise alone", ".3g"),
+    ("evaluations", "evaluations", "d"),
+)
+
+
+def panels(result: Recovery | Comparison) -> list[Panel]:
+    """A panel for a recovery, and for a comparison one for each prior, or the reason why it has no
+    result."""
+    if isinstance(result, Recovery):
+        return [_panel("", result)]
+    found = []
+    for row in result.rows:
+        if row.recovery is None:
+            found.append(Panel(row.label, row.reason or ""))
+        else:
+            found.append(_panel(row.label, row.recovery))
+    return found
+
+
+def _panel(label: str, recovery: Recovery) -> Panel:
+    shown = range(min(len(recovery.x), MOST_IMAGES))
+    images = [(recovery.names[i], [_card(each) for each in columns(recovery, i)]) for i in shown]
+    told = recovery.record["images"]
+    heads = [column for column in COLUMNS if column[0] in told[0]]
+    rows = []
+    for i in shown:
+        values = [(told[i][key], form) for key, _, form in heads]
+        cells = ["—" if value is None else format(value, form) for value, form in values]
+        rows.append([recovery.names[i], *cells, recovery.status[i], ended(recovery, i)])
+    head = ["image", *(word for _, word, _ in heads), "status", "reason"]
+    return Panel(label, summary(recovery), images, head, rows)
+
+
+def _card(shown: Shown) -> Card:
+    return Card(shown.what, shown.caption, png(shown.picture), shown.picture.size)
+
+
+def archive(order: Order, result: Recovery | Comparison) -> bytes:
+    """The folder of a finished run as a zip file: the inputs, the results, and what repeats them.
+
+    Paths in it are relative to where it is unpacked.
+    """
+    files = renamed(order)
+    with tempfile.TemporaryDirectory() as root:
+        place = Path(root) / FOLDER
+        with replacing(place) as stage:
+            for recovery in _recoveries(result):
+                recovery.record = together(recovery.record, files)
+            if isinstance(result, Recovery):
+                folder.write(result, stage, Path(FOLDER))
+            else:
+                result.write(stage, Path(FOLDER))
+            for path, name in files.items():
+                target = stage / Path(name).relative_to(FOLDER)
+                target.parent.mkdir(exist_ok=True)
+                copyfile(path, target)
+            (stage / "repeat.sh").write_text(f"{command(order)}\n", encoding="utf-8")
+            (stage / "repeat.py").write_text(f"{python(order)}\n", encoding="utf-8")
+        return Path(make_archive(f"{root}/run", "zip", root, FOLDER)).read_bytes()
+
+
+def _recoveries(result: Recovery | Comparison) -> list[Recovery]:
+    if isinstance(result, Recovery):
+        return [result]
+    return [row.recovery for row in result.rows if row.recovery is not None]
