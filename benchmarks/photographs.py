@@ -24,9 +24,9 @@ from defaults import plain
 from torch import Tensor
 
 import priorkit
-from priorkit.cli.words import value
 from priorkit.errors import MismatchError
 from priorkit.io.pictures import load
+from priorkit.settings.words import value
 
 SIDE = 256
 N = 3 * SIDE**2

@@ -5,8 +5,8 @@
 Prints, per cell: the time of a plain loop over ``priorkit.recover``, of ``sweep`` in this process
 and in two, whose ratio is how many times faster two are; what four workers of a Dask cluster on
 this machine take beside the cells themselves, which here only sleep; and what is left after
-`kill -9` of a driver in the middle, and after the next call. A cell of 100 evaluations takes some
-30 ms, so that two processes have loaded torch before the first tenth is done.
+`kill -9` of a driver in the middle, and after the next call. A cell of 100 evaluations takes
+0.1 to 0.2 s, so that two processes have loaded torch before the first tenth is done.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
 from priorkit.errors import BadInputError
+from priorkit.settings.words import value
 
 __all__ = ["Field", "field_of", "told_of", "words_of"]
 
@@ -65,7 +66,7 @@ class Field:
         if self.what == "numbers":
             found = [self._number(part) for part in str(given).split(",") if part.strip()]
             return found[0] if len(found) == 1 else found
-        return _read(given) if isinstance(given, str) else given
+        return value(given) if isinstance(given, str) else given
 
     def shown(self, value: Any) -> Any:
         """The opposite: a value as it is filled in."""
@@ -170,11 +171,3 @@ def _limited(made: Field, metadata: Iterable[Any]) -> Field:
 
 def _float(bound: Any) -> float:
     return bound if isinstance(bound, int) else float(bound)
-
-
-def _read(text: str) -> Any:
-    """A word read as JSON where it is JSON, else as text."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text

@@ -19,7 +19,6 @@ from priorkit.cli.completion import Offer
 from priorkit.cli.inspect import options_told
 from priorkit.errors import PriorkitError
 from priorkit.io.files import write_atomic
-from priorkit.io.hub import cache_dir
 from priorkit.registry import Entry
 
 __all__ = ["known_options"]
@@ -57,6 +56,8 @@ def _default(value: Any) -> str | None:
 
 
 def _file() -> Path:
+    from priorkit.io.hub import cache_dir  # with what reads weights, which few commands need
+
     return cache_dir() / "options.json"
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from typing import Any
 
 from priorkit.errors import BadInputError
+from priorkit.settings.words import value
 
-__all__ = ["components", "split", "value"]
+__all__ = ["components", "split"]
 
 
 def split(args: list[str]) -> tuple[list[str], dict[str, Any]]:
@@ -42,14 +42,6 @@ def split(args: list[str]) -> tuple[list[str], dict[str, Any]]:
 def components(**given: str | None) -> dict[str, Any]:
     """The components that were given, each as a name, or as a table in JSON."""
     return {kind: value(text) for kind, text in given.items() if text is not None}
-
-
-def value(text: str) -> Any:
-    """A word read as JSON where it is JSON, else as text."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
 
 
 def _is_number(found: Any) -> bool:

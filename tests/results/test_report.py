@@ -136,7 +136,7 @@ def test_what_is_shown_of_a_large_picture_is_small(side):
     np.testing.assert_allclose(levels, expected.numpy(), atol=0.51 / 255)
 
 
-@pytest.mark.parametrize("shape", [(9, 7), (9, 7, 3), (1, 1), (40, 1, 3)])
+@pytest.mark.parametrize("shape", [(9, 7), (9, 7, 3), (1, 1), (40, 1, 3), (5, 6, 4)])
 def test_a_png_file_has_every_pixel(shape):
     """And each row is its difference from the one above: trying other filters takes longer."""
     values = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
@@ -153,6 +153,9 @@ def test_a_picture_with_a_palette_is_a_png_in_colour():
     drawn = Image.new("RGB", (4, 3), "#1b6ca8").convert("P")
     with Image.open(io.BytesIO(png(drawn))) as found:
         assert found.getpixel((0, 0)) == drawn.convert("RGB").getpixel((0, 0))
+    drawn.info["transparency"] = drawn.getpixel((0, 0))
+    with Image.open(io.BytesIO(png(drawn))) as found:
+        assert found.getpixel((0, 0))[3] == 0
 
 
 @pytest.mark.parametrize(("side", "details"), [(319, []), (320, ["measured", "recovered"])])

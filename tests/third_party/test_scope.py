@@ -175,6 +175,7 @@ coils = [2, 4]
 """
 
 
+@pytest.mark.slow
 def test_a_sweep_over_its_options(stranger):
     """More coils and more rows recover better, in one table."""
     root, run = stranger
@@ -201,6 +202,7 @@ priorkit.recover(op="coil-array", evry=2)
 """
 
 
+@pytest.mark.slow
 def test_its_options_are_typed(stranger):
     """Once priorkit has written their stub, mypy knows them, and what they can't be."""
     root, run = stranger

@@ -62,6 +62,7 @@ def test_two_processes_give_the_run_of_one(pictures, tmp_path, command_line):
         np.testing.assert_allclose(ours[name].float(), value.float(), atol=3e-3, err_msg=name)
 
 
+@pytest.mark.slow
 def test_each_process_has_its_part_of_what_is_mixed(pictures, tmp_path, command_line):
     """Half of a batch from other pictures: one process has those, one the rest, and the run is
     that of one."""
