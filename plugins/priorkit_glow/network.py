@@ -175,7 +175,8 @@ class Step(nn.Module):
         self.scale_offset = scale_offset
         self.middle = channels // 2
         self.actnorm = ActNorm(channels)
-        self.invconv = nn.Parameter(torch.linalg.qr(torch.randn(channels, channels))[0])
+        drawn = torch.randn(channels, channels)  # without memory there is nothing to turn
+        self.invconv = nn.Parameter(drawn if drawn.is_meta else torch.linalg.qr(drawn)[0])
         out = channels if self.affine else self.middle
         self.net = CouplingNet(self.middle, out, width)
 

@@ -203,7 +203,7 @@ def _vector_flows(config: RealNVPConfig) -> list[nn.Module]:
     digits = (d - 1).bit_length()
     flows: list[nn.Module] = []
     for i in range(config.steps):
-        mask = ((torch.arange(d) >> (i // 2 % digits)) + i) % 2
+        mask = torch.tensor([((j >> (i // 2 % digits)) + i) % 2 for j in range(d)])
         t, s = (_dense(d, config.width) for _ in range(2))
         flows += [
             MaskedAffineFlow(mask.float(), t=t, s=_Limited(s, config.scale_limit)),

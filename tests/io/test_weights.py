@@ -4,6 +4,8 @@ import contextlib
 import functools
 import http.server
 import json
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -130,3 +132,15 @@ def shipped_path():
     from priorkit.registry import registry
 
     return Path(registry().get("prior", "glow-celeba").preset["weights"])
+
+
+def test_a_network_is_laid_out_without_its_first_values():
+    """Which nobody needs: to fill a tensor without memory, torch imports eight hundred modules."""
+    code = (
+        "import sys\nfrom priorkit.settings.select import resolve\n"
+        "for name in ('diffusion-celeba', 'glow-celeba', 'dcgan-celeba', 'patch-flow'):\n"
+        "    resolve('prior', name).build(0)\n"
+        "print({'sympy'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
