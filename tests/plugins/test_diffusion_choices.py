@@ -54,23 +54,26 @@ def test_every_problem_has_a_solver_in_pixel_space(name):
     assert bool(torch.isfinite(found.x).all())
 
 
+FEWER = {"sigma_start": 0.6, "data_steps": 6}
 LADDERS = {
-    "half": ({"op": "mask", "mask": "random"}, {}),
-    "hole": ({"op": "mask"}, {"sigma_start": 0.6, "sigma_end": 0.03, "draws": 12}),
-    "blur": ({"op": "blur"}, {"sigma_start": 0.6}),
-    "downsample": ({"op": "downsample", "factor": 2}, {"sigma_start": 0.6}),
-    "radon": ({"op": "radon"}, {"sigma_start": 0.6}),
-    "fourier": ({"op": "fourier"}, {"sigma_start": 0.6, "draws": 2}),
+    "half": ({"op": "mask", "mask": "random"}, {}, 120),
+    "hole": ({"op": "mask"}, {"sigma_start": 0.6, "sigma_end": 0.03, "draws": 12}, 300),
+    "blur": ({"op": "blur"}, FEWER, 60),
+    "downsample": ({"op": "downsample", "factor": 2}, FEWER, 60),
+    "radon": ({"op": "radon"}, FEWER, 60),
+    "fourier": ({"op": "fourier"}, {"sigma_start": 0.6, "draws": 2}, 120),
 }
 
 
 @pytest.mark.parametrize("name", LADDERS)
 def test_what_is_further_from_what_is_seen_begins_with_more_noise(name):
-    settings, options = LADDERS[name]
+    """And where everything was measured somehow, it takes fewer calls and less of least squares."""
+    settings, options, budget = LADDERS[name]
     setup, _ = prepare(
         torch.rand(1, *SHAPE), None, *split({"prior": "denoiser-photos", **settings})
     )
     assert setup.settings()["solver"] == {"name": "diffpir"} | options
+    assert setup.budget == budget
 
 
 def test_a_hole_in_a_face_is_the_network_of_faces_alone_with_mirrors():
