@@ -53,7 +53,7 @@ def stepped(progress: Any, reached: Reached) -> Iterator[Any]:
 
     def tell(*said: Any) -> None:
         done, total, note = reached(*said)
-        bars.extend([] if bars else _made(total))
+        bars.extend([] if bars else [_made(total)])
         for bar in bars:
             bar.set_postfix_str(note, refresh=False)
             bar.update((done if total is None else min(done, total)) - bar.n)
@@ -67,12 +67,9 @@ def stepped(progress: Any, reached: Reached) -> Iterator[Any]:
             bar.close()
 
 
-def _made(total: float | None) -> list[_Bar]:
-    """A bar; none where there is nothing to draw it with."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that there are no widgets: then it is of text
-            from tqdm.auto import tqdm
-    except ImportError:
-        return []
-    return [tqdm(total=total, delay=DELAY, leave=False, bar_format=FORMAT)]
+def _made(total: float | None) -> _Bar:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that there are no widgets: then it is of text
+        from tqdm.auto import tqdm
+    bar: _Bar = tqdm(total=total, delay=DELAY, leave=False, bar_format=FORMAT)
+    return bar
