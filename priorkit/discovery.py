@@ -11,7 +11,7 @@ from importlib.metadata import Distribution, EntryPoint, distributions
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Labels", "PluginStatus", "describe", "installed", "isolated", "label"]
+__all__ = ["PluginStatus", "describe", "installed", "isolated", "label"]
 
 _one_at_a_time = threading.RLock()  # reentrant: a plugin may load another's component
 
@@ -60,20 +60,6 @@ def label(dist: Distribution | None) -> tuple[str, str]:
         return ("unknown", "") if told is None else (str(told["Name"]), str(told["Version"]))
     except Exception:
         return "unknown", ""
-
-
-class Labels:
-    """The labels of distributions, each read once for all its plugins: their metadata is a message
-    of mail, which takes a millisecond to parse."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[Distribution | None, tuple[str, str]]] = {}
-
-    def of(self, dist: Distribution | None) -> tuple[str, str]:
-        """As :func:`label`."""
-        if id(dist) not in self._known:  # which it keeps: another object can't get its id
-            self._known[id(dist)] = dist, label(dist)
-        return self._known[id(dist)][1]
 
 
 @contextmanager

@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
-from importlib.metadata import EntryPoint
+from importlib.metadata import Distribution, EntryPoint
 from typing import Any
 
 import pluggy
 
 from priorkit import hookspecs
-from priorkit.discovery import Labels, PluginStatus, describe, installed, isolated
+from priorkit.discovery import PluginStatus, describe, installed, isolated, label
 from priorkit.entry import Entry, Register
 from priorkit.errors import UnknownNameError, did_you_mean
 
@@ -42,14 +42,15 @@ class Registry:
     ----------
     points : the entry points to load, in the order in which they may claim names
     broken : distributions whose entry points can't be read
-    labels : those of their distributions that are read already
+    labelled : names and versions of their distributions, which it remembers: their metadata is a
+        message of mail, which takes a millisecond to parse
     """
 
     def __init__(
         self,
         points: Iterable[EntryPoint],
         broken: Iterable[PluginStatus] = (),
-        labels: Labels | None = None,
+        labelled: Callable[[Distribution | None], tuple[str, str]] | None = None,
     ) -> None:
         self.plugins: list[PluginStatus] = list(broken)
         self.away: dict[str, str] = {}  # names of weights that plugins have the cards of alone
@@ -57,7 +58,7 @@ class Registry:
         self._words: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}  # names, aliases
         self._fallback: dict[str, Entry] = {}
         self._any_size: dict[str, Entry] = {}
-        self._labels = Labels() if labels is None else labels
+        self._labelled = cache(label) if labelled is None else labelled
         self._manager = pluggy.PluginManager("priorkit")
         self._manager.add_hookspecs(hookspecs)
         for point in points:
@@ -109,7 +110,7 @@ class Registry:
             yield status, app
 
     def _load(self, point: EntryPoint) -> None:
-        name, version = self._labels.of(point.dist)
+        name, version = self._labelled(point.dist)
         status = PluginStatus(point.name, name, version)
         self.plugins.append(status)
         if self._manager.has_plugin(point.name):
@@ -175,8 +176,8 @@ def registry() -> Registry:
     chosen = None if selection is None else {n.strip() for n in selection.split(",")}
 
     points, broken = installed()
-    labels = Labels()
-    ours = {point for point in points if labels.of(point.dist)[0] == "priorkit"}
+    labelled = cache(label)
+    ours = {point for point in points if labelled(point.dist)[0] == "priorkit"}
     points.sort(key=lambda p: (p not in ours, p.name, p.value))
     wanted = [p for p in points if chosen is None or p in ours or p.name in chosen]
-    return Registry(wanted, broken, labels)
+    return Registry(wanted, broken, labelled)

@@ -518,15 +518,3 @@ def test_fifty_plugins_of_which_five_are_broken(tmp_path, monkeypatch):
         "prior 'crowd-00' is already registered by plugin 'crowd_00'",
     ):
         assert explained in said
-
-
-def test_a_list_needs_no_bar():
-    """Nor torch: what is imported is most of the time of a command that only reads names."""
-    code = (
-        "import sys\nfrom priorkit.cli.application import _code\n"
-        "sys.argv = ['priorkit', 'list']\nassert _code() == 0\n"
-        "slow = {'priorkit.io.weights', 'rich.progress', 'torch', 'numpy', 'scipy'}\n"
-        "print(sorted(slow & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"

@@ -16,7 +16,6 @@ from priorkit.settings.config import COMPONENTS
 
 __all__ = ["Draft"]
 
-KEYS = {kind: key for key, kind in COMPONENTS.items()}
 FOUND = ("range", "shape")  # what the form says in other ways than by a field
 
 

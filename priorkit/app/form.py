@@ -10,12 +10,11 @@ from nicegui import ui
 from priorkit.app.chooser import Chooser
 from priorkit.app.controls import Control
 from priorkit.app.draft import Draft
-from priorkit.app.offered import Offers, run_fields
+from priorkit.app.offered import KEYS, Offers, run_fields
 from priorkit.app.order import MOST_PRIORS
 from priorkit.app.runs import Runs
 from priorkit.app.source import Source
 from priorkit.errors import PriorkitError
-from priorkit.settings.config import COMPONENTS
 
 __all__ = ["Form"]
 
@@ -205,7 +204,7 @@ class Form:
 
 def _usual(chosen: dict[str, Any], kind: str, draft: Draft) -> str | None:
     """What is taken of a kind of which nothing is named; None where that isn't known."""
-    table = chosen.get(next(key for key, of in COMPONENTS.items() if of == kind))
+    table = chosen.get(KEYS[kind])
     known = isinstance(table, dict) and draft.names.get(kind) is None
     return str(table["name"]) if known and table is not None else None
 

@@ -19,10 +19,11 @@ from priorkit.settings.config import COMPONENTS, RunConfig, split
 from priorkit.settings.options import option_fields
 from priorkit.settings.select import Selection, class_of, classes, resolve
 from priorkit.settings.selections import select_all
-from priorkit.verbs.prepare import prepare
+from priorkit.verbs.prepare import for_any_size, leaves_prior_open, prepare
 
 __all__ = [
     "HOW",
+    "KEYS",
     "Offer",
     "Offers",
     "about",
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 Shape = tuple[int, ...]
+KEYS = {kind: key for key, kind in COMPONENTS.items()}  # of settings
 WEIGHED = 1e-3  # the γ with which a penalty is tried where nobody says one
 NOISY = 0.05  # and σ
 HOW = ("kind", "dataset", "slice")
@@ -151,7 +153,7 @@ class Offers:
         shape : of the picture, which may be brought to another that a prior asks for
         y : where it was measured, the measurement
         """
-        key = next(key for key, of in COMPONENTS.items() if of == kind)
+        key = KEYS[kind]
         rest = {name: v for name, v in settings.items() if name != key}
         if kind == "prior":  # these are asked with the prior, not it with them
             later = ("penalty", "solver", "start", "space")
@@ -200,7 +202,7 @@ class Offers:
         told = {n: v for n, v in settings.items() if n != "shape"}
         estimated = {"sigma": NOISY, "range": (0.0, 1.0), "gamma": WEIGHED}
         told |= {n: v for n, v in estimated.items() if isinstance(told.get(n), str)}
-        named = told.get("prior") or self._open(shape, settings)
+        named = told.get("prior") or self._open(shape, split(told)[0])
         told["prior"] = self._prior(named)
         prior: Prior = told["prior"].build(0)
         kind = kind_of(shape, settings.get("kind"))
@@ -212,15 +214,12 @@ class Offers:
         config, extra = split(told)
         return set_up(select_all(config, extra), prior.shape or tuple(shape), real=False)
 
-    def _open(self, shape: Shape, settings: Mapping[str, Any]) -> str:
+    def _open(self, shape: Shape, config: RunConfig) -> str:
         """The prior that a run takes where nobody names one."""
         usual = registry().fallback("prior")
-        other = registry().any_size("prior")
-        own: Prior = self._prior(usual.name).build(0)
-        said = {"penalty", "solver", "space"} & settings.keys() or "op" not in settings
-        if other is None or said or own.shape in (None, tuple(shape)):
+        if not leaves_prior_open(config):
             return usual.name
-        return other.name
+        return (for_any_size(self._prior(usual.name).build(0), shape) or usual).name
 
     def _prior(self, spec: Any) -> Selection:
         """A prior that is read once; its selection is for one run."""

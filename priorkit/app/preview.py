@@ -15,7 +15,7 @@ from priorkit.draw.tiles import png, shrunk, tile
 from priorkit.errors import PriorkitError
 from priorkit.interfaces.kinds import COMPLEX, kind_of, squared
 from priorkit.io.brightness import ends
-from priorkit.io.frames import with_opacity
+from priorkit.io.frames import over_white, with_opacity
 from priorkit.io.pictures import astronaut, dimensions, load, raw
 from priorkit.registry import registry
 from priorkit.run.measure import shape_of
@@ -97,9 +97,7 @@ def reduced(path: Path, width: int, height: int) -> bytes:
 
     Raises BadInputError where it can't be read.
     """
-    with_alpha = with_opacity(path)
-    white = Image.new("RGBA", with_alpha.size, "white")
-    whole = Image.alpha_composite(white, with_alpha).convert("RGB")
+    whole = over_white(with_opacity(path)).convert("RGB")
     return png(whole.resize((width, height), Image.Resampling.BOX))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from priorkit.app.order import Order
+from priorkit.settings.words import value as read
 
 __all__ = ["FOLDER", "command", "python", "renamed", "together"]
 
@@ -96,9 +97,6 @@ def _numbers(value: Any) -> bool:
 
 def _word(value: Any) -> str:
     """One word that is read back as the value: text as it is where JSON doesn't read it."""
-    if isinstance(value, str):
-        try:
-            json.loads(value)
-        except ValueError:
-            return value
+    if isinstance(value, str) and read(value) == value:
+        return value
     return json.dumps(value, ensure_ascii=False)

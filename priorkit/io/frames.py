@@ -22,7 +22,7 @@ from priorkit.io.held import indices, quiet
 from priorkit.io.places import Pick
 from priorkit.io.values import centre_box, dimensions, framed
 
-__all__ = ["MAX_PIXELS", "frame", "open_frame", "open_stack", "with_opacity"]
+__all__ = ["MAX_PIXELS", "frame", "open_frame", "open_stack", "over_white", "with_opacity"]
 
 log = logging.getLogger("priorkit")
 
@@ -241,5 +241,9 @@ def _opaque(image: Image.Image, name: str) -> Image.Image:
     if rgba.getchannel("A").getextrema()[0] == 255:
         return image
     log.warning("%s is partly transparent: it is taken over white.", name)
-    white = Image.new("RGBA", rgba.size, "white")
-    return Image.alpha_composite(white, rgba).convert("L" if gray else "RGB")
+    return over_white(rgba).convert("L" if gray else "RGB")
+
+
+def over_white(rgba: Image.Image) -> Image.Image:
+    """A picture RGBA over white."""
+    return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)

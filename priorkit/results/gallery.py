@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -87,10 +88,11 @@ def write_page(
     write_atomic(folder / "curve.svg", standalone(drawn))
     shape = dimensions(truth.shape[1:])
     reasons = "".join(f"<p>{html.escape(line)}</p>" for line in notes)
+    seconds = [row.seconds if row.reason is None else math.nan for row in rows]
     body = (
         f"<p>{len(truth)} image(s) of {shape}, one A and one noise for all priors. "
         "“PSNR at T” is what each had reached when the slowest was done, or at the time asked "
-        f"for.</p>{_table(*cells)}{reasons}{drawn}"
+        f"for.</p>{_table(*cells, seconds)}{reasons}{drawn}"
         f"<h2>Pictures</h2>{_matrix(rows)}"
     )
     if len(truth) > 1:
@@ -98,7 +100,7 @@ def write_page(
     write_atomic(folder / "report.html", document("Comparison", body))
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], seconds: Sequence[float]) -> str:
     """The numbers, each time with a bar whose length it is; columns that say nothing are left
     out."""
     told = [k for k, cells in enumerate(zip(*rows, strict=True)) if set(cells) - {"", "—"}]
@@ -106,21 +108,15 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     if SECONDS not in head:  # nobody has a result
         return table(head, rows)
     at = head.index(SECONDS)
-    longest = max((_number(row[at]) for row in rows), default=0.0) or 1.0
+    known = [s if math.isfinite(s) else 0.0 for s in seconds]  # 0 of a row without a result
+    longest = max(known) or 1.0
     lines = []
-    for row in rows:
+    for row, taken in zip(rows, known, strict=True):
         line = [html.escape(cell) for cell in row]
-        share = 100 * _number(row[at]) / longest
+        share = 100 * taken / longest
         line[at] = f'<i class="time" style="--part:{share:.1f}%"></i>{line[at]}'
         lines.append(line)
     return table_of(map(html.escape, head), lines)
-
-
-def _number(cell: str) -> float:
-    try:
-        return float(cell)
-    except ValueError:  # of a row without a result
-        return 0.0
 
 
 def _matrix(rows: Sequence[Contender]) -> str:

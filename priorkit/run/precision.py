@@ -37,7 +37,7 @@ def fast_bfloat16(device: torch.device) -> bool:
     On a processor they do with AMX. With AVX-512's instructions for bfloat16 alone convolutions
     take a third longer, without any ten times as long.
     """
-    if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):  # before torch 2.12
+    if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):  # an older torch
         return False
     most = os.environ.get("ONEDNN_MAX_CPU_ISA", "DEFAULT").upper()  # what oneDNN is allowed to use
     return bool(torch.cpu.get_capabilities().get("amx_bf16")) and (

@@ -21,7 +21,6 @@ from priorkit.settings.select import classes
 
 __all__ = ["write_stubs", "written"]
 
-KINDS = ("prior", "operator", "noise", "penalty", "solver", "start")
 HEAD = """\
 # Made by {made_by}, not by hand.
 
@@ -68,7 +67,7 @@ def written(made_by: str) -> str:
 def options() -> dict[str, str]:
     """The options of every component, by name; where several have one, of any of their types."""
     found: dict[str, set[str]] = {}
-    for kind in KINDS:
+    for kind in COMPONENTS.values():
         for entry, component in classes(kind):
             for name, field in option_fields(component).items():
                 if name not in entry.preset and name not in RunConfig.model_fields:

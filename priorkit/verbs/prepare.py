@@ -23,7 +23,7 @@ from priorkit.interfaces import (
 from priorkit.interfaces.adapt import bound_operator
 from priorkit.interfaces.kinds import PICTURE
 from priorkit.io.pictures import Pictures, astronaut, load
-from priorkit.registry import registry
+from priorkit.registry import Entry, registry
 from priorkit.run import level
 from priorkit.run.measure import batch, question_sigma, shape_of, span, wide
 from priorkit.run.memory import plan
@@ -32,7 +32,7 @@ from priorkit.settings.config import RunConfig
 from priorkit.settings.select import blaming
 from priorkit.settings.selections import Selections, select_all
 
-__all__ = ["load_framed", "path_of", "prepare"]
+__all__ = ["for_any_size", "leaves_prior_open", "load_framed", "path_of", "prepare"]
 
 SAMPLE = (3, 64, 64)  # what the sample photograph is brought to where nothing else is said
 
@@ -59,7 +59,7 @@ def prepare(
     if y is None and config.op is None:  # x, and perhaps a prior
         operator.options = registry().fallback("operator").usual | operator.options
     pictures: Pictures | None = None
-    if _leaves_prior_open(config):
+    if leaves_prior_open(config):
         if y is None:
             pictures = load_framed(x, config.shape, config)
             shape: Shape | None = tuple(pictures.x.shape[1:])
@@ -111,7 +111,7 @@ def _calibrated(chosen: Selections, operator: Calibrated, y: Tensor, shape: Shap
     return found
 
 
-def _leaves_prior_open(config: RunConfig) -> bool:
+def leaves_prior_open(config: RunConfig) -> bool:
     """Whether a measurement is asked for and neither a prior nor how one is used, so that what
     fits the pictures can be taken; ``resize`` asks that they fit the prior."""
     said = (config.prior, config.penalty, config.solver, config.space)
@@ -121,13 +121,19 @@ def _leaves_prior_open(config: RunConfig) -> bool:
 def _for_shape(chosen: Selections, extra: dict[str, Any], shape: Shape | None) -> Selections:
     """The same with the prior for any size, where a picture isn't of the fallback's."""
     usual: Prior = chosen.selections["prior"].build(chosen.config.seed)
-    other = registry().any_size("prior")
-    if other is None or shape is None or usual.shape in (None, tuple(shape)):
-        return chosen
-    if not kind_of(shape).bounded:
+    other = for_any_size(usual, shape)
+    if other is None:
         return chosen
     again = select_all(chosen.config.model_copy(update={"prior": other.name}), extra)
     return replace(again, estimated=chosen.estimated, repeated=chosen.repeated)
+
+
+def for_any_size(usual: Prior, shape: Shape | None) -> Entry | None:
+    """The prior that is taken in place of the usual one where pictures aren't of its shape; None
+    where that one is."""
+    if shape is None or usual.shape in (None, tuple(shape)) or not kind_of(shape).bounded:
+        return None
+    return registry().any_size("prior")
 
 
 def _shown(chosen: Selections, y: Tensor, operator: Operator, shape: Shape | None) -> Range:
