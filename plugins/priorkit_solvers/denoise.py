@@ -28,6 +28,9 @@ class _Once(State):
     probed: bool = shared()  # whether the error is estimated
 
 
+CLIPPED = 0.002  # of the pixels at the one least or greatest value: then more were beyond it
+
+
 class Denoise(Solver[_Once]):
     """x̂ = D(y; σ), for A x = x and a known noise level.
 
@@ -38,7 +41,8 @@ class Denoise(Solver[_Once]):
     whose divergence takes one more call of the denoiser. The estimate has a standard deviation of
     about σ²√(2/n); one that isn't above 0 is left out. It is a small difference of large numbers:
     where σ is 1% too large, it is about 2% of σ² too small, and the whole error of a good denoiser
-    is 5 to 20% of σ². So it needs a σ that is known.
+    is 5 to 20% of σ². So it needs a σ that is known, and noise that nothing has clipped: of the
+    file of a noisy picture, whose values end at black and white, the error is not estimated.
 
     Parameters
     ----------
@@ -74,7 +78,8 @@ class Denoise(Solver[_Once]):
     def init(self, problem: Problem, u0: Tensor, budget: int) -> _Once:
         wanted = self.estimate
         if wanted is None:
-            wanted = not problem.simulated and not problem.noise.level.estimated
+            level = problem.noise.level
+            wanted = not (problem.simulated or level.estimated or _clipped(problem.y))
         return _Once.begin(u0, probed=wanted and budget > 1)
 
     def step(self, problem: Problem, state: _Once) -> _Once:
@@ -93,3 +98,9 @@ class Denoise(Solver[_Once]):
         state.end(~finite, "diverged", "the denoiser's estimate is not finite")
         state.end(finite, "converged", "denoised")
         return state
+
+
+def _clipped(y: Tensor) -> bool:
+    """Whether values of y were clipped: many of its pixels are at an end of what it has."""
+    ends = torch.stack([y == y.min(), y == y.max()]).flatten(1)
+    return bool((ends.double().mean(1) > CLIPPED).any())

@@ -13,7 +13,7 @@ from priorkit.interfaces import GaussianNoise, Noise, Operator
 from priorkit.interfaces.kinds import VECTOR
 from priorkit.settings.select import Selection
 
-__all__ = ["estimate", "question_misfit", "require_gaussian", "require_picture"]
+__all__ = ["estimate", "question_misfit", "question_said", "require_gaussian", "require_picture"]
 
 log = logging.getLogger("priorkit")
 
@@ -23,6 +23,9 @@ LEAST = 64  # coefficients of a channel, whose median is then off by a seventh
 ROUNDED = 1e-6  # of the largest value: noise below it is that of float32
 UNEXPLAINED, FITTED = 10.0, 0.01  # of the misfit that noise has, from which on one is questioned
 APART = 1.5  # between images of one noise: of small ones the estimates scatter
+# What is said over what y shows. Clipping to [0, 1] hides a third of σ = 0.5; at four times a
+# denoiser that was trained for such noise may return anything.
+DOUBTED, REFUSED = 1.6, 3.0
 
 
 def require_gaussian(noise: Selection) -> None:
@@ -73,6 +76,30 @@ def estimate(y: Tensor, operator: Operator) -> float:
             try_="one run for each, or sigma=…",
         )
     return sigma
+
+
+def question_said(
+    y: Tensor, operator: Operator, noise: Noise, *, unit: float, refuse: bool
+) -> None:
+    """Warn of a σ that is larger than the noise that pictures y (B, C, H, W) show, or where much
+    larger and ``refuse``, raise BadInputError: y shows texture as noise, and never less than its
+    noise, if that is white. ``unit`` is what the user has for 1."""
+    if not isinstance(noise, GaussianNoise) or not noise.known or noise.level.estimated:
+        return
+    try:
+        shown, said = estimate(y, operator), noise.std
+    except BadInputError:  # too small a picture, or one of many
+        return
+    if said <= DOUBTED * shown:
+        return
+    error = BadInputError(
+        f"sigma says more noise than y shows, which is {shown * unit:.2g} per pixel.",
+        got=f"sigma={said * unit:.3g}",
+        try_="sigma='auto'",
+    )
+    if refuse and said > REFUSED * shown:
+        raise error
+    log.warning("%s", error)
 
 
 def _of_image(image: np.ndarray, seen: np.ndarray | None) -> float:

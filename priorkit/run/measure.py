@@ -9,12 +9,22 @@ import torch
 from torch import Tensor
 
 from priorkit.errors import BadInputError, PluginError
-from priorkit.interfaces import Kind, LinearOperator, Operator, Range, Shape, kind_of
+from priorkit.interfaces import (
+    Denoiser,
+    IdentityOperator,
+    Kind,
+    LinearOperator,
+    Operator,
+    Range,
+    Shape,
+    kind_of,
+)
 from priorkit.interfaces.kinds import COMPLEX, PICTURE, VOLUME
 from priorkit.io.arrays import require_finite
 from priorkit.io.of_kind import VOLUME_BATCH, require_signal
 from priorkit.io.values import arranged
 from priorkit.linear import energy, least_squares
+from priorkit.run.level import question_said
 from priorkit.run.setup import Setup
 from priorkit.settings.select import blaming
 from priorkit.streams import Streams
@@ -107,6 +117,10 @@ def measurement(y: Tensor, setup: Setup) -> Tensor:
     if _is_bright(operator, setup.kind) and not probe.is_complex() and float(values.max()) <= 2:
         question_sigma(setup, refuse=False)
     values = _hidden(values, setup)
+    if _is_bright(operator, setup.kind) and not setup.problem.simulated:
+        alone = isinstance(operator, IdentityOperator) and isinstance(setup.problem.prior, Denoiser)
+        unit = setup.units.range.scale
+        question_said(values, operator, setup.problem.noise, unit=unit, refuse=alone)
     _question_units(setup.problem.noise.measured(values), setup)
     return values
 

@@ -86,6 +86,7 @@ def _finding(
     best = _represented(found, settings, tell)
     left_out = ("op", "m", "start", "restarts", "resize")
     again = {k: v for k, v in settings.items() if k not in left_out}
+    again["shape"] = tuple(found.truth.shape[1:])  # which y doesn't tell
     near = recover(y=found.y, **again, op=found.operator, start=best.z, progress=tell)
     reached = (near.x - found.truth).square().flatten(1).mean(1)
     represented = (best.x - found.truth).square().flatten(1).mean(1).to(found.truth)

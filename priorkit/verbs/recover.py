@@ -38,13 +38,13 @@ def recover(
 ) -> Recovery:
     """Recover images from measurements: min over u of ℓ(A(D(u)), y) + γ·R(u).
 
-    Where x is the file of a picture and nothing says how it is measured or recovered, it is
-    denoised as if it were y, at its own size: by what priorkit ships, with a prior for photographs
-    of any size, and σ as the picture shows it. Where a prior is given and no operator, where x is
-    a folder or in memory, or where nothing is given at all, x is measured by the default operator,
-    500 random numbers, and the default prior is a Glow of faces. Where an operator is given and no
-    prior, penalty, solver or space, pictures of another size than that Glow's keep it, and get the
-    prior for photographs.
+    Where x is the file of a picture, or a folder of them, and nothing says how it is measured or
+    recovered, it is denoised as if it were y, at its own size: by what priorkit ships, with a prior
+    for photographs of any size, and σ as the picture shows it. Where a prior is given and no
+    operator, where x is in memory, or where nothing is given at all, x is measured by the default
+    operator, 500 random numbers, and the default prior is a Glow of faces. Where an operator is
+    given and no prior, penalty, solver or space, pictures of another size than that Glow's keep it,
+    and get the prior for photographs.
     ``recovery.record["config"]`` says what was chosen.
 
     Parameters

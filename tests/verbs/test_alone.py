@@ -1,4 +1,4 @@
-"""A picture file of which nothing is said is denoised, and the run says so."""
+"""Picture files of which nothing is said are denoised, and the run says so."""
 
 import json
 
@@ -40,7 +40,7 @@ def test_a_picture_alone_is_denoised_at_its_own_size(photo, command_line, tmp_pa
     path, ramp = photo
     done = command_line("recover", path, "--out", tmp_path / "out")
     assert done.code == 0
-    said = f"photo.png is denoised, since nothing else is said of it: prior {PRIOR}, op {OPERATOR}"
+    said = f"photo.png: denoised, since nothing else is said: prior {PRIOR}, op {OPERATOR}"
     assert f"{said}, sigma auto" in done.err
     assert "σ estimated: 0.1" in done.err or "σ estimated: 0.09" in done.err
     x = torch.from_numpy(np.load(tmp_path / "out" / "x.npy"))[0]
@@ -87,10 +87,28 @@ def test_who_says_how_it_is_measured_or_recovered_gets_that(photo, settings):
 def test_what_is_no_picture_file_is_measured_as_ever(photo, tmp_path, monkeypatch):
     path, ramp = photo
     np.save(tmp_path / "x.npy", ramp.numpy())
-    for other in (tmp_path, tmp_path / "x.npy", tmp_path / "none.png", ramp, Image.open(path)):
+    (tmp_path / "empty").mkdir()
+    for other in (
+        tmp_path / "empty",
+        [],
+        tmp_path / "x.npy",
+        tmp_path / "none.png",
+        ramp,
+        Image.open(path),
+    ):
         assert taken(other) is None
     monkeypatch.setattr(registry(), "_any_size", {})
     assert taken(path) is None
+
+
+def test_a_folder_and_several_files_are_pictures_too(photo, caplog):
+    path, ramp = photo
+    assert taken(path.parent) == taken([path, path]) == (PRIOR, OPERATOR, "auto")
+    with caplog.at_level("INFO", "priorkit"):
+        found = priorkit.recover([path, path])
+    assert "2 pictures: denoised, since nothing else is said" in caplog.text
+    assert torch.equal(found.x[0], found.x[1])
+    assert (found.x[0] - ramp).square().mean().sqrt() < NOISE / 3
 
 
 def test_settings_that_say_otherwise_are_settings():

@@ -117,3 +117,8 @@ def test_the_command(command_line, tmp_path, monkeypatch):
 def test_an_audit_takes_no_units():
     with pytest.raises(PriorkitError, match="no range"):
         priorkit.audit({"some": PICTURES}, priors=["none"], range=(0, 2))
+
+
+def test_a_basis_of_any_size_takes_that_of_the_pictures():
+    found = priorkit.audit({"some": PICTURES[:1]}, priors=["dct"], op="srht", m=150, budget=20)
+    assert found.findings[0].error > 0

@@ -120,3 +120,26 @@ def test_green_is_what_painters_take_for_it(tmp_path):
     Image.fromarray(picture).save(tmp_path / "scratched.png")
     seen = Mask(mask=str(tmp_path / "scratched.png"), missing="green").bind((3, 24, 24)).mask
     assert torch.equal(seen[0].sum(1) == 0, torch.arange(24).eq(4) | torch.arange(24).eq(5))
+
+
+@pytest.mark.parametrize("unit", [1, 255])
+def test_a_sigma_above_what_y_shows_is_doubted_or_refused(caplog, unit):
+    """A denoiser of noise that isn't there may return anything: 16 dB of a picture of 30 was found."""
+    y = unit * (0.5 * DISC + 0.25 + 0.05 * RNG.standard_normal(DISC.shape))
+    said = {"y": y, "op": "identity", "prior": "denoiser-photos", "range": (0, unit)}
+    priorkit.recover(**said, sigma=0.06 * unit)
+    assert "more noise than y shows" not in caplog.text
+    priorkit.recover(**said, sigma=0.1 * unit)
+    assert f"sigma says more noise than y shows, which is {0.05 * unit:.2g}"[:48] in caplog.text
+    with pytest.raises(BadInputError, match=r"more noise than y shows.* Try: sigma='auto'"):
+        priorkit.recover(**said, sigma=0.3 * unit)
+    caplog.clear()
+    priorkit.recover(**said | TV | {"sigma": 0.3 * unit})  # smooths, and says so
+    assert "more noise than y shows" in caplog.text
+
+
+def test_clipped_noise_has_no_estimate_of_the_error():
+    y = 0.5 * DISC + 0.02 + 0.1 * RNG.standard_normal(DISC.shape)
+    said = {"op": "identity", "prior": "denoiser-photos", "sigma": 0.1}
+    assert priorkit.recover(y=y, **said).expected_psnr is not None
+    assert priorkit.recover(y=y.clip(0, 1), **said).expected_psnr is None
