@@ -124,7 +124,7 @@ def test_green_is_what_painters_take_for_it(tmp_path):
 
 @pytest.mark.parametrize("unit", [1, 255])
 def test_a_sigma_above_what_y_shows_is_doubted_or_refused(caplog, unit):
-    """A denoiser of noise that isn't there may return anything: 16 dB of a picture of 30 was found."""
+    """A denoiser of noise that isn't there may return anything: of a picture of 30 dB one of 16."""
     y = unit * (0.5 * DISC + 0.25 + 0.05 * RNG.standard_normal(DISC.shape))
     said = {"y": y, "op": "identity", "prior": "denoiser-photos", "range": (0, unit)}
     priorkit.recover(**said, sigma=0.06 * unit)
