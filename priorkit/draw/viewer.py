@@ -4,6 +4,13 @@ from __future__ import annotations
 
 __all__ = ["FRAGMENT", "SCRIPT", "STYLE"]
 
+# Of two pictures over one another, see :func:`priorkit.draw.html.wipe`.
+WIPE = (
+    ".wipe div { position: relative; }",
+    ".wipe .over { position: absolute; inset: 0; clip-path: inset(0 0 0 var(--cut, 50%)); }",
+    ".wipe input { width: 100%; margin: 0; }",
+)
+
 # Of what a notebook shows; it has colours of its own, light or dark.
 FRAGMENT = """
 .priorkit .row { display: flex; flex-wrap: wrap; gap: .75rem; margin: .5rem 0; }
@@ -11,12 +18,11 @@ FRAGMENT = """
 .priorkit figure img { width: 100%; max-width: none; margin: 0; display: block;
                        image-rendering: pixelated; }
 .priorkit figcaption { font-size: .85em; opacity: .8; }
-.priorkit .wipe div { position: relative; }
-.priorkit .wipe .over { position: absolute; inset: 0; clip-path: inset(0 0 0 var(--cut, 50%)); }
-.priorkit .wipe input { width: 100%; margin: 0; }
-"""
+""" + "".join(f".priorkit {rule}\n" for rule in WIPE)
 
-STYLE = """
+STYLE = (
+    "\n".join(WIPE)
+    + """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 72rem;
        margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
@@ -32,8 +38,6 @@ figure > img { cursor: zoom-in; }
 figcaption { font-size: .85rem; color: #555; }
 .bar { display: flex; gap: .4rem; align-items: center; font-size: .8rem; color: #555; }
 .bar i { flex: 1; height: .6rem; }
-.wipe div { position: relative; } .wipe .over { position: absolute; inset: 0; }
-.wipe .over { clip-path: inset(0 0 0 var(--cut, 50%)); } .wipe input { width: 100%; margin: 0; }
 dialog { border: 0; padding: 0; background: #111; color: #ddd; max-width: 98vw; }
 dialog::backdrop { background: #000c; } dialog p { margin: .4rem .8rem; }
 dialog img { width: min(94vw, 84vh); image-rendering: pixelated; display: block; }
@@ -58,10 +62,11 @@ svg { max-width: 100%; height: auto; }
   th { border-color: #555; } figcaption, .bar { color: #aaa; }
   svg text:not([fill]) { fill: #bbb; } svg [fill^="#"], svg [stroke] { filter: brightness(1.5); } }
 """
+)
 
 # A click enlarges a picture, the arrow keys go on to the next; in a matrix to the next of its kind,
-# so that errors are compared at one place and on one scale. The slider (class "wipe") shows
-# copies of the pictures of its row, so that the page holds each once.
+# so that errors are compared at one place and on one scale. What is a copy of a picture of its row
+# is filled in here, so that the page holds each once.
 SCRIPT = """
 const shown = [...document.querySelectorAll("figure > img")];
 const large = document.createElement("dialog");
@@ -91,12 +96,6 @@ large.onkeydown = (event) => {
   if (event.key === "ArrowRight") step(1);
   if (event.key === "ArrowLeft") step(-1);
 };
-for (const wipe of document.querySelectorAll(".wipe")) {
-  const row = wipe.parentElement, [under, over] = wipe.querySelectorAll("img");
-  const first = row.querySelector("[data-is=truth]") ?? row.querySelector("[data-is=measurement]");
-  under.src = first.src;
-  over.src = row.querySelector("[data-is=recovery]").src;
-  wipe.querySelector("input").oninput = (event) =>
-    wipe.style.setProperty("--cut", event.target.value + "%");
-}
+for (const copy of document.querySelectorAll("img[data-of]"))
+  copy.src = copy.closest(".row").querySelector(`[data-is=${copy.dataset.of}]`).src;
 """
