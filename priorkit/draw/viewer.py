@@ -18,6 +18,8 @@ FRAGMENT = """
 .priorkit figure img { width: 100%; max-width: none; margin: 0; display: block;
                        image-rendering: pixelated; }
 .priorkit figcaption { font-size: .85em; opacity: .8; }
+.priorkit .numbers { overflow-x: auto; }
+.priorkit .numbers td { white-space: nowrap; }
 """ + "".join(f".priorkit {rule}\n" for rule in WIPE)
 
 STYLE = (
@@ -28,6 +30,7 @@ body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 .row { display: grid; grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)); gap: .75rem;
        margin-bottom: 1.25rem; }
+.row.large { grid-template-columns: repeat(auto-fit, minmax(min(16rem, 50% - .375rem), 1fr)); }
 .row figure { max-width: 24rem; }
 .row.first { grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); align-items: end; }
 .time { display: inline-block; width: 4rem; height: .6rem; margin-right: .5rem;
@@ -43,7 +46,8 @@ dialog::backdrop { background: #000c; } dialog p { margin: .4rem .8rem; }
 dialog img { width: min(94vw, 84vh); image-rendering: pixelated; display: block; }
 .numbers { overflow-x: auto; } table { border-collapse: collapse; }
 td, th { padding: .2rem .9rem .2rem 0; text-align: right; font-variant-numeric: tabular-nums; }
-td:first-child, th:first-child { text-align: left; } th { border-bottom: 1px solid #bbb; }
+td:first-child, th:first-child { text-align: left; } td { white-space: nowrap; }
+th { border-bottom: 1px solid #bbb; }
 .matrix { display: grid; gap: .75rem 1rem;
           grid-template-columns: repeat(var(--across), minmax(12rem, 1fr)); }
 .matrix.named { grid-template-columns: max-content repeat(var(--across), minmax(11rem, 1fr)); }
@@ -53,7 +57,8 @@ td:first-child, th:first-child { text-align: left; } th { border-bottom: 1px sol
 .pair { display: flex; gap: .25rem; } .pair figure { flex: 1; max-width: 18rem; }
 .pair.many { flex-wrap: wrap; } .pair.many figure { flex: 1 0 4rem; max-width: 12rem; }
 a { color: inherit; }
-@media (max-width: 40rem) { .matrix:not(.named) { grid-template-columns: 1fr; } }
+@media (max-width: 40rem) { .matrix:not(.named) { grid-template-columns: 1fr; }
+                            .numbers svg { width: 30rem; max-width: none; } }
 pre { background: #f5f5f5; padding: .8rem; overflow-x: auto; font-size: .85rem; }
 svg { max-width: 100%; height: auto; }
 :root { color-scheme: light dark; }

@@ -122,7 +122,8 @@ def _matrix(recoveries: Recoveries) -> str:
     first = {group: next(iter(own.values())) for group, own in groups.items()}
     if len(groups) > 1:
         across, names, before = len(groups), " named", ""
-        parts = ["<b></b>", *(f"<b>{html.escape(group)}</b>" for group in groups), "<b>truth</b>"]
+        heads = ["", *groups, "truth, measured"]
+        parts = [f"<b>{html.escape(head)}</b>" for head in heads]
         for group, found in first.items():
             shown = [figure(small(c, group)) for c in measured(found) if not c.of]
             parts.append(f'<div><div class="pair">{"".join(shown)}</div></div>')

@@ -73,7 +73,8 @@ def _row(recovery: Recovered, i: int, row: Sequence[Shown], beside: bool) -> str
         label = f"{name}: {first} or {second}"
         shown = wipe(copied(first), copied(second), f"{first} | {second}", label=label)
         figures.append(shown)
-    return f'<div class="row">{"".join(figures)}</div>'
+    size = " large" if any(each.what == "detail" for each in row) else ""
+    return f'<div class="row{size}">{"".join(figures)}</div>'
 
 
 def _curve(recovery: Recovered) -> str:
@@ -96,4 +97,5 @@ def _curve(recovery: Recovered) -> str:
     unit = html.escape(recovery.record["unit"])
     clipped = recovery.truth is not None and any(recovery.outside)
     before = ", before it is clipped" if clipped else ""
-    return f"<p>Misfit of the solver's x{before}, by {unit}, a line per image.</p>{drawn}"
+    said = f"<p>Misfit of the solver's x{before}, by {unit}, a line per image.</p>"
+    return f'{said}<div class="numbers">{drawn}</div>'

@@ -210,7 +210,7 @@ def test_an_audit_is_laid_out_as_a_comparison_is(browser, pages):
     assert min(ends) > 0
     assert page.get_by_text("errors of all, on one scale").count() == 1
     heads = page.locator(".matrix.named > b").all_inner_texts()
-    assert heads == ["", "some", "others & more", "truth", "dct", "wavelet"]
+    assert heads == ["", "some", "others & more", "truth, measured", "dct", "wavelet"]
     sizes = page.evaluate("[...document.querySelectorAll('.matrix img')].map(i => i.naturalWidth)")
     assert set(sizes) == {16, 10}  # 90 numbers are a square of 10
     page.locator(".matrix [data-is=error]").first.click()
