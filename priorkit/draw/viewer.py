@@ -50,7 +50,8 @@ td:first-child, th:first-child { text-align: left; } td { white-space: nowrap; }
 th { border-bottom: 1px solid #bbb; }
 .matrix { display: grid; gap: .75rem 1rem;
           grid-template-columns: repeat(var(--across), minmax(12rem, 1fr)); }
-.matrix.named { grid-template-columns: max-content repeat(var(--across), minmax(11rem, 1fr)); }
+.matrix.named { grid-template-columns:
+  minmax(min-content, max-content) repeat(var(--across), minmax(11rem, 1fr)); }
 .matrix.cards { grid-template-columns:
   repeat(auto-fill, minmax(min(100%, calc(7rem * var(--most))), 1fr)); }
 .matrix b { font-weight: 600; font-size: .9rem; }
