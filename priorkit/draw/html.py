@@ -54,6 +54,17 @@ def table_of(head: Iterable[str], rows: Iterable[Iterable[str]], more: str = "")
     return f'<div class="numbers"><table{more}><tr>{cells}</tr>{body}</table></div>'
 
 
+def bar(parts: Iterable[tuple[float, str]]) -> str:
+    """A bar to be put before a number: parts of its length, at most 1 together, each of a colour.
+    It needs no style of a page."""
+    stops, at = [], 0.0
+    for part, colour in parts:
+        stops.append(f"{colour} {100 * at:.1f}% {100 * (at := at + part):.1f}%")
+    stops.append(f"{EMPTY} {100 * at:.1f}%")
+    drawn = f"background:linear-gradient(90deg,{','.join(stops)})"
+    return f'<i class="share" style="{BAR};{drawn}"></i>'
+
+
 def embedded(picture: Image.Image, alt: str, style: str = "", what: str = "") -> str:
     """An image inside the page; ``what`` names it for the slider between truth and recovery,
     and in a matrix for the arrow keys, which go from one of a name to the next."""
@@ -85,17 +96,6 @@ def wipe(under: str, over: str, caption: str, *, label: str = "") -> str:
         f'<figure class="wipe"><div>{under}{over}</div><input type="range" value="50" '
         f'aria-label="{label}" oninput="{moved}"><figcaption>{caption}</figcaption></figure>'
     )
-
-
-def bar(parts: Iterable[tuple[float, str]]) -> str:
-    """A bar to be put before a number: parts of its length, at most 1 together, each of a colour.
-    It needs no style of a page."""
-    stops, at = [], 0.0
-    for part, colour in parts:
-        stops.append(f"{colour} {100 * at:.1f}% {100 * (at := at + part):.1f}%")
-    stops.append(f"{EMPTY} {100 * at:.1f}%")
-    drawn = f"background:linear-gradient(90deg,{','.join(stops)})"
-    return f'<i class="share" style="{BAR};{drawn}"></i>'
 
 
 def scale_bar() -> str:
