@@ -13,6 +13,7 @@ from priorkit.draw.html import scale_bar, table
 __all__ = ["figure", "show"]
 
 MAPS = ("error", "spread")  # on a scale of their own
+NAMED = ("measurement", "recovery")  # whose captions don't say what they are
 
 
 def show(run: Run) -> None:
@@ -123,4 +124,4 @@ def _src(run: Run, panel: int, image: int, what: str) -> str:
 
 
 def _caption(what: str, caption: str) -> str:
-    return caption if caption == what or what in MAPS else f"{what}, {caption}"
+    return f"{what}, {caption}" if what in NAMED and caption != what else caption

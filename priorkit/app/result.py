@@ -13,8 +13,9 @@ from priorkit.draw.tiles import png
 from priorkit.io.folders import replacing
 from priorkit.results import folder
 from priorkit.results.comparison import Comparison
+from priorkit.results.numbers import numbers
 from priorkit.results.recovery import Recovery
-from priorkit.results.views import Shown, columns, ended, summary
+from priorkit.results.views import Shown, columns, summary
 
 __all__ = ["Card", "Panel", "archive", "panels"]
 
@@ -46,16 +47,6 @@ class Panel:
         return next((c for c in self.images[image][1] if c.what == what), None)
 
 
-COLUMNS = (
-    ("psnr", "PSNR, dB", ".2f"),
-    ("expected_psnr", "expected, dB", ".2f"),
-    ("ssim", "SSIM", ".3f"),
-    ("misfit", "misfit", ".3g"),
-    ("noise", "of noise alone", ".3g"),
-    ("evaluations", "evaluations", "d"),
-)
-
-
 def panels(result: Recovery | Comparison) -> list[Panel]:
     """A panel for a recovery, and for a comparison one for each prior, or the reason why it has no
     result."""
@@ -73,19 +64,13 @@ def panels(result: Recovery | Comparison) -> list[Panel]:
 def _panel(label: str, recovery: Recovery) -> Panel:
     shown = range(min(len(recovery.x), MOST_IMAGES))
     images = [(recovery.names[i], [_card(each) for each in columns(recovery, i)]) for i in shown]
-    told = recovery.record["images"]
-    heads = [column for column in COLUMNS if column[0] in told[0]]
-    rows = []
-    for i in shown:
-        values = [(told[i][key], form) for key, _, form in heads]
-        cells = ["—" if value is None else format(value, form) for value, form in values]
-        rows.append([recovery.names[i], *cells, recovery.status[i], ended(recovery, i)])
-    head = ["image", *(word for _, word, _ in heads), "status", "reason"]
+    head, rows = numbers(recovery, most=MOST_IMAGES, brief=True)
     return Panel(label, summary(recovery), images, head, rows)
 
 
 def _card(shown: Shown) -> Card:
-    return Card(shown.what, shown.caption, png(shown.picture), shown.picture.size)
+    what = f"{shown.what}-of-{shown.of}" if shown.of else shown.what  # by which it has an address
+    return Card(what, shown.caption, png(shown.picture), shown.picture.size)
 
 
 def archive(order: Order, result: Recovery | Comparison) -> bytes:

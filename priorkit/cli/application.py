@@ -28,6 +28,7 @@ from priorkit.cli.offers import ComponentCommand, SettingsCommand, TrainerComman
 from priorkit.cli.plugin import check, new_plugin, stubs
 from priorkit.cli.recover import compare, recover, replay
 from priorkit.cli.reproduce import reproduce
+from priorkit.cli.shells import adapt
 from priorkit.cli.sweep import sweep
 from priorkit.cli.train import train
 from priorkit.errors import PluginError, PriorkitError
@@ -90,6 +91,11 @@ class _Group(TyperGroup):
                 for name in ("help", "short_help", "epilog"):
                     if text := getattr(told, name, None):
                         setattr(told, name, unmarked(text))
+
+    def main(self, *args: Any, **settings: Any) -> Any:
+        """Run, or say what Tab completes."""
+        adapt()
+        return super().main(*args, **settings)
 
 
 def _root(

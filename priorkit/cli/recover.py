@@ -41,6 +41,7 @@ PriorOption = Annotated[
     str | None, typer.Option(help="name, or path to weights", autocompletion=names("prior"))
 ]
 DEFAULT = Path("priorkit-out")
+SHOWN = 40  # images of a table
 
 
 def recover(
@@ -199,18 +200,10 @@ def _image(args: list[str]) -> tuple[str | None, dict[str, Any]]:
 
 
 def _show(result: Recovery) -> None:
-    from priorkit.results.views import ended, summary
+    from priorkit.results.numbers import numbers
+    from priorkit.results.views import summary
 
-    images = result.record["images"]
-    heads = [k for k in ("psnr", "expected_psnr", "ssim", "misfit", "noise") if k in images[0]]
-    words = {"psnr": "PSNR", "expected_psnr": "expected", "ssim": "SSIM", "noise": "of noise"}
-    head = ["image", *(words.get(k, k) for k in heads), result.record["unit"], "status", "reason"]
-    rows = []
-    for i, image in enumerate(images[:40]):
-        numbers = ["—" if image[k] is None else f"{image[k]:.4g}" for k in heads]
-        ends = [str(image["evaluations"]), image["status"], ended(result, i)]
-        rows.append([image["name"], *numbers, *ends])
-    show_table(head, rows)
+    show_table(*numbers(result, most=SHOWN, brief=True))
     for line in (summary(result), f"With {_chosen(result.record['config'])}."):
         out.print(escape(line), soft_wrap=True)
 

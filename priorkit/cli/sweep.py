@@ -11,13 +11,12 @@ import typer
 from priorkit.cli.completion import among
 from priorkit.cli.console import JsonFlag, err, escape, out, show_json, show_table
 from priorkit.errors import BadInputError, PriorkitError
+from priorkit.studies.columns import NUMBERS
 
 if TYPE_CHECKING:
     from priorkit.studies.results import Results
 
 __all__ = ["sweep"]
-
-VALUES = ("psnr", "ssim", "error", "misfit", "objective", "evaluations", "seconds")
 
 
 def _axes(context: typer.Context, incomplete: str) -> list[str]:
@@ -54,7 +53,7 @@ def sweep(
         str | None, typer.Option(help="settings of a line, by commas", autocompletion=_axes)
     ] = None,
     value: Annotated[
-        str, typer.Option(help="column that is shown", autocompletion=among(*VALUES))
+        str, typer.Option(help="column that is shown", autocompletion=among(*NUMBERS))
     ] = "psnr",
     as_json: JsonFlag = False,
 ) -> None:

@@ -13,6 +13,8 @@ from priorkit.draw.viewer import SCRIPT, STYLE
 
 __all__ = [
     "MAX_SIDE",
+    "bar",
+    "copied",
     "document",
     "embedded",
     "figure",
@@ -24,6 +26,8 @@ __all__ = [
 ]
 
 MAX_SIDE = 512  # of a picture in the page, in pixels
+BAR = "display:inline-block;width:4rem;height:.6rem;margin-right:.5rem"
+EMPTY = "#8883"  # what is left of a bar, on light and on dark
 
 
 def document(title: str, body: str) -> bytes:
@@ -50,6 +54,17 @@ def table_of(head: Iterable[str], rows: Iterable[Iterable[str]], more: str = "")
     return f'<div class="numbers"><table{more}><tr>{cells}</tr>{body}</table></div>'
 
 
+def bar(parts: Iterable[tuple[float, str]]) -> str:
+    """A bar to be put before a number: parts of its length, at most 1 together, each of a colour.
+    It needs no style of a page."""
+    stops, at = [], 0.0
+    for part, colour in parts:
+        stops.append(f"{colour} {100 * at:.1f}% {100 * (at := at + part):.1f}%")
+    stops.append(f"{EMPTY} {100 * at:.1f}%")
+    drawn = f"background:linear-gradient(90deg,{','.join(stops)})"
+    return f'<i class="share" style="{BAR};{drawn}"></i>'
+
+
 def embedded(picture: Image.Image, alt: str, style: str = "", what: str = "") -> str:
     """An image inside the page; ``what`` names it for the slider between truth and recovery,
     and in a matrix for the arrow keys, which go from one of a name to the next."""
@@ -59,21 +74,27 @@ def embedded(picture: Image.Image, alt: str, style: str = "", what: str = "") ->
     return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{data}"{more}>'
 
 
-def figure(shown: str, caption: str = "") -> str:
-    """A picture, which a click enlarges, with its caption as HTML."""
+def figure(shown: str, caption: str = "", more: str = "") -> str:
+    """A picture, which a click enlarges, with its caption as HTML, and ``more`` below it."""
     below = f"<figcaption>{caption}</figcaption>" if caption else ""
-    return f"<figure>{shown}{below}</figure>"
+    return f"<figure>{shown}{below}{more}</figure>"
 
 
-def wipe(under: str, over: str, caption: str) -> str:
+def copied(what: str) -> str:
+    """Another time the picture of a row that ``embedded`` was told to be ``what``, by the script
+    of a page."""
+    return f'<img alt="{html.escape(what)}" data-of="{html.escape(what)}">'
+
+
+def wipe(under: str, over: str, caption: str, *, label: str = "") -> str:
     """Two pictures of one size over one another, and a slider that says how much is seen of each;
-    it needs no script of a page."""
+    it needs no script of a page. ``label`` is for who can't see it, by default the caption."""
     moved = "this.parentElement.style.setProperty('--cut', this.value + '%')"
     over = over.replace("<img ", '<img class="over" ', 1)
-    caption = html.escape(caption)
+    caption, label = html.escape(caption), html.escape(label or caption)
     return (
         f'<figure class="wipe"><div>{under}{over}</div><input type="range" value="50" '
-        f'aria-label="{caption}" oninput="{moved}"><figcaption>{caption}</figcaption></figure>'
+        f'aria-label="{label}" oninput="{moved}"><figcaption>{caption}</figcaption></figure>'
     )
 
 

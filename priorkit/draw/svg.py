@@ -9,7 +9,7 @@ from collections.abc import Sequence
 __all__ = ["COLOURS", "Line", "plot", "standalone"]
 
 COLOURS = ("#1b6ca8", "#c8553d", "#3c8d5a", "#8a4fa3", "#b58900", "#5b6470", "#d1478c", "#00838f")
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 640, 340, 60, 45, 20
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 640, 340, 60, 45, 28
 
 Point = tuple[float, float]
 Line = tuple[str, Sequence[Point]]

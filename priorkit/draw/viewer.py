@@ -4,6 +4,13 @@ from __future__ import annotations
 
 __all__ = ["FRAGMENT", "SCRIPT", "STYLE"]
 
+# Of two pictures over one another, see :func:`priorkit.draw.html.wipe`.
+WIPE = (
+    ".wipe div { position: relative; }",
+    ".wipe .over { position: absolute; inset: 0; clip-path: inset(0 0 0 var(--cut, 50%)); }",
+    ".wipe input { width: 100%; margin: 0; }",
+)
+
 # Of what a notebook shows; it has colours of its own, light or dark.
 FRAGMENT = """
 .priorkit .row { display: flex; flex-wrap: wrap; gap: .75rem; margin: .5rem 0; }
@@ -11,17 +18,19 @@ FRAGMENT = """
 .priorkit figure img { width: 100%; max-width: none; margin: 0; display: block;
                        image-rendering: pixelated; }
 .priorkit figcaption { font-size: .85em; opacity: .8; }
-.priorkit .wipe div { position: relative; }
-.priorkit .wipe .over { position: absolute; inset: 0; clip-path: inset(0 0 0 var(--cut, 50%)); }
-.priorkit .wipe input { width: 100%; margin: 0; }
-"""
+.priorkit .numbers { overflow-x: auto; }
+.priorkit .numbers td { white-space: nowrap; }
+""" + "".join(f".priorkit {rule}\n" for rule in WIPE)
 
-STYLE = """
+STYLE = (
+    "\n".join(WIPE)
+    + """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 72rem;
        margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 .row { display: grid; grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)); gap: .75rem;
        margin-bottom: 1.25rem; }
+.row.large { grid-template-columns: repeat(auto-fit, minmax(min(16rem, 50% - .375rem), 1fr)); }
 .row figure { max-width: 24rem; }
 .row.first { grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); align-items: end; }
 .time { display: inline-block; width: 4rem; height: .6rem; margin-right: .5rem;
@@ -32,24 +41,25 @@ figure > img { cursor: zoom-in; }
 figcaption { font-size: .85rem; color: #555; }
 .bar { display: flex; gap: .4rem; align-items: center; font-size: .8rem; color: #555; }
 .bar i { flex: 1; height: .6rem; }
-.wipe div { position: relative; } .wipe .over { position: absolute; inset: 0; }
-.wipe .over { clip-path: inset(0 0 0 var(--cut, 50%)); } .wipe input { width: 100%; margin: 0; }
 dialog { border: 0; padding: 0; background: #111; color: #ddd; max-width: 98vw; }
 dialog::backdrop { background: #000c; } dialog p { margin: .4rem .8rem; }
 dialog img { width: min(94vw, 84vh); image-rendering: pixelated; display: block; }
 .numbers { overflow-x: auto; } table { border-collapse: collapse; }
 td, th { padding: .2rem .9rem .2rem 0; text-align: right; font-variant-numeric: tabular-nums; }
-td:first-child, th:first-child { text-align: left; } th { border-bottom: 1px solid #bbb; }
+td:first-child, th:first-child { text-align: left; } td { white-space: nowrap; }
+th { border-bottom: 1px solid #bbb; }
 .matrix { display: grid; gap: .75rem 1rem;
           grid-template-columns: repeat(var(--across), minmax(12rem, 1fr)); }
-.matrix.named { grid-template-columns: max-content repeat(var(--across), minmax(11rem, 1fr)); }
+.matrix.named { grid-template-columns:
+  minmax(min-content, max-content) repeat(var(--across), minmax(11rem, 1fr)); }
 .matrix.cards { grid-template-columns:
   repeat(auto-fill, minmax(min(100%, calc(7rem * var(--most))), 1fr)); }
 .matrix b { font-weight: 600; font-size: .9rem; }
 .pair { display: flex; gap: .25rem; } .pair figure { flex: 1; max-width: 18rem; }
 .pair.many { flex-wrap: wrap; } .pair.many figure { flex: 1 0 4rem; max-width: 12rem; }
 a { color: inherit; }
-@media (max-width: 40rem) { .matrix:not(.named) { grid-template-columns: 1fr; } }
+@media (max-width: 40rem) { .matrix:not(.named) { grid-template-columns: 1fr; }
+                            .numbers svg { width: 30rem; max-width: none; } }
 pre { background: #f5f5f5; padding: .8rem; overflow-x: auto; font-size: .85rem; }
 svg { max-width: 100%; height: auto; }
 :root { color-scheme: light dark; }
@@ -58,10 +68,11 @@ svg { max-width: 100%; height: auto; }
   th { border-color: #555; } figcaption, .bar { color: #aaa; }
   svg text:not([fill]) { fill: #bbb; } svg [fill^="#"], svg [stroke] { filter: brightness(1.5); } }
 """
+)
 
 # A click enlarges a picture, the arrow keys go on to the next; in a matrix to the next of its kind,
-# so that errors are compared at one place and on one scale. The slider (class "wipe") shows
-# copies of the pictures of its row, so that the page holds each once.
+# so that errors are compared at one place and on one scale. What is a copy of a picture of its row
+# is filled in here, so that the page holds each once.
 SCRIPT = """
 const shown = [...document.querySelectorAll("figure > img")];
 const large = document.createElement("dialog");
@@ -91,12 +102,6 @@ large.onkeydown = (event) => {
   if (event.key === "ArrowRight") step(1);
   if (event.key === "ArrowLeft") step(-1);
 };
-for (const wipe of document.querySelectorAll(".wipe")) {
-  const row = wipe.parentElement, [under, over] = wipe.querySelectorAll("img");
-  const first = row.querySelector("[data-is=truth]") ?? row.querySelector("[data-is=measurement]");
-  under.src = first.src;
-  over.src = row.querySelector("[data-is=recovery]").src;
-  wipe.querySelector("input").oninput = (event) =>
-    wipe.style.setProperty("--cut", event.target.value + "%");
-}
+for (const copy of document.querySelectorAll("img[data-of]"))
+  copy.src = copy.closest(".row").querySelector(`[data-is=${copy.dataset.of}]`).src;
 """

@@ -7,11 +7,22 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from priorkit.draw.html import MAX_SIDE, document, embedded, scale_bar, table, thumbnail
+from priorkit.draw.html import (
+    MAX_SIDE,
+    copied,
+    document,
+    embedded,
+    figure,
+    scale_bar,
+    table,
+    thumbnail,
+    wipe,
+)
 from priorkit.draw.svg import COLOURS, Line, plot
 from priorkit.io.files import file_names, write_atomic
+from priorkit.results.numbers import numbers
 from priorkit.results.recovered import Recovered
-from priorkit.results.views import Shown, ended, summary, wiped
+from priorkit.results.views import Shown, summary, wiped
 from priorkit.settings.config import to_toml
 
 __all__ = ["write"]
@@ -33,7 +44,7 @@ def write(
         "<h2>Pictures</h2>",
         *(_row(recovery, i, row, beside) for i, row in enumerate(rows)),
         "<h2>Numbers</h2>",
-        _numbers(recovery),
+        table(*numbers(recovery)),
         "<h2>Convergence</h2>",
         _curve(recovery),
         "<h2>Settings</h2><p><code>priorkit replay FOLDER</code> repeats a saved run from its "
@@ -49,43 +60,21 @@ def _row(recovery: Recovered, i: int, row: Sequence[Shown], beside: bool) -> str
     """The pictures of an image, large ones as files ``beside`` the page too."""
     name, files = recovery.names[i], file_names(recovery.names)
     figures = []
-    for what, caption, picture, whole in row:
-        shown = embedded(thumbnail(picture), f"{name}: {caption}", what=what)
-        caption = html.escape(caption)
-        if beside and what == "recovery" and max(whole) > MAX_SIDE:
-            size = "×".join(map(str, whole))
+    for each in row:
+        what, caption = each.what, html.escape(each.caption)
+        shown = embedded(thumbnail(each.picture), f"{name}: {each.caption}", what=what)
+        if beside and what == "recovery" and max(each.size) > MAX_SIDE:
+            size = "×".join(map(str, each.size))
             caption += f', <a href="images/{html.escape(files[i])}.png">{size}</a>'
         scale = scale_bar() if what in ("error", "spread") else ""
-        figures.append(f"<figure>{shown}<figcaption>{caption}</figcaption>{scale}</figure>")
+        figures.append(figure(shown, caption, scale))
     if recovery.kind.has_pixels and (pair := wiped(row)) is not None:
-        first = pair[0].what
-        figures.append(
-            f'<figure class="wipe"><div><img alt="{first}"><img alt="recovery" class="over"></div>'
-            f'<input type="range" aria-label="{html.escape(name)}: {first} or recovery" value="50">'
-            f"<figcaption>{first} | recovery</figcaption></figure>"
-        )
-    return f'<div class="row">{"".join(figures)}</div>'
-
-
-def _numbers(recovery: Recovered) -> str:
-    images = recovery.record["images"]
-    known = ("name", "psnr", "expected_psnr", "ssim", "error", "misfit", "noise", "spread")
-    heads = [k for k in (*known, "within_90") if k in images[0]]
-    heads += ["evaluations", "status", "reason"]
-    words = {"psnr": "PSNR (dB)", "expected_psnr": "expected without the truth (dB)"}
-    words |= {"ssim": "SSIM", "error": "error (1/n)‖x − x̂‖²"}
-    words |= {"misfit": "misfit ℓ(A x̂, y)", "noise": "of noise alone, E ℓ(A x, y)"}
-    words |= {"spread": "std of draws", "within_90": "truth within their 90% interval"}
-    words["evaluations"] = recovery.record["unit"]
-    formats = {"psnr": ".2f", "expected_psnr": ".2f", "ssim": ".4f", "error": ".2e"}
-    formats |= {"misfit": ".3e", "noise": ".3e"}
-    formats |= {"spread": ".4f", "within_90": ".0%"}
-    told = [image | {"reason": ended(recovery, i)} for i, image in enumerate(images)]
-    rows = [
-        ["—" if image[k] is None else format(image[k], formats.get(k, "")) for k in heads]
-        for image in told
-    ]
-    return table([words.get(k, k) for k in heads], rows)
+        first, second = (each.what for each in pair)
+        label = f"{name}: {first} or {second}"
+        shown = wipe(copied(first), copied(second), f"{first} | {second}", label=label)
+        figures.append(shown)
+    size = " large" if any(each.what == "detail" for each in row) else ""
+    return f'<div class="row{size}">{"".join(figures)}</div>'
 
 
 def _curve(recovery: Recovered) -> str:
@@ -108,4 +97,5 @@ def _curve(recovery: Recovered) -> str:
     unit = html.escape(recovery.record["unit"])
     clipped = recovery.truth is not None and any(recovery.outside)
     before = ", before it is clipped" if clipped else ""
-    return f"<p>Misfit of the solver's x{before}, by {unit}, a line per image.</p>{drawn}"
+    said = f"<p>Misfit of the solver's x{before}, by {unit}, a line per image.</p>"
+    return f'{said}<div class="numbers">{drawn}</div>'

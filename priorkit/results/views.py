@@ -20,11 +20,12 @@ __all__ = ["MAX_ROWS", "Shown", "columns", "ended", "grid", "inside", "rows_of",
 TILE = 160  # pixels a side of a picture in the grid
 DETAILED = 2 * TILE  # from which side on the centre is shown beside it
 MAX_ROWS = 32  # of a grid; the folder holds every image
+DETAILS = {"measurement": "measured", "recovery": "recovered"}  # what their details are called
 
 
 class Shown(NamedTuple):
     """A picture with its caption, and what it is: truth, measurement, recovery, error, spread, or
-    a detail of one of these.
+    a detail, ``of`` one of these.
 
     ``size`` is its width and height before it was shrunk.
     """
@@ -33,6 +34,7 @@ class Shown(NamedTuple):
     caption: str
     picture: Image.Image
     size: tuple[int, int]
+    of: str = ""
 
 
 def columns(recovery: Recovered, i: int) -> list[Shown]:
@@ -46,7 +48,7 @@ def columns(recovery: Recovered, i: int) -> list[Shown]:
     if measured is not None:
         like = kind if kind.fits(measured.shape[1:]) else kind_of(tuple(measured.shape[1:]))
         picture = like.picture(measured[0])
-        shown += [_shown("measurement", "measurement", picture), *_detail("measured", picture)]
+        shown += [_shown("measurement", "measurement", picture), *_detail("measurement", picture)]
     else:
         caption = f"{recovery.y[i].numel():,} numbers"
         shown.append(_shown("measurement", caption, squared(recovery.y[i])))
@@ -58,7 +60,7 @@ def columns(recovery: Recovered, i: int) -> list[Shown]:
     elif (expected := recovery.expected_psnr) is not None and expected[i].isfinite():
         caption = f"{float(expected[i]):.1f} dB expected"
     picture = kind.picture(inside(recovery, recovery.x[i]))
-    shown += [_shown("recovery", caption, picture), *_detail("recovered", picture)]
+    shown += [_shown("recovery", caption, picture), *_detail("recovery", picture)]
     if recovery.truth is not None and kind.has_pixels:
         error = kind.flat(recovery.x[i] - recovery.truth[i]).abs_()
         shown.append(_sizes("error", f"{GAIN:g} · |error|", error, scale))
@@ -88,7 +90,7 @@ def _shown(what: str, caption: str, x: Tensor) -> Shown:
     return Shown(what, caption, to_pil(shrunk(x, MAX_SIDE)), (x.shape[-1], x.shape[-2]))
 
 
-def _detail(what: str, x: Tensor) -> list[Shown]:
+def _detail(of: str, x: Tensor) -> list[Shown]:
     """Of a picture (C, H, W) that is shown much smaller its centre, pixel by pixel: means over
     squares have none of its noise. Nothing of a small one."""
     height, width = x.shape[-2:]
@@ -97,7 +99,8 @@ def _detail(what: str, x: Tensor) -> list[Shown]:
     rows, columns = min(height, TILE), min(width, TILE)
     top, left = (height - rows) // 2, (width - columns) // 2
     crop = x[..., top : top + rows, left : left + columns]
-    return [Shown("detail", f"{what}: its centre, pixel by pixel", to_pil(crop), (columns, rows))]
+    caption = f"{DETAILS[of]}: its centre, pixel by pixel"
+    return [Shown("detail", caption, to_pil(crop), (columns, rows), of)]
 
 
 def _sizes(what: str, caption: str, sizes: Tensor, scale: float) -> Shown:

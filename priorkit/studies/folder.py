@@ -27,6 +27,7 @@ from priorkit.studies.part import PARTS, failed, require_readable, solve
 from priorkit.studies.results import Results
 from priorkit.studies.study import Cell, placed
 from priorkit.studies.sweep import Progress, swept
+from priorkit.verbs.bars import of_pieces
 from priorkit.verbs.contest import label_of
 from priorkit.verbs.prepare import prepare
 
@@ -111,7 +112,8 @@ def recover_folder(
         for k, (a, b) in enumerate(_cuts(len(files), size))
     ]
     work = partial(solve, out=place, driver=os.getpid())
-    return swept(cells, work, place / TABLE, processes, progress, failed)
+    with of_pieces(progress, "parts") as told:
+        return swept(cells, work, place / TABLE, processes, told, failed)
 
 
 def _require_apart(config: RunConfig) -> None:

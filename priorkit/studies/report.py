@@ -6,7 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,9 +89,16 @@ def _written(found: Results, view: View, place: Path) -> list[Path]:
     write_atomic(table, comma_separated(means, view).encode())
     positive = [m.at for m in means if isinstance(m.at, (int, float)) and m.at > 0]
     log = bool(positive) and max(positive) > 20 * min(positive)
-    figure = lines(means, across=view.across or "", value=view.value, log=log)
+    named = [replace(m, group=_named(m, view)) for m in means]
+    figure = lines(named, across=view.across or "", value=view.value, log=log)
     write_atomic(plot, figure.svg())
     return [table, plot]
+
+
+def _named(mean: Mean, view: View) -> tuple[str, ...]:
+    """What the legend calls a line: its label, and settings with their names."""
+    pairs = zip(view.by, mean.group, strict=True)
+    return tuple(_said(v) if name == "label" else f"{name} = {_said(v)}" for name, v in pairs)
 
 
 def comma_separated(means: Sequence[Mean], view: View) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import stats
 
 from priorkit.errors import UnknownNameError
+from priorkit.studies.columns import RESULT
 
 __all__ = ["Mean", "axes", "difference", "differs", "grouped", "mean", "mixed", "summary"]
 
@@ -21,8 +22,6 @@ CONFIDENCE = 0.95
 Rows = Sequence[Mapping[str, Any]]
 Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
-_NUMBERS = {"psnr", "ssim", "error", "misfit", "objective", "u_norm", "evaluations", "seconds"}
-_RESULT = _NUMBERS | {"cell", "label", "version", "name", "status", "reason", "png", "image"}
 REPEATS = ("seed", "image")  # settings that means are taken over
 
 
@@ -107,7 +106,7 @@ def mean(values: Sequence[Any], group: tuple[Any, ...] = (), at: Any = None) -> 
 
 def axes(rows: Rows) -> list[str]:
     """The settings that differ between the rows, those of most values first."""
-    names = dict.fromkeys(name for row in rows for name in row if name not in _RESULT)
+    names = dict.fromkeys(name for row in rows for name in row if name not in RESULT)
     counts = {name: len({str(row.get(name)) for row in rows}) for name in names}
     return sorted((n for n, count in counts.items() if count > 1), key=lambda n: -counts[n])
 

@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from priorkit.draw.notebook import stepped
 from priorkit.studies.cell import Row, failed, run
 from priorkit.studies.engine import Engine, Lost, Processes
 from priorkit.studies.results import Results, Store
 from priorkit.studies.study import Cell, Study
+from priorkit.verbs.bars import of_pieces
 
 __all__ = ["Engine", "Progress", "sweep", "swept"]
 
@@ -58,7 +58,7 @@ def sweep(
     cells = plan.cells()
     processes = Processes(engine, jobs, scheduler=scheduler, wait=wait)
     work = partial(run, pictures=plan.pictures, driver=os.getpid())
-    with stepped(progress, lambda _, done, total: (done, total, "runs")) as told:
+    with of_pieces(progress, "runs") as told:
         return swept(cells, work, Path(out), processes, told, failed)
 
 

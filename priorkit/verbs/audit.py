@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import product
 from typing import Any, Unpack
 
 import torch
@@ -11,10 +13,12 @@ import torch
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Encoder, Level
 from priorkit.linear import energy
-from priorkit.results.audit import Audit, Finding
+from priorkit.results.audit import Audit
+from priorkit.results.finding import Finding
 from priorkit.results.recovery import Recovery
 from priorkit.settings.keywords import Shared
 from priorkit.settings.select import Selection, resolve
+from priorkit.verbs.bars import of_labels
 from priorkit.verbs.contest import contestant
 from priorkit.verbs.recover import recover
 
@@ -47,7 +51,8 @@ def audit(
     groups : pictures by the name of their group, each as for :func:`priorkit.recover`
     priors : names, paths or tables of priors with a latent, as for :func:`priorkit.compare`
     op, **settings : of the measurement and the run, the same for all
-    progress : called with a label, a Snapshot and the number of images done before
+    progress : instead of the bar that a notebook shows; called with a label, a Snapshot and the
+        number of images done before
 
     Raises BadInputError where a prior has no latent, and as :func:`priorkit.recover`.
 
@@ -58,20 +63,18 @@ def audit(
         raise BadInputError("An audit needs groups of pictures, and priors.", try_='{"faces": …}')
     if settings.get("range") is not None:
         raise BadInputError("An audit is of images in [0, 1].", got="a range", try_="no range")
-    findings, recoveries = [], {}
     tables = [contestant(prior) for prior in priors]
     selections = [resolve("prior", table["prior"]) for table in tables]  # weights are read once
-    for name, pictures in groups.items():
-        for table, prior in zip(tables, selections, strict=True):
+    findings, recoveries = [], {}
+    with of_labels(progress) as told:
+        for (name, pictures), (table, prior) in product(
+            groups.items(), zip(tables, selections, strict=True)
+        ):
             label = str(table["label"])
             more = {k: v for k, v in table.items() if k != "label"} | {"prior": prior}
             own: dict[str, Any] = {"op": op, "space": "latent", "penalty": "none", "gamma": 0.0}
             own |= {**settings, **more}
-
-            def tell(now: Any, done: int, label: str = f"{label} on {name}") -> None:
-                if progress is not None:
-                    progress(label, now, done)
-
+            tell = None if told is None else partial(told, f"{label} on {name}")
             found = recover(pictures, progress=tell, **own)
             findings.append(_finding(label, name, found, own, tell))
             recoveries[label, name] = found
@@ -86,7 +89,7 @@ def _finding(
     best = _represented(found, settings, tell)
     left_out = ("op", "m", "start", "restarts", "resize")
     again = {k: v for k, v in settings.items() if k not in left_out}
-    again["shape"] = tuple(found.truth.shape[1:])  # which y doesn't tell
+    again["shape"] = tuple(found.x.shape[1:])  # which y alone may not tell
     near = recover(y=found.y, **again, op=found.operator, start=best.z, progress=tell)
     reached = (near.x - found.truth).square().flatten(1).mean(1)
     represented = (best.x - found.truth).square().flatten(1).mean(1).to(found.truth)

@@ -79,6 +79,15 @@ def complete(command_line, monkeypatch, tmp_path):
         "priorkit show bl": {"blur"},
         "priorkit new-plugin mine pr": {"prior"},
         "priorkit sweep --value ss": {"ssim"},
+        "priorkit sweep --value u": {"u_norm"},
+        "priorkit recover --op = ma": {"mask", "matrix"},
+        "priorkit recover --op=ma": {"mask", "matrix"},
+        "priorkit recover --penalty = tv,n": {"tv,nll", "tv,none"},
+        "priorkit recover --resize =": {"true", "false"},
+        "priorkit recover --op = blur --bou": {"--boundary"},
+        "priorkit recover --op = blur --boundary = w": {"wrap"},
+        "priorkit recover --gamma = -": set(),
+        "priorkit audit faces = da": set(),
     }.items(),
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -158,6 +167,21 @@ def test_other_shells_show_help_beside_the_names(command_line, monkeypatch, tmp_
     said = command_line().out
     assert "--boundary" in said
     assert "valid|reflect|edge|wrap|zero, default reflect, of operator" in said
+
+
+@pytest.mark.parametrize(
+    ("shell", "said"),
+    [
+        ("zsh", "compset -P 1 '*='; _arguments '*: :((\"mask\"\n\"matrix\"))'"),
+        ("fish", "--op=mask\n--op=matrix"),
+    ],
+)
+def test_a_value_after_an_equals_sign(command_line, monkeypatch, shell, said):
+    """zsh is told to look behind it; fish takes whole words only."""
+    monkeypatch.setenv("_TYPER_COMPLETE_ARGS", "priorkit recover --op=ma")
+    monkeypatch.setenv("_TYPER_COMPLETE_FISH_ACTION", "get-args")
+    monkeypatch.setenv("_PRIORKIT_COMPLETE", f"complete_{shell}")
+    assert command_line().out.strip() == said
 
 
 def test_every_kind_is_known():

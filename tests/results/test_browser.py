@@ -24,6 +24,37 @@ def browser():
         found.close()
 
 
+PAGES = ["two", "large", "compared", "several", "audited", "groups"]
+
+# Of every text that is shown the contrast of its colour with the one behind it, from 1 to 21, and
+# the text: "Web Content Accessibility Guidelines 2.1", W3C 2018, section 1.4.3. Of texts of a plot
+# the colour is that before it is brightened.
+CONTRASTS = """
+(() => {
+  const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const linear = (v) => v <= 10.3 ? v / 3294.6 : ((v / 255 + 0.055) / 1.055) ** 2.4;
+  const bright = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const [r, g, b, a = 1] = numbers(getComputedStyle(at).backgroundColor);
+      if (a > 0.5) return [r, g, b];
+    }
+    return [255, 255, 255];
+  };
+  const found = [], walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const element = walk.currentNode.parentElement, text = walk.currentNode.textContent.trim();
+    if (!text || element.closest("script, dialog")) continue;
+    const style = getComputedStyle(element);
+    const colour = numbers(element.closest("svg") ? style.fill : style.color);
+    const both = [bright(colour), bright(behind(element))].map((v) => v + 0.05);
+    found.push([Math.max(...both) / Math.min(...both), text]);
+  }
+  return found;
+})()
+"""
+
+
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     """Two faces recovered, a large picture, draws, and a comparison, each in its folder."""
@@ -36,6 +67,9 @@ def pages(tmp_path_factory):
     priorkit.compare(priors=["dct", "none"], out=root / "compared", **small)
     small |= {"op": "srht", "ms": [90, 30, 60]}
     priorkit.compare(x, priors=["dct", "none"], out=root / "several", **small)
+    small = {"priors": ["dct", "wavelet"], "op": "srht", "m": 90, "budget": 5}
+    priorkit.audit({"some": x[:1]}, **small).save(root / "audited")
+    priorkit.audit({"some": x, "others & more": x[:1]}, **small).save(root / "groups")
     return root
 
 
@@ -50,7 +84,7 @@ def opened(browser, path, width, height=900):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("name", ["two", "large", "compared", "several"])
+@pytest.mark.parametrize("name", PAGES)
 def test_a_page_fits_and_asks_for_nothing(browser, pages, name, width):
     page, said = opened(browser, pages / name / "report.html", width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -149,19 +183,51 @@ def test_errors_of_all_are_on_one_scale_and_follow_one_another(browser, pages):
     assert page.locator("dialog p").inner_text() == order[-1]
 
 
-@pytest.mark.parametrize("name", ["compared", "several"])
-def test_pages_are_dark_where_the_reader_wants_it(browser, pages, name):
-    """Text is brighter than what is behind it there, and darker elsewhere; lines differ too."""
-    found = {}
-    for scheme in ("dark", "light"):
-        page = browser.new_page(color_scheme=scheme)
-        page.goto((pages / name / "report.html").as_uri())
-        colours = page.evaluate(
-            "[getComputedStyle(document.body).color, getComputedStyle(document.body)"
-            ".backgroundColor, getComputedStyle(document.querySelector('svg text:not([fill])'))"
-            ".fill]"
-        )
-        text, behind, label = (int(colour.split("(")[1].split(",")[0]) for colour in colours)
-        found[scheme] = text - behind, label - behind
-    assert min(found["dark"]) > 100
-    assert max(found["light"]) < -100
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_can_be_read_in_the_dark_and_in_the_light(browser, pages, name, scheme):
+    """Its ground is what the reader wants, and all of its text stands out from it."""
+    page = browser.new_page(color_scheme=scheme)
+    page.goto((pages / name / "report.html").as_uri())
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    level = int(ground.split("(")[1].split(",")[0])
+    assert level < 50 if scheme == "dark" else level > 200
+    weakest = sorted(page.evaluate(CONTRASTS))[:3]
+    assert weakest[0][0] > 3, weakest
+
+
+def test_an_audit_is_laid_out_as_a_comparison_is(browser, pages):
+    """By groups, then in the order of the priors, pictures one by one and not on a white sheet, one
+    scale of errors, and a bar for each error."""
+    page, _ = opened(browser, pages / "groups" / "report.html", 1280)
+    table = page.locator("table")
+    rows = [table.locator(f"td:nth-child({k})").all_inner_texts() for k in (1, 2)]
+    assert rows == [["dct", "wavelet"] * 2, ["some"] * 2 + ["others & more"] * 2]
+    assert table.locator(".share").count() == 4
+    styles = table.locator(".share").evaluate_all("all => all.map(i => i.getAttribute('style'))")
+    ends = [float(style.rpartition(" ")[2].rstrip("%)")) for style in styles]
+    assert max(ends) == 100
+    assert min(ends) > 0
+    assert page.get_by_text("errors of all, on one scale").count() == 1
+    heads = page.locator(".matrix.named > b").all_inner_texts()
+    assert heads == ["", "some", "others & more", "truth, measured", "dct", "wavelet"]
+    sizes = page.evaluate("[...document.querySelectorAll('.matrix img')].map(i => i.naturalWidth)")
+    assert set(sizes) == {16, 10}  # 90 numbers are a square of 10
+    page.locator(".matrix [data-is=error]").first.click()
+    said = []
+    for _ in range(4):
+        said.append(page.locator("dialog p").inner_text())
+        page.keyboard.press("ArrowRight")
+    order = [f"{label}, {group}" for label in ("dct", "wavelet") for group in heads[1:3]]
+    assert said == [f"{each}: error" for each in order]
+
+
+@pytest.mark.parametrize("name", ["audited", "groups"])
+def test_the_pictures_of_an_audit_take_the_width(browser, pages, name):
+    page, _ = opened(browser, pages / name / "report.html", 1280)
+    boxes = page.evaluate(
+        "[...document.querySelectorAll('.matrix')].slice(0, 1).flatMap(matrix =>"
+        " [...matrix.querySelectorAll('[data-is=recovery], [data-is=error]')]"
+        ".map(i => i.getBoundingClientRect())).map(box => [box.top, box.width])"
+    )
+    assert sum(across for top, across in boxes if abs(top - boxes[0][0]) < 2) > 0.66 * 1280

@@ -11,6 +11,7 @@ import priorkit
 from priorkit.draw import notebook
 from priorkit.draw.figure import blank
 from priorkit.verbs import bars
+from tests.helpers import smooth_pictures
 
 SMALL = {"prior": "none", "op": "mask", "budget": 4}
 X = torch.rand(6, 3, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -94,6 +95,22 @@ def test_long_work_has_a_bar_that_ends_full_or_before(kernel, drawn, tmp_path):
     study = {"settings": SMALL | {"shape": [3, 8, 8]}, "grid": {"seed": [0, 1]}}
     priorkit.sweep(study, out=tmp_path / "s.parquet", jobs=1)
     assert (drawn[3].n, drawn[3].total, drawn[3].notes[-1]) == (2, 2, "runs")
+
+
+def test_an_audit_and_a_folder_in_parts_have_a_bar(kernel, drawn, tmp_path):
+    found = priorkit.audit({"some": X[:2], "more": X[2:3]}, priors=["dct"], op="mask", budget=3)
+    assert drawn[0].closed
+    assert drawn[0].total is None
+    assert {note.partition(",")[0] for note in drawn[0].notes} == {"dct on some", "dct on more"}
+    shown = found._repr_html_()
+    assert shown.count('class="row"') == 2
+    assert "<script" not in shown
+    assert repr(found) == "<Audit: dct on some, more>"
+    folder = smooth_pictures(tmp_path, 4, 8)
+    priorkit.recover_folder(folder, out=tmp_path / "out", jobs=1, batch=2, **SMALL)
+    assert (drawn[1].n, drawn[1].total, drawn[1].notes[-1]) == (2, 2, "parts")
+    assert drawn[1].closed
+    assert len(drawn) == 2  # none of their own in the runs that these consist of
 
 
 def test_who_says_progress_has_no_bar(kernel, drawn):

@@ -15,6 +15,7 @@ from priorkit.draw.svg import plot, standalone
 from priorkit.draw.tiles import fit, png, tile
 from priorkit.interfaces.kinds import PICTURE
 from priorkit.io.pictures import astronaut, load
+from priorkit.results.numbers import numbers
 from priorkit.results.views import columns, ended
 
 
@@ -86,6 +87,26 @@ def test_a_picture_of_two_channels_is_saved_whole(tmp_path):
         assert np.array_equal(np.asarray(pages), band)
     left = np.asarray(fit(tile(x[0], PICTURE), 160))  # the truth is in the first tile of the grid
     assert np.array_equal(np.asarray(result.grid())[30 : 30 + 160, 8 : 8 + 160], left)
+
+
+def test_one_table_of_numbers_for_pages_and_narrow_places():
+    x = torch.rand(3, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    found = priorkit.recover(x, prior="none", op="mask", budget=3)
+    head, rows = numbers(found)
+    assert head[:5] == ["image", "PSNR (dB)", "SSIM", "error (1/n)‖x − x̂‖²", "misfit ℓ(A x̂, y)"]
+    assert [row[0] for row in rows] == found.names
+    assert {len(row) for row in rows} == {len(head)}
+    brief, two = numbers(found, most=2, brief=True)
+    assert [*brief[:4], brief[-3]] == [
+        "image",
+        "PSNR (dB)",
+        "SSIM",
+        "misfit",
+        found.record["unit"],
+    ]
+    assert [row[1] for row in two] == [row[1] for row in rows[:2]]
+    found.record["images"][0]["misfit"] = None  # of one that diverged
+    assert numbers(found, brief=True)[1][0][3] == "—"
 
 
 def test_a_plot_has_its_lines_and_names():
@@ -169,6 +190,7 @@ def test_the_noise_of_a_large_measurement_is_seen(side, details):
     for each in shown[:1]:
         levels = np.asarray(each.picture) / 255
         assert each.size == (160, 80)
+        assert each.of == "measurement"
         left = (side - 160) // 2
         expected = found.y[0, 0, :, left : left + 160].clamp(0, 1).numpy()
         np.testing.assert_allclose(levels, expected, atol=0.51 / 255)

@@ -238,6 +238,8 @@ def test_a_study_of_gammas_has_a_curve_over_them(tmp_path, gammas, across, writt
     if len(written) == 4:
         head, *lines = (tmp_path / "s-gamma.csv").read_text().splitlines()
         assert head.split(",")[:4] == ["label", "m", "gamma", "psnr"]
+        assert "a, m = 2" in (tmp_path / "s-gamma.svg").read_text()  # a line of its legend
+        assert "a, gamma = 0.1" in (tmp_path / "s.svg").read_text()
         assert [line.split(",")[:4] for line in lines[:3]] == [
             ["a", "1", str(gamma), f"{21 + gamma:g}"] for gamma in gammas
         ]

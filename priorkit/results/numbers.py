@@ -1,0 +1,52 @@
+"""The numbers of every image of a recovery, as a table."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from priorkit.results.recovered import Recovered
+from priorkit.results.views import ended
+
+__all__ = ["numbers"]
+
+
+class _Column(NamedTuple):
+    """A key of the record, what it is called in a page and where there is little room, and how it
+    is written in both; without a word for little room it is left out there."""
+
+    key: str
+    word: str
+    form: str
+    brief: str = ""
+    short: str = ""
+
+
+COLUMNS = (
+    _Column("psnr", "PSNR (dB)", ".2f", "PSNR (dB)", ".2f"),
+    _Column("expected_psnr", "expected without the truth (dB)", ".2f", "expected (dB)", ".2f"),
+    _Column("ssim", "SSIM", ".4f", "SSIM", ".3f"),
+    _Column("error", "error (1/n)‖x − x̂‖²", ".2e"),
+    _Column("misfit", "misfit ℓ(A x̂, y)", ".3e", "misfit", ".3g"),
+    _Column("noise", "of noise alone, E ℓ(A x, y)", ".3e", "of noise alone", ".3g"),
+    _Column("spread", "std of draws", ".4f"),
+    _Column("within_90", "truth within their 90% interval", ".0%"),
+)
+
+
+def numbers(
+    recovery: Recovered, *, most: int | None = None, brief: bool = False
+) -> tuple[list[str], list[list[str]]]:
+    """A head, and a row for each of the first ``most`` images: its name, what is known of it, the
+    evaluations, and how it ended. ``brief`` is for where there is little room."""
+    images = recovery.record["images"][:most]
+    columns = [c for c in COLUMNS if c.key in images[0] and (c.brief or not brief)]
+    head = ["image", *(c.brief if brief else c.word for c in columns)]
+    rows = []
+    for i, image in enumerate(images):
+        told = [
+            "—" if image[c.key] is None else format(image[c.key], c.short if brief else c.form)
+            for c in columns
+        ]
+        ends = [str(image["evaluations"]), image["status"], ended(recovery, i)]
+        rows.append([image["name"], *told, *ends])
+    return [*head, recovery.record["unit"], "status", "reason"], rows
