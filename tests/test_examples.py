@@ -29,9 +29,13 @@ PICTURES = {
 
 
 BY_ITSELF = "quickstart.py"
+SMALL = {"scanner.py": ["--side", "64"]}
+LONG = {"compare_priors.py", "gradient_paths.py", "operators.py"}
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] if n in LONG else []) for n in PICTURES]
+)
 def test_script_leaves_a_picture(
     name: str,
     script: Callable[..., str],
@@ -39,7 +43,7 @@ def test_script_leaves_a_picture(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     out = tmp_path / "out"
-    words = ["--out", str(out), "--budget", "3"]
+    words = ["--out", str(out), "--budget", "3", *SMALL.get(name, [])]
     if name == BY_ITSELF:
         command = [sys.executable, str(EXAMPLES / name), *words]
         done = subprocess.run(

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.third_party.installed import known
+
 PACKAGE = Path(__file__).parents[1] / "examples" / "third_party_plugin"
 
 
@@ -107,33 +109,43 @@ KINDS = {
 }
 
 
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder, and the example's names known in this process."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "site").mkdir()
+    with known(PACKAGE, tmp_path / "site"):
+        yield tmp_path
+
+
 # Its own tests hold each of them to the contract of its kind.
 @pytest.mark.slow
 @pytest.mark.parametrize(("words", "least"), KINDS.items())
-def test_every_kind_recovers(installed, words, least):
+def test_every_kind_recovers(here, command_line, words, least):
     """A denoiser, complex and nonlinear measurements, a penalty, and a sampler with its draws."""
-    words = f"recover {words} --shape 3 32 32 --out {words.split()[5]}-{least} --json"
-    done = installed.run("-m", "priorkit.cli", *words.split())
-    assert done.returncode == 0, done.stderr
-    (image,) = json.loads(done.stdout)["images"]
+    done = command_line("recover", *words.split(), *"--shape 3 32 32 --out out --json".split())
+    assert done.code == 0, done.err
+    (image,) = json.loads(done.out)["images"]
     assert image["psnr"] > least
     assert ("draws" in image) == ("walker" in words)
 
 
-def test_it_enlarges_a_small_picture(installed):
+def test_it_enlarges_a_small_picture(here, command_line):
     """A measurement that is a picture file, of 8 bits, tells the size of the recovery."""
     ramp = np.linspace(0, 255, 16, dtype=np.uint8)
     small = np.stack([np.add.outer(ramp // 2, ramp // 2)] * 3, axis=2)
-    Image.fromarray(small).save(installed.root / "small.png")
+    Image.fromarray(small).save(here / "small.png")
     words = "recover --y small.png --prior smooth --op binning --factor 2 --frequencies 16"
-    done = installed.run("-m", "priorkit.cli", *words.split(), "--out", "large")
-    assert done.returncode == 0, done.stderr
-    with Image.open(installed.root / "large" / "images" / "small.png") as large:
+    done = command_line(*words.split(), "--out", "large")
+    assert done.code == 0, done.err
+    with Image.open(here / "large" / "images" / "small.png") as large:
         assert large.size == (32, 32)
         again = np.asarray(large.resize((16, 16), Image.Resampling.BOX), dtype=float)
     assert np.abs(again - small).max() <= 2  # grey levels
 
 
+# tests/cli/test_plugin.py has what is written and what a check says, in one process.
+@pytest.mark.slow
 def test_a_new_plugin_is_installed_tested_and_checked(installed):
     """Every kind at once; then its adjoint is broken, and the check says so, with a hint."""
     kinds = ["prior", "operator", "noise", "penalty", "solver", "start"]

@@ -125,6 +125,7 @@ def test_only_this_machine_reaches_it_and_what_it_sends_is_bounded(address):
         assert refused(address, path) == 404
 
 
+@pytest.mark.slow
 @needs_browser
 def test_a_visitor_draws_recovers_and_takes_home(browser, address, tmp_path):
     page, outside = opened(browser, address, 390, accept_downloads=True)
@@ -180,6 +181,7 @@ def test_a_visitor_draws_recovers_and_takes_home(browser, address, tmp_path):
     page.close()
 
 
+@pytest.mark.slow
 @needs_browser
 def test_a_run_is_found_and_stopped_from_another_page_and_goes_on(browser, address):
     page, _ = opened(browser, address)

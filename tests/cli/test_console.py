@@ -90,6 +90,10 @@ def test_one_unreadable_file_stops_no_folder(command_line, tmp_path):
 MASK = "recover --prior none --op mask --shape 3 8 8 --budget 2"
 
 
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 def in_a_shell(command, cwd):
     """The real command line in a process of its own, through a shell."""
     line = command.replace("priorkit", f"{sys.executable} -m priorkit.cli")
@@ -105,15 +109,15 @@ def in_a_shell(command, cwd):
 @pytest.mark.parametrize(
     ("command", "code"),
     [
-        pytest.param(f"priorkit {MASK}", 0, marks=pytest.mark.slow),
+        slow(f"priorkit {MASK}", 0),
         ("priorkit list >&-", 0),
         ("priorkit list 2>&-", 0),
         ("priorkit plugins >/dev/full", 2),
-        (f"priorkit {MASK} >/dev/full 2>/dev/full", 2),
+        slow(f"priorkit {MASK} >/dev/full 2>/dev/full", 2),
         ("set -o pipefail; priorkit list | head -1 | head -1", None),
-        ("priorkit recover $'\\xff.png'", 2),
-        pytest.param("priorkit recover '[bold]x[/bold'", 2, marks=pytest.mark.slow),
-        ("priorkit show $'\\x1b[2J'", 2),
+        slow("priorkit recover $'\\xff.png'", 2),  # here test_names_are_data has such names
+        slow("priorkit recover '[bold]x[/bold'", 2),
+        slow("priorkit show $'\\x1b[2J'", 2),
     ],
 )
 def test_no_terminal_is_too_poor(command, code, tmp_path):
@@ -139,7 +143,7 @@ main()
 
 @pytest.mark.parametrize(
     "module",
-    ["typer", pytest.param("torch", marks=pytest.mark.slow), "priorkit_operators.pointwise"],
+    ["typer", slow("torch"), slow("priorkit_operators.pointwise")],
 )
 def test_ctrl_c_before_anything_began(module, tmp_path):
     """While modules are still imported: no traceback, exit code 130."""

@@ -16,18 +16,11 @@ from priorkit.interfaces import Denoiser
 from priorkit.io.pictures import astronaut, load
 from priorkit.linear import column
 from priorkit.metrics import psnr
-from priorkit.testing import check_prior
 from tests.helpers import a_problem, run
 
 needs_bm3d = pytest.mark.skipif(
     importlib.util.find_spec("bm3d") is None, reason="bm3d isn't installed"
 )
-
-
-@needs_bm3d
-@pytest.mark.parametrize("shape", [(1, 16, 20), pytest.param((3, 16, 16), marks=pytest.mark.slow)])
-def test_contract(shape):
-    check_prior(BM3D(), shape=shape)
 
 
 @needs_bm3d

@@ -370,20 +370,6 @@ def test_options_that_do_not_fit(changes, message, tmp_path):
         options(tmp_path, tmp_path / "out", **changes)
 
 
-def test_the_recipe_needs_no_pydantic(points, tmp_path):
-    """Torch, numpy, pillow, safetensors and normflows are all that a training machine has."""
-    import subprocess
-    import sys
-
-    program = (
-        "import sys\n"
-        "for name in ('pydantic', 'pluggy', 'typer', 'rich', 'scipy'): sys.modules[name] = None\n"
-        "import priorkit_realnvp.train\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-
-
 def test_from_the_command_line(command_line, points, tmp_path):
     done = command_line(
         "train", "realnvp", "--data", points, "--out", tmp_path / "out", "--name", "realnvp-mine",

@@ -13,6 +13,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 QUIET += ["--disable-background-networking", "--disable-component-update"]
 playwright = pytest.importorskip("playwright.sync_api")
+COMPARED = pytest.param("compared", marks=pytest.mark.slow)  # "several" are compared too
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 
 
@@ -50,7 +51,7 @@ def opened(browser, path, width, height=900):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("name", ["two", "large", "compared", "several"])
+@pytest.mark.parametrize("name", ["two", "large", COMPARED, "several"])
 def test_a_page_fits_and_asks_for_nothing(browser, pages, name, width):
     page, said = opened(browser, pages / name / "report.html", width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -103,7 +104,7 @@ def test_what_stands_beside_the_pictures(browser, pages):
     assert page.url.endswith("dct/report.html")
 
 
-@pytest.mark.parametrize("name", ["compared", "several"])
+@pytest.mark.parametrize("name", [COMPARED, "several"])
 def test_the_pictures_of_a_comparison_take_the_width(browser, pages, name):
     """At 1280 those of a line together more than two thirds of it, and on a phone no less."""
     for width in (1280, 390):
@@ -149,7 +150,7 @@ def test_errors_of_all_are_on_one_scale_and_follow_one_another(browser, pages):
     assert page.locator("dialog p").inner_text() == order[-1]
 
 
-@pytest.mark.parametrize("name", ["compared", "several"])
+@pytest.mark.parametrize("name", [COMPARED, "several"])
 def test_pages_are_dark_where_the_reader_wants_it(browser, pages, name):
     """Text is brighter than what is behind it there, and darker elsewhere; lines differ too."""
     found = {}

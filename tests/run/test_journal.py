@@ -350,8 +350,8 @@ def test_a_comparison_lists_what_it_could_not_read(tmp_path, command_line):
 # --- samplers ----------------------------------------------------------------------------
 
 SAMPLERS = {
-    "perturb": {"solver": {"name": "perturb", "draws": 6}, "budget": 48},
-    "langevin": {"solver": {"name": "langevin", "vectors": 5}, "budget": 120},
+    "perturb": {"solver": {"name": "perturb", "draws": 6}, "budget": 30},
+    "langevin": {"solver": {"name": "langevin", "vectors": 3}, "budget": 60},
 }
 
 

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -104,6 +104,7 @@ VALUES = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(al
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 
 
+@settings(max_examples=40)
 @given(st.lists(st.dictionaries(st.sampled_from("abc"), VALUES | TEXT | st.binary(), max_size=3)))
 def test_rows_come_back(tmp_path_factory, rows):
     """A column of one kind comes back as it was; where kinds are mixed, as text."""

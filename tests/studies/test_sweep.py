@@ -87,7 +87,7 @@ def test_only_what_is_new_is_run(study, serial, tmp_path):
 def test_a_failure_is_a_row_and_is_tried_again(tmp_path):
     out, told = tmp_path / "x.parquet", []
     study = {
-        "settings": {"prior": "bm3d", "shape": [3, 16, 16], "budget": 2},
+        "settings": {"prior": "bm3d", "shape": [1, 16, 16], "budget": 2},
         "grid": {"op": ["phase", "mask"]},
     }
     for _ in range(2):
