@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.helpers import PATIENCE
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 PICTURES = {
@@ -47,7 +49,7 @@ def test_script_leaves_a_picture(
     if name == BY_ITSELF:
         command = [sys.executable, str(EXAMPLES / name), *words]
         done = subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+            command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
     else:

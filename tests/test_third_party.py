@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.helpers import PATIENCE
 from tests.third_party.installed import known
 
 PACKAGE = Path(__file__).parents[1] / "examples" / "third_party_plugin"
@@ -47,7 +48,7 @@ def installed(tmp_path_factory):
             env=env | {"OMP_NUM_THREADS": "1"} | variables,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
             check=False,
         )
 
@@ -123,7 +124,8 @@ def here(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("words", "least"), KINDS.items())
 def test_every_kind_recovers(here, command_line, words, least):
     """A denoiser, complex and nonlinear measurements, a penalty, and a sampler with its draws."""
-    done = command_line("recover", *words.split(), *"--shape 3 32 32 --out out --json".split())
+    words = f"recover {words} --shape 3 32 32 --out out --json"
+    done = command_line(*words.split())
     assert done.code == 0, done.err
     (image,) = json.loads(done.out)["images"]
     assert image["psnr"] > least

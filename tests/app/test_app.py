@@ -15,6 +15,7 @@ import zipfile
 import pytest
 
 from tests.app.test_runs import picture
+from tests.helpers import PATIENCE
 from tests.results.test_browser import CHROMIUM, QUIET
 
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
@@ -25,7 +26,7 @@ def address(tmp_path_factory):
     """A running app that takes files of at most 0.02 MB, and its address; its files go with it."""
     place = tmp_path_factory.mktemp("session")
     pytest.importorskip("nicegui")
-    ends = time.monotonic() + 120
+    ends = time.monotonic() + PATIENCE
     server, url = started(place)
     while True:
         try:
@@ -39,7 +40,7 @@ def address(tmp_path_factory):
             server, url = started(place)
     yield url
     server.terminate()
-    server.wait(60)
+    server.wait(PATIENCE)
     assert list(place.glob("priorkit-app-*")) == []
 
 

@@ -15,6 +15,7 @@ from priorkit.cli import console
 from priorkit.cli.application import application
 from priorkit.cli.words import split
 from priorkit.errors import BadInputError
+from tests.helpers import PATIENCE
 
 
 def test_words():
@@ -98,8 +99,9 @@ def in_a_shell(command, cwd):
     """The real command line in a process of its own, through a shell."""
     line = command.replace("priorkit", f"{sys.executable} -m priorkit.cli")
     environment = os.environ | {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"}
+    limits = {"timeout": PATIENCE, "check": False}
     done = subprocess.run(
-        ["bash", "-c", line], cwd=cwd, env=environment, capture_output=True, timeout=60, check=False
+        ["bash", "-c", line], cwd=cwd, env=environment, capture_output=True, **limits
     )
     assert b"Traceback" not in done.stderr, done.stderr
     assert b"Exception ignored" not in done.stderr, done.stderr
@@ -151,7 +153,7 @@ def test_ctrl_c_before_anything_began(module, tmp_path):
         [sys.executable, "-c", CUT, module, *MASK.split()],
         cwd=tmp_path,
         capture_output=True,
-        timeout=300,
+        timeout=PATIENCE,
     )
     assert b"Traceback" not in done.stderr, done.stderr
     assert done.returncode == 130
@@ -195,7 +197,7 @@ def test_ctrl_c_waits_for_an_import(tmp_path):
         [sys.executable, "-c", WRAPPED, *MASK.split()],
         cwd=tmp_path,
         capture_output=True,
-        timeout=300,
+        timeout=PATIENCE,
     )
     assert b"Traceback" not in done.stderr, done.stderr
     assert done.returncode == 130, done.stderr

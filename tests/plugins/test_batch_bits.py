@@ -14,7 +14,7 @@ from priorkit_glow.prior import GlowPrior
 from priorkit_realnvp.patches import PatchFlow
 
 from priorkit.linear import matvec, pixelwise, rmatvec
-from tests.helpers import random_glow, small_denoiser
+from tests.helpers import PATIENCE, random_glow, small_denoiser
 
 LESS = {
     "MKL_ENABLE_INSTRUCTIONS": "AVX2",
@@ -79,7 +79,7 @@ def test_nor_with_the_instructions_of_older_machines():
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=PATIENCE,
         check=True,
     )
     assert ended.stdout == "(11, [])\n"

@@ -33,8 +33,8 @@ def test_images_are_independent_and_no_noise_is_no_change():
 
 @needs_bm3d
 def test_each_image_has_its_own_level():
-    x = torch.rand(3, 1, 16, 16, generator=torch.Generator().manual_seed(0))
-    levels = [0.0, 0.05, 0.2]
+    x = torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    levels = [0.0, 0.2]
     together = BM3D().denoise(x, torch.tensor(levels))
     for image, level, found in zip(x.split(1), levels, together.split(1), strict=True):
         assert torch.allclose(BM3D().denoise(image, level), found, atol=1e-6)

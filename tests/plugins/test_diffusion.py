@@ -285,7 +285,7 @@ def test_search_in_latent_space(precision):
     }
     told |= {"space": "latent", "penalty": "l2", "gamma": 0.0, "solver": "lbfgs"}
     x = torch.full((1, 3, 8, 8), 0.7)
-    first, last = (priorkit.recover(x, **told, precision=precision, budget=b) for b in (1, 8))
+    first, last = (priorkit.recover(x, **told, precision=precision, budget=b) for b in (1, 12))
     assert float(last.misfit) < 0.1 * float(first.misfit)
 
 

@@ -15,6 +15,7 @@ from priorkit.studies.report import cells, save, view
 from priorkit.studies.results import Results, Store
 from priorkit.studies.study import Study
 from priorkit.studies.summary import difference, mean, summary
+from tests.helpers import PATIENCE
 
 TINY = {"prior": "none", "op": "mask", "shape": [3, 8, 8], "budget": 2}
 
@@ -212,7 +213,7 @@ def test_what_waits_to_be_written_is_written_though_nothing_follows(tmp_path):
         store.add([{"cell": "a", "label": "a", "status": "converged", "psnr": 20.0}])
         store._took = 0.02  # as of a large file
         store.add([{"cell": "b", "label": "a", "status": "converged", "psnr": 21.0}])
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while len(Results.read(path).rows) < 2:
             assert time.monotonic() < deadline
             time.sleep(0.05)

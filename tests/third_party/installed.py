@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from priorkit.registry import registry
+from tests.helpers import PATIENCE
 
 HERE = Path(__file__).parent
 
@@ -68,7 +69,7 @@ def install(package, root):
             env=env | variables,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
             check=False,
         )
 
