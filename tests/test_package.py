@@ -69,7 +69,8 @@ def test_what_the_wheel_leaves_out_says_where_it_is(wheel, tmp_path, name):
     priors = {entry["name"] for entry in json.loads(listed.stdout)["prior"]}
     assert name not in priors
     assert "glow-celeba" in priors
-    for words in (("recover", "--prior", name), ("show", name)):
+    asked = [("show", name)]  # and by what waits for torch, of the others
+    for words in asked if name == LEFT_OUT[0] else [*asked, ("recover", "--prior", name)]:
         done = run(*words)
         said = " ".join(done.stderr.split())
         assert done.returncode == 2

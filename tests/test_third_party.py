@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from priorkit.testing import check_operator, check_prior
 from tests.helpers import PATIENCE
 from tests.third_party.installed import known
 
@@ -174,6 +175,16 @@ def test_a_new_plugin_is_installed_tested_and_checked(installed):
     assert "not tried  it recovers the sample photograph" in done.stdout
 
 
+def test_its_components_keep_their_promises(here):
+    """The two that most of it is about; its own tests have all of them."""
+    from priorkit_toy.operator import Binning
+    from priorkit_toy.prior import Smooth
+
+    check_operator(Binning(factor=2), shape=(3, 8, 12))
+    check_prior(Smooth(frequencies=5), shape=(3, 8, 6))
+
+
+@pytest.mark.slow
 def test_its_own_tests_pass(installed):
     """Its contract tests, away from its sources, so that the installed package is tested."""
     assert (installed.packages / "priorkit_toy" / "prior.py").exists()

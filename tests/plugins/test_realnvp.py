@@ -288,7 +288,7 @@ def test_points_are_learned(points, tmp_path):
     check_prior(prior)
 
 
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("channels", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_pictures_are_learned(channels, pictures, tmp_path):
     path = train(options(pictures, tmp_path / "out", size=8, channels=channels), quiet)
     prior = RealNVPPrior(weights=path)

@@ -112,7 +112,9 @@ def test_pictures_are_kept(tmp_path):
     assert Image.open(io.BytesIO(row["png"])).size == (8, 8)
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt, pytest.param(SystemExit, marks=pytest.mark.slow)]
+)
 def test_a_study_that_is_cut_goes_on(error, study, serial, tmp_path):
     """Ctrl-C gives what is done; whatever else ends it leaves that in the file."""
     out, told = tmp_path / "x.parquet", []
