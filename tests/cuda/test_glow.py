@@ -132,7 +132,8 @@ def test_hidden_layers(place, hidden, dtype):
 def test_operators_of_pytorch(host):
     """Traced and batched as PyTorch expects of an operator."""
     folded = network("small")
-    number = registered(KernelGlow(folded, CPU, host))
+    ours = KernelGlow(folded, CPU, host)
+    number = registered(ours)
     z, r = draws(folded.config, 2)
     z.requires_grad_(True)
     torch.library.opcheck(generate, (z, number, True))
