@@ -18,6 +18,7 @@ from priorkit.loop import solve
 from priorkit.testing import check_prior
 
 SHAPE = (3, 8, 8)
+PATIENCE = 600  # seconds: what takes longer hangs, however busy the machine is
 
 
 def smooth_pictures(folder, count, side):

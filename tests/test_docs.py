@@ -7,13 +7,13 @@ is the file PATH of the example plugin, word for word; there are no others.
 import re
 import shlex
 import shutil
-import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from tests.helpers import the_real_deepinv
+from tests.third_party.installed import known
 
 ROOT = Path(__file__).parents[1]
 PLUGIN = ROOT / "examples" / "third_party_plugin"
@@ -74,25 +74,8 @@ COMMANDS = sorted(set(commands()))
 @pytest.fixture(scope="module")
 def names_known(tmp_path_factory):
     """The example plugin as if it were installed, so that its names are in the registry."""
-    from priorkit.registry import registry
-
-    project = tomllib.loads((PLUGIN / "pyproject.toml").read_text())["project"]
-    site = tmp_path_factory.mktemp("site")
-    info = site / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
-    )
-    points = project["entry-points"]["priorkit"].items()
-    lines = [f"{name} = {target}" for name, target in points]
-    (info / "entry_points.txt").write_text("\n".join(["[priorkit]", *lines, ""]))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("PRIORKIT_PLUGINS", raising=False)
-        patch.syspath_prepend(site)
-        patch.syspath_prepend(PLUGIN)
-        registry.cache_clear()
+    with known(PLUGIN, tmp_path_factory.mktemp("site")):
         yield
-    registry.cache_clear()
 
 
 def is_file(word):
@@ -210,8 +193,8 @@ def test_python_runs(block, tmp_path, monkeypatch, names_known):
     """In a folder of its own; recoveries that don't say a budget get a small one."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr("priorkit.interfaces.Solver.budget", 20)
-    monkeypatch.setattr("priorkit_solvers.perturb.Perturb.budget", 64)
+    monkeypatch.setattr("priorkit.interfaces.Solver.budget", 10)
+    monkeypatch.setattr("priorkit_solvers.perturb.Perturb.budget", 32)
     given(block, tmp_path)
     exec(compile(block.text, block.where, "exec"), {"__name__": "__docs__"})
 

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.helpers import PATIENCE
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 PICTURES = {
@@ -29,9 +31,13 @@ PICTURES = {
 
 
 BY_ITSELF = "quickstart.py"
+SMALL = {"scanner.py": ["--side", "64"]}
+LONG = {"compare_priors.py", "gradient_paths.py", "operators.py"}
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] if n in LONG else []) for n in PICTURES]
+)
 def test_script_leaves_a_picture(
     name: str,
     script: Callable[..., str],
@@ -39,11 +45,11 @@ def test_script_leaves_a_picture(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     out = tmp_path / "out"
-    words = ["--out", str(out), "--budget", "3"]
+    words = ["--out", str(out), "--budget", "3", *SMALL.get(name, [])]
     if name == BY_ITSELF:
         command = [sys.executable, str(EXAMPLES / name), *words]
         done = subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+            command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
     else:

@@ -53,7 +53,17 @@ def test_the_table_has_a_row_for_every_file():
     assert [told(command)[0] for command in COMMANDS] == list(ROWS)
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=list(ROWS))
+# tests/plugins has smaller ones of the same: test_magnetic_resonance, test_painted.
+SLOW = {"scan.h5", "scratched.png"}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(command, id=file, marks=[pytest.mark.slow] if file in SLOW else [])
+        for command, file in zip(COMMANDS, ROWS, strict=True)
+    ],
+)
 def test_the_command_is_better_than_the_plain_answer(command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     file, positional, settings = told(command)

@@ -114,17 +114,20 @@ def test_a_solver_around_another():
 def test_draws_are_averaged_and_kept():
     """Their mean and spread are those of the exact posterior N(m, C), C⁻¹ = (AᵀA + γ)/σ²."""
     problem, exact = ridge(gamma=0.05**2 * 4)
-    found = run(Langevin(rate=0.15), problem, exact.clone(), 6000)
-    draws = found.draws
-    assert draws.count.tolist() == [5950] * 4
-    assert draws.samples.shape == (8, 4, 1, 4, 4)
+    ten = problem.at(problem.y.repeat(10, 1))  # of each measurement, with draws of their own
+    draws = run(Langevin(rate=0.15), ten, exact.repeat(10, 1), 650).draws
+    assert draws.count.tolist() == [600] * 40
+    assert draws.samples.shape == (8, 40, 1, 4, 4)
+    each = draws.mean.view(10, 4, 1, 4, 4)
+    mean = each.mean(0)
+    square = draws.spread.view(10, 4, 1, 4, 4).square() + each.square()
+    spread_found = (square.mean(0) - mean.square()).sqrt()
     A = problem.matrix()
     C = problem.noise.std**2 * torch.linalg.inv(A.T @ A + problem.gamma * torch.eye(16))
     basis = problem.prior.Q
     spread = (basis @ C @ basis.T).diagonal().sqrt().view(1, 4, 4)
-    ratio = draws.spread / spread
-    assert float((ratio - 1).abs().max()) < 0.25
-    assert float((draws.mean - problem.image(exact)).abs().max()) < 0.4 * float(spread.max())
+    assert float((spread_found / spread - 1).abs().max()) < 0.25
+    assert float((mean - problem.image(exact)).abs().max()) < 0.4 * float(spread.max())
     assert torch.isfinite(draws.samples).all()
 
 

@@ -14,6 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from priorkit.testing import check_operator, check_prior
+from tests.helpers import PATIENCE
+from tests.third_party.installed import known
+
 PACKAGE = Path(__file__).parents[1] / "examples" / "third_party_plugin"
 
 
@@ -45,7 +49,7 @@ def installed(tmp_path_factory):
             env=env | {"OMP_NUM_THREADS": "1"} | variables,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
             check=False,
         )
 
@@ -107,33 +111,44 @@ KINDS = {
 }
 
 
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder, and the example's names known in this process."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "site").mkdir()
+    with known(PACKAGE, tmp_path / "site"):
+        yield tmp_path
+
+
 # Its own tests hold each of them to the contract of its kind.
 @pytest.mark.slow
 @pytest.mark.parametrize(("words", "least"), KINDS.items())
-def test_every_kind_recovers(installed, words, least):
+def test_every_kind_recovers(here, command_line, words, least):
     """A denoiser, complex and nonlinear measurements, a penalty, and a sampler with its draws."""
-    words = f"recover {words} --shape 3 32 32 --out {words.split()[5]}-{least} --json"
-    done = installed.run("-m", "priorkit.cli", *words.split())
-    assert done.returncode == 0, done.stderr
-    (image,) = json.loads(done.stdout)["images"]
+    words = f"recover {words} --shape 3 32 32 --out out --json"
+    done = command_line(*words.split())
+    assert done.code == 0, done.err
+    (image,) = json.loads(done.out)["images"]
     assert image["psnr"] > least
     assert ("draws" in image) == ("walker" in words)
 
 
-def test_it_enlarges_a_small_picture(installed):
+def test_it_enlarges_a_small_picture(here, command_line):
     """A measurement that is a picture file, of 8 bits, tells the size of the recovery."""
     ramp = np.linspace(0, 255, 16, dtype=np.uint8)
     small = np.stack([np.add.outer(ramp // 2, ramp // 2)] * 3, axis=2)
-    Image.fromarray(small).save(installed.root / "small.png")
+    Image.fromarray(small).save(here / "small.png")
     words = "recover --y small.png --prior smooth --op binning --factor 2 --frequencies 16"
-    done = installed.run("-m", "priorkit.cli", *words.split(), "--out", "large")
-    assert done.returncode == 0, done.stderr
-    with Image.open(installed.root / "large" / "images" / "small.png") as large:
+    done = command_line(*words.split(), "--out", "large")
+    assert done.code == 0, done.err
+    with Image.open(here / "large" / "images" / "small.png") as large:
         assert large.size == (32, 32)
         again = np.asarray(large.resize((16, 16), Image.Resampling.BOX), dtype=float)
     assert np.abs(again - small).max() <= 2  # grey levels
 
 
+# tests/cli/test_plugin.py has what is written and what a check says, in one process.
+@pytest.mark.slow
 def test_a_new_plugin_is_installed_tested_and_checked(installed):
     """Every kind at once; then its adjoint is broken, and the check says so, with a hint."""
     kinds = ["prior", "operator", "noise", "penalty", "solver", "start"]
@@ -160,6 +175,16 @@ def test_a_new_plugin_is_installed_tested_and_checked(installed):
     assert "not tried  it recovers the sample photograph" in done.stdout
 
 
+def test_its_components_keep_their_promises(here):
+    """The two that most of it is about; its own tests have all of them."""
+    from priorkit_toy.operator import Binning
+    from priorkit_toy.prior import Smooth
+
+    check_operator(Binning(factor=2), shape=(3, 8, 12))
+    check_prior(Smooth(frequencies=5), shape=(3, 8, 6))
+
+
+@pytest.mark.slow
 def test_its_own_tests_pass(installed):
     """Its contract tests, away from its sources, so that the installed package is tested."""
     assert (installed.packages / "priorkit_toy" / "prior.py").exists()

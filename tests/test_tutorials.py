@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers import PATIENCE
+
 TUTORIALS = sorted((Path(__file__).parents[1] / "docs" / "tutorials").glob("*.md"))
 CELL = re.compile(r"^```\{code-cell\}\n(?::.*\n)*(.*?)^```$", re.M | re.S)
-SECONDS = 120  # for one of its cells, on a busy machine
 
 
 def read(path):
@@ -27,7 +28,7 @@ def executed(notebook, folder):
     client = pytest.importorskip("nbclient", reason="nbclient isn't installed")
     where = {"metadata": {"path": str(folder)}}
     client.NotebookClient(
-        notebook, timeout=SECONDS, kernel_name="python3", resources=where
+        notebook, timeout=PATIENCE, kernel_name="python3", resources=where
     ).execute()
     return [output for cell in notebook.cells for output in cell.get("outputs", [])]
 

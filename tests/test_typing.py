@@ -24,10 +24,14 @@ priorkit.recover(op="blur", boundary="mirror")
 priorkit.compare(priors=["dct"], mms=[5])
 """
 
-# Types of no keyword, and most of the minute that mypy would take.
+# What other packages have is no type of a keyword, and most of the minute that mypy would take.
 LARGE = """[mypy]
-[mypy-torch.*,numpy.*,scipy.*,PIL.*,pydantic.*,sklearn.*,joblib.*]
 follow_imports = skip
+[mypy-priorkit.*]
+follow_imports = normal
+[mypy-numpy.*,torch.*,matplotlib.*]
+follow_imports = skip
+follow_imports_for_stubs = True
 """
 
 

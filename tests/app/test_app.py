@@ -15,6 +15,7 @@ import zipfile
 import pytest
 
 from tests.app.test_runs import picture
+from tests.helpers import PATIENCE
 from tests.results.test_browser import CHROMIUM, QUIET
 
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
@@ -25,7 +26,7 @@ def address(tmp_path_factory):
     """A running app that takes files of at most 0.02 MB, and its address; its files go with it."""
     place = tmp_path_factory.mktemp("session")
     pytest.importorskip("nicegui")
-    ends = time.monotonic() + 120
+    ends = time.monotonic() + PATIENCE
     server, url = started(place)
     while True:
         try:
@@ -39,7 +40,7 @@ def address(tmp_path_factory):
             server, url = started(place)
     yield url
     server.terminate()
-    server.wait(60)
+    server.wait(PATIENCE)
     assert list(place.glob("priorkit-app-*")) == []
 
 
@@ -125,6 +126,7 @@ def test_only_this_machine_reaches_it_and_what_it_sends_is_bounded(address):
         assert refused(address, path) == 404
 
 
+@pytest.mark.slow
 @needs_browser
 def test_a_visitor_draws_recovers_and_takes_home(browser, address, tmp_path):
     page, outside = opened(browser, address, 390, accept_downloads=True)
@@ -180,6 +182,7 @@ def test_a_visitor_draws_recovers_and_takes_home(browser, address, tmp_path):
     page.close()
 
 
+@pytest.mark.slow
 @needs_browser
 def test_a_run_is_found_and_stopped_from_another_page_and_goes_on(browser, address):
     page, _ = opened(browser, address)

@@ -15,6 +15,7 @@ from priorkit.cli import console
 from priorkit.cli.application import application
 from priorkit.cli.words import split
 from priorkit.errors import BadInputError
+from tests.helpers import PATIENCE
 
 
 def test_words():
@@ -90,12 +91,17 @@ def test_one_unreadable_file_stops_no_folder(command_line, tmp_path):
 MASK = "recover --prior none --op mask --shape 3 8 8 --budget 2"
 
 
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 def in_a_shell(command, cwd):
     """The real command line in a process of its own, through a shell."""
     line = command.replace("priorkit", f"{sys.executable} -m priorkit.cli")
     environment = os.environ | {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"}
+    limits = {"timeout": PATIENCE, "check": False}
     done = subprocess.run(
-        ["bash", "-c", line], cwd=cwd, env=environment, capture_output=True, timeout=60, check=False
+        ["bash", "-c", line], cwd=cwd, env=environment, capture_output=True, **limits
     )
     assert b"Traceback" not in done.stderr, done.stderr
     assert b"Exception ignored" not in done.stderr, done.stderr
@@ -105,15 +111,15 @@ def in_a_shell(command, cwd):
 @pytest.mark.parametrize(
     ("command", "code"),
     [
-        pytest.param(f"priorkit {MASK}", 0, marks=pytest.mark.slow),
+        slow(f"priorkit {MASK}", 0),
         ("priorkit list >&-", 0),
         ("priorkit list 2>&-", 0),
         ("priorkit plugins >/dev/full", 2),
-        (f"priorkit {MASK} >/dev/full 2>/dev/full", 2),
+        slow(f"priorkit {MASK} >/dev/full 2>/dev/full", 2),
         ("set -o pipefail; priorkit list | head -1 | head -1", None),
-        ("priorkit recover $'\\xff.png'", 2),
-        pytest.param("priorkit recover '[bold]x[/bold'", 2, marks=pytest.mark.slow),
-        ("priorkit show $'\\x1b[2J'", 2),
+        slow("priorkit recover $'\\xff.png'", 2),  # here test_names_are_data has such names
+        slow("priorkit recover '[bold]x[/bold'", 2),
+        slow("priorkit show $'\\x1b[2J'", 2),
     ],
 )
 def test_no_terminal_is_too_poor(command, code, tmp_path):
@@ -139,7 +145,7 @@ main()
 
 @pytest.mark.parametrize(
     "module",
-    ["typer", pytest.param("torch", marks=pytest.mark.slow), "priorkit_operators.pointwise"],
+    ["typer", slow("torch"), slow("priorkit_operators.pointwise")],
 )
 def test_ctrl_c_before_anything_began(module, tmp_path):
     """While modules are still imported: no traceback, exit code 130."""
@@ -147,7 +153,7 @@ def test_ctrl_c_before_anything_began(module, tmp_path):
         [sys.executable, "-c", CUT, module, *MASK.split()],
         cwd=tmp_path,
         capture_output=True,
-        timeout=300,
+        timeout=PATIENCE,
     )
     assert b"Traceback" not in done.stderr, done.stderr
     assert done.returncode == 130
@@ -191,7 +197,7 @@ def test_ctrl_c_waits_for_an_import(tmp_path):
         [sys.executable, "-c", WRAPPED, *MASK.split()],
         cwd=tmp_path,
         capture_output=True,
-        timeout=300,
+        timeout=PATIENCE,
     )
     assert b"Traceback" not in done.stderr, done.stderr
     assert done.returncode == 130, done.stderr

@@ -1,3 +1,6 @@
+import fcntl
+import os
+
 import pytest
 import torch
 from priorkit_glow import kernels as glow
@@ -11,10 +14,15 @@ SOURCES = {**glow.SOURCES, **operators.SOURCES}
 
 @pytest.fixture(scope="session")
 def host(tmp_path_factory):
-    """Our kernels on the processor."""
+    """Our kernels on the processor, compiled once for all processes of this run of pytest."""
     if COMPILER is None:
         pytest.skip("needs g++")
-    return HostLibrary(SOURCES, tmp_path_factory.mktemp("cuda"))
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent  # which is that of all
+    with open(place / "cuda.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return HostLibrary(SOURCES, place / "cuda")
 
 
 @pytest.fixture(params=["host", pytest.param("gpu", marks=pytest.mark.gpu)])

@@ -128,8 +128,9 @@ def test_hidden_layers(place, hidden, dtype):
     assert torch.equal(masked.cpu(), g.where(exact > 0, 0))
 
 
+@pytest.mark.slow
 def test_operators_of_pytorch(host):
-    """Traced, batched and differentiated as PyTorch expects of an operator."""
+    """Traced and batched as PyTorch expects of an operator."""
     folded = network("small")
     ours = KernelGlow(folded, CPU, host)
     number = registered(ours)
@@ -138,6 +139,13 @@ def test_operators_of_pytorch(host):
     torch.library.opcheck(generate, (z, number, True))
     _, kept = generate(z.detach(), number, True)
     torch.library.opcheck(pull_back, (kept, r, number, False))
+
+
+def test_the_operators_are_differentiated(host):
+    folded = network("small")
+    ours = KernelGlow(folded, CPU, host)
+    number = registered(ours)
+    z = draws(folded.config, 2)[0].requires_grad_(True)
 
     def few(values):
         return generate(values, number, True)[0][:, :1, :2, :2]

@@ -9,7 +9,7 @@ from priorkit_operators import kernels as gaussian
 
 from tests.cuda_host import HostLibrary
 
-FLAGS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+FLAGS = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 
 def main(what: str, folder: Path) -> None:

@@ -16,6 +16,7 @@ from priorkit_glow.network import Glow, GlowConfig
 
 import priorkit
 from priorkit.errors import PriorkitError
+from priorkit.training.run import run_trainer
 from tests.fuzz.guard import guarded
 
 __all__ = ["SHAPE", "Case", "a_glow", "a_picture", "a_run", "stop", "warm", "write_run"]
@@ -94,6 +95,7 @@ def write_run(folder, files):
 
 
 @cache
+@cache
 def warm():
     """Whatever libraries do once: what they import, and the folders that they make."""
     data, card = a_glow()
@@ -104,6 +106,11 @@ def warm():
         x = torch.zeros(1, *SHAPE)
         priorkit.recover(x, prior=str(path), op="mask", budget=1, out=Path(folder) / "out")
         priorkit.compare(x, priors=["dct", "none"], m=9, budget=1, out=Path(folder) / "both")
+        (Path(folder) / "pictures").mkdir()
+        Image.new("RGB", (8, 8), "gray").save(Path(folder) / "pictures" / "0.png")
+        options = {"data": f"{folder}/pictures", "out": f"{folder}/trained", "size": 8}
+        options |= {"steps_per_level": [1], "width": [2], "validation": 0, "batch": 1}
+        run_trainer("glow", options | {"iterations": 1}, lambda *_: None)
 
 
 def stop(*_):

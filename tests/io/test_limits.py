@@ -46,7 +46,7 @@ def bombs(tmp_path_factory, tiny_weights):
     wide = scipy.sparse.coo_array(([1.0], ([0], [0])), shape=(2 * 10**9, 4))
     scipy.sparse.save_npz(folder / "wide.npz", wide)
     with zipfile.ZipFile(folder / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        for i in range(20):
+        for i in range(3):
             archive.writestr(f"{i}.png", bytes(60 << 20))
         archive.write(folder / "square.png", "square.png")
         archive.writestr("good.png", _png(), zipfile.ZIP_STORED)
@@ -115,7 +115,7 @@ def test_zips(bombs):
     """What is sound in it is used, the rest named."""
     found = TrainingPictures(bombs / "bomb.zip", (8, 8))
     assert found.names == ["good.png"]
-    assert len(found.skipped) == 21
+    assert len(found.skipped) == 4
     assert "shrunk to less than 1/100" in found.skipped["0.png"]
     assert "100" in found.skipped["square.png"]
 

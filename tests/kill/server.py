@@ -1,8 +1,9 @@
-"""A process that has imported everything and runs commands in forks of itself.
+"""``python -m tests.kill.server IN OUT …``: a process that has imported everything forks a server
+for each pair of pipes, which runs commands in forks of itself.
 
-Each line of stdin is a JSON table: ``words`` of the command line, ``cwd``, ``stderr`` (a file),
+Each line of a pipe IN is a JSON table: ``words`` of the command line, ``cwd``, ``stderr`` (a file),
 ``signals``, pairs (seconds after the start, number) and ``limit``, the size in bytes that no file
-may exceed. Each line of stdout: the exit code (negative: the signal), and the seconds it took.
+may exceed. Each line of its OUT: the exit code (negative: the signal), and the seconds it took.
 """
 
 import json
@@ -75,8 +76,20 @@ def run(task):
     return {"code": os.waitstatus_to_exitcode(status), "seconds": time.perf_counter() - started}
 
 
+def serve(tasks, told):
+    """Run what one pipe asks for, one at a time, until it is closed."""
+    with open(tasks) as lines, open(told, "w") as said:
+        for line in lines:
+            print(json.dumps(run(json.loads(line))), file=said, flush=True)
+
+
 if __name__ == "__main__":
     warm()
     print("ready", flush=True)
-    for line in sys.stdin:
-        print(json.dumps(run(json.loads(line))), flush=True)
+    pipes = [int(word) for word in sys.argv[1:]]
+    for tasks, told in zip(pipes[::2], pipes[1::2], strict=True):
+        if os.fork() == 0:
+            serve(tasks, told)
+            os._exit(0)
+    for _ in pipes[::2]:
+        os.wait()

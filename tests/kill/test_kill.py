@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from priorkit.io.folders import unfinished
-from tests.helpers import smooth_pictures
+from tests.helpers import PATIENCE, smooth_pictures
 
 MOMENTS = int(os.environ.get("PRIORKIT_KILLS", "1"))
 ROOT = Path(__file__).parents[2]
@@ -33,42 +33,49 @@ class Server:
     """Runs commands in forks of a process that has imported everything; one at a time."""
 
     def __init__(self):
-        environment = os.environ | {
-            "OMP_NUM_THREADS": "1",
-            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'plugins'}",
-        }
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.kill.server"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-            env=environment,
-        )
-        assert self.process.stdout.readline() == "ready\n"
+        (self.theirs, tasks), (told, self.gives) = os.pipe(), os.pipe()
+        self.tasks, self.told = os.fdopen(tasks, "w"), os.fdopen(told)
 
     def run(self, words, cwd, signals=(), limit=0):
         """Exit code, seconds, and what was said on stderr."""
         task = {"words": [str(word) for word in words], "cwd": str(cwd), "limit": limit}
         task |= {"signals": list(signals), "stderr": str(cwd / "stderr.txt")}
         (cwd / "stderr.txt").write_text("")
-        self.process.stdin.write(json.dumps(task) + "\n")
-        self.process.stdin.flush()
-        ended = json.loads(self.process.stdout.readline())
+        self.tasks.write(json.dumps(task) + "\n")
+        self.tasks.flush()
+        ended = json.loads(self.told.readline())
         return ended["code"], ended["seconds"], (cwd / "stderr.txt").read_text()
 
 
 @pytest.fixture(scope="module")
 def servers():
-    """Two of them, for two cores."""
+    """Two of them, for two cores, forked from a process that has imported everything once."""
     both = Queue()
     made = [Server() for _ in range(2)]
-    for server in made:
-        both.put(server)
-    yield both
-    for server in made:
-        server.process.stdin.close()
-        server.process.wait(30)
+    pipes = [pipe for server in made for pipe in (server.theirs, server.gives)]
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'plugins'}",
+    }
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.kill.server", *map(str, pipes)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+        pass_fds=pipes,
+    ) as process:
+        for pipe in pipes:
+            os.close(pipe)
+        assert process.stdout.readline() == "ready\n"
+        for server in made:
+            both.put(server)
+        yield both
+        for server in made:
+            server.tasks.close()
+        assert process.wait(PATIENCE) == 0
+        for server in made:
+            server.told.close()
 
 
 @pytest.fixture(scope="module")

@@ -16,18 +16,11 @@ from priorkit.interfaces import Denoiser
 from priorkit.io.pictures import astronaut, load
 from priorkit.linear import column
 from priorkit.metrics import psnr
-from priorkit.testing import check_prior
 from tests.helpers import a_problem, run
 
 needs_bm3d = pytest.mark.skipif(
     importlib.util.find_spec("bm3d") is None, reason="bm3d isn't installed"
 )
-
-
-@needs_bm3d
-@pytest.mark.parametrize("shape", [(1, 16, 20), pytest.param((3, 16, 16), marks=pytest.mark.slow)])
-def test_contract(shape):
-    check_prior(BM3D(), shape=shape)
 
 
 @needs_bm3d
@@ -40,8 +33,8 @@ def test_images_are_independent_and_no_noise_is_no_change():
 
 @needs_bm3d
 def test_each_image_has_its_own_level():
-    x = torch.rand(3, 1, 16, 16, generator=torch.Generator().manual_seed(0))
-    levels = [0.0, 0.05, 0.2]
+    x = torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    levels = [0.0, 0.2]
     together = BM3D().denoise(x, torch.tensor(levels))
     for image, level, found in zip(x.split(1), levels, together.split(1), strict=True):
         assert torch.allclose(BM3D().denoise(image, level), found, atol=1e-6)

@@ -221,7 +221,7 @@ def test_draws_are_pictures():
 
 def test_of_any_size_once_bound():
     """Gray too, with sides that the network can't halve."""
-    prior = DiffusionPrior(weights=WEIGHTS / "denoiser-photos.safetensors", steps=12)
+    prior = DiffusionPrior(weights=WEIGHTS / "denoiser-photos.safetensors", steps=6)
     for call in (lambda: prior.latent_size, lambda: prior.decode(torch.zeros(1, 48))):
         with pytest.raises(BadInputError, match=r"latents once the size is known.*bind"):
             call()
@@ -234,7 +234,7 @@ def test_of_any_size_once_bound():
 def test_both_networks_are_in_the_flow():
     """The finer one below its σ: latents lead elsewhere, and images come back."""
     both, one = (
-        DiffusionPrior(weights=FACES, finer=finer, steps=12).bind((3, 8, 8))
+        DiffusionPrior(weights=FACES, finer=finer, steps=6).bind((3, 8, 8))
         for finer in (True, False)
     )
     x = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))

@@ -38,8 +38,8 @@ def slow(*values):
 @pytest.mark.parametrize(
     ("solver", "budget", "within"),
     [
-        (Perturb(draws=32, temperature=1.0), 32 * 40, 0.25),
-        (Langevin(temperature=1.0), 1000, 0.25),
+        (Perturb(draws=32, temperature=1.0), 32 * 20, 0.25),
+        (Langevin(temperature=1.0), 600, 0.25),
         slow(Perturb(draws=64, temperature=1.0), 64 * 40, 0.2),
         slow(Langevin(temperature=1.0), 4000, 0.2),
     ],
@@ -63,7 +63,7 @@ def test_the_posterior_of_a_linear_prior(solver, budget, within):
 @pytest.mark.parametrize(
     ("solver", "budget"),
     [
-        (Perturb(draws=16, temperature=1.0), 16 * 80),
+        (Perturb(draws=16, temperature=1.0), 16 * 40),
         slow(Langevin(temperature=1.0), 2000),
     ],
 )
@@ -113,7 +113,7 @@ def test_what_has_no_posterior_is_refused(name, settings, said):
 
 def test_pictures_of_draws_are_saved(tmp_path):
     found = priorkit.recover(
-        prior="dcgan-celeba", op="gaussian", m=100, solver="perturb", draws=4, budget=80
+        prior="dcgan-celeba", op="gaussian", m=100, solver="perturb", draws=4, budget=24
     )
     assert found.draws.count.tolist() == [4]
     assert found.reason == ["4 draws"]

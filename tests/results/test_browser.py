@@ -13,6 +13,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 QUIET += ["--disable-background-networking", "--disable-component-update"]
 playwright = pytest.importorskip("playwright.sync_api")
+COMPARED = pytest.param("compared", marks=pytest.mark.slow)  # "several" are compared too
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 
 
@@ -24,7 +25,7 @@ def browser():
         found.close()
 
 
-PAGES = ["two", "large", "compared", "several", "audited", "groups"]
+PAGES = ["two", "large", COMPARED, "several", "audited", "groups"]
 
 # Of every text that is shown the contrast of its colour with the one behind it, from 1 to 21, and
 # the text: "Web Content Accessibility Guidelines 2.1", W3C 2018, section 1.4.3. Of texts of a plot
@@ -137,7 +138,7 @@ def test_what_stands_beside_the_pictures(browser, pages):
     assert page.url.endswith("dct/report.html")
 
 
-@pytest.mark.parametrize("name", ["compared", "several"])
+@pytest.mark.parametrize("name", [COMPARED, "several"])
 def test_the_pictures_of_a_comparison_take_the_width(browser, pages, name):
     """At 1280 those of a line together more than two thirds of it, and on a phone no less."""
     for width in (1280, 390):

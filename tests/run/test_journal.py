@@ -350,13 +350,20 @@ def test_a_comparison_lists_what_it_could_not_read(tmp_path, command_line):
 # --- samplers ----------------------------------------------------------------------------
 
 SAMPLERS = {
-    "perturb": {"solver": {"name": "perturb", "draws": 6}, "budget": 48},
-    "langevin": {"solver": {"name": "langevin", "vectors": 5}, "budget": 120},
+    "perturb": {"solver": {"name": "perturb", "draws": 6}, "budget": 30},
+    "langevin": {"solver": {"name": "langevin", "vectors": 3}, "budget": 60},
 }
 
 
-@pytest.mark.parametrize("images", [1, 3])
-@pytest.mark.parametrize("name", SAMPLERS)
+FEW = [  # each sampler once, one alone and one among others
+    ("perturb", 1),
+    ("langevin", 3),
+    pytest.param("perturb", 3, marks=pytest.mark.slow),
+    pytest.param("langevin", 1, marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("name", "images"), FEW)
 def test_draws_are_kept_as_they_come(name, images, tiny_weights, monkeypatch, tmp_path):
     """Cut in the middle of its draws, a run goes on with those that were done, bit for bit."""
     out, generator = tmp_path / "out", torch.Generator().manual_seed(0)
@@ -411,8 +418,7 @@ def test_a_damaged_bookmark_costs_only_the_time(tiny_weights, face, monkeypatch,
     assert "begin anew" in caplog.text
 
 
-@pytest.mark.parametrize("together", [1, 3])
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize(("name", "together"), FEW)
 def test_rows_that_ended_after_the_bookmark(
     name, together, tiny_weights, kill, monkeypatch, tmp_path
 ):

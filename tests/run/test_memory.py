@@ -115,6 +115,7 @@ for key, name, option, value in cases:
 """
 
 
+@pytest.mark.slow  # tests above refuse in this process, and tests/io/test_limits.py
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits memory as Linux does")
 def test_absurd_settings_are_refused_before_they_take_memory():
     """Every number of every operator, at a picture of 2048×2048, within seconds and 400 MB of

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from tests.helpers import PATIENCE
+
 FORKED = """
 import multiprocessing, torch, priorkit
 
@@ -36,7 +38,7 @@ def test_a_pool_of_forks_after_a_recovery_ends():
         [sys.executable, "-c", FORKED], start_new_session=True, **pipes
     ) as process:
         try:
-            said, errors = process.communicate(timeout=100)
+            said, errors = process.communicate(timeout=PATIENCE)
         finally:
             if process.poll() is None:  # forks that hang go too
                 os.killpg(process.pid, signal.SIGKILL)

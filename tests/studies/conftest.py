@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from tests.helpers import PATIENCE
+
 
 @pytest.fixture
 def cluster(tmp_path):
@@ -25,14 +27,14 @@ def cluster(tmp_path):
     quiet = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(tmp_path))
     workers = [start("distributed.cli.dask_worker", *quiet) for _ in range(2)]
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while not place.exists():
             assert time.monotonic() < deadline, (tmp_path / "0.log").read_text()
             time.sleep(0.1)
         from distributed import Client
 
-        with Client(scheduler_file=str(place), timeout=60) as client:
-            client.wait_for_workers(2, timeout=60)
+        with Client(scheduler_file=str(place), timeout=PATIENCE) as client:
+            client.wait_for_workers(2, timeout=PATIENCE)
             address = client.scheduler.address
         yield address, workers
     finally:
@@ -56,4 +58,4 @@ def dying(cluster):
         return {"engine": "dask", "scheduler": address, "progress": progress}
 
     yield at
-    assert workers[0].wait(60) == -signal.SIGKILL
+    assert workers[0].wait(PATIENCE) == -signal.SIGKILL

@@ -14,6 +14,7 @@ from priorkit.errors import BadInputError, PriorkitError
 from priorkit.io.pictures import load
 from priorkit.studies import part
 from priorkit.studies.results import Results
+from tests.helpers import PATIENCE
 
 COUNT, PART = 8, 3
 SETTINGS = {"prior": "none", "op": "gaussian", "m": 60, "penalty": "tv", "gamma": 0.01}
@@ -64,7 +65,8 @@ def same(out, whole):
     assert [row["evaluations"] for row in rows] == whole.evaluations
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+# tests/studies/test_sweep.py has the processes.
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_parts_are_the_whole(jobs, folder, whole, tmp_path):
     told = []
     found = priorkit.recover_folder(
@@ -218,7 +220,7 @@ def test_a_process_that_is_killed(folder, whole, tmp_path):
     for name, value in SETTINGS.items():
         words += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, *words], capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", KILLED, *words], capture_output=True, text=True, timeout=PATIENCE
     )
     assert done.returncode == 0, done.stderr
     assert (out / "mark").exists()

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -15,6 +15,7 @@ from priorkit.studies.report import cells, save, view
 from priorkit.studies.results import Results, Store
 from priorkit.studies.study import Study
 from priorkit.studies.summary import difference, mean, summary
+from tests.helpers import PATIENCE
 
 TINY = {"prior": "none", "op": "mask", "shape": [3, 8, 8], "budget": 2}
 
@@ -104,6 +105,7 @@ VALUES = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(al
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 
 
+@settings(max_examples=40)
 @given(st.lists(st.dictionaries(st.sampled_from("abc"), VALUES | TEXT | st.binary(), max_size=3)))
 def test_rows_come_back(tmp_path_factory, rows):
     """A column of one kind comes back as it was; where kinds are mixed, as text."""
@@ -211,7 +213,7 @@ def test_what_waits_to_be_written_is_written_though_nothing_follows(tmp_path):
         store.add([{"cell": "a", "label": "a", "status": "converged", "psnr": 20.0}])
         store._took = 0.02  # as of a large file
         store.add([{"cell": "b", "label": "a", "status": "converged", "psnr": 21.0}])
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while len(Results.read(path).rows) < 2:
             assert time.monotonic() < deadline
             time.sleep(0.05)

@@ -14,6 +14,7 @@ import pytest
 import priorkit
 from priorkit.errors import BadInputError
 from priorkit.studies.results import Results
+from tests.helpers import PATIENCE
 
 STUDY = """
 [settings]
@@ -87,7 +88,7 @@ def test_only_what_is_new_is_run(study, serial, tmp_path):
 def test_a_failure_is_a_row_and_is_tried_again(tmp_path):
     out, told = tmp_path / "x.parquet", []
     study = {
-        "settings": {"prior": "bm3d", "shape": [3, 16, 16], "budget": 2},
+        "settings": {"prior": "bm3d", "shape": [1, 16, 16], "budget": 2},
         "grid": {"op": ["phase", "mask"]},
     }
     for _ in range(2):
@@ -111,7 +112,9 @@ def test_pictures_are_kept(tmp_path):
     assert Image.open(io.BytesIO(row["png"])).size == (8, 8)
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt, pytest.param(SystemExit, marks=pytest.mark.slow)]
+)
 def test_a_study_that_is_cut_goes_on(error, study, serial, tmp_path):
     """Ctrl-C gives what is done; whatever else ends it leaves that in the file."""
     out, told = tmp_path / "x.parquet", []
@@ -164,7 +167,7 @@ from priorkit.studies import sweep
 def run(cell, **more):
     from priorkit.studies import cell as module
     if cell.settings["seed"] > 7:
-        module.recover = lambda *_, **__: time.sleep(600)
+        module.recover = lambda *_, **__: time.sleep(3600)
     return module.run(cell, **more)
 
 sweep.run = run
@@ -184,7 +187,7 @@ def driver(study, out, **pipes):
 def test_a_driver_that_is_killed(study, serial, tmp_path):
     out = tmp_path / "x.parquet"
     sweep = driver(study, out, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE
     while not out.exists() or len(Results.read(out).rows) < 5:
         assert sweep.poll() is None
         assert time.monotonic() < deadline
@@ -205,13 +208,13 @@ def test_a_driver_that_is_killed(study, serial, tmp_path):
 def test_ctrl_c(study, serial, tmp_path):
     out = tmp_path / "x.parquet"
     sweep = driver(study, out, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE
     while not out.exists():
         assert sweep.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
     os.killpg(sweep.pid, signal.SIGINT)  # as a terminal does: to the workers too
-    _, err = sweep.communicate(timeout=120)
+    _, err = sweep.communicate(timeout=PATIENCE)
     assert sweep.returncode == 130, err
     assert "Interrupted: the same command continues." in err
     assert "Traceback" not in err

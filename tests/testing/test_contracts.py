@@ -180,7 +180,7 @@ SAMPLES = {
         "diffusion": [(DiffusionPrior.from_network(small_denoiser(), steps=3), {})],
         "dct": [(DCT(), {"shape": SHAPE}), (DCT(), {"shape": (1, 9)})],
         "wavelet": [(Wavelet(), {"shape": SHAPE}), (Wavelet(), {"shape": (2, 16)})],
-        "bm3d": [(BM3D(), {"shape": (1, 16, 16)})],
+        "bm3d": [(BM3D(), {"shape": (1, 16, 20)}), (BM3D(), {"shape": (3, 16, 16)})],
         "patch-flow": [(PatchFlow(), {"shape": (3, 8, 9)})],
         "deep-decoder": [(DeepDecoder(channels=4, layers=2), {"shape": (3, 6, 9)})],
         "none": [(NoPrior(), {"shape": SHAPE})],
@@ -189,14 +189,14 @@ SAMPLES = {
         "lbfgs": [
             (LBFGS(history=history, tolerance=1e-9), {"tolerance": 1e-8}) for history in (5, 100)
         ],
-        "adam": [(Adam(rate=0.05), {"budget": 1500})],
+        "adam": [(Adam(rate=0.1), {"budget": 800})],
         "fista": [(FISTA(tolerance=1e-9), {"tolerance": 1e-6})],
         "coordinate-descent": [(CoordinateDescent(tolerance=1e-9), {"tolerance": 1e-6})],
-        "pnp-admm": [(PnPADMM(), {}), (PnPADMM(dual=True), {})],
+        "pnp-admm": [(PnPADMM(), {"budget": 60}), (PnPADMM(dual=True), {"budget": 60})],
         "amp": [(AMP(), {})],
         "diffpir": [(DiffPIR(draws=2), {"budget": 20}), (DiffPIR(zeta=0.5), {"budget": 40})],
-        "perturb": [(Perturb(draws=4), {})],
-        "langevin": [(Langevin(), {})],
+        "perturb": [(Perturb(draws=4), {"budget": 120})],
+        "langevin": [(Langevin(), {"budget": 100})],
         "denoise": [(Denoise(), {})],
     },
     "start": {
@@ -227,8 +227,16 @@ SHIPPED = {
     "realnvp-2d": "realnvp",
 }
 ELSEWHERE = {"deepinv"}  # tests/plugins/test_deepinv.py, which needs the package
+# Further samples that take seconds.
+LONG = {"prior bm3d 1", "solver pnp-admm 1", "solver lbfgs 1", "solver diffpir 1"}
 CASES = [
-    pytest.param(kind, component, told, id=f"{kind} {name} {i}")
+    pytest.param(
+        kind,
+        component,
+        told,
+        id=(case := f"{kind} {name} {i}"),
+        marks=[pytest.mark.slow] if case in LONG else [],
+    )
     for kind, names in SAMPLES.items()
     for name, samples in names.items()
     for i, (component, told) in enumerate(samples)

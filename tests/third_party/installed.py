@@ -5,10 +5,42 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
+from priorkit.registry import registry
+from tests.helpers import PATIENCE
+
 HERE = Path(__file__).parent
+
+
+@contextmanager
+def known(package, site):
+    """The package of a folder as if it were installed into this process: its names are in the
+    registry. Its metadata is written into the empty folder ``site``.
+
+    It takes no environment and no second process, so it says nothing of those: :func:`install`.
+    """
+    project = tomllib.loads((package / "pyproject.toml").read_text())["project"]
+    info = site / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+    )
+    points = project["entry-points"]["priorkit"].items()
+    lines = [f"{name} = {target}" for name, target in points]
+    (info / "entry_points.txt").write_text("\n".join(["[priorkit]", *lines, ""]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PRIORKIT_PLUGINS", raising=False)
+        patch.syspath_prepend(site)
+        patch.syspath_prepend(package)
+        registry.cache_clear()
+        yield
+    registry.cache_clear()
 
 
 def install(package, root):
@@ -37,7 +69,7 @@ def install(package, root):
             env=env | variables,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
             check=False,
         )
 

@@ -20,7 +20,7 @@ from priorkit.interfaces.adapt import bound_operator
 from priorkit.testing import check_noise, check_operator, check_solver
 from tests.helpers import a_problem
 from tests.test_typing import LARGE
-from tests.third_party.installed import HERE, install
+from tests.third_party.installed import HERE, install, known
 
 ROOT = HERE.parents[1]
 PACKAGE = HERE / "scope"
@@ -28,19 +28,17 @@ SHAPE = (2, 24, 24)
 
 
 @pytest.fixture(scope="module")
-def scope():
-    """The package's modules, from its sources."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(PACKAGE))
+def scope(tmp_path_factory):
+    """The package's modules, from its sources; meanwhile its names are known."""
+    with known(PACKAGE, tmp_path_factory.mktemp("site")):
         from priorkit_scope import coils, noise, solver, volume
 
         yield {"coils": coils, "noise": noise, "solver": solver, "volume": volume}
 
 
 @pytest.fixture(scope="module")
-def stranger(tmp_path_factory):
-    """Runs priorkit where the package is installed, in a folder with a complex picture and a
-    volume."""
+def root(tmp_path_factory):
+    """A folder with a complex picture and a volume."""
     root = tmp_path_factory.mktemp("scope")
     wave = torch.linspace(-1, 1, 24)
     bump = torch.exp(-3 * (wave[:, None] ** 2 + wave**2))
@@ -48,16 +46,28 @@ def stranger(tmp_path_factory):
     deep, wide = wave[::3], wave[::2]
     off = 24 * deep[:, None, None] ** 2 + 6 * (wide[:, None] ** 2 + wide**2)
     np.save(root / "volume.npy", torch.exp(-off)[None].numpy())
-    return root, install("scope", root)
+    return root
 
 
-def recovered(stranger, words, out):
-    """The record of a recovery by the command line, and the arrays of its folder."""
-    root, run = stranger
-    done = run("priorkit.cli", "recover", *words.split(), "--out", out, "--json")
-    assert done.returncode == 0, done.stderr
-    arrays = [np.load(root / out / f"{name}.npy")[0] for name in ("x", "truth", "y")]
-    return json.loads(done.stdout), arrays
+@pytest.fixture(scope="module")
+def installed(root):
+    """Runs priorkit in that folder, by an environment that the package is installed in."""
+    return install("scope", root)
+
+
+@pytest.fixture
+def recovered(scope, root, command_line, monkeypatch):
+    """``recovered(words, out)``: the record of a recovery by the command line in that folder, and
+    the arrays of its results."""
+    monkeypatch.chdir(root)
+
+    def run(words, out):
+        done = command_line("recover", *words.split(), "--out", out, "--json")
+        assert done.code == 0, done.err
+        arrays = [np.load(root / out / f"{name}.npy")[0] for name in ("x", "truth", "y")]
+        return json.loads(done.out), arrays
+
+    return run
 
 
 # --- written from the documentation alone -----------------------------------------
@@ -113,26 +123,24 @@ def test_plug_and_play_knows_the_noise_of_its_squares(scope):
 # --- a recovery with each ---------------------------------------------------------
 
 
-def test_its_solver_recovers(stranger):
+def test_its_solver_recovers(recovered):
     """A blurred photograph by the shipped denoiser, nearer than the blurred one itself, and so of
     a camera's noise, of which the solver sees the weighted squares."""
     words = "--op blur --prior denoiser-photos --shape 3 32 32 --solver published-diffpir"
     words += " --lam 1 --zeta 1 --budget 12"
     for noise in ("--sigma 0.05", "--noise camera --gain 0.005 --sigma 0.01"):
         out = f"solver-{noise.split()[1]}"
-        record, (_, truth, y) = recovered(stranger, f"{words} {noise}", out)
+        record, (_, truth, y) = recovered(f"{words} {noise}", out)
         assert record["images"][0]["evaluations"] == 12
         assert record["config"]["solver"]["name"] == "published-diffpir"
         blurred = -10 * np.log10(np.mean((y - truth) ** 2))
         assert record["images"][0]["psnr"] > blurred + 2
 
 
-def test_its_noise_is_met(stranger):
+def test_its_noise_is_met(recovered):
     """Photons and a reading error are explained as far as they are noise, and denoised."""
     words = "--op identity --prior none --penalty tv --noise camera --gain 0.02 --sigma 0.03"
-    record, (x, truth, y) = recovered(
-        stranger, f"{words} --gamma discrepancy --shape 3 32 32", "camera"
-    )
+    record, (x, truth, y) = recovered(f"{words} --gamma discrepancy --shape 3 32 32", "camera")
     assert record["config"]["noise"] == {"name": "camera", "gain": 0.02}
     assert record["config"]["sigma"] == 0.03
     assert 0.5 < record["images"][0]["misfit"] / record["images"][0]["noise"] < 1.5
@@ -140,19 +148,19 @@ def test_its_noise_is_met(stranger):
 
 
 @pytest.mark.parametrize("prior", ["none --penalty tv --gamma 0.001", "denoiser-photos"])
-def test_its_coils_recover_a_complex_picture(stranger, prior):
+def test_its_coils_recover_a_complex_picture(recovered, prior):
     words = f"complex.npy --kind complex --op coil-array --every 3 --budget 60 --prior {prior}"
-    record, (x, truth, y) = recovered(stranger, words, f"coils-{prior.split()[0]}")
+    record, (x, truth, y) = recovered(words, f"coils-{prior.split()[0]}")
     assert y.shape == (4, 24, 24)
     assert np.iscomplexobj(y)
     assert record["images"][0]["psnr"] > 30
     assert np.abs(x - truth).max() < 0.2
 
 
-def test_its_microscope_recovers_a_volume(stranger):
+def test_its_microscope_recovers_a_volume(recovered):
     """Sharper than it was measured."""
     words = "volume.npy --kind volume --op widefield --prior none --penalty tv --gamma 0.001"
-    _, (x, truth, y) = recovered(stranger, words, "widefield")
+    _, (x, truth, y) = recovered(words, "widefield")
     assert np.mean((x - truth) ** 2) < 0.6 * np.mean((y - truth) ** 2)
 
 
@@ -176,15 +184,14 @@ coils = [2, 4]
 
 
 @pytest.mark.slow
-def test_a_sweep_over_its_options(stranger):
+def test_a_sweep_over_its_options(installed, root):
     """More coils and more rows recover better, in one table."""
-    root, run = stranger
     (root / "study.toml").write_text(STUDY)
     words = "sweep study.toml --out study.parquet --jobs 1"
-    done = run("priorkit.cli", *words.split())
+    done = installed("priorkit.cli", *words.split())
     assert done.returncode == 0, done.stderr
     words = "sweep study.toml --out study.parquet --summary --across coils --by every --json"
-    done = run("priorkit.cli", *words.split())
+    done = installed("priorkit.cli", *words.split())
     assert done.returncode == 0, done.stderr
     psnr = {(row["every"], row["coils"]): row["psnr"] for row in json.loads(done.stdout)}
     assert set(psnr) == {(every, coils) for every in (2, 4) for coils in (2, 4)}
@@ -203,14 +210,13 @@ priorkit.recover(op="coil-array", evry=2)
 
 
 @pytest.mark.slow
-def test_its_options_are_typed(stranger):
+def test_its_options_are_typed(installed, root):
     """Once priorkit has written their stub, mypy knows them, and what they can't be."""
-    root, run = stranger
     (root / "script.py").write_text(SCRIPT)
     (root / "mypy.ini").write_text(LARGE)
-    done = run("priorkit.cli", "stubs")
+    done = installed("priorkit.cli", "stubs")
     assert done.returncode == 0, done.stderr
-    done = run("mypy", "--cache-dir", root / "cache", "script.py")
+    done = installed("mypy", "--cache-dir", root / "cache", "script.py")
     lines = [line for line in done.stdout.splitlines() if ": error:" in line]
     assert [int(line.split(":")[1]) for line in lines] == [6, 7, 8], lines
     assert 'did you mean "every"' in lines[2]

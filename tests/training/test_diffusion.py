@@ -98,7 +98,12 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+SLOW = {"crops", "bf16"}
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(k, marks=[pytest.mark.slow] if k in SLOW else []) for k in KINDS]
+)
 def test_it_goes_on_exactly(kind, pictures, photographs, tmp_path):
     """Stopped halfway and given again, a run ends with the weights of one that never stopped."""
     changes = dict(KINDS[kind])

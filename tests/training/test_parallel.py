@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from tests.helpers import smooth_pictures
+from tests.helpers import PATIENCE, smooth_pictures
 
 GLOW = ["--size", "8", "--steps-per-level", "2", "2", "--width", "8", "8", "--batch", "8",
         "--iterations", "12", "--every", "4", "--validation", "4", "--warmup", "0",
@@ -36,7 +36,7 @@ def command(*words):
 def run(*words):
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        command(*words), capture_output=True, text=True, timeout=300, env=environment
+        command(*words), capture_output=True, text=True, timeout=PATIENCE, env=environment
     )
 
 
@@ -94,13 +94,13 @@ def test_what_two_began_one_ends(pictures, tmp_path, command_line):
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     log = tmp_path / "run" / "log.jsonl"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE
     while not log.exists():
         assert two.poll() is None, two.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.02)
     os.killpg(two.pid, signal.SIGINT)
-    two.communicate(timeout=120)
+    two.communicate(timeout=PATIENCE)
     before = curve(tmp_path / "run")
     words[at] = str(4 * len(before) + 8)
     done = command_line("train", *words)

@@ -111,7 +111,7 @@ def test_a_denoiser_of_pictures_says_that_it_goes_over_slices(caplog):
         priorkit.recover(np.zeros((5, 3, 12, 12)), **settings)
 
 
-@pytest.mark.parametrize("prior", ["denoiser-photos", "bm3d"])
+@pytest.mark.parametrize("prior", ["denoiser-photos", pytest.param("bm3d", marks=pytest.mark.slow)])
 def test_denoisers_of_any_size_go_over_bands_and_slices(prior):
     """Of what looks much the same in all of them; better than each by itself in spectra."""
     rows = torch.linspace(0, 1, 24)

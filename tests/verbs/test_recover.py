@@ -20,19 +20,19 @@ from priorkit.run.memory import plan
 @pytest.fixture(scope="module")
 def shipped():
     """One short recovery with the shipped weights, shared by the tests that look at it."""
-    return priorkit.recover(prior="glow-celeba", op="gaussian", m=500, budget=60)
+    return priorkit.recover(prior="glow-celeba", op="gaussian", m=500, budget=40)
 
 
 def test_a_face_from_500_numbers(shipped):
     """The sample photograph comes back, far better than least squares could do."""
-    baseline = priorkit.recover(prior="none", op="gaussian", m=500, budget=60)
+    baseline = priorkit.recover(prior="none", op="gaussian", m=500, budget=40)
     assert shipped.x.shape == (1, 3, 64, 64)
     assert shipped.z.shape == (1, 12288)
     assert shipped.y.shape == (1, 500)
     assert float(shipped.psnr[0]) > 20
     assert float(shipped.psnr[0]) > float(baseline.psnr[0]) + 8
     assert float(shipped.ssim[0]) > 0.6
-    assert shipped.evaluations[0] <= 60
+    assert shipped.evaluations[0] <= 40
 
 
 def test_the_trace_tells_of_every_round(shipped):
@@ -168,7 +168,7 @@ def test_a_start_of_one_s_own(shipped):
 
 def test_denoising_defaults_improve_the_picture():
     """By default γ follows σ from the card, in pixel space, and the noise goes down."""
-    result = priorkit.recover(prior="glow-celeba", op="identity", sigma=0.1, budget=60)
+    result = priorkit.recover(prior="glow-celeba", op="identity", sigma=0.1, budget=25)
     noisy = -10 * np.log10(0.01)
     assert result.record["config"]["penalty"]["name"] == "nll"
     assert float(result.psnr[0]) > noisy + 5

@@ -17,6 +17,7 @@ import priorkit
 from priorkit.discovery import isolated
 from priorkit.errors import WeightsError
 from priorkit.io.weights import restore
+from tests.helpers import PATIENCE
 
 
 def together(*tasks):
@@ -24,7 +25,7 @@ def together(*tasks):
     barrier = threading.Barrier(len(tasks))
 
     def begin(task):
-        barrier.wait(30)
+        barrier.wait(PATIENCE)
         return task()
 
     with ThreadPoolExecutor(len(tasks)) as pool:
@@ -74,7 +75,7 @@ def test_weights_are_read_while_others_build_networks(tiny_weights):
         return [nn.Linear(2, 2) for _ in range(3000)]
 
     def reads():
-        ready.wait(30)
+        ready.wait(PATIENCE)
         return [restore(tiny_weights, "glow", GlowConfig, Glow)[0].name for _ in range(10)]
 
     names = together(others, reads, reads, others)[1]
@@ -105,7 +106,7 @@ def test_the_code_of_plugins_runs_in_one_thread_at_a_time():
             time.sleep(0.1)
 
     def second():
-        begun.wait(30)
+        begun.wait(PATIENCE)
         with isolated(lambda what: None):
             time.sleep(0.2)
 
