@@ -13,7 +13,6 @@ from PIL import Image
 from torch import Tensor
 
 from priorkit.draw.html import document, embedded, figure, scale_bar, table, table_of, thumbnail
-from priorkit.draw.tiles import GAIN
 from priorkit.draw.viewer import FRAGMENT
 from priorkit.results.contender import Contender, places
 from priorkit.results.gallery import curve, first_of, lines, maps
@@ -107,8 +106,8 @@ class Board:
 
     def _first(self, *, links: bool) -> str:
         """The first image: its truth and measurements, then a line per prior and a column per m, or
-        a column per prior where there is one m: the recovery, its error and its numbers. Errors,
-        and where priors disagree, are on one scale."""
+        a column per prior where there is one m: the recovery, its error and its numbers. All errors
+        are on one scale."""
         ms = list(dict.fromkeys(row.m for row in self.rows))
         labels = list(dict.fromkeys(row.label for row in self.rows))
         pages = places(self.rows) if links else [None] * len(self.rows)
@@ -142,9 +141,11 @@ class Board:
         if self.truth is not None:
             scale = f"<figcaption>errors of all, on one scale</figcaption>{scale_bar()}"
             return before + f'<figure class="scale">{scale}</figure>'
-        for differ in maps(self.rows)[:1]:
-            caption = f"{GAIN:g} · std across priors{scale_bar()}"
-            before += figure(_small(differ, "where priors disagree", what="apart"), caption)
+        if (differ := maps(self.rows)) is not None:
+            caption = f"std across priors{scale_bar(differ.end)}"
+            before += figure(
+                _small(differ.pictures[0], "where priors disagree", what="apart"), caption
+            )
         return before
 
     def _all(self) -> str:

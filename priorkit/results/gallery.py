@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
+import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -16,13 +19,21 @@ from priorkit.results.contender import Contender, apart
 from priorkit.results.recovery import Recovery
 from priorkit.results.views import columns
 
-__all__ = ["ALT", "curve", "first_of", "lines", "maps", "pictures"]
+__all__ = ["Maps", "curve", "first_of", "lines", "maps", "pictures"]
 
-ALT = "recoveries, one row per prior"
 MAX_COLUMNS = 12
 LEAST = 1e-12  # of a misfit whose logarithm is drawn
 
+SHOWN = 0.999  # of the pixels of a map, that have a colour of their own
+
 Pictures = tuple[str, list[Image.Image]]  # words, one a line, and a picture per image
+
+
+class Maps(NamedTuple):
+    """A map per image, and the value of the brightest colour, in the user's units."""
+
+    pictures: list[Image.Image]
+    end: float
 
 
 def pictures(rows: Sequence[Contender], truth: Tensor | None) -> Image.Image:
@@ -50,8 +61,8 @@ def lines(rows: Sequence[Contender], truth: Tensor | None) -> list[Pictures]:
             inside = own.units.range.inside(own.x[:MAX_COLUMNS])
             shown = [tile(x, own.kind) for x in inside]
         told.append(("\n".join(words), shown))
-    if truth is None and (differ := maps(rows)):
-        told.append(("where priors\ndisagree", differ))
+    if truth is None and (differ := maps(rows)) is not None:
+        told.append((f"std across priors,\nblack 0, to {differ.end:g}", differ.pictures))
     return told
 
 
@@ -68,16 +79,29 @@ def _measured(found: Recovery) -> list[Image.Image]:
     ]
 
 
-def maps(rows: Sequence[Contender]) -> list[Image.Image]:
-    """Per image how far the priors are apart, on the scale of error maps; empty of what has no
+def maps(rows: Sequence[Contender]) -> Maps | None:
+    """How far the priors are apart, all images on one scale of their own; None of what has no
     pixels, and of fewer than two priors."""
     found, differ = first_of(rows), apart(rows)
     if found is None or differ is None or not found.kind.has_pixels:
-        return []
-    scale = found.units.range.scale
-    return [
-        error_map(shrunk(found.kind.flat(std), MAX_SIDE) / scale) for std in differ[:MAX_COLUMNS]
-    ]
+        return None
+    flat = [shrunk(found.kind.flat(std), MAX_SIDE) for std in differ[:MAX_COLUMNS]]
+    values = torch.cat([size.mean(0).flatten() for size in flat]).numpy()
+    end = _rounded_up(float(np.quantile(values, SHOWN))) or found.units.range.scale
+    return Maps([error_map(size, gain=1 / end) for size in flat], end)
+
+
+def _rounded_up(value: float) -> float:
+    """The next of 1, 2 and 5 times a power of ten; 0 of 0.
+
+    >>> [_rounded_up(value) for value in (0.013, 0.5, 60.0)]
+    [0.02, 0.5, 100.0]
+    """
+    if not value > 0:
+        return 0.0
+    power = math.floor(math.log10(value))
+    found = (float(f"{factor}e{power}") for factor in (1, 2, 5, 10))
+    return next((each for each in found if each >= value * (1 - 1e-9)), 10.0 ** (power + 1))
 
 
 def curve(rows: Sequence[Contender], *, known: bool) -> str:

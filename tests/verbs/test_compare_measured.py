@@ -11,6 +11,7 @@ from PIL import Image
 import priorkit
 from priorkit.errors import BadInputError, PriorkitError
 from priorkit.io.pictures import astronaut, load
+from priorkit.results.gallery import maps
 
 SIGMA, HOLE = 0.05, 9  # of the noise; the side of what isn't seen, in pixels
 TV = {"prior": "none", "penalty": "tv", "gamma": 0.02, "label": "tv"}
@@ -117,8 +118,10 @@ def test_what_y_tells_is_told_once_and_is_the_same_for_all(y, monkeypatch):
     assert all(row.recovery.record["estimated"] == ["sigma"] for row in found.rows)
     alone = priorkit.recover(y=counts, prior="dct", **how)
     assert torch.equal(found.rows[1].recovery.x, alone.x)
-    # in the user's units, and drawn in those of [0, 1]
-    assert 1 < float(found.apart.mean()) < 2800
+    assert 1 < float(found.apart.mean()) < 2800  # in the user's units, as its map is
+    (only,), end = maps(found.rows)
+    assert float(found.apart.quantile(0.999)) <= end <= 5 * float(found.apart.max())
+    assert np.asarray(only).max() > 200
 
 
 def test_coils_are_estimated_once_and_y_may_be_complex(monkeypatch):
