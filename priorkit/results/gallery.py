@@ -22,7 +22,7 @@ from priorkit.results.views import columns
 __all__ = ["Maps", "curve", "first_of", "lines", "maps", "pictures"]
 
 MAX_COLUMNS = 12
-LEAST = 1e-12  # of a misfit whose logarithm is drawn
+LEAST = 1e-12  # of a misfit that is drawn: of a start at y itself there is none
 
 SHOWN = 0.999  # of the pixels of a map, that have a colour of their own
 
@@ -62,7 +62,7 @@ def lines(rows: Sequence[Contender], truth: Tensor | None) -> list[Pictures]:
             shown = [tile(x, own.kind) for x in inside]
         told.append(("\n".join(words), shown))
     if truth is None and (differ := maps(rows)) is not None:
-        told.append((f"std across priors,\nblack 0, to {differ.end:g}", differ.pictures))
+        told.append((f"std across priors\nfrom 0 to {differ.end:g}", differ.pictures))
     return told
 
 
@@ -127,7 +127,7 @@ def curve(rows: Sequence[Contender], *, known: bool) -> str:
 def _misfits(rows: Sequence[Contender]) -> str:
     """log₁₀ of the mean misfit, and that of noise alone as a line of its own where it is known."""
     named: list[Line] = [
-        (row.label, [(when, math.log10(max(misfit, LEAST))) for when, misfit in row.misfits])
+        (row.label, [(when, math.log10(misfit)) for when, misfit in row.misfits if misfit > LEAST])
         for row in rows
         if row.recovery is not None
     ]
