@@ -93,14 +93,14 @@ class Board:
         if SECONDS not in head:  # nobody has a result
             return table(head, rows)
         at = head.index(SECONDS)
-        seconds = [0.0 if row.reason is not None else row.seconds for row in self.rows]
-        known = [s if math.isfinite(s) else 0.0 for s in seconds]  # 0 of a row without a result
-        longest = max(known) or 1.0
+        seconds = [row.seconds for row in self.rows if row.reason is None]
+        longest = max((s for s in seconds if math.isfinite(s)), default=0.0) or 1.0
         written = []
-        for row, taken in zip(rows, known, strict=True):
-            line = [html.escape(cell) for cell in row]
-            share = 100 * taken / longest
-            line[at] = f'<i class="time" style="--part:{share:.1f}%"></i>{line[at]}'
+        for row, cells in zip(self.rows, rows, strict=True):
+            line = [html.escape(cell) for cell in cells]
+            if row.reason is None and math.isfinite(row.seconds):
+                share = 100 * row.seconds / longest
+                line[at] = f'<i class="time" style="--part:{share:.1f}%"></i>{line[at]}'
             written.append(line)
         return table_of(map(html.escape, head), written)
 
