@@ -95,12 +95,13 @@ class Comparison:
             "the misfit is known, beside what noise alone would give, and how far the priors are "
             "apart."
         )
-        differ = self.apart
-        if differ is None:
+        differ, found = self.apart, gallery.first_of(self.rows)
+        if differ is None or found is None:
             return said
-        size = float(differ.square().mean().sqrt())
+        size = f"{float(differ.square().mean().sqrt()):.3g}"
+        size += f" in {found.units.bounds}" if found.kind.bounded else ""
         return (
-            f"{said} That is {size:.3g}, the root mean square of the standard deviation across "
+            f"{said} That is {size}, the root mean square of the standard deviation across "
             "them: where they disagree, the measurement doesn't decide."
         )
 

@@ -82,7 +82,9 @@ def test_how_far_the_priors_are_apart(comparison):
     mean = x.mean(0)
     expected = (((x - mean) ** 2).sum(0) / 2).sqrt()
     assert torch.allclose(comparison.apart, expected)
-    assert f"That is {float(expected.square().mean().sqrt()):.3g}," in comparison.summary()
+    assert (
+        f"That is {float(expected.square().mean().sqrt()):.3g} in [0, 1]," in comparison.summary()
+    )
 
 
 def test_one_prior_is_not_apart_from_itself(y):
