@@ -36,10 +36,6 @@ def pages(tmp_path_factory):
     priorkit.compare(priors=["dct", "none"], out=root / "compared", **small)
     small |= {"op": "srht", "ms": [90, 30, 60]}
     priorkit.compare(x, priors=["dct", "none"], out=root / "several", **small)
-    tv = {"prior": "none", "penalty": "tv", "gamma": 0.1, "label": "tv"}
-    priors = ["dct", "wavelet", tv, tv | {"gamma": 1.0, "label": "flat"}]
-    how = {"op": "mask", "sigma": 0.1, "gamma": 0.02, "priors": priors}
-    priorkit.compare(y=x, **how, out=root / "measured")
     return root
 
 
@@ -54,7 +50,7 @@ def opened(browser, path, width, height=900):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("name", ["two", "large", "compared", "several", "measured"])
+@pytest.mark.parametrize("name", ["two", "large", "compared", "several"])
 def test_a_page_fits_and_asks_for_nothing(browser, pages, name, width):
     page, said = opened(browser, pages / name / "report.html", width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -107,7 +103,7 @@ def test_what_stands_beside_the_pictures(browser, pages):
     assert page.url.endswith("dct/report.html")
 
 
-@pytest.mark.parametrize("name", ["compared", "several", "measured"])
+@pytest.mark.parametrize("name", ["compared", "several"])
 def test_the_pictures_of_a_comparison_take_the_width(browser, pages, name):
     """At 1280 those of a line together more than two thirds of it, and on a phone no less."""
     for width in (1280, 390):
@@ -121,20 +117,6 @@ def test_the_pictures_of_a_comparison_take_the_width(browser, pages, name):
         assert sum(line) > (0.66 if width == 1280 else 0.6) * width
         shown = page.locator(".matrix img").first
         assert shown.evaluate("i => i.complete && i.naturalWidth") == 16
-
-
-def test_without_a_truth_it_shows_where_priors_disagree(browser, pages):
-    page, _ = opened(browser, pages / "measured" / "report.html", 1280)
-    first = page.locator(".first")
-    assert "std across priors" in first.inner_text()
-    assert first.locator("[data-is=apart]").count() == page.locator(".bar").count() == 1
-    assert page.locator(".matrix [data-is=error]").count() == 0
-    heads = page.locator("table th").all_inner_texts()
-    assert heads == ["prior", "misfit", "of noise alone", "evaluations", "seconds"]
-    assert page.locator(".time").count() == 4
-    page.locator(".matrix [data-is=recovery]").first.click()
-    page.keyboard.press("ArrowRight")
-    assert page.locator("dialog p").inner_text() == "wavelet: recovery"
 
 
 def test_a_comparison_is_sorted_and_its_times_are_bars(browser, pages):
@@ -167,7 +149,7 @@ def test_errors_of_all_are_on_one_scale_and_follow_one_another(browser, pages):
     assert page.locator("dialog p").inner_text() == order[-1]
 
 
-@pytest.mark.parametrize("name", ["compared", "several", "measured"])
+@pytest.mark.parametrize("name", ["compared", "several"])
 def test_pages_are_dark_where_the_reader_wants_it(browser, pages, name):
     """Text is brighter than what is behind it there, and darker elsewhere; lines differ too."""
     found = {}
