@@ -126,7 +126,6 @@ class Form:
         y = None if seen is None else seen.y
         if draft.beside:
             settings["prior"] = draft.names.get("prior") or draft.beside[0]
-        self.beside.set_visibility(y is None)
         chosen: dict[str, Any] = {}
         said = ""
         try:

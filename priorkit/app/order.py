@@ -33,18 +33,11 @@ class Order:
     priors: tuple[Any, ...] = ()
 
     def check(self) -> None:
-        """Raise BadInputError for what can't be asked for here: too many priors, several for a
-        measurement, or a path on the server."""
+        """Raise BadInputError for what can't be asked for here: too many priors, or a path on the
+        server."""
         if len(self.priors) > MOST_PRIORS:
             raise BadInputError(
                 f"At most {MOST_PRIORS} priors are shown side by side.", got=len(self.priors)
-            )
-        if self.priors and self.measured:
-            raise BadInputError(
-                "Priors are compared on a picture that is measured here, so that their errors are "
-                "known.",
-                got="a measurement",
-                try_="a run for each prior",
             )
         for name, value in _said([self.settings, self.priors]):
             if isinstance(value, str) and _names_a_file(value):

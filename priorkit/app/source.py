@@ -164,7 +164,6 @@ class Source:
             draft.run.pop(name, None)
         await self.read()
         if draft.measured:
-            draft.beside = []
             if draft.names.get("operator") != painter():
                 draft.names["operator"] = plain()
             if self.preview is not None and self.preview.drawn:

@@ -20,13 +20,14 @@ from priorkit import __version__
 from priorkit.cli import streams
 from priorkit.cli.app import app_
 from priorkit.cli.audit import audit
+from priorkit.cli.compare import compare
 from priorkit.cli.console import err, escape, out
 from priorkit.cli.doctor import doctor
 from priorkit.cli.guide import guide
 from priorkit.cli.inspect import list_, plugins, show
 from priorkit.cli.offers import ComponentCommand, SettingsCommand, TrainerCommand
 from priorkit.cli.plugin import check, new_plugin, stubs
-from priorkit.cli.recover import compare, recover, replay
+from priorkit.cli.recover import recover, replay
 from priorkit.cli.reproduce import reproduce
 from priorkit.cli.shells import adapt
 from priorkit.cli.sweep import sweep

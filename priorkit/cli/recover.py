@@ -1,4 +1,4 @@
-"""``priorkit recover``, ``compare`` and ``replay``."""
+"""``priorkit recover`` and ``replay``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ __all__ = [
     "OpOption",
     "OutOption",
     "PriorsOption",
-    "compare",
+    "ResumeFlag",
+    "YOption",
+    "given",
+    "leave",
     "listed",
     "recover",
     "replay",
@@ -37,6 +40,9 @@ PriorsOption = Annotated[
     str, typer.Option(help="names, separated by commas", autocompletion=names("prior"))
 ]
 OpOption = Annotated[str | None, typer.Option(help="operator", autocompletion=names("operator"))]
+YOption = Annotated[
+    str | None, typer.Option("--y", help="real measurements: a .npy file, or a picture")
+]
 PriorOption = Annotated[
     str | None, typer.Option(help="name, or path to weights", autocompletion=names("prior"))
 ]
@@ -48,9 +54,7 @@ def recover(
     context: typer.Context,
     prior: PriorOption = None,
     op: OpOption = None,
-    y: Annotated[
-        str | None, typer.Option("--y", help="real measurements: a .npy file, or a picture")
-    ] = None,
+    y: YOption = None,
     config: Annotated[Path | None, typer.Option(help="settings from a TOML file")] = None,
     save: OutOption = None,
     resume: ResumeFlag = False,
@@ -73,7 +77,7 @@ def recover(
     --penalty l2 --noise poisson --space pixel --sigma 0.1 --seed 3 --budget 200 …
     See priorkit show NAME for the options of a component.
     """
-    image, settings = _image(context.args)
+    image, settings = given(context.args)
     settings |= components(prior=prior, op=op) | {"y": y}
     own: dict[str, Any] = {"scheduler": scheduler, "jobs": jobs, "batch": batch}
     if engine is not None:
@@ -124,51 +128,6 @@ def results_folder(save: Path | None, resume: bool = False) -> Path:
     return found[0].with_suffix("")
 
 
-def compare(
-    context: typer.Context,
-    priors: PriorsOption,
-    op: OpOption = None,
-    save: OutOption = None,
-    resume: ResumeFlag = False,
-    as_json: JsonFlag = False,
-) -> None:
-    """Recover the same measurements with several priors, and see who wins.
-
-    --ms 500 1000 2500 compares at several numbers of measurements. Other settings of the
-    measurement are options too: --sigma 0.1 --mask random --seed 3 …
-    --seconds 10 also says what each had reached after that time.
-    """
-    image, settings = _image(context.args)
-    settings |= components(op=op)
-    if isinstance(settings.get("ms"), int):
-        settings["ms"] = [settings["ms"]]
-    with Bar(quiet=as_json) as progress:
-        from priorkit.io.pictures import dimensions
-        from priorkit.verbs.compare import compare as run
-
-        folder = results_folder(save, resume)
-        result = run(
-            image,
-            priors=listed(priors),
-            out=folder,
-            resume=resume,
-            progress=lambda label, now, done: progress(now, done, label),
-            **settings,
-        )
-    if as_json:
-        show_json(result.table())
-    else:
-        show_table(*result.cells())
-        count, shape = len(result.truth), dimensions(result.truth.shape[1:])
-        out.print(f"{count} image(s) of {shape}. T: when the slowest was done, or --seconds.")
-        wrote = f"Wrote {folder}: grid.png, curve.svg, report.html, results.json …"
-        for line in (*result.reasons(), wrote):
-            out.print(escape(line), soft_wrap=True)
-    failed = any(row["status"] == "failed" for row in result.table())
-    said = "A component failed in some rows; what was done until then is kept."
-    _exit(result, folder, "what was done is kept", said if failed else "")
-
-
 def replay(
     folder: Annotated[Path, typer.Argument(help="folder of a saved run")],
     as_json: JsonFlag = False,
@@ -191,7 +150,7 @@ def replay(
     _exit_recovered(result)
 
 
-def _image(args: list[str]) -> tuple[str | None, dict[str, Any]]:
+def given(args: list[str]) -> tuple[str | None, dict[str, Any]]:
     """The picture or folder, and the other settings."""
     positional, settings = split(args)
     if len(positional) > 1:
@@ -229,10 +188,10 @@ def _chosen(config: dict[str, Any]) -> str:
 def _exit_recovered(result: Recovery, folder: Path | None = None) -> None:
     diverged = "diverged" in result.status
     said = "Some images diverged; their best iterates were kept." if diverged else ""
-    _exit(result, folder, "the best so far was kept", said)
+    leave(result, folder, "the best so far was kept", said)
 
 
-def _exit(result: Recovery | Comparison, folder: Path | None, kept: str, failed: str) -> None:
+def leave(result: Recovery | Comparison, folder: Path | None, kept: str, failed: str) -> None:
     """Leave with 130 after Ctrl-C, saying what is ``kept``, and with 1 where a file was
     left out or where it is said what ``failed``."""
     from priorkit.io.folders import unfinished

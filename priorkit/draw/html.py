@@ -98,11 +98,11 @@ def wipe(under: str, over: str, caption: str, *, label: str = "") -> str:
     )
 
 
-def scale_bar() -> str:
-    """The colours of an error map, from 0 to the largest error with a colour of its own."""
+def scale_bar(end: float = 1 / GAIN) -> str:
+    """The colours of an error map, from 0 to ``end``, the largest with a colour of its own."""
     stops = ",".join(f"rgb({','.join(map(str, row))})" for row in SCALE.tolist())
     style = f"background:linear-gradient(90deg,{stops})"
-    return f'<div class="bar">0<i style="{style}"></i>{1 / GAIN:g}</div>'
+    return f'<div class="bar">0<i style="{style}"></i>{end:g}</div>'
 
 
 def thumbnail(picture: Image.Image, side: int = MAX_SIDE) -> Image.Image:

@@ -11,40 +11,31 @@ from typing import Any
 
 from torch import Tensor
 
-from priorkit.draw.html import embedded, table
+from priorkit.draw.svg import standalone
 from priorkit.draw.tiles import png
+from priorkit.interfaces import Shape
 from priorkit.io.files import write_atomic
 from priorkit.io.folders import replacing
-from priorkit.io.saved import number
-from priorkit.results import gallery
-from priorkit.results.contender import Contender
+from priorkit.io.pictures import dimensions
+from priorkit.results import gallery, tally
+from priorkit.results.board import Board
+from priorkit.results.contender import Contender, apart, places
+from priorkit.results.folder import write
 
 __all__ = ["Comparison"]
-
-# What a column of numbers is called, its key in the table, and how it is written.
-COLUMNS = (
-    ("PSNR", "psnr", ".2f"),
-    ("expected", "expected_psnr", ".2f"),
-    ("of restarts", "mean_psnr", ".2f"),
-    ("SSIM", "ssim", ".3f"),
-    ("error", "error", ".2e"),
-    ("evaluations", "evaluations", ".0f"),
-    ("seconds", "seconds", ".1f"),
-    ("PSNR at T", "psnr_at", ".2f"),
-    ("T", "equal_seconds", ".1f"),
-)
 
 
 @dataclass(repr=False)
 class Comparison:
     """Rows by growing m, then in the order of the priors. All saw the same images, A and noise.
 
-    ``seconds`` is T per m: what was asked for, or what the slowest took. ``skipped`` are files
-    of a folder that were left out, with the reason.
+    ``truth`` are the images in [0, 1]; None of measurements, whose truth nobody knows. ``seconds``
+    is T per m: what was asked for, or what the slowest took; empty without a truth. ``skipped`` are
+    files of a folder that were left out, with the reason.
     """
 
     rows: list[Contender]
-    truth: Tensor
+    truth: Tensor | None
     names: list[str]
     seconds: dict[int | None, float]
     interrupted: bool = False
@@ -55,28 +46,64 @@ class Comparison:
 
     def __repr__(self) -> str:
         priors = ", ".join(dict.fromkeys(row.label for row in self.rows))
-        return f"<Comparison: {priors} on {len(self.truth)} image(s), {len(self.rows)} rows>"
+        what = "image" if self.truth is not None else "measurement"
+        return f"<Comparison: {priors} on {len(self.names)} {what}(s), {len(self.rows)} rows>"
+
+    @property
+    def shape(self) -> Shape | None:
+        """Of an image; None where it isn't known and nothing was recovered."""
+        found = gallery.first_of(self.rows)
+        x = self.truth if found is None else found.x
+        return None if x is None else tuple(x.shape[1:])
+
+    @property
+    def apart(self) -> Tensor | None:
+        """How far the recoveries of one y are apart, the standard deviation across priors at every
+        value of the images, (B, *shape) in the user's units. None where there are several m, or
+        fewer than two priors are finished."""
+        return apart(self.rows) if len({row.m for row in self.rows}) == 1 else None
 
     def table(self) -> list[dict[str, Any]]:
-        """A dict per row: means over the images, or the reason."""
-        return [_summary(row, self.seconds.get(row.m, math.nan)) for row in self.rows]
+        """A dict per row: means over the images, or the reason. Without a truth there is no PSNR,
+        SSIM or error, but the misfit and what noise alone gives, ``noise``."""
+        return [tally.summary(row, self.seconds.get(row.m, math.nan)) for row in self.rows]
 
-    def cells(self) -> tuple[list[str], list[list[str]]]:
+    def cells(self) -> tally.Cells:
         """The table as text: a head, and a row of as many cells per prior and m.
 
-        The mean PSNR of restarts is shown where there are any.
+        The mean PSNR of restarts is shown where there are any, and without a truth only what
+        somebody knows.
         """
-        rows, table = [], self.table()
-        several = any(row.get("mean_psnr") != row.get("psnr") for row in table)
-        columns = [column for column in COLUMNS if several or column[1] != "mean_psnr"]
-        for row in table:
-            label = row["prior"] + (" (interrupted)" if row["status"] == "interrupted" else "")
-            values = [(row.get(key), form) for _, key, form in columns]
-            cells = ["—" if value is None else format(value, form) for value, form in values]
-            if "reason" in row:
-                cells = ["—", *[""] * (len(cells) - 1)]
-            rows.append([label, "" if row["m"] is None else str(row["m"]), *cells])
-        return ["prior", "m", *(head for head, _, _ in columns)], rows
+        return tally.cells(self.table(), known=self.truth is not None)
+
+    def brief(self) -> tuple[tally.Cells, list[str]]:
+        """The same for a narrow place: without columns that say nothing, and in words what all rows
+        have in common."""
+        return tally.brief(*self.cells())
+
+    def summary(self) -> str:
+        """What was compared, and how the numbers are to be read."""
+        count = len(self.names)
+        shape = "" if self.shape is None else f" of {dimensions(self.shape)}"
+        if self.truth is not None:
+            return (
+                f"{count} image(s){shape}, one A and one noise for all priors. “PSNR at T” is what "
+                "each had reached when the slowest was done, or at the time asked for."
+            )
+        said = (
+            f"{count} measurement(s), images{shape}, one A for all priors. Nobody knows the truth: "
+            "the misfit is known, beside what noise alone would give, and how far the priors are "
+            "apart."
+        )
+        differ, found = self.apart, gallery.first_of(self.rows)
+        if differ is None or found is None:
+            return said
+        size = f"{float(differ.square().mean().sqrt()):.3g}"
+        size += f" in {found.units.bounds}" if found.kind.bounded else ""
+        return (
+            f"{said} That is {size}, the root mean square of the standard deviation across "
+            "them: where they disagree, the measurement doesn't decide."
+        )
 
     def reasons(self) -> list[str]:
         """A line for each row that has no result."""
@@ -95,7 +122,8 @@ class Comparison:
         return "\n".join([text, *(f"\n{reason}" for reason in self.reasons())])
 
     def grid(self) -> Any:
-        """A PIL image: the truth, then a row of images per prior and m."""
+        """A PIL image: the truth or what was measured, then a row of images per prior and m; of
+        measurements also where the priors disagree."""
         return gallery.pictures(self.rows, self.truth)
 
     def plot(self) -> Any:
@@ -108,7 +136,7 @@ class Comparison:
         return png(self.grid())
 
     def _repr_html_(self) -> str:
-        return table(*self.cells()) + embedded(self.grid(), gallery.ALT, "max-width:100%")
+        return self._board().fragment()
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write grid.png, curve.svg, report.html, results.json and each recovery's folder."""
@@ -120,28 +148,19 @@ class Comparison:
     def write(self, folder: Path, place: Path) -> dict[str, str]:
         """The same into a new ``folder``; the configs in it have the paths of ``place``, its final
         one. The sha256 of its arrays, by their names there."""
-        digests = gallery.write_recoveries(self.rows, folder, place)
-        notes = [*self.reasons(), *self.skipped.values()]
-        gallery.write_page(self.rows, self.truth, self.cells(), notes, folder)
+        digests: dict[str, str] = {}
+        for row, part in zip(self.rows, places(self.rows), strict=True):
+            if row.recovery is not None:
+                own = write(row.recovery, folder / part, place / part)
+                digests |= {f"{part}/{name}": digest for name, digest in own.items()}
+        drawn = gallery.curve(self.rows, known=self.truth is not None)
+        write_atomic(folder / "grid.png", png(self.grid()))
+        write_atomic(folder / "curve.svg", standalone(drawn))
+        write_atomic(folder / "report.html", self._board().page())
         rows = json.dumps(self.table(), indent=2, allow_nan=False)
         write_atomic(folder / "results.json", rows.encode())
         return digests
 
-
-def _summary(row: Contender, equal: float) -> dict[str, Any]:
-    status = "interrupted" if row.interrupted else "done"
-    head: dict[str, Any] = {"prior": row.label, "m": row.m, "status": status}
-    found = row.recovery
-    if found is None or row.reason is not None:
-        return head | {"status": "none" if found is None else "failed", "reason": row.reason}
-    for name in ("psnr", "expected_psnr", "mean_psnr", "ssim", "error"):
-        score = getattr(found, name)
-        head[name] = None if score is None else number(score.mean())
-    reached = None if math.isnan(equal) else row.psnr_at(equal)
-    return head | {
-        "evaluations": sum(found.evaluations) / len(found.evaluations),
-        "seconds": number(row.seconds),
-        "psnr_at": None if reached is None else number(reached),
-        "equal_seconds": number(equal),
-        "per_image": [] if found.psnr is None else [number(v) for v in found.psnr],
-    }
+    def _board(self) -> Board:
+        notes = [*self.reasons(), *self.skipped.values()]
+        return Board(self.rows, self.truth, self.summary(), self.cells(), notes)

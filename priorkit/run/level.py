@@ -132,22 +132,23 @@ def _whole(seen: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
     return seen
 
 
-def question_misfit(misfit: Tensor, noise: Noise) -> None:
-    """Warn where what was found is far from a measurement (B,), or as near as only its noise is."""
+def question_misfit(misfit: Tensor, noise: Noise, *, of: str = "") -> None:
+    """Warn where what was found is far from a measurement (B,), or as near as only its noise is;
+    ``of`` says who found it, where there are several."""
     if not noise.known or not noise.energy or noise.level.estimated:
         return
-    expected = noise.energy
+    expected, who = noise.energy, f"{of}: " if of else ""
     most, least = float(misfit.max()), float(misfit.min())
     if most > UNEXPLAINED * expected:
         log.warning(
-            "The measurement isn't explained: its misfit is %.3g where noise alone gives %.3g. Is "
-            "the operator the one that measured it, and σ in the units of y? Or is γ too large, or "
-            "the budget too small?",
-            *(most, expected),
+            "%sThe measurement isn't explained: its misfit is %.3g where noise alone gives %.3g. "
+            "Is the operator the one that measured it, and σ in the units of y? Or is γ too large, "
+            "or the budget too small?",
+            *(who, most, expected),
         )
     elif least < FITTED * expected:
         log.warning(
-            "The noise was fitted too: the misfit is %.3g where noise alone gives %.3g. Try: a "
+            "%sThe noise was fitted too: the misfit is %.3g where noise alone gives %.3g. Try: a "
             "larger γ, or gamma='discrepancy'",
-            *(least, expected),
+            *(who, least, expected),
         )

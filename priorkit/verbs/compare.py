@@ -4,43 +4,42 @@ from __future__ import annotations
 
 import math
 import os
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
 import torch
-from torch import Tensor
 
 from priorkit.errors import BadInputError, PriorkitError
-from priorkit.interfaces import Snapshot
-from priorkit.io.pictures import Pictures, astronaut
+from priorkit.io.pictures import astronaut, raw_from
 from priorkit.io.places import Pick, picked
 from priorkit.results import record
 from priorkit.results.comparison import Comparison
 from priorkit.results.contender import Contender
-from priorkit.results.recovery import Recovery, RunError
-from priorkit.run.journal import Journal, digest, opened
-from priorkit.run.measure import simulate
+from priorkit.results.recovery import RunError
+from priorkit.run import level
+from priorkit.run.journal import Journal, opened
 from priorkit.run.memory import Plan
 from priorkit.run.run import Task
 from priorkit.run.setup import Setup
-from priorkit.settings.config import split
+from priorkit.settings.config import RunConfig, split
 from priorkit.settings.keywords import Shared
 from priorkit.settings.options import plain
+from priorkit.settings.selections import Selections
 from priorkit.verbs.bars import of_labels
 from priorkit.verbs.contest import Entries, common_shape, contestant, entries_of, set_up_all
+from priorkit.verbs.evidence import Evidence, Measured, Simulated
 from priorkit.verbs.prepare import load_framed
 from priorkit.verbs.solved import solved
+from priorkit.verbs.watch import Progress, Watch
 
 __all__ = ["compare"]
-
-Progress = Callable[[str, Snapshot, int], None]
 
 
 def compare(
     x: Any = None,
     *,
     priors: Sequence[Any],
+    y: Any = None,
     op: Any = None,
     ms: Sequence[int] | None = None,
     seconds: float | None = None,
@@ -55,10 +54,13 @@ def compare(
 
     Parameters
     ----------
-    x : images, as for :func:`priorkit.recover`; default: the sample photograph
+    x : images, as for :func:`priorkit.recover`; without x and y, the sample photograph
     priors : each a name, a path to weights, an object, or a table of settings of its own with
         at least "prior", such as ``{"prior": "glow-celeba", "penalty": "l2", "gamma": 0.1,
         "label": "Glow, penalised"}``; none of them may change the measurement
+    y : real measurements instead, as for :func:`priorkit.recover`. Nobody knows an error then: the
+        table has the misfit and what noise alone would give, and what is shown is how far the
+        recoveries are apart
     op : the operator, the same for all
     ms : numbers of measurements, each a comparison of its own
     seconds : the wall time T at which all are compared too; default: when the slowest was done
@@ -71,8 +73,8 @@ def compare(
     **settings : of the measurement and the run: ``sigma``, ``seed``, ``mask``, ``shape`` …
 
     A prior that can't do the problem, or that fails, has a row with the reason. Raises a
-    PriorkitError where none can, or where the images can't be read, and for an ``out`` as
-    :func:`priorkit.recover`. After Ctrl-C, what is done is kept.
+    PriorkitError where none can, where the images or the measurements can't be read, and for an
+    ``out`` as :func:`priorkit.recover`. After Ctrl-C, what is done is kept.
     """
     if not priors:
         raise BadInputError("Name the priors to compare.", try_='priors=["glow-celeba", "dct"]')
@@ -86,20 +88,20 @@ def compare(
         raise BadInputError(
             "Each contestant needs a label of its own.", got=", ".join(labels), try_='"label": …'
         )
-    entries = entries_of(contestants, counts, {"op": op, **settings})
-    x = astronaut() if x is None else x
     said = split(settings)[0]
-    x = picked(x, Pick(said.dataset, said.slice))
-    images = load_framed(x, common_shape(entries, settings), said)
-    with opened(out, resume=resume, inputs=[x, priors, op, settings]) as journal:
-        problems = set_up_all(entries, images)
+    if y is not None:
+        _require_measured(x, ms, seconds, said)
+    entries = entries_of(contestants, counts, {"op": op, **settings})
+    with opened(out, resume=resume, inputs=[x, y, priors, op, settings]) as journal:
+        evidence = _evidence(x, y, entries, settings, said)
+        problems = set_up_all(entries, evidence)
         if journal is not None:
-            journal.agree(_identity(entries, problems, images))
+            journal.agree(_identity(entries, problems, evidence))
         with of_labels(progress) as told:
-            interrupted = _run(problems, images, told, journal)
+            interrupted = _run(problems, evidence, told, journal)
         rows = [row for row, _ in entries]
-        equal = {m: seconds or _slowest(rows, m) for m in counts}
-        found = Comparison(rows, images.x, images.names, equal, interrupted, images.skipped)
+        equal = {} if y is not None else {m: seconds or _slowest(rows, m) for m in counts}
+        found = Comparison(rows, evidence.x, evidence.names, equal, interrupted, evidence.skipped)
         if journal is not None and out is not None:
             found.save(out)
             if not found.interrupted:
@@ -107,42 +109,78 @@ def compare(
         return found
 
 
+def _require_measured(x: Any, ms: list[int] | None, seconds: float | None, said: RunConfig) -> None:
+    """Raise BadInputError for what is said of a y and is about images x."""
+    if x is not None:
+        raise BadInputError(
+            "Give pictures x to simulate measurements of, or measurements y, not both."
+        )
+    if said.clip:
+        raise BadInputError(
+            "clip brings images x into the range; nothing is clipped of a y.", try_="no clip"
+        )
+    if ms is not None:
+        raise BadInputError(
+            "ms are numbers of measurements to simulate, and y has been measured.",
+            got=f"ms={ms}",
+            try_="a comparison for each y",
+        )
+    if seconds is not None:
+        raise BadInputError(
+            "seconds is when PSNRs are compared, and of a y nobody knows them.", try_="no seconds"
+        )
+
+
+def _evidence(
+    x: Any, y: Any, entries: Entries, settings: Mapping[str, Any], said: RunConfig
+) -> Evidence:
+    """What all are given, read from where it is."""
+    pick = Pick(said.dataset, said.slice)
+    if y is None:
+        x = picked(astronaut() if x is None else x, pick)
+        return Simulated(load_framed(x, common_shape(entries, settings), said))
+    chosen = [each for _, each in entries if isinstance(each, Selections)]
+    if not chosen:
+        raise next(each for _, each in entries if isinstance(each, PriorkitError))
+    given = raw_from(picked(y, pick), "The measurement y", kind=said.kind)
+    return Measured(given, chosen, said)
+
+
 def _run(
     problems: list[tuple[Contender, Setup, Plan]],
-    images: Pictures,
+    evidence: Evidence,
     progress: Progress | None,
     journal: Journal | None,
 ) -> bool:
     """Fill in the rows; whether Ctrl-C cut them short."""
-    measured: dict[int | None, Tensor] = {}
     interrupted = False
     for number, (row, setup, planned) in enumerate(problems):
         if interrupted:
             row.reason = "not run: interrupted"
             continue
-        truth = images.x.to(setup.device, setup.dtype)
         own = None if journal is None else Journal(journal.folder / f"{number:03d}")
         before = None if own is None else own.noted("finished")
         if own is not None and before is None:
             own.clear()
-        watch = _Watch(row, setup, truth, None if before else progress)
+        truth = evidence.truth(setup)
+        watch = Watch(row, setup, truth, len(evidence.names), None if before else progress)
         try:
-            if row.m not in measured:  # one A, one noise: the same for everyone
-                measured[row.m] = simulate(setup, truth)
-            y = measured[row.m]
-            y = y.to(setup.device, setup.dtype.to_complex() if y.is_complex() else setup.dtype)
+            y = evidence.y(row.m, setup)
             if before is None:
                 _warm(setup)
                 watch.start()
-            row.recovery = solved(Task(setup, y, truth, images.names, planned, watch, own))
+            row.recovery = solved(Task(setup, y, truth, evidence.names, planned, watch, own))
         except PriorkitError as error:
             row.reason = str(error)
             row.recovery = error.recovery if isinstance(error, RunError) else None
             continue
         watch.finish(row.recovery, before)
+        row.recovery.sources = evidence.sources
+        if truth is None:
+            level.question_misfit(row.recovery.misfit, setup.problem.noise, of=row.label)
         interrupted = row.interrupted
         if own is not None and not interrupted:
-            own.note("finished", {"seconds": row.seconds, "course": row.course})
+            own.note("finished", watch.noted())
     return interrupted
 
 
@@ -153,7 +191,7 @@ def _slowest(rows: list[Contender], m: int | None) -> float:
 def _identity(
     entries: Entries,
     problems: list[tuple[Contender, Setup, Plan]],
-    images: Pictures,
+    evidence: Evidence,
 ) -> dict[str, Any]:
     """What must be the same for a comparison to go on."""
     setups = {id(row): setup for row, setup, _ in problems}
@@ -162,7 +200,7 @@ def _identity(
         setup = setups.get(id(row))
         chosen = None if setup is None else setup.settings() | record.provenance(setup)
         rows[f"{row.label}, m = {row.m}"] = chosen
-    return rows | {"images": digest(images.x), "names": images.names}
+    return rows | evidence.identity()
 
 
 def _warm(setup: Setup) -> None:
@@ -170,51 +208,3 @@ def _warm(setup: Setup) -> None:
     operator = setup.problem.operator
     x = torch.zeros(1, *setup.problem.shape, device=setup.device, dtype=setup.dtype)
     operator.vjp(x, operator.A(x))
-
-
-class _Watch:
-    """Notes the mean PSNR along the way, at times that grow by a tenth."""
-
-    def __init__(
-        self, row: Contender, setup: Setup, truth: Tensor, progress: Progress | None
-    ) -> None:
-        self.row, self.problem, self.truth, self.kind = row, setup.problem, truth, setup.kind
-        self.averages = setup.averaging > 1
-        self.progress = progress
-        rows = setup.tries * len(truth)
-        self.psnr, self.value = torch.zeros(rows), torch.full((rows,), math.inf)
-        self.start()
-
-    def start(self) -> None:
-        """Start the clock."""
-        self.started, self.lost, self.next = time.perf_counter(), 0.0, 0.0
-
-    def __call__(self, now: Snapshot, done: int) -> None:
-        if self.progress is not None:
-            self.progress(self.row.label, now, done)
-        elapsed = time.perf_counter() - self.started - self.lost
-        # A mean of solves is there when all of them are.
-        if elapsed < self.next or not self.kind.has_pixels or self.averages:
-            return
-        rows = torch.arange(done, done + len(now.u))
-        with torch.no_grad():
-            x = self.kind.reported(self.problem.image(now.u), clip=True)
-        psnr = self.kind.psnr(x, self.truth[rows % len(self.truth)])
-        assert psnr is not None
-        self.psnr[rows], self.value[rows] = psnr.cpu().float(), now.objective.cpu().float()
-        value, best = self.value.view(-1, len(self.truth)).min(0)  # of the restarts
-        if bool(torch.isfinite(value).all()):
-            reached = self.psnr.view(-1, len(self.truth)).gather(0, best[None])
-            self.row.course.append((elapsed, float(reached.mean())))
-        self.next = 1.1 * elapsed
-        self.lost += time.perf_counter() - self.started - self.lost - elapsed
-
-    def finish(self, recovery: Recovery, before: dict[str, Any] | None) -> None:
-        """Stop the clock, or take what it said when this row was finished ``before``."""
-        if before is not None:
-            self.row.seconds = float(before["seconds"])
-            self.row.course = [(float(when), float(psnr)) for when, psnr in before["course"]]
-            return
-        self.row.seconds = time.perf_counter() - self.started - self.lost
-        if recovery.psnr is not None:
-            self.row.course.append((self.row.seconds, float(recovery.psnr.mean())))

@@ -8,18 +8,17 @@ from typing import Any
 
 from priorkit.errors import BadInputError, PriorkitError
 from priorkit.interfaces import Prior, Shape
-from priorkit.io.pictures import Pictures
 from priorkit.results.contender import Contender
-from priorkit.run.measure import question_sigma
 from priorkit.run.memory import Plan, plan
-from priorkit.run.setup import Setup, set_up
+from priorkit.run.setup import Setup
 from priorkit.settings.config import split
 from priorkit.settings.select import Selection
 from priorkit.settings.selections import Selections, select_all
+from priorkit.verbs.evidence import Evidence
 
 __all__ = ["Entries", "common_shape", "contestant", "entries_of", "label_of", "set_up_all"]
 
-MEASUREMENT = ("op", "noise", "sigma", "noise_norm", "seed", "shape", "kind")
+MEASUREMENT = ("op", "noise", "sigma", "noise_norm", "seed", "shape", "kind", "range")
 
 # Of every prior, what was selected for it or why that can't be.
 Entries = list[tuple[Contender, Selections | PriorkitError]]
@@ -77,7 +76,7 @@ def common_shape(entries: Entries, settings: Mapping[str, Any]) -> Shape | None:
     return None
 
 
-def set_up_all(entries: Entries, images: Pictures) -> list[tuple[Contender, Setup, Plan]]:
+def set_up_all(entries: Entries, evidence: Evidence) -> list[tuple[Contender, Setup, Plan]]:
     """Everything that can be refused is refused before any compute; raises if all are."""
     problems = []
     errors = []
@@ -85,11 +84,8 @@ def set_up_all(entries: Entries, images: Pictures) -> list[tuple[Contender, Setu
         try:
             if isinstance(chosen, PriorkitError):
                 raise chosen
-            if images.range is not None:
-                chosen = chosen.within(images.range)
-            setup = set_up(chosen, tuple(images.x.shape[1:]), real=False, kind=images.kind)
-            question_sigma(setup, refuse=True)
-            problems.append((row, setup, plan(setup, len(images.x))))
+            setup = evidence.set_up(chosen)
+            problems.append((row, setup, plan(setup, len(evidence.names))))
         except PriorkitError as error:
             row.reason = str(error)
             errors.append(error)

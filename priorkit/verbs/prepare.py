@@ -2,41 +2,27 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from priorkit.errors import MismatchError
-from priorkit.interfaces import (
-    Calibrated,
-    LinearOperator,
-    Operator,
-    Prior,
-    Range,
-    Shape,
-    kind_of,
-)
-from priorkit.interfaces.adapt import bound_operator
+from priorkit.interfaces import Operator, Prior, Shape, kind_of
 from priorkit.interfaces.kinds import PICTURE
 from priorkit.io.pictures import Pictures, astronaut, load
 from priorkit.registry import Entry, registry
-from priorkit.run import level
-from priorkit.run.measure import batch, question_sigma, shape_of, span, wide
+from priorkit.run.measure import question_sigma, shape_of
 from priorkit.run.memory import plan
-from priorkit.run.setup import Setup, noise_for, set_up, unknown_shape
+from priorkit.run.setup import Setup, set_up
 from priorkit.settings.config import RunConfig
-from priorkit.settings.select import blaming
 from priorkit.settings.selections import Selections, select_all
+from priorkit.verbs.informed import informed
 
 __all__ = ["for_any_size", "leaves_prior_open", "load_framed", "path_of", "prepare"]
 
 SAMPLE = (3, 64, 64)  # what the sample photograph is brought to where nothing else is said
-
-log = logging.getLogger("priorkit")
 
 
 def prepare(
@@ -78,14 +64,7 @@ def prepare(
     if y is not None:
         built: Operator = chosen.selections["operator"].build(config.seed)
         size = fixed or shape_of(y, built, config.kind)
-        if isinstance(built, Calibrated) and size is not None and real:
-            built = _calibrated(chosen, built, y, size)
-        if config.range == "auto":
-            chosen = chosen.within(_shown(chosen, y, built, size))
-        if config.range is not None:
-            y = wide(y)
-        if config.sigma == "auto" and size is not None and real:
-            chosen = _told(chosen, y, built, size)
+        chosen = informed(chosen, y, size, real=real)
         setup = set_up(chosen, size, real=real)
     else:
         if pictures is None or fixed not in (None, tuple(pictures.x.shape[1:])):
@@ -96,19 +75,6 @@ def prepare(
         question_sigma(setup, refuse=True)
     plan(setup, 1)  # refused before the operator makes what it needs
     return setup, pictures
-
-
-def _calibrated(chosen: Selections, operator: Calibrated, y: Tensor, shape: Shape) -> Operator:
-    """The operator that was chosen with what it learns from y, in the precision of the run; it is
-    what the selection then builds."""
-    if y.is_complex():
-        precise = chosen.config.precision == "float64"
-        y = y.to(torch.complex128 if precise else torch.complex64)
-    selection = chosen.selections["operator"]
-    with blaming(selection):
-        found = operator.calibrate(y, shape, kind_of(shape, chosen.config.kind))
-    selection.becomes(found)
-    return found
 
 
 def leaves_prior_open(config: RunConfig) -> bool:
@@ -134,47 +100,6 @@ def for_any_size(usual: Prior, shape: Shape | None) -> Entry | None:
     if shape is None or usual.shape in (None, tuple(shape)) or not kind_of(shape).bounded:
         return None
     return registry().any_size("prior")
-
-
-def _shown(chosen: Selections, y: Tensor, operator: Operator, shape: Shape | None) -> Range:
-    """The range that a y shows, or what it says of A x. Raises as what it calls, and for an
-    operator that isn't linear."""
-    selection, selected = chosen.selections["operator"], chosen.selections["noise"]
-    if shape is None:
-        raise unknown_shape()
-    kind = kind_of(shape, chosen.config.kind)
-    with blaming(selection):
-        operator = bound_operator(operator, shape, kind)
-    if not isinstance(operator, LinearOperator):
-        raise MismatchError(
-            "range='auto' needs a linear operator, to see what values x has.",
-            got=str(selection),
-            try_="no range, and x in [0, 1]",
-        )
-    said = batch(wide(y), operator, kind)
-    if not (selected.target or type(selected.instance)).same_units:
-        if chosen.config.sigma == "auto":
-            level.require_gaussian(selected)
-        noise = noise_for(chosen.config, selected, operator, real=True)
-        noise.check(said)
-        said = noise.measured(said)
-    found = span(said, operator, kind)
-    log.info("The range that y shows: %.5g to %.5g.", found.lo, found.hi)
-    return found
-
-
-def _told(chosen: Selections, y: Tensor, operator: Operator, shape: Shape) -> Selections:
-    """What was chosen, with the σ that y shows."""
-    level.require_gaussian(chosen.selections["noise"])
-    kind = kind_of(shape, chosen.config.kind)
-    with blaming(chosen.selections["operator"]):
-        operator = bound_operator(operator, shape, kind)
-    level.require_picture(chosen.selections["operator"], operator)
-    sigma = level.estimate(batch(y, operator, kind), operator)
-    words = "σ estimated: %.3g. How good the result is can't be told from that."
-    log.info(words, sigma)
-    config = chosen.config.model_copy(update={"sigma": sigma})
-    return replace(chosen, config=config, estimated=True)
 
 
 def load_framed(x: Any, shape: Shape | None, config: RunConfig) -> Pictures:

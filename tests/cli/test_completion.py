@@ -70,6 +70,8 @@ def complete(command_line, monkeypatch, tmp_path):
         "priorkit compare --priors dct,wav": {"dct,wavelet"},
         "priorkit compare --priors dct,wavelet --wave": {"--wavelet"},
         "priorkit compare --priors dct --ms": {"--ms"},
+        "priorkit compare --priors dct --y": {"--y"},
+        "priorkit compare --y y.npy --priors dct --op fourier --map": {"--maps"},
         "priorkit check blur --bou": {"--boundary"},
         "priorkit check blur --boundary z": {"zero"},
         "priorkit check mask --kind op": {"operator"},

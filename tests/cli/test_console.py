@@ -281,16 +281,20 @@ def test_what_is_no_terminal_has_no_width(tmp_path):
 
 
 def test_a_comparison_fits_80_columns(command_line, tmp_path, monkeypatch):
-    """As it is run; what restarts had is a column where there are any."""
+    """As it is run; what restarts had is a column where there are any, what all have in common is a
+    line below, and the error, which the PSNR says too, is left to results.json."""
     monkeypatch.setattr(console.out, "width", 80)
     settings = "--op gaussian --ms 100 --shape 3 16 16 --budget 30"
     words = ["compare", "--priors", "none,dct", *settings.split()]
     rows = json.loads(command_line(*words, "--out", tmp_path / "a", "--json").out)
     shown = command_line(*words, "--out", tmp_path / "b").out
     for row in rows:
-        cells = [row["prior"], f"{row['psnr']:.2f}", f"{row['error']:.2e}"]
+        cells = [row["prior"], f"{row['psnr']:.2f}", f"{row['ssim']:.3f}"]
         assert [cell for cell in cells if cell not in shown.split()] == []
     assert "restarts" not in shown
+    table, _, below = shown.partition("The same for all: ")
+    assert " T " in f" {below}"
+    assert max(map(len, table.splitlines())) <= 80
     words = [*words, "--start", "normal", "--restarts", "2", "--out", tmp_path / "c"]
     assert "restarts" in command_line(*words).out
 

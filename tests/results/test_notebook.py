@@ -65,6 +65,24 @@ def test_a_recovery_has_its_pictures_and_the_wipe():
     assert all(".priorkit" in rule for rule in re.findall(r"^(\S.*?)\{", shown, re.M))
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_comparison_has_the_parts_of_its_page(known):
+    """Numbers with bars of time, the first image of all priors; nothing that a page needs."""
+    tv = {"prior": "none", "penalty": "tv", "label": "tv"}
+    how = {"op": "mask", "sigma": 0.1, "gamma": 0.02, "budget": 3, "priors": [tv, "dct", "wavelet"]}
+    found = priorkit.compare(X, **how) if known else priorkit.compare(y=X, **how)
+    shown = found._repr_html_()
+    assert shown.startswith('<div class="priorkit"><style>')
+    assert shown.count('class="time"') == shown.count('class="pair"') == 3
+    assert shown.count('data-is="error"') == (3 if known else 0)
+    assert shown.count('data-is="apart"') == (0 if known else 1)
+    assert shown.count('class="bar"') == 1
+    assert "<a " not in shown
+    assert "<script" not in shown
+    assert "<html" not in shown
+    assert all(".priorkit" in rule for rule in re.findall(r"^(\S.*?)\{", shown, re.M))
+
+
 def test_without_a_truth_it_wipes_from_a_measurement_of_the_same_size(tmp_path):
     """On the page too; where there is none there is no wipe."""
     y = X[:1].clone()

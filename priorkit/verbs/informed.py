@@ -1,0 +1,97 @@
+"""What a measurement tells of a run: what its operator learns from it, its range, its σ."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from priorkit.errors import MismatchError
+from priorkit.interfaces import Calibrated, LinearOperator, Operator, Range, Shape, kind_of
+from priorkit.interfaces.adapt import bound_operator
+from priorkit.run import level
+from priorkit.run.measure import batch, span, wide
+from priorkit.run.setup import noise_for, unknown_shape
+from priorkit.settings.config import RunConfig
+from priorkit.settings.select import Selection, blaming
+from priorkit.settings.selections import Selections
+
+__all__ = ["calibrated", "informed"]
+
+log = logging.getLogger("priorkit")
+
+
+def informed(chosen: Selections, y: Tensor, shape: Shape | None, *, real: bool) -> Selections:
+    """What was chosen for a y, the numbers as they were given, with what y tells of it.
+
+    An operator that learns from y has done so, ``range="auto"`` is the range that y shows, and
+    ``sigma="auto"`` its σ. ``shape`` is that of x, None where nobody knows it; ``real`` says that y
+    was measured rather than simulated. Raises BadInputError and MismatchError where y can't tell.
+    """
+    config = chosen.config
+    selection = chosen.selections["operator"]
+    if shape is not None and real:
+        selection.becomes(calibrated(selection, y, shape, config))
+    operator: Operator = selection.build(config.seed)
+    if config.range == "auto":
+        chosen = chosen.within(_shown(chosen, y, operator, shape))
+    if config.range is not None:
+        y = wide(y)
+    if config.sigma == "auto" and shape is not None and real:
+        chosen = _with_sigma(chosen, y, operator, shape)
+    return chosen
+
+
+def calibrated(selection: Selection, y: Tensor, shape: Shape, config: RunConfig) -> Operator:
+    """The operator that was chosen with what it learns from y, in the precision of the run; as it
+    is where it learns nothing."""
+    operator: Operator = selection.build(config.seed)
+    if not isinstance(operator, Calibrated):
+        return operator
+    if y.is_complex():
+        y = y.to(torch.complex128 if config.precision == "float64" else torch.complex64)
+    with blaming(selection):
+        return operator.calibrate(y, shape, kind_of(shape, config.kind))
+
+
+def _shown(chosen: Selections, y: Tensor, operator: Operator, shape: Shape | None) -> Range:
+    """The range that a y shows, or what it says of A x. Raises as what it calls, and for an
+    operator that isn't linear."""
+    selection, selected = chosen.selections["operator"], chosen.selections["noise"]
+    if shape is None:
+        raise unknown_shape()
+    kind = kind_of(shape, chosen.config.kind)
+    with blaming(selection):
+        operator = bound_operator(operator, shape, kind)
+    if not isinstance(operator, LinearOperator):
+        raise MismatchError(
+            "range='auto' needs a linear operator, to see what values x has.",
+            got=str(selection),
+            try_="no range, and x in [0, 1]",
+        )
+    said = batch(wide(y), operator, kind)
+    if not (selected.target or type(selected.instance)).same_units:
+        if chosen.config.sigma == "auto":
+            level.require_gaussian(selected)
+        noise = noise_for(chosen.config, selected, operator, real=True)
+        noise.check(said)
+        said = noise.measured(said)
+    found = span(said, operator, kind)
+    log.info("The range that y shows: %.5g to %.5g.", found.lo, found.hi)
+    return found
+
+
+def _with_sigma(chosen: Selections, y: Tensor, operator: Operator, shape: Shape) -> Selections:
+    """What was chosen, with the σ that y shows."""
+    level.require_gaussian(chosen.selections["noise"])
+    kind = kind_of(shape, chosen.config.kind)
+    with blaming(chosen.selections["operator"]):
+        operator = bound_operator(operator, shape, kind)
+    level.require_picture(chosen.selections["operator"], operator)
+    sigma = level.estimate(batch(y, operator, kind), operator)
+    words = "σ estimated: %.3g. How good the result is can't be told from that."
+    log.info(words, sigma)
+    config = chosen.config.model_copy(update={"sigma": sigma})
+    return replace(chosen, config=config, estimated=True)
