@@ -33,8 +33,6 @@ h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 .row.large { grid-template-columns: repeat(auto-fit, minmax(min(16rem, 50% - .375rem), 1fr)); }
 .row figure { max-width: 24rem; }
 .row.first { grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); align-items: end; }
-.time { display: inline-block; width: 4rem; height: .6rem; margin-right: .5rem;
-        background: linear-gradient(90deg, #1b6ca8 var(--part), #8883 var(--part)); }
 figure { margin: 0; min-width: 0; }
 figure img { width: 100%; image-rendering: pixelated; display: block; }
 figure > img { cursor: zoom-in; }

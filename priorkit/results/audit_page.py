@@ -12,7 +12,7 @@ from priorkit.draw.html import bar, document, embedded, figure, table_of, thumbn
 from priorkit.draw.svg import COLOURS
 from priorkit.draw.tiles import sheet, tile
 from priorkit.draw.viewer import FRAGMENT
-from priorkit.results.beside import cards, measured, pair, scale, scores, small
+from priorkit.results.beside import cards, measured, pair, scale, scores, shared, small
 from priorkit.results.finding import PARTS, Finding, Recoveries
 from priorkit.results.recovery import Recovery
 from priorkit.results.views import columns
@@ -48,7 +48,7 @@ def fragment(findings: Sequence[Finding], recoveries: Recoveries, cells: Cells) 
         shown = [(f"{group}: {c.caption}", c.picture) for c in measured(first) if not c.of]
         for label, found in own.items():
             picture = next(c.picture for c in columns(found, 0) if c.what == "recovery")
-            shown.append((", ".join(filter(None, [label, scores(found)])), picture))
+            shown.append((", ".join([label, *scores(found)]), picture))
         figures = [
             figure(embedded(thumbnail(picture, SIDE), words), html.escape(words))
             for words, picture in shown
@@ -125,7 +125,8 @@ def _matrix(recoveries: Recoveries) -> str:
         heads = ["", *groups, "truth, measured"]
         parts = [f"<b>{html.escape(head)}</b>" for head in heads]
         for group, found in first.items():
-            shown = [figure(small(c, group)) for c in measured(found) if not c.of]
+            whole = [c for c in measured(found) if not c.of]
+            shown = [figure(small(c.picture, f"{group}: {c.what}", c.what)) for c in whole]
             parts.append(f'<div><div class="pair">{"".join(shown)}</div></div>')
         for label in dict.fromkeys(label for label, _ in recoveries):
             parts.append(f"<b>{html.escape(label)}</b>")
@@ -133,8 +134,7 @@ def _matrix(recoveries: Recoveries) -> str:
     else:
         ((group, own),) = groups.items()
         across, names = min(len(own), 4), ""
-        shown = [figure(small(c, c.what), html.escape(c.caption)) for c in measured(first[group])]
-        before = "".join(shown)
+        before = "".join(map(shared, measured(first[group])))
         parts = [
             f"<div><b>{html.escape(label)}</b>{_cell(found, label)}</div>"
             for label, found in own.items()
@@ -146,7 +146,7 @@ def _matrix(recoveries: Recoveries) -> str:
 
 
 def _cell(found: Recovery, label: str) -> str:
-    return f"<div>{pair(found, label)}{scores(found)}</div>"
+    return f"<div>{pair(found, label)}{' · '.join(scores(found))}</div>"
 
 
 def _by_group(recoveries: Recoveries) -> dict[str, dict[str, Recovery]]:
@@ -164,8 +164,8 @@ def _lines(recoveries: Recoveries) -> list[tuple[str, list[Image.Image]]]:
         first = next(iter(own.values()))
         truth = first.x if first.truth is None else first.truth
         lines.append((["truth", group], first, truth))
-        lines += [([label, group, scores(found)], found, found.x) for label, found in own.items()]
+        lines += [([label, group, *scores(found)], found, found.x) for label, found in own.items()]
     return [
-        ("\n".join(filter(None, words)), [tile(x, found.kind) for x in images[:MAX_COLUMNS]])
+        ("\n".join(words), [tile(x, found.kind) for x in images[:MAX_COLUMNS]])
         for words, found, images in lines
     ]

@@ -11,15 +11,19 @@ from priorkit.draw.html import embedded, figure, scale_bar, thumbnail
 from priorkit.results.recovered import Recovered
 from priorkit.results.views import Shown, columns
 
-__all__ = ["cards", "measured", "pair", "scale", "scores", "small"]
+__all__ = ["cards", "measured", "pair", "scale", "scores", "shared", "small"]
 
 THUMBNAIL = 256
 
 
-def small(shown: Shown, label: str) -> str:
-    """A picture; the arrow keys go on to others of what it is."""
-    alt = label if shown.what == label else f"{label}: {shown.what}"
-    return embedded(thumbnail(shown.picture, THUMBNAIL), alt, what=shown.what)
+def small(picture: Image.Image, alt: str, what: str) -> str:
+    """A picture; the arrow keys go on to others of ``what`` it is."""
+    return embedded(thumbnail(picture, THUMBNAIL), alt, what=what)
+
+
+def shared(shown: Shown) -> str:
+    """A picture that all recoveries have in common, as truth and measurement, with its caption."""
+    return figure(small(shown.picture, shown.what, shown.what), html.escape(shown.caption))
 
 
 def scale() -> str:
@@ -36,14 +40,23 @@ def measured(recovery: Recovered) -> list[Shown]:
 def pair(recovery: Recovered, label: str) -> str:
     """Recovery and error of the first image."""
     shown = [c for c in columns(recovery, 0) if c.what in ("recovery", "error")]
-    return f'<div class="pair">{"".join(figure(small(c, label)) for c in shown)}</div>'
+    made = [figure(small(c.picture, f"{label}: {c.what}", c.what)) for c in shown]
+    return f'<div class="pair">{"".join(made)}</div>'
 
 
-def scores(recovery: Recovered) -> str:
-    """Mean PSNR and SSIM of all images, where they are known."""
-    psnr, ssim = recovery.psnr, recovery.ssim
-    said = [] if psnr is None else [f"{float(psnr.mean()):.2f} dB"]
-    return " · ".join(said + ([] if ssim is None else [f"{float(ssim.mean()):.3f}"]))
+def scores(recovery: Recovered) -> list[str]:
+    """The means over all images that are shown beside its pictures: PSNR and SSIM, or where the
+    truth isn't known the misfit and the PSNR that is expected."""
+    psnr, ssim, expected = recovery.psnr, recovery.ssim, recovery.expected_psnr
+    if psnr is not None:
+        more = [] if ssim is None else [f"{float(ssim.mean()):.3f}"]
+        return [f"{float(psnr.mean()):.2f} dB", *more]
+    if recovery.truth is not None:
+        return []
+    said = [f"misfit {float(recovery.misfit.mean()):.3g}"]
+    if expected is not None and bool(expected.isfinite().all()):
+        said.append(f"{float(expected.mean()):.2f} dB expected")
+    return said
 
 
 def cards(lines: Sequence[tuple[str, Sequence[Image.Image]]]) -> str:
@@ -51,7 +64,7 @@ def cards(lines: Sequence[tuple[str, Sequence[Image.Image]]]) -> str:
     parts = []
     for words, shown in lines:
         name = ", ".join(words.splitlines())
-        images = [figure(embedded(thumbnail(x, THUMBNAIL), name, what="all")) for x in shown]
+        images = [figure(small(x, name, "all")) for x in shown]
         parts.append(
             f'<div><b>{html.escape(name)}</b><div class="pair many">{"".join(images)}</div></div>'
         )

@@ -9,19 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
-from PIL import Image
 from torch import Tensor
 
-from priorkit.draw.html import document, embedded, figure, scale_bar, table, table_of, thumbnail
+from priorkit.draw.html import bar, document, figure, scale_bar, table, table_of
+from priorkit.draw.svg import COLOURS
 from priorkit.draw.viewer import FRAGMENT
+from priorkit.results.beside import cards, measured, pair, scale, shared, small
 from priorkit.results.contender import Contender, places
 from priorkit.results.gallery import curve, first_of, lines, maps
 from priorkit.results.tally import Cells
-from priorkit.results.views import Shown, columns
 
 __all__ = ["Board"]
 
-SIDE = 256  # of a picture, in pixels
 ACROSS = 4  # priors beside each other on a page
 SECONDS = "seconds"  # the column that has bars beside its numbers
 # Of a notebook, beside what a recovery has there: its cells are narrower than a page.
@@ -38,8 +37,6 @@ NARROW = """
 .priorkit .pair figure { flex: 1 0 8rem; width: auto; max-width: 14rem; }
 .priorkit .bar { display: flex; gap: .4rem; align-items: center; font-size: .8em; }
 .priorkit .bar i { flex: 1; height: .6rem; }
-.priorkit .time { display: inline-block; width: 4rem; height: .6rem; margin-right: .5rem;
-                  background: linear-gradient(90deg, #1b6ca8 var(--part), #8883 var(--part)); }
 """
 
 
@@ -99,8 +96,8 @@ class Board:
         for row, cells in zip(self.rows, rows, strict=True):
             line = [html.escape(cell) for cell in cells]
             if row.reason is None and math.isfinite(row.seconds):
-                share = 100 * row.seconds / longest
-                line[at] = f'<i class="time" style="--part:{share:.1f}%"></i>{line[at]}'
+                share = row.seconds / longest
+                line[at] = bar([(share, COLOURS[0])]) + line[at]
             written.append(line)
         return table_of(map(html.escape, head), written)
 
@@ -135,29 +132,18 @@ class Board:
         """What all have in common: the truth, the measurement where there is one m, and the scale,
         beside the map that it is of where there are no errors."""
         found = first_of(self.rows)
-        shown = [] if found is None else columns(found, 0)
-        first = [c for c in shown if c.what == "truth" or (ms == 1 and _is_measured(c))]
-        before = "".join(figure(_small(c.picture, c.what), html.escape(c.caption)) for c in first)
+        shown = [] if found is None else measured(found)
+        before = "".join(shared(c) for c in shown if c.what == "truth" or ms == 1)
         if self.truth is not None:
-            scale = f"<figcaption>errors of all, on one scale</figcaption>{scale_bar()}"
-            return before + f'<figure class="scale">{scale}</figure>'
+            return before + scale()
         if (differ := maps(self.rows)) is not None:
             caption = f"std across priors{scale_bar(differ.end)}"
-            before += figure(
-                _small(differ.pictures[0], "where priors disagree", what="apart"), caption
-            )
+            before += figure(small(differ.pictures[0], "where priors disagree", "apart"), caption)
         return before
 
     def _all(self) -> str:
         """Several images: the truths or measurements, then the recoveries of each prior and m."""
-        cards, most = [], 0
-        for words, shown in lines(self.rows, self.truth):
-            name, most = ", ".join(words.splitlines()), max(most, len(shown))
-            images = "".join(figure(_small(x, name, what="all")) for x in shown)
-            cards.append(
-                f'<div><b>{html.escape(name)}</b><div class="pair many">{images}</div></div>'
-            )
-        return f'<div class="matrix cards" style="--most:{most}">{"".join(cards)}</div>'
+        return cards(lines(self.rows, self.truth))
 
 
 def _cell(row: Contender, page: str | None) -> str:
@@ -166,24 +152,7 @@ def _cell(row: Contender, page: str | None) -> str:
     if found is None:
         return "<div>—</div>"
     label = row.label if row.m is None else f"{row.label}, m = {row.m}"
-    pictures = "".join(
-        figure(_small(shown.picture, f"{label}: {shown.what}", what=shown.what))
-        for shown in columns(found, 0)
-        if shown.what in ("recovery", "error")
-    )
     score = html.escape(" · ".join(row.score))
     if page is not None:
         score = f'<a href="{html.escape(page)}/report.html">{score or "open"}</a>'
-    return f'<div><div class="pair">{pictures}</div>{score}</div>'
-
-
-def _is_measured(shown: Shown) -> bool:
-    """Whether it is of y, which all have in common where there is one m."""
-    return shown.what == "measurement" or (
-        shown.what == "detail" and shown.caption.startswith("measured")
-    )
-
-
-def _small(picture: Image.Image, alt: str, what: str = "") -> str:
-    """A picture; the arrow keys go on to others of what it is."""
-    return embedded(thumbnail(picture, SIDE), alt, what=what or alt)
+    return f"<div>{pair(found, label)}{score}</div>"

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from priorkit.io.files import file_names
+from priorkit.results.beside import scores
 from priorkit.results.recovery import Recovery
 
 __all__ = ["Contender", "apart", "places"]
@@ -46,22 +47,8 @@ class Contender:
 
     @property
     def score(self) -> list[str]:
-        """The means over the images that are shown beside its pictures: PSNR and SSIM, or the
-        misfit and the PSNR that is expected, where the truth isn't known."""
-        found = self.recovery
-        if found is None:
-            return []
-        if found.psnr is not None:
-            ssim = [] if found.ssim is None else [f"{float(found.ssim.mean()):.3f}"]
-            return [f"{float(found.psnr.mean()):.2f} dB", *ssim]
-        if found.truth is not None:
-            return []
-        expected = found.expected_psnr
-        known = expected is not None and bool(expected.isfinite().all())
-        more = (
-            [f"{float(expected.mean()):.2f} dB expected"] if known and expected is not None else []
-        )
-        return [f"misfit {float(found.misfit.mean()):.3g}", *more]
+        """The means over the images that are shown beside its pictures."""
+        return [] if self.recovery is None else scores(self.recovery)
 
     def psnr_at(self, seconds: float) -> float | None:
         """Mean PSNR that was reached after so much time; None before anything was."""

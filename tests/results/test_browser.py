@@ -161,11 +161,13 @@ def test_a_comparison_is_sorted_and_its_times_are_bars(browser, pages):
     heads = page.locator("table th").all_inner_texts()
     assert "expected" not in heads  # nothing was
     assert "seconds" in heads
-    bars = page.locator(".time")
-    assert bars.count() == 6
-    parts = [bars.nth(i).evaluate("b => parseFloat(b.style.getPropertyValue('--part'))")
-             for i in range(6)]  # fmt: skip
-    assert all(0 <= part <= 100 for part in parts)
+    styles = page.locator("table .share").evaluate_all(
+        "all => all.map(b => b.getAttribute('style'))"
+    )
+    ends = [float(style.rpartition(" ")[2].rstrip("%)")) for style in styles]
+    assert len(ends) == 6
+    assert max(ends) == 100
+    assert min(ends) > 0
 
 
 def test_errors_of_all_are_on_one_scale_and_follow_one_another(browser, pages):

@@ -42,7 +42,7 @@ def test_it_shows_where_priors_disagree(browser, report):  # noqa: F811
     assert page.locator(".matrix [data-is=error]").count() == 0
     heads = page.locator("table th").all_inner_texts()
     assert heads == ["prior", "misfit", "of noise alone", "evaluations", "seconds"]
-    assert page.locator(".time").count() == 4
+    assert page.locator(".share").count() == 4
     page.locator(".matrix [data-is=recovery]").first.click()
     page.keyboard.press("ArrowRight")
     assert page.locator("dialog p").inner_text() == "wavelet: recovery"
