@@ -73,7 +73,7 @@ def test_a_comparison_has_the_parts_of_its_page(known):
     found = priorkit.compare(X, **how) if known else priorkit.compare(y=X, **how)
     shown = found._repr_html_()
     assert shown.startswith('<div class="priorkit"><style>')
-    assert shown.count('class="time"') == shown.count('class="pair"') == 3
+    assert shown.count('class="share"') == shown.count('class="pair"') == 3
     assert shown.count('data-is="error"') == (3 if known else 0)
     assert shown.count('data-is="apart"') == (0 if known else 1)
     assert shown.count('class="bar"') == 1
