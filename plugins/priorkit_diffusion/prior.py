@@ -6,6 +6,7 @@ import copy
 import math
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -165,7 +166,7 @@ class DiffusionPrior(Denoiser, Decoder, Encoder, Density, Sampler):
 
     def denoise(self, x: Tensor, sigma: float | Tensor) -> Tensor:
         """D(x; σ), each picture by itself, σ one number or (B,); differentiable in x."""
-        return self.networks.clean(x, sigma, rough=self.rough)
+        return self.networks.denoised(x, sigma, rough=self.rough)
 
     def mixed(self, space: Space) -> DiffusionPrior:
         """Convolutions in bfloat16, in latent space those of the pullback alone."""
@@ -182,7 +183,7 @@ class DiffusionPrior(Denoiser, Decoder, Encoder, Density, Sampler):
         return self._flow(recomputed(self._exact, self._exact)).decode(z.view(-1, *self._known()))
 
     def decode_vjp(self, z: Tensor) -> tuple[Tensor, Pullback]:
-        flow = self._flow(recomputed(self._exact, self.denoise))
+        flow = self._flow(recomputed(self._exact, partial(self.networks.clean, rough=self.rough)))
         with torch.enable_grad():
             z = z.detach().requires_grad_(True)
             x = flow.decode(z.view(-1, *self._known()))

@@ -331,3 +331,21 @@ def test_the_shipped_ones_denoise_at_every_level(name):
     """Smooth pictures, which neither was trained on; one σ for all, and one for each."""
     prior = DiffusionPrior(weights=WEIGHTS / f"{name}.safetensors")
     testing.check_prior(Denoising(prior), shape=(3, 64, 64))
+
+
+@pytest.mark.parametrize("value", [-0.5, 1.1, 3.0])
+@pytest.mark.parametrize("sigma", [0.002, 0.05])
+def test_what_is_beyond_black_and_white_stays_as_it_is(value, sigma):
+    """As what is added around the slice of a scanner: networks had made 30 σ and more of it."""
+    x = torch.full((1, 3, 64, 64), 0.5)
+    x[..., :24, :24] = value
+    y = x + sigma * normals(*x.shape, dtype=torch.float32)
+    photos = DiffusionPrior(weights=WEIGHTS / "denoiser-photos.safetensors").bind((3, 64, 64))
+    assert float((photos.denoise(y, sigma) - x).abs().max()) < 10 * sigma  # at its edge
+
+
+def test_noise_within_four_sigma_is_what_networks_know():
+    x = normals(4, 3, 16, 24).clamp(-3.9, 3.9) * 0.1 + 1
+    sigma = torch.full((4,), 0.1, dtype=x.dtype)
+    assert torch.equal(networks._known(x, sigma), x)
+    assert float(networks._known(x + 4, sigma).max()) <= 1.4 + 1e-9
