@@ -49,9 +49,13 @@ class UnknownNameError(PriorkitError):
     """A name or an option that doesn't exist."""
 
     @classmethod
-    def nearest(cls, what: str, name: str, known: Iterable[str], then: str = "") -> Self:
-        """The error ``what``, with the nearest of the ``known`` names, and what else to do."""
-        return cls(" ".join(filter(None, (what, did_you_mean(name, known), then))))
+    def nearest(
+        cls, what: str, name: str, known: Iterable[str], then: str = "", otherwise: str = ""
+    ) -> Self:
+        """The error ``what``, with the nearest of the ``known`` names, or ``otherwise`` where none
+        is near; and what else to do."""
+        near = did_you_mean(name, known) or otherwise
+        return cls(" ".join(filter(None, (what, near, then))))
 
 
 class BadInputError(PriorkitError):

@@ -24,6 +24,7 @@ from priorkit.run.measure import simulate
 from priorkit.run.memory import Plan
 from priorkit.run.run import Task
 from priorkit.run.setup import Setup
+from priorkit.settings.called import called_as
 from priorkit.settings.config import split
 from priorkit.settings.keywords import Shared
 from priorkit.settings.options import plain
@@ -37,6 +38,7 @@ __all__ = ["compare"]
 Progress = Callable[[str, Snapshot, int], None]
 
 
+@called_as('priorkit.compare("face.png", priors=["dct", "wavelet"], op="gaussian", m=500)')
 def compare(
     x: Any = None,
     *,
