@@ -26,7 +26,7 @@ class PriorkitError(Exception):
     ----------
     what : what is wrong, one sentence
     got : what was received instead, shown as it is
-    try_ : what would work
+    try_ : what would work, or a question that says it, such as that of :func:`did_you_mean`
 
     >>> print(PriorkitError("m must be at least 1.", got=0, try_="m=500"))
     m must be at least 1. Got 0. Try: m=500
@@ -40,7 +40,7 @@ class PriorkitError(Exception):
         if got is not None:
             parts.append(f"Got {got}.")
         if try_:
-            parts.append(f"Try: {try_}")
+            parts.append(try_ if try_.endswith("?") else f"Try: {try_}")
         # One line, whatever a library's message held.
         super().__init__(" ".join(" ".join(parts).splitlines()))
 
@@ -49,9 +49,13 @@ class UnknownNameError(PriorkitError):
     """A name or an option that doesn't exist."""
 
     @classmethod
-    def nearest(cls, what: str, name: str, known: Iterable[str], then: str = "") -> Self:
-        """The error ``what``, with the nearest of the ``known`` names, and what else to do."""
-        return cls(" ".join(filter(None, (what, did_you_mean(name, known), then))))
+    def nearest(
+        cls, what: str, name: str, known: Iterable[str], then: str = "", otherwise: str = ""
+    ) -> Self:
+        """The error ``what``, with the nearest of the ``known`` names, or ``otherwise`` where none
+        is near; and what else to do."""
+        near = did_you_mean(name, known) or otherwise
+        return cls(" ".join(filter(None, (what, near, then))))
 
 
 class BadInputError(PriorkitError):

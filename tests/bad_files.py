@@ -105,6 +105,7 @@ def _arrays(folder):
     np.save(folder / "nan-y.npy", np.full((3, 8, 8), np.nan))
     np.save(folder / "matrix.npy", rng.random((5, 192)))
     np.save(folder / "narrow.npy", rng.random((5, 7)))
+    np.save(folder / "turned.npy", rng.random((192, 5)))
     np.save(folder / "nan.npy", np.full((5, 192), np.nan))
     np.save(folder / "cube.npy", rng.random((2, 2, 2)))
     np.save(folder / "complex.npy", rng.random((5, 192)) * 1j)

@@ -196,7 +196,7 @@ def _kernel(asked: Any, length: float, angle: float) -> Tensor:
     """The kernel in float64. Raises BadInputError for one that can't be used."""
     if isinstance(asked, str) and asked == "motion":
         return _line(length, angle)
-    asked = numbers_or_picture(asked, "A kernel", "gaussian, motion")
+    asked = numbers_or_picture(asked, "A kernel", ("gaussian", "motion"))
     pictured = isinstance(asked, (str, os.PathLike, Image.Image))  # whose sum means nothing
     if pictured:
         asked = load(asked).x[0].mean(0)

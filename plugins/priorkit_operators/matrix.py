@@ -73,6 +73,9 @@ class Matrix(MatrixOperator):
             raise BadInputError(
                 f"A matrix for images of shape {self.shape} has {math.prod(self.shape)} columns.",
                 got=f"shape {tuple(self.matrix.shape)}",
+                try_="the transpose of the matrix"
+                if m == math.prod(self.shape)
+                else f"shape=… of images of {n} numbers in all",
             )
         self.y_shape = (m,)
 

@@ -193,7 +193,7 @@ class Mask(Calibrated, Masked):
 
     def _from_picture(self) -> Tensor:
         source, sides = self._asked, sides_of(self.shape)
-        source = numbers_or_picture(source, "A mask", "center, random, left, bottom")
+        source = numbers_or_picture(source, "A mask", RULES)
         if isinstance(source, (str, os.PathLike, Image.Image)):
             require_picture("A picture as a mask", self.shape, "an array, or mask='random'")
             seen = painted(source, self.missing, sides, self.grow)

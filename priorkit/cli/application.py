@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape as unmarked
+from typer._click.exceptions import UsageError  # typer has no public name for it
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 from typer.main import get_command, get_command_name
@@ -143,6 +144,23 @@ def _code() -> int:
         err.print("Interrupted.")
         return 130
     except (PriorkitError, TyperException, OSError) as error:  # OSError: stdout can't be written
-        hint = " Run: priorkit --help" if isinstance(error, TyperException) else ""
-        err.print(f"[red]error:[/red] {escape(error)}{hint}", soft_wrap=True)
+        said = _of_parser(error) if isinstance(error, TyperException) else str(error)
+        err.print(f"[red]error:[/red] {escape(said)}", soft_wrap=True)
         return error.exit_code if isinstance(error, PriorkitError) else 2
+
+
+def _of_parser(error: TyperException) -> str:
+    """What the parser of the command line refuses: of which option, what it got, and the help of
+    the command that it is of."""
+    said, command = error.format_message(), "priorkit"
+    if isinstance(error, UsageError) and error.ctx is not None:
+        command = error.ctx.command_path
+    if isinstance(error, typer.BadParameter) and error.param is not None:
+        from pydantic import ValidationError  # by which the parser reads values
+
+        if isinstance(error.__cause__, ValidationError):
+            from priorkit.settings.options import describe_errors
+
+            said = describe_errors(error.__cause__, error.param.opts[0])
+    stop = "" if said.endswith((".", "?", "!")) else "."
+    return f"{said}{stop} Run: {command} --help"

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
 from priorkit.cli.completion import among
 from priorkit.cli.console import JsonFlag, err, escape, out, show_json
 from priorkit.errors import BadInputError, did_you_mean
 
-__all__ = ["MEASURED", "NOISE", "SHOWS", "Advice", "Choice", "advice", "guide"]
+__all__ = ["MEASURED", "NOISE", "SHOWS", "Advice", "Choice", "advice", "guide", "offered"]
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,11 @@ MEASURED = {
         "every pixel is the mean over a square of the larger picture", "small.png", ("--factor",)),
     "mosaic": Choice("a camera's raw mosaic", "--op mosaic --pattern rggb",
         "every pixel has one colour of three", "raw.png", ("--pattern",)),
-    "mri": Choice("lines of k-space, of a scanner's coils",
+    "mri": Choice("lines of k-space, of a scanner's coils (MRI)",
         "--op fourier --kind complex --mask auto --maps estimate --range auto",
         "what isn't 0 was measured; the coils are estimated", "scan.h5::dataset=kspace",
         ("dataset",)),
-    "ct": Choice("a sinogram", "--op radon --layout skimage --angles 60 --shape 1 95 95",
+    "ct": Choice("a sinogram (CT)", "--op radon --layout skimage --angles 60 --shape 1 95 95",
         "sums along rays, a column for each angle", "sinogram.npy", ("--angles", "--shape")),
     "matrix": Choice("numbers y = A x, of a matrix A that is known",
         "--op matrix --path A.npy --shape 3 64 64",
@@ -82,12 +84,11 @@ SHOWS = {
     "flat": Choice("even areas with edges: drawings, phantoms", f"{FLAT} --gamma discrepancy",
         "total variation keeps areas even and edges sharp; it knows nothing else"),
     "scan": Choice("a slice of a scanner or a microscope, in units of its own",
-        "--prior denoiser-photos --range auto",
-        "the network for photographs, told where the values lie"),
+        "--prior denoiser-photos", "the network for photographs, told where the values lie"),
     "volume": Choice("slices behind one another",
-        "--kind volume --prior denoiser-photos --range auto",
+        "--kind volume --prior denoiser-photos",
         "the network for photographs goes over the slices"),
-    "signal": Choice("a signal of one dimension", f"--kind signal {FLAT} --range auto --gamma sure",
+    "signal": Choice("a signal of one dimension", f"--kind signal {FLAT} --gamma sure",
         "total variation keeps steps; γ is the one with the least expected error"),
 }  # fmt: skip
 
@@ -98,11 +99,14 @@ QUESTIONS = {
 }
 # How each of these can be measured; others in any way.
 ONLY = {
+    "photograph": tuple(measured for measured in MEASURED if measured != "mri"),
     "face": ("noisy", "holes", "blurred", "shaken", "small", "mosaic", "matrix"),
-    "scan": ("noisy", "blurred", "small"),
+    "scan": ("noisy", "blurred", "shaken", "small", "mri", "ct", "matrix"),
     "volume": ("noisy",),
     "signal": ("noisy",),
 }
+RANGED = ("scan", "volume", "signal")  # whose values are in units of their own
+GAUSSIAN = ("known", "unknown", "little")
 PICTURES = ("noisy", "holes", "blurred", "shaken", "small")  # whose y is a picture, to look σ up in
 GUESS = 0.02
 UNTOLD = Choice(
@@ -134,17 +138,18 @@ def advice(
 
     Raises BadInputError for an answer that isn't one, and for answers that don't go together.
     """
-    for key, answer in (("measured", measured), ("noise", noise), ("shows", shows)):
-        _require_known(key, answer)
-    _require_together(measured, noise, shows)
+    answers = {"measured": measured, "noise": noise, "shows": shows}
+    for key in answers:
+        _require_fitting(key, answers)
     what = MEASURED[measured]
     name = shlex.quote(file or what.file)
     if (measured, noise, shows) == ("noisy", "unknown", "photograph"):
         return Advice(f"priorkit recover {name}", [ALONE])
     parts = (what, _level(measured, noise), _image(noise, shows))
     words = " ".join(part.words for part in parts)
-    if noise == "counts" and "--range" not in words and parts[1] is not PASSED:
-        words += " --range auto"  # to see how many counts are white
+    counted = noise == "counts" and parts[1] is not PASSED  # what is white is a number of counts
+    if (shows in RANGED or counted) and "--range" not in words:
+        words += " --range auto"
     yours = [option for part in parts for option in part.yours]
     yours += ["--sigma"] if "{sigma}" in words and sigma is None else []
     level = f"{GUESS if sigma is None else sigma:g}"
@@ -166,28 +171,49 @@ def _image(noise: str, shows: str) -> Choice:
     return EVEN if noise in ("counts", "outliers") and shows != "flat" else SHOWS[shows]
 
 
-def _require_known(key: str, answer: str) -> None:
-    choices = QUESTIONS[key][1]
+def offered(key: str, said: Mapping[str, str]) -> list[str]:
+    """The answers to a question that go with those to others that were said, in their order."""
+    at = list(QUESTIONS).index(key)
+    own = _open({other: answer for other, answer in said.items() if other != key})
+    found = {answers[at] for answers in own if not _against(*answers)}
+    return [answer for answer in QUESTIONS[key][1] if answer in found]
+
+
+def _open(said: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
+    """All answers to the three questions that have those that were said among them."""
+    return product(*([said[key]] if key in said else choices for key, (_, choices) in
+                     QUESTIONS.items()))  # fmt: skip
+
+
+def _against(measured: str, noise: str, shows: str) -> str:
+    """Why no command can be made of three answers; nothing where one can."""
+    if (measured, noise) == ("noisy", "little"):
+        return "A whole picture next to without noise needs no recovery."
+    if measured == "mri" and noise not in GAUSSIAN:
+        return "The noise of k-space is Gaussian."
+    if shows in ("volume", "signal") and noise not in GAUSSIAN:
+        return f"There is no advice for such noise of {SHOWS[shows].about}."
+    if measured not in ONLY.get(shows, tuple(MEASURED)):
+        return f"There is no advice for {SHOWS[shows].about}, from {MEASURED[measured].about}."
+    return ""
+
+
+def _require_fitting(key: str, said: Mapping[str, str]) -> None:
+    """Raise BadInputError for an answer that isn't one, or that doesn't go with those to the
+    questions before it, which are kept."""
+    answer, choices = said[key], QUESTIONS[key][1]
     if answer not in choices:
         hint = did_you_mean(answer, choices) or f"one of {', '.join(choices)}"
-        raise BadInputError(f"{QUESTIONS[key][0]}", got=repr(answer), try_=hint)
-
-
-def _require_together(measured: str, noise: str, shows: str) -> None:
-    """Raise BadInputError for answers of which no command can be made."""
-    fits = ONLY.get(shows, tuple(MEASURED))
-    if measured not in fits:
+        raise BadInputError(QUESTIONS[key][0], got=repr(answer), try_=hint)
+    first = list(QUESTIONS)[: list(QUESTIONS).index(key)]
+    before = {other: said[other] for other in first if other in said}
+    fitting = offered(key, before)
+    if answer not in fitting:
+        own = before | {key: answer}
         raise BadInputError(
-            f"There is no advice for {MEASURED[measured].about}, of {SHOWS[shows].about}.",
-            try_=f"--measured {' or '.join(fits)}",
-        )
-    if (measured, noise) == ("noisy", "little"):
-        raise BadInputError("A whole picture next to without noise needs no recovery.")
-    if measured == "mri" and noise in ("counts", "outliers"):
-        raise BadInputError("The noise of k-space is Gaussian.", try_="--noise known")
-    if shows in ("volume", "signal") and noise in ("counts", "outliers"):
-        raise BadInputError(
-            f"There is no advice for such noise of {SHOWS[shows].about}.", try_="--noise known"
+            next(_against(*answers) for answers in _open(own)),
+            got=" ".join(f"--{name} {value}" for name, value in own.items()),
+            try_=f"--{key} {' or '.join(fitting)}",
         )
 
 
@@ -211,16 +237,18 @@ def guide(
 ) -> None:
     """Ask what was measured, and print the command that recovers it, with a word on why.
 
-    What is said by options isn't asked. Nothing is run.
+    What is said by options isn't asked, and answers that don't go with it aren't offered. Nothing
+    is run.
     """
     said = {"measured": measured, "noise": noise, "shows": shows}
     if sigma is not None and noise is None:
         said["noise"] = "known"
-    for key, answer in said.items():
-        if answer is not None:
-            _require_known(key, answer)
-    answers = {key: answer or _asked(key) for key, answer in said.items()}
-    found = advice(**answers, file=file, sigma=sigma)
+    given = {key: answer for key, answer in said.items() if answer is not None}
+    answers = _sound(given, ask=sys.stdin.isatty() and not as_json)
+    for key in said:
+        if key not in answers:
+            answers[key] = _asked(key, offered(key, answers))
+    found = advice(**{key: answers[key] for key in said}, file=file, sigma=sigma)
     if as_json:
         show_json({"command": found.command, "why": found.why})
         return
@@ -229,20 +257,40 @@ def guide(
         out.print(f"  {escape(reason)}", soft_wrap=True, highlight=False)
 
 
-def _asked(key: str) -> str:
-    """An answer from the terminal, its name or its number. Raises BadInputError where there is none
-    to ask at."""
+def _sound(said: Mapping[str, str], *, ask: bool) -> dict[str, str]:
+    """What was said without what isn't an answer, or doesn't go with those before it; raises what
+    is wrong where nobody can be asked again, else says it."""
+    sound = dict(said)
+    for key in said:
+        try:
+            _require_fitting(key, sound)
+        except BadInputError as error:
+            if not ask:
+                raise
+            err.print(escape(error), soft_wrap=True, highlight=False)
+            del sound[key]
+    return sound
+
+
+def _asked(key: str, names: list[str]) -> str:
+    """One of the answers with these names from the terminal, by name or number; the only one
+    without asking. Raises BadInputError where there is no terminal."""
     question, choices = QUESTIONS[key]
+    if len(names) == 1:
+        return names[0]
     if not sys.stdin.isatty():
         raise BadInputError(f"{question} There is no terminal to ask at.",
-                            try_=f"--{key} {'|'.join(choices)}")  # fmt: skip
+                            try_=f"--{key} {'|'.join(names)}")  # fmt: skip
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for number, name in enumerate(names, 1):
+        table.add_row(f"  {number}", name, escape(choices[name].about))
     err.print(f"[bold]{question}[/bold]")
-    for number, (name, choice) in enumerate(choices.items(), 1):
-        err.print(f"  {number}  {name:<11}{escape(choice.about)}", highlight=False)
+    err.print(table, highlight=False)
     while True:
-        said = typer.prompt("Number or name", err=True).strip()
-        if said.isdecimal() and 0 < int(said) <= len(choices):
-            return list(choices)[int(said) - 1]
-        if said in choices:
-            return str(said)
-        err.print(f"A number from 1 to {len(choices)}, or a name.")
+        said = str(typer.prompt("Number or name", err=True)).strip()
+        if said.isdecimal() and 0 < int(said) <= len(names):
+            return names[int(said) - 1]
+        if said in names:
+            return said
+        near = did_you_mean(said, names)
+        err.print(f"A number from 1 to {len(names)}, or a name. {near}".rstrip())

@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from importlib.util import find_spec
+from io import StringIO
 from typing import Any, Protocol
 
 __all__ = ["kernel", "stepped"]
@@ -15,6 +17,7 @@ Reached = Callable[..., tuple[float, float | None, str]]
 
 _within: ContextVar[bool] = ContextVar("within", default=False)  # a bar: of parts none is shown
 DELAY = 1.0  # seconds before a bar is shown: short work has none
+COLUMNS = 80  # of one of text
 FORMAT = "{l_bar}{bar}| {elapsed}{postfix}"
 
 
@@ -41,7 +44,7 @@ def kernel() -> Any | None:
 @contextmanager
 def stepped(progress: Any, reached: Reached) -> Iterator[Any]:
     """A ``progress`` for long work: the user's own where there is one; in a notebook else a bar, of
-    widgets where the front end has them, or of text; None elsewhere.
+    widgets where the front end has them, or of text, which is one output; None elsewhere.
 
     ``reached`` says from what progress is called with how far the work is, of how much, and what to
     write beside the bar.
@@ -71,5 +74,36 @@ def _made(total: float | None) -> _Bar:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that there are no widgets: then it is of text
         from tqdm.auto import tqdm
+    if find_spec("ipywidgets") is None:
+        return _of_text(total)
     bar: _Bar = tqdm(total=total, delay=DELAY, leave=False, bar_format=FORMAT)
+    return bar
+
+
+def _of_text(total: float | None) -> _Bar:
+    """A bar that is one output of its cell, which is changed in place: what is written to stderr is
+    an output each time, and a saved notebook keeps them all."""
+    from IPython.display import display
+    from tqdm.std import tqdm
+
+    class Shown(tqdm):  # type: ignore[misc]  # tqdm has no types
+        """Its output is made when it is first drawn, and stays as it was last."""
+
+        handle: Any = None
+
+        def display(self, msg: str | None = None, pos: int | None = None) -> None:
+            text = {"text/plain": str(self) if msg is None else msg}
+            if self.handle is None:
+                self.handle = display(text, raw=True, display_id=True)
+            else:
+                self.handle.update(text, raw=True)
+
+    bar: _Bar = Shown(
+        total=total,
+        delay=DELAY,
+        bar_format=FORMAT,
+        file=StringIO(),
+        ncols=COLUMNS,
+        ascii=False,
+    )
     return bar

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from PIL import Image
 from torch import Tensor
 
-from priorkit.errors import BadInputError, PriorkitError
+from priorkit.errors import BadInputError, PriorkitError, did_you_mean
 from priorkit.interfaces.kinds import COMPLEX, VOLUME, Kind
 from priorkit.interfaces.units import Range
 from priorkit.io.arrays import numbers, read_array
@@ -72,10 +72,15 @@ def raw_from(
     slice: int | None = None,
 ) -> Raw:
     """The same, and the files that it is from."""
-    return _raw(source, what, Pick(dataset, slice), kind == VOLUME.name)
+    found = _raw(source, what, Pick(dataset, slice), kind == VOLUME.name)
+    if not found.numbers.numel():
+        raise BadInputError(
+            f"{what} is empty: it holds no number.", got=f"shape {tuple(found.numbers.shape)}"
+        )
+    return found
 
 
-def numbers_or_picture(source: Any, what: str, names: str) -> Any:
+def numbers_or_picture(source: Any, what: str, names: Sequence[str]) -> Any:
     """What an operator's option is read from: the numbers in a .npy file, or in an instrument's
     without leading axes of length 1; the path of a picture, and what is no path, as it is.
 
@@ -86,7 +91,11 @@ def numbers_or_picture(source: Any, what: str, names: str) -> Any:
         return source
     path, _ = place(source)
     if not exists(path):
-        raise BadInputError(f"{what} is {names}, a file or an array.", got=repr(str(source)))
+        raise BadInputError(
+            f"{what} is {', '.join(names)}, a file or an array.",
+            got=repr(str(source)),
+            try_=did_you_mean(str(source), names),
+        )
     if path.suffix != ".npy" and format_of(path) is None:
         return source
     found = raw(source, what)

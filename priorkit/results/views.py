@@ -63,10 +63,10 @@ def columns(recovery: Recovered, i: int) -> list[Shown]:
     shown += [_shown("recovery", caption, picture), *_detail("recovery", picture)]
     if recovery.truth is not None and kind.has_pixels:
         error = kind.flat(recovery.x[i] - recovery.truth[i]).abs_()
-        shown.append(_sizes("error", f"{GAIN:g} · |error|", error, scale))
+        shown.append(_sizes("error", f"|error|, {GAIN:g} times as bright", error, scale))
     if recovery.draws is not None and kind.has_pixels:
         spread = kind.flat(recovery.draws.spread[i])
-        shown.append(_sizes("spread", f"{GAIN:g} · std of draws", spread, scale))
+        shown.append(_sizes("spread", f"std of draws, {GAIN:g} times as bright", spread, scale))
     return shown
 
 

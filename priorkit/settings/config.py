@@ -99,7 +99,7 @@ class RunConfig(BaseModel):
         elif isinstance(penalty, list) and gamma is None:
             said = ["gamma" in part for part in penalty if isinstance(part, Mapping)]
             if any(said) and not (all(said) and len(said) == len(penalty)):
-                raise ValueError("penalty: either all of several have a gamma, or none")
+                raise ValueError("Either all of several penalties have a gamma, or none")
             gamma = 1.0 if any(said) else None
         return values | {k: v for k, v in (("penalty", penalty), ("gamma", gamma)) if v is not None}
 
@@ -115,11 +115,11 @@ class RunConfig(BaseModel):
     @model_validator(mode="after")
     def _one_noise(self) -> RunConfig:
         if self.sigma is not None and self.noise_norm is not None:
-            raise ValueError("say sigma or noise_norm, not both")
+            raise ValueError("Say sigma or noise_norm, not both")
         if self.clip and self.range is None:
             raise ValueError("clip brings values into the range, and none is given")
         if self.averaging > 1 and (self.restarts or 1) > 1:
-            raise ValueError("say restarts, of which the best is kept, or averaging, not both")
+            raise ValueError("Say restarts, of which the best is kept, or averaging, not both")
         if self.shape is not None and (min(self.shape, default=0) < 1 or len(self.shape) > 4):
             raise ValueError(
                 "shape is (channels, height, width), (channels, depth, height, width), "
@@ -189,7 +189,8 @@ def split(*layers: Mapping[str, Any]) -> tuple[RunConfig, dict[str, Any]]:
     try:
         config = RunConfig(**own)
     except ValidationError as error:
-        raise BadInputError(f"Setting {describe_errors(error)}") from error
+        of_one = any(complaint["loc"] for complaint in error.errors())  # not of several at once
+        raise BadInputError(("Setting " if of_one else "") + describe_errors(error)) from error
     return config, {name: v for name, v in values.items() if name not in own}
 
 

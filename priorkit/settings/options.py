@@ -114,14 +114,16 @@ def option_fields(target: Any) -> dict[str, Any]:
     return dict(options_model(target).model_fields)
 
 
-def describe_errors(error: ValidationError) -> str:
-    """The first complaint of pydantic, in one line, with what was got."""
+def describe_errors(error: ValidationError, name: str = "") -> str:
+    """The first complaint of pydantic, in one line, with what was got; ``name`` is that of the
+    option where a single value was read, of which pydantic knows no name."""
     # Of a union, what came nearest: of the right type, or wrong further inside.
     first = max(error.errors(), key=lambda e: (len(e["loc"]), not e["type"].endswith("_type")))
-    said = first["msg"].removeprefix("Value error, ")
-    if not first["loc"]:  # about several at once: pydantic repeats them all as input
+    said = first["msg"].removeprefix("Value error, ").rstrip(".")
+    if not first["loc"] and not name:  # about several at once: pydantic repeats them all as input
         return f"{said}."
-    where = ".".join(p for p in map(str, first["loc"]) if p.isidentifier() or p.isdigit())
+    parts = [p for p in map(str, first["loc"]) if p.isidentifier() or p.isdigit()]
+    where = ".".join([*filter(None, [name]), *parts])
     if first["type"] == "missing":
         return f"the option {where!r} is required."
     return f"{where}: {said}. Got {str(first.get('input'))[:80]!r}."

@@ -102,7 +102,7 @@ class Selection:
         if unknown:
             said = f"{self} has no option {unknown[0]!r}."
             allowed = f"Its options: {', '.join(sorted(self.fields)) or 'none'}"
-            raise UnknownNameError.nearest(said, unknown[0], model.model_fields, allowed)
+            raise UnknownNameError.nearest(said, unknown[0], model.model_fields, otherwise=allowed)
         try:
             checked = model(**options)
         except ValidationError as error:

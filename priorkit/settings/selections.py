@@ -110,7 +110,12 @@ def _owners(kinds: Iterable[str], option: str) -> Iterator[str]:
 
 def _unknown(name: str, selections: Mapping[str, Selection]) -> UnknownNameError:
     """The error for an option that nothing here has: whose it is, or what is near it."""
-    known = set(RunConfig.model_fields).union(*(s.fields for s in selections.values()))
+    of_runs = set(RunConfig.model_fields)
+    known = of_runs.union(*(selection.fields for selection in selections.values()))
+    told = [", ".join(sorted(of_runs))]
+    for selection in selections.values():
+        own = ", ".join(sorted(selection.fields - of_runs))
+        told += [f"of {selection}: {own}"] if own else []
     owners = list(_owners(COMPONENTS.values(), name))
     more = " and others" if len(owners) > LISTED else ""
     hint = f" here: it is an option of {', '.join(owners[:LISTED])}{more}" if owners else ""
@@ -118,5 +123,5 @@ def _unknown(name: str, selections: Mapping[str, Selection]) -> UnknownNameError
         f"Unknown option {name!r}{hint}.",
         name,
         () if owners else known,
-        f"Options here: {', '.join(sorted(known))}",
+        otherwise=f"Options here: {'; '.join(told)}",
     )

@@ -19,6 +19,7 @@ from priorkit.io.pictures import raw_from
 from priorkit.io.places import Pick, picked
 from priorkit.results.record import provenance
 from priorkit.run.setup import Setup
+from priorkit.settings.called import called_as
 from priorkit.settings.config import RunConfig, from_file, split
 from priorkit.settings.given import GivenStart
 from priorkit.settings.keywords import Settings
@@ -37,6 +38,7 @@ PLAN, TABLE = "plan.json", "results.parquet"
 MOST, BYTES = 48, 64 << 20  # pictures of a part, and bytes of them: more is hardly faster
 
 
+@called_as('priorkit.recover_folder("FOLDER", out="results", prior="dct", op="gaussian", m=500)')
 def recover_folder(
     x: str | os.PathLike[str] | None = None,
     *,

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from priorkit.settings.called import called_as
 from priorkit.studies.cell import Row, failed, run
 from priorkit.studies.engine import Engine, Lost, Processes
 from priorkit.studies.results import Results, Store
@@ -20,6 +21,10 @@ __all__ = ["Engine", "Progress", "sweep", "swept"]
 Progress = Callable[[list[Row], int, int], None]
 
 
+@called_as(
+    'priorkit.sweep({"settings": {"op": "gaussian", "m": 500}, '
+    '"grid": {"prior": ["dct", "wavelet"]}}, out="study.parquet")'
+)
 def sweep(
     study: str | os.PathLike[str] | Mapping[str, Any] | Study,
     *,

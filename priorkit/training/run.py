@@ -35,9 +35,9 @@ def run_trainer(name: str, given: dict[str, Any], progress: Progress | None = No
     hints = get_type_hints(options_class)
     for key in given:
         if key not in hints:
-            then = f"Its options: {', '.join(hints)}"
+            others = f"Its options: {', '.join(hints)}"
             raise UnknownNameError.nearest(
-                f"trainer {name!r} has no option {key!r}.", key, hints, then
+                f"trainer {name!r} has no option {key!r}.", key, hints, otherwise=others
             )
     for required in REQUIRED:
         if required not in given:
@@ -71,7 +71,7 @@ def _read(name: str, value: Any, wanted: Any) -> Any:
     try:
         return TypeAdapter(wanted).validate_python(value)
     except ValidationError as error:
-        raise BadInputError(f"--{name}: {describe_errors(error)}") from error
+        raise BadInputError(describe_errors(error, f"--{name}")) from error
 
 
 def options_of(train: Any) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from priorkit.linear import energy
 from priorkit.results.audit import Audit
 from priorkit.results.finding import Finding
 from priorkit.results.recovery import Recovery
+from priorkit.settings.called import called_as
 from priorkit.settings.keywords import Shared
 from priorkit.settings.select import Selection, resolve
 from priorkit.verbs.bars import of_labels
@@ -27,6 +28,7 @@ __all__ = ["audit"]
 FITTED = 1e-4  # part of ‖y‖² that a misfit may have and still be no worse than another
 
 
+@called_as('priorkit.audit({"faces": "FOLDER"}, priors=["glow-celeba"], op="gaussian", m=500)')
 def audit(
     groups: Mapping[str, Any],
     *,

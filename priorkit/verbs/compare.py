@@ -21,6 +21,7 @@ from priorkit.run.journal import Journal, opened
 from priorkit.run.memory import Plan
 from priorkit.run.run import Task
 from priorkit.run.setup import Setup
+from priorkit.settings.called import called_as
 from priorkit.settings.config import RunConfig, split
 from priorkit.settings.keywords import Shared
 from priorkit.settings.options import plain
@@ -35,6 +36,7 @@ from priorkit.verbs.watch import Progress, Watch
 __all__ = ["compare"]
 
 
+@called_as('priorkit.compare("face.png", priors=["dct", "wavelet"], op="gaussian", m=500)')
 def compare(
     x: Any = None,
     *,

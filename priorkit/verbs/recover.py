@@ -15,6 +15,7 @@ from priorkit.run.journal import digest, opened
 from priorkit.run.measure import measurement, simulate
 from priorkit.run.memory import plan
 from priorkit.run.run import Progress, Task
+from priorkit.settings.called import called_as
 from priorkit.settings.config import from_file, split
 from priorkit.settings.given import GivenStart
 from priorkit.settings.keywords import Settings
@@ -26,6 +27,7 @@ from priorkit.verbs.solved import solved
 __all__ = ["Progress", "recover"]
 
 
+@called_as('priorkit.recover("face.png", prior="dct", op="gaussian", m=500)')
 def recover(
     x: Any = None,
     *,

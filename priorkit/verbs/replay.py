@@ -14,6 +14,7 @@ from priorkit.results.recovery import Recovery
 from priorkit.run.measure import measurement
 from priorkit.run.memory import plan
 from priorkit.run.run import Progress, Task
+from priorkit.settings.called import called_as
 from priorkit.settings.config import split
 from priorkit.verbs.bars import in_steps
 from priorkit.verbs.prepare import prepare
@@ -22,6 +23,7 @@ from priorkit.verbs.solved import solved
 __all__ = ["replay"]
 
 
+@called_as('priorkit.replay("priorkit-out")')
 def replay(folder: str | os.PathLike[str], *, progress: Progress | None = None) -> Recovery:
     """Repeat a saved run from its record and its stored measurements.
 

@@ -22,6 +22,31 @@ COMMANDS = {
     "shape": (f"{RECOVER} --prior tiny.safetensors --shape 3 16 16", "Got (3, 16, 16)"),
     "channels": (f"{RECOVER} --shape 2 8 8", "can't be brought to the shape 2×8×8"),
     "half a shape": (f"{RECOVER} --shape 8", "Setting shape:"),
+    "option of a command": (
+        "guide --sigma -3",
+        "--sigma: Input should be greater than or equal to 0. Got '-3'. Run: priorkit guide --help",
+    ),
+    "option of words": (
+        "recover --batch x",
+        "--batch: Input should be a valid integer",
+        "Got 'x'. Run: priorkit recover --help",
+    ),
+    "option of other words": (
+        "recover --engine x",
+        "--engine: 'x' is not one of 'processes', 'dask'. Got 'x'. Run: priorkit recover --help",
+    ),
+    "port": (
+        "app --port 99999",
+        "--port: Input should be less than or equal to 65535. Got '99999'",
+    ),
+    "option of no command": ("guide --foo", "No such option: --foo. Run: priorkit guide --help"),
+    "required option": ("compare", "Missing option '--priors'. Run: priorkit compare --help"),
+    "required argument": ("sweep", "Missing argument 'study'. Run: priorkit sweep --help"),
+    "option of a trainer that is no number": (
+        "train glow --data empty --out out --iterations x",
+        "--iterations: Input should be a valid integer",
+        "Got 'x'.",
+    ),
     "m below 1": (f"{RECOVER} --op gaussian --m 0", "greater than or equal to 1. Got '0'"),
     "negative m": (f"{RECOVER} --op gaussian --m -5", "greater than or equal to 1. Got '-5'"),
     "m above n": (f"{RECOVER} --op gaussian --m 193", "at most n = 192", "Got 193"),

@@ -1,5 +1,6 @@
 """What a notebook is shown, by a stand-in for its kernel; a real one is in test_tutorials.py."""
 
+import os
 import re
 import sys
 from types import ModuleType, SimpleNamespace
@@ -50,6 +51,7 @@ def drawn(monkeypatch):
             self.closed = True
 
     monkeypatch.setitem(sys.modules, "tqdm.auto", SimpleNamespace(tqdm=Bar))
+    monkeypatch.setattr(notebook, "find_spec", lambda name: name)  # there are widgets
     return made
 
 
@@ -153,6 +155,35 @@ def test_a_bar_is_closed_where_the_work_fails(kernel, drawn):
     bar.__enter__()(3)
     assert not bar.__exit__(ValueError, ValueError("halted"), None)
     assert drawn[0].closed
+
+
+SAVED = """
+from time import sleep
+from priorkit.draw import notebook
+
+notebook.find_spec = lambda name: None  # there are no widgets
+for delay, pause in ((0, 0.02), (60, 0)):  # long work, and short work, which has no bar
+    notebook.DELAY = delay
+    with notebook.stepped(None, lambda done: (done, 40, f"misfit {done}")) as told:
+        for done in range(41):
+            told(done)
+            sleep(pause)
+"""
+
+
+def test_without_widgets_a_saved_notebook_has_one_bar_as_it_was_last(monkeypatch):
+    """Executed by nbclient, as a site is built; text on stderr would be an output per update."""
+    nbclient = pytest.importorskip("nbclient")
+    nbformat = pytest.importorskip("nbformat")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+    cell = nbformat.v4.new_code_cell(SAVED)
+    book = nbformat.v4.new_notebook(cells=[cell])
+    nbclient.NotebookClient(book, timeout=100, kernel_name="python3").execute()
+    (output,) = book.cells[0].outputs
+    assert output.output_type == "display_data"
+    said = output.data["text/plain"]
+    assert said.startswith("100%|█")
+    assert said.endswith(", misfit 40")
 
 
 def test_a_search_for_gamma_has_no_end_that_is_known():

@@ -39,6 +39,12 @@ CASES = {
     "solver": ({"solver": "lbgfs"}, UnknownNameError, "Unknown solver 'lbgfs'", "'lbfgs'"),
     "start": ({"start": "zeros"}, UnknownNameError, "Unknown start 'zeros'", "'zero'"),
     "option": ({"budgt": 5}, UnknownNameError, "Unknown option 'budgt'. Did you mean 'budget'?"),
+    "option that is near nothing": (
+        {"op": "mask", "qqqq": 0.2},
+        UnknownNameError,
+        "Unknown option 'qqqq'. Options here: averaging, budget, clip, ",
+        "; of operator 'mask': cut, fraction, grow, mask, missing",
+    ),
     "option of a component": (
         {"op": "mask", "fracton": 0.2},
         UnknownNameError,
@@ -290,8 +296,12 @@ CASES = {
     "no y": (
         {"x": None, "op": "gaussian", "m": 5, "y": np.zeros((0, 5)), "shape": (3, 8, 8)},
         BadInputError,
-        "y must be (5,)",
-        "Got (0, 5)",
+        "The measurement y is empty: it holds no number. Got shape (0, 5).",
+    ),
+    "a y of no numbers": (
+        {"x": None, "y": np.zeros(0), "shape": (3, 64, 64)},
+        BadInputError,
+        "The measurement y is empty: it holds no number. Got shape (0,).",
     ),
     "y without a shape": (
         {"x": None, "op": "gaussian", "m": 5, "y": np.zeros(5)},
@@ -322,7 +332,22 @@ CASES = {
         "m must be at most n = 192",
         "Got 193",
     ),
-    "mask": ({"op": "mask", "mask": "centre"}, BadInputError, "center, random,", "Got 'centre'"),
+    "mask": (
+        {"op": "mask", "mask": "centre"},
+        BadInputError,
+        "A mask is center, random, left, bottom, outliers, a file or an array. Got 'centre'. "
+        "Did you mean 'center'?",
+    ),
+    "mask that is near nothing": (
+        {"op": "mask", "mask": "qqq.npy"},
+        BadInputError,
+        "a file or an array. Got 'qqq.npy'.",
+    ),
+    "kernel": (
+        {"op": "blur", "kernel": "gausian"},
+        BadInputError,
+        "A kernel is gaussian, motion, a file or an array. Got 'gausian'. Did you mean 'gaussian'?",
+    ),
     "mask of words": ({"op": "mask", "mask": np.array([["a"]])}, BadInputError, "of numbers"),
     "dark mask": ({"op": "mask", "mask": np.zeros((8, 8))}, BadInputError, "sees nothing"),
     "size of a mask": ({"op": "mask", "mask": np.ones((4, 4))}, BadInputError, "must be 8×8"),
@@ -348,14 +373,20 @@ CASES = {
             "pickle.npy": ["pickle.npy is not an array that can be read", "allow_pickle=False"],
             "letters.npy": ["must hold one array of numbers"],
             "dense.npz": ["dense.npz is not a matrix that can be read", "save_npz"],
-            "narrow.npy": ["of shape (3, 8, 8) has 192 columns", "Got shape (5, 7)"],
+            "narrow.npy": ["has 192 columns", "shape (5, 7). Try: shape=… of images of 7 numbers"],
+            "turned.npy": ["Got shape (192, 5). Try: the transpose of the matrix"],
             "narrow.npz": ["of shape (3, 8, 8) has 192 columns", "Got shape (7, 7)"],
             "nan.npy": ["NaN or infinite"],
             "cube.npy": ["two dimensions, (m, n). Got (2, 2, 2)"],
         }.items()
     },
     # settings
-    "both noises": ({"sigma": 0.1, "noise_norm": 0.1}, BadInputError, "sigma or noise_norm, not"),
+    "both noises": (
+        {"sigma": 0.1, "noise_norm": 0.1},
+        BadInputError,
+        "Say sigma or noise_norm, not both.",
+    ),
+    "a range that clip needs": ({"clip": True}, BadInputError, "clip brings values into the range"),
     "negative noise": ({"sigma": -0.1}, BadInputError, "Setting sigma:", "Got '-0.1'"),
     "infinite noise": ({"sigma": float("inf")}, BadInputError, "Setting sigma:", "finite"),
     "negative gamma": ({"penalty": "tv", "gamma": -1.0}, BadInputError, "Setting gamma:", "'-1.0'"),
@@ -446,6 +477,22 @@ def test_in_python(case, files, face, monkeypatch):
     assert isinstance(caught.value, error)
     for phrase in phrases:
         assert phrase in one_line(caught.value)
+
+
+@pytest.mark.parametrize("case", ["option", "option of a component", "option in a table"])
+def test_a_near_name_is_all_that_is_said(case, face):
+    """Not the names of everything else too."""
+    given = {"prior": "none", "op": "identity"} | CASES[case][0]
+    with pytest.raises(UnknownNameError, match=r"Did you mean '\w+'\?$"):
+        priorkit.recover(face, **given)
+
+
+@pytest.mark.parametrize("case", ["both noises", "a range that clip needs"])
+def test_what_is_about_several_settings_is_a_sentence(case, face):
+    """Where one is named, it is "Setting sigma: …"."""
+    with pytest.raises(BadInputError) as caught:
+        priorkit.recover(face, prior="none", op="identity", **CASES[case][0])
+    assert str(caught.value).startswith(CASES[case][2])
 
 
 def test_good_input_reaches_the_solver(files, face):
