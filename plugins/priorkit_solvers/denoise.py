@@ -101,6 +101,8 @@ class Denoise(Solver[_Once]):
 
 
 def _clipped(y: Tensor) -> bool:
-    """Whether values of y were clipped: many of its pixels are at an end of what it has."""
-    ends = torch.stack([y == y.min(), y == y.max()]).flatten(1)
-    return bool((ends.double().mean(1) > CLIPPED).any())
+    """Whether values of y were clipped: many of its pixels are at an end of what it has, beside the
+    one that is always."""
+    low, high = y.min(), y.max()
+    ends = torch.stack([y == low, y == high]).flatten(2).sum(2) - 1
+    return bool(low < high) and bool((ends > CLIPPED * y[0].numel()).any())

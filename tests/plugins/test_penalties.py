@@ -151,7 +151,11 @@ def test_a_rule_scales_the_sum():
         ({"penalty": ["tv", "l2"], "gamma": [0.1]}, BadInputError, "for each penalty: 2, got 1"),
         ({"penalty": "tv", "gamma": [0.1, 0.2]}, BadInputError, "for each penalty: 1, got 2"),
         ({"penalty": ["tv", "l2"]}, BadInputError, "'tv \\+ l2' needs its weight"),
-        ({"penalty": [{"name": "tv", "gamma": 1}, "l2"]}, BadInputError, "all of several have a"),
+        (
+            {"penalty": [{"name": "tv", "gamma": 1}, "l2"]},
+            BadInputError,
+            "all of several penalties have a",
+        ),
         ({"penalty": ["tv", "l2"], "gamma": [-1, 1]}, BadInputError, "a number from 0 on. Got -1"),
         ({"penalty": ["tv", "l1"], "gamma": [1, 1]}, MismatchError, "a smooth penalty, and 'tv"),
     ],
