@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from nicegui import ui
 
+from priorkit.app.aside import in_turn
 from priorkit.app.chooser import Chooser
+from priorkit.app.components import fields, run_fields
 from priorkit.app.controls import Control
 from priorkit.app.draft import Draft
-from priorkit.app.offered import KEYS, Offers, run_fields
+from priorkit.app.offered import KEYS, Offers
 from priorkit.app.order import MOST_PRIORS
 from priorkit.app.runs import Runs
 from priorkit.app.source import Source
+from priorkit.app.warned import heard
+from priorkit.app.words import said, warned
 from priorkit.errors import PriorkitError
 
 __all__ = ["Form"]
@@ -21,7 +25,11 @@ __all__ = ["Form"]
 LATER = ("penalty", "solver", "start")  # kinds that the prior suggests
 UNITS = {"": "0 to 1", "8": "0 to 255", "auto": "as in the file", "own": "from … to …"}
 BYTES = (0.0, 255.0)
-UNKNOWN = "The shape of the picture isn't known, and this measurement doesn't tell."
+UNREAD = "There is no file that can be read."
+UNKNOWN = (
+    "The shape of the picture isn't known, and this measurement doesn't tell: "
+    "fill it in above, or choose the operator."
+)
 QUIET = 0.25  # seconds without a change, after which it is asked what fits
 
 
@@ -31,6 +39,7 @@ class Form:
     def __init__(self, draft: Draft, runs: Runs, offers: Offers, *, megabytes: float) -> None:
         self.draft, self.runs, self.offers = draft, runs, offers
         self._asked, self._busy, self._painted = False, False, draft.painted
+        self._begun = False
         self._usual: str | None = None  # the prior where none is named
         self.choosers: dict[str, Chooser] = {}
         self.controls: list[Control] = []
@@ -70,9 +79,14 @@ class Form:
                 self._choose(kind, optional=True)
             with ui.element("div").classes("pk-fields"):
                 self._fields(*(field.name for field in run_fields() if field.name != "sigma"))
-        self.wrong = ui.label().classes("pk-wrong").props('role="status" aria-live="polite"')
         verb = "Compare" if draft.beside else "Recover"
         self.button = ui.button(verb, on_click=self._begin).props("no-caps").classes("w-full")
+        self.wrong = ui.label().classes("pk-wrong").props('role="status" aria-live="polite"')
+        self.wrong.props("tabindex=-1")
+        self.button.props["aria-describedby"] = self.wrong.html_id
+        self.warned = ui.label().classes("pk-warned")
+        self._say("")
+        self._warn([])
         self._show_units()
         for part in (self.units, self.low, self.high):
             part.on_value_change(self._unit)
@@ -112,30 +126,57 @@ class Form:
         self._asked, self._busy = False, True
         try:
             await self._ask()
-        except PriorkitError as error:
-            self._say(self.runs.store.hide(str(error)))
         finally:
             self._busy = False
 
-    async def _ask(self) -> None:
+    async def _check(self) -> dict[str, Any] | None:
+        """What would be taken, {} where that can't run, which is said beside the button; None where
+        nobody can tell, and where it was asked anew meanwhile."""
         draft, shape, seen = self.draft, self.source.shape, self.source.preview
-        settings = dict(draft.order().settings)
-        if shape is None:
-            self._say("" if seen is None else UNKNOWN)
-            return
+        wrong = draft.wrong()
+        if wrong is None and seen is None:
+            wrong = UNREAD
+        if wrong is None and shape is None:
+            wrong = UNKNOWN
+        if wrong is not None or shape is None:
+            self._say(wrong or UNKNOWN)
+            return None
         y = None if seen is None else seen.y
+        try:
+            settings = self._settings()
+            with_y = settings, shape, y
+            chosen, warnings = await in_turn(_heard, self.offers.chosen, *with_y)
+        except PriorkitError as error:
+            self._say(self.runs.store.hide(said(error, self._options())))
+            self._warn([])
+            return {}
+        self._say("")
+        self._warn(warnings)
+        return dict(chosen)
+
+    def _settings(self) -> dict[str, Any]:
+        settings, draft = dict(self.draft.order().settings), self.draft
         if draft.beside:
             settings["prior"] = draft.names.get("prior") or draft.beside[0]
-        chosen: dict[str, Any] = {}
-        said = ""
-        try:
-            chosen = await asyncio.to_thread(self.offers.chosen, settings, shape, y)
-        except PriorkitError as error:
-            said = str(error)
-        self._say(self.runs.store.hide(said))
+        return settings
+
+    def _options(self) -> set[str]:
+        """The options that have fields."""
+        named = [(kind, name) for kind, name in self.draft.names.items() if name is not None]
+        return {one.name for kind, name in named for one in fields(kind, name)}
+
+    async def _ask(self) -> None:
+        draft = self.draft
+        chosen = await self._check()
+        if chosen is None or self._asked:
+            return
         self._fill(chosen)
+        shape, seen = self.source.shape, self.source.preview
+        if shape is None or seen is None:
+            return
+        settings, y = self._settings(), seen.y
         for kind, chooser in self.choosers.items():
-            offer = await asyncio.to_thread(self.offers.offer, kind, settings, shape, y)
+            offer = await in_turn(self.offers.offer, kind, settings, shape, y)
             if self._asked:  # it is of what was filled in before
                 return
             chooser.offer(offer, _usual(chosen, kind, draft))
@@ -188,17 +229,43 @@ class Form:
             self.button.set_text("Compare" if chosen else "Recover")
             self._change()
 
-    def _say(self, said: str) -> None:
-        self.wrong.set_text(f"This can't run: {said}" if said else "")
-        self.wrong.set_visibility(bool(said))
+    def _say(self, wrong: str) -> None:
+        """Say why it can't run, or that it can."""
+        self.wrong.set_text(f"This can't run: {wrong}" if wrong else "")
+        self.wrong.set_visibility(bool(wrong))
+        if self.button.props.get("aria-disabled") != (now := "true" if wrong else "false"):
+            self.button.props["aria-disabled"] = now
+            self.button.classes(**{"add" if wrong else "remove": "pk-not"})
+            self.button.update()
 
-    def _begin(self) -> None:
+    def _warn(self, warnings: list[str]) -> None:
+        shown = [warned(line, self._options()) for line in warnings]
+        self.warned.set_text(self.runs.store.hide(" ".join(shown)))
+        self.warned.set_visibility(bool(shown))
+
+    async def _begin(self) -> None:
+        """Queue the run, once; or go to the reason why it can't be."""
+        if self._begun:  # pressed twice
+            return
+        self._begun = True
+        chosen = await self._check()
+        if not chosen:
+            self._begun = False
+            ui.run_javascript(f"document.getElementById('{self.wrong.html_id}')?.focus()")
+            return
         try:
             queued = self.runs.add(self.draft.order())
         except PriorkitError as error:
+            self._begun = False
             self._say(str(error))
             return
         ui.navigate.to(f"/run/{queued.id}")
+
+
+def _heard(chosen: Callable[..., dict[str, Any]], *given: Any) -> tuple[dict[str, Any], list[str]]:
+    """What would be taken, and what the library warns of."""
+    with heard() as warnings:
+        return chosen(*given), warnings
 
 
 def _usual(chosen: dict[str, Any], kind: str, draft: Draft) -> str | None:

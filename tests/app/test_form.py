@@ -12,7 +12,8 @@ from pydantic import Field as Bound
 from priorkit.app import offered
 from priorkit.app.draft import Draft
 from priorkit.app.fields import Field, field_of, told_of
-from priorkit.app.offered import Offers, fields, painter, plain, read_fields, run_fields, usual
+from priorkit.app.components import fields, painter, plain, read_fields, run_fields, usual
+from priorkit.app.offered import Offers
 from priorkit.app.order import Order
 from priorkit.app.preview import look, sample
 from priorkit.app.sketch import Stroke, mask, stroke
