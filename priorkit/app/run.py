@@ -38,8 +38,8 @@ class Run:
     """A recovery or a comparison with an address.
 
     ``result`` is what came back once it is done or stopped, with its ``panels``; ``error`` why
-    nothing did; ``warnings`` what the library said besides. ``follows`` is the run that it goes on from, and ``followed`` the one that goes on
-    from it.
+    nothing did; ``warnings`` what the library said besides. ``follows`` is the run that it goes on
+    from, and ``followed`` the one that goes on from it.
     """
 
     def __init__(self, number: int, order: Order, out: Path, follows: Run | None = None) -> None:
