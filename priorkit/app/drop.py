@@ -43,7 +43,7 @@ class Drop:
         uploader = f"getElement({self.upload.id}).$refs.qRef"
         with ui.element("div").classes("pk-drop") as place:
             ui.label(label)
-            button = ui.button("Choose a file").props("outline no-caps dense padding=2px:10px")
+            button = ui.button("Choose a file").props('outline no-caps padding="2px 10px"')
             button.on("click", js_handler=f"() => {uploader}.pickFiles()")
         within = "(event) => { event.preventDefault(); event.currentTarget.classList"
         place.on("dragover", js_handler=f"{within}.add('over'); }}")

@@ -6,6 +6,7 @@ import inspect
 import json
 import os
 import re
+import textwrap
 import types
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from priorkit.settings.words import value
 __all__ = ["Field", "field_of", "first_of", "told_of", "words_of"]
 
 What = Literal["number", "whole", "switch", "choice", "numbers", "file", "text"]
+SHORT = 80  # characters that stand below an option
 PARTS = re.compile(r"(?<=[.;]) (?!g\.)")  # of a docstring
 DOC = re.compile(r"^(\w[\w, ]*) : (.*)$")
 
@@ -146,7 +148,7 @@ def first_of(help: str) -> str:
     >>> first_of("how many measurements; each costs time")
     'how many measurements'
     """
-    return PARTS.split(help)[0].rstrip(";.")
+    return textwrap.shorten(PARTS.split(help)[0].rstrip(";."), SHORT, placeholder=" …")
 
 
 def _of(annotation: Any, made: Field) -> Field:

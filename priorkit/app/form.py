@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from nicegui import ui
+from torch import Tensor
 
 from priorkit.app.aside import in_turn
 from priorkit.app.chooser import Chooser
-from priorkit.app.components import fields, run_fields
+from priorkit.app.components import fields, plain, run_fields
 from priorkit.app.controls import Control
 from priorkit.app.draft import Draft
-from priorkit.app.offered import KEYS, Offers
+from priorkit.app.offered import KEYS, Offer, Offers
 from priorkit.app.order import MOST_PRIORS
 from priorkit.app.runs import Runs
 from priorkit.app.source import Source
@@ -180,10 +181,20 @@ class Form:
             if self._asked:  # it is of what was filled in before
                 return
             chooser.offer(offer, _usual(chosen, kind, draft))
+            if kind == "operator" and self._must_be(offer, y):
+                draft.names[kind] = offer.fits[0]
+                self._change()
+                return
             if kind == "prior":
                 self._usual = draft.names.get(kind) or _usual(chosen, kind, draft)
                 fits = [name for name in offer.fits if name != self._usual]
                 self.beside.set_options(fits, value=[n for n in draft.beside if n in fits])
+
+    def _must_be(self, offer: Offer, y: Tensor | None) -> bool:
+        """Whether y can't be of the operator that is chosen where nobody says one, and is likely of
+        the first that is offered."""
+        unsaid = self.draft.names.get("operator") == plain()
+        return y is not None and unsaid and plain() in offer.reasons and offer.likely > 0
 
     def _fill(self, chosen: dict[str, Any]) -> None:
         """What is filled in for the run by now, and beside it what would be taken."""

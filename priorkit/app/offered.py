@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from priorkit.app.components import needs, usual
-from priorkit.errors import BadInputError, PriorkitError
+from priorkit.errors import BadInputError, MismatchError, PriorkitError
 from priorkit.interfaces import Prior, kind_of
 from priorkit.registry import registry
 from priorkit.run.measure import batch, wide
@@ -31,14 +31,16 @@ WEIGHED = 1e-3  # the γ with which a penalty is tried where nobody says one
 NOISY = 0.05  # and σ
 
 
-@dataclass(frozen=True)
+@dataclass
 class Offer:
     """The names of a kind that fit, those that may where something more is given, with what that
-    is, and of the others why not."""
+    is, and of the others why not; of operators so many first whose measurements are as y is, which
+    is ``likely`` theirs."""
 
     fits: list[str]
     reasons: dict[str, str]
     needs: dict[str, str] = field(default_factory=dict)
+    likely: int = 0
 
 
 def _unsaid(settings: Mapping[str, Any], *, measured: bool = False) -> dict[str, Any]:
@@ -105,10 +107,13 @@ class Offers:
                 differs = None if said or kind != "operator" else self.differs(tried, shape, y)
             except PriorkitError as error:
                 said, differs = error.what, None
+            if said is None and isinstance(differs, MismatchError):
+                said = differs.what
             if said is not None:
                 offer.reasons[entry.name] = said
             else:
                 (offer.fits if differs is None else apart).append(entry.name)
+        offer.likely = len(offer.fits)
         offer.fits.extend(apart)
         return offer
 
@@ -131,7 +136,7 @@ class Offers:
             return None
         told = "complex", "real"
         one, other = told if y.is_complex() else told[::-1]
-        return BadInputError(f"The measurement is {one}, and what this operator gives is {other}.")
+        return MismatchError(f"The measurement is {one}, and what this operator gives is {other}.")
 
     def refused(
         self, settings: Mapping[str, Any], shape: Shape, y: Tensor | None = None
@@ -172,8 +177,9 @@ class Offers:
         prior: Prior = told["prior"].build(0)
         kind = kind_of(shape, settings.get("kind"))
         if prior.shape is not None and not kind.fits(prior.shape):
-            asked = ", ".join(map(str, prior.shape))
-            raise BadInputError(f"It is for {kind_of(prior.shape).many}, ({asked}).")
+            asked = "×".join(map(str, prior.shape))
+            asked += " numbers" if len(prior.shape) == 1 else ""
+            raise BadInputError(f"It is for {kind_of(prior.shape).many} of {asked}.")
         if y is not None:
             return prepare(None, y, *split(told | {"shape": shape}))[0]
         config, extra = split(told)

@@ -19,7 +19,6 @@ from priorkit.app.store import Store
 from priorkit.app.words import said, warned
 from priorkit.errors import PriorkitError
 from priorkit.interfaces.kinds import COMPLEX
-from priorkit.io.formats import format_of
 from priorkit.registry import registry
 
 __all__ = ["Source"]
@@ -28,13 +27,12 @@ __all__ = ["Source"]
 # is simulated is for looking, what was measured is kept as far as it can be worked with.
 MOST = {False: 512, True: 1024}
 USUAL = {False: 256, True: 512}
-ARRAYS = (".npy", ".npz")
 WHAT = {
     True: "a measurement: noisy, damaged or incomplete",
     False: "a picture, to be measured here",
 }
 MEANING = {
-    True: "The file itself is recovered from. Nothing is added to it.",
+    True: "The file is what was measured: noise and damage in it are taken away.",
     False: "The file is taken for the truth. It is measured by the operator below, with noise that "
     "is simulated, so that the error of what is recovered is known.",
 }
@@ -123,7 +121,10 @@ class Source:
         seen, draft = self.preview, self.draft
         own = draft.source is not None
         self.painting.show(seen)
-        self.said.set_text("" if seen is None else seen.said)
+        told = "" if seen is None else seen.said
+        if seen is not None and draft.whole is not None:
+            told = f"{draft.whole.name}, brought to {seen.said.partition(', ')[2]}"
+        self.said.set_text(told)
         warnings = [] if seen is None else [warned(line) for line in seen.warnings]
         self.warned.set_text(self.store.hide(" ".join(warnings)))
         self.warned.set_visibility(bool(warnings))
@@ -177,10 +178,8 @@ class Source:
         draft.forget()
         draft.source = kept
         self._wait()
-        if kept.suffix.lower() not in ARRAYS and format_of(kept) is None:
-            draft.measured = True
-        if draft.measured:
-            self._as_measured()
+        draft.measured = True
+        self._as_measured()
         await self._begin()
         self._changed()
 

@@ -131,8 +131,9 @@ def test_only_what_fits_a_picture_is_offered(offers):
     assert "needs one of path and matrix" in operators.reasons["matrix"]
     priors = offers.offer("prior", said, SHAPE)
     assert {"denoiser-photos", "glow-celeba", "none"} <= set(priors.fits)
-    assert priors.reasons["realnvp-2d"] == "It is for images of 2, which no picture can be."
-    assert "'weights' is required" in priors.reasons["glow"]
+    assert priors.reasons["realnvp-2d"] == "It is for vectors of 2 numbers."
+    assert priors.needs["glow"] == "needs a file of weights"  # which the form can send
+    assert "glow" not in {*priors.fits, *priors.reasons}
     solvers = offers.offer("solver", said, SHAPE)
     assert "diffpir" in solvers.fits
     assert solvers.reasons["langevin"] == "solver 'langevin' works in latent space only."
@@ -203,7 +204,8 @@ def test_what_is_drawn_is_the_mask_of_an_operator(store):
     again = Draft.of(draft.order())
     assert (again.painted, again.base) == (place, place)
     draft.paint(None)
-    assert draft.order().settings["op"] == painter() == "mask"
+    assert draft.order().settings["op"] == {"name": "gaussian", "m": 500}  # as before
+    assert painter() == "mask"
     assert plain() == "identity"
 
 
