@@ -15,7 +15,7 @@ from priorkit.app.components import needs, usual
 from priorkit.errors import BadInputError, MismatchError, PriorkitError
 from priorkit.interfaces import Prior, kind_of
 from priorkit.registry import registry
-from priorkit.run.measure import batch, wide
+from priorkit.run.measure import batch, shape_of, wide
 from priorkit.run.setup import Setup, set_up
 from priorkit.settings.config import COMPONENTS, RunConfig, split
 from priorkit.settings.options import option_fields
@@ -56,6 +56,14 @@ def _unsaid(settings: Mapping[str, Any], *, measured: bool = False) -> dict[str,
         known = option_fields(class_of(registry().get("noise", noise or usual_)))
         found |= {"sigma": NOISY} if "sigma" in known else {}
     return found
+
+
+def _behind(settings: Mapping[str, Any], y: Tensor | None) -> Shape | None:
+    """The shape of the picture of which y is with the operator in settings, where nobody says it
+    and y tells."""
+    if y is None or settings.get("shape") is not None:
+        return None
+    return shape_of(y, resolve("operator", settings["op"]).build(0), settings.get("kind"))
 
 
 def _name(component: Any) -> str | None:
@@ -103,8 +111,10 @@ class Offers:
                     continue
                 tried = rest | {key: {"name": entry.name} | usual(kind, entry.name)}
                 tried |= _unsaid(tried, measured=y is not None)
-                said = self.refused(tried, shape, y)
-                differs = None if said or kind != "operator" else self.differs(tried, shape, y)
+                own = _behind(tried, y) if kind == "operator" else None
+                said = self.refused(tried, own or shape, y)
+                other = said is None and kind == "operator"
+                differs = self.differs(tried, own or shape, y) if other else None
             except PriorkitError as error:
                 said, differs = error.what, None
             if said is None and isinstance(differs, MismatchError):

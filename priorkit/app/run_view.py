@@ -15,7 +15,7 @@ from priorkit.errors import PriorkitError
 __all__ = ["RunView"]
 
 EVERY = 0.4  # seconds between two looks at it
-TEETH = "Where the misfit rises, the solver begins another draw, from noise."
+TEETH = "Where the misfit leaps, the solver begins another draw, from noise."
 
 
 class RunView:

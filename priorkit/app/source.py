@@ -72,7 +72,9 @@ class Source:
             self.controls = [Control(one, draft.run, self._read_again) for one in read_fields()]
             self.sides = ui.input("shape of the picture: C, H, W")
             self.sides.on_value_change(self._shaped).props("dense")
-        self.said = ui.label("reading the file" if self.preview is None else "").classes("pk-soft")
+        self.said = ui.label(self.preview.said if self.preview else "reading the file").classes(
+            "pk-soft"
+        )
         self.warned = ui.label().classes("pk-warned").props('role="status"')
         self.painting = Painting(draft, store, changed, self._say)
         with ui.element("div").classes("pk-fields"):

@@ -15,7 +15,7 @@ __all__ = ["Watched", "three"]
 EVERY = 0.4  # seconds between two iterates that are drawn
 SIDE = 384  # of one, in pixels
 POINTS = 200  # of a curve; a longer one loses every second
-RISE = 0.5  # powers of ten
+LEAP = 0.7  # powers of ten
 LEAST = 1e-12  # of a misfit whose logarithm is drawn
 
 
@@ -56,10 +56,10 @@ class Watched:
 
     @property
     def jumps(self) -> bool:
-        """Whether a misfit rises from one step to the next by so much that something begins
+        """Whether a misfit leaps from one step to the next by so much that something begins
         anew."""
         courses = dict(self.course)
-        return any(b[1] - a[1] > RISE for line in courses.values() for a, b in pairwise(line))
+        return any(abs(b[1] - a[1]) > LEAP for line in courses.values() for a, b in pairwise(line))
 
     def say(self, said: str) -> None:
         """Another line."""

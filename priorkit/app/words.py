@@ -30,7 +30,7 @@ CONTROLS = {
     "dataset": "fill in which dataset",
     "kind": "choose its kind",
 }
-SETTING = re.compile(r"(?:^|[\s,(:])([a-z_]+)=")
+SETTING = re.compile(r"(?:^|[\s,(:])([a-z_]+)=(?!=)")
 TRY = " Try: "
 
 
