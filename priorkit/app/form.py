@@ -9,6 +9,7 @@ from nicegui import ui
 from torch import Tensor
 
 from priorkit.app.aside import in_turn
+from priorkit.app.begin import Begin
 from priorkit.app.chooser import Chooser
 from priorkit.app.components import fields, plain, run_fields
 from priorkit.app.controls import Control
@@ -17,6 +18,7 @@ from priorkit.app.offered import KEYS, Offer, Offers
 from priorkit.app.order import MOST_PRIORS
 from priorkit.app.runs import Runs
 from priorkit.app.source import Source
+from priorkit.app.units import Units
 from priorkit.app.warned import heard
 from priorkit.app.words import said, warned
 from priorkit.errors import PriorkitError
@@ -24,8 +26,6 @@ from priorkit.errors import PriorkitError
 __all__ = ["Form"]
 
 LATER = ("penalty", "solver", "start")  # kinds that the prior suggests
-UNITS = {"": "0 to 1", "8": "0 to 255", "auto": "as in the file", "own": "from … to …"}
-BYTES = (0.0, 255.0)
 UNREAD = "There is no file that can be read."
 UNKNOWN = (
     "The shape of the picture isn't known, and this measurement doesn't tell: "
@@ -52,11 +52,7 @@ class Form:
             self._choose("operator", optional=False)
             with ui.element("div").classes("pk-fields"):
                 self._fields("sigma")
-                self.units = ui.select(UNITS, label="its values, and sigma, run", value="")
-                self.low = ui.number("from")
-                self.high = ui.number("to")
-                for part in (self.units, self.low, self.high):
-                    part.props("dense")
+                self.units = Units(draft, self._change)
             self._choose("noise", optional=True)
         with ui.element("section").classes("pk-card"):
             _heading("What is known of it")
@@ -81,16 +77,7 @@ class Form:
             with ui.element("div").classes("pk-fields"):
                 self._fields(*(field.name for field in run_fields() if field.name != "sigma"))
         verb = "Compare" if draft.beside else "Recover"
-        self.button = ui.button(verb, on_click=self._begin).props("no-caps").classes("w-full")
-        self.wrong = ui.label().classes("pk-wrong").props('role="status" aria-live="polite"')
-        self.wrong.props("tabindex=-1")
-        self.button.props["aria-describedby"] = self.wrong.html_id
-        self.warned = ui.label().classes("pk-warned")
-        self._say("")
-        self._warn([])
-        self._show_units()
-        for part in (self.units, self.low, self.high):
-            part.on_value_change(self._unit)
+        self.begin = Begin(verb, self._begin)
         self._fill({})
         ui.timer(QUIET, self._offer)
         ui.timer(0.0, self._read, once=True)
@@ -117,7 +104,7 @@ class Form:
         if self.draft.painted != self._painted:
             self._painted = self.draft.painted
             self.source.painting.refresh()
-        self._show_units()
+        self.units.show()
 
     async def _offer(self) -> None:
         """Say what would be taken, and what fits what is filled in, once it has been left alone for
@@ -137,10 +124,12 @@ class Form:
         wrong = draft.wrong()
         if wrong is None and seen is None:
             wrong = UNREAD
-        if wrong is None and shape is None:
-            wrong = UNKNOWN
+        if wrong is None and shape is None and seen is not None:
+            kind = draft.run.get("kind")
+            error = seen.complaint(draft.component("operator"), kind)
+            wrong = UNKNOWN if error is None else said(error, self._options())
         if wrong is not None or shape is None:
-            self._say(wrong or UNKNOWN)
+            self.begin.say(wrong or UNKNOWN)
             return None
         y = None if seen is None else seen.y
         try:
@@ -148,10 +137,10 @@ class Form:
             with_y = settings, shape, y
             chosen, warnings = await in_turn(_heard, self.offers.chosen, *with_y)
         except PriorkitError as error:
-            self._say(self.runs.store.hide(said(error, self._options())))
+            self.begin.say(self.runs.store.hide(said(error, self._options())))
             self._warn([])
             return {}
-        self._say("")
+        self.begin.say("")
         self._warn(warnings)
         return dict(chosen)
 
@@ -169,6 +158,8 @@ class Form:
     async def _ask(self) -> None:
         draft = self.draft
         chosen = await self._check()
+        if self.source.shape is None and self.source.preview is not None:
+            self.choosers["operator"].offer(self.offers.every("operator"), None)
         if chosen is None or self._asked:
             return
         self._fill(chosen)
@@ -201,34 +192,6 @@ class Form:
         for control in self.controls:
             control.refresh(chosen.get(control.field.name))
 
-    def _show_units(self) -> None:
-        """The range of the values as it is in the draft."""
-        said = self.draft.run.get("range")
-        if said is None and self.units.value == "own":  # it is being filled in
-            return
-        pair = tuple(said) if isinstance(said, (list, tuple)) else None
-        self.units.set_value("8" if pair == BYTES else "own" if pair else said or "")
-        if pair and pair != BYTES:
-            self.low.set_value(pair[0])
-            self.high.set_value(pair[1])
-        self._unit()
-
-    def _unit(self) -> None:
-        """The range that is filled in, in whose units σ is said too."""
-        own = self.units.value == "own"
-        for part in (self.low, self.high):
-            part.set_visibility(own)
-        said: Any = {"8": BYTES, "auto": "auto"}.get(str(self.units.value))
-        if own:
-            if self.low.value is None or self.high.value is None:
-                return
-            said = (float(self.low.value), float(self.high.value))
-        before = self.draft.run.get("range")
-        if said == (tuple(before) if isinstance(before, list) else before):
-            return
-        self.draft.run["range"] = said
-        self._change()
-
     def _compare(self) -> None:
         chosen = list(self.beside.value or [])[: MOST_PRIORS - 1]
         if chosen != list(self.beside.value or []):
@@ -237,22 +200,12 @@ class Form:
             self.draft.beside = chosen
             if chosen and self.draft.names.get("prior") is None:  # said, since it is one of them
                 self.draft.names["prior"] = self._usual
-            self.button.set_text("Compare" if chosen else "Recover")
+            self.begin.button.set_text("Compare" if chosen else "Recover")
             self._change()
-
-    def _say(self, wrong: str) -> None:
-        """Say why it can't run, or that it can."""
-        self.wrong.set_text(f"This can't run: {wrong}" if wrong else "")
-        self.wrong.set_visibility(bool(wrong))
-        if self.button.props.get("aria-disabled") != (now := "true" if wrong else "false"):
-            self.button.props["aria-disabled"] = now
-            self.button.classes(**{"add" if wrong else "remove": "pk-not"})
-            self.button.update()
 
     def _warn(self, warnings: list[str]) -> None:
         shown = [warned(line, self._options()) for line in warnings]
-        self.warned.set_text(self.runs.store.hide(" ".join(shown)))
-        self.warned.set_visibility(bool(shown))
+        self.begin.warn(self.runs.store.hide(" ".join(shown)))
 
     async def _begin(self) -> None:
         """Queue the run, once; or go to the reason why it can't be."""
@@ -262,13 +215,13 @@ class Form:
         chosen = await self._check()
         if not chosen:
             self._begun = False
-            ui.run_javascript(f"document.getElementById('{self.wrong.html_id}')?.focus()")
+            self.begin.lead()
             return
         try:
             queued = self.runs.add(self.draft.order())
         except PriorkitError as error:
             self._begun = False
-            self._say(str(error))
+            self.begin.say(str(error))
             return
         ui.navigate.to(f"/run/{queued.id}")
 

@@ -58,12 +58,14 @@ def _unsaid(settings: Mapping[str, Any], *, measured: bool = False) -> dict[str,
     return found
 
 
-def _behind(settings: Mapping[str, Any], y: Tensor | None) -> Shape | None:
-    """The shape of the picture of which y is with the operator in settings, where nobody says it
-    and y tells."""
-    if y is None or settings.get("shape") is not None:
+def _behind(settings: Mapping[str, Any], y: Tensor) -> Shape | None:
+    """The shape of the picture of which y is with the operator in settings; None where y doesn't
+    tell, or isn't of it as its options are."""
+    operator = resolve("operator", settings["op"]).build(0)
+    try:
+        return shape_of(y, operator, settings.get("kind"))
+    except BadInputError:
         return None
-    return shape_of(y, resolve("operator", settings["op"]).build(0), settings.get("kind"))
 
 
 def _name(component: Any) -> str | None:
@@ -111,10 +113,18 @@ class Offers:
                     continue
                 tried = rest | {key: {"name": entry.name} | usual(kind, entry.name)}
                 tried |= _unsaid(tried, measured=y is not None)
-                own = _behind(tried, y) if kind == "operator" else None
-                said = self.refused(tried, own or shape, y)
-                other = said is None and kind == "operator"
-                differs = self.differs(tried, own or shape, y) if other else None
+                asked = kind == "operator" and y is not None and settings.get("shape") is None
+                own = _behind(tried, y) if asked and y is not None else shape
+                if own is None:  # the shape of its picture is yet to be said
+                    apart.append(entry.name)
+                    continue
+                said = self.refused(tried, own, y)
+                differs: PriorkitError | None = None
+                if kind == "operator" and y is not None:
+                    if said is None:
+                        differs = self.differs(tried, own, y)
+                    elif self.refused(tried, own) is None:  # y isn't of it as its options are
+                        differs, said = BadInputError(said), None
             except PriorkitError as error:
                 said, differs = error.what, None
             if said is None and isinstance(differs, MismatchError):
@@ -126,6 +136,21 @@ class Offers:
         offer.likely = len(offer.fits)
         offer.fits.extend(apart)
         return offer
+
+    @staticmethod
+    def every(kind: str) -> Offer:
+        """All components of a kind that can be tried, where nobody knows yet what of."""
+        found = Offer([], {})
+        for entry in registry().entries(kind):
+            try:
+                lacking, can = needs(kind, entry.name)
+            except PriorkitError as error:
+                lacking, can = error.what, False
+            if lacking is None:
+                found.fits.append(entry.name)
+            else:
+                (found.needs if can else found.reasons)[entry.name] = lacking
+        return found
 
     def differs(
         self, settings: Mapping[str, Any], shape: Shape, y: Tensor | None

@@ -54,14 +54,28 @@ class Preview:
     warnings: tuple[str, ...] = ()
 
     def shape_for(self, operator: Any, kind: str | None) -> tuple[int, ...] | None:
-        """The shape of the picture with an operator as in settings; None where nothing tells."""
+        """The shape of the picture with an operator as in settings; None where nothing tells, and
+        where y isn't of that operator."""
         if self.y is None:
             return self.shape
         try:
-            built = resolve("operator", operator or registry().fallback("operator").name).build(0)
-            return shape_of(self.y, built, kind)
+            return self._behind(operator, kind)
         except PriorkitError:
             return None
+
+    def complaint(self, operator: Any, kind: str | None) -> PriorkitError | None:
+        """Why y can't be of an operator as in settings; None where nobody can tell."""
+        try:
+            self._behind(operator, kind)
+        except PriorkitError as error:
+            return error
+        return None
+
+    def _behind(self, operator: Any, kind: str | None) -> tuple[int, ...] | None:
+        if self.y is None:
+            return self.shape
+        built = resolve("operator", operator or registry().fallback("operator").name).build(0)
+        return shape_of(self.y, built, kind)
 
 
 def sample() -> Preview:
