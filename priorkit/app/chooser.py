@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 from nicegui import ui
 
+from priorkit.app.components import about, fields
 from priorkit.app.controls import Control, Keep
 from priorkit.app.draft import Draft
-from priorkit.app.offered import Offer, about, fields
+from priorkit.app.fields import first_of
+from priorkit.app.offered import Offer
 
 __all__ = ["Chooser"]
 
@@ -29,6 +31,7 @@ class Chooser:
         self.kind, self.draft, self.optional, self._keep = kind, draft, optional, keep
         self._changed = changed
         self._fits: list[str] = []
+        self._needs: dict[str, str] = {}
         self._usual: str | None = None
         self.select = ui.select([""], label=kind, value="", on_change=self._take)
         self._list()
@@ -38,6 +41,7 @@ class Chooser:
         self.help = ui.expansion("What these mean").props("dense").classes("pk-soft")
         self.why = ui.expansion("Looking what fits …").props("dense").classes("pk-soft")
         self._shown: object = None
+        self.why.set_visibility(False)
         self.show()
 
     def show(self) -> None:
@@ -46,9 +50,10 @@ class Chooser:
         if (self.select.value or None) != name:
             self._list()
         drawn = self.draft.painted if self.kind == "operator" else None
-        if (name, drawn) == self._shown:
+        now = (name, drawn is not None, self.draft.measured)
+        if now == self._shown:
             return
-        self._shown = (name, drawn)
+        self._shown = now
         known = fields(self.kind, name) if name else []
         self.options.clear()
         with self.options:
@@ -56,18 +61,19 @@ class Chooser:
                 Control(field, self.draft.filled(self.kind, name or ""), self._changed, self._keep)
         self.options.set_visibility(bool(known))
         self.help.clear()
-        told = [field for field in known if field.help]
-        self.help.set_visibility(bool(told))
+        long = [field for field in known if field.help not in ("", first_of(field.help))]
+        self.help.set_visibility(bool(long))
         with self.help:
-            for field in told:
+            for field in long:
                 ui.label(f"{field.label}: {field.help}").classes("pk-soft")
-        self.about.set_text(about(self.kind, name) if name else "")
-        self.about.set_visibility(bool(name))
+        told = about(self.kind, name, measured=self.draft.measured) if name else ""
+        self.about.set_text(told)
+        self.about.set_visibility(bool(told))
 
     def offer(self, offer: Offer, usual: str | None) -> None:
         """Offer what fits, and say why the rest doesn't; ``usual`` is what is taken where nothing
         is chosen."""
-        self._fits, self._usual = offer.fits, usual
+        self._fits, self._usual, self._needs = offer.fits, usual, offer.needs
         self._list()
         count = len(offer.reasons)
         verb = "doesn't" if count == 1 else "don't"
@@ -82,8 +88,11 @@ class Chooser:
         """The names that fit, and what is chosen, whether it does or not."""
         own = self.draft.names.get(self.kind) or ""
         usual = f"as usual: {self._usual}" if self._usual else "as usual"
-        words = {"": usual} if self.optional or not own else {}
-        words |= {name: name for name in sorted({*self._fits, own} - {""})}
+        words: dict[str, str | None] = {"": usual} if self.optional or not own else {}
+        words |= dict.fromkeys(self._fits)
+        words |= {own: own} if own and own not in words else {}
+        words = {name: word or name for name, word in words.items()}
+        words |= {n: f"{n} ({what})" for n, what in self._needs.items() if n != own}
         self.select.set_options(words, value=own)
 
     def _take(self) -> None:

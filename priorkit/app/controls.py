@@ -9,8 +9,8 @@ from typing import Any
 
 from nicegui import events, ui
 
-from priorkit.app.fields import Field
-from priorkit.errors import BadInputError, PriorkitError
+from priorkit.app.fields import Field, first_of
+from priorkit.errors import PriorkitError
 
 __all__ = ["Control", "Keep"]
 
@@ -34,10 +34,12 @@ class Control:
         keep: Keep | None = None,
     ) -> None:
         self.field, self.filled, self._changed, self._keep = field, filled, changed, keep
-        self.element = _element(field, self._value(), self._take)
-        if field.help:
-            self.element.props["aria-description"] = field.help[:SHORT]
-        self.element.props("dense hide-bottom-space").classes("w-full")
+        with ui.element("div").classes("pk-control"):
+            self.element = _element(field, self._value(), self._take)
+            self.element.props("dense hide-bottom-space").classes("w-full")
+            if field.help:
+                self.element.props["aria-description"] = field.help[:SHORT]
+                ui.label(first_of(field.help)).classes("pk-hint").props("aria-hidden=true")
         if keep is not None and field.what == "file":
             self._attach()
 
@@ -46,6 +48,9 @@ class Control:
         known."""
         field, value = self.field, self._value()
         if field.what in ("choice", "switch"):
+            shown = bool(value) if field.what == "switch" else value or ""
+            if shown != self.element.value:
+                self.element.set_value(shown)
             return
         if isinstance(value, (str, int, float)) and str(value) != str(self.element.value):
             self.element.set_value(value if isinstance(self.element, ui.number) else str(value))
@@ -71,7 +76,8 @@ class Control:
 
     def _attach(self) -> None:
         """Let a file be sent for it, and taken away again."""
-        upload = ui.upload(auto_upload=True, on_upload=self._sent).classes("hidden")
+        name = f"file for {self.field.label}"
+        upload = ui.upload(label=name, auto_upload=True, on_upload=self._sent).classes("hidden")
         with self.element.add_slot("append"):
             send = ui.button(icon="attach_file").props("flat dense round size=sm")
             send.props["aria-label"] = f"send a file for {self.field.label}"
@@ -117,29 +123,16 @@ def _element(field: Field, value: Any, take: Callable[[Any], Any]) -> Any:
             value=value if value in words else "",
             on_change=take,
         )
+    label = field.label + (", required" if field.required else "")
     if field.what in ("number", "whole") and not field.words:
         precision = 0 if field.what == "whole" else None
-        label = field.label + (" *" if field.required else "")
         return ui.number(
             label, value=value, precision=precision, on_change=take, min=field.low, max=field.high
         ).props(f"step={'1' if field.what == 'whole' else 'any'}")
     shown = value.name if isinstance(value, Path) else value
-    label = f"{field.label} (or {', '.join(field.words)})" if field.words else field.label
+    label = f"{label} (or {', '.join(field.words)})" if field.words else label
 
-    def complaint(text: Any) -> str | None:
-        """What is wrong with a text, in the words of the library; None where nothing is."""
-        try:
-            found = field.value(text)
-        except BadInputError as error:
-            return error.what
-        low, high = field.low, field.high
-        if isinstance(found, (int, float)) and low is not None and found < low:
-            return f"at least {low:g}"
-        if isinstance(found, (int, float)) and high is not None and found > high:
-            return f"at most {high:g}"
-        return None
-
-    made = ui.input(label, value=None if shown is None else str(shown), validation=complaint)
+    made = ui.input(label, value=None if shown is None else str(shown), validation=field.complaint)
     made.on_value_change(take)
     if field.words:
         made.set_autocomplete(list(field.words))

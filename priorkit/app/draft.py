@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from priorkit.app.components import fields, painter, read_fields, run_fields, usual
 from priorkit.app.fields import Field
-from priorkit.app.offered import fields, painter, read_fields, run_fields, usual
 from priorkit.app.order import Order
 from priorkit.app.sketch import MISSING, Stroke
 from priorkit.registry import registry
@@ -31,6 +31,7 @@ class Draft:
     beside : the priors that are compared with the first
     whole : the file that ``source`` is a smaller copy of; None where it isn't
     strokes : what was drawn over the picture, and ``base`` the mask that was drawn before
+    unpainted : the operator before anything was drawn; None where nothing is
     """
 
     source: Path | None = None
@@ -42,6 +43,7 @@ class Draft:
     beside: list[str] = field(default_factory=list)
     strokes: list[Stroke] = field(default_factory=list)
     base: Path | None = None
+    unpainted: str | None = None
 
     @classmethod
     def new(cls) -> Draft:
@@ -90,12 +92,34 @@ class Draft:
 
     def paint(self, mask: Path | None) -> None:
         """Let the operator that takes such a mask be the one that measures; None takes the mask
-        away again."""
-        name = painter()
+        away again, and leaves the operator that was chosen before."""
+        name, before = painter(), self.names.get("operator")
         if name is None:
             return
-        self.names["operator"] = name
+        if mask is not None and self.painted is None:
+            self.unpainted = before
+        self.names["operator"] = name if mask is not None else self.unpainted or before
         self.filled("operator", name).update(mask=mask, missing=mask and MISSING)
+        self.unpainted = None if mask is None else self.unpainted
+
+    @property
+    def files(self) -> list[Path]:
+        """Every file that is named in it."""
+        options = [value for table in self.options.values() for value in table.values()]
+        named = [self.source, self.whole, self.base, *options]
+        return [value for value in named if isinstance(value, Path)]
+
+    def wrong(self) -> str | None:
+        """What is wrong with a number that is filled in, and where; None where nothing is."""
+        known = [(one, self.run) for one in (*run_fields(), *read_fields())]
+        for kind, name in self.names.items():
+            if name is not None:
+                known += [(one, self.filled(kind, name)) for one in fields(kind, name)]
+        for one, filled in known:
+            said = one.complaint(filled.get(one.name))
+            if said is not None:
+                return said if said.startswith(one.label) else f"{one.label}: {said}."
+        return None
 
     def filled(self, kind: str, name: str) -> dict[str, Any]:
         """What is filled in for the options of a component, from the beginning those that it

@@ -6,6 +6,7 @@ import inspect
 import json
 import os
 import re
+import textwrap
 import types
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -18,9 +19,11 @@ from pydantic.fields import FieldInfo
 from priorkit.errors import BadInputError
 from priorkit.settings.words import value
 
-__all__ = ["Field", "field_of", "told_of", "words_of"]
+__all__ = ["Field", "field_of", "first_of", "told_of", "words_of"]
 
 What = Literal["number", "whole", "switch", "choice", "numbers", "file", "text"]
+SHORT = 80  # characters that stand below an option
+PARTS = re.compile(r"(?<=[.;]) (?!g\.)")  # of a docstring
 DOC = re.compile(r"^(\w[\w, ]*) : (.*)$")
 
 
@@ -33,8 +36,10 @@ class Field:
     what : "number", "whole" number, "switch", "choice" of ``words``, "numbers" separated by commas,
         "file" (or a word), or "text"
     default : of the option; None also where the component or the prior decides
-    low, high : between which a number lies, None where there is no bound
+    low, high : between which a number lies, None where there is no bound; ``above`` and ``below``
+        say that it isn't one of the two itself
     words : to choose from; of a number what it may be instead, such as "auto"
+    path : whether a "file" is the path of one, and can't be an array as well
     help : what the component says of it
     """
 
@@ -44,7 +49,10 @@ class Field:
     required: bool = False
     low: float | None = None
     high: float | None = None
+    above: bool = False
+    below: bool = False
     words: tuple[str, ...] = ()
+    path: bool = False
     help: str = ""
 
     @property
@@ -67,6 +75,20 @@ class Field:
             found = [self._number(part) for part in str(given).split(",") if part.strip()]
             return found[0] if len(found) == 1 else found
         return value(given) if isinstance(given, str) else given
+
+    def complaint(self, given: Any) -> str | None:
+        """What is wrong with what was filled in; None where nothing is."""
+        try:
+            found = self.value(given)
+        except BadInputError as error:
+            return error.what
+        if isinstance(found, bool) or not isinstance(found, (int, float)):
+            return None
+        if self.low is not None and (found < self.low or (self.above and found == self.low)):
+            return f"{'more than' if self.above else 'at least'} {self.low:g}"
+        if self.high is not None and (found > self.high or (self.below and found == self.high)):
+            return f"{'less than' if self.below else 'at most'} {self.high:g}"
+        return None
 
     def shown(self, value: Any) -> Any:
         """The opposite: a value as it is filled in."""
@@ -110,9 +132,23 @@ def told_of(target: Any) -> dict[str, str]:
     return told
 
 
-def words_of(target: Any) -> str:
-    """What a class is, in the first paragraph of its docstring."""
-    return " ".join((inspect.getdoc(target) or "").split("\n\n")[0].split())
+def words_of(target: Any, *, measured: bool = False) -> str:
+    """What a class is, in the first paragraph of its docstring; of what was ``measured`` without
+    what is said of noise that is simulated."""
+    said = " ".join((inspect.getdoc(target) or "").split("\n\n")[0].split())
+    if not measured:
+        return said
+    kept = [part for part in PARTS.split(said) if "simulated noise" not in part.lower()]
+    return " ".join(kept).rstrip(";.") + "." if kept else ""
+
+
+def first_of(help: str) -> str:
+    """The first part of what is said of an option, up to the end of its sentence.
+
+    >>> first_of("how many measurements; each costs time")
+    'how many measurements'
+    """
+    return textwrap.shorten(PARTS.split(help)[0].rstrip(";."), SHORT, placeholder=" …")
 
 
 def _of(annotation: Any, made: Field) -> Field:
@@ -133,7 +169,7 @@ def _of(annotation: Any, made: Field) -> Field:
     if origin in (list, tuple):
         return replace(made, what="numbers")
     if origin is os.PathLike or annotation in (Path, os.PathLike, Any):
-        return replace(made, what="file")
+        return replace(made, what="file", path=annotation is not Any)
     return made
 
 
@@ -150,7 +186,8 @@ def _union(parts: list[Any], all_: tuple[Any, ...], made: Field) -> Field:
     if kinds <= {"number", "whole", "choice"}:
         number = next(one for one in found if one.what != "choice")
         return replace(number, words=tuple(w for one in found for w in one.words))
-    return replace(made, what="file" if "file" in kinds else "text")
+    path = any(one.path for one in found)
+    return replace(made, what="file" if "file" in kinds else "text", path=path)
 
 
 def _limited(made: Field, metadata: Iterable[Any]) -> Field:
@@ -161,11 +198,11 @@ def _limited(made: Field, metadata: Iterable[Any]) -> Field:
         elif isinstance(item, Ge):
             made = replace(made, low=_float(item.ge))
         elif isinstance(item, Gt):
-            made = replace(made, low=_float(item.gt))
+            made = replace(made, low=_float(item.gt), above=True)
         elif isinstance(item, Le):
             made = replace(made, high=_float(item.le))
         elif isinstance(item, Lt):
-            made = replace(made, high=_float(item.lt))
+            made = replace(made, high=_float(item.lt), below=True)
     return made
 
 

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from nicegui import ui
+from torch import Tensor
 
+from priorkit.app.aside import in_turn
+from priorkit.app.begin import Begin
 from priorkit.app.chooser import Chooser
+from priorkit.app.components import fields, plain, run_fields
 from priorkit.app.controls import Control
 from priorkit.app.draft import Draft
-from priorkit.app.offered import KEYS, Offers, run_fields
+from priorkit.app.offered import KEYS, Offer, Offers
 from priorkit.app.order import MOST_PRIORS
 from priorkit.app.runs import Runs
 from priorkit.app.source import Source
+from priorkit.app.units import Units
+from priorkit.app.warned import heard
+from priorkit.app.words import said, warned
 from priorkit.errors import PriorkitError
 
 __all__ = ["Form"]
 
 LATER = ("penalty", "solver", "start")  # kinds that the prior suggests
-UNITS = {"": "0 to 1", "8": "0 to 255", "auto": "as in the file", "own": "from … to …"}
-BYTES = (0.0, 255.0)
-UNKNOWN = "The shape of the picture isn't known, and this measurement doesn't tell."
+UNREAD = "There is no file that can be read."
+UNKNOWN = (
+    "The shape of the picture isn't known, and this measurement doesn't tell: "
+    "fill it in above, or choose the operator."
+)
 QUIET = 0.25  # seconds without a change, after which it is asked what fits
 
 
@@ -31,6 +40,7 @@ class Form:
     def __init__(self, draft: Draft, runs: Runs, offers: Offers, *, megabytes: float) -> None:
         self.draft, self.runs, self.offers = draft, runs, offers
         self._asked, self._busy, self._painted = False, False, draft.painted
+        self._begun = False
         self._usual: str | None = None  # the prior where none is named
         self.choosers: dict[str, Chooser] = {}
         self.controls: list[Control] = []
@@ -42,11 +52,7 @@ class Form:
             self._choose("operator", optional=False)
             with ui.element("div").classes("pk-fields"):
                 self._fields("sigma")
-                self.units = ui.select(UNITS, label="its values, and sigma, run", value="")
-                self.low = ui.number("from")
-                self.high = ui.number("to")
-                for part in (self.units, self.low, self.high):
-                    part.props("dense")
+                self.units = Units(draft, self._change)
             self._choose("noise", optional=True)
         with ui.element("section").classes("pk-card"):
             _heading("What is known of it")
@@ -70,12 +76,8 @@ class Form:
                 self._choose(kind, optional=True)
             with ui.element("div").classes("pk-fields"):
                 self._fields(*(field.name for field in run_fields() if field.name != "sigma"))
-        self.wrong = ui.label().classes("pk-wrong").props('role="status" aria-live="polite"')
         verb = "Compare" if draft.beside else "Recover"
-        self.button = ui.button(verb, on_click=self._begin).props("no-caps").classes("w-full")
-        self._show_units()
-        for part in (self.units, self.low, self.high):
-            part.on_value_change(self._unit)
+        self.begin = Begin(verb, self._begin)
         self._fill({})
         ui.timer(QUIET, self._offer)
         ui.timer(0.0, self._read, once=True)
@@ -102,7 +104,7 @@ class Form:
         if self.draft.painted != self._painted:
             self._painted = self.draft.painted
             self.source.painting.refresh()
-        self._show_units()
+        self.units.show()
 
     async def _offer(self) -> None:
         """Say what would be taken, and what fits what is filled in, once it has been left alone for
@@ -112,70 +114,83 @@ class Form:
         self._asked, self._busy = False, True
         try:
             await self._ask()
-        except PriorkitError as error:
-            self._say(self.runs.store.hide(str(error)))
         finally:
             self._busy = False
 
-    async def _ask(self) -> None:
+    async def _check(self) -> dict[str, Any] | None:
+        """What would be taken, {} where that can't run, which is said beside the button; None where
+        nobody can tell, and where it was asked anew meanwhile."""
         draft, shape, seen = self.draft, self.source.shape, self.source.preview
-        settings = dict(draft.order().settings)
-        if shape is None:
-            self._say("" if seen is None else UNKNOWN)
-            return
+        wrong = draft.wrong()
+        if wrong is None and seen is None:
+            wrong = UNREAD
+        if wrong is None and shape is None and seen is not None:
+            kind = draft.run.get("kind")
+            error = seen.complaint(draft.component("operator"), kind)
+            wrong = UNKNOWN if error is None else said(error, self._options())
+        if wrong is not None or shape is None:
+            self.begin.say(wrong or UNKNOWN)
+            return None
         y = None if seen is None else seen.y
+        try:
+            settings = self._settings()
+            with_y = settings, shape, y
+            chosen, warnings = await in_turn(_heard, self.offers.chosen, *with_y)
+        except PriorkitError as error:
+            self.begin.say(self.runs.store.hide(said(error, self._options())))
+            self._warn([])
+            return {}
+        self.begin.say("")
+        self._warn(warnings)
+        return dict(chosen)
+
+    def _settings(self) -> dict[str, Any]:
+        settings, draft = dict(self.draft.order().settings), self.draft
         if draft.beside:
             settings["prior"] = draft.names.get("prior") or draft.beside[0]
-        chosen: dict[str, Any] = {}
-        said = ""
-        try:
-            chosen = await asyncio.to_thread(self.offers.chosen, settings, shape, y)
-        except PriorkitError as error:
-            said = str(error)
-        self._say(self.runs.store.hide(said))
+        return settings
+
+    def _options(self) -> set[str]:
+        """The options that have fields."""
+        named = [(kind, name) for kind, name in self.draft.names.items() if name is not None]
+        return {one.name for kind, name in named for one in fields(kind, name)}
+
+    async def _ask(self) -> None:
+        draft = self.draft
+        chosen = await self._check()
+        if self.source.shape is None and self.source.preview is not None:
+            self.choosers["operator"].offer(self.offers.every("operator"), None)
+        if chosen is None or self._asked:
+            return
         self._fill(chosen)
+        shape, seen = self.source.shape, self.source.preview
+        if shape is None or seen is None:
+            return
+        settings, y = self._settings(), seen.y
         for kind, chooser in self.choosers.items():
-            offer = await asyncio.to_thread(self.offers.offer, kind, settings, shape, y)
+            offer = await in_turn(self.offers.offer, kind, settings, shape, y)
             if self._asked:  # it is of what was filled in before
                 return
             chooser.offer(offer, _usual(chosen, kind, draft))
+            if kind == "operator" and self._must_be(offer, y):
+                draft.names[kind] = offer.fits[0]
+                self._change()
+                return
             if kind == "prior":
                 self._usual = draft.names.get(kind) or _usual(chosen, kind, draft)
                 fits = [name for name in offer.fits if name != self._usual]
                 self.beside.set_options(fits, value=[n for n in draft.beside if n in fits])
 
+    def _must_be(self, offer: Offer, y: Tensor | None) -> bool:
+        """Whether y can't be of the operator that is chosen where nobody says one, and is likely of
+        the first that is offered."""
+        unsaid = self.draft.names.get("operator") == plain()
+        return y is not None and unsaid and plain() in offer.reasons and offer.likely > 0
+
     def _fill(self, chosen: dict[str, Any]) -> None:
         """What is filled in for the run by now, and beside it what would be taken."""
         for control in self.controls:
             control.refresh(chosen.get(control.field.name))
-
-    def _show_units(self) -> None:
-        """The range of the values as it is in the draft."""
-        said = self.draft.run.get("range")
-        if said is None and self.units.value == "own":  # it is being filled in
-            return
-        pair = tuple(said) if isinstance(said, (list, tuple)) else None
-        self.units.set_value("8" if pair == BYTES else "own" if pair else said or "")
-        if pair and pair != BYTES:
-            self.low.set_value(pair[0])
-            self.high.set_value(pair[1])
-        self._unit()
-
-    def _unit(self) -> None:
-        """The range that is filled in, in whose units σ is said too."""
-        own = self.units.value == "own"
-        for part in (self.low, self.high):
-            part.set_visibility(own)
-        said: Any = {"8": BYTES, "auto": "auto"}.get(str(self.units.value))
-        if own:
-            if self.low.value is None or self.high.value is None:
-                return
-            said = (float(self.low.value), float(self.high.value))
-        before = self.draft.run.get("range")
-        if said == (tuple(before) if isinstance(before, list) else before):
-            return
-        self.draft.run["range"] = said
-        self._change()
 
     def _compare(self) -> None:
         chosen = list(self.beside.value or [])[: MOST_PRIORS - 1]
@@ -185,20 +200,36 @@ class Form:
             self.draft.beside = chosen
             if chosen and self.draft.names.get("prior") is None:  # said, since it is one of them
                 self.draft.names["prior"] = self._usual
-            self.button.set_text("Compare" if chosen else "Recover")
+            self.begin.button.set_text("Compare" if chosen else "Recover")
             self._change()
 
-    def _say(self, said: str) -> None:
-        self.wrong.set_text(f"This can't run: {said}" if said else "")
-        self.wrong.set_visibility(bool(said))
+    def _warn(self, warnings: list[str]) -> None:
+        shown = [warned(line, self._options()) for line in warnings]
+        self.begin.warn(self.runs.store.hide(" ".join(shown)))
 
-    def _begin(self) -> None:
+    async def _begin(self) -> None:
+        """Queue the run, once; or go to the reason why it can't be."""
+        if self._begun:  # pressed twice
+            return
+        self._begun = True
+        chosen = await self._check()
+        if not chosen:
+            self._begun = False
+            self.begin.lead()
+            return
         try:
             queued = self.runs.add(self.draft.order())
         except PriorkitError as error:
-            self._say(str(error))
+            self._begun = False
+            self.begin.say(str(error))
             return
         ui.navigate.to(f"/run/{queued.id}")
+
+
+def _heard(chosen: Callable[..., dict[str, Any]], *given: Any) -> tuple[dict[str, Any], list[str]]:
+    """What would be taken, and what the library warns of."""
+    with heard() as warnings:
+        return chosen(*given), warnings
 
 
 def _usual(chosen: dict[str, Any], kind: str, draft: Draft) -> str | None:

@@ -5,123 +5,67 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from priorkit.app.fields import Field, field_of, told_of, words_of
-from priorkit.errors import BadInputError, PriorkitError
-from priorkit.interfaces import IdentityOperator, Prior, kind_of
+from priorkit.app.components import needs, usual
+from priorkit.errors import BadInputError, MismatchError, PriorkitError
+from priorkit.interfaces import Prior, kind_of
 from priorkit.registry import registry
+from priorkit.run.measure import batch, shape_of, wide
 from priorkit.run.setup import Setup, set_up
 from priorkit.settings.config import COMPONENTS, RunConfig, split
 from priorkit.settings.options import option_fields
-from priorkit.settings.select import Selection, class_of, classes, resolve
+from priorkit.settings.select import Selection, class_of, resolve
 from priorkit.settings.selections import select_all
 from priorkit.verbs.prepare import for_any_size, leaves_prior_open, prepare
 
-__all__ = [
-    "HOW",
-    "KEYS",
-    "Offer",
-    "Offers",
-    "about",
-    "fields",
-    "painter",
-    "plain",
-    "read_fields",
-    "run_fields",
-    "usual",
-]
+__all__ = ["KEYS", "Offer", "Offers"]
 
 Shape = tuple[int, ...]
 KEYS = {kind: key for key, kind in COMPONENTS.items()}  # of settings
 WEIGHED = 1e-3  # the γ with which a penalty is tried where nobody says one
 NOISY = 0.05  # and σ
-HOW = ("kind", "dataset", "slice")
-RUN = ("sigma", "gamma", "budget", "restarts", "averaging", "seed", "space", "precision", "device")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Offer:
-    """The names of a kind that fit, and of the others why not."""
+    """The names of a kind that fit, those that may where something more is given, with what that
+    is, and of the others why not; of operators so many first whose measurements are as y is, which
+    is ``likely`` theirs."""
 
     fits: list[str]
     reasons: dict[str, str]
+    needs: dict[str, str] = field(default_factory=dict)
+    likely: int = 0
 
 
-def fields(kind: str, name: str) -> list[Field]:
-    """What there is to fill in for a component; the seed of a random one is the run's.
-
-    Raises PluginError where it can't be imported.
-    """
-    entry = registry().get(kind, name)
-    target = class_of(entry)
-    told = told_of(target)
-    return [
-        field_of(option, info, told.get(option, ""))
-        for option, info in option_fields(target).items()
-        if option not in entry.preset and option not in ("seed", "sigma", "noise_norm")
-    ]
-
-
-def run_fields() -> list[Field]:
-    """What there is to fill in for a run, besides its components and how its file is read."""
-    return [field_of(name, RunConfig.model_fields[name]) for name in RUN]
-
-
-def read_fields() -> list[Field]:
-    """What there is to say of how a file is read."""
-    return [field_of(name, RunConfig.model_fields[name]) for name in HOW]
-
-
-def about(kind: str, name: str) -> str:
-    """What a component is, in a sentence or two; nothing where it can't be imported."""
-    try:
-        return words_of(class_of(registry().get(kind, name)))
-    except PriorkitError:
-        return ""
-
-
-def painter() -> str | None:
-    """The operator that takes a mask which was painted over a picture; None without one."""
-    found = (
-        e.name for e, cls in classes("operator") if {"mask", "missing"} <= {*option_fields(cls)}
-    )
-    return next(found, None)
-
-
-def plain() -> str:
-    """The operator of a picture that is only noisy."""
-    found = (e.name for e, cls in classes("operator") if issubclass(cls, IdentityOperator))
-    return next(found, registry().fallback("operator").name)
-
-
-def usual(kind: str, name: str) -> dict[str, Any]:
-    """Values for the options that a component requires, where there is one: of the fallback of its
-    kind, else the least that is allowed."""
-    told = registry().fallback(kind).usual
-    required = [one for one in fields(kind, name) if one.required]
-    return {
-        one.name: told.get(one.name, one.low)
-        for one in required
-        if told.get(one.name, one.low) is not None
-    }
-
-
-def _unsaid(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Values for what a penalty or a noise that is named needs and nobody has said yet: that it is
-    missing says nothing of what fits."""
+def _unsaid(settings: Mapping[str, Any], *, measured: bool = False) -> dict[str, Any]:
+    """Values for what a penalty or a noise that is named needs, or what was ``measured``, and
+    nobody has said yet: that it is missing says nothing of what fits."""
     found: dict[str, Any] = {}
     penalty, noise = (_name(settings.get(kind)) for kind in ("penalty", "noise"))
     if penalty not in (None, registry().fallback("penalty").name) and "gamma" not in settings:
         found["gamma"] = WEIGHED
-    named = noise not in (None, registry().fallback("noise").name)
-    if noise is not None and named and not {"sigma", "noise_norm"} & settings.keys():
-        known = option_fields(class_of(registry().get("noise", noise)))
+    usual_ = registry().fallback("noise").name
+    named = measured or noise not in (None, usual_)
+    if named and not {"sigma", "noise_norm"} & settings.keys():
+        known = option_fields(class_of(registry().get("noise", noise or usual_)))
         found |= {"sigma": NOISY} if "sigma" in known else {}
     return found
+
+
+def _behind(settings: Mapping[str, Any], y: Tensor) -> Shape | None:
+    """The shape of the picture of which y is with the operator in settings; None where y doesn't
+    tell, or isn't of it as its options are."""
+    operator = resolve("operator", settings["op"]).build(0)
+    try:
+        return shape_of(y, operator, settings.get("kind"))
+    except BadInputError:
+        return None
 
 
 def _name(component: Any) -> str | None:
@@ -145,7 +89,8 @@ class Offers:
     def offer(
         self, kind: str, settings: Mapping[str, Any], shape: Shape, y: Tensor | None = None
     ) -> Offer:
-        """Which components of a kind fit, the other settings as they are.
+        """Which components of a kind fit, the other settings as they are; of operators first those
+        whose measurements are as y is.
 
         Parameters
         ----------
@@ -159,18 +104,74 @@ class Offers:
             later = ("penalty", "solver", "start", "space")
             rest = {name: v for name, v in rest.items() if name not in later}
         offer = Offer([], {})
+        apart: list[str] = []
         for entry in registry().entries(kind):
             try:
-                table = {"name": entry.name} | usual(kind, entry.name)
-                tried = rest | {key: table}
-                said = self.refused(tried | _unsaid(tried), shape, y)
+                lacking, can = needs(kind, entry.name)
+                if lacking is not None:
+                    (offer.needs if can else offer.reasons)[entry.name] = lacking
+                    continue
+                tried = rest | {key: {"name": entry.name} | usual(kind, entry.name)}
+                tried |= _unsaid(tried, measured=y is not None)
+                asked = kind == "operator" and y is not None and settings.get("shape") is None
+                own = _behind(tried, y) if asked and y is not None else shape
+                if own is None:  # the shape of its picture is yet to be said
+                    apart.append(entry.name)
+                    continue
+                said = self.refused(tried, own, y)
+                differs: PriorkitError | None = None
+                if kind == "operator" and y is not None:
+                    if said is None:
+                        differs = self.differs(tried, own, y)
+                    elif self.refused(tried, own) is None:  # y isn't of it as its options are
+                        differs, said = BadInputError(said), None
             except PriorkitError as error:
-                said = error.what
-            if said is None:
-                offer.fits.append(entry.name)
-            else:
+                said, differs = error.what, None
+            if said is None and isinstance(differs, MismatchError):
+                said = differs.what
+            if said is not None:
                 offer.reasons[entry.name] = said
+            else:
+                (offer.fits if differs is None else apart).append(entry.name)
+        offer.likely = len(offer.fits)
+        offer.fits.extend(apart)
         return offer
+
+    @staticmethod
+    def every(kind: str) -> Offer:
+        """All components of a kind that can be tried, where nobody knows yet what of."""
+        found = Offer([], {})
+        for entry in registry().entries(kind):
+            try:
+                lacking, can = needs(kind, entry.name)
+            except PriorkitError as error:
+                lacking, can = error.what, False
+            if lacking is None:
+                found.fits.append(entry.name)
+            else:
+                (found.needs if can else found.reasons)[entry.name] = lacking
+        return found
+
+    def differs(
+        self, settings: Mapping[str, Any], shape: Shape, y: Tensor | None
+    ) -> PriorkitError | None:
+        """In what the measurements of a run with these settings differ from y; None where they
+        don't, or there is none."""
+        if y is None:
+            return None
+        with self._lock:
+            setup = self._set_up(settings, shape, y)
+            operator = setup.problem.operator
+            try:
+                batch(y if setup.config.range is None else wide(y), operator, setup.kind)
+                probe = operator.A(torch.zeros(1, *setup.problem.shape))
+            except PriorkitError as error:
+                return error
+        if y.is_complex() == probe.is_complex():
+            return None
+        told = "complex", "real"
+        one, other = told if y.is_complex() else told[::-1]
+        return MismatchError(f"The measurement is {one}, and what this operator gives is {other}.")
 
     def refused(
         self, settings: Mapping[str, Any], shape: Shape, y: Tensor | None = None
@@ -192,9 +193,13 @@ class Offers:
         self, settings: Mapping[str, Any], shape: Shape, y: Tensor | None = None
     ) -> dict[str, Any]:
         """The config of the run, with everything that nobody said as it would be chosen; raises as
-        :func:`priorkit.recover`."""
+        :func:`priorkit.recover`, for a y that isn't of this operator too."""
         with self._lock:
-            return self._set_up(settings, shape, y).settings()
+            found = self._set_up(settings, shape, y).settings()
+        differs = self.differs(settings, shape, y)
+        if differs is not None:
+            raise differs
+        return found
 
     def _set_up(self, settings: Mapping[str, Any], shape: Shape, y: Tensor | None) -> Setup:
         """The run as it would begin. What is estimated of a measurement has a value here that
@@ -208,7 +213,8 @@ class Offers:
         kind = kind_of(shape, settings.get("kind"))
         if prior.shape is not None and not kind.fits(prior.shape):
             asked = "×".join(map(str, prior.shape))
-            raise BadInputError(f"It is for images of {asked}, which no {kind.name} can be.")
+            asked += " numbers" if len(prior.shape) == 1 else ""
+            raise BadInputError(f"It is for {kind_of(prior.shape).many} of {asked}.")
         if y is not None:
             return prepare(None, y, *split(told | {"shape": shape}))[0]
         config, extra = split(told)

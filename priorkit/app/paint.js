@@ -10,11 +10,12 @@
   };
   const states = new WeakMap();
   const state = (canvas) => {
-    if (!states.has(canvas)) states.set(canvas, { points: [], at: [0.5, 0.5], down: false });
+    if (!states.has(canvas)) states.set(canvas, { points: [], at: [0.5, 0.5], down: false, keys: false });
     return states.get(canvas);
   };
-  function draw(canvas, ring) {
+  function draw(canvas) {
     const now = state(canvas), { wide, erasing } = brush(canvas);
+    const ring = now.keys && canvas === document.activeElement;
     const { width, height } = canvas.getBoundingClientRect();
     canvas.width = width;
     canvas.height = height;
@@ -50,14 +51,14 @@
     const canvas = painted(event);
     if (!canvas || event.button) return;
     canvas.setPointerCapture(event.pointerId);
-    Object.assign(state(canvas), { points: [place(canvas, event)], down: true });
-    draw(canvas, false);
+    Object.assign(state(canvas), { points: [place(canvas, event)], down: true, keys: false });
+    draw(canvas);
   });
   document.addEventListener("pointermove", (event) => {
     const canvas = painted(event);
     if (!canvas || !state(canvas).down || state(canvas).points.length >= 5000) return;
     state(canvas).points.push(place(canvas, event));
-    draw(canvas, false);
+    draw(canvas);
   });
   for (const name of ["pointerup", "pointercancel"])
     document.addEventListener(name, (event) => {
@@ -70,20 +71,20 @@
     if (!canvas || !(by || event.key === " ")) return;
     event.preventDefault();
     const now = state(canvas);
+    now.keys = true;
     const step = event.shiftKey ? 0.005 : brush(canvas).wide / 2;
     const inside = (v) => Math.min(1, Math.max(0, v));
     if (by) now.at = now.at.map((v, k) => inside(v + step * by[k]));
     else now.points = [now.at];
-    draw(canvas, true);
+    draw(canvas);
     if (!by) send(canvas);
   });
-  // The file input of the uploader has no name of its own.
-  window.nameUpload = (label) =>
-    document.querySelectorAll(".q-uploader__input").forEach((input) => {
-      input.setAttribute("aria-label", label);
-      input.title = label;
+  for (const name of ["focusin", "focusout"])
+    document.addEventListener(name, (event) => {
+      const canvas = painted(event);
+      if (canvas && state(canvas).keys) draw(canvas);
     });
   // The server calls it once the mask holds the stroke.
   window.strokeTaken = () =>
-    document.querySelectorAll(".pk-paint canvas").forEach((canvas) => state(canvas).down || draw(canvas, false));
+    document.querySelectorAll(".pk-paint canvas").forEach((canvas) => state(canvas).down || draw(canvas));
 })();

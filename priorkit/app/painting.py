@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import html
 from collections.abc import Callable
 
 from nicegui import events, ui
 
+from priorkit.app.components import painter
 from priorkit.app.draft import Draft
-from priorkit.app.offered import painter
 from priorkit.app.preview import Preview
 from priorkit.app.sketch import mask, stroke
 from priorkit.app.store import Store
@@ -43,7 +42,12 @@ class Painting:
         self._changed, self._complain = changed, complain
         self._seen: Preview | None = None
         with ui.element("div").classes("pk-brushed w-full"):
-            self.picture = ui.html("", sanitize=False).classes("w-full")
+            # These elements stay, whatever they show, so that focus and brush stay where they are.
+            with ui.element("div").classes("pk-paint") as self.picture:
+                self.below = ui.element("img")
+                self.mask = ui.element("img").classes("mask").props('alt=""')
+                self.canvas = ui.element("canvas").props('tabindex="0" role="img"')
+                self.canvas.props["aria-label"] = SPOKEN
             with ui.element("div").classes("pk-brush") as self.brush:
                 ui.html(
                     '<label>brush <input class="wide" type="range" min="1" max="25" value="4" '
@@ -55,6 +59,7 @@ class Painting:
                 ui.button("Clear", on_click=self._clear).props("flat dense no-caps")
         self.hint = ui.label(HINT).classes("pk-soft")
         ui.on("stroke", self._stroke)
+        self.show(None)
 
     def show(self, seen: Preview | None) -> None:
         """A picture with what is drawn over it; nothing of None."""
@@ -62,15 +67,13 @@ class Painting:
         drawn = seen is not None and seen.drawn and painter() is not None
         for part in (self.brush, self.hint):
             part.set_visibility(drawn)
-        if seen is None:
-            self.picture.set_content("")
-            return
-        over = self.draft.painted
-        layers = f'<img class="mask" alt="" src="{_url(over.read_bytes())}">' if over else ""
-        if drawn:
-            layers += f'<canvas tabindex="0" role="img" aria-label="{SPOKEN}"></canvas>'
-        whole = f'<img alt="{html.escape(seen.said)}" src="{_url(seen.picture)}">'
-        self.picture.set_content(f'<div class="pk-paint">{whole}{layers}</div>')
+        self.picture.set_visibility(seen is not None)
+        self.canvas.set_visibility(drawn)
+        if seen is not None:
+            _set(self.below, src=_url(seen.picture), alt=seen.said)
+        over = self.draft.painted if seen is not None else None
+        self.mask.set_visibility(over is not None)
+        _set(self.mask, src="" if over is None else _url(over.read_bytes()))
 
     def refresh(self) -> None:
         """The same, after the mask was taken away or another was sent."""
@@ -107,6 +110,13 @@ class Painting:
             self.store.release(before)
         ui.run_javascript("strokeTaken()")
         self._changed()
+
+
+def _set(element: ui.element, **props: str) -> None:
+    """Change what an element shows, where it isn't that already."""
+    if any(element.props.get(name) != value for name, value in props.items()):
+        element.props.update(props)
+        element.update()
 
 
 def _url(picture: bytes) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +10,22 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from priorkit.app.offered import HOW
+from priorkit.app.components import HOW
+from priorkit.app.sizes import extent, scaled
+from priorkit.app.warned import heard
 from priorkit.draw.tiles import png, shrunk, tile
 from priorkit.errors import PriorkitError
 from priorkit.interfaces.kinds import COMPLEX, kind_of, squared
 from priorkit.io.brightness import ends
-from priorkit.io.frames import over_white, with_opacity
 from priorkit.io.pictures import astronaut, dimensions, load, raw
 from priorkit.registry import registry
 from priorkit.run.measure import shape_of
 from priorkit.settings.select import resolve
 
-__all__ = ["Preview", "look", "reduced", "sample"]
+__all__ = ["Preview", "look", "sample"]
 
 SIDE = 768  # of what is shown, in pixels
+HUGE = 2048  # pixels of a side, beyond which a picture isn't read whole to be shown
 SAMPLE = (3, 64, 64)
 
 
@@ -39,6 +41,7 @@ class Preview:
     drawn : whether a hole can be drawn over it
     range : "auto" where its values aren't in [0, 1], and aren't brightness
     y : the numbers of a measurement
+    warnings : what the library said of the file
     """
 
     shape: tuple[int, ...] | None
@@ -48,16 +51,31 @@ class Preview:
     drawn: bool = True
     range: str | None = None
     y: Tensor | None = None
+    warnings: tuple[str, ...] = ()
 
     def shape_for(self, operator: Any, kind: str | None) -> tuple[int, ...] | None:
-        """The shape of the picture with an operator as in settings; None where nothing tells."""
+        """The shape of the picture with an operator as in settings; None where nothing tells, and
+        where y isn't of that operator."""
         if self.y is None:
             return self.shape
         try:
-            built = resolve("operator", operator or registry().fallback("operator").name).build(0)
-            return shape_of(self.y, built, kind)
+            return self._behind(operator, kind)
         except PriorkitError:
             return None
+
+    def complaint(self, operator: Any, kind: str | None) -> PriorkitError | None:
+        """Why y can't be of an operator as in settings; None where nobody can tell."""
+        try:
+            self._behind(operator, kind)
+        except PriorkitError as error:
+            return error
+        return None
+
+    def _behind(self, operator: Any, kind: str | None) -> tuple[int, ...] | None:
+        if self.y is None:
+            return self.shape
+        built = resolve("operator", operator or registry().fallback("operator").name).build(0)
+        return shape_of(self.y, built, kind)
 
 
 def sample() -> Preview:
@@ -70,35 +88,37 @@ def sample() -> Preview:
 def look(path: Path, *, measured: bool, settings: dict[str, Any]) -> Preview:
     """Read a file of pictures, or of a measurement. Raises BadInputError where it can't be.
 
-    Values that aren't brightness are shown from the least to the greatest.
+    Values that aren't brightness are shown from the least to the greatest. A large picture that is
+    brought to a smaller size anyway is read at the size of what is shown.
     """
+    with heard() as warnings:
+        found = _look(path, measured, settings)
+    return replace(found, warnings=tuple(warnings))
+
+
+def _look(path: Path, measured: bool, settings: dict[str, Any]) -> Preview:
     how = {name: settings[name] for name in HOW if settings.get(name) is not None}
     if measured:
         return _measured(raw(path, "The measurement y", **how), path.name)
     range: Any = settings.get("range")
+    whole = extent(path)
+    if whole is None or max(whole[1:]) <= HUGE or settings.get("shape") is None:
+        whole = None
+    brought = None if whole is None else scaled(whole, SIDE)
     try:
-        found = load(path, range=range, **how)
+        found = load(path, brought, range=range, **how)
     except PriorkitError:
         if range is not None:
             raise
         range = "auto"
-        found = load(path, range=range, **how)
-    x, shape = found.x[0], tuple(found.x.shape[1:])
+        found = load(path, brought, range=range, **how)
+    x, shape = found.x[0], whole or tuple(found.x.shape[1:])
     flat = found.kind.has_pixels and x.ndim == 3 and found.kind is not COMPLEX
     picture = tile(shrunk(x, SIDE) if flat else x, found.kind)
     picture.thumbnail((SIDE, SIDE))
     count = f", {len(found.x)} of them" if len(found.x) > 1 else ""
     said = f"{path.name}, {dimensions(shape)}{count}"
     return Preview(shape, png(picture), picture.size, said, flat, range)
-
-
-def reduced(path: Path, width: int, height: int) -> bytes:
-    """A picture file brought to a size by means over its pixels, as a PNG.
-
-    Raises BadInputError where it can't be read.
-    """
-    whole = over_white(with_opacity(path)).convert("RGB")
-    return png(whole.resize((width, height), Image.Resampling.BOX))
 
 
 def _measured(y: Tensor, name: str) -> Preview:

@@ -14,7 +14,9 @@ import torch
 from priorkit.app.order import Order
 from priorkit.app.result import Panel, archive, panels
 from priorkit.app.store import Store
+from priorkit.app.warned import heard
 from priorkit.app.watched import Watched
+from priorkit.app.words import said, warned
 from priorkit.discovery import describe
 from priorkit.errors import PriorkitError
 from priorkit.interfaces import Snapshot
@@ -22,6 +24,7 @@ from priorkit.io.folders import unfinished
 from priorkit.registry import registry
 from priorkit.results.comparison import Comparison
 from priorkit.results.recovery import Recovery, RunError
+from priorkit.settings.options import option_fields
 from priorkit.settings.select import class_of
 from priorkit.verbs.compare import compare
 from priorkit.verbs.recover import recover
@@ -35,8 +38,8 @@ class Run:
     """A recovery or a comparison with an address.
 
     ``result`` is what came back once it is done or stopped, with its ``panels``; ``error`` why
-    nothing did. ``follows`` is the run that it goes on from, and ``followed`` the one that goes on
-    from it.
+    nothing did; ``warnings`` what the library said besides. ``follows`` is the run that it goes on
+    from, and ``followed`` the one that goes on from it.
     """
 
     def __init__(self, number: int, order: Order, out: Path, follows: Run | None = None) -> None:
@@ -49,6 +52,7 @@ class Run:
         self.result: Recovery | Comparison | None = None
         self.panels: list[Panel] = []
         self.error: str | None = None
+        self.warnings: list[str] = []
         self.seconds = 0.0
         self.stopping = False
         self.ended = threading.Event()
@@ -56,15 +60,25 @@ class Run:
     @property
     def title(self) -> str:
         """Its number, and what it recovers from what with what."""
-        said = self.order.settings
+        settings = self.order.settings
         priors = (
             ", ".join(map(_name, self.order.priors))
-            or _name(said.get("prior"))
+            or _name(settings.get("prior"))
             or "the usual prior"
         )
         source = self.order.source.name if self.order.source else "sample photograph"
-        op = _name(said.get("op"))
+        op = _name(settings.get("op"))
         return f"{self.number} · {source}{f' · {op}' if op else ''} · {priors}"
+
+    @property
+    def redraws(self) -> bool:
+        """Whether its misfit jumps where its solver begins another draw."""
+        named = self.order.settings.get("solver")
+        if isinstance(self.result, Recovery):
+            named = self.result.record["config"]["solver"]
+        entry = None if named is None else registry().find("solver", _name(named))
+        draws = entry is None or "draws" in option_fields(class_of(entry))
+        return draws and self.watched.jumps
 
     @property
     def over(self) -> bool:
@@ -116,19 +130,21 @@ class Run:
         found: Recovery | Comparison | None = None
         cut = False
         try:
-            found = self._computed(progress)
+            with heard() as self.warnings:
+                found = self._computed(progress)
             cut = found.interrupted
         except KeyboardInterrupt:  # before there was anything to keep
             cut = True
         except Exception as error:
-            said = str(error) if isinstance(error, PriorkitError) else describe(error)
-            self.error = store.hide(said)
+            told = said(error) if isinstance(error, PriorkitError) else describe(error)
+            self.error = store.hide(told)
             found = error.recovery if isinstance(error, RunError) else None
         try:
             self.panels = [] if found is None else panels(found)
             self.result = found
         except Exception as error:  # of a plugin that draws
             self.error = store.hide(describe(error))
+        self.warnings = [store.hide(warned(line)) for line in self.warnings]
         self.seconds = time.monotonic() - begun
         self.state = "failed" if self.error else "stopped" if cut else "done"
         self.watched.say(self.error or self.state)

@@ -15,18 +15,20 @@ from priorkit.errors import PriorkitError
 __all__ = ["RunView"]
 
 EVERY = 0.4  # seconds between two looks at it
+TEETH = "Where the misfit leaps, the solver begins another draw, from noise."
 
 
 class RunView:
     """What is shown of one run, kept up to date."""
 
     def __init__(self, run: Run, runs: Runs) -> None:
-        self.run, self.runs = run, runs
+        self.run, self.runs, self.client = run, runs, ui.context.client
         self._seen: object = None
         with ui.element("section").classes("pk-card"):
             ui.html(f"<h2>{html.escape(run.title)}</h2>", sanitize=False)
             self.said = ui.label().classes("pk-soft").props('role="status" aria-live="polite"')
             self.wrong = ui.label().classes("pk-wrong").props('role="alert"')
+            self.warned = ui.label().classes("pk-warned")
             with ui.element("div").classes("pk-buttons"):
                 self.stop = ui.button("Stop", on_click=self._stop).props("outline no-caps")
                 self.budget = ui.number("further evaluations", min=1, precision=0).props("dense")
@@ -34,12 +36,15 @@ class RunView:
                 self.on = ui.button("Go on", on_click=self._go_on).props("outline no-caps")
                 self.take = ui.link("Download the folder", f"/run/{run.id}/priorkit-out.zip")
                 self.take.props("download")
+                self.kept = ui.label("Kept until the app ends.").classes("pk-soft")
             self.link = ui.element("div").classes("pk-soft")
         self.results = ui.element("div").classes("pk-stack")
         self.live = ui.element("section").classes("pk-card")
         with self.live, ui.element("div").classes("pk-pictures large"):
             self.picture = ui.html("", sanitize=False)
-            self.curve = ui.html("", sanitize=False).classes("pk-curve")
+            with ui.element("div").classes("pk-stack"):
+                self.curve = ui.html("", sanitize=False).classes("pk-curve")
+                self.teeth = ui.label(TEETH).classes("pk-soft")
         with (
             ui.element("section").classes("pk-card"),
             ui.expansion("Repeat it").props("dense header-class=text-weight-medium"),
@@ -53,6 +58,8 @@ class RunView:
     def refresh(self) -> None:
         """Bring it up to date, where something has changed."""
         run = self.run
+        if not self.client.has_socket_connection and self._seen is not None:
+            return  # nobody looks
         place = self.runs.place(run)
         followed = None if run.followed is None else run.followed.id
         now = (run.state, run.watched.version, place, run.stopping, run.over and followed)
@@ -70,6 +77,7 @@ class RunView:
             self.picture.set_content(figure(src, "the iterate"))
         self.picture.set_visibility(not run.panels)
         self.curve.set_content(curve)
+        self.teeth.set_visibility(run.redraws)
         if first or run.over:
             self._over()
 
@@ -86,7 +94,11 @@ class RunView:
         run = self.run
         self.wrong.set_text(run.error or "")
         self.wrong.set_visibility(bool(run.error))
-        self.take.set_visibility(run.result is not None)
+        warnings = run.warnings if run.over else []
+        self.warned.set_text(" ".join(warnings))
+        self.warned.set_visibility(bool(warnings))
+        for part in (self.take, self.kept):
+            part.set_visibility(run.result is not None)
         how = run.goes_on() if run.over else None
         self.on.set_visibility(how is not None)
         self.budget.set_visibility(how == "start")
@@ -104,6 +116,8 @@ class RunView:
         self.refresh()
 
     def _go_on(self) -> None:
+        if self.run.followed is not None:  # pressed twice
+            return
         try:
             budget = None if self.budget.value is None else int(self.budget.value)
             new = self.runs.go_on(self.run, budget)

@@ -12,7 +12,7 @@ from priorkit.app.store import Store
 from priorkit.errors import BadInputError
 from priorkit.io.arrays import write_array
 
-__all__ = ["Runs"]
+__all__ = ["MOST_KEPT", "Runs"]
 
 MOST_QUEUED = 20
 PATIENCE = 10.0  # seconds that a run has to end when the session does

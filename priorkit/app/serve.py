@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import logging
 from typing import Any
+from urllib.parse import quote
 
 from nicegui import app, ui
 from starlette.datastructures import Headers
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
+from priorkit.app.draft import Draft
+from priorkit.app.drafts import Drafts
 from priorkit.app.offered import Offers
-from priorkit.app.page import show
+from priorkit.app.page import Pages
 from priorkit.app.run import Run
 from priorkit.app.runs import Runs
+from priorkit.app.session import sweep
 from priorkit.app.store import Store
 
 __all__ = ["serve"]
 
 HOST = "127.0.0.1"
 ENVELOPE = 1 << 16  # bytes of a request beside the file that it sends
+# Seconds without a connection after which a page begins anew, with what was filled in: a processor
+# that is busy with somebody's picture mustn't be taken for a browser that has left.
+PATIENCE = 120.0
 
 
 def serve(*, port: int, seconds: float, megabytes: float) -> None:
@@ -30,8 +37,10 @@ def serve(*, port: int, seconds: float, megabytes: float) -> None:
     seconds : after which a run ends; the best so far is kept
     megabytes : largest size of a file that is sent
     """
+    sweep()
     store = Store(megabytes)
-    runs, offers = Runs(store, seconds=seconds), Offers()
+    runs, drafts = Runs(store, seconds=seconds), Drafts(store)
+    pages = Pages(runs, drafts, Offers(), megabytes=megabytes)
     app.add_middleware(_Bounded, most=store.most + ENVELOPE)
     # Other host names are refused, so that another site can't reach it by DNS rebinding.
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
@@ -39,13 +48,21 @@ def serve(*, port: int, seconds: float, megabytes: float) -> None:
     app.on_shutdown(store.clear)
 
     @ui.page("/", title="priorkit")
-    def start() -> None:
-        show(runs, offers, None, megabytes=megabytes, missing=False)
+    def start(form: str = "") -> Response | None:
+        draft = drafts.find(form)
+        if draft is None:
+            return _to("/", drafts.add(drafts.copied(form) or Draft.new()))
+        pages.show(None, draft, form)
+        return None
 
     @ui.page("/run/{id}", title="priorkit")
-    def one(id: str) -> None:
-        run = runs.find(id)
-        show(runs, offers, run, megabytes=megabytes, missing=run is None)
+    def one(id: str, form: str = "") -> Response | None:
+        run, draft = runs.find(id), drafts.find(form)
+        if draft is None:
+            new = Draft.new() if run is None else Draft.of(run.order)
+            return _to(f"/run/{quote(id)}", drafts.add(drafts.copied(form) or new))
+        pages.show(run, draft, form, missing=run is None)
+        return None
 
     _files(runs)
     logging.getLogger("uvicorn.error").addFilter(_finished)
@@ -57,7 +74,13 @@ def serve(*, port: int, seconds: float, megabytes: float) -> None:
         dark=None,
         language="en-US",
         show_welcome_message=False,
+        reconnect_timeout=PATIENCE,
     )
+
+
+def _to(path: str, form: str) -> Response:
+    """The same page with a form of its own, whose id a tab keeps in its address."""
+    return RedirectResponse(f"{path}?form={form}", 303)
 
 
 def _files(runs: Runs) -> None:

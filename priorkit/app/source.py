@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
-from nicegui import events, ui
+from nicegui import ui
 
+from priorkit.app.aside import aside
+from priorkit.app.components import HOW, painter, plain, read_fields
 from priorkit.app.controls import Control
 from priorkit.app.draft import Draft
-from priorkit.app.offered import HOW, painter, plain, read_fields
+from priorkit.app.drop import Drop
 from priorkit.app.painting import Painting
-from priorkit.app.preview import Preview, look, reduced, sample
+from priorkit.app.preview import Preview, look, sample
+from priorkit.app.sizes import choices, extent, reduced, scaled
 from priorkit.app.store import Store
+from priorkit.app.words import said, warned
 from priorkit.errors import PriorkitError
-from priorkit.io.listing import PICTURES
+from priorkit.interfaces.kinds import COMPLEX
+from priorkit.registry import registry
 
 __all__ = ["Source"]
 
-SIDES = (64, 128, 256, 512, 1024)  # to which a picture may be brought
-USUAL = 256  # to which one of more than twice as much is, where nobody says
+# The longest side that a picture has where nobody says, and to what a larger one is brought: what
+# is simulated is for looking, what was measured is kept as far as it can be worked with.
+MOST = {False: 512, True: 1024}
+USUAL = {False: 256, True: 512}
 WHAT = {
-    False: "a picture, to be measured here",
     True: "a measurement: noisy, damaged or incomplete",
+    False: "a picture, to be measured here",
+}
+MEANING = {
+    True: "The file is what was measured: noise and damage in it are taken away.",
+    False: "The file is taken for the truth. It is measured by the operator below, with noise that "
+    "is simulated, so that the error of what is recovered is known.",
 }
 
 Shape = tuple[int, ...]
@@ -42,30 +54,37 @@ class Source:
         self, draft: Draft, store: Store, changed: Callable[[], None], *, megabytes: float
     ) -> None:
         self.draft, self.store, self._changed = draft, store, changed
-        self.preview: Preview | None = sample()
+        self.preview: Preview | None = sample() if draft.source is None else None
         self._whole: Shape | None = None
-        self.upload = ui.upload(
-            label=f"Drop a picture or measurements here, at most {megabytes:g} MB",
-            max_file_size=int(megabytes * 2**20),
-            auto_upload=True,
-            on_upload=self._take,
-            on_rejected=lambda: self._say("That file is too large."),
+        self._reads = 0
+        Drop(
+            f"Drop a picture or measurements here, at most {megabytes:g} MB, or",
+            self._take,
+            most=int(megabytes * 2**20),
+            begun=self._wait,
+            refused=lambda: self._say("That file is too large."),
         )
-        self.upload.props("flat").classes("w-full")
         self.wrong = ui.label().classes("pk-wrong").props('role="alert"')
         self.what = ui.radio(WHAT, value=draft.measured, on_change=self._measured)
         self.what.props('dense aria-label="what the file is"').classes("pk-soft")
+        self.meaning = ui.label().classes("pk-soft")
         with ui.element("div").classes("pk-fields") as self.how:
-            for field in read_fields():
-                Control(field, draft.run, self._read_again)
+            self.controls = [Control(one, draft.run, self._read_again) for one in read_fields()]
             self.sides = ui.input("shape of the picture: C, H, W")
             self.sides.on_value_change(self._shaped).props("dense")
-        self.said = ui.label().classes("pk-soft")
+        self.said = ui.label(self.preview.said if self.preview else "reading the file").classes(
+            "pk-soft"
+        )
+        self.warned = ui.label().classes("pk-warned").props('role="status"')
         self.painting = Painting(draft, store, changed, self._say)
         with ui.element("div").classes("pk-fields"):
             self.size = ui.select({"": "as it is"}, label="size", value="", on_change=self._sized)
             self.size.props("dense")
             self.gray = ui.switch("gray", on_change=self._sized)
+        # Until the file has been looked at, nobody knows which of these it needs.
+        for part in (self.wrong, self.what, self.meaning, self.how, self.warned, self.size):
+            part.set_visibility(False)
+        self.gray.set_visibility(False)
 
     @property
     def shape(self) -> Shape | None:
@@ -78,20 +97,25 @@ class Source:
     async def read(self) -> None:
         """Look at the file, and show it; or say why it can't be read."""
         draft = self.draft
-        ui.run_javascript("nameUpload('a picture or measurements')")
-        self._say("")
-        self.preview = sample()
-        if draft.source is not None:
-            settings = dict(draft.run)
+        self._reads += 1
+        number, wrong, seen = self._reads, "", None
+        if draft.source is None:
+            seen = sample()
+        else:
             try:
-                self.preview = await asyncio.to_thread(
-                    look, draft.source, measured=draft.measured, settings=settings
+                seen = await aside(
+                    look, draft.source, measured=draft.measured, settings=dict(draft.run)
                 )
             except PriorkitError as error:
-                self.preview = None
-                self._say(self.store.hide(str(error)))
-        if self.preview is not None and self.preview.range is not None:
-            draft.run.setdefault("range", self.preview.range)
+                wrong = self.store.hide(said(error))
+        if number != self._reads:  # another file came meanwhile
+            return
+        self.preview = seen
+        self._say(wrong)
+        if seen is not None and seen.range is not None:
+            draft.run.setdefault("range", seen.range)
+        if seen is not None and seen.y is not None and seen.y.is_complex():
+            draft.run["kind"] = draft.run.get("kind") or COMPLEX.name
         self.show()
 
     def show(self) -> None:
@@ -99,19 +123,29 @@ class Source:
         seen, draft = self.preview, self.draft
         own = draft.source is not None
         self.painting.show(seen)
-        self.said.set_text("" if seen is None else seen.said)
+        told = "" if seen is None else seen.said
+        if seen is not None and draft.whole is not None:
+            told = f"{draft.whole.name}, brought to {seen.said.partition(', ')[2]}"
+        self.said.set_text(told)
+        warnings = [] if seen is None else [warned(line) for line in seen.warnings]
+        self.warned.set_text(self.store.hide(" ".join(warnings)))
+        self.warned.set_visibility(bool(warnings))
         self.what.set_visibility(own)
         self.what.set_value(draft.measured)
+        self.meaning.set_visibility(own)
+        self.meaning.set_text(MEANING[draft.measured])
+        for control in self.controls:
+            control.refresh()
         named = any(draft.run.get(name) is not None for name in HOW)
-        said = draft.run.get("shape") if draft.measured else None
-        self.sides.set_value(", ".join(map(str, said)) if said else "")
+        sides = draft.run.get("shape") if draft.measured else None
+        self.sides.set_value(", ".join(map(str, sides)) if sides else "")
         self.sides.set_visibility(draft.measured)
         self.how.set_visibility(own and (seen is None or not seen.drawn or named))
         shape = self._whole_shape() if own else None
-        sizes = _sizes(shape) if shape is not None else {"": "as it is"}
+        sizes = choices(shape) if shape is not None else {"": "as it is"}
         asked = draft.run.get("shape")
         if draft.whole is not None and seen is not None and seen.y is not None:
-            asked = tuple(seen.y.shape[1:])
+            asked = (1, *seen.y.shape[-2:])
         now = ",".join(map(str, asked[1:])) if asked else ""
         self.size.set_options(sizes, value=now if now in sizes else "")
         self.size.set_visibility(len(sizes) > 1)
@@ -121,33 +155,54 @@ class Source:
 
     def _whole_shape(self) -> Shape | None:
         """Of the picture before it is brought to another size; None of what can't be."""
-        seen, source = self.preview, self.draft.source
-        if seen is None or source is None or seen.y is None:
-            return None if seen is None else seen.shape
-        if self.draft.whole is None:
-            readable = seen.drawn and source.suffix.lower() in PICTURES
-            self._whole = tuple(seen.y.shape[1:]) if readable else None
-        return self._whole
+        seen, source = self.preview, self.draft.whole or self.draft.source
+        if seen is None or source is None:
+            return None if source is None else extent(source)
+        if seen.y is None:
+            return seen.shape
+        return extent(source) if seen.drawn else None
+
+    def _wait(self) -> None:
+        self.said.set_text("reading the file")
 
     def _say(self, said: str) -> None:
         self.wrong.set_text(said)
         self.wrong.set_visibility(bool(said))
 
-    async def _take(self, event: events.UploadEventArguments) -> None:
+    async def _take(self, name: str, data: bytes) -> None:
         draft = self.draft
-        self.upload.reset()
         try:
-            draft.source = self.store.keep(event.file.name, await event.file.read())
+            kept = await aside(self.store.keep, name, data)
         except PriorkitError as error:
+            self.said.set_text("" if self.preview is None else self.preview.said)
             self._say(self.store.hide(str(error)))
             return
         draft.forget()
-        await self.read()
-        shape = None if self.preview is None else self.preview.shape
-        if shape is not None and len(shape) == 3 and max(shape[1:]) > 2 * USUAL:
-            draft.run["shape"] = _brought(shape, USUAL)
-            self.show()
+        draft.source = kept
+        self._wait()
+        draft.measured = True
+        self._as_measured()
+        await self._begin()
         self._changed()
+
+    def _as_measured(self) -> None:
+        """What is chosen of a measurement where nobody has said how it was measured."""
+        if self.draft.names.get("operator") in (registry().fallback("operator").name, painter()):
+            self.draft.names["operator"] = plain()
+
+    async def _begin(self) -> None:
+        """Read a file for the first time, brought to a size that can be worked with."""
+        draft = self.draft
+        whole = None if draft.source is None else extent(draft.source)
+        if whole is not None and max(whole[1:]) > MOST[draft.measured]:
+            brought = scaled(whole, USUAL[draft.measured])
+            if draft.measured:
+                await self._copy(brought[1:])
+            else:
+                draft.run["shape"] = brought
+        await self.read()
+        if draft.measured and self.preview is not None and self.preview.drawn:
+            draft.run.setdefault("sigma", "auto")
 
     async def _read_again(self) -> None:
         self.draft.run.pop("range", None)
@@ -162,14 +217,11 @@ class Source:
         draft.source, draft.whole = draft.whole or draft.source, None
         for name in ("shape", "range"):
             draft.run.pop(name, None)
-        await self.read()
         if draft.measured:
-            if draft.names.get("operator") != painter():
-                draft.names["operator"] = plain()
-            if self.preview is not None and self.preview.drawn:
-                draft.run.setdefault("sigma", "auto")
+            self._as_measured()
         elif draft.run.get("sigma") == "auto":
             del draft.run["sigma"]
+        await self._begin()
         self._changed()
 
     def _shaped(self) -> None:
@@ -202,36 +254,23 @@ class Source:
     async def _reduce(self, sides: Shape | None) -> None:
         """Let a smaller copy of a measured picture be what is measured; None for the whole."""
         draft, seen = self.draft, self.preview
-        now = None if seen is None or seen.y is None else tuple(seen.y.shape[2:])
-        whole = draft.whole or draft.source
-        if whole is None or sides == now or (sides is None and draft.whole is None):
+        now = None if seen is None or seen.y is None else tuple(seen.y.shape[-2:])
+        if sides == now or (sides is None and draft.whole is None):
             return
-        draft.source, draft.whole = whole, None
-        try:
-            if sides is not None:
-                rows, columns = sides
-                name = f"{whole.stem}-{columns}x{rows}.png"
-                draft.source = self.store.keep(name, reduced(whole, columns, rows))
-                draft.whole = whole
-        except PriorkitError as error:
-            self._say(self.store.hide(str(error)))
+        draft.source, draft.whole = draft.whole or draft.source, None
+        if sides is not None:
+            await self._copy(sides)
         await self.read()
         self._changed()
 
-
-def _brought(shape: Shape, side: int) -> Shape:
-    """The shape of a picture whose longer side is brought to that."""
-    longer = max(shape[1:])
-    return (shape[0], *(max(1, round(s * side / longer)) for s in shape[1:]))
-
-
-def _sizes(shape: Shape) -> dict[str, str]:
-    """What a picture may be brought to, by its rows and columns."""
-    if len(shape) != 3:
-        return {"": "as it is"}
-    found = {"": f"as it is, {shape[2]}×{shape[1]}"}
-    for side in SIDES:
-        if side < max(shape[1:]):
-            rows, columns = _brought(shape, side)[1:]
-            found[f"{rows},{columns}"] = f"{columns}×{rows}"
-    return found
+    async def _copy(self, sides: Shape) -> None:
+        """Let a copy of a measured picture be what is measured."""
+        draft, whole = self.draft, self.draft.source
+        assert isinstance(whole, Path), "there is no file"
+        rows, columns = sides
+        try:
+            suffix, data = await aside(reduced, whole, columns, rows)
+            name = f"{whole.stem}-{columns}x{rows}{suffix}"
+            draft.source, draft.whole = await aside(self.store.keep, name, data), whole
+        except PriorkitError as error:
+            self._say(self.store.hide(said(error)))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import atexit
 import re
 import shutil
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from priorkit.app.session import Session
 from priorkit.errors import BadInputError
 
 __all__ = ["Store"]
@@ -28,7 +28,8 @@ class Store:
 
     def __init__(self, megabytes: float) -> None:
         self.most = int(megabytes * 2**20)
-        self.root = Path(tempfile.mkdtemp(prefix="priorkit-app-")).resolve()
+        self._session = Session()
+        self.root = self._session.root
         self._count = 0
         self._given: set[Path] = set()
         atexit.register(self.clear)
@@ -85,7 +86,7 @@ class Store:
 
     def clear(self) -> None:
         """Remove everything."""
-        shutil.rmtree(self.root, ignore_errors=True)
+        self._session.close()
 
     def _held(self) -> int:
         return sum(path.stat().st_size for path in self.root.glob("file-*/*"))

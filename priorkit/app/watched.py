@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import math
 import time
+from itertools import pairwise
 
 from priorkit.draw.svg import Line, plot
 from priorkit.draw.tiles import png, shrunk, tile
 from priorkit.interfaces import Snapshot, kind_of
 
-__all__ = ["Watched"]
+__all__ = ["Watched", "three"]
 
 EVERY = 0.4  # seconds between two iterates that are drawn
 SIDE = 384  # of one, in pixels
 POINTS = 200  # of a curve; a longer one loses every second
+LEAP = 0.7  # powers of ten
 LEAST = 1e-12  # of a misfit whose logarithm is drawn
+
+
+def three(value: float) -> str:
+    """A number of three digits, without a power of ten as far as it goes.
+
+    >>> three(1000.0), three(1060.4), three(0.5251), three(2.5e-9)
+    ('1000', '1060', '0.525', '2.5e-09')
+    """
+    if not math.isfinite(value) or not 1e-4 <= abs(value) < 1e6:
+        return f"{value:.3g}"
+    places = 2 - math.floor(math.log10(abs(float(f"{value:.3g}"))))
+    return f"{round(value, places):.{max(places, 0)}f}" if places < 1 else f"{value:.3g}"
 
 
 class Watched:
@@ -40,6 +54,13 @@ class Watched:
         self._steps: dict[str, int] = {}
         self._last = 0.0
 
+    @property
+    def jumps(self) -> bool:
+        """Whether a misfit leaps from one step to the next by so much that something begins
+        anew."""
+        courses = dict(self.course)
+        return any(abs(b[1] - a[1]) > LEAP for line in courses.values() for a, b in pairwise(line))
+
     def say(self, said: str) -> None:
         """Another line."""
         self.said = said
@@ -49,7 +70,7 @@ class Watched:
         """Note a step of the rows that follow ``done`` others, of what is called ``label``."""
         evaluations, misfit = int(now.evaluations.max()), float(now.misfit[0])
         before = f"{label}: " if label else ""
-        self.say(f"{before}{evaluations} evaluations, misfit {misfit:.3g}")
+        self.say(f"{before}{evaluations} evaluations, misfit {three(misfit)}")
         name = " ".join(filter(None, [label, f"row {done + 1}" if done else ""]))
         self._note(name, float(now.evaluations[0]), misfit)
         moment = time.monotonic()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from priorkit.errors import BadInputError
 from priorkit.io import formats
-from priorkit.io.formats import Dicom, format_of
+from priorkit.io.formats import Dicom, Npz, format_of
 
 __all__ = ["PICTURES", "images_in", "is_dicom", "is_folder", "is_image", "text"]
 
@@ -24,7 +24,8 @@ OTHERS = (
 def is_image(path: Path) -> bool:
     """Whether a file is one of images, by its name; DICOM files often have no suffix, and are
     known by what is in them."""
-    return path.name.lower().endswith(SUFFIXES) or format_of(path) is not None
+    found = format_of(path)
+    return path.name.lower().endswith(SUFFIXES) or not (found is None or isinstance(found, Npz))
 
 
 def is_dicom(path: Path) -> bool:
@@ -55,7 +56,7 @@ def images_in(folder: Path) -> tuple[list[Path], list[Path]]:
     others = [path for path in every if path.suffix.lower() in OTHERS]
     files = [path for path in every if path not in others and is_image(path)]
     if not files:
-        arrays = [path for path in every if path.suffix == ".npy"]
+        arrays = [path for path in every if path.suffix in (".npy", ".npz")]
         names = ", ".join(text(path.name) for path in (*arrays, *others)[:3])
         known = f"{' '.join(PICTURES)}, or with priorkit[formats] {' '.join(formats.SUFFIXES)}"
         raise BadInputError(

@@ -18,7 +18,7 @@ from priorkit.interfaces.units import Range
 from priorkit.io.arrays import is_nested, read_array
 from priorkit.io.brightness import PLAIN, Scaling
 from priorkit.io.files import distinct, numbered
-from priorkit.io.formats import format_of
+from priorkit.io.formats import Npz, format_of
 from priorkit.io.frames import frame
 from priorkit.io.held import Held
 from priorkit.io.listing import PICTURES, images_in, is_dicom, is_folder, is_image, text
@@ -191,6 +191,9 @@ def _from_path(path: Path, shape: Shaped, how: _How) -> Pictures:
     if path.suffix == ".npy":
         require_nothing(path, how.pick)
         return _called(name, _load(read_array(path), shape, how))
+    if isinstance(format_of(path), Npz):  # as it would be in a .npy file
+        values = array_in(path, how.pick)
+        return _called(name, _load(values, shape, replace(how, pick=Pick())))
     if known is VOLUME:
         return _volume(*volume_in(path, how.pick), shape, how, name)
     if known is not PICTURE:

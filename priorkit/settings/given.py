@@ -83,7 +83,7 @@ def given_start(value: Any) -> GivenStart | None:
     """
     if isinstance(value, (str, os.PathLike)):
         path = place(value)[0]
-        if path.suffix.lower() != ".npy" and not is_image(path):
+        if path.suffix.lower() not in (".npy", ".npz") and not is_image(path):
             return None
     elif not isinstance(value, (np.ndarray, Tensor, Image.Image, list, tuple)):
         return None

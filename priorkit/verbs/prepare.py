@@ -10,7 +10,7 @@ from torch import Tensor
 
 from priorkit.errors import MismatchError
 from priorkit.interfaces import Operator, Prior, Shape, kind_of
-from priorkit.interfaces.kinds import PICTURE
+from priorkit.interfaces.kinds import COMPLEX, PICTURE
 from priorkit.io.pictures import Pictures, astronaut, load
 from priorkit.registry import Entry, registry
 from priorkit.run.measure import question_sigma, shape_of
@@ -22,6 +22,7 @@ from priorkit.verbs.informed import informed
 
 __all__ = ["for_any_size", "leaves_prior_open", "load_framed", "path_of", "prepare"]
 
+PLANE = 2  # axes of what one coil measured of one slice
 SAMPLE = (3, 64, 64)  # what the sample photograph is brought to where nothing else is said
 
 
@@ -45,6 +46,9 @@ def prepare(
     if y is None and config.op is None:  # x, and perhaps a prior
         operator.options = registry().fallback("operator").usual | operator.options
     pictures: Pictures | None = None
+    if y is not None and _is_spectrum(y, chosen):
+        config = config.model_copy(update={"kind": COMPLEX.name})
+        chosen = replace(chosen, config=config)
     if leaves_prior_open(config):
         if y is None:
             pictures = load_framed(x, config.shape, config)
@@ -75,6 +79,20 @@ def prepare(
         question_sigma(setup, refuse=True)
     plan(setup, 1)  # refused before the operator makes what it needs
     return setup, pictures
+
+
+def _is_spectrum(y: Tensor, chosen: Selections) -> bool:
+    """Whether y is one plane of complex numbers, as a scanner's coil gives, behind which the
+    operator sees a complex picture, where nobody says what is recovered or with a prior of which
+    shape."""
+    config = chosen.config
+    if not y.is_complex() or y.ndim != PLANE or config.kind or config.shape:
+        return False
+    operator: Operator = chosen.selections["operator"].build(config.seed)
+    if operator.shape_behind(tuple(y.shape), COMPLEX) is None:
+        return False
+    prior: Prior = chosen.selections["prior"].build(config.seed)
+    return config.prior is None or prior.shape is None
 
 
 def leaves_prior_open(config: RunConfig) -> bool:

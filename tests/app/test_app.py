@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 import zipfile
 
+import numpy as np
 import pytest
 
 from tests.app.test_runs import picture
@@ -130,7 +131,7 @@ def test_only_this_machine_reaches_it_and_what_it_sends_is_bounded(address):
 @needs_browser
 def test_a_visitor_draws_recovers_and_takes_home(browser, address, tmp_path):
     page, outside = opened(browser, address, 390, accept_downloads=True)
-    page.get_by_label("m *", exact=True).wait_for()  # of the Gaussian operator
+    page.get_by_label("m, required", exact=True).wait_for()  # of the Gaussian operator
     files = page.locator("input[type=file]")
     (tmp_path / "large.png").write_bytes(picture(120))
     files.set_input_files(tmp_path / "large.png")
@@ -142,7 +143,12 @@ def test_a_visitor_draws_recovers_and_takes_home(browser, address, tmp_path):
     assert "/tmp" not in wrong.inner_text()
     (tmp_path / "small.png").write_bytes(picture())
     files.set_input_files(tmp_path / "small.png")
-    page.get_by_text("small.png, 3×24×24").wait_for()
+    page.get_by_text("small.png, 3×24×24 numbers").wait_for()
+    kinds = page.get_by_role("radiogroup", name="what the file is").get_by_role("radio")
+    assert [one.is_checked() for one in kinds.all()] == [True, False]  # it is what was measured
+    assert page.get_by_label("operator", exact=True).input_value() == "identity"
+    page.get_by_text("a picture, to be measured here").click()
+    page.get_by_text("The file is taken for the truth.").wait_for()
     draw(page)
     page.get_by_label("missing", exact=True).wait_for()  # of the operator that takes the mask
     assert page.get_by_label("missing", exact=True).input_value() == "painted"
@@ -157,7 +163,7 @@ def test_a_visitor_draws_recovers_and_takes_home(browser, address, tmp_path):
     sent = "[...document.querySelectorAll('input')].some(i => i.value === 'small.png')"
     page.wait_for_function(sent)
     page.get_by_role("button", name="leave out the file for mask").click()
-    page.locator(".pk-paint .mask").wait_for(state="detached")
+    page.locator(".pk-paint .mask").wait_for(state="hidden")
     draw(page)
     choose(page, "prior", "none")
     page.get_by_role("button", name="Recover").click()
@@ -177,7 +183,7 @@ def test_a_visitor_draws_recovers_and_takes_home(browser, address, tmp_path):
     page.reload()
     page.get_by_text("mean PSNR").wait_for()
     assert page.get_by_label("prior", exact=True).input_value() == "none"  # to go on from there
-    assert page.locator(".pk-paint .mask").count() == 1
+    page.locator(".pk-paint .mask").wait_for()
     assert outside == []
     page.close()
 
@@ -197,7 +203,7 @@ def test_a_run_is_found_and_stopped_from_another_page_and_goes_on(browser, addre
     page.get_by_role("img", name="misfit ℓ(A x, y) by evaluations").wait_for()
     other, _ = opened(browser, address)  # as another device is
     run = other.get_by_role("link", name="deep-decoder")
-    assert run.get_attribute("href") == page.url.removeprefix(address)
+    assert run.get_attribute("href") == page.url.removeprefix(address).partition("?")[0]
     other.get_by_role("button", name=re.compile("Stop run")).click()
     page.get_by_label("further evaluations").fill("3")
     page.get_by_role("button", name="Go on").click()
@@ -228,6 +234,112 @@ def test_priors_are_compared_on_a_file_that_was_measured(browser, address, tmp_p
     page.get_by_text("priorkit compare --").wait_for()
     said = page.locator(".pk-code").first.inner_text()
     assert "--y priorkit-out/inputs/small.png" in said
+
+
+@needs_browser
+def test_what_is_filled_in_outlives_a_reload_and_back_and_another_tab_has_its_own(
+    browser, address, tmp_path
+):
+    page, _ = opened(browser, address)
+    (tmp_path / "mine.png").write_bytes(picture())
+    page.locator("input[type=file]").set_input_files(tmp_path / "mine.png")
+    page.get_by_text("mine.png, 3×24×24").wait_for()
+    draw(page)
+    choose(page, "prior", "none")
+
+    def found(page):
+        page.get_by_text("mine.png, 3×24×24").wait_for()
+        page.locator(".pk-paint .mask").wait_for()
+        assert page.get_by_label("prior", exact=True).input_value() == "none"
+        assert page.get_by_label("operator", exact=True).input_value() == "mask"
+
+    page.reload()
+    found(page)
+    page.goto(f"{address}/run/none")
+    page.get_by_text("There is no such run").wait_for()
+    page.go_back()
+    found(page)
+    other = browser.new_page()  # of the same address, while the first is open
+    other.goto(page.url)
+    found(other)
+    other.get_by_role("button", name="Clear").click()
+    other.locator(".pk-paint .mask").wait_for(state="hidden")
+    page.reload()
+    found(page)
+    new = browser.new_page()
+    new.goto(address)
+    new.get_by_text("sample photograph, 3×64×64").wait_for()
+    for tab in (page, other, new):
+        tab.close()
+
+
+@needs_browser
+def test_dabs_by_keys_one_after_the_other(browser, address, tmp_path):
+    """The first makes the operator the one of masks; the canvas and its focus stay."""
+    page, _ = opened(browser, address)
+    (tmp_path / "dark.png").write_bytes(picture(40))
+    page.locator("input[type=file]").set_input_files(tmp_path / "dark.png")
+    page.get_by_text("dark.png, 3×40×40").wait_for()
+    canvas = page.locator(".pk-paint canvas")
+    canvas.evaluate("e => { window.first = e }")
+    canvas.focus()
+    for _ in range(14):
+        page.keyboard.press("Space")
+        page.wait_for_timeout(50)
+        page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.querySelector('.pk-paint .mask').naturalWidth > 0")
+    page.get_by_label("missing", exact=True).wait_for()
+    page.wait_for_timeout(500)
+    assert page.evaluate("document.activeElement === window.first")
+    assert page.evaluate("scrollY") == canvas.evaluate("e => scrollY")
+    wide = """() => {
+      const mask = document.querySelector('.pk-paint .mask');
+      const pad = document.createElement('canvas');
+      pad.width = mask.naturalWidth; pad.height = mask.naturalHeight;
+      const pen = pad.getContext('2d'); pen.drawImage(mask, 0, 0);
+      const data = pen.getImageData(0, 0, pad.width, pad.height).data;
+      const columns = new Set();
+      for (let i = 3; i < data.length; i += 4) if (data[i]) columns.add((i >> 2) % pad.width);
+      return columns.size / pad.width;
+    }"""
+    assert page.evaluate(wide) > 0.25  # 13 steps of half a brush that is 4% wide, and a brush
+    page.close()
+
+
+@needs_browser
+def test_what_cannot_run_says_so_at_the_button_and_does_not_begin(browser, address, tmp_path):
+    page, _ = opened(browser, address)
+    y = np.fft.fft2(np.eye(16)).astype(np.complex64)
+    np.save(tmp_path / "kspace.npy", y)
+    page.locator("input[type=file]").set_input_files(tmp_path / "kspace.npy")
+    page.get_by_text("kspace.npy, 16×16 complex numbers").wait_for()
+    page.wait_for_function(
+        "[...document.querySelectorAll('input')].some(e => e.value === 'fourier')"
+    )  # the only operator that gives such numbers
+    assert page.get_by_label("kind", exact=True).input_value() == "complex"
+    page.get_by_text("Try: fill in sigma").wait_for()
+    button = page.get_by_role("button", name="Recover")
+    assert button.get_attribute("aria-disabled") == "true"
+    assert "fill in sigma" in button.evaluate(
+        "e => document.getElementById(e.getAttribute('aria-describedby')).innerText"
+    )
+    rows = page.locator(".pk-row").count()
+    button.click(force=True)
+    page.wait_for_function("document.activeElement.innerText.includes('fill in sigma')")
+    assert "/run/" not in page.url
+    assert page.locator(".pk-row").count() == rows
+    page.get_by_label("sigma (or auto)").fill("-1")
+    page.get_by_text("This can't run: sigma: at least 0.").wait_for()
+    assert page.get_by_text("Input should be").count() == 0
+    page.get_by_label("sigma (or auto)").fill("0.01")
+    page.wait_for_function(
+        "[...document.querySelectorAll('button')].every(e => e.ariaDisabled !== 'true')"
+    )
+    choose(page, "prior", "none")
+    button.dblclick()
+    page.wait_for_url("**/run/*")
+    page.get_by_text("Kept until the app ends.").wait_for()
+    assert page.locator(".pk-row").count() == rows + 1  # pressed twice, begun once
     page.close()
 
 
@@ -238,7 +350,6 @@ def test_everything_to_press_or_fill_in_has_a_name(browser, address):
     choose(page, "operator", "radon")
     page.get_by_text("How it is solved").click()
     page.get_by_label("budget", exact=True).wait_for()
-    page.get_by_label("a picture or measurements").first.wait_for(state="attached")
     told = page.get_by_role("main").aria_snapshot()
     role = r"- '?(button|textbox|combobox|spinbutton|link|slider|checkbox|radio|switch|img)\b"
     lines = [line.strip() for line in told.splitlines() if re.match(rf"\s*{role}", line)]

@@ -9,15 +9,26 @@ import torch
 from PIL import Image
 from pydantic import Field as Bound
 
-from priorkit.app import offered
+from priorkit.app import offered, preview
+from priorkit.app.components import (
+    about,
+    fields,
+    needs,
+    painter,
+    plain,
+    read_fields,
+    run_fields,
+    usual,
+)
 from priorkit.app.draft import Draft
-from priorkit.app.fields import Field, field_of, told_of
-from priorkit.app.offered import Offers, fields, painter, plain, read_fields, run_fields, usual
+from priorkit.app.fields import Field, field_of, first_of, told_of
+from priorkit.app.offered import Offers
 from priorkit.app.order import Order
 from priorkit.app.preview import look, sample
+from priorkit.app.sizes import choices, extent, reduced, scaled
 from priorkit.app.sketch import Stroke, mask, stroke
 from priorkit.app.store import UPLOADS, Store
-from priorkit.errors import BadInputError
+from priorkit.errors import BadInputError, PriorkitError
 from priorkit.registry import registry
 from priorkit.settings.options import option_fields
 
@@ -130,8 +141,9 @@ def test_only_what_fits_a_picture_is_offered(offers):
     assert "needs one of path and matrix" in operators.reasons["matrix"]
     priors = offers.offer("prior", said, SHAPE)
     assert {"denoiser-photos", "glow-celeba", "none"} <= set(priors.fits)
-    assert priors.reasons["realnvp-2d"] == "It is for images of 2, which no picture can be."
-    assert "'weights' is required" in priors.reasons["glow"]
+    assert priors.reasons["realnvp-2d"] == "It is for vectors of 2 numbers."
+    assert priors.needs["glow"] == "needs a file of weights"  # which the form can send
+    assert "glow" not in {*priors.fits, *priors.reasons}
     solvers = offers.offer("solver", said, SHAPE)
     assert "diffpir" in solvers.fits
     assert solvers.reasons["langevin"] == "solver 'langevin' works in latent space only."
@@ -154,6 +166,90 @@ def test_what_fits_depends_on_the_picture_and_whether_it_is_measured(offers):
         assert "glow-celeba" not in real.fits  # which can't crop a measurement
     assert offers.refused({"op": "mask"}, (3, 20, 30)) is None
     assert "noise level" in offers.refused({"op": "mask"}, (3, 20, 30), y)
+
+
+def test_a_noise_level_that_nobody_has_said_yet_rules_nothing_out(offers):
+    y = torch.rand(1, 3, 20, 30, generator=torch.Generator().manual_seed(0))
+    said = {"op": "identity"}
+    found = offers.offer("operator", said, (3, 20, 30), y)
+    likely = found.fits[: found.likely]  # whose measurements are as y is
+    assert {"blur", "downsample", "identity", "mask"} <= set(likely)
+    assert {"gaussian", "radon"} <= set(found.fits) - set(likely)
+    assert "denoiser-photos" in offers.offer("prior", said, (3, 20, 30), y).fits
+    with pytest.raises(PriorkitError, match="noise level"):
+        offers.chosen(said, (3, 20, 30), y)
+
+
+def test_complex_numbers_are_of_the_operator_that_gives_such(offers):
+    y = torch.fft.fft2(torch.eye(16)).to(torch.complex64)
+    found = offers.offer("operator", {"op": "identity", "kind": "complex"}, (2, 16, 16), y)
+    assert (found.fits[0], found.likely) == ("fourier", 1)
+    assert found.reasons["identity"] == (
+        "The measurement is complex, and what this operator gives is real."
+    )
+    said = {"kind": "complex", "sigma": 0.1, "prior": "none"}
+    assert offers.chosen({**said, "op": "fourier"}, (2, 16, 16), y)["kind"] == "complex"
+    with pytest.raises(BadInputError, match=r"y must be \(500,\)"):
+        offers.chosen({**said, "op": {"name": "gaussian", "m": 500}}, (2, 16, 16), y)
+
+
+def test_a_file_that_only_a_user_can_give_is_asked_for():
+    assert needs("prior", "glow") == ("needs a file of weights", True)
+    assert needs("operator", "deepinv") == ("needs its physics", False)
+    assert needs("operator", "gaussian") == (None, True)
+
+
+def test_what_is_simulated_is_not_said_of_a_measurement():
+    assert "imulated noise" in about("operator", "identity")
+    assert about("operator", "identity", measured=True) == "A x = x: denoising."
+    assert "imulated noise" not in about("operator", "gaussian", measured=True)
+    assert first_of("how many; of two") == "how many"
+
+
+def test_bounds_are_complained_of_in_words():
+    found = {name: field_of(name, info) for name, info in option_fields(Odd).items()}
+    assert found["rate"].complaint(0) == "more than 0"
+    assert found["rate"].complaint("2.5") == "at most 2"
+    assert found["high"].complaint(0) == "at least 1"
+    assert found["rate"].complaint(2) is None
+    assert found["maybe"].complaint("no") is None
+
+
+def test_a_large_picture_is_known_by_its_header_and_brought_to_a_size(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    fine = rng.integers(0, 255, (60, 90, 3), dtype=np.uint8)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.fromarray(fine).save(tmp_path / "a.jpg", exif=turned)
+    assert extent(tmp_path / "a.jpg") == (3, 90, 60)
+    Image.fromarray(fine).save(tmp_path / "a.png")
+    suffix, data = reduced(tmp_path / "a.png", 30, 20)
+    small = np.asarray(Image.open(io.BytesIO(data))).astype(float)
+    assert suffix == ".png"
+    assert np.abs(small - fine.reshape(20, 3, 30, 3, 3).mean((1, 3))).max() <= 1
+    Image.fromarray(fine[..., 0]).save(tmp_path / "g.png")
+    assert extent(tmp_path / "g.png") == (1, 60, 90)
+    assert Image.open(io.BytesIO(reduced(tmp_path / "g.png", 30, 20)[1])).mode == "L"
+    Image.fromarray(fine[..., 0].astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    suffix, data = reduced(tmp_path / "deep.png", 30, 20)
+    numbers = np.load(io.BytesIO(data))
+    assert (suffix, numbers.shape, numbers.dtype) == (".npy", (1, 20, 30), np.float32)
+    assert abs(numbers.mean() - fine[..., 0].mean() / 255) < 0.01
+    (tmp_path / "bad.png").write_bytes(b"bad")
+    assert extent(tmp_path / "bad.png") is extent(tmp_path / "a.npy") is None
+    assert scaled((3, 4000, 6000), 256) == (3, 171, 256)
+    assert list(choices((3, 90, 60))) == ["", "64,43"]
+    assert "too large" in choices((3, 4000, 6000))[""]
+    monkeypatch.setattr(preview, "HUGE", 64)
+    seen = look(tmp_path / "a.png", measured=False, settings={"shape": (3, 20, 30)})
+    assert (seen.shape, seen.said) == ((3, 60, 90), "a.png, 3×60×90")
+
+
+def test_what_the_library_warns_of_a_file_is_told(tmp_path):
+    Image.new("RGBA", (8, 9), (200, 0, 0, 90)).save(tmp_path / "rgba.png")
+    for measured in (True, False):
+        seen = look(tmp_path / "rgba.png", measured=measured, settings={})
+        assert seen.warnings == ("rgba.png is partly transparent: it is taken over white.",)
 
 
 def test_what_would_be_taken_is_told_and_what_is_wrong_is_refused(offers):
@@ -202,7 +298,8 @@ def test_what_is_drawn_is_the_mask_of_an_operator(store):
     again = Draft.of(draft.order())
     assert (again.painted, again.base) == (place, place)
     draft.paint(None)
-    assert draft.order().settings["op"] == painter() == "mask"
+    assert draft.order().settings["op"] == {"name": "gaussian", "m": 500}  # as before
+    assert painter() == "mask"
     assert plain() == "identity"
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 import torch
 
 from priorkit.app import watched
-from priorkit.app.watched import POINTS, Watched
+from priorkit.app.watched import POINTS, Watched, three
 from priorkit.interfaces import Snapshot
 
 
@@ -48,3 +48,19 @@ def test_what_is_compared_and_later_rows_have_curves_of_their_own():
             seen(step(number, 2.0), done, label)
     assert set(seen.course) == {"dct", "dct row 3", "none"}
     assert seen.said == "none: 2 evaluations, misfit 2"
+
+
+def test_the_leaps_of_a_sampler_are_told_of():
+    seen = Watched()
+    for number, misfit in enumerate([9.0, 3.0, 1.0, 0.5]):
+        seen(step(number, misfit), 0)
+    assert not seen.jumps
+    seen(step(4, 9.0), 0)
+    assert seen.jumps
+
+
+def test_numbers_of_three_digits():
+    assert [three(v) for v in (1000.0, 1060.4, 0.5251, 12345.0, 0.0)] == [
+        "1000", "1060", "0.525", "12300", "0",
+    ]  # fmt: skip
+    assert three(float("inf")) == "inf"

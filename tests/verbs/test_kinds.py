@@ -221,3 +221,14 @@ def test_a_comparison_of_volumes(tmp_path):
     rows = json.loads((tmp_path / "out" / "results.json").read_text())
     assert all(row["psnr"] > 20 for row in rows)
     assert found.grid().size[0] > 190
+
+
+def test_a_plane_of_complex_numbers_of_a_scanner_is_of_a_complex_picture():
+    """Which nobody has to say, unless the picture is another."""
+    y = torch.fft.fftshift(torch.fft.fft2(torch.eye(16))).to(torch.complex64)
+    settings = {"op": "fourier", "sigma": 0.1, "budget": 2, **TV}
+    found = priorkit.recover(y=y, **settings)
+    assert (found.x.shape, found.record["config"]["kind"]) == ((1, 2, 16, 16), "complex")
+    assert torch.equal(found.x, priorkit.recover(y=y, kind="complex", **settings).x)
+    gray = priorkit.recover(y=y, shape=(1, 16, 16), **settings)
+    assert gray.x.shape == (1, 1, 16, 16)

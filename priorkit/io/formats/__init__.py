@@ -12,6 +12,7 @@ from priorkit.io.formats.fits import Fits
 from priorkit.io.formats.hdf5 import Hdf5
 from priorkit.io.formats.matlab import Matlab
 from priorkit.io.formats.nifti import Nifti
+from priorkit.io.formats.npz import Npz
 from priorkit.io.formats.png import DeepPng
 from priorkit.io.formats.tiff import Tiff
 
@@ -21,6 +22,7 @@ __all__ = [
     "Dicom",
     "Format",
     "Geometry",
+    "Npz",
     "Part",
     "Tiff",
     "Writable",
@@ -31,6 +33,7 @@ __all__ = [
 # Of files that Pillow doesn't open.
 FORMATS: tuple[Format, ...] = (Dicom(), Nifti(), Hdf5(), Matlab(), Fits())
 SUFFIXES = tuple(suffix for known in FORMATS for suffix in known.suffixes)
+ARRAYS = Npz()  # as .npy files, they aren't taken out of folders
 DEEP: tuple[DeepPng | Tiff, ...] = (DeepPng(), Tiff())
 DICOM_MARK, DICOM_PLACE = b"DICM", 128  # in every DICOM file, whose name often has no suffix
 
@@ -39,7 +42,7 @@ def format_of(path: Path) -> Format | None:
     """The format of a file by the end of its name, or of a DICOM file without one; None of what
     Pillow and numpy read."""
     name = path.name.lower()
-    for known in FORMATS:
+    for known in (*FORMATS, ARRAYS):
         if name.endswith(known.suffixes):
             return known
     return FORMATS[0] if not path.suffix[1:].isalpha() and _is_dicom(path) else None
