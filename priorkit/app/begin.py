@@ -14,7 +14,8 @@ class Begin:
     to that."""
 
     def __init__(self, verb: str, begin: Callable[[], Awaitable[None]]) -> None:
-        self.button = ui.button(verb, on_click=begin).props("no-caps").classes("w-full")
+        self.button = ui.button(verb, on_click=begin, color=None).props("no-caps")
+        self.button.classes("w-full pk-go")
         self.wrong = ui.label().classes("pk-wrong").props('role="status" aria-live="polite"')
         self.wrong.props("tabindex=-1")
         self.button.props["aria-describedby"] = self.wrong.html_id

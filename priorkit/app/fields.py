@@ -129,13 +129,13 @@ def told_of(target: Any) -> dict[str, str]:
             told |= {name: f"{told[name]} {line.strip()}" for name in names}
         else:
             break
-    return told
+    return {name: said.replace("``", "") for name, said in told.items()}
 
 
 def words_of(target: Any, *, measured: bool = False) -> str:
     """What a class is, in the first paragraph of its docstring; of what was ``measured`` without
     what is said of noise that is simulated."""
-    said = " ".join((inspect.getdoc(target) or "").split("\n\n")[0].split())
+    said = " ".join((inspect.getdoc(target) or "").split("\n\n")[0].split()).replace("``", "")
     if not measured:
         return said
     kept = [part for part in PARTS.split(said) if "simulated noise" not in part.lower()]

@@ -99,6 +99,9 @@ class Form:
     def _change(self) -> None:
         """Something else is filled in."""
         self._asked = True
+        wrong = self.draft.wrong()
+        if wrong is not None:  # which needn't be asked
+            self.begin.say(wrong)
         for chooser in self.choosers.values():
             chooser.show()
         if self.draft.painted != self._painted:

@@ -72,12 +72,12 @@ class Run:
 
     @property
     def redraws(self) -> bool:
-        """Whether its misfit jumps where its solver begins another draw."""
+        """Whether its misfit leaps where its solver, as far as it is known, begins another draw."""
         named = self.order.settings.get("solver")
         if isinstance(self.result, Recovery):
             named = self.result.record["config"]["solver"]
         entry = None if named is None else registry().find("solver", _name(named))
-        draws = entry is None or "draws" in option_fields(class_of(entry))
+        draws = entry is not None and "draws" in option_fields(class_of(entry))
         return draws and self.watched.jumps
 
     @property

@@ -72,8 +72,9 @@ def test_a_mask_that_is_not_that_of_y_is_refused(tmp_path):
 
 
 def test_a_forgotten_kind_is_what_complex_spectra_lack():
+    coils = np.stack([SPECTRUM, SPECTRUM])  # of one coil alone it would be known
     with pytest.raises(BadInputError, match="kind='complex'"):
-        priorkit.recover(y=SPECTRUM, op="fourier", range="auto", maps="estimate", sigma=1.0, **TV)
+        priorkit.recover(y=coils, op="fourier", range="auto", maps="estimate", sigma=1.0, **TV)
 
 
 @pytest.mark.parametrize(
