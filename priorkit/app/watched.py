@@ -9,26 +9,15 @@ from itertools import pairwise
 from priorkit.draw.svg import Line, plot
 from priorkit.draw.tiles import png, shrunk, tile
 from priorkit.interfaces import Snapshot, kind_of
+from priorkit.results.numbers import three
 
-__all__ = ["Watched", "three"]
+__all__ = ["Watched"]
 
 EVERY = 0.4  # seconds between two iterates that are drawn
 SIDE = 384  # of one, in pixels
 POINTS = 200  # of a curve; a longer one loses every second
 LEAP = 0.7  # powers of ten
 LEAST = 1e-12  # of a misfit whose logarithm is drawn
-
-
-def three(value: float) -> str:
-    """A number of three digits, without a power of ten as far as it goes.
-
-    >>> three(1000.0), three(1060.4), three(0.5251), three(2.5e-9)
-    ('1000', '1060', '0.525', '2.5e-09')
-    """
-    if not math.isfinite(value) or not 1e-4 <= abs(value) < 1e6:
-        return f"{value:.3g}"
-    places = 2 - math.floor(math.log10(abs(float(f"{value:.3g}"))))
-    return f"{round(value, places):.{max(places, 0)}f}" if places < 1 else f"{value:.3g}"
 
 
 class Watched:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from priorkit.results.recovered import Recovered
 from priorkit.results.views import ended
 
-__all__ = ["numbers"]
+__all__ = ["numbers", "three"]
+
+THREE = "three"  # digits, see below, rather than a format of Python
 
 
 class _Column(NamedTuple):
@@ -26,8 +29,8 @@ COLUMNS = (
     _Column("expected_psnr", "expected without the truth (dB)", ".2f", "expected (dB)", ".2f"),
     _Column("ssim", "SSIM", ".4f", "SSIM", ".3f"),
     _Column("error", "error (1/n)‖x − x̂‖²", ".2e"),
-    _Column("misfit", "misfit ℓ(A x̂, y)", ".3e", "misfit", ".3g"),
-    _Column("noise", "of noise alone, E ℓ(A x, y)", ".3e", "of noise alone", ".3g"),
+    _Column("misfit", "misfit ℓ(A x̂, y)", ".3e", "misfit", THREE),
+    _Column("noise", "of noise alone, E ℓ(A x, y)", ".3e", "of noise alone", THREE),
     _Column("spread", "std of draws", ".4f"),
     _Column("within_90", "truth within their 90% interval", ".0%"),
 )
@@ -44,9 +47,25 @@ def numbers(
     rows = []
     for i, image in enumerate(images):
         told = [
-            "—" if image[c.key] is None else format(image[c.key], c.short if brief else c.form)
+            "—" if image[c.key] is None else _told(image[c.key], c.short if brief else c.form)
             for c in columns
         ]
         ends = [str(image["evaluations"]), image["status"], ended(recovery, i)]
         rows.append([image["name"], *told, *ends])
     return [*head, recovery.record["unit"], "status", "reason"], rows
+
+
+def _told(value: float, form: str) -> str:
+    return three(value) if form == THREE else format(value, form)
+
+
+def three(value: float) -> str:
+    """A number of three digits, without a power of ten as far as it goes.
+
+    >>> three(1000.0), three(1060.4), three(0.5251), three(2.5e-9)
+    ('1000', '1060', '0.525', '2.5e-09')
+    """
+    if not math.isfinite(value) or not 1e-4 <= abs(value) < 1e6:
+        return f"{value:.3g}"
+    places = 2 - math.floor(math.log10(abs(float(f"{value:.3g}"))))
+    return f"{round(value, places):.{max(places, 0)}f}" if places < 1 else f"{value:.3g}"

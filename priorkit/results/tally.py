@@ -77,6 +77,7 @@ def cells(table: Sequence[dict[str, Any]], *, known: bool) -> Cells:
     if not known:
         keys = {key for row in table for key, value in row.items() if value is not None}
         columns = [column for column in MEASURED if column[1] in keys]
+    one = all(row["m"] is None for row in table)  # then nothing is said of it
     rows = []
     for row in table:
         label = row["prior"] + (" (interrupted)" if row["status"] == "interrupted" else "")
@@ -84,8 +85,8 @@ def cells(table: Sequence[dict[str, Any]], *, known: bool) -> Cells:
         told = ["—" if value is None else format(value, form) for value, form in values]
         if "reason" in row:
             told = ["—", *[""] * (len(told) - 1)][: len(told)]
-        rows.append([label, "" if row["m"] is None else str(row["m"]), *told])
-    return ["prior", "m", *(head for head, _, _ in columns)], rows
+        rows.append([label, *([] if one else [str(row["m"])]), *told])
+    return ["prior", *([] if one else ["m"]), *(head for head, _, _ in columns)], rows
 
 
 def brief(head: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[Cells, list[str]]:
@@ -95,7 +96,8 @@ def brief(head: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[Cells, li
     >>> brief(["prior", "m", "PSNR"], [["dct", "90", "20"], ["none", "90", "21"]])
     ((['prior', 'PSNR'], [['dct', '20'], ['none', '21']]), ['m 90'])
     """
-    done = [any(cell not in NOTHING for cell in row[2:]) for row in rows]
+    first = 2 if "m" in head else 1
+    done = [any(cell not in NOTHING for cell in row[first:]) for row in rows]
     kept, common = [0], []
     psnrs = "PSNR" in head and any(row[head.index("PSNR")] not in NOTHING for row in rows)
     for k in range(1, len(head)):

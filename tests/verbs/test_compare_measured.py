@@ -55,7 +55,7 @@ def test_the_table_has_misfits_and_nothing_that_needs_a_truth(comparison):
         assert row["misfits"] == pytest.approx(found.recovery.misfit.tolist())
         assert row["noise"] == pytest.approx((32 * 32 - HOLE**2) * SIGMA**2)
     head, cells = comparison.cells()
-    assert head == ["prior", "m", "misfit", "of noise alone", "evaluations", "seconds"]
+    assert head == ["prior", "misfit", "of noise alone", "evaluations", "seconds"]
     assert {len(line) for line in cells} == {len(head)}
     assert "PSNR" not in comparison.markdown() + comparison.summary()
     assert comparison.seconds == {}
