@@ -213,6 +213,7 @@ def test_a_run_is_found_and_stopped_from_another_page_and_goes_on(browser, addre
     other.close()
 
 
+@pytest.mark.slow
 @needs_browser
 def test_priors_are_compared_on_a_file_that_was_measured(browser, address, tmp_path):
     page, _ = opened(browser, address)
@@ -236,6 +237,7 @@ def test_priors_are_compared_on_a_file_that_was_measured(browser, address, tmp_p
     assert "--y priorkit-out/inputs/small.png" in said
 
 
+@pytest.mark.slow
 @needs_browser
 def test_what_is_filled_in_outlives_a_reload_and_back_and_another_tab_has_its_own(
     browser, address, tmp_path
@@ -273,6 +275,7 @@ def test_what_is_filled_in_outlives_a_reload_and_back_and_another_tab_has_its_ow
         tab.close()
 
 
+@pytest.mark.slow
 @needs_browser
 def test_dabs_by_keys_one_after_the_other(browser, address, tmp_path):
     """The first makes the operator the one of masks; the canvas and its focus stay."""

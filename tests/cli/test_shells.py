@@ -115,6 +115,7 @@ class Terminal:
         return found.rstrip("\n")
 
 
+@pytest.mark.slow  # tests/cli/test_completion.py has the protocol
 @pytest.mark.parametrize("shell", SHELLS)
 def test_tab(shell, tmp_path):
     if shutil.which(shell) is None:

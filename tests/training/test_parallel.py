@@ -45,6 +45,7 @@ def curve(folder):
     return [(line["step"], line["train"], line["validation"]) for line in lines]
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_run_of_one(pictures, tmp_path, command_line):
     """A batch of 8 in one process, or 4 in each of two: the same losses and the same weights."""
     words = ["glow", "--data", pictures, *GLOW, "--out"]
