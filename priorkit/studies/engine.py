@@ -128,27 +128,39 @@ class Processes:
         """On a cluster, whose scheduler gives what a dead worker had to others, three times.
 
         Pieces are handed out a few for each thread, so that neither this process nor the scheduler
-        holds all of them.
+        holds all of them. What a worker had waiting when another piece killed it counts as tried
+        too, so that a piece that is given up is tried once more, with nothing beside it.
         """
         from distributed import KilledWorker, as_completed
 
         room = _Room(client, self.jobs)
-        left, running = iter(items), dict[Any, Item]()
+        left, doubted, running = iter(items), deque[Item](), dict[Any, Item]()
         found = as_completed()  # type: ignore[no-untyped-call]
+
+        def submit(item: Item) -> None:
+            future = client.submit(function, item, pure=False)
+            running[future] = item
+            found.add(future)  # type: ignore[no-untyped-call]
+
+        alone = False
         try:
             while True:
                 for _, item in zip(range(room.now() - len(running)), left, strict=False):
-                    future = client.submit(function, item, pure=False)
-                    running[future] = item
-                    found.add(future)  # type: ignore[no-untyped-call]
+                    submit(item)
                 if not running:
-                    return
+                    if not doubted:
+                        return
+                    alone = True  # from here on, since nothing else is left
+                    submit(doubted.popleft())
                 ended = next(found)
                 item = running.pop(ended)
                 try:
                     yield item, ended.result()
                 except KilledWorker:
-                    yield item, Lost()
+                    if alone:
+                        yield item, Lost()
+                    else:
+                        doubted.append(item)
                 except CancelledError as error:
                     raise BadInputError(
                         "The scheduler was lost.", got=self.scheduler, try_="the same again"
