@@ -22,13 +22,12 @@ from priorkit_solvers.divergence import divergence, probe
 
 __all__ = ["Denoise"]
 
+CLIPPED = 0.002  # of the pixels at the one least or greatest value: then more were beyond it
+
 
 @dataclass(kw_only=True)
 class _Once(State):
     probed: bool = shared()  # whether the error is estimated
-
-
-CLIPPED = 0.002  # of the pixels at the one least or greatest value: then more were beyond it
 
 
 class Denoise(Solver[_Once]):

@@ -42,6 +42,14 @@ class Offer:
     needs: dict[str, str] = field(default_factory=dict)
     likely: int = 0
 
+    def lacks(self, kind: str, name: str) -> bool:
+        """Note what a component can't be tried without, which only a user can give; whether there
+        is anything. Raises PluginError where it can't be imported."""
+        lacking, can = needs(kind, name)
+        if lacking is not None:
+            (self.needs if can else self.reasons)[name] = lacking
+        return lacking is not None
+
 
 def _unsaid(settings: Mapping[str, Any], *, measured: bool = False) -> dict[str, Any]:
     """Values for what a penalty or a noise that is named needs, or what was ``measured``, and
@@ -107,9 +115,7 @@ class Offers:
         apart: list[str] = []
         for entry in registry().entries(kind):
             try:
-                lacking, can = needs(kind, entry.name)
-                if lacking is not None:
-                    (offer.needs if can else offer.reasons)[entry.name] = lacking
+                if offer.lacks(kind, entry.name):
                     continue
                 tried = rest | {key: {"name": entry.name} | usual(kind, entry.name)}
                 tried |= _unsaid(tried, measured=y is not None)
@@ -143,13 +149,10 @@ class Offers:
         found = Offer([], {})
         for entry in registry().entries(kind):
             try:
-                lacking, can = needs(kind, entry.name)
+                if not found.lacks(kind, entry.name):
+                    found.fits.append(entry.name)
             except PriorkitError as error:
-                lacking, can = error.what, False
-            if lacking is None:
-                found.fits.append(entry.name)
-            else:
-                (found.needs if can else found.reasons)[entry.name] = lacking
+                found.reasons[entry.name] = error.what
         return found
 
     def differs(

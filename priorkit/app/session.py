@@ -43,13 +43,13 @@ def sweep() -> list[Path]:
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError):  # another process was faster
             told = folder.lstat()
-            if not stat.S_ISDIR(told.st_mode) or told.st_uid != os.getuid():
+            handle = _locked(folder) if stat.S_ISDIR(told.st_mode) else None
+            if handle is None:
                 continue
-            handle = _locked(folder)
-            if handle is not None:
+            if told.st_uid == os.getuid():  # which systems with locks have
                 shutil.rmtree(folder, ignore_errors=True)
-                os.close(handle)
                 removed.append(folder)
+            os.close(handle)
     return removed
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image, ImageChops
 
 from priorkit.draw.tiles import png
-from priorkit.io.frames import MAX_WHOLE, over_white, with_opacity
+from priorkit.errors import PriorkitError
+from priorkit.io.frames import MAX_WHOLE, ORIENTATION, opened, over_white, with_opacity
 from priorkit.io.listing import PICTURES
 from priorkit.io.pictures import load
 
@@ -17,8 +18,7 @@ __all__ = ["choices", "extent", "reduced", "scaled"]
 
 Shape = tuple[int, ...]
 SIDES = (64, 128, 256, 512, 1024, 2048)  # to which a picture may be brought
-ORIENTATION, TURNED = 0x0112, (5, 6, 7, 8)  # the tag of EXIF, and where rows are columns
-HEIF = (".heic", ".heif")
+TURNED = (5, 6, 7, 8)  # orientations of EXIF whose rows are columns
 BYTES = ("1", "L", "LA", "P", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "PA")  # of 8 bits
 
 
@@ -28,14 +28,14 @@ def extent(path: Path) -> Shape | None:
     if path.suffix.lower() not in PICTURES:
         return None
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             width, height = file.size
             if file.getexif().get(ORIENTATION) in TURNED:
                 width, height = height, width
             if getattr(file, "n_frames", 1) > 1 and file.format != "MPO":
                 return None
             gray = file.mode in ("1", "L", "LA", "F") or file.mode.startswith("I")
-    except Exception:  # Pillow raises many kinds; whoever reads the file says what is wrong
+    except PriorkitError:  # whoever reads the file says what is wrong
         return None
     return (1 if gray else 3, height, width)
 
@@ -83,16 +83,7 @@ def reduced(path: Path, width: int, height: int) -> tuple[str, bytes]:
 def _deep(path: Path) -> bool:
     """Whether a picture file holds more than 8 bits, or Pillow can't tell."""
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             return file.mode not in BYTES
-    except Exception:  # as above
+    except PriorkitError:
         return True
-
-
-def _opened(path: Path) -> Image.Image:
-    """A picture file whose header is read; Pillow reads that of a phone by another package."""
-    if path.suffix.lower() in HEIF:
-        from pillow_heif import register_heif_opener
-
-        register_heif_opener()
-    return Image.open(path)

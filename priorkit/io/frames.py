@@ -22,7 +22,15 @@ from priorkit.io.held import indices, quiet
 from priorkit.io.places import Pick
 from priorkit.io.values import centre_box, dimensions, framed
 
-__all__ = ["MAX_PIXELS", "frame", "open_frame", "open_stack", "over_white", "with_opacity"]
+__all__ = [
+    "MAX_PIXELS",
+    "frame",
+    "open_frame",
+    "open_stack",
+    "opened",
+    "over_white",
+    "with_opacity",
+]
 
 log = logging.getLogger("priorkit")
 
@@ -73,7 +81,7 @@ def open_stack(path: Path, pick: Pick) -> Tensor | Format:
 def _read(path: Path, read: Callable[[Image.Image], Tensor]) -> Tensor | Format:
     """What ``read`` makes of a picture file, or what reads one that Pillow would change."""
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             return deep_format(file) or read(file)
     except BadInputError as error:
         unknown = isinstance(error.__cause__, UnidentifiedImageError)  # as TIFF of 64 bits is
@@ -83,7 +91,7 @@ def _read(path: Path, read: Callable[[Image.Image], Tensor]) -> Tensor | Format:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def opened(path: Path) -> Iterator[Image.Image]:
     """A picture file; what Pillow raises while it is open becomes one line."""
     if path.suffix.lower() in HEIF:
         _know_heif(path)
@@ -152,7 +160,7 @@ def with_opacity(source: str | os.PathLike[str] | Image.Image) -> Image.Image:
     if isinstance(source, Image.Image):
         return ImageOps.exif_transpose(source).convert("RGBA")
     path = Path(source)
-    with _opened(path) as file:
+    with opened(path) as file:
         _require_small(file, path, file.size, 1)  # whoever asks resizes it
         return ImageOps.exif_transpose(file).convert("RGBA")
 

@@ -12,7 +12,17 @@ from priorkit.draw.html import bar, document, embedded, figure, table_of, thumbn
 from priorkit.draw.svg import COLOURS
 from priorkit.draw.tiles import sheet, tile
 from priorkit.draw.viewer import FRAGMENT
-from priorkit.results.beside import cards, measured, pair, scale, scores, shared, small
+from priorkit.results.beside import (
+    ACROSS,
+    cards,
+    matrix,
+    measured,
+    pair,
+    scale,
+    scores,
+    shared,
+    small,
+)
 from priorkit.results.finding import PARTS, Finding, Recoveries
 from priorkit.results.recovery import Recovery
 from priorkit.results.views import columns
@@ -133,16 +143,13 @@ def _matrix(recoveries: Recoveries) -> str:
             parts += [_cell(own[label], f"{label}, {group}") for group, own in groups.items()]
     else:
         ((group, own),) = groups.items()
-        across, names = min(len(own), 4), ""
+        across, names = min(len(own), ACROSS), ""
         before = "".join(map(shared, measured(first[group])))
         parts = [
             f"<div><b>{html.escape(label)}</b>{_cell(found, label)}</div>"
             for label, found in own.items()
         ]
-    return (
-        f'<div class="row first">{before}{scale()}</div><div class="numbers">'
-        f'<div class="matrix{names}" style="--across:{across}">{"".join(parts)}</div></div>'
-    )
+    return matrix(before + scale(), parts, across=across, names=names)
 
 
 def _cell(found: Recovery, label: str) -> str:

@@ -11,8 +11,9 @@ from priorkit.draw.html import embedded, figure, scale_bar, thumbnail
 from priorkit.results.recovered import Recovered
 from priorkit.results.views import Shown, columns
 
-__all__ = ["cards", "measured", "pair", "scale", "scores", "shared", "small"]
+__all__ = ["ACROSS", "cards", "matrix", "measured", "pair", "scale", "scores", "shared", "small"]
 
+ACROSS = 4  # priors beside each other on a page
 THUMBNAIL = 256
 
 
@@ -58,6 +59,14 @@ def scores(recovery: Recovered) -> list[str]:
     if expected is not None and bool(expected.isfinite().all()):
         said.append(f"{float(expected.mean()):.2f} dB expected")
     return said
+
+
+def matrix(before: str, cells: Sequence[str], *, across: int, names: str = "") -> str:
+    """Cells in lines of so many, below what they have in common; ``names`` are further classes."""
+    return (
+        f'<div class="row first">{before}</div><div class="numbers">'
+        f'<div class="matrix{names}" style="--across:{across}">{"".join(cells)}</div></div>'
+    )
 
 
 def cards(lines: Sequence[tuple[str, Sequence[Image.Image]]]) -> str:

@@ -14,14 +14,22 @@ from torch import Tensor
 from priorkit.draw.html import bar, document, figure, scale_bar, table, table_of
 from priorkit.draw.svg import COLOURS
 from priorkit.draw.viewer import FRAGMENT
-from priorkit.results.beside import cards, measured, pair, scale, shared, small
+from priorkit.results.beside import (
+    ACROSS,
+    cards,
+    matrix,
+    measured,
+    pair,
+    scale,
+    shared,
+    small,
+)
 from priorkit.results.contender import Contender, places
 from priorkit.results.gallery import curve, first_of, lines, maps
 from priorkit.results.tally import Cells
 
 __all__ = ["Board"]
 
-ACROSS = 4  # priors beside each other on a page
 SECONDS = "seconds"  # the column that has bars beside its numbers
 # Of a notebook, beside what a recovery has there: its cells are narrower than a page.
 NARROW = """
@@ -32,7 +40,6 @@ NARROW = """
                     repeat(auto-fill, minmax(min(100%, 11rem), 1fr)); }
 .priorkit .matrix.named { grid-template-columns:
                     max-content repeat(var(--across), minmax(9rem, 1fr)); }
-.priorkit .numbers { overflow-x: auto; }
 .priorkit .pair { display: flex; flex-wrap: wrap; gap: .25rem; }
 .priorkit .pair figure { flex: 1 0 8rem; width: auto; max-width: 14rem; }
 .priorkit .bar { display: flex; gap: .4rem; align-items: center; font-size: .8em; }
@@ -123,10 +130,7 @@ class Board:
             parts = [
                 f"<div><b>{html.escape(each)}</b>{cells[each, ms[0]]}</div>" for each in labels
             ]
-        return (
-            f'<div class="row first">{self._before(len(ms))}</div><div class="numbers">'
-            f'<div class="matrix{names}" style="--across:{across}">{"".join(parts)}</div></div>'
-        )
+        return matrix(self._before(len(ms)), parts, across=across, names=names)
 
     def _before(self, ms: int) -> str:
         """What all have in common: the truth, the measurement where there is one m, and the scale,

@@ -114,10 +114,11 @@ def measurement(y: Tensor, setup: Setup) -> Tensor:
         whole = not (values.is_floating_point() or values.is_complex())
         setup.noise.check(wide(values) if whole else values)
     values = setup.units.y_inside(values.to(setup.device)).to(dtype)
-    if _is_bright(operator, setup.kind) and not probe.is_complex() and float(values.max()) <= 2:
+    bright = _is_bright(operator, setup.kind)
+    if bright and not probe.is_complex() and float(values.max()) <= 2:
         question_sigma(setup, refuse=False)
     values = _hidden(values, setup)
-    if _is_bright(operator, setup.kind) and not setup.problem.simulated:
+    if bright and not setup.problem.simulated:
         alone = isinstance(operator, IdentityOperator) and isinstance(setup.problem.prior, Denoiser)
         unit = setup.units.range.scale
         question_said(values, operator, setup.problem.noise, unit=unit, refuse=alone)

@@ -29,7 +29,7 @@ from priorkit.settings.selections import Selections
 from priorkit.verbs.bars import of_labels
 from priorkit.verbs.contest import Entries, common_shape, contestant, entries_of, set_up_all
 from priorkit.verbs.evidence import Evidence, Measured, Simulated
-from priorkit.verbs.prepare import load_framed
+from priorkit.verbs.prepare import load_framed, require_one_source
 from priorkit.verbs.solved import solved
 from priorkit.verbs.watch import Progress, Watch
 
@@ -91,8 +91,9 @@ def compare(
             "Each contestant needs a label of its own.", got=", ".join(labels), try_='"label": …'
         )
     said = split(settings)[0]
+    require_one_source(x, y, said)
     if y is not None:
-        _require_measured(x, ms, seconds, said)
+        _require_measured(ms, seconds)
     entries = entries_of(contestants, counts, {"op": op, **settings})
     with opened(out, resume=resume, inputs=[x, y, priors, op, settings]) as journal:
         evidence = _evidence(x, y, entries, settings, said)
@@ -111,16 +112,8 @@ def compare(
         return found
 
 
-def _require_measured(x: Any, ms: list[int] | None, seconds: float | None, said: RunConfig) -> None:
+def _require_measured(ms: list[int] | None, seconds: float | None) -> None:
     """Raise BadInputError for what is said of a y and is about images x."""
-    if x is not None:
-        raise BadInputError(
-            "Give pictures x to simulate measurements of, or measurements y, not both."
-        )
-    if said.clip:
-        raise BadInputError(
-            "clip brings images x into the range; nothing is clipped of a y.", try_="no clip"
-        )
     if ms is not None:
         raise BadInputError(
             "ms are numbers of measurements to simulate, and y has been measured.",

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from priorkit.errors import MismatchError
+from priorkit.errors import BadInputError, MismatchError
 from priorkit.interfaces import Operator, Prior, Shape, kind_of
 from priorkit.interfaces.kinds import COMPLEX, PICTURE
 from priorkit.io.pictures import Pictures, astronaut, load
@@ -20,10 +20,30 @@ from priorkit.settings.config import RunConfig
 from priorkit.settings.selections import Selections, select_all
 from priorkit.verbs.informed import informed
 
-__all__ = ["for_any_size", "leaves_prior_open", "load_framed", "path_of", "prepare"]
+__all__ = [
+    "for_any_size",
+    "leaves_prior_open",
+    "load_framed",
+    "path_of",
+    "prepare",
+    "require_one_source",
+]
 
 PLANE = 2  # axes of what one coil measured of one slice
 SAMPLE = (3, 64, 64)  # what the sample photograph is brought to where nothing else is said
+
+
+def require_one_source(x: Any, y: Any, config: RunConfig) -> None:
+    """Raise BadInputError for both images and measurements, and for what is about images where
+    there are measurements."""
+    if x is not None and y is not None:
+        raise BadInputError(
+            "Give pictures x to simulate measurements of, or measurements y, not both."
+        )
+    if y is not None and config.clip:
+        raise BadInputError(
+            "clip brings images x into the range; nothing is clipped of a y.", try_="no clip"
+        )
 
 
 def prepare(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import Any, Unpack
 
-from priorkit.errors import BadInputError
 from priorkit.io.pictures import astronaut, raw_from
 from priorkit.io.places import Pick, picked
 from priorkit.results import record
@@ -21,7 +20,7 @@ from priorkit.settings.given import GivenStart
 from priorkit.settings.keywords import Settings
 from priorkit.verbs.alone import denoised
 from priorkit.verbs.bars import in_steps
-from priorkit.verbs.prepare import path_of, prepare
+from priorkit.verbs.prepare import path_of, prepare, require_one_source
 from priorkit.verbs.solved import solved
 
 __all__ = ["Progress", "recover"]
@@ -96,14 +95,7 @@ def recover(
     elif y is None and (alone := denoised(x, both, extra)) is not None:
         x, y, both = None, x, alone
     both = both.model_copy(update={"image": path_of(x), "y": path_of(y)})
-    if x is not None and y is not None:
-        raise BadInputError(
-            "Give pictures x to simulate measurements of, or measurements y, not both."
-        )
-    if y is not None and both.clip:
-        raise BadInputError(
-            "clip brings images x into the range; nothing is clipped of a y.", try_="no clip"
-        )
+    require_one_source(x, y, both)
     with opened(out, resume=resume, inputs=[x, y, config, layer, settings]) as journal:
         pick = Pick(both.dataset, both.slice)
         x, y = (None if given is None else picked(given, pick) for given in (x, y))
