@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from priorkit.interfaces import Copies
+from priorkit.io.warm import Read, Warm
 from priorkit.io.weights import Card, restore
 from priorkit.linear import column
 from priorkit_diffusion.network import DenoiserConfig, DenoisingNetwork
@@ -66,17 +67,21 @@ class Networks:
         self._copies = Copies(lambda device, dtype: [_copy(n, device, dtype) for n in exact])
         self._rough = Copies(lambda device, dtype: [_rough(n, device, dtype) for n in exact])
 
-    @classmethod
-    def read(cls, path: Path, *, finer: bool) -> tuple[Self, list[Card]]:
+    @staticmethod
+    def read(path: Path, *, finer: bool) -> tuple[Networks, list[Card]]:
         """From a file of weights and, if ``finer``, the one beside it that its card names. Raises
         WeightsError."""
-        card, network = restore(path, "diffusion", DenoiserConfig, DenoisingNetwork)
-        other = card.default("finer", Finer, path) if finer else None
-        if other is None:
-            return cls([network]), [card]
-        beside = path.with_name(f"{other.weights}.safetensors")
-        second, fine = restore(beside, "diffusion", DenoiserConfig, DenoisingNetwork)
-        return cls([network, fine], other.sigma), [card, second]
+
+        def made(read: Read) -> tuple[Networks, list[Card]]:
+            card, network = restore(read(path), "diffusion", DenoiserConfig, DenoisingNetwork)
+            other = card.default("finer", Finer, path) if finer else None
+            if other is None:
+                return Networks([network]), [card]
+            beside = read(path.with_name(f"{other.weights}.safetensors"))
+            second, fine = restore(beside, "diffusion", DenoiserConfig, DenoisingNetwork)
+            return Networks([network, fine], other.sigma), [card, second]
+
+        return _warm.of((path.absolute(), finer), made)
 
     def _set(self, configs: list[DenoiserConfig]) -> None:
         self.configs, self.tiles = configs, Tiles.of(configs)
@@ -146,6 +151,9 @@ class Networks:
                 found = column(weight[rows], v) * network(v[rows], level[rows])
                 total = total.index_add(0, used, found[: len(used)])
         return total
+
+
+_warm = Warm[tuple[Networks, list[Card]]]()
 
 
 def _known(x: Tensor, sigma: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import copy
 import math
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,7 +18,6 @@ from torch import Tensor
 from priorkit.errors import WeightsError
 from priorkit.interfaces import (
     Choices,
-    Copies,
     Decoder,
     Density,
     Encoder,
@@ -27,10 +27,10 @@ from priorkit.interfaces import (
     Sampler,
     Space,
 )
+from priorkit.io.warm import Read, Warm
 from priorkit.io.weights import Card, restore
-from priorkit_glow.device import DeviceGlow, generator
-from priorkit_glow.folded import FoldedGlow
 from priorkit_glow.fused import FusedGlow
+from priorkit_glow.made import Made
 from priorkit_glow.network import Glow, GlowConfig
 
 __all__ = ["GlowPrior"]
@@ -91,38 +91,26 @@ class GlowPrior(Decoder, Encoder, Density, Sampler):
         reversible: bool = False,
         tilt: Annotated[float, Field(ge=-4, le=4)] = TILT,
     ) -> None:
-        card, network = restore(weights, "glow", GlowConfig, Glow)
+        path = Path(weights)
+        card, made = _warm.of(path.absolute(), partial(_restored, path))
         self.card: Card | None = card
-        self._table = card.default("denoising", DenoisingTable, Path(weights)) or UNCALIBRATED
+        self._table = card.default("denoising", DenoisingTable, path) or UNCALIBRATED
         self.provenance = {card.name: card.sha256}
-        try:
-            self._hold(network, reversible, tilt)
-        except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
-            raise WeightsError(f"{weights} has a 1×1 convolution without inverse.") from error
+        self._hold(made, reversible, tilt)
 
     @classmethod
     def from_network(cls, network: Glow) -> GlowPrior:
         """A prior from a network in memory, without weights on disk."""
         prior = cls.__new__(cls)
         prior.card, prior._table = None, UNCALIBRATED
-        prior._hold(network, reversible=False, tilt=TILT)
+        prior._hold(Made(network), reversible=False, tilt=TILT)
         return prior
 
-    def _hold(self, network: Glow, reversible: bool, tilt: float) -> None:
-        self.config, self.reversible = network.config, reversible
-        self._scale = _scale(network.config, tilt) if tilt else None
-        self.shape = network.config.shape
-        self._exact = FoldedGlow.of(network)
-        self._copies = Copies(self._exact.to)
-        self._made: dict[tuple[torch.device, torch.dtype, bool], FusedGlow | DeviceGlow] = {}
-
-    def _generator(self, z: Tensor) -> FusedGlow | DeviceGlow:
-        """G for z's device, dtype and number, made when it is first asked for."""
-        several = z.is_cuda or len(z) > 1  # a CUDA device computes one as it does many
-        key = (z.device, z.dtype, several)
-        if key not in self._made:
-            self._made[key] = generator(self._exact, z, several=several, reversible=self.reversible)
-        return self._made[key]
+    def _hold(self, made: Made, reversible: bool, tilt: float) -> None:
+        self.config, self.reversible = made.config, reversible
+        self._scale = _scale(made.config, tilt) if tilt else None
+        self.shape = made.config.shape
+        self._made = made
 
     @property
     def latent_size(self) -> int:
@@ -148,10 +136,11 @@ class GlowPrior(Decoder, Encoder, Density, Sampler):
     def decode(self, z: Tensor) -> Tensor:
         if z.requires_grad and torch.is_grad_enabled():
             return _Decoded.apply(z, self)
-        return self._generator(z).decode(z)
+        return self._made.generator(z, reversible=self.reversible).decode(z)
 
     def decode_vjp(self, z: Tensor) -> tuple[Tensor, Pullback]:
-        return self._generator(z).decode_vjp(z, _rough(z) if self.rough else z.dtype)
+        back = _rough(z) if self.rough else z.dtype
+        return self._made.generator(z, reversible=self.reversible).decode_vjp(z, back)
 
     def mixed(self, space: Space) -> GlowPrior | None:
         """The products with the couplings' Jacobians in bfloat16; None in pixel space."""
@@ -161,7 +150,7 @@ class GlowPrior(Decoder, Encoder, Density, Sampler):
 
     def blame(self, z: Tensor) -> str:
         """Which step of G(z) is the first whose result isn't finite; levels from the finest, 1."""
-        steps = FusedGlow(self._exact, z.device, z.dtype, batch=1)
+        steps = FusedGlow(self._made.exact, z.device, z.dtype, batch=1)
         for level, step, h in steps.steps_of(z):
             if not bool(torch.isfinite(h).all()):
                 return f"not finite in level {level + 1}, step {step + 1}"
@@ -169,10 +158,10 @@ class GlowPrior(Decoder, Encoder, Density, Sampler):
 
     def encode(self, x: Tensor) -> Tensor:
         with torch.no_grad():
-            return self._copies.like(x).encode(x)[0]
+            return self._made.folded(x).encode(x)[0]
 
     def log_prob(self, x: Tensor) -> Tensor:
-        return self._copies.like(x).log_prob(x)
+        return self._made.folded(x).log_prob(x)
 
     def sample(
         self, n: int, *, temperature: float = 1.0, generator: torch.Generator | None = None
@@ -197,12 +186,24 @@ class GlowPrior(Decoder, Encoder, Density, Sampler):
         return Choices(space="latent", penalty="l2", gamma=0.0)
 
 
+_warm = Warm[tuple[Card, Made]]()
+
+
+def _restored(path: Path, read: Read) -> tuple[Card, Made]:
+    card, network = restore(read(path), "glow", GlowConfig, Glow)
+    try:
+        return card, Made(network)
+    except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
+        raise WeightsError(f"{path} has a 1×1 convolution without inverse.") from error
+
+
 class _Decoded(torch.autograd.Function):
     """x = G(z) for autograd."""
 
     @staticmethod
     def forward(ctx: Any, z: Tensor, prior: GlowPrior) -> Tensor:
-        x, ctx.pullback = prior._generator(z).decode_vjp(z.detach(), z.dtype)
+        made = prior._made.generator(z, reversible=prior.reversible)
+        x, ctx.pullback = made.decode_vjp(z.detach(), z.dtype)
         return x
 
     @staticmethod

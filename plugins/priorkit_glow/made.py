@@ -1,0 +1,41 @@
+"""What is made of one network: its exact folding, and G for each device and dtype."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from priorkit.interfaces import Copies
+from priorkit_glow.device import DeviceGlow, generator
+from priorkit_glow.folded import FoldedGlow
+from priorkit_glow.fused import FusedGlow
+from priorkit_glow.network import Glow
+
+__all__ = ["Made"]
+
+
+class Made:
+    """A network folded in float64, with whatever was made of it when an input first asked.
+
+    Raises LinAlgError for a 1×1 convolution that has no inverse.
+    """
+
+    def __init__(self, network: Glow) -> None:
+        self.config = network.config
+        self.exact = FoldedGlow.of(network)
+        self._folded = Copies(self.exact.to)
+        self._generators: dict[
+            tuple[torch.device, torch.dtype, bool, bool], FusedGlow | DeviceGlow
+        ] = {}
+
+    def folded(self, x: Tensor) -> FoldedGlow:
+        """The folded network on the device and in the dtype of x."""
+        return self._folded.like(x)
+
+    def generator(self, z: Tensor, *, reversible: bool) -> FusedGlow | DeviceGlow:
+        """G for z's device, dtype and number."""
+        several = z.is_cuda or len(z) > 1  # a CUDA device computes one as it does many
+        key = (z.device, z.dtype, several, reversible)
+        if key not in self._generators:
+            self._generators[key] = generator(self.exact, z, several=several, reversible=reversible)
+        return self._generators[key]
