@@ -59,7 +59,9 @@ class Far(torch.Tensor):
         raise TypeError("can't convert a tensor of the device to numpy: use .cpu() first")
 
     @classmethod
-    def __torch_dispatch__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(
+        cls, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         # Autograd runs in whatever thread, where no mode is on.
         return Transfers().__torch_dispatch__(function, types, args, kwargs)
 
@@ -111,8 +113,10 @@ class Transfers(TorchDispatchMode):
             kwargs["device"] = torch.device("cpu")
         near = _near((args, kwargs))
         found = function(*near[0], **near[1])
-        return where if where is not None and function is aten.copy_.default else (
-            Far(found) if goes else found
+        return (
+            where
+            if where is not None and function is aten.copy_.default
+            else (Far(found) if goes else found)
         )
 
     def _require_one_place(self, function: Any, args: Any, kwargs: Any) -> None:

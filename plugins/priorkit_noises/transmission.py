@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import WeightedNoise
+from priorkit.interfaces import Copies, WeightedNoise
 from priorkit.io.raw import raw
 from priorkit.streams import Streams
 
@@ -67,6 +67,7 @@ class Transmission(WeightedNoise):
     ) -> None:
         self._said, self.background = photons is not None, background
         self.photons = _photons(PHOTONS if photons is None else photons)
+        self._sent = Copies(self.photons.to)  # which is of float64
 
     @property
     def known(self) -> bool:
@@ -169,7 +170,7 @@ class Transmission(WeightedNoise):
     def _mean(self, a: Tensor) -> tuple[Tensor, Tensor]:
         """m and its derivative in a, float64."""
         below = (a - LEAST).clamp_max(0.0)
-        passed = self.photons.to(a.device) * (-a.clamp_min(LEAST)).exp()
+        passed = self._sent.like(a) * (-a.clamp_min(LEAST)).exp()
         mean = passed * (1 - below + below.square() / 2) + self.background
         # Of rays that nothing passes, a count would have the chance 0.
         return mean.clamp_min(1e-300), -passed * (1 - below)

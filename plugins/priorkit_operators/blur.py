@@ -74,18 +74,18 @@ class Blur(LinearOperator):
                 got="×".join(map(str, extents)),
                 try_="a smaller width or length, or another shape",
             )
-        self._indices = {
-            axis - len(sides): _sources(side, extent, self.boundary)
+        self._edges = {
+            axis - len(sides): _Edges(side, extent, self.boundary)
             for axis, (side, extent) in enumerate(zip(sides, extents, strict=True))
         }
-        wide = map(len, self._indices.values())
+        wide = (edges.wide for edges in self._edges.values())
         smaller = (size - extent + 1 for size, extent in zip(wide, extents, strict=True))
         self.y_shape = (*self.shape[: -len(sides)], *smaller)
 
     def A(self, x: Tensor) -> Tensor:
-        for axis, index in self._indices.items():
-            x = _extended(x, index, axis)
-        x = x.reshape(-1, 1, *x.shape[-len(self._indices) :])
+        for axis, edges in self._edges.items():
+            x = edges.extended(x, axis)
+        x = x.reshape(-1, 1, *x.shape[-len(self._edges) :])
         for copies in self._copies:
             x = _convolved(x, copies.like(x))
         return x.view(-1, *self.y_shape)
@@ -99,8 +99,8 @@ class Blur(LinearOperator):
             y = _convolved(y, turned, pad=tuple(extent - 1 for extent in kernel.shape))
         sides = sides_of(self.shape)
         x = y.view(-1, *self.shape[: -len(sides)], *y.shape[2:])
-        for axis, index in reversed(self._indices.items()):
-            x = _gathered(x, index, axis, sides[axis])
+        for axis, edges in reversed(self._edges.items()):
+            x = edges.gathered(x, axis)
         return x
 
     def image(self, y: Tensor) -> Tensor:
@@ -130,6 +130,34 @@ class Blur(LinearOperator):
         return [_reversed(self._given)]
 
 
+class _Edges:
+    """The pixels beyond both ends of a side, each a copy of one of the picture, or zero."""
+
+    def __init__(self, side: int, extent: int, boundary: Boundary) -> None:
+        index = _sources(side, extent, boundary)
+        self.side, self.wide = side, len(index)
+        self._sources = Copies(lambda device, _: index.clamp_min(0).to(device))
+        # 1 for what copies a pixel, 0 for zeros; None where nothing is zero.
+        copied = (index >= 0).double() if int(index.min()) < 0 else None
+        self._copied = None if copied is None else Copies(copied.to)
+
+    def extended(self, x: Tensor, axis: int) -> Tensor:
+        """x with pixels beyond its edges."""
+        return self._inside(x.index_select(axis, self._sources.like(x)), axis)
+
+    def gathered(self, wide: Tensor, axis: int) -> Tensor:
+        """The adjoint of :meth:`extended`: every pixel gets the sum of its copies."""
+        shape = list(wide.shape)
+        shape[axis] = self.side
+        inside = self._inside(wide, axis)
+        return wide.new_zeros(shape).index_add(axis, self._sources.like(wide), inside)
+
+    def _inside(self, wide: Tensor, axis: int) -> Tensor:
+        if self._copied is None:
+            return wide
+        return wide * self._copied.like(wide).view(-1, *[1] * (-axis - 1))
+
+
 def _extents(kernels: list[Tensor]) -> list[int]:
     """The size along every axis of what all kernels together are."""
     shapes = zip(*(kernel.shape for kernel in kernels), strict=True)
@@ -151,27 +179,6 @@ def _sources(side: int, extent: int, boundary: Boundary) -> Tensor:
         return torch.from_numpy(np.pad(np.arange(side), (before, after), constant_values=-1))
     mode: Any = {"reflect": "symmetric"}.get(boundary, boundary)
     return torch.from_numpy(np.pad(np.arange(side), (before, after), mode=mode))
-
-
-def _extended(x: Tensor, index: Tensor, axis: int) -> Tensor:
-    """x with pixels beyond its edges."""
-    index = index.to(x.device)
-    wide = x.index_select(axis, index.clamp_min(0))
-    return wide * _inside(index, x, axis) if int(index.min()) < 0 else wide
-
-
-def _gathered(wide: Tensor, index: Tensor, axis: int, side: int) -> Tensor:
-    """The adjoint of :func:`_extended`: every pixel gets the sum of its copies."""
-    index = index.to(wide.device)
-    inside = wide * _inside(index, wide, axis)
-    shape = list(wide.shape)
-    shape[axis] = side
-    return wide.new_zeros(shape).index_add(axis, index.clamp_min(0), inside)
-
-
-def _inside(index: Tensor, like: Tensor, axis: int) -> Tensor:
-    """1 for pixels that copy one of the picture, 0 for zeros, shaped to multiply along an axis."""
-    return (index >= 0).to(like).view(-1, *[1] * (-axis - 1))
 
 
 def _reversed(kernel: Tensor) -> Tensor:

@@ -186,6 +186,7 @@ class Fourier(Calibrated, LinearOperator):
         channels = (1,) if self._complex else self.shape[: -len(sides)]
         self.y_shape = (*channels, *coils, *field)
         self._mask = self._measured(field, self.shape).expand(self.y_shape)
+        self._masks = Copies(self._mask.to)
 
     def A(self, x: Tensor) -> Tensor:
         image = torch.complex(x[:, :1], x[:, 1:]) if self._complex else x
@@ -195,10 +196,10 @@ class Fourier(Calibrated, LinearOperator):
         if self.origin == "centre":
             image = torch.fft.ifftshift(image, dim=self._axes)
         spectrum = torch.fft.fftn(image, dim=self._axes, norm="ortho")
-        return self._mask.to(x.device) * torch.fft.fftshift(spectrum, dim=self._axes)
+        return self._masks.like(x) * torch.fft.fftshift(spectrum, dim=self._axes)
 
     def A_adjoint(self, y: Tensor) -> Tensor:
-        spectrum = torch.fft.ifftshift(self._mask.to(y.device) * y, dim=self._axes)
+        spectrum = torch.fft.ifftshift(self._masks.like(y.real) * y, dim=self._axes)
         image = torch.fft.ifftn(spectrum, dim=self._axes, norm="ortho")
         if self.origin == "centre":
             image = torch.fft.fftshift(image, dim=self._axes)

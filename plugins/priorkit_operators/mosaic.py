@@ -47,7 +47,7 @@ class Mosaic(Masked):
         _, height, width = self.shape
         cell = torch.tensor([COLOURS.index(c) for c in self.pattern]).view(2, 2)
         which = cell.repeat(-(-height // 2), -(-width // 2))[:height, :width]
-        self._mask = (which == torch.arange(3)[:, None, None]).float()
+        self._see((which == torch.arange(3)[:, None, None]).float())
         self.y_shape = self.shape
 
     def shape_from(self, y_shape: Shape) -> Shape | None:

@@ -15,7 +15,15 @@ from pydantic import Field
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import Calibrated, IdentityOperator, Kind, Level, LinearOperator, Shape
+from priorkit.interfaces import (
+    Calibrated,
+    Copies,
+    IdentityOperator,
+    Kind,
+    Level,
+    LinearOperator,
+    Shape,
+)
 from priorkit.io.raw import numbers_or_picture
 from priorkit.io.values import arranged
 from priorkit.streams import permutation
@@ -71,20 +79,24 @@ class Gray(LinearOperator):
 
     @staticmethod
     def _luma(like: Tensor) -> Tensor:
-        return like.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
+        return _LUMA.like(like)
+
+
+_LUMA = Copies(torch.tensor([0.299, 0.587, 0.114], dtype=torch.float64).view(3, 1, 1).to)
 
 
 class Masked(LinearOperator):
-    """A x = mask ⊙ x, of a mask (*shape) that ``prepare`` makes: y is a whole image with zeros
-    where nothing was seen."""
+    """A x = mask ⊙ x, of a mask (*shape) that ``prepare`` gives to :meth:`_see`: y is a whole image
+    with zeros where nothing was seen."""
 
-    _mask: Tensor
+    def _see(self, mask: Tensor) -> None:
+        self._mask, self._masks = mask, Copies(mask.to)
 
     def A(self, x: Tensor) -> Tensor:
-        return x * self._mask.to(x)
+        return x * self._masks.like(x)
 
     def A_adjoint(self, y: Tensor) -> Tensor:
-        return y * self._mask.to(y)
+        return y * self._masks.like(y)
 
     @property
     def sees_image(self) -> bool:
@@ -154,7 +166,7 @@ class Mask(Calibrated, Masked):
         return self._asked if isinstance(self._asked, str) else ""
 
     def prepare(self) -> None:
-        self._mask = self._make()
+        self._see(self._make())
         if not bool(self._mask.any()):
             raise BadInputError("The mask sees nothing: all of its pixels are dark.")
         self.y_shape = self.shape

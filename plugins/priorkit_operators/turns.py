@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from priorkit.interfaces import Copies
 from priorkit_operators.beams import Beams
 
 __all__ = ["Turns"]
@@ -42,6 +44,10 @@ class Turns:
     beams: Beams
     views: tuple[View, ...]
     place: Tensor
+
+    @cached_property
+    def _places(self) -> Copies[Tensor]:
+        return Copies(lambda device, _: self.place.to(device))
 
     @classmethod
     def of(cls, beams: Beams) -> Self:
@@ -86,13 +92,13 @@ class Turns:
 
     def of_all(self, rays: Tensor) -> Tensor:
         """The rays of all angles, from those of the views (B · views, rays of one)."""
-        return rays.reshape(-1, len(self.views) * rays.shape[1])[:, self.place.to(rays.device)]
+        return rays.reshape(-1, len(self.views) * rays.shape[1])[:, self._places.like(rays)]
 
     def of_views(self, rays: Tensor) -> Tensor:
         """The adjoint of :meth:`of_all`."""
         one = len(self.beams.radians) * self.beams.detectors
         empty = rays.new_zeros(len(rays), len(self.views) * one)
-        return empty.index_copy(1, self.place.to(rays.device), rays).view(-1, one)
+        return empty.index_copy(1, self._places.like(rays), rays).view(-1, one)
 
 
 def _mirrored(x: Tensor, mirrored: bool) -> Tensor:
