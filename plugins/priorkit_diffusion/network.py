@@ -19,6 +19,7 @@ EMBEDDED = 128  # length of the embedding of ln σ
 WAVES = 32  # cosines and as many sines of ln σ, of wavelengths from 2π/0.25 to 2π/32
 HEADS = 4
 DATA_STD = 0.5  # σ_data, of pictures in [-1, 1]
+ROWS = ("cpu",)  # types of devices that modulate pictures as rows of numbers
 
 
 @dataclass(frozen=True)
@@ -118,16 +119,20 @@ class Block(nn.Module):
 
 def _modulated(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     """silu(s·x + t) with s and t (B, C), in place where no gradient is needed: new memory costs as
-    much as the arithmetic. It is computed on rows of W·C numbers, the order of channels-last
-    memory, because a few channels are too short for the processor's vector instructions."""
+    much as the arithmetic. On the processor it is computed on rows of W·C numbers, the order of
+    channels-last memory, because a few channels are too short for its vector instructions."""
     b, c, height, width = x.shape
-    rows = x.permute(0, 2, 3, 1).reshape(b, height, width * c)
-    scale, shift = scale.repeat(1, width)[:, None], shift.repeat(1, width)[:, None]
+    in_rows = x.device.type in ROWS
+    h = x.permute(0, 2, 3, 1).reshape(b, height, width * c) if in_rows else x
+    scale, shift = (
+        each.repeat(1, width)[:, None] if in_rows else each[:, :, None, None]
+        for each in (scale, shift)
+    )
     if x.requires_grad:
-        rows = F.silu(rows * scale + shift)
+        h = F.silu(h * scale + shift)
     else:
-        rows = F.silu(torch.addcmul(shift, rows, scale, out=rows), inplace=True)
-    return rows.view(b, height, width, c).permute(0, 3, 1, 2)
+        h = F.silu(torch.addcmul(shift, h, scale, out=h), inplace=True)
+    return h.view(b, height, width, c).permute(0, 3, 1, 2) if in_rows else h
 
 
 class Attention(nn.Module):
@@ -171,6 +176,7 @@ class DenoisingNetwork(nn.Module):
     def __init__(self, config: DenoiserConfig) -> None:
         super().__init__()
         self.config = config
+        self._made: dict[torch.device, Tensor] = {}
         widths = config.channels
         self.embedding = nn.Sequential(
             FixedLinear(2 * WAVES, EMBEDDED), nn.SiLU(), FixedLinear(EMBEDDED, EMBEDDED), nn.SiLU()
@@ -196,10 +202,16 @@ class DenoisingNetwork(nn.Module):
         skip, out, enter = DATA_STD**2 / total, each * DATA_STD / total.sqrt(), 1 / total.sqrt()
         return skip * x + out * self.residual(enter * x, sigma.log() / 4).to(x.dtype)
 
+    def _waves(self, device: torch.device) -> Tensor:
+        """Frequencies in ln σ / 4, those of the processor: other devices' exp rounds otherwise."""
+        if device not in self._made:
+            spaced = torch.linspace(math.log(0.25), math.log(32), WAVES, device="cpu")
+            self._made[device] = spaced.exp().to(device)
+        return self._made[device]
+
     def residual(self, x: Tensor, level: Tensor) -> Tensor:
         """F(x, ℓ), in the dtype of the convolutions; the embedding has the dtype of ℓ."""
-        waves = torch.linspace(math.log(0.25), math.log(32), WAVES).exp().to(level)
-        angles = level[:, None] * waves
+        angles = level[:, None] * self._waves(level.device).to(level)
         embedded = self.embedding(torch.cat([angles.sin(), angles.cos()], 1))
         h = self.enter(x.to(self.enter.weight.dtype, memory_format=torch.channels_last))
         kept = []
