@@ -62,7 +62,7 @@ class Streams:
         """±1 with equal chances, a bit each, (images, columns) float32 on a device, to which the
         bits alone are moved."""
         words = self.words(math.ceil(columns / 64))
-        packed = torch.from_numpy(words.view(np.uint8)).to(device)
+        packed = torch.from_numpy(words.view(np.uint8)).to(device, non_blocking=True)
         places = torch.arange(7, -1, -1, dtype=torch.uint8, device=device)
         bits = packed[:, :, None].bitwise_right_shift(places).bitwise_and_(1)
         return bits.flatten(1)[:, :columns].float().mul_(2).sub_(1)

@@ -16,7 +16,8 @@ __all__ = ["Silent"]
 
 
 class Silent(TorchDispatchMode):
-    """Counts operations, and raises AssertionError where one moves anything to or from "meta".
+    """Counts operations, and raises AssertionError where one takes anything from "meta", or brings
+    something there that the device is waited for with.
 
     Attributes
     ----------
@@ -35,10 +36,10 @@ class Silent(TorchDispatchMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         found = operation(*args, **(kwargs or {}))
-        tensors = [t for t in tree_leaves((args, kwargs, found)) if isinstance(t, Tensor)]
-        devices = {t.device.type for t in tensors}
-        if "meta" in devices:
-            assert devices == {"meta"}, f"{operation} moves numbers between devices"
+        given, results = _devices((args, kwargs)), _devices(found)
+        if "meta" in given | results:
+            waits = not (kwargs or {}).get("non_blocking") or results != {"meta"}
+            assert given | results == {"meta"} or not waits, f"{operation} waits for a device"
             view = any(a.alias_info and not a.alias_info.is_write for a in _arguments(operation))
             if not view and "empty" not in operation.__name__:
                 self.launched[str(operation)] += 1
@@ -48,6 +49,10 @@ class Silent(TorchDispatchMode):
     def count(self) -> int:
         """All launches."""
         return sum(self.launched.values())
+
+
+def _devices(tree: Any) -> set[str]:
+    return {leaf.device.type for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)}
 
 
 def _arguments(operation: Any) -> list[torch.Argument]:
