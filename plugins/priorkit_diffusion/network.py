@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from priorkit.float32 import convolution
 from priorkit.linear import pixelwise
 
 __all__ = ["DenoiserConfig", "DenoisingNetwork", "kept"]
@@ -98,13 +99,32 @@ class FixedLinear(nn.Linear):
         return pixelwise(x[:, None], self.weight.T, self.bias)[:, 0]
 
 
+class FixedConv(nn.Conv2d):
+    """A convolution, in float32 proper on every device once the weights are frozen."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.weight.requires_grad:
+            return super().forward(x)
+        padding = cast(tuple[int, int], self.padding)
+        return convolution(x, self.weight, self.bias, stride=self.stride, padding=padding)
+
+
+class FixedGrowth(nn.ConvTranspose2d):
+    """The same of a transposed convolution that doubles the sides."""
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        if self.weight.requires_grad:
+            return super().forward(x, output_size)
+        return convolution(x, self.weight, self.bias, stride=self.stride, transposed=True)
+
+
 class Block(nn.Module):
     """h + conv(silu(s·conv(h) + t)): a residual step, with s and t functions of σ."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.first = FixedConv(channels, channels, 3, padding=1, bias=False)
+        self.second = FixedConv(channels, channels, 3, padding=1, bias=False)
         self.modulation = FixedLinear(EMBEDDED, 2 * channels)
         nn.init.kaiming_normal_(self.first.weight)
         for zero in (self.modulation.weight, self.modulation.bias, self.second.weight):
@@ -140,8 +160,8 @@ class Attention(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.asked = nn.Conv2d(channels, 3 * channels, 1)
-        self.told = nn.Conv2d(channels, channels, 1)
+        self.asked = FixedConv(channels, 3 * channels, 1)
+        self.told = FixedConv(channels, channels, 1)
         nn.init.zeros_(self.told.weight)
         nn.init.zeros_(cast(Tensor, self.told.bias))
 
@@ -181,18 +201,18 @@ class DenoisingNetwork(nn.Module):
         self.embedding = nn.Sequential(
             FixedLinear(2 * WAVES, EMBEDDED), nn.SiLU(), FixedLinear(EMBEDDED, EMBEDDED), nn.SiLU()
         )
-        self.enter = nn.Conv2d(3, widths[0], 3, padding=1, bias=False)
+        self.enter = FixedConv(3, widths[0], 3, padding=1, bias=False)
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         self.shrink, self.grow, self.merge = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         for fine, coarse, count in zip(widths, widths[1:], config.blocks, strict=False):
             self.down.append(nn.ModuleList(Block(fine) for _ in range(count)))
-            self.shrink.append(nn.Conv2d(fine, coarse, 2, stride=2, bias=False))
-            self.grow.append(nn.ConvTranspose2d(coarse, fine, 2, stride=2, bias=False))
-            self.merge.append(nn.Conv2d(2 * fine, fine, 1, bias=False))
+            self.shrink.append(FixedConv(fine, coarse, 2, stride=2, bias=False))
+            self.grow.append(FixedGrowth(coarse, fine, 2, stride=2, bias=False))
+            self.merge.append(FixedConv(2 * fine, fine, 1, bias=False))
             self.up.append(nn.ModuleList(Block(fine) for _ in range(count)))
         self.middle = nn.ModuleList(Block(widths[-1]) for _ in range(config.blocks[-1]))
         self.attention = Attention(widths[-1]) if config.attention else nn.Identity()
-        self.leave = nn.Conv2d(widths[0], 3, 3, padding=1, bias=False)
+        self.leave = FixedConv(widths[0], 3, 3, padding=1, bias=False)
         nn.init.zeros_(self.leave.weight)
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
