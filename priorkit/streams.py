@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,11 +58,14 @@ class Streams:
         words = self.words(columns) >> np.uint64(11)
         return torch.from_numpy((words.astype(np.float64) + 0.5) * 2.0**-53)
 
-    def signs(self, columns: int) -> Tensor:
-        """±1 with equal chances, a bit each, (images, columns) float32."""
+    def signs(self, columns: int, device: torch.device | None = None) -> Tensor:
+        """±1 with equal chances, a bit each, (images, columns) float32 on a device, to which the
+        bits alone are moved."""
         words = self.words(math.ceil(columns / 64))
-        bits = np.unpackbits(words.view(np.uint8), axis=1, count=columns)
-        return 2.0 * torch.from_numpy(bits).float() - 1
+        packed = torch.from_numpy(words.view(np.uint8)).to(device, non_blocking=True)
+        places = torch.arange(7, -1, -1, dtype=torch.uint8, device=device)
+        bits = packed[:, :, None].bitwise_right_shift(places).bitwise_and_(1)
+        return bits.flatten(1)[:, :columns].float().mul_(2).sub_(1)
 
     def poisson(self, mean: Tensor) -> Tensor:
         """Poisson counts of these means, each row from the stream of its image, float64."""
@@ -72,13 +75,16 @@ class Streams:
         ]
         return torch.from_numpy(np.stack(rows).astype(np.float64))
 
-    def _rows(self) -> list[np.random.Philox]:
+    def _rows(self) -> Iterator[np.random.Philox]:
+        """The generator of each row, one after another: the same object, moved there."""
         restarts = self.restarts or [0] * len(self.images)
         steps = [self.step] * len(self.images) if isinstance(self.step, int) else self.step
-        return [
-            _philox(self.seed, self.purpose, image, restart, step)
-            for image, restart, step in zip(self.images, restarts, steps, strict=True)
-        ]
+        philox = _philox(self.seed, self.purpose)
+        state = philox.state
+        for address in zip(self.images, restarts, steps, strict=True):
+            state["state"]["counter"] = np.array([0, *address], dtype=np.uint64)
+            philox.state = state
+            yield philox
 
 
 def key(seed: int, purpose: str) -> tuple[int, int]:
@@ -87,10 +93,11 @@ def key(seed: int, purpose: str) -> tuple[int, int]:
     return seed % 2**64, tag
 
 
-def _philox(seed: int, purpose: str, row: int, restart: int = 0, step: int = 0) -> np.random.Philox:
-    """The generator of one row: the key is (seed, purpose), the rest is the counter."""
+def _philox(seed: int, purpose: str) -> np.random.Philox:
+    """The generator of a purpose, at the address of image 0: the key is (seed, purpose), and the
+    counter [0, image, restart, step]."""
     words = np.array(key(seed, purpose), dtype=np.uint64)
-    return np.random.Philox(key=words, counter=np.array([0, row, restart, step], dtype=np.uint64))
+    return np.random.Philox(key=words, counter=np.zeros(4, dtype=np.uint64))
 
 
 def normal(seed: int, purpose: str, rows: Sequence[int], columns: int) -> Tensor:
@@ -118,5 +125,5 @@ def _box_muller(words: np.ndarray, into: Tensor) -> None:
 
 def permutation(seed: int, purpose: str, n: int) -> Tensor:
     """A random permutation of 0 … n − 1, (n,) int64."""
-    keys = _philox(seed, purpose, 0).random_raw(n)
+    keys = _philox(seed, purpose).random_raw(n)
     return torch.from_numpy(np.argsort(keys, kind="stable"))
