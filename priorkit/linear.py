@@ -17,12 +17,29 @@ __all__ = [
     "in_pieces",
     "least_squares",
     "matvec",
+    "on_processor",
     "pixelwise",
     "rmatvec",
+    "some",
 ]
 
 CACHE = 1 << 16  # numbers that fit into it, with what is made of them
+ASK = 4  # after so many steps of least squares a device is asked whether any image still runs
 IMAGES = 8  # how many a matrix is multiplied with at once
+
+
+def on_processor(x: Tensor) -> bool:
+    """Whether a tensor is where Python runs, and its numbers can be read without waiting."""
+    return x.device.type == "cpu"
+
+
+def some(which: Tensor) -> bool:
+    """Whether any of ``which`` holds, so that what nobody needs can be left out.
+
+    On a device True without asking: to ask would wait for all that was begun there, and every
+    step would take another course. So what follows must be right where none holds, too.
+    """
+    return not on_processor(which) or bool(which.any())
 
 
 def least_squares(
@@ -60,10 +77,11 @@ def least_squares(
     s = adjoint(r) - each * (x - centre)
     p, size = s.clone(), energy(s)
     rounding = (10 * torch.finfo(x.dtype).eps) ** 2 * energy(adjoint(y) + each * centre)
-    for _ in range(steps):
+    for k in range(steps):
         running = size > rounding
         running &= (rho > 0) | (energy(r) > enough)
-        if not bool(running.any()):
+        # A device is asked now and then: to wait for it costs more than a step that does nothing.
+        if (on_processor(x) or not k % ASK) and not bool(running.any()):
             break
         q = A(p)
         curvature = energy(q) + rho * energy(p)
@@ -84,8 +102,10 @@ def energy(a: Tensor) -> Tensor:
 def in_pieces(function: Callable[..., Tensor], *images: Tensor) -> Tensor:
     """The sum of ``function(*pieces)``, a number per image, over pieces of the images' numbers.
 
-    Pieces that fit into the cache make it several times faster for large pictures.
+    Pieces that fit into the cache make it several times faster for large pictures, on a processor.
     """
+    if not on_processor(images[0]):
+        return function(*(x.flatten(1) for x in images))
     pieces = zip(*(x.flatten(1).split(CACHE, 1) for x in images), strict=True)
     parts = [function(*each) for each in pieces]
     return torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
@@ -97,7 +117,8 @@ def dots(a: Tensor, b: Tensor) -> Tensor:
     Threads share the sum of a row that is alone, and round it otherwise for it: two of it don't.
     """
     product = a.double() * b.double()
-    return product.expand(2, -1).sum(-1)[:1] if len(product) == 1 else product.sum(-1)
+    alone = len(product) == 1 and on_processor(product)
+    return product.expand(2, -1).sum(-1)[:1] if alone else product.sum(-1)
 
 
 def matvec(M: Tensor, x: Tensor) -> Tensor:
@@ -125,8 +146,11 @@ def in_blocks(product: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
     A library chooses its order of summation by the size of the product. Here every product has
     ``IMAGES`` images, some of them zero, so that an image's bits are the same alone and among 500.
-    The zeros cost little: most of the time goes into reading the matrix.
+    The zeros cost little: most of the time goes into reading the matrix. A device gets the whole
+    batch at once.
     """
+    if not on_processor(x):
+        return product(x)
     b = len(x)
     lacking = -b % IMAGES
     if lacking:
