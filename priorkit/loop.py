@@ -180,16 +180,15 @@ class Ledger:
         for name in ("u", "value", "misfit", "expected"):
             self._note(name, better, getattr(state, name))
         self._note("evaluations", runs, state.evaluations)
-        norm = self._of(self.u).norm(dim=1)
-        numbers = (self._of(each) for each in (self.evaluations, self.value, self.misfit))
-        asked = (state.ends.code, drawn, *numbers, norm)
-        table = torch.stack([each.double() for each in asked]).cpu()
-        self._numbers[:, self.which] = table[2:]
-        state.ends.read([int(code) for code in table[0].tolist()])
+        numbers = [self._of(each) for each in (self.evaluations, self.value, self.misfit)]
+        numbers.append(self._of(self.u).norm(dim=1))
+        asked = torch.stack([each.double() for each in (*numbers, drawn, *state.ends.asked)]).cpu()
+        self._numbers[:, self.which] = asked[:4]
+        state.ends.read(asked[5:])
         for i, status, reason in zip(self.which, state.status, state.reason, strict=True):
             if status is not None and self.status[i] is None:
                 self.status[i], self.reason[i] = status, reason
-        if rows := table[1].nonzero()[:, 0].tolist():
+        if rows := [row for row, draws in enumerate(asked[4].tolist()) if draws]:
             self._average(rows, self._image(state.u))
 
     def _of(self, kept: Tensor) -> Tensor:

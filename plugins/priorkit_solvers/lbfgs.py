@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor
 
 from priorkit.interfaces import Evaluation, Problem, Requires, Solver, State, shared
-from priorkit.linear import dots
+from priorkit.linear import dots, some
 from priorkit_solvers.deflation import Deflation
 from priorkit_solvers.history import History
 
@@ -86,8 +86,10 @@ class LBFGS(Solver[Search]):
         self.discrepancy, self.deflate = discrepancy, deflate
 
     def memory(self, problem: Problem) -> tuple[int, int]:
+        """The pairs, a quarter of them once more while few images are left, and what is between
+        pairs, in float64, before and after a step."""
         fixed, per_image = super().memory(problem)
-        return fixed, per_image + 4 * 2 * self.history * problem.size
+        return fixed, per_image + 10 * self.history * problem.size + 64 * self.history**2
 
     def init(self, problem: Problem, u0: Tensor, budget: int) -> Search:
         weigh = Deflation.of(problem) if self.deflate else None
@@ -107,14 +109,14 @@ class LBFGS(Solver[Search]):
             fresh=torch.ones(b, dtype=torch.bool, device=u0.device),
             first=first.value.clone(),
             past=torch.full((b, self.patience), torch.inf).to(first.value),
-            pairs=History(self.history, _scaled(problem, first.grad)),
+            pairs=History(min(self.history, budget), _scaled(problem, first.grad)),
         )
         state.value, state.misfit = _reported(state, first), first.misfit
         state.evaluations += 1
         finite = torch.isfinite(first.value) & torch.isfinite(first.grad).all(1)
         state.diverge(~finite, problem, u0)
         state.end(first.grad.abs().amax(1) == 0, "converged", "the gradient is zero")
-        _aim(problem, state, torch.ones_like(finite), [True] * b)
+        _aim(problem, state, torch.ones_like(finite), torch.zeros_like(finite))
         return state
 
     def step(self, problem: Problem, state: Search) -> Search:
@@ -123,8 +125,8 @@ class LBFGS(Solver[Search]):
         now = problem.value_grad(point, weigh=state.weigh)
         state.evaluations = state.evaluations + 1
         state.trials = state.trials + 1
-        finite = torch.isfinite(now.value) & torch.isfinite(now.grad.sum(1))
         slope = dots(now.grad, state.d)
+        finite = (now.value + slope).abs() < torch.inf
         worse = now.value > state.merit + ARMIJO * state.t * state.slope
         too_long = ~finite | worse
         too_short = ~too_long & (slope < WOLFE * state.slope)
@@ -135,38 +137,27 @@ class LBFGS(Solver[Search]):
 
         state.high = torch.where(too_long, state.t, state.high)
         state.low = torch.where(too_short, state.t, state.low)
-        middle = torch.where(state.high.isinf(), 2 * state.t, 0.5 * (state.low + state.high))
+        middle = torch.where(state.high == torch.inf, 2 * state.t, 0.5 * (state.low + state.high))
         state.t = torch.where(~finite, state.low + 0.1 * (state.t - state.low), middle)
         state.t = torch.where(retreat, state.low, state.t)
         stuck = failed & state.fresh  # no step along the gradient itself improves
-        moved, gone, ended = torch.stack([accept, failed, stuck]).tolist()
-        if any(gone):
-            state.pairs.forget(gone)
-        if any(ended):
+        if some(failed):
             state.diverge(stuck & ~finite, problem, point)
             state.end(stuck, "converged", "no step along the gradient improves")
-        if any(moved):
-            self._accept(problem, state, accept, moved, point, now)
-        if any(moved) or any(gone):
-            _aim(
-                problem, state, accept | failed, [a or b for a, b in zip(moved, gone, strict=True)]
-            )
+        if some(accept):
+            self._accept(problem, state, accept, point, now)
+        again = accept | failed
+        if some(again):
+            _aim(problem, state, again, failed)
         return state
 
     def _accept(
-        self,
-        problem: Problem,
-        state: Search,
-        rows: Tensor,
-        moved: list[bool],
-        point: Tensor,
-        now: Evaluation,
+        self, problem: Problem, state: Search, rows: Tensor, point: Tensor, now: Evaluation
     ) -> None:
-        """Move the rows, ``moved`` in words of Python, to their trial points, and end those that
-        have converged."""
+        """Move the rows to their trial points, and end those that have converged."""
         column, step = rows[:, None], point - state.u
         step = step if problem.scale is None else step / problem.scale
-        state.pairs.move(step, _scaled(problem, now.grad), moved)
+        state.pairs.move(step, _scaled(problem, now.grad), rows)
         state.u = torch.where(column, point, state.u)
         state.g = torch.where(column, now.grad, state.g)
         state.merit = torch.where(rows, now.value, state.merit)
@@ -174,7 +165,7 @@ class LBFGS(Solver[Search]):
         state.misfit = torch.where(rows, now.misfit, state.misfit)
         oldest = state.past[:, 0]
         fall = oldest - state.merit
-        shifted = torch.cat([state.past[:, 1:], state.merit[:, None]], 1)
+        shifted = torch.cat([state.past, state.merit[:, None]], 1)[:, 1:]
         state.past = torch.where(column, shifted, state.past)
         # A penalty can be negative, and then a small objective says nothing.
         small = (state.value == state.misfit) & (state.merit <= self.tolerance**2 * state.first)
@@ -185,9 +176,8 @@ class LBFGS(Solver[Search]):
             & (fall <= self.tolerance * oldest.abs()),
             "the gradient is zero": (state.g == 0).all(1),
         }
-        if bool((torch.stack(list(ends.values())) & rows).any()):
-            for reason, which in ends.items():
-                state.end(rows & which, "converged", reason)
+        for reason, which in ends.items():
+            state.end(rows & which, "converged", reason)
 
 
 def _reported(state: Search, now: Evaluation) -> Tensor:
@@ -200,25 +190,28 @@ def _scaled(problem: Problem, u: Tensor) -> Tensor:
     return u if problem.scale is None else problem.scale * u
 
 
-def _aim(problem: Problem, state: Search, rows: Tensor, which: list[bool]) -> None:
-    """A new direction and line search for the rows, ``which`` in words of Python."""
+def _aim(problem: Problem, state: Search, rows: Tensor, failed: Tensor) -> None:
+    """A new direction and line search for the rows; of those whose search has ``failed``, along
+    the gradient, as of those whose history rounding has spoilt."""
     steepest = -_scaled(problem, _scaled(problem, state.g))
-    d = -_scaled(problem, state.pairs.directions(which))
+    d = -_scaled(problem, state.pairs.directions(rows))
     slope = dots(d, state.g)
-    bad = ~(slope < 0) | ~torch.isfinite(d.sum(1))  # rounding has spoilt the history
-    d = torch.where(bad[:, None], steepest, d)
+    plain = ~((slope < 0) & (slope > -torch.inf)) | failed
+    d = torch.where(plain[:, None], steepest, d)
     along = dots(steepest, state.g)
-    slope = torch.where(bad, along, slope)
-    state.pairs.forget((bad & rows).tolist())
+    slope = torch.where(plain, along, slope)
+    lost = plain & rows
+    if some(lost):
+        state.pairs.forget(lost)
     fresh = state.pairs.empty()
-    first = _first(state, -along)
+    t = torch.where(fresh, _first(state, -along), 1.0)
     state.d = torch.where(rows[:, None], d, state.d)
     state.slope = torch.where(rows, slope, state.slope)
     state.fresh = torch.where(rows, fresh, state.fresh)
-    state.t = torch.where(rows, torch.where(fresh, first, torch.ones_like(first)), state.t)
-    state.low = torch.where(rows, 0.0, state.low)
-    state.high = torch.where(rows, torch.inf, state.high)
-    state.trials = torch.where(rows, 0, state.trials)
+    state.t = torch.where(rows, t, state.t)
+    state.low = state.low.masked_fill(rows, 0.0)
+    state.high = state.high.masked_fill(rows, torch.inf)
+    state.trials = state.trials.masked_fill(rows, 0)
 
 
 def _first(state: Search, steep: Tensor) -> Tensor:

@@ -90,7 +90,7 @@ class State:
             value=infinite,
             misfit=infinite.clone(),
             evaluations=torch.zeros(b, dtype=torch.long, device=device),
-            ends=Ends(b, device),
+            ends=Ends(b),
             drawn=torch.zeros(b, dtype=torch.bool, device=device),
             expected=torch.full_like(infinite, torch.nan),
             **more,
