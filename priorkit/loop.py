@@ -112,10 +112,9 @@ def iterate(
                 try_="state.evaluations += 1, or state.end(…)",
             )
         keep = company(running, range(len(ledger.which)))  # the last keeps one that has ended
-        if keep != list(range(len(ledger.which))):
-            rows = torch.tensor(keep, dtype=torch.long, device=u0.device)
-            state = state.rows(rows)
-            problem = problem.rows(rows) if keep else problem
+        if running and keep != list(range(len(ledger.which))):
+            rows = torch.tensor(keep, device=u0.device)
+            state, problem = state.rows(rows), problem.rows(rows)
             ledger.keep(keep, state)
         before = now
         if now[0]:
@@ -155,7 +154,7 @@ class Ledger:
     @property
     def total(self) -> int:
         """The evaluations of all images together."""
-        return int(self._numbers[0].sum())
+        return int(sum(self._numbers[0].tolist()))
 
     def keep(self, rows: Sequence[int], state: State) -> None:
         """From now on ``state`` has these rows of the one before alone."""
@@ -171,7 +170,7 @@ class Ledger:
     def take(self, state: State) -> None:
         """Note a state whose rows are the images ``which``. One that has ended is as it was."""
         self.state, runs = state, self._runs
-        finite = torch.isfinite(state.u).all(1) & runs
+        finite = (state.u.abs().amax(1) < torch.inf) & runs
         if self.descends:
             better = finite & (state.value < self._of(self.value))
         else:  # a value that isn't a number says nothing against the iterate
@@ -182,7 +181,7 @@ class Ledger:
         self._note("evaluations", runs, state.evaluations)
         numbers = [self._of(each) for each in (self.evaluations, self.value, self.misfit)]
         numbers.append(self._of(self.u).norm(dim=1))
-        asked = torch.stack([each.double() for each in (*numbers, drawn, *state.ends.asked)]).cpu()
+        asked = torch.stack([*numbers, drawn, *state.ends.asked]).cpu()
         self._numbers[:, self.which] = asked[:4]
         state.ends.read(asked[5:])
         for i, status, reason in zip(self.which, state.status, state.reason, strict=True):
@@ -198,7 +197,7 @@ class Ledger:
     def _note(self, name: str, which: Tensor, now: Tensor) -> None:
         """Keep what these rows have ``now``, in place of what is kept by that name."""
         kept = getattr(self, name)
-        each = which.view(-1, *[1] * (now.ndim - 1))
+        each = which if now.ndim == 1 else which[:, None]
         now = torch.where(each, now.to(kept.dtype), self._of(kept))
         setattr(self, name, now if self._everyone else kept.index_copy(0, self._index, now))
 

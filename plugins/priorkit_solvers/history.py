@@ -25,7 +25,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from priorkit.linear import dots, some
+from priorkit.linear import dots
 from priorkit_solvers.pairs import Pairs
 
 __all__ = ["History"]
@@ -45,7 +45,7 @@ class History:
         one = torch.eye(slots, **wide)
         self._none = torch.stack([one, torch.zeros_like(one)])  # SᵀY and YᵀY of no pairs
         self._small = self._none.repeat(b, 1, 1, 1)  # (B, 2, slots, slots)
-        self._along = torch.zeros(b, 2, slots, **wide)  # Sᵀg and Yᵀg
+        self._along = torch.zeros(b, 2, slots, 1, **wide)  # Sᵀg and Yᵀg
         self._plain = 1 / self._unit[:, 0].double()  # θ of no pairs, with which H g is the gradient
         self._theta = self._plain
         self._taken = torch.zeros(b, dtype=torch.long, device=g.device)  # pairs since the last loss
@@ -56,8 +56,9 @@ class History:
 
     def forget(self, rows: Tensor) -> None:
         """Drop all pairs of the rows, (B,) bool."""
-        self._small = torch.where(rows[:, None, None, None], self._none, self._small)
-        self._along = self._along.masked_fill(rows[:, None, None], 0.0)
+        each = rows.view(-1, 1, 1, 1)
+        self._small = torch.where(each, self._none, self._small)
+        self._along = self._along.masked_fill(each, 0.0)
         self._theta = torch.where(rows, self._plain, self._theta)
         self._taken = self._taken.masked_fill(rows, 0)
 
@@ -78,45 +79,45 @@ class History:
         pair = torch.stack([s, g - self._g], 1)
         self._g = torch.where(rows[:, None], g, self._g)
         wide, wide_g = pair.double(), g.double()
-        wide_s, wide_y = wide.unbind(1)
-        with_y = (wide * wide_y[:, None]).sum(-1)  # sᵀy and yᵀy
+        with_y = (wide * wide[:, 1:]).sum(-1)  # sᵀy and yᵀy
         sy, yy = with_y.unbind(1)
-        added = rows & (sy > CURVATURE * (dots(wide_s, wide_s) * yy).sqrt())
+        ss = dots(wide[:, 0], wide[:, 0])
+        added = rows & (sy > CURVATURE * (ss * yy).sqrt())
 
         along = self._pairs.along(g, self._taken, rows)
         across = along - self._along  # Sᵀy and Yᵀy
-        slot = self._taken % self._pairs.memory
-        new = (self._pairs.places == slot[:, None]) & added[:, None]
-        new = new[:, None]  # (B, 1, slots)
-        along = torch.where(new, (wide * wide_g[:, None]).sum(-1, keepdim=True), along)
-        self._along = torch.where(rows[:, None, None], along, self._along)
-        column = torch.where(new, with_y[..., None], across)
-        small = torch.where(new[:, :, None], column[..., None], self._small)
-        self._small = torch.where(new[..., None], column[:, :, None], small)
-        self._pairs.put(pair, slot, added)
+        slot = torch.where(added, self._taken % self._pairs.memory, -1)
+        new = slot.view(-1, 1, 1, 1) == self._pairs.places  # one, or none
+        own = (wide * wide_g[:, None]).sum(-1)
+        along = torch.where(new, own.view(-1, 2, 1, 1), along)
+        self._along = torch.where(rows.view(-1, 1, 1, 1), along, self._along)
+        column = torch.where(new, with_y.view(-1, 2, 1, 1), across)
+        small = torch.where(new.mT, column, self._small)
+        self._small = torch.where(new, column.mT, small)
+        self._pairs.put(pair, slot)
         self._theta = torch.where(added, sy / yy, self._theta)
         self._taken = self._taken + added
 
     def directions(self, rows: Tensor) -> Tensor:
         """H g for the rows, (B,) bool, and anything for the others; without pairs g itself."""
         (SY, YY), (Sg, Yg) = self._small.unbind(1), self._along.unbind(1)
-        theta, order = self._theta[:, None], self._pairs.order(self._taken)
-        R = SY
+        theta, order, R = self._theta.view(-1, 1, 1), self._pairs.order(self._taken), SY
         if order is not None:
-            R = SY.gather(1, order[:, :, None].expand_as(SY))
-            R = R.gather(2, order[:, None].expand_as(SY))
+            R = SY.gather(1, order.expand_as(SY)).gather(2, order.mT.expand_as(SY))
         p = _solved(R, Sg, order, upper=True)
-        right = SY.diagonal(dim1=1, dim2=2) * p + theta * ((YY * p[:, None]).sum(2) - Yg)
+        D = SY.diagonal(dim1=1, dim2=2)[..., None]
+        right = D * p + theta * ((YY * p.mT).sum(2, keepdim=True) - Yg)
         q = _solved(R.mT, right, order, upper=False)
-        found = self._pairs.combined(torch.stack([q, -theta * p], 2), self._taken, rows)
-        return found + theta.to(found.dtype) * self._g
+        found = self._pairs.combined(torch.cat([q, -theta * p], 2), self._taken, rows)
+        return torch.addcmul(found, self._theta.to(found.dtype)[:, None], self._g)
 
 
 def _solved(triangle: Tensor, right: Tensor, order: Tensor | None, *, upper: bool) -> Tensor:
-    """triangle⁻¹ right, (B, slots) → the same by slots; the triangle is in their ``order``."""
-    by_age = right if order is None else right.gather(1, order)
-    solved = torch.linalg.solve_triangular(triangle, by_age[..., None], upper=upper)[..., 0]
-    return solved if order is None else torch.empty_like(right).scatter(1, order, solved)
+    """triangle⁻¹ right, (B, slots, 1) → the same by slots; the triangle is in their ``order``."""
+    if order is None:
+        return torch.linalg.solve_triangular(triangle, right, upper=upper)
+    solved = torch.linalg.solve_triangular(triangle, right.gather(1, order), upper=upper)
+    return torch.empty_like(right).scatter(1, order, solved)
 
 
 def _unit(g: Tensor) -> Tensor:

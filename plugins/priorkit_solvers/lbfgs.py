@@ -117,6 +117,7 @@ class LBFGS(Solver[Search]):
         state.diverge(~finite, problem, u0)
         state.end(first.grad.abs().amax(1) == 0, "converged", "the gradient is zero")
         _aim(problem, state, torch.ones_like(finite), torch.zeros_like(finite))
+        state.t = _first(state)
         return state
 
     def step(self, problem: Problem, state: Search) -> Search:
@@ -127,18 +128,19 @@ class LBFGS(Solver[Search]):
         state.trials = state.trials + 1
         slope = dots(now.grad, state.d)
         finite = (now.value + slope).abs() < torch.inf
-        worse = now.value > state.merit + ARMIJO * state.t * state.slope
-        too_long = ~finite | worse
-        too_short = ~too_long & (slope < WOLFE * state.slope)
+        short_enough = finite & (now.value <= state.merit + ARMIJO * state.t * state.slope)
+        too_long = ~short_enough
+        too_short = short_enough & (slope < WOLFE * state.slope)
         exhausted = state.trials >= MAX_TRIALS
-        accept = ~too_long & (~too_short | exhausted)
-        retreat = too_long & exhausted & (state.low > 0)  # a good point, if not a perfect one
-        failed = too_long & exhausted & ~retreat
+        accept = short_enough & (~too_short | exhausted)
+        lost = too_long & exhausted
+        retreat = lost & (state.low > 0)  # a good point, if not a perfect one
+        failed = lost ^ retreat
 
         state.high = torch.where(too_long, state.t, state.high)
         state.low = torch.where(too_short, state.t, state.low)
         middle = torch.where(state.high == torch.inf, 2 * state.t, 0.5 * (state.low + state.high))
-        state.t = torch.where(~finite, state.low + 0.1 * (state.t - state.low), middle)
+        state.t = torch.where(finite, middle, state.low.lerp(state.t, 0.1))
         state.t = torch.where(retreat, state.low, state.t)
         stuck = failed & state.fresh  # no step along the gradient itself improves
         if some(failed):
@@ -172,7 +174,7 @@ class LBFGS(Solver[Search]):
         ends = {
             "noise level reached": state.misfit < self.discrepancy * problem.noise_energy,
             "the measurement is fitted": small,
-            "the objective no longer falls": oldest.isfinite()
+            "the objective no longer falls": (oldest < torch.inf)
             & (fall <= self.tolerance * oldest.abs()),
             "the gradient is zero": (state.g == 0).all(1),
         }
@@ -204,7 +206,7 @@ def _aim(problem: Problem, state: Search, rows: Tensor, failed: Tensor) -> None:
     if some(lost):
         state.pairs.forget(lost)
     fresh = state.pairs.empty()
-    t = torch.where(fresh, _first(state, -along), 1.0)
+    t = torch.where(fresh, (-along).rsqrt().clamp(max=1.0), 1.0)
     state.d = torch.where(rows[:, None], d, state.d)
     state.slope = torch.where(rows, slope, state.slope)
     state.fresh = torch.where(rows, fresh, state.fresh)
@@ -214,17 +216,15 @@ def _aim(problem: Problem, state: Search, rows: Tensor, failed: Tensor) -> None:
     state.trials = state.trials.masked_fill(rows, 0)
 
 
-def _first(state: Search, steep: Tensor) -> Tensor:
-    """The first trial along the gradient, whose squared length is ``steep``: a step of length 1,
-    the scale of latents and pixels.
+def _first(state: Search) -> Tensor:
+    """The trial of the first search: of length 1, the scale of latents and pixels, as every one
+    along the gradient, but not far from ℓ/‖∇‖².
 
-    At the start it isn't left far from ℓ/‖∇‖², which for linear measurements without noise is
-    at most half of the way to a solution, in whatever units A, y and u are.
+    For linear measurements without noise that is at most half of the way to a solution, in
+    whatever units A, y and u are.
 
     Reference: Polyak, "Minimization of unsmooth functionals", USSR Comput. Math. 1969 (the step).
     """
-    length = torch.clamp(1 / steep.sqrt(), max=1.0)
     misfit = state.misfit if state.weigh is None else state.merit
-    known = (state.evaluations == 1) & (misfit > 0)
-    way = misfit / steep
-    return torch.where(known, length.clamp(way / FAR, way * FAR), length)
+    way = misfit / -state.slope
+    return torch.where(misfit > 0, state.t.clamp(way / FAR, way * FAR), state.t)

@@ -24,14 +24,14 @@ class Pairs:
     """Up to ``memory`` pairs per image, of vectors like ``g`` (B, n), in slots that are taken in
     turn: the k-th pair is in slot k mod ``memory``.
 
-    ``places`` numbers the slots; those from ``memory`` on fill a cache line, and stay empty.
+    ``places`` (slots, 1) numbers them; those from ``memory`` on fill a cache line, and stay empty.
     ``taken`` in all that follows is how many pairs each image was given, (B,); that of an image
     alone may fall, to 0.
     """
 
     def __init__(self, memory: int, g: Tensor) -> None:
         self.memory, self.slots = memory, _whole(memory, LINE // 8)
-        self.places = torch.arange(self.slots, device=g.device)
+        self.places = torch.arange(self.slots, device=g.device)[:, None]
         self._kept = _zeros(len(g), memory, g)
         self._seats = torch.arange(len(g), device=g.device)  # which of them belongs to an image
         self._most = 0  # pairs that any image can have been given
@@ -48,37 +48,36 @@ class Pairs:
             kept._seats = torch.arange(len(index), device=index.device)
         return kept
 
-    def put(self, pair: Tensor, slot: Tensor, rows: Tensor) -> None:
-        """A pair (B, 2, n), s and y, into a slot (B,) of the rows, (B,) bool."""
-        place = (self._seats, slot)
-        self._kept[place] = torch.where(rows[:, None, None], pair, self._kept[place])
+    def put(self, pair: Tensor, slot: Tensor) -> None:
+        """A pair (B, 2, n), s and y, into a slot (B,) of every image; −1 throws it away."""
+        self._kept[self._seats, slot] = pair
         self._most += 1
 
     def order(self, taken: Tensor) -> Tensor | None:
-        """The slots (B, slots) of every image by age, the oldest pair's first and those without
+        """The slots (B, slots, 1) of every image by age, the oldest pair's first and those without
         one last; None where that is their own order."""
         if self._most <= self.memory:
             return None
         oldest = torch.where(taken < self.memory, 0, taken % self.memory)
-        turned = (self.places + oldest[:, None]) % self.memory
+        turned = (self.places + oldest.view(-1, 1, 1)) % self.memory
         return torch.where(self.places < self.memory, turned, self.places)
 
     def along(self, g: Tensor, taken: Tensor, rows: Tensor) -> Tensor:
-        """Sᵀg and Yᵀg, (B, 2, slots) in float64, of the rows, (B,) bool, and anything for others.
+        """Sᵀg and Yᵀg, (B, 2, slots, 1) in float64, of the rows, (B,) bool; anything of others.
 
         0 in slots without a pair.
         """
         if on_processor(g):
-            found = torch.zeros(len(g), 2, self.slots, dtype=torch.float64)
+            found = torch.zeros(len(g), self.slots, 2, dtype=torch.float64)
             for i, pairs in self._of(taken, rows):
-                found[i, :, : len(pairs)] = torch.mv(pairs.flatten(0, 1), g[i]).view(-1, 2).T
-            return found
+                found[i, : len(pairs)] = torch.mv(pairs.flatten(0, 1), g[i]).view(-1, 2)
+            return found.mT[..., None]
         used = self._in_use()
         everyone = g.new_zeros(len(used), g.shape[1]).index_copy(0, self._seats, g)
         products = torch.bmm(used.flatten(1, 2), everyone[..., None])[self._seats]
-        found = products.view(len(g), -1, 2).mT.double()
-        found = pad(found, (0, self.slots - used.shape[1]))
-        return found.masked_fill((self.places >= taken[:, None])[:, None], 0.0)
+        found = pad(products.double(), (0, 0, 0, 2 * self.slots - products.shape[1]))
+        found = found.view(len(g), self.slots, 2).mT[..., None]
+        return found.masked_fill(self.places >= taken.view(-1, 1, 1, 1), 0.0)
 
     def combined(self, weights: Tensor, taken: Tensor, rows: Tensor) -> Tensor:
         """S q + Y p, (B, n), of the rows, for weights q and p (B, slots, 2), 0 where there is no
@@ -110,10 +109,11 @@ class Pairs:
 
 
 def _zeros(images: int, memory: int, like: Tensor) -> Tensor:
-    """(images, memory, 2, n), what belongs to an image beginning at a cache line."""
-    numbers = 2 * memory * like.shape[-1]
+    """(images, memory + 1, 2, n), what belongs to an image beginning at a cache line; what is put
+    into the last slot is never read."""
+    numbers = 2 * (memory + 1) * like.shape[-1]
     whole = like.new_zeros(images, _whole(numbers, LINE // like.element_size()))
-    return whole[:, :numbers].unflatten(1, (memory, 2, like.shape[-1]))
+    return whole[:, :numbers].unflatten(1, (memory + 1, 2, like.shape[-1]))
 
 
 def _whole(count: int, unit: int) -> int:

@@ -7,8 +7,6 @@ import sys
 
 import pytest
 import torch
-from priorkit_penalties.norms import L1
-from priorkit_pixels.prior import NoPrior
 from priorkit_solvers.adam import Adam
 from priorkit_solvers.fista import FISTA
 from priorkit_solvers.history import History

@@ -19,7 +19,7 @@ import priorkit
 from priorkit.errors import MismatchError
 from priorkit.interfaces import Decoder
 from priorkit.linear import dots
-from tests.helpers import Residuals, a_problem, minimise, random_glow, run
+from tests.helpers import a_problem, minimise, random_glow, run
 
 
 def rosenbrock(u):
@@ -65,7 +65,9 @@ def test_history_is_the_two_loop_recursion(pairs, memory, seed):
     q *= (s @ y) / (y @ y)
     for (s, y), alpha in zip(kept, reversed(alphas), strict=True):
         q += (alpha - (y @ q) / (s @ y)) * s
-    torch.testing.assert_close(history.directions(torch.tensor([True]))[0], q, rtol=1e-8, atol=1e-10)
+    torch.testing.assert_close(
+        history.directions(torch.tensor([True]))[0], q, rtol=1e-8, atol=1e-10
+    )
 
 
 def test_batch_of_twelve_is_twelve_runs_of_one():
