@@ -41,11 +41,10 @@ class History:
         self._g = g * self._unit
         self._pairs = Pairs(memory, self._g)
         b, slots = len(g), self._pairs.slots
-        wide = {"dtype": torch.float64, "device": g.device}
-        one = torch.eye(slots, **wide)
+        one = torch.eye(slots, dtype=torch.float64, device=g.device)
         self._none = torch.stack([one, torch.zeros_like(one)])  # SᵀY and YᵀY of no pairs
         self._small = self._none.repeat(b, 1, 1, 1)  # (B, 2, slots, slots)
-        self._along = torch.zeros(b, 2, slots, 1, **wide)  # Sᵀg and Yᵀg
+        self._along = one.new_zeros(b, 2, slots, 1)  # Sᵀg and Yᵀg
         self._plain = 1 / self._unit[:, 0].double()  # θ of no pairs, with which H g is the gradient
         self._theta = self._plain
         self._taken = torch.zeros(b, dtype=torch.long, device=g.device)  # pairs since the last loss
