@@ -12,6 +12,7 @@ __all__ = [
     "CACHE",
     "column",
     "dots",
+    "each_matvec",
     "energy",
     "in_blocks",
     "in_pieces",
@@ -129,6 +130,17 @@ def matvec(M: Tensor, x: Tensor) -> Tensor:
 def rmatvec(M: Tensor, y: Tensor) -> Tensor:
     """Mᵀ y per image, (B, m) → (B, n), with the same bits in every batch."""
     return in_blocks(partial(torch.matmul, other=M), y)
+
+
+def each_matvec(M: Tensor, x: Tensor) -> Tensor:
+    """M x per image with a matrix of its own, (B, m, n) and (B, n) → (B, m).
+
+    A processor makes one product after the other: one of all would round an image's numbers
+    otherwise in another batch.
+    """
+    if not on_processor(x):
+        return torch.bmm(M, x[..., None])[..., 0]
+    return torch.stack([torch.mv(*own) for own in zip(M, x, strict=True)])
 
 
 def pixelwise(x: Tensor, M: Tensor, c: Tensor | None = None) -> Tensor:

@@ -86,10 +86,11 @@ class LBFGS(Solver[Search]):
         self.discrepancy, self.deflate = discrepancy, deflate
 
     def memory(self, problem: Problem) -> tuple[int, int]:
-        """The pairs, a quarter of them once more while few images are left, and what is between
-        pairs, in float64, before and after a step."""
+        """The pairs and one more, and what is between pairs, in float64, with what a step makes of
+        it."""
         fixed, per_image = super().memory(problem)
-        return fixed, per_image + 10 * self.history * problem.size + 64 * self.history**2
+        pairs = 4 * 2 * (self.history + 1) * problem.size
+        return fixed, per_image + pairs + 8 * 8 * self.history**2
 
     def init(self, problem: Problem, u0: Tensor, budget: int) -> Search:
         weigh = Deflation.of(problem) if self.deflate else None

@@ -32,18 +32,19 @@ class Pairs:
     def __init__(self, memory: int, g: Tensor) -> None:
         self.memory, self.slots = memory, _whole(memory, LINE // 8)
         self.places = torch.arange(self.slots, device=g.device)[:, None]
-        self._kept = _zeros(len(g), memory, g)
+        self._kept = _room(len(g), memory, g)
         self._seats = torch.arange(len(g), device=g.device)  # which of them belongs to an image
         self._most = 0  # pairs that any image can have been given
 
     def rows(self, index: Tensor) -> Pairs:
-        """Those of these images, which stay where they are until a quarter of the images is left:
-        what changes them changes this object's, too."""
+        """Those of these images; they stay where they are, so what changes them changes this
+        object's, too, until a device has an eighth of its images left: then there is room to leave
+        behind what the products needn't read."""
         kept = Pairs.__new__(Pairs)
         kept.memory, kept.slots, kept.places = self.memory, self.slots, self.places
         kept._kept, kept._seats, kept._most = self._kept, self._seats[index], self._most
-        if 4 * len(index) <= len(self._kept):
-            kept._kept = _zeros(len(index), self.memory, self._kept)
+        if not on_processor(index) and 8 * len(index) <= len(self._kept):
+            kept._kept = _room(len(index), self.memory, self._kept)
             kept._kept.copy_(self._kept[kept._seats])
             kept._seats = torch.arange(len(index), device=index.device)
         return kept
@@ -108,11 +109,15 @@ class Pairs:
         return self._kept[:, : min(self.memory, _whole(self._most, BUCKET))]
 
 
-def _zeros(images: int, memory: int, like: Tensor) -> Tensor:
+def _room(images: int, memory: int, like: Tensor) -> Tensor:
     """(images, memory + 1, 2, n), what belongs to an image beginning at a cache line; what is put
-    into the last slot is never read."""
+    into the last slot is never read.
+
+    A processor reads only what was put there before, and takes memory as it is written.
+    """
     numbers = 2 * (memory + 1) * like.shape[-1]
-    whole = like.new_zeros(images, _whole(numbers, LINE // like.element_size()))
+    fresh = like.new_empty if on_processor(like) else like.new_zeros
+    whole = fresh(images, _whole(numbers, LINE // like.element_size()))
     return whole[:, :numbers].unflatten(1, (memory + 1, 2, like.shape[-1]))
 
 

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import torch
+from priorkit_penalties.norms import L1
 from priorkit_solvers.adam import Adam
 from priorkit_solvers.fista import FISTA
 from priorkit_solvers.history import History
@@ -15,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from priorkit import linear
-from priorkit.interfaces import Requires
+from priorkit.interfaces import LinearOperator, Requires
 from priorkit.loop import iterate
 from priorkit.testing import problem_for
 from tests.helpers import Residuals, a_problem, run
@@ -88,9 +89,22 @@ def test_a_step_is_as_many_operations_for_any_number_of_images(steps):
     assert calls(2, steps) == calls(9, steps) < 260
 
 
-@pytest.mark.parametrize("solver", [LBFGS(), Adam()])
+class Half(LinearOperator):
+    """Every second number."""
+
+    def A(self, x):
+        return x[:, ::2]
+
+    def A_adjoint(self, y):
+        return torch.stack([y, torch.zeros_like(y)], -1).flatten(1)
+
+
+@pytest.mark.parametrize("solver", [LBFGS(), Adam(), FISTA()])
 def test_the_loop_asks_a_device_once_a_step(solver):
     problem, u0 = far_away(3)
+    if isinstance(solver, FISTA):
+        y = torch.zeros(3, SIZE // 2, device="meta")
+        problem = a_problem(Half().bind((SIZE,)), y, penalty=L1(), gamma=0.1)
     with Brought() as brought:
         for taken, _ in enumerate(iterate(solver, problem, u0, 100), 1):
             assert brought.count == taken
