@@ -12,18 +12,35 @@ __all__ = [
     "CACHE",
     "column",
     "dots",
+    "each_matvec",
     "energy",
     "in_blocks",
     "in_pieces",
     "least_squares",
     "matvec",
+    "on_processor",
     "pixelwise",
     "rmatvec",
+    "some",
 ]
 
 CACHE = 1 << 16  # numbers that fit into it, with what is made of them
+ASK = 4  # after so many steps of least squares a device is asked whether any image still runs
 IMAGES = 8  # how many a matrix is multiplied with at once
-ASKED = 8  # steps after which a device is asked whether it is done
+
+
+def on_processor(x: Tensor) -> bool:
+    """Whether a tensor is where Python runs, and its numbers can be read without waiting."""
+    return x.device.type == "cpu"
+
+
+def some(which: Tensor) -> bool:
+    """Whether any of ``which`` holds, so that what nobody needs can be left out.
+
+    On a device True without asking: to ask would wait for all that was begun there, and every
+    step would take another course. So what follows must be right where none holds, too.
+    """
+    return not on_processor(which) or bool(which.any())
 
 
 def least_squares(
@@ -61,11 +78,11 @@ def least_squares(
     s = adjoint(r) - each * (x - centre)
     p, size = s.clone(), energy(s)
     rounding = (10 * torch.finfo(x.dtype).eps) ** 2 * energy(adjoint(y) + each * centre)
-    for number in range(steps):
+    for k in range(steps):
         running = size > rounding
         running &= (rho > 0) | (energy(r) > enough)
-        # To ask a device is to wait for it; an image that has stopped stays as it is.
-        if (x.device.type == "cpu" or number % ASKED == 0) and not bool(running.any()):
+        # A device is asked now and then: to wait for it costs more than a step that does nothing.
+        if (on_processor(x) or not k % ASK) and not bool(running.any()):
             break
         q = A(p)
         curvature = energy(q) + rho * energy(p)
@@ -86,8 +103,10 @@ def energy(a: Tensor) -> Tensor:
 def in_pieces(function: Callable[..., Tensor], *images: Tensor) -> Tensor:
     """The sum of ``function(*pieces)``, a number per image, over pieces of the images' numbers.
 
-    Pieces that fit into the cache make it several times faster for large pictures.
+    Pieces that fit into the cache make it several times faster for large pictures, on a processor.
     """
+    if not on_processor(images[0]):
+        return function(*(x.flatten(1) for x in images))
     pieces = zip(*(x.flatten(1).split(CACHE, 1) for x in images), strict=True)
     parts = [function(*each) for each in pieces]
     return torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
@@ -99,7 +118,8 @@ def dots(a: Tensor, b: Tensor) -> Tensor:
     Threads share the sum of a row that is alone, and round it otherwise for it: two of it don't.
     """
     product = a.double() * b.double()
-    return product.expand(2, -1).sum(-1)[:1] if len(product) == 1 else product.sum(-1)
+    alone = len(product) == 1 and on_processor(product)
+    return product.expand(2, -1).sum(-1)[:1] if alone else product.sum(-1)
 
 
 def matvec(M: Tensor, x: Tensor) -> Tensor:
@@ -110,6 +130,17 @@ def matvec(M: Tensor, x: Tensor) -> Tensor:
 def rmatvec(M: Tensor, y: Tensor) -> Tensor:
     """Mᵀ y per image, (B, m) → (B, n), with the same bits in every batch."""
     return in_blocks(partial(torch.matmul, other=M), y)
+
+
+def each_matvec(M: Tensor, x: Tensor) -> Tensor:
+    """M x per image with a matrix of its own, (B, m, n) and (B, n) → (B, m).
+
+    A processor makes one product after the other: one of all would round an image's numbers
+    otherwise in another batch.
+    """
+    if not on_processor(x):
+        return torch.bmm(M, x[..., None])[..., 0]
+    return torch.stack([torch.mv(*own) for own in zip(M, x, strict=True)])
 
 
 def pixelwise(x: Tensor, M: Tensor, c: Tensor | None = None) -> Tensor:
@@ -127,8 +158,11 @@ def in_blocks(product: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
     A library chooses its order of summation by the size of the product. Here every product has
     ``IMAGES`` images, some of them zero, so that an image's bits are the same alone and among 500.
-    The zeros cost little: most of the time goes into reading the matrix.
+    The zeros cost little: most of the time goes into reading the matrix. A device gets the whole
+    batch at once.
     """
+    if not on_processor(x):
+        return product(x)
     b = len(x)
     lacking = -b % IMAGES
     if lacking:

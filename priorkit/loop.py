@@ -98,25 +98,24 @@ def iterate(
     solver neither counts an evaluation nor ends an image in a step.
     """
     ledger = ledger or Ledger(problem, u0, solver.descends)
-    index = torch.arange(len(u0), device=u0.device)  # which images the rows of the state are
     state = solver.init(problem, u0, budget) if ledger.state is None else ledger.state
     before = (-1, 0)  # evaluations of all images, and how many run
     while True:
         state.end(state.evaluations >= budget, "stopped", "budget")
-        ledger.take(index, state)
-        running = [row for row, i in enumerate(index.tolist()) if ledger.status[i] is None]
-        now = (int(ledger.evaluations.sum()), len(running))
+        ledger.take(state)
+        running = [row for row, i in enumerate(ledger.which) if ledger.status[i] is None]
+        now = (ledger.total, len(running))
         if now == before:
             raise PluginError(
                 f"The solver {type(solver).__name__} took a step without counting an evaluation "
                 "or ending an image.",
                 try_="state.evaluations += 1, or state.end(…)",
             )
-        keep = company(running, range(len(index)))  # the last that runs keeps one that has ended
-        if keep != list(range(len(index))):
-            which = torch.tensor(keep, dtype=torch.long, device=u0.device)
-            index, state = index[which], state.rows(which)
-            problem = problem.rows(which) if keep else problem
+        keep = company(running, range(len(ledger.which)))  # the last keeps one that has ended
+        if running and keep != list(range(len(ledger.which))):
+            rows = torch.tensor(keep, device=u0.device)
+            state, problem = state.rows(rows), problem.rows(rows)
+            ledger.keep(keep, state)
         before = now
         if now[0]:
             yield ledger
@@ -131,7 +130,8 @@ class Ledger:
 
     ``guests`` of the last rows are there for the :func:`company` of the others, and nobody asks for
     them. ``state`` is that of the solver, None before its first, and ``which`` the images that are
-    its rows.
+    its rows. On a device everything is noted there, and what the loop decides by comes from there
+    all at once, in one table.
     """
 
     def __init__(self, problem: Problem, u0: Tensor, descends: bool, *, guests: int = 0) -> None:
@@ -143,36 +143,72 @@ class Ledger:
         self.misfit = self.value.clone()
         self.expected = torch.full_like(self.value, torch.nan)
         self.evaluations = torch.zeros_like(self.value, dtype=torch.long)
+        self._numbers = torch.zeros(4, b, dtype=torch.float64)  # of the last taken, see snapshot
         self.status: list[Status | None] = [None] * self.count
         self.status += ["stopped"] * guests
         self.reason = [""] * self.count + ["a guest"] * guests
         self.draws: Average | None = None
-        self.which = torch.arange(b, device=self.u.device)
         self.state: State | None = None
+        self._seat(list(range(b)))
 
-    def take(self, index: Tensor, state: State) -> None:
-        """Note a state whose rows are the images ``index``. One that has ended is as it was."""
-        self.which, self.state = index, state
-        places = index.tolist()
-        runs = torch.tensor([self.status[i] is None for i in places], device=index.device)
-        finite = torch.isfinite(state.u).all(1) & runs
+    @property
+    def total(self) -> int:
+        """The evaluations of all images together."""
+        return int(sum(self._numbers[0].tolist()))
+
+    def keep(self, rows: Sequence[int], state: State) -> None:
+        """From now on ``state`` has these rows of the one before alone."""
+        self._seat([self.which[row] for row in rows])
+        self.state = state
+
+    def _seat(self, which: list[int]) -> None:
+        self.which, where = which, self.u.device
+        self._index = torch.tensor(which, dtype=torch.long, device=where)
+        self._runs = torch.tensor([self.status[i] is None for i in which], device=where)
+        self._everyone = which == list(range(len(self.u)))
+
+    def take(self, state: State) -> None:
+        """Note a state whose rows are the images ``which``. One that has ended is as it was."""
+        self.state, runs = state, self._runs
+        finite = (state.u.abs().amax(1) < torch.inf) & runs
         if self.descends:
-            better = finite & (state.value < self.value[index])
+            better = finite & (state.value < self._of(self.value))
         else:  # a value that isn't a number says nothing against the iterate
             better = finite & (state.evaluations > 0)
-        rows = index[better]
-        self.u[rows] = state.u[better]
-        self.value[rows], self.misfit[rows] = state.value[better], state.misfit[better]
-        self.expected[rows] = state.expected[better]
-        self.evaluations[index[runs]] = state.evaluations[runs]
-        for i, status, reason in zip(places, state.status, state.reason, strict=True):
+        drawn = state.drawn & finite
+        for name in ("u", "value", "misfit", "expected"):
+            self._note(name, better, getattr(state, name))
+        self._note("evaluations", runs, state.evaluations)
+        numbers = [self._of(each) for each in (self.evaluations, self.value, self.misfit)]
+        numbers.append(self._of(self.u).norm(dim=1))
+        asked = torch.stack([*numbers, drawn, *state.ends.asked]).cpu()
+        self._numbers[:, self.which] = asked[:4]
+        state.ends.read(asked[5:])
+        for i, status, reason in zip(self.which, state.status, state.reason, strict=True):
             if status is not None and self.status[i] is None:
                 self.status[i], self.reason[i] = status, reason
-        drawn = state.drawn & finite
-        if bool(drawn.any()):
-            x = self._image(state.u)[drawn]
-            self.draws = self.draws or Average(len(self.u), x)
-            self.draws.add(index[drawn], x)
+        if rows := [row for row, draws in enumerate(asked[4].tolist()) if draws]:
+            self._average(rows, self._image(state.u))
+
+    def _of(self, kept: Tensor) -> Tensor:
+        """What is kept of the images that are rows of the state."""
+        return kept if self._everyone else kept[self._index]
+
+    def _note(self, name: str, which: Tensor, now: Tensor) -> None:
+        """Keep what these rows have ``now``, in place of what is kept by that name."""
+        kept = getattr(self, name)
+        each = which if now.ndim == 1 else which[:, None]
+        now = torch.where(each, now.to(kept.dtype), self._of(kept))
+        setattr(self, name, now if self._everyone else kept.index_copy(0, self._index, now))
+
+    def _average(self, rows: list[int], x: Tensor) -> None:
+        """Add the images x of some rows to the draws."""
+        index = self._index
+        if len(rows) < len(x):
+            some = torch.tensor(rows, device=x.device)
+            index, x = index[some], x[some]
+        self.draws = self.draws or Average(len(self.u), x)
+        self.draws.add(index, x)
 
     def close(self, status: Status, reason: str) -> None:
         """Give every image that still runs this status."""
@@ -182,10 +218,10 @@ class Ledger:
 
     def snapshot(self) -> Snapshot:
         """The present, for whoever watches to keep."""
-        count, u = self.count, self.u.clone()
-        kept = (self.evaluations, self.value, self.misfit)
-        evaluations, value, misfit = (each[:count].clone() for each in kept)
-        return Snapshot(evaluations, value, misfit, u[:count], lambda: self._image(u)[:count])
+        count, u = self.count, self.u
+        evaluations, value, misfit, norm = self._numbers[:, :count].clone()
+        image = lambda: self._image(u)[:count]  # noqa: E731
+        return Snapshot(evaluations.long(), value, misfit, u[:count], image, norm)
 
     def _image(self, u: Tensor) -> Tensor:
         with torch.no_grad():

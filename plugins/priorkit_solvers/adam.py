@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from priorkit.interfaces import Problem, Requires, Solver, State
-from priorkit.linear import energy
+from priorkit.linear import energy, some
 
 __all__ = ["Adam"]
 
@@ -60,7 +60,7 @@ class Adam(Solver[_Moments]):
         finite = torch.isfinite(state.value) & torch.isfinite(grad).all(1)
         state.diverge(~finite, problem, state.u)
         begins = state.evaluations[:, None] == 1
-        if bool(begins.any()):
+        if some(begins):
             size = (energy(grad) / grad.shape[1]).sqrt()[:, None].to(grad.dtype)
             state.least = torch.where(begins, EPSILON * size, state.least)
         state.first = 0.9 * state.first + 0.1 * grad

@@ -81,7 +81,7 @@ class FISTA(Solver[_Momentum]):
             v=u0.clone(),
             theta=torch.ones(len(u0), dtype=u0.dtype, device=u0.device),
             energy=problem.noise.misfit(problem.y, offset)[0],
-            L=torch.full((len(u0),), _curvature(problem, offset)).to(u0),
+            L=_curvature(problem, offset).to(u0.dtype).expand(len(u0)),
             before=u0.clone(),
             slope=torch.zeros_like(u0),
         )
@@ -133,7 +133,7 @@ def _raised(state: _Momentum, w: Tensor, grad: Tensor) -> Tensor:
     return torch.where(known, (MARGIN * met / moved).to(state.L), state.L)
 
 
-def _curvature(problem: Problem, offset: Tensor, steps: int = 20) -> float:
+def _curvature(problem: Problem, offset: Tensor, steps: int = 20) -> Tensor:
     """The largest eigenvalue of 2(AΦ)ᵀAΦ by power iteration from below, and a margin.
 
     With y = A(D(0)) the gradient of the misfit at u is 2(AΦ)ᵀAΦu exactly, whatever the
@@ -142,9 +142,7 @@ def _curvature(problem: Problem, offset: Tensor, steps: int = 20) -> float:
     homogeneous = problem.at(offset)
     fixed = torch.Generator().manual_seed(0)
     u = torch.randn(1, problem.size, generator=fixed).to(offset.device, offset.real.dtype)
-    value = 0.0
+    tiny = torch.finfo(u.dtype).tiny
     for _ in range(steps):
-        u = u / u.norm().clamp_min(torch.finfo(u.dtype).tiny)
-        u = homogeneous.smooth(u).grad
-        value = float(u.norm())
-    return MARGIN * max(value, torch.finfo(u.dtype).tiny)
+        u = homogeneous.smooth(u / u.norm().clamp_min(tiny)).grad
+    return MARGIN * u.norm().double().clamp_min(tiny)

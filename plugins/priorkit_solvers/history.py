@@ -1,6 +1,6 @@
 """The inverse Hessian of L-BFGS in compact form, for a batch of independent problems.
 
-With S and Y the last pairs (oldest first), R the upper triangle of SᵀY, D its diagonal and
+With S and Y the last pairs, R the upper triangle of SᵀY, oldest pair first, D its diagonal and
 θ = sᵀy / yᵀy of the newest pair, the product with a gradient g is
 
     H g = θ g + S q − θ Y p,   p = R⁻¹ Sᵀg,   q = R⁻ᵀ [(D + θ YᵀY) p − θ Yᵀg]
@@ -8,12 +8,13 @@ With S and Y the last pairs (oldest first), R the upper triangle of SᵀY, D its
 (Byrd, Nocedal & Schnabel, "Representations of quasi-Newton matrices", Math. Prog. 1994,
 eq. 3.1 with H₀ = θI). A step reads the pairs twice: once for Sᵀg and Yᵀg, from which the new
 columns follow by Sᵀy = Sᵀg − Sᵀg₋, g₋ the gradient before, and once for S q − θ Y p. The
-small matrices are kept oldest first and in float64.
+small matrices are in float64.
 
-Every image has arrays of its own, of the size of its own history: a product of the whole batch
-would round an image's numbers differently in another batch, and a quasi-Newton path amplifies
-that. What is done entry by entry, or added up along a row, is done for the batch at once, and the
-numbers that decide come to the processor together.
+All images are worked on at once, and which of them move, forget or have so many pairs is never
+asked but written in masks: so a step is a few hundred operations for any number of images, and
+waits for no device. Every array has its full size from the beginning, that of an empty history
+being R = 1 and YᵀY = 0. A pair stays in its slot until its slot is the oldest and taken again; only
+the two triangular solves need the slots in the order of their age.
 
 Gradients are held times a power of two that brings the first one near 1: their products leave
 float32 otherwise, where A or y is in units of its own. H g is the same, to the bit.
@@ -25,6 +26,7 @@ import torch
 from torch import Tensor
 
 from priorkit.linear import dots
+from priorkit_solvers.pairs import Pairs
 
 __all__ = ["History"]
 
@@ -35,133 +37,90 @@ class History:
     """Up to ``memory`` pairs per image, at gradients ``g`` (B, n)."""
 
     def __init__(self, memory: int, g: Tensor) -> None:
-        largest = torch.frexp(g.abs().amax(1).nan_to_num(0.0, 0.0)).exponent
-        units = [2.0**-exponent for exponent in largest.clamp(-1000, 1000).tolist()]
-        self._unit = torch.tensor(units, dtype=g.dtype, device=g.device)[:, None]
+        self._unit = _unit(g)
         self._g = g * self._unit
-        self._rings = [_Ring(memory, row) for row in self._g]
+        self._pairs = Pairs(memory, self._g)
+        b, slots = len(g), self._pairs.slots
+        one = torch.eye(slots, dtype=torch.float64, device=g.device)
+        self._none = torch.stack([one, torch.zeros_like(one)])  # SᵀY and YᵀY of no pairs
+        self._small = self._none.repeat(b, 1, 1, 1)  # (B, 2, slots, slots)
+        self._along = one.new_zeros(b, 2, slots, 1)  # Sᵀg and Yᵀg
+        self._plain = 1 / self._unit[:, 0].double()  # θ of no pairs, with which H g is the gradient
+        self._theta = self._plain
+        self._taken = torch.zeros(b, dtype=torch.long, device=g.device)  # pairs since the last loss
 
     def empty(self) -> Tensor:
         """(B,) whether an image has no pair."""
-        return torch.tensor([ring.count == 0 for ring in self._rings], device=self._g.device)
+        return self._taken == 0
 
-    def forget(self, rows: list[bool]) -> None:
-        """Drop all pairs of the rows."""
-        for ring, gone in zip(self._rings, rows, strict=True):
-            if gone:
-                ring.forget()
+    def forget(self, rows: Tensor) -> None:
+        """Drop all pairs of the rows, (B,) bool."""
+        each = rows.view(-1, 1, 1, 1)
+        self._small = torch.where(each, self._none, self._small)
+        self._along = self._along.masked_fill(each, 0.0)
+        self._theta = torch.where(rows, self._plain, self._theta)
+        self._taken = self._taken.masked_fill(rows, 0)
 
     def rows(self, index: Tensor) -> History:
-        """The history of these images alone."""
+        """The history of these images alone, in place of this one: they share the pairs."""
         kept = History.__new__(History)
-        kept._unit, kept._g = self._unit[index], self._g[index]
-        kept._rings = [self._rings[i] for i in index.tolist()]
+        kept._none, kept._pairs = self._none, self._pairs.rows(index)
+        for name in ("_unit", "_g", "_small", "_along", "_plain", "_theta", "_taken"):
+            setattr(kept, name, getattr(self, name)[index])
         return kept
 
-    def move(self, s: Tensor, g: Tensor, rows: list[bool]) -> None:
-        """The rows have gone by s to a point with gradient g, both (B, n).
+    def move(self, s: Tensor, g: Tensor, rows: Tensor) -> None:
+        """The rows, (B,) bool, have gone by s to a point with gradient g, both (B, n).
 
         A pair is added where its curvature sᵀy is safely positive.
         """
         g = g * self._unit
-        y = g - self._g
-        pairs = torch.stack([s, y], 1)
-        self._g = g if all(rows) else torch.where(_column(rows, g), g, self._g)
-        wide_s, wide_y, wide_g = s.double(), y.double(), g.double()
-        of = ((wide_s, wide_y), (wide_y, wide_y), (wide_s, wide_s), (wide_s, wide_g))
-        products = torch.stack([dots(a, b) for a, b in (*of, (wide_y, wide_g))], 1)
-        known = products[:, :3].tolist()
-        per_image = zip(self._rings, rows, known, g, pairs, products, strict=True)
-        for ring, moved, (sy, yy, ss), at, pair, own in per_image:
-            if moved:
-                ring.move(at, pair, own, theta=_theta(sy, yy, ss))
+        pair = torch.stack([s, g - self._g], 1)
+        self._g = torch.where(rows[:, None], g, self._g)
+        wide, wide_g = pair.double(), g.double()
+        with_y = (wide * wide[:, 1:]).sum(-1)  # sᵀy and yᵀy
+        sy, yy = with_y.unbind(1)
+        ss = dots(wide[:, 0], wide[:, 0])
+        added = rows & (sy > CURVATURE * (ss * yy).sqrt())
 
-    def directions(self, rows: list[bool]) -> Tensor:
-        """H g for the rows, (B, n), and anything for the others."""
-        per_image = zip(self._rings, self._g, rows, strict=True)
-        found = torch.stack([ring.direction(g) if asked else g for ring, g, asked in per_image])
-        plain = [ring.count == 0 for ring in self._rings]
-        if not any(plain):
-            return found
-        return torch.where(_column(plain, found), found / self._unit, found)
+        along = self._pairs.along(g, self._taken, rows)
+        across = along - self._along  # Sᵀy and Yᵀy
+        slot = torch.where(added, self._taken % self._pairs.memory, -1)
+        new = slot.view(-1, 1, 1, 1) == self._pairs.places  # one, or none
+        own = (wide * wide_g[:, None]).sum(-1)
+        along = torch.where(new, own.view(-1, 2, 1, 1), along)
+        self._along = torch.where(rows.view(-1, 1, 1, 1), along, self._along)
+        column = torch.where(new, with_y.view(-1, 2, 1, 1), across)
+        small = torch.where(new.mT, column, self._small)
+        self._small = torch.where(new, column.mT, small)
+        self._pairs.put(pair, slot)
+        self._theta = torch.where(added, sy / yy, self._theta)
+        self._taken = self._taken + added
 
-
-class _Ring:
-    """The pairs of one image, in slots that are overwritten in turn."""
-
-    def __init__(self, memory: int, g: Tensor) -> None:
-        self.memory, self._like = memory, g[:0]
-        self._length = len(g)
-        self.forget()
-
-    def forget(self) -> None:
-        self.count, self.next = 0, 0  # pairs, and the slot of the next
-        self.pairs = self._like.new_zeros(0, self._length)  # s and y by turns; grows with them
-        empty = torch.zeros(0, 0, dtype=torch.float64, device=self._like.device)
-        self.SY = self.YY = empty
-        self.along = empty.view(0, 2)  # Sᵀg and Yᵀg
-        self.theta = 1.0
-
-    def move(self, g: Tensor, pair: Tensor, products: Tensor, *, theta: float | None) -> None:
-        """To gradient g by ``pair``, s and y (2, n), with the ``products`` of s and y: sᵀy, yᵀy,
-        sᵀs, sᵀg, yᵀg. Where there is no θ, the pair says nothing."""
-        before, self.along = self.along, self._products(g)
-        if theta is None:
-            return
-        across = self.along - before  # Sᵀy and Yᵀy
-        full = self.count == self.memory
-        kept = slice(1, None) if full else slice(None)
-        self.SY = _bordered(self.SY[kept, kept], across[kept, 0], products[:1])
-        self.YY = _bordered(self.YY[kept, kept], across[kept, 1], products[1:2])
-        self.along = torch.cat([self.along[kept], products[None, 3:]])
-        self._grow()
-        self.pairs[2 * self.next : 2 * self.next + 2] = pair
-        self.next = (self.next + 1) % self.memory
-        self.count += not full
-        self.theta = theta
-
-    def direction(self, g: Tensor) -> Tensor:
-        """H g, or without pairs g itself."""
-        if not self.count:
-            return g
-        theta, R = self.theta, self.SY  # of which only the upper triangle is read
-        p = torch.linalg.solve_triangular(R, self.along[:, :1], upper=True)[:, 0]
-        right = R.diagonal() * p + theta * (torch.mv(self.YY, p) - self.along[:, 1])
-        q = torch.linalg.solve_triangular(R.mT, right[:, None], upper=False)[:, 0]
-        weights = self._turned(torch.stack([q, -theta * p], 1), back=True).to(g.dtype)
-        used = self.pairs[: 2 * self.count]
-        return torch.addmv(g, used.T, weights.flatten(), beta=theta)
-
-    def _products(self, g: Tensor) -> Tensor:
-        """Sᵀg and Yᵀg, (pairs, 2), oldest first."""
-        used = self.pairs[: 2 * self.count]
-        return self._turned(torch.mv(used, g).double().view(-1, 2))
-
-    def _turned(self, by_slot: Tensor, *, back: bool = False) -> Tensor:
-        """Rows by slot as rows by age, oldest first, or ``back``."""
-        if self.count < self.memory or not self.next:
-            return by_slot
-        return by_slot.roll(self.next if back else -self.next, 0)
-
-    def _grow(self) -> None:
-        have = len(self.pairs) // 2
-        if self.next < have:
-            return
-        more = min(self.memory, max(2 * have, 4)) - have
-        new = self.pairs.new_zeros(2 * more, self._length)
-        self.pairs = torch.cat([self.pairs, new])
+    def directions(self, rows: Tensor) -> Tensor:
+        """H g for the rows, (B,) bool, and anything for the others; without pairs g itself."""
+        (SY, YY), (Sg, Yg) = self._small.unbind(1), self._along.unbind(1)
+        theta, order, R = self._theta.view(-1, 1, 1), self._pairs.order(self._taken), SY
+        if order is not None:
+            R = SY.gather(1, order.expand_as(SY)).gather(2, order.mT.expand_as(SY))
+        p = _solved(R, Sg, order, upper=True)
+        D = SY.diagonal(dim1=1, dim2=2)[..., None]
+        right = D * p + theta * ((YY * p.mT).sum(2, keepdim=True) - Yg)
+        q = _solved(R.mT, right, order, upper=False)
+        found = self._pairs.combined(torch.cat([q, -theta * p], 2), self._taken, rows)
+        return torch.addcmul(found, self._theta.to(found.dtype)[:, None], self._g)
 
 
-def _theta(sy: float, yy: float, ss: float) -> float | None:
-    """θ, or None where the curvature isn't safely positive."""
-    return sy / yy if sy > CURVATURE * (ss * yy) ** 0.5 else None
+def _solved(triangle: Tensor, right: Tensor, order: Tensor | None, *, upper: bool) -> Tensor:
+    """triangle⁻¹ right, (B, slots, 1) → the same by slots; the triangle is in their ``order``."""
+    if order is None:
+        return torch.linalg.solve_triangular(triangle, right, upper=upper)
+    solved = torch.linalg.solve_triangular(triangle, right.gather(1, order), upper=upper)
+    return torch.empty_like(right).scatter(1, order, solved)
 
 
-def _column(rows: list[bool], like: Tensor) -> Tensor:
-    return torch.tensor(rows, device=like.device)[:, None]
-
-
-def _bordered(matrix: Tensor, column: Tensor, corner: Tensor) -> Tensor:
-    """A matrix with one more column and, as its mirror image, one more row; the corner (1,)."""
-    wide = torch.cat([matrix, column[:, None]], 1)
-    return torch.cat([wide, torch.cat([column, corner])[None]])
+def _unit(g: Tensor) -> Tensor:
+    """(B, 1) the power of two that brings the largest entry of a row near 1."""
+    most = 126 if g.dtype == torch.float32 else 1022  # what a power of two can be
+    exponent = torch.frexp(g.abs().amax(1).nan_to_num(0.0, 0.0)).exponent.clamp(-most, most)
+    return ((1023 - exponent.long()) << 52).view(torch.float64).to(g.dtype)[:, None]

@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor
 
 from priorkit.interfaces import Evaluation, Problem, Requires, Solver, State, shared
-from priorkit.linear import dots
+from priorkit.linear import dots, some
 from priorkit_solvers.deflation import Deflation
 from priorkit_solvers.history import History
 
@@ -86,8 +86,11 @@ class LBFGS(Solver[Search]):
         self.discrepancy, self.deflate = discrepancy, deflate
 
     def memory(self, problem: Problem) -> tuple[int, int]:
+        """The pairs and one more, and what is between pairs, in float64, with what a step makes of
+        it."""
         fixed, per_image = super().memory(problem)
-        return fixed, per_image + 4 * 2 * self.history * problem.size
+        pairs = 4 * 2 * (self.history + 1) * problem.size
+        return fixed, per_image + pairs + 8 * 8 * self.history**2
 
     def init(self, problem: Problem, u0: Tensor, budget: int) -> Search:
         weigh = Deflation.of(problem) if self.deflate else None
@@ -107,14 +110,15 @@ class LBFGS(Solver[Search]):
             fresh=torch.ones(b, dtype=torch.bool, device=u0.device),
             first=first.value.clone(),
             past=torch.full((b, self.patience), torch.inf).to(first.value),
-            pairs=History(self.history, _scaled(problem, first.grad)),
+            pairs=History(min(self.history, budget), _scaled(problem, first.grad)),
         )
         state.value, state.misfit = _reported(state, first), first.misfit
         state.evaluations += 1
         finite = torch.isfinite(first.value) & torch.isfinite(first.grad).all(1)
         state.diverge(~finite, problem, u0)
         state.end(first.grad.abs().amax(1) == 0, "converged", "the gradient is zero")
-        _aim(problem, state, torch.ones_like(finite), [True] * b)
+        _aim(problem, state, torch.ones_like(finite), torch.zeros_like(finite))
+        state.t = _first(state)
         return state
 
     def step(self, problem: Problem, state: Search) -> Search:
@@ -123,50 +127,40 @@ class LBFGS(Solver[Search]):
         now = problem.value_grad(point, weigh=state.weigh)
         state.evaluations = state.evaluations + 1
         state.trials = state.trials + 1
-        finite = torch.isfinite(now.value) & torch.isfinite(now.grad.sum(1))
         slope = dots(now.grad, state.d)
-        worse = now.value > state.merit + ARMIJO * state.t * state.slope
-        too_long = ~finite | worse
-        too_short = ~too_long & (slope < WOLFE * state.slope)
+        finite = (now.value + slope).abs() < torch.inf
+        short_enough = finite & (now.value <= state.merit + ARMIJO * state.t * state.slope)
+        too_long = ~short_enough
+        too_short = short_enough & (slope < WOLFE * state.slope)
         exhausted = state.trials >= MAX_TRIALS
-        accept = ~too_long & (~too_short | exhausted)
-        retreat = too_long & exhausted & (state.low > 0)  # a good point, if not a perfect one
-        failed = too_long & exhausted & ~retreat
+        accept = short_enough & (~too_short | exhausted)
+        lost = too_long & exhausted
+        retreat = lost & (state.low > 0)  # a good point, if not a perfect one
+        failed = lost ^ retreat
 
         state.high = torch.where(too_long, state.t, state.high)
         state.low = torch.where(too_short, state.t, state.low)
-        middle = torch.where(state.high.isinf(), 2 * state.t, 0.5 * (state.low + state.high))
-        state.t = torch.where(~finite, state.low + 0.1 * (state.t - state.low), middle)
+        middle = torch.where(state.high == torch.inf, 2 * state.t, 0.5 * (state.low + state.high))
+        state.t = torch.where(finite, middle, state.low.lerp(state.t, 0.1))
         state.t = torch.where(retreat, state.low, state.t)
         stuck = failed & state.fresh  # no step along the gradient itself improves
-        moved, gone, ended = torch.stack([accept, failed, stuck]).tolist()
-        if any(gone):
-            state.pairs.forget(gone)
-        if any(ended):
+        if some(failed):
             state.diverge(stuck & ~finite, problem, point)
             state.end(stuck, "converged", "no step along the gradient improves")
-        if any(moved):
-            self._accept(problem, state, accept, moved, point, now)
-        if any(moved) or any(gone):
-            _aim(
-                problem, state, accept | failed, [a or b for a, b in zip(moved, gone, strict=True)]
-            )
+        if some(accept):
+            self._accept(problem, state, accept, point, now)
+        again = accept | failed
+        if some(again):
+            _aim(problem, state, again, failed)
         return state
 
     def _accept(
-        self,
-        problem: Problem,
-        state: Search,
-        rows: Tensor,
-        moved: list[bool],
-        point: Tensor,
-        now: Evaluation,
+        self, problem: Problem, state: Search, rows: Tensor, point: Tensor, now: Evaluation
     ) -> None:
-        """Move the rows, ``moved`` in words of Python, to their trial points, and end those that
-        have converged."""
+        """Move the rows to their trial points, and end those that have converged."""
         column, step = rows[:, None], point - state.u
         step = step if problem.scale is None else step / problem.scale
-        state.pairs.move(step, _scaled(problem, now.grad), moved)
+        state.pairs.move(step, _scaled(problem, now.grad), rows)
         state.u = torch.where(column, point, state.u)
         state.g = torch.where(column, now.grad, state.g)
         state.merit = torch.where(rows, now.value, state.merit)
@@ -174,20 +168,19 @@ class LBFGS(Solver[Search]):
         state.misfit = torch.where(rows, now.misfit, state.misfit)
         oldest = state.past[:, 0]
         fall = oldest - state.merit
-        shifted = torch.cat([state.past[:, 1:], state.merit[:, None]], 1)
+        shifted = torch.cat([state.past, state.merit[:, None]], 1)[:, 1:]
         state.past = torch.where(column, shifted, state.past)
         # A penalty can be negative, and then a small objective says nothing.
         small = (state.value == state.misfit) & (state.merit <= self.tolerance**2 * state.first)
         ends = {
             "noise level reached": state.misfit < self.discrepancy * problem.noise_energy,
             "the measurement is fitted": small,
-            "the objective no longer falls": oldest.isfinite()
+            "the objective no longer falls": (oldest < torch.inf)
             & (fall <= self.tolerance * oldest.abs()),
             "the gradient is zero": (state.g == 0).all(1),
         }
-        if bool((torch.stack(list(ends.values())) & rows).any()):
-            for reason, which in ends.items():
-                state.end(rows & which, "converged", reason)
+        for reason, which in ends.items():
+            state.end(rows & which, "converged", reason)
 
 
 def _reported(state: Search, now: Evaluation) -> Tensor:
@@ -200,38 +193,39 @@ def _scaled(problem: Problem, u: Tensor) -> Tensor:
     return u if problem.scale is None else problem.scale * u
 
 
-def _aim(problem: Problem, state: Search, rows: Tensor, which: list[bool]) -> None:
-    """A new direction and line search for the rows, ``which`` in words of Python."""
+def _aim(problem: Problem, state: Search, rows: Tensor, failed: Tensor) -> None:
+    """A new direction and line search for the rows; of those whose search has ``failed``, along
+    the gradient, as of those whose history rounding has spoilt."""
     steepest = -_scaled(problem, _scaled(problem, state.g))
-    d = -_scaled(problem, state.pairs.directions(which))
+    d = -_scaled(problem, state.pairs.directions(rows))
     slope = dots(d, state.g)
-    bad = ~(slope < 0) | ~torch.isfinite(d.sum(1))  # rounding has spoilt the history
-    d = torch.where(bad[:, None], steepest, d)
+    plain = ~((slope < 0) & (slope > -torch.inf)) | failed
+    d = torch.where(plain[:, None], steepest, d)
     along = dots(steepest, state.g)
-    slope = torch.where(bad, along, slope)
-    state.pairs.forget((bad & rows).tolist())
+    slope = torch.where(plain, along, slope)
+    lost = plain & rows
+    if some(lost):
+        state.pairs.forget(lost)
     fresh = state.pairs.empty()
-    first = _first(state, -along)
+    t = torch.where(fresh, (-along).rsqrt().clamp(max=1.0), 1.0)
     state.d = torch.where(rows[:, None], d, state.d)
     state.slope = torch.where(rows, slope, state.slope)
     state.fresh = torch.where(rows, fresh, state.fresh)
-    state.t = torch.where(rows, torch.where(fresh, first, torch.ones_like(first)), state.t)
-    state.low = torch.where(rows, 0.0, state.low)
-    state.high = torch.where(rows, torch.inf, state.high)
-    state.trials = torch.where(rows, 0, state.trials)
+    state.t = torch.where(rows, t, state.t)
+    state.low = state.low.masked_fill(rows, 0.0)
+    state.high = state.high.masked_fill(rows, torch.inf)
+    state.trials = state.trials.masked_fill(rows, 0)
 
 
-def _first(state: Search, steep: Tensor) -> Tensor:
-    """The first trial along the gradient, whose squared length is ``steep``: a step of length 1,
-    the scale of latents and pixels.
+def _first(state: Search) -> Tensor:
+    """The trial of the first search: of length 1, the scale of latents and pixels, as every one
+    along the gradient, but not far from ℓ/‖∇‖².
 
-    At the start it isn't left far from ℓ/‖∇‖², which for linear measurements without noise is
-    at most half of the way to a solution, in whatever units A, y and u are.
+    For linear measurements without noise that is at most half of the way to a solution, in
+    whatever units A, y and u are.
 
     Reference: Polyak, "Minimization of unsmooth functionals", USSR Comput. Math. 1969 (the step).
     """
-    length = torch.clamp(1 / steep.sqrt(), max=1.0)
     misfit = state.misfit if state.weigh is None else state.merit
-    known = (state.evaluations == 1) & (misfit > 0)
-    way = misfit / steep
-    return torch.where(known, length.clamp(way / FAR, way * FAR), length)
+    way = misfit / -state.slope
+    return torch.where(misfit > 0, state.t.clamp(way / FAR, way * FAR), state.t)

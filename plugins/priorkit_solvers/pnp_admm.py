@@ -39,6 +39,7 @@ class _Split(State):
     s: Tensor  # (b,) standard deviation of the noise in y
     levels: Tensor = shared()  # σ₀ > σ₁ > …
     gain: float = shared()  # of A
+    taken: int = shared(default=0)  # steps, of all images alike
 
 
 class PnPADMM(Solver[_Split]):
@@ -121,9 +122,10 @@ class PnPADMM(Solver[_Split]):
         if self.renoise:
             there = state.s * state.gain / (state.gain**2 + rho)
             lacking = self.renoise * (sigma**2 - there**2).clamp_min(0).sqrt()
-            draws = problem.streams("renoise", state.evaluations.tolist()).normal(problem.size)
+            draws = problem.streams("renoise", state.taken).normal(problem.size)
             noisy = noisy + column(lacking, x) * draws.to(x).view_as(x)
         v = problem.denoise(noisy, sigma)
+        state.taken += 1
         state.evaluations = state.evaluations + 1
         finite = x.flatten(1).isfinite().all(1) & v.flatten(1).isfinite().all(1)
         state.end(~finite, "diverged", "the denoiser's estimate is not finite")

@@ -91,7 +91,10 @@ class Problem:
         data, picked = self._data, index.tolist()
         truth = None if data.truth is None else data.truth[index]
         images = [data.images[i] for i in picked]
-        return self.at(data.y[index], truth, images, [data.restarts[i] for i in picked])
+        found = self.at(data.y[index], truth, images, [data.restarts[i] for i in picked])
+        if "scale" in vars(self):  # which needn't be copied to the device once more
+            vars(found)["scale"] = self.scale
+        return found
 
     @property
     def _data(self) -> Data:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from priorkit.interfaces.component import Component, Status
+from priorkit.interfaces.ends import Ends
 from priorkit.interfaces.noise import Noise
 from priorkit.interfaces.operator import Operator
 from priorkit.interfaces.penalty import Penalty
@@ -65,7 +66,7 @@ class State:
     u : the point (b, n) that ``value`` and ``misfit`` belong to
     value, misfit : (b,) float64, infinite before the first evaluation
     evaluations : (b,) of the solver's ``unit`` so far; the loop compares them with the budget
-    status, reason : per image; an image whose status is set leaves the batch
+    ends : of which images have ended, and why: what :attr:`status` and :attr:`reason` read
     drawn : (b,) whether u is a draw of a sampler, to be averaged and kept
     expected : (b,) float64, the error (1/n)‖x̂ − x‖² of u that the solver expects without knowing
         x, NaN where it can't tell
@@ -75,8 +76,7 @@ class State:
     value: Tensor
     misfit: Tensor
     evaluations: Tensor
-    status: list[Status | None]
-    reason: list[str]
+    ends: Ends
     drawn: Tensor
     expected: Tensor
 
@@ -90,8 +90,7 @@ class State:
             value=infinite,
             misfit=infinite.clone(),
             evaluations=torch.zeros(b, dtype=torch.long, device=device),
-            status=[None] * b,
-            reason=[""] * b,
+            ends=Ends(b),
             drawn=torch.zeros(b, dtype=torch.bool, device=device),
             expected=torch.full_like(infinite, torch.nan),
             **more,
@@ -107,19 +106,34 @@ class State:
             }
         )
 
+    @property
+    def status(self) -> list[Status | None]:
+        """Per image; one whose status is set leaves the batch.
+
+        On a device, to read it waits for all that was begun there; the loop does, once a step.
+        """
+        return self.ends.status
+
+    @property
+    def reason(self) -> list[str]:
+        """Per image, why it has the status."""
+        return self.ends.reason
+
     def end(self, which: Tensor, status: Status, reason: str) -> None:
         """Give the images ``which`` (b,) bool their status; one that has one keeps it."""
-        for i in which.nonzero()[:, 0].tolist():
-            if self.status[i] is None:
-                self.status[i], self.reason[i] = status, reason
+        self.ends.note(which, status, reason)
 
     def diverge(self, which: Tensor, problem: Problem, points: Tensor) -> None:
-        """End images as diverged; the reason is what isn't finite at their ``points`` (b, n)."""
-        for i in which.nonzero()[:, 0].tolist():
-            if self.status[i] is None:
-                row = torch.tensor([i], device=points.device)
-                self.status[i] = "diverged"
-                self.reason[i] = problem.rows(row).blame(points[row])
+        """End images as diverged; the reason is what isn't finite at their ``points`` (b, n).
+
+        It is looked for when the status is read: until then the points mustn't be changed.
+        """
+
+        def reason(i: int) -> str:
+            row = torch.tensor([i], device=points.device)
+            return problem.rows(row).blame(points[row])
+
+        self.ends.note(which, "diverged", reason)
 
 
 def _rows(value: Any, index: Tensor) -> Any:
@@ -131,14 +145,15 @@ def _rows(value: Any, index: Tensor) -> Any:
 
 
 class Snapshot(NamedTuple):
-    """Where a batch stands: evaluations so far and the values kept, each (B,), u (B, n), and
-    on demand its images (B, *shape), ``image()``."""
+    """Where a batch stands: evaluations so far and the values kept, each (B,) and on the
+    processor, u (B, n), on demand its images (B, *shape), ``image()``, and ‖u‖ (B,) there too."""
 
     evaluations: Tensor
     objective: Tensor
     misfit: Tensor
     u: Tensor
     image: Callable[[], Tensor]
+    norm: Tensor
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ class Keeper:
         started = time.monotonic()
         if started < self._next or (own := self._solver.keep(ledger.state)) is None:
             return
-        images = ledger.which.tolist()
+        images = ledger.which
         running = [place for place, i in enumerate(images) if ledger.status[i] is None]
         if not running:
             return

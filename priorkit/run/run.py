@@ -222,7 +222,7 @@ class _Run:
     def _watch(self, traces: list[Trace], done: int, now: Snapshot) -> None:
         """Note a step of a batch, in the trace of every row that was evaluated in it."""
         seconds = time.perf_counter() - self.started
-        kept = (now.evaluations, now.objective, now.misfit, now.u.norm(dim=1))
+        kept = (now.evaluations, now.objective, now.misfit, now.norm)
         numbers = zip(*(values.tolist() for values in kept), strict=True)
         for trace, (count, objective, misfit, norm) in zip(traces, numbers, strict=True):
             before = trace.evaluations[-1] if trace.evaluations else 0

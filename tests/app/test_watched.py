@@ -12,7 +12,8 @@ from priorkit.interfaces import Snapshot
 def step(number, misfit):
     values = torch.tensor([misfit], dtype=torch.float64)
     count = torch.tensor([number])
-    return Snapshot(count, values, values, torch.zeros(1, 48), lambda: torch.rand(1, 3, 4, 4))
+    u = torch.zeros(1, 48)
+    return Snapshot(count, values, values, u, lambda: torch.rand(1, 3, 4, 4), u.norm(dim=1))
 
 
 def test_a_line_a_picture_and_a_curve():

@@ -158,7 +158,7 @@ def test_a_history_of_gradients_beyond_float32_gives_the_same_direction():
     directions = []
     for unit in (1.0, 2.0**70, 2.0**-70):
         history = History(3, unit * g)
-        history.move(s, unit * (g + 2 * s), [True])
-        directions.append(history.directions([True]))
+        history.move(s, unit * (g + 2 * s), torch.tensor([True]))
+        directions.append(history.directions(torch.tensor([True])))
     assert torch.equal(directions[0], directions[1])
     assert torch.equal(directions[0], directions[2])

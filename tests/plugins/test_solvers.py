@@ -14,13 +14,12 @@ from priorkit_operators.matrix import Matrix
 from priorkit_solvers.adam import Adam
 from priorkit_solvers.history import History
 from priorkit_solvers.lbfgs import LBFGS
-from torch.utils._python_dispatch import TorchDispatchMode
 
 import priorkit
 from priorkit.errors import MismatchError
 from priorkit.interfaces import Decoder
 from priorkit.linear import dots
-from tests.helpers import Residuals, a_problem, minimise, random_glow, run
+from tests.helpers import a_problem, minimise, random_glow, run
 
 
 def rosenbrock(u):
@@ -54,7 +53,7 @@ def test_history_is_the_two_loop_recursion(pairs, memory, seed):
     for _ in range(pairs):
         s = torch.randn(1, n, generator=generator, dtype=torch.float64)
         g = g + scale * s
-        history.move(s, g, [True])
+        history.move(s, g, torch.tensor([True]))
         kept.append((s[0], scale * s[0]))
     kept = kept[-memory:]
     q, alphas = g[0].clone(), []
@@ -66,7 +65,9 @@ def test_history_is_the_two_loop_recursion(pairs, memory, seed):
     q *= (s @ y) / (y @ y)
     for (s, y), alpha in zip(kept, reversed(alphas), strict=True):
         q += (alpha - (y @ q) / (s @ y)) * s
-    torch.testing.assert_close(history.directions([True])[0], q, rtol=1e-8, atol=1e-10)
+    torch.testing.assert_close(
+        history.directions(torch.tensor([True]))[0], q, rtol=1e-8, atol=1e-10
+    )
 
 
 def test_batch_of_twelve_is_twelve_runs_of_one():
@@ -131,35 +132,6 @@ def test_a_row_that_is_alone_is_added_up_as_among_others(two_threads):
     together = dots(a, b)
     for i in range(3):
         assert torch.equal(dots(a[i : i + 1], b[i : i + 1]), together[i : i + 1])
-
-
-class Waits(TorchDispatchMode):
-    """Counts what makes the processor wait for a device: a number read, rows looked for."""
-
-    def __init__(self):
-        super().__init__()
-        self.count = 0
-
-    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
-        self.count += operation.__name__.partition(".")[0] in ("_local_scalar_dense", "nonzero")
-        return operation(*args, **kwargs or {})
-
-
-def test_a_step_waits_as_often_for_many_images_as_for_one():
-    def waits(images):
-        generator = torch.Generator().manual_seed(0)
-        u0 = 1 + 0.4 * torch.randn(1, 20, dtype=torch.float64, generator=generator)
-        operator = Residuals(rosenbrock).bind((20,))
-        y = torch.zeros(images, *operator.y_shape, dtype=torch.float64)
-        problem, solver = a_problem(operator, y), LBFGS()
-        state = solver.init(problem, u0.repeat(images, 1), 100)
-        with Waits() as mode:
-            for _ in range(30):
-                state = solver.step(problem, state)
-        assert state.status == [None] * images
-        return mode.count
-
-    assert waits(1) == waits(7) < 2 * 30
 
 
 def sensing(images):
