@@ -11,6 +11,7 @@ import ctypes
 import re
 import threading
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -21,6 +22,7 @@ import torch
 from torch import Tensor
 
 __all__ = [
+    "Accelerated",
     "Argument",
     "Launch",
     "Sources",
@@ -54,6 +56,18 @@ class Launch(Protocol):
     ) -> None:
         """One kernel: its name, its blocks in x and y, its threads, and its arguments, of which a
         tensor goes as a pointer."""
+
+
+class Accelerated(ABC):
+    """A component that has kernels of its own for a CUDA device."""
+
+    @classmethod
+    @abstractmethod
+    def kernels(cls, device: torch.device) -> Launch | None:
+        """What executes them there, from :func:`kernels`; None where PyTorch does their work.
+
+        ``priorkit doctor`` asks for them, and shows where they are in use, or why not.
+        """
 
 
 Sources = Mapping[Path, tuple[str, ...]]  # files, and the names of the kernels in each
@@ -123,8 +137,10 @@ def kernels(
 
     Parameters
     ----------
-    name : the one that they are registered under
+    name : what the warning and ``priorkit doctor`` call them
+    sources : files, and the names of the kernels in each
     check : runs them once and raises, with :func:`require_agreement`, where they are wrong
+    device : a CUDA device; the kernels are compiled once for it, and held
     """
     index = device.index
     if index is None:

@@ -19,10 +19,10 @@ from typing import Any, TypeVar
 
 import torch
 from priorkit_glow import device as glow
+from priorkit_glow.device.glow import SOURCES, KernelGlow
+from priorkit_glow.device.replay import SEEN, Recording, ReplayedGlow, record_graph
 from priorkit_glow.folded import FoldedGlow
-from priorkit_glow.kernels import SOURCES, KernelGlow
 from priorkit_glow.network import CouplingNet, Glow, GlowConfig
-from priorkit_glow.replay import SEEN, Recording, ReplayedGlow, record_graph
 from torch import Tensor
 
 from priorkit import cuda

@@ -16,10 +16,10 @@ from typing import Any
 
 import timings
 import torch
+from priorkit_glow.device.glow import SOURCES, KernelGlow
+from priorkit_glow.device.replay import SEEN, ReplayedGlow
 from priorkit_glow.folded import FoldedGlow
 from priorkit_glow.fused import FusedGlow
-from priorkit_glow.kernels import SOURCES, KernelGlow
-from priorkit_glow.replay import SEEN, ReplayedGlow
 from priorkit_operators import kernels as operators
 from shared import (
     BF16,

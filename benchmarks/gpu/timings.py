@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from priorkit_glow.device.replay import record_graph
 from priorkit_glow.folded import FoldedGlow
 from priorkit_glow.fused import FusedGlow
-from priorkit_glow.replay import record_graph
 from priorkit_glow.train import GlowTraining
 from priorkit_glow.train import train as train_glow
 from shared import (

@@ -7,13 +7,14 @@ import math
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import torch
 from pydantic import BaseModel, Field, model_validator
 from torch import Tensor
 
+from priorkit.cuda import Accelerated, Launch
 from priorkit.errors import WeightsError
 from priorkit.interfaces import (
     Choices,
@@ -28,10 +29,12 @@ from priorkit.interfaces import (
     Space,
 )
 from priorkit.io.weights import Card, restore
-from priorkit_glow.device import DeviceGlow, generator
 from priorkit_glow.folded import FoldedGlow
-from priorkit_glow.fused import FusedGlow
+from priorkit_glow.fused import SEVERAL, FusedGlow
 from priorkit_glow.network import Glow, GlowConfig
+
+if TYPE_CHECKING:
+    from priorkit_glow.device import DeviceGlow
 
 __all__ = ["GlowPrior"]
 
@@ -64,7 +67,7 @@ TILT = 0.3  # at 0.5 validation faces gain nothing more at m = 500, and holes lo
 UNCALIBRATED = DenoisingTable(space="pixel", penalty="nll", sigma=[1.0], gamma=[0.7])
 
 
-class GlowPrior(Decoder, Encoder, Density, Sampler):
+class GlowPrior(Decoder, Encoder, Density, Sampler, Accelerated):
     """A trained Glow (Kingma & Dhariwal 2018) over images in [0, 1].
 
     ``decode`` and ``encode`` are exact inverses of each other, ``log_prob`` is the density
@@ -121,8 +124,25 @@ class GlowPrior(Decoder, Encoder, Density, Sampler):
         several = z.is_cuda or len(z) > 1  # a CUDA device computes one as it does many
         key = (z.device, z.dtype, several)
         if key not in self._made:
-            self._made[key] = generator(self._exact, z, several=several, reversible=self.reversible)
+            batch = SEVERAL if several else 1
+            self._made[key] = self._on_device(z) or FusedGlow(
+                self._exact, z.device, z.dtype, batch=batch, reversible=self.reversible
+            )
         return self._made[key]
+
+    def _on_device(self, z: Tensor) -> DeviceGlow | None:
+        """G by kernels of our own; None on a processor, and where they can't run."""
+        if z.is_cuda and z.dtype == torch.float32 and not self.reversible:
+            from priorkit_glow.device import generator
+
+            return generator(self._exact, z.device)
+        return None
+
+    @classmethod
+    def kernels(cls, device: torch.device) -> Launch | None:
+        from priorkit_glow.device import kernels
+
+        return kernels(device)
 
     @property
     def latent_size(self) -> int:

@@ -1,7 +1,7 @@
 """Every kernel builds for every architecture, and nothing of it spills."""
 
 import pytest
-from priorkit_glow.kernels import SOURCES as GLOW
+from priorkit_glow.device.glow import SOURCES as GLOW
 from priorkit_operators.kernels import SOURCES as GAUSSIAN
 
 from priorkit import cuda

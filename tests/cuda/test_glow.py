@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from priorkit_glow.couplings import Way
+from priorkit_glow.device.couplings import Way
+from priorkit_glow.device.glow import KernelGlow, fits
+from priorkit_glow.device.ops import generate, pull_back, registered
 from priorkit_glow.folded import FoldedGlow
 from priorkit_glow.fused import FusedGlow
-from priorkit_glow.kernels import KernelGlow, fits
 from priorkit_glow.network import Glow, GlowConfig
-from priorkit_glow.ops import generate, pull_back, registered
 
 CPU = torch.device("cpu")
 F32, BF16 = torch.float32, torch.bfloat16

@@ -4,10 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from priorkit_glow import replay
-from priorkit_glow.kernels import KernelGlow
-from priorkit_glow.ops import generate, pull_back, registered
-from priorkit_glow.replay import SEEN, ReplayedGlow, record_graph
+from priorkit_glow.device import replay
+from priorkit_glow.device.glow import KernelGlow
+from priorkit_glow.device.ops import generate, pull_back, registered
+from priorkit_glow.device.replay import SEEN, ReplayedGlow, record_graph
 
 from tests.cuda.test_glow import draws, network
 from tests.cuda_host.tape import Tape

@@ -4,8 +4,8 @@ import pytest
 import torch
 from priorkit_glow import convolution as convolutions
 from priorkit_glow.convolution import Convolution
+from priorkit_glow.device.glow import KernelGlow
 from priorkit_glow.fused import FusedGlow
-from priorkit_glow.kernels import KernelGlow
 from torch.nn import functional as F
 
 import priorkit

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from priorkit_glow.replay import Recording
+from priorkit_glow.device.replay import Recording
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -33,7 +33,7 @@ class Tape:
             self._written.append(lambda: self._launch(*launch))
 
     def record(self, function: Callable[[], tuple[Tensor, ...]], device: torch.device) -> Recording:
-        """As :func:`priorkit_glow.replay.record_graph`."""
+        """As :func:`priorkit_glow.device.replay.record_graph`."""
         function()
         written = self._written = []
         try:

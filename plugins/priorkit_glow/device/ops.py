@@ -12,8 +12,8 @@ from weakref import WeakValueDictionary
 import torch
 from torch import Tensor
 
-from priorkit_glow.kernels import KernelGlow
-from priorkit_glow.replay import ReplayedGlow
+from priorkit_glow.device.glow import KernelGlow
+from priorkit_glow.device.replay import ReplayedGlow
 
 __all__ = ["generate", "pull_back", "registered"]
 

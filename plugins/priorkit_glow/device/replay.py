@@ -17,7 +17,7 @@ from threading import Lock
 import torch
 from torch import Tensor
 
-from priorkit_glow.kernels import KernelGlow
+from priorkit_glow.device.glow import KernelGlow
 from priorkit_glow.network import GlowConfig
 
 __all__ = ["LARGEST", "ROOM", "SEEN", "Record", "Recording", "ReplayedGlow", "record_graph"]

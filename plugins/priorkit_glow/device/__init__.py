@@ -1,4 +1,9 @@
-"""Which G a device computes: our own kernels where they run, PyTorch's operations elsewhere."""
+"""G on a CUDA device: kernels of our own between PyTorch's products, recorded by size of batch.
+
+Nothing here says anything new of a Glow: the same x = G(z) and pullback are in ``fused.py``, which
+every other device runs, and which these are checked against. Read in the order levels, glow,
+couplings, replay, ops.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +12,12 @@ from torch import Tensor
 
 from priorkit import cuda
 from priorkit.interfaces import Pullback
+from priorkit_glow.device.glow import SOURCES, KernelGlow, fits
+from priorkit_glow.device.ops import generate, pull_back, registered
+from priorkit_glow.device.replay import ReplayedGlow
 from priorkit_glow.folded import FoldedGlow
-from priorkit_glow.fused import SEVERAL, FusedGlow
-from priorkit_glow.kernels import SOURCES, KernelGlow, fits
+from priorkit_glow.fused import FusedGlow
 from priorkit_glow.network import Glow, GlowConfig
-from priorkit_glow.ops import generate, pull_back, registered
-from priorkit_glow.replay import ReplayedGlow
 
 __all__ = ["DeviceGlow", "check", "generator", "kernels"]
 
@@ -37,16 +42,12 @@ class DeviceGlow:
         return x, lambda r: pull_back(kept, r, self._number, back == torch.bfloat16)
 
 
-def generator(
-    network: FoldedGlow, like: Tensor, *, several: bool, reversible: bool
-) -> FusedGlow | DeviceGlow:
-    """G for the device and dtype of z's like this one, for one of them or for several."""
-    if like.is_cuda and like.dtype == torch.float32 and not reversible and fits(network.config):
-        launch = kernels(like.device)
-        if launch is not None:
-            return DeviceGlow(ReplayedGlow(KernelGlow(network, like.device, launch)))
-    batch = SEVERAL if several else 1
-    return FusedGlow(network, like.device, like.dtype, batch=batch, reversible=reversible)
+def generator(network: FoldedGlow, device: torch.device) -> DeviceGlow | None:
+    """G in float32 on a device; None where our kernels can't run there, or have no room for it."""
+    launch = kernels(device) if fits(network.config) else None
+    if launch is None:
+        return None
+    return DeviceGlow(ReplayedGlow(KernelGlow(network, device, launch)))
 
 
 def kernels(device: torch.device) -> cuda.Launch | None:

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from priorkit.cuda import Argument, Launch
-from priorkit_glow.couplings import NAMES, Way
+from priorkit_glow.device.couplings import NAMES, Way
+from priorkit_glow.device.levels import Level, levels_of
 from priorkit_glow.folded import FoldedGlow, FoldedStep
-from priorkit_glow.levels import Level, levels_of
 from priorkit_glow.network import GlowConfig
 
 __all__ = ["SOURCES", "KernelGlow", "fits"]
