@@ -20,12 +20,13 @@ from typing import Any, TypeVar
 import torch
 from priorkit_glow import device as glow
 from priorkit_glow.device.glow import SOURCES, KernelGlow
-from priorkit_glow.device.replay import SEEN, Recording, ReplayedGlow, record_graph
+from priorkit_glow.device.recorded import RecordedGlow
 from priorkit_glow.folded import FoldedGlow
 from priorkit_glow.network import CouplingNet, Glow, GlowConfig
 from torch import Tensor
 
 from priorkit import cuda
+from priorkit.recordings import SEEN, Recording, Recordings, record_graph
 
 OUT = Path(os.environ.get("OUT", "priorkit-out"))
 DATA = Path(__file__).resolve().parents[2] / ".gpu"
@@ -35,7 +36,7 @@ F32, BF16 = torch.float32, torch.bfloat16
 WAYS = {"float32": (F32, F32), "mixed": (F32, BF16), "bfloat16": (BF16, BF16)}
 LOST = ("illegal", "launch failure", "unspecified")  # after which a process can learn nothing more
 
-WARM = SEEN + 2  # calls before the clock: those until a size is recorded, that, and one more
+WARM = SEEN + 2  # calls before the clock: those until it is recorded, that, and one more
 
 Call = Callable[[Tensor, Tensor], object]
 T = TypeVar("T")
@@ -143,7 +144,7 @@ def ours(folded: FoldedGlow, launch: cuda.Launch, way: str, *, recorded: bool = 
     forward, back = WAYS[way]
     kernel = KernelGlow(folded, DEVICE, launch, forward=forward)
     record = record_graph if CUDA else _again
-    own = ReplayedGlow(kernel, record) if recorded else kernel
+    own = RecordedGlow(kernel, Recordings(record=record)) if recorded else kernel
     return lambda z, r: own.pull(own.decode(z, keep=True)[1], r, back)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import timings
 import torch
 from priorkit_glow.device.glow import SOURCES, KernelGlow
-from priorkit_glow.device.replay import SEEN, ReplayedGlow
+from priorkit_glow.device.recorded import RecordedGlow
 from priorkit_glow.folded import FoldedGlow
 from priorkit_glow.fused import FusedGlow
 from priorkit_operators import kernels as operators
@@ -41,6 +41,7 @@ from shared import (
 
 import priorkit
 from priorkit import cuda
+from priorkit.recordings import SEEN
 
 # Relative to float64, of x and of the gradient.
 LIMITS = {"float32.x": 1e-5, "float32.g": 1e-5, "mixed.x": 1e-5, "mixed.g": 1e-2,
@@ -126,15 +127,17 @@ def agree_one(name: str) -> None:
 
 
 def _recordings(own: KernelGlow, z: torch.Tensor, r: torch.Tensor) -> dict[str, Any]:
-    recorded = ReplayedGlow(own)
-    for _ in range(SEEN):
-        recorded.decode(z, keep=False)
+    recorded = RecordedGlow(own)
     x, kept = own.decode(z, keep=True)
-    found, k = recorded.decode(z, keep=True)
-    same = torch.equal(found, x)
-    for dtype in (torch.float32, BF16, torch.float32):  # the first again, after the other
-        same &= torch.equal(recorded.pull(k, r, dtype), own.pull(kept, r, dtype))
-    return {"recorded_same_bits": same, "broken": recorded._broken}
+    exact = {dtype: own.pull(kept, r, dtype) for dtype in (torch.float32, BF16)}
+    same = True
+    for _ in range(SEEN + 2):
+        found, k = recorded.decode(z, keep=True)
+        same &= torch.equal(found, x)
+        for dtype in (torch.float32, BF16, torch.float32):  # the first again, after the other
+            same &= torch.equal(recorded.pull(k, r, dtype), exact[dtype])
+    held = len(recorded.recordings._held)  # both dtypes back, and one way to x
+    return {"recorded_same_bits": same, "recordings": held}
 
 
 def recover() -> None:

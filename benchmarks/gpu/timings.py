@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from priorkit_glow.device.replay import record_graph
 from priorkit_glow.folded import FoldedGlow
 from priorkit_glow.fused import FusedGlow
 from priorkit_glow.train import GlowTraining
@@ -34,6 +33,8 @@ from shared import (
 from torch import Tensor
 from torch.profiler import ProfilerActivity
 from torch.profiler import profile as profiling
+
+from priorkit.recordings import record_graph
 
 
 def small() -> None:

@@ -2,7 +2,7 @@
 
 Nothing here says anything new of a Glow: the same x = G(z) and pullback are in ``fused.py``, which
 every other device runs, and which these are checked against. Read in the order levels, glow,
-couplings, replay, ops.
+couplings, recorded, ops.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from priorkit import cuda
 from priorkit.interfaces import Pullback
 from priorkit_glow.device.glow import SOURCES, KernelGlow, fits
 from priorkit_glow.device.ops import generate, pull_back, registered
-from priorkit_glow.device.replay import ReplayedGlow
+from priorkit_glow.device.recorded import RecordedGlow
 from priorkit_glow.folded import FoldedGlow
 from priorkit_glow.fused import FusedGlow
 from priorkit_glow.network import Glow, GlowConfig
@@ -28,7 +28,7 @@ AGREEMENT = {torch.float32: 1e-4, torch.bfloat16: 5e-2}
 class DeviceGlow:
     """x = G(z) and its pullback by our own kernels, as :class:`FusedGlow` gives them."""
 
-    def __init__(self, network: KernelGlow | ReplayedGlow) -> None:
+    def __init__(self, network: KernelGlow | RecordedGlow) -> None:
         self._network = network  # which keeps its number alive
         self._number = registered(network)
 
@@ -47,7 +47,7 @@ def generator(network: FoldedGlow, device: torch.device) -> DeviceGlow | None:
     launch = kernels(device) if fits(network.config) else None
     if launch is None:
         return None
-    return DeviceGlow(ReplayedGlow(KernelGlow(network, device, launch)))
+    return DeviceGlow(RecordedGlow(KernelGlow(network, device, launch)))
 
 
 def kernels(device: torch.device) -> cuda.Launch | None:
