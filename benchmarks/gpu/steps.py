@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
+import recoveries
 import timings
 import torch
 from priorkit_glow.device.glow import SOURCES, KernelGlow
@@ -24,7 +24,6 @@ from priorkit_operators import kernels as operators
 from shared import (
     BF16,
     CUDA,
-    DATA,
     DEVICE,
     OUT,
     WAYS,
@@ -39,14 +38,12 @@ from shared import (
     sync,
 )
 
-import priorkit
 from priorkit import cuda
 from priorkit.recordings import SEEN
 
 # Relative to float64, of x and of the gradient.
 LIMITS = {"float32.x": 1e-5, "float32.g": 1e-5, "mixed.x": 1e-5, "mixed.g": 1e-2,
           "bfloat16.x": 1e-2, "bfloat16.g": 4e-2}  # fmt: skip
-KEPT = json.loads(Path(__file__).with_name("kept.json").read_text())
 
 
 def env() -> None:
@@ -140,53 +137,6 @@ def _recordings(own: KernelGlow, z: torch.Tensor, r: torch.Tensor) -> dict[str, 
     return {"recorded_same_bits": same, "recordings": held}
 
 
-def recover() -> None:
-    """12 faces where they were given, else the default picture; beside the processor's numbers."""
-    faces, few = _faces(), {} if CUDA else {"budget": 4}
-    if faces is None:
-        few = {"budget": 100 if CUDA else 4}
-    for precision in ("float32", "mixed"):
-        kept = KEPT["default picture" if faces is None else f"12 faces, {precision}"]
-        for turn in (1, 2):  # the second has everything compiled, made and recorded
-            sync()
-            begun = time.perf_counter()
-            found = priorkit.recover(faces, prior="glow-celeba", op="gaussian", m=500,
-                                     device=DEVICE.type, precision=precision, **few)  # fmt: skip
-            sync()
-            seconds = round(time.perf_counter() - begun, 2)
-            apart = found.psnr.cpu() - torch.tensor(kept)
-            note(step="recover", precision=precision, turn=turn, seconds=seconds,
-                 psnr=round(float(found.psnr.mean()), 3), less_kept=round(float(apart.mean()), 3),
-                 worst=round(float(apart.abs().max()), 3), evaluations=list(found.evaluations),
-                 kernels=cuda.state().get("glow", ""))  # fmt: skip
-            if not CUDA:
-                return
-
-
-def _faces() -> list[Path] | None:
-    """The 12 test faces, where they were given."""
-    return sorted((DATA / "test").iterdir()) if (DATA / "test").is_dir() else None
-
-
-def processor() -> None:
-    """The default picture on this machine's processor, with several numbers of threads."""
-    cores = os.cpu_count() or 1
-    for threads in sorted({1, 2, 4, 8, cores} & set(range(1, cores + 1))):
-        torch.set_num_threads(threads)
-        begun = time.perf_counter()
-        priorkit.recover(prior="glow-celeba", op="gaussian", m=500, device="cpu", budget=20)
-        seconds = round(time.perf_counter() - begun, 2)
-        note(step="processor", cores=cores, threads=threads, seconds=seconds)
-
-
-def learned(name: str) -> None:
-    """The faces by a network that ``gpu run NAME`` trained."""
-    weights = OUT / name / f"diffusion-{name}.safetensors"
-    found = priorkit.recover(_faces(), prior=str(weights), op="gaussian", m=500,
-                             device=DEVICE.type)  # fmt: skip
-    note(step=name, psnr=round(float(found.psnr.mean()), 3), images=len(found.psnr))
-
-
 def once(name: str, way: str, batch: str) -> None:
     """Two values and gradients of two steps per level, for a tool that looks at single kernels."""
     whole = config_of(name)
@@ -228,9 +178,10 @@ STEPS: dict[str, Callable[..., None]] = {
     "env": env,
     "agree": agree,
     "agree-one": agree_one,
-    "recover": recover,
-    "processor": processor,
-    "learned": learned,
+    "recover": recoveries.glow,
+    "amp": recoveries.amp,
+    "processor": recoveries.processor,
+    "learned": recoveries.learned,
     "once": once,
     "check": check,
     "summary": summary,
