@@ -20,39 +20,57 @@ from priorkit.interfaces import Pullback
 from priorkit.io.pictures import astronaut
 from priorkit.registry import registry
 
-KEPT = json.loads(Path(__file__).with_name("kept.json").read_text())
-SETTINGS: dict[str, Any] = {"op": "gaussian", "m": 500, "device": DEVICE.type}
+KEPT = Path(__file__).with_name("kept.json")
+SETTINGS: dict[str, Any] = {"op": "gaussian", "m": 500}
 PRECISIONS = ("float32", "mixed")
+GLOW, AMP = "glow-celeba", "diffusion-celeba"  # by L-BFGS, and by approximate message passing
 T = TypeVar("T")
 
 
-def faces() -> list[Path]:
-    """The 12 test faces, where they were given; else the default picture."""
-    given = DATA / "test"
-    return sorted(given.iterdir()) if given.is_dir() else [astronaut()]
-
-
 def glow() -> None:
-    """12 faces by ``glow-celeba``: twice, of which the second has everything compiled, made and
-    recorded, and once more with a clock around the network."""
-    few = {} if len(faces()) > 1 and CUDA else {"budget": 100 if CUDA else 4}
+    """The faces by GLOW: twice, of which the second has everything compiled, made and recorded,
+    and once more with a clock around the network."""
     for precision in PRECISIONS if CUDA else PRECISIONS[:1]:
-        given = {"precision": precision, **few}
         for turn in (1, 2) if CUDA else (1,):
-            _recover("recover", "glow-celeba", 1, turn=turn, **given)
-        clocked = ClockedGlow(**registry().get("prior", "glow-celeba").preset)
-        _recover("recover", clocked, 1, turn="with a clock", **given)
+            _compare("recover", GLOW, precision, turn=turn)
+        _compare("recover", ClockedGlow(), precision, turn="with a clock")
 
 
 def amp() -> None:
-    """12 and 240 faces by ``diffusion-celeba``, three times each: what comes for the third time
-    is recorded."""
-    few = {} if CUDA else {"budget": 2}
+    """The faces, and so many times 20, by AMP: three times, of which the last has what comes again
+    recorded."""
     for precision in PRECISIONS:
         for times in (1, 20) if CUDA else (1,):
             for turn in (1, 2, 3) if CUDA else (1,):
-                given = {"precision": precision, **few}
-                _recover("amp", "diffusion-celeba", times, turn=turn, **given)
+                _compare("amp", AMP, precision, times, turn=turn)
+
+
+def keep() -> None:
+    """Write to ``kept.json`` what the processor comes to: which a device is compared with."""
+    kept = json.loads(KEPT.read_text())
+    for prior in (GLOW, AMP):
+        for precision in PRECISIONS:
+            found = priorkit.recover(faces(), prior=prior, device="cpu", precision=precision,
+                                     **_budget(prior), **SETTINGS)  # fmt: skip
+            kept[_case(prior, precision)] = [round(each, 3) for each in found.psnr.tolist()]
+            lines = (f" {json.dumps(case)}: {json.dumps(found)}" for case, found in kept.items())
+            KEPT.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def faces() -> list[Path]:
+    """The 12 test faces, where they were given; else the default picture, six times."""
+    given = DATA / "test"
+    return sorted(given.iterdir()) if given.is_dir() else 6 * [astronaut()]
+
+
+def _case(prior: str, precision: str) -> str:
+    """What is kept under that name: a number for each of the faces."""
+    return f"{'12 faces' if len(faces()) == 12 else 'default picture'}, {prior}, {precision}"
+
+
+def _budget(prior: str) -> dict[str, int]:
+    """That of the prior, or for the default picture less, which is no face."""
+    return {} if prior == AMP or len(faces()) == 12 else {"budget": 100}
 
 
 def processor() -> None:
@@ -69,41 +87,40 @@ def processor() -> None:
 def learned(name: str) -> None:
     """The faces by a network that ``gpu run NAME`` trained."""
     weights = OUT / name / f"diffusion-{name}.safetensors"
-    found = priorkit.recover(faces(), prior=str(weights), **SETTINGS)
+    found = priorkit.recover(faces(), prior=str(weights), device=DEVICE.type, **SETTINGS)
     note(step=name, psnr=round(float(found.psnr.mean()), 3), images=len(found.psnr))
 
 
-def _recover(
-    step: str, prior: str | ClockedGlow, times: int, *, turn: object, **given: Any
+def _compare(
+    step: str, prior: str | ClockedGlow, precision: str, times: int = 1, *, turn: object
 ) -> None:
     """Note how long the faces, so often, take, and how far the first ones are from those kept."""
-    name = prior if isinstance(prior, str) else "glow-celeba"
-    pictures = faces()
-    which = "default picture" if len(pictures) == 1 else "12 faces"
-    kept = torch.tensor(KEPT[f"{which}, {name}, {given['precision']}"], dtype=torch.float64)
+    name = prior if isinstance(prior, str) else GLOW
+    kept = torch.tensor(json.loads(KEPT.read_text())[_case(name, precision)], dtype=torch.float64)
+    budget = _budget(name) if CUDA else {"budget": 2}
     sync()
     begun = time.perf_counter()
-    found = priorkit.recover(times * pictures, prior=prior, **SETTINGS, **given)
+    found = priorkit.recover(times * faces(), prior=prior, device=DEVICE.type, precision=precision,
+                             **budget, **SETTINGS)  # fmt: skip
     sync()
     about: dict[str, Any] = {"seconds": round(time.perf_counter() - begun, 2)}
     if isinstance(prior, ClockedGlow):
         about["network_s"] = round(prior.clock["seconds"], 2)
         about["solver_s"] = round(about["seconds"] - prior.clock["seconds"], 2)
         about["calls"] = int(prior.clock["calls"])
-    first = found.psnr.cpu()[: len(kept)]
-    apart = first - kept[: len(first)]
-    note(step=step, prior=name, images=len(found.psnr), precision=given["precision"], turn=turn,
-         **about, psnr=round(float(found.psnr.mean()), 3),
-         less_kept=round(float(apart.mean()), 3), worst=round(float(apart.abs().max()), 3),
-         evaluations=max(found.evaluations), kernels=cuda.state().get("glow", ""))  # fmt: skip
+    apart = found.psnr.cpu()[: len(kept)] - kept
+    note(step=step, prior=name, images=len(found.psnr), precision=precision, turn=turn, **about,
+         psnr=round(float(found.psnr.mean()), 3), less_kept=round(float(apart.mean()), 3),
+         worst=round(float(apart.abs().max()), 3), evaluations=max(found.evaluations),
+         kernels=cuda.state().get("glow", ""))  # fmt: skip
 
 
 class ClockedGlow(GlowPrior):
-    """A Glow that says how long its values and gradients took. The device is waited for around
+    """GLOW with a clock: how long its values and gradients took. The device is waited for around
     each, so that the whole takes a little longer."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self) -> None:
+        super().__init__(**registry().get("prior", GLOW).preset)
         self.clock = {"seconds": 0.0, "calls": 0.0}  # that of its copies too
 
     def decode_vjp(self, z: Tensor) -> tuple[Tensor, Pullback]:

@@ -180,6 +180,7 @@ STEPS: dict[str, Callable[..., None]] = {
     "agree-one": agree_one,
     "recover": recoveries.glow,
     "amp": recoveries.amp,
+    "keep": recoveries.keep,
     "processor": recoveries.processor,
     "learned": recoveries.learned,
     "once": once,

@@ -1,9 +1,9 @@
 // CUDA C++ as C++ for the host: a kernel's source compiles unchanged and runs thread by thread.
 //
-// The threads of a block are fibers. One runs until it meets a barrier or a collective of its
+// The threads of a block are fibers. One runs until it meets a barrier or a shuffle of its
 // warp, then another, picked at random from a seed, has its turn: what depends on the order of
 // threads comes out differently for different seeds. A barrier that some threads miss, and a
-// collective that some lanes miss, are errors. Blocks run one after the other, in random order.
+// shuffle that some lanes miss, are errors. Blocks run one after the other, in random order.
 #pragma once
 
 #include <ucontext.h>
@@ -38,7 +38,7 @@ struct Dim {
     unsigned size() const { return x * y * z; }
 };
 
-inline thread_local Dim threadIdx, blockIdx, blockDim, gridDim;
+inline thread_local Dim threadIdx, blockIdx;
 
 namespace host {
 
@@ -49,7 +49,7 @@ struct Fiber {
     ucontext_t context;
     std::unique_ptr<char[]> stack{new char[STACK]};
     Dim index;
-    const char* waits = nullptr;  // at which barrier or collective
+    const char* waits = nullptr;  // at which barrier or shuffle
     bool whole = false;           // for the block, not for the warp
     bool done = false;
     void* shadow = nullptr;
@@ -177,8 +177,6 @@ void run(void (*kernel)(A...), Dim grid, Dim threads, void** arguments, uint64_t
     std::vector<unsigned> blocks(grid.size());
     std::iota(blocks.begin(), blocks.end(), 0u);
     std::shuffle(blocks.begin(), blocks.end(), order);
-    gridDim = grid;
-    blockDim = threads;
     Block all;
     block = &all;
     all.order = &order;
