@@ -24,7 +24,7 @@ MODULES: dict[str, tuple[str, ...] | None] = {
     "priorkit.testing": None,
     "priorkit.io.weights": ("restore",),
     "priorkit.training.output": ("write_weights",),
-    "priorkit.cuda": ("kernels",),
+    "priorkit.cuda": ("Accelerated", "kernels"),
 }
 INTRODUCTION = """\
 # Reference

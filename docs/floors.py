@@ -19,6 +19,8 @@ WORDS = {
     "app": "a page to try",
     "linear": "least squares",
     "streams": "random numbers",
+    "cuda": "kernels",
+    "recordings": "launches, again",
     "metrics": "PSNR, SSIM",
     "training": "one loop for every recipe",
     "studies": "grids of runs",

@@ -11,8 +11,8 @@ import ctypes
 import re
 import threading
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,10 +21,10 @@ import torch
 from torch import Tensor
 
 __all__ = [
+    "Accelerated",
     "Argument",
     "Launch",
     "Sources",
-    "Word",
     "compiled",
     "kernels",
     "lacking",
@@ -36,14 +36,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class Word:
-    """An unsigned number of 64 bits, for a kernel; a plain int is one of 32."""
-
-    value: int
-
-
-Argument = Tensor | None | int | float | Word
+Argument = Tensor | None | int | float | ctypes.c_uint64  # an int has 32 bits
 
 
 class Launch(Protocol):
@@ -54,6 +47,18 @@ class Launch(Protocol):
     ) -> None:
         """One kernel: its name, its blocks in x and y, its threads, and its arguments, of which a
         tensor goes as a pointer."""
+
+
+class Accelerated(ABC):
+    """A component that has kernels of its own for a CUDA device."""
+
+    @classmethod
+    @abstractmethod
+    def kernels(cls, device: torch.device) -> Launch | None:
+        """What executes them there, from :func:`kernels`; None where PyTorch does their work.
+
+        ``priorkit doctor`` asks for them, and shows where they are in use, or why not.
+        """
 
 
 Sources = Mapping[Path, tuple[str, ...]]  # files, and the names of the kernels in each
@@ -123,8 +128,10 @@ def kernels(
 
     Parameters
     ----------
-    name : the one that they are registered under
+    name : what the warning and ``priorkit doctor`` call them
+    sources : files, and the names of the kernels in each
     check : runs them once and raises, with :func:`require_agreement`, where they are wrong
+    device : a CUDA device; the kernels are compiled once for it, and held
     """
     index = device.index
     if index is None:
@@ -195,7 +202,7 @@ class _Device:
             self._enter()
             stream = self._stream(torch.cuda.current_stream(self._index).cuda_stream)
             config = self._config(grid=grid, block=threads)
-            if name not in self._kernels:  # an older device lacks those for its bfloat16
+            if name not in self._kernels:  # loaded in a context, which there is by now
                 self._kernels[name] = self._code[name].get_kernel(name)
             self._launch(stream, config, self._kernels[name], *map(passed, arguments))
 
@@ -212,6 +219,6 @@ def passed(value: Argument) -> Any:
     """As cuda.core takes it: a pointer as a plain int, numbers as those of ctypes."""
     if value is None or isinstance(value, Tensor):
         return 0 if value is None else value.data_ptr()
-    if isinstance(value, Word):
-        return ctypes.c_uint64(value.value)
+    if isinstance(value, ctypes.c_uint64):
+        return value
     return ctypes.c_int(value) if isinstance(value, int) else ctypes.c_float(value)

@@ -55,11 +55,5 @@ def register_trainers(register: Register) -> None:
 
 
 @hookspec
-def register_kernels(register: Register) -> None:
-    """Register functions ``kernels(device)`` that compile and check kernels for a CUDA device,
-    with :func:`priorkit.cuda.kernels`; ``priorkit doctor`` calls them."""
-
-
-@hookspec
 def register_commands(app: Any) -> None:
     """Add commands to the command line; ``app`` is a ``typer.Typer``."""

@@ -20,7 +20,7 @@ from priorkit.discovery import PluginStatus, describe, installed, isolated, labe
 from priorkit.entry import Entry, Register
 from priorkit.errors import UnknownNameError, did_you_mean
 
-__all__ = ["FUNCTIONS", "KINDS", "Entry", "PluginStatus", "Registry", "registry"]
+__all__ = ["COMPONENTS", "KINDS", "Entry", "PluginStatus", "Registry", "registry"]
 
 KINDS = {
     "prior": "register_priors",
@@ -30,9 +30,9 @@ KINDS = {
     "solver": "register_solvers",
     "start": "register_starts",
     "trainer": "register_trainers",
-    "kernels": "register_kernels",
 }
-FUNCTIONS = ("trainer", "kernels")  # kinds whose targets are functions; the others' are classes
+COMPONENTS = tuple(kind for kind in KINDS if kind != "trainer")  # classes; a trainer is a function
+GONE = {"register_kernels": "It is gone: the component itself is a priorkit.cuda.Accelerated"}
 
 
 class Registry:
@@ -129,7 +129,8 @@ class Registry:
             return
         for caller in self._manager.get_hookcallers(plugin) or []:
             if not caller.has_spec():  # pluggy accepts it, in case it is declared later
-                hint = did_you_mean(caller.name, [*KINDS.values(), "register_commands"])
+                near = did_you_mean(caller.name, [*KINDS.values(), "register_commands"])
+                hint = GONE.get(caller.name, near)
                 status.failures.append(f"unknown hook {caller.name!r}. {hint}".rstrip())
         self._loaded.append(status)
         for kind, hook_name in KINDS.items():

@@ -178,6 +178,11 @@ FAULTS = {
         "@hookimpl\ndef register_prior(register): register('bad', 'a:b')",
         "unknown hook 'register_prior'. Did you mean 'register_priors'",
     ),
+    "hook that is gone": (
+        "@hookimpl\ndef register_kernels(register): register('bad', 'a:b')",
+        "unknown hook 'register_kernels'. It is gone: the component itself is a "
+        "priorkit.cuda.Accelerated",
+    ),
     "bad call": (
         "@hookimpl\ndef register_priors(register): register('bad')",
         "missing 1 required positional argument: 'target'",

@@ -19,23 +19,24 @@ from typing import Any, TypeVar
 
 import torch
 from priorkit_glow import device as glow
+from priorkit_glow.device.glow import SOURCES, KernelGlow
+from priorkit_glow.device.recorded import RecordedGlow
 from priorkit_glow.folded import FoldedGlow
-from priorkit_glow.kernels import SOURCES, KernelGlow
 from priorkit_glow.network import CouplingNet, Glow, GlowConfig
-from priorkit_glow.replay import SEEN, Recording, ReplayedGlow, record_graph
 from torch import Tensor
 
 from priorkit import cuda
+from priorkit.recordings import SEEN, Recording, Recordings, record_graph
 
 OUT = Path(os.environ.get("OUT", "priorkit-out"))
 DATA = Path(__file__).resolve().parents[2] / ".gpu"
 CUDA = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if CUDA else "cpu")
 F32, BF16 = torch.float32, torch.bfloat16
-WAYS = {"float32": (F32, F32), "mixed": (F32, BF16), "bfloat16": (BF16, BF16)}
+WAYS = {"float32": F32, "mixed": BF16}  # of the products on the way back
 LOST = ("illegal", "launch failure", "unspecified")  # after which a process can learn nothing more
 
-WARM = SEEN + 2  # calls before the clock: those until a size is recorded, that, and one more
+WARM = SEEN + 2  # calls before the clock: those until it is recorded, that, and one more
 
 Call = Callable[[Tensor, Tensor], object]
 T = TypeVar("T")
@@ -140,10 +141,9 @@ def draws(config: GlowConfig, batch: int) -> tuple[Tensor, Tensor]:
 
 def ours(folded: FoldedGlow, launch: cuda.Launch, way: str, *, recorded: bool = True) -> Call:
     """z and r ↦ J(z)ᵀ r, with G(z) on the way, by our kernels in one of :data:`WAYS`."""
-    forward, back = WAYS[way]
-    kernel = KernelGlow(folded, DEVICE, launch, forward=forward)
+    back, kernel = WAYS[way], KernelGlow(folded, DEVICE, launch)
     record = record_graph if CUDA else _again
-    own = ReplayedGlow(kernel, record) if recorded else kernel
+    own = RecordedGlow(kernel, Recordings(record=record)) if recorded else kernel
     return lambda z, r: own.pull(own.decode(z, keep=True)[1], r, back)
 
 

@@ -11,20 +11,19 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
+import recoveries
 import timings
 import torch
+from priorkit_glow.device.glow import SOURCES, KernelGlow
+from priorkit_glow.device.recorded import RecordedGlow
 from priorkit_glow.folded import FoldedGlow
 from priorkit_glow.fused import FusedGlow
-from priorkit_glow.kernels import SOURCES, KernelGlow
-from priorkit_glow.replay import SEEN, ReplayedGlow
 from priorkit_operators import kernels as operators
 from shared import (
     BF16,
     CUDA,
-    DATA,
     DEVICE,
     OUT,
     WAYS,
@@ -39,13 +38,11 @@ from shared import (
     sync,
 )
 
-import priorkit
 from priorkit import cuda
+from priorkit.recordings import SEEN
 
 # Relative to float64, of x and of the gradient.
-LIMITS = {"float32.x": 1e-5, "float32.g": 1e-5, "mixed.x": 1e-5, "mixed.g": 1e-2,
-          "bfloat16.x": 1e-2, "bfloat16.g": 4e-2}  # fmt: skip
-KEPT = json.loads(Path(__file__).with_name("kept.json").read_text())
+LIMITS = {"x": 1e-5, "g, float32": 1e-5, "g, mixed": 1e-2}
 
 
 def env() -> None:
@@ -111,13 +108,14 @@ def agree_one(name: str) -> None:
         z, r = drawn(folded.config, batch)
         x, pullback = exact.decode_vjp(z.double(), torch.float64)
         g = pullback(r.double())
-        for way, (forward, back) in WAYS.items():
-            own = KernelGlow(folded, DEVICE, launch, forward=forward)
-            found, kept = own.decode(z.to(DEVICE), keep=True)
-            pulled = own.pull(kept, r.to(DEVICE), back)
-            for what, a, b in (("x", found, x), ("g", pulled, g)):
-                error = float((a.cpu() - b).norm() / b.norm())
-                worst[f"{way}.{what}"] = max(worst.get(f"{way}.{what}", 0.0), error)
+        own = KernelGlow(folded, DEVICE, launch)
+        found, kept = own.decode(z.to(DEVICE), keep=True)
+        results = {"x": (found, x)}
+        for way, back in WAYS.items():
+            results[f"g, {way}"] = (own.pull(kept, r.to(DEVICE), back), g)
+        for what, (a, b) in results.items():
+            error = float((a.cpu() - b).norm() / b.norm())
+            worst[what] = max(worst.get(what, 0.0), error)
     bad = [what for what, error in worst.items() if not error < LIMITS[what]]
     about: dict[str, Any] = {k: float(f"{v:.2e}") for k, v in worst.items()}
     if CUDA:
@@ -126,62 +124,17 @@ def agree_one(name: str) -> None:
 
 
 def _recordings(own: KernelGlow, z: torch.Tensor, r: torch.Tensor) -> dict[str, Any]:
-    recorded = ReplayedGlow(own)
-    for _ in range(SEEN):
-        recorded.decode(z, keep=False)
+    recorded = RecordedGlow(own)
     x, kept = own.decode(z, keep=True)
-    found, k = recorded.decode(z, keep=True)
-    same = torch.equal(found, x)
-    for dtype in (torch.float32, BF16, torch.float32):  # the first again, after the other
-        same &= torch.equal(recorded.pull(k, r, dtype), own.pull(kept, r, dtype))
-    return {"recorded_same_bits": same, "broken": recorded._broken}
-
-
-def recover() -> None:
-    """12 faces where they were given, else the default picture; beside the processor's numbers."""
-    faces, few = _faces(), {} if CUDA else {"budget": 4}
-    if faces is None:
-        few = {"budget": 100 if CUDA else 4}
-    for precision in ("float32", "mixed"):
-        kept = KEPT["default picture" if faces is None else f"12 faces, {precision}"]
-        for turn in (1, 2):  # the second has everything compiled, made and recorded
-            sync()
-            begun = time.perf_counter()
-            found = priorkit.recover(faces, prior="glow-celeba", op="gaussian", m=500,
-                                     device=DEVICE.type, precision=precision, **few)  # fmt: skip
-            sync()
-            seconds = round(time.perf_counter() - begun, 2)
-            apart = found.psnr.cpu() - torch.tensor(kept)
-            note(step="recover", precision=precision, turn=turn, seconds=seconds,
-                 psnr=round(float(found.psnr.mean()), 3), less_kept=round(float(apart.mean()), 3),
-                 worst=round(float(apart.abs().max()), 3), evaluations=list(found.evaluations),
-                 kernels=cuda.state().get("glow", ""))  # fmt: skip
-            if not CUDA:
-                return
-
-
-def _faces() -> list[Path] | None:
-    """The 12 test faces, where they were given."""
-    return sorted((DATA / "test").iterdir()) if (DATA / "test").is_dir() else None
-
-
-def processor() -> None:
-    """The default picture on this machine's processor, with several numbers of threads."""
-    cores = os.cpu_count() or 1
-    for threads in sorted({1, 2, 4, 8, cores} & set(range(1, cores + 1))):
-        torch.set_num_threads(threads)
-        begun = time.perf_counter()
-        priorkit.recover(prior="glow-celeba", op="gaussian", m=500, device="cpu", budget=20)
-        seconds = round(time.perf_counter() - begun, 2)
-        note(step="processor", cores=cores, threads=threads, seconds=seconds)
-
-
-def learned(name: str) -> None:
-    """The faces by a network that ``gpu run NAME`` trained."""
-    weights = OUT / name / f"diffusion-{name}.safetensors"
-    found = priorkit.recover(_faces(), prior=str(weights), op="gaussian", m=500,
-                             device=DEVICE.type)  # fmt: skip
-    note(step=name, psnr=round(float(found.psnr.mean()), 3), images=len(found.psnr))
+    exact = {dtype: own.pull(kept, r, dtype) for dtype in (torch.float32, BF16)}
+    same = True
+    for _ in range(SEEN + 2):
+        found, k = recorded.decode(z, keep=True)
+        same &= torch.equal(found, x)
+        for dtype in (torch.float32, BF16, torch.float32):  # the first again, after the other
+            same &= torch.equal(recorded.pull(k, r, dtype), exact[dtype])
+    held = len(recorded.recordings._held)  # both dtypes back, and one way to x
+    return {"recorded_same_bits": same, "recordings": held}
 
 
 def once(name: str, way: str, batch: str) -> None:
@@ -225,9 +178,11 @@ STEPS: dict[str, Callable[..., None]] = {
     "env": env,
     "agree": agree,
     "agree-one": agree_one,
-    "recover": recover,
-    "processor": processor,
-    "learned": learned,
+    "recover": recoveries.glow,
+    "amp": recoveries.amp,
+    "keep": recoveries.keep,
+    "processor": recoveries.processor,
+    "learned": recoveries.learned,
     "once": once,
     "check": check,
     "summary": summary,

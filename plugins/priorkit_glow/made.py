@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
 from priorkit.interfaces import Copies
-from priorkit_glow.device import DeviceGlow, generator
 from priorkit_glow.folded import FoldedGlow
-from priorkit_glow.fused import FusedGlow
+from priorkit_glow.fused import SEVERAL, FusedGlow
 from priorkit_glow.network import Glow
+
+if TYPE_CHECKING:
+    from priorkit_glow.device import DeviceGlow
 
 __all__ = ["Made"]
 
@@ -37,5 +41,17 @@ class Made:
         several = z.is_cuda or len(z) > 1  # a CUDA device computes one as it does many
         key = (z.device, z.dtype, several, reversible)
         if key not in self._generators:
-            self._generators[key] = generator(self.exact, z, several=several, reversible=reversible)
+            own = None if reversible else self._on_device(z)
+            batch = SEVERAL if several else 1
+            self._generators[key] = own or FusedGlow(
+                self.exact, z.device, z.dtype, batch=batch, reversible=reversible
+            )
         return self._generators[key]
+
+    def _on_device(self, z: Tensor) -> DeviceGlow | None:
+        """G by kernels of our own; None on a processor, and where they can't run."""
+        if z.is_cuda and z.dtype == torch.float32:
+            from priorkit_glow.device import generator
+
+            return generator(self.exact, z.device)
+        return None

@@ -18,11 +18,6 @@ def register_trainers(register: Register) -> None:
 
 
 @hookimpl
-def register_kernels(register: Register) -> None:
-    register("glow", "priorkit_glow.device:kernels")
-
-
-@hookimpl
 def register_commands(app: Any) -> None:
     from priorkit_glow.command import import_glow
 

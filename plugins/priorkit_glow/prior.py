@@ -15,6 +15,7 @@ import torch
 from pydantic import BaseModel, Field, model_validator
 from torch import Tensor
 
+from priorkit.cuda import Accelerated, Launch
 from priorkit.errors import WeightsError
 from priorkit.interfaces import (
     Choices,
@@ -64,7 +65,7 @@ TILT = 0.3  # at 0.5 validation faces gain nothing more at m = 500, and holes lo
 UNCALIBRATED = DenoisingTable(space="pixel", penalty="nll", sigma=[1.0], gamma=[0.7])
 
 
-class GlowPrior(Decoder, Encoder, Density, Sampler):
+class GlowPrior(Decoder, Encoder, Density, Sampler, Accelerated):
     """A trained Glow (Kingma & Dhariwal 2018) over images in [0, 1].
 
     ``decode`` and ``encode`` are exact inverses of each other, ``log_prob`` is the density
@@ -111,6 +112,12 @@ class GlowPrior(Decoder, Encoder, Density, Sampler):
         self._scale = _scale(made.config, tilt) if tilt else None
         self.shape = made.config.shape
         self._made = made
+
+    @classmethod
+    def kernels(cls, device: torch.device) -> Launch | None:
+        from priorkit_glow.device import kernels
+
+        return kernels(device)
 
     @property
     def latent_size(self) -> int:

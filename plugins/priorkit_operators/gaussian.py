@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from priorkit.cuda import Accelerated, Launch
 from priorkit.interfaces import Copies
 from priorkit.streams import normal
 from priorkit_operators.kernels import GaussianKernels, kernels
@@ -15,7 +16,7 @@ from priorkit_operators.random_matrix import RandomMatrix
 __all__ = ["Gaussian"]
 
 
-class Gaussian(RandomMatrix):
+class Gaussian(RandomMatrix, Accelerated):
     """A ∈ ℝ^{m×n} with i.i.d. N(0, 1/m) entries; simulated noise has √E‖η‖² = 0.1.
 
     Entry (i, j) is a function of the seed, i and j: the same matrix whether it is stored, or
@@ -36,17 +37,21 @@ class Gaussian(RandomMatrix):
         self._copies = self._made.setdefault((self.seed, self.n), Copies(self._matrix))
 
     def A(self, x: Tensor) -> Tensor:
-        own = self._kernels(x)
+        own = self._unstored(x)
         return super().A(x) if own is None else own.times(x.flatten(1))
 
     def A_adjoint(self, y: Tensor) -> Tensor:
-        own = self._kernels(y)
+        own = self._unstored(y)
         return super().A_adjoint(y) if own is None else own.back(y).view(-1, *self.shape)
 
-    def _kernels(self, like: Tensor) -> GaussianKernels | None:
+    @classmethod
+    def kernels(cls, device: torch.device) -> Launch | None:
+        return kernels(device)
+
+    def _unstored(self, like: Tensor) -> GaussianKernels | None:
         """CUDA kernels that need no matrix; None where it is stored, or where they can't run."""
         fits = like.is_cuda and like.dtype == torch.float32 and not like.requires_grad
-        launch = kernels(like.device) if fits and not self._stored else None
+        launch = self.kernels(like.device) if fits and not self._stored else None
         if launch is None:
             return None
         scale = 1 / math.sqrt(self.m)

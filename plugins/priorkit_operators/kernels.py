@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from ctypes import c_uint64
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from priorkit import cuda
-from priorkit.cuda import Argument, Launch, Word
+from priorkit.cuda import Argument, Launch
 from priorkit.streams import key, normal
 
 __all__ = ["SOURCES", "GaussianKernels", "check", "kernels"]
@@ -51,7 +52,7 @@ class GaussianKernels:
         self, launch: Launch, seed: int, purpose: str, m: int, n: int, scale: float
     ) -> None:
         self._launch, self._m, self._n, self._scale = launch, m, n, scale
-        self._key = [Word(part) for part in key(seed, purpose)]
+        self._key = [c_uint64(part) for part in key(seed, purpose)]
 
     def times(self, x: Tensor) -> Tensor:
         """A x per image, (B, n) → (B, m), float32."""

@@ -21,8 +21,3 @@ def register_operators(register: Register) -> None:
     register("radon", "priorkit_operators.radon:Radon", aliases=("tomography",))
     register("rademacher", "priorkit_operators.rademacher:Rademacher")
     register("srht", "priorkit_operators.srht:SRHT")
-
-
-@hookimpl
-def register_kernels(register: Register) -> None:
-    register("gaussian", "priorkit_operators.kernels:kernels")

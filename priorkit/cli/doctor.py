@@ -13,7 +13,7 @@ from rich.table import Table
 from priorkit import __version__
 from priorkit.cli.console import JsonFlag, escape, out, show_json
 from priorkit.discovery import describe
-from priorkit.registry import registry
+from priorkit.registry import COMPONENTS, registry
 
 __all__ = ["doctor", "findings"]
 
@@ -41,7 +41,7 @@ def findings() -> dict[str, str]:
     bfloat16 = fast_bfloat16(torch.device("cpu"))
     devices = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
     told = [f"{d.name} (sm_{d.major}{d.minor}, CUDA {torch.version.cuda})" for d in devices]
-    found = {
+    return {
         "priorkit": __version__,
         "Python": platform.python_version(),
         "torch": torch.__version__,
@@ -49,17 +49,29 @@ def findings() -> dict[str, str]:
         "processor": f"{cores}, fast bfloat16 products: {'yes' if bfloat16 else 'no'}",
         "cuda.core": cuda.lacking() or version("cuda-core"),
         "device": ", ".join(told) or "no CUDA device",
+        **_kernels(),
     }
+
+
+def _kernels() -> dict[str, str]:
+    """Per set of kernels where it is in use, or why not; where none can be, one reason for all."""
+    import torch
+
+    from priorkit import cuda
+
+    if (reason := cuda.obstacle()) is not None:
+        return {"kernels": reason}
+    failed: dict[str, str] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the reason is in the table
-        for entry in registry().entries("kernels"):
-            label = f"kernels: {entry.name}"
+        for entry in (entry for kind in COMPONENTS for entry in registry().entries(kind)):
             try:
-                entry.load()(torch.device("cuda"))
-                found[label] = cuda.state().get(entry.name, "not said")
+                component = entry.load()
+                if isinstance(component, type) and issubclass(component, cuda.Accelerated):
+                    component.kernels(torch.device("cuda"))
             except Exception as error:
-                found[label] = f"{type(error).__name__}: {error}"
-    return found
+                failed[str(entry)] = describe(error)
+    return {f"kernels: {name}": said for name, said in cuda.state().items()} | failed
 
 
 def _torchvision(torch_version: str) -> str:

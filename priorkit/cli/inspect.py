@@ -15,7 +15,7 @@ from rich.table import Table
 from priorkit.cli.completion import names
 from priorkit.cli.console import JsonFlag, err, escape, out, show_json
 from priorkit.errors import PriorkitError, UnknownNameError
-from priorkit.registry import FUNCTIONS, KINDS, Entry, registry
+from priorkit.registry import KINDS, Entry, registry
 
 __all__ = ["describe", "list_", "options_told", "plugins", "show", "type_name"]
 
@@ -142,18 +142,16 @@ def options_told(entry: Entry) -> list[dict[str, Any]]:
     from priorkit.training.run import options_of
 
     target = entry.load()
-    options: list[dict[str, Any]] = []
     if entry.kind == "trainer":
-        options = options_of(target)
-    elif entry.kind not in FUNCTIONS:
-        for name, field in option_fields(target).items():
-            if name not in entry.preset:
-                default = "required" if field.is_required() else field.default
-                words = [*(field.examples or ()), type_name(field.annotation)]
-                kind = "|".join(dict.fromkeys("|".join(words).split("|")))
-                options.append({"name": name, "type": kind, "default": default})
-        return options
-    return [option | {"type": type_name(option["type"])} for option in options]
+        return [option | {"type": type_name(option["type"])} for option in options_of(target)]
+    options: list[dict[str, Any]] = []
+    for name, field in option_fields(target).items():
+        if name not in entry.preset:
+            default = "required" if field.is_required() else field.default
+            words = [*(field.examples or ()), type_name(field.annotation)]
+            kind = "|".join(dict.fromkeys("|".join(words).split("|")))
+            options.append({"name": name, "type": kind, "default": default})
+    return options
 
 
 def type_name(annotation: Any) -> str:

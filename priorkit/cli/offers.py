@@ -12,7 +12,7 @@ from priorkit.cli.inspect import settings_of_a_run, type_name
 from priorkit.cli.known import known_options
 from priorkit.cli.words import components, split
 from priorkit.errors import PriorkitError
-from priorkit.registry import FUNCTIONS, KINDS, Entry, registry
+from priorkit.registry import COMPONENTS, Entry, registry
 
 __all__ = ["ComponentCommand", "SettingsCommand", "TrainerCommand"]
 
@@ -57,7 +57,7 @@ class ComponentCommand(OpenCommand):
     def offers(self, context: typer.Context, *, begun: bool) -> dict[str, Offer]:
         """Those of all kinds that have the name."""
         name, kind = context.params.get("name"), context.params.get("kind")
-        kinds = [each for each in KINDS if each not in FUNCTIONS and kind in (None, each)]
+        kinds = [each for each in COMPONENTS if kind in (None, each)]
         entries = [registry().find(each, name) for each in kinds] if name else []
         found = {"shape": Offer("INTEGER …")}
         for entry in entries:

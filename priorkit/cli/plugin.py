@@ -15,8 +15,8 @@ from priorkit.cli.console import Bar, JsonFlag, escape, out, show_json
 from priorkit.cli.inspect import describe
 from priorkit.cli.words import components, split
 from priorkit.errors import BadInputError, MismatchError, PriorkitError
-from priorkit.registry import registry
-from priorkit.scaffold import TEMPLATES, write_plugin
+from priorkit.registry import COMPONENTS, registry
+from priorkit.scaffold import write_plugin
 
 if TYPE_CHECKING:
     from priorkit.testing import Outcome
@@ -25,10 +25,10 @@ __all__ = ["check", "new_plugin", "stubs"]
 
 KindsArgument = Annotated[
     list[str] | None,
-    typer.Argument(help=", ".join(TEMPLATES), autocompletion=among(*TEMPLATES)),
+    typer.Argument(help=", ".join(COMPONENTS), autocompletion=among(*COMPONENTS)),
 ]
 NameArgument = Annotated[
-    str, typer.Argument(help="a registered name", autocompletion=names(*TEMPLATES))
+    str, typer.Argument(help="a registered name", autocompletion=names(*COMPONENTS))
 ]
 SHAPE = (3, 16, 16)
 BUDGET, GAMMA = 20, 0.01
@@ -74,7 +74,7 @@ def check(
     name: NameArgument,
     kind: Annotated[
         str | None,
-        typer.Option(help="where several kinds have the name", autocompletion=among(*TEMPLATES)),
+        typer.Option(help="where several kinds have the name", autocompletion=among(*COMPONENTS)),
     ] = None,
     prior: Annotated[
         str | None,
@@ -136,10 +136,10 @@ def _built(name: str, kind: str | None, options: dict[str, Any]) -> Iterator[tup
 def _kinds(name: str, kind: str | None) -> list[str]:
     """The kinds in which a name is registered, or the one that was asked for."""
     if kind is not None:
-        if kind not in TEMPLATES:
-            raise BadInputError(f"A kind is one of {', '.join(TEMPLATES)}.", got=kind)
+        if kind not in COMPONENTS:
+            raise BadInputError(f"A kind is one of {', '.join(COMPONENTS)}.", got=kind)
         return [registry().get(kind, name).kind]
-    found = [each for each in TEMPLATES if registry().find(each, name)]
+    found = [each for each in COMPONENTS if registry().find(each, name)]
     if not found:
         describe(name)  # raises, with the nearest names
         raise BadInputError(f"{name!r} isn't a component that has promises.")

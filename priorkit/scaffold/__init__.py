@@ -15,11 +15,10 @@ from string import Template
 
 from priorkit.errors import BadInputError, UnknownNameError, did_you_mean
 from priorkit.io.files import write_atomic
-from priorkit.registry import FUNCTIONS, KINDS
+from priorkit.registry import COMPONENTS, KINDS
 
-__all__ = ["TEMPLATES", "write_plugin"]
+__all__ = ["write_plugin"]
 
-TEMPLATES = tuple(kind for kind in KINDS if kind not in FUNCTIONS)
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _SHAPED = ("prior", "operator", "penalty")  # kinds whose check takes a shape
 
@@ -89,9 +88,9 @@ def write_plugin(name: str, kinds: Sequence[str], folder: Path) -> list[Path]:
             try_="priorkit new-plugin my-prior",
         )
     for kind in kinds:
-        if kind not in TEMPLATES:
-            hint = did_you_mean(kind, TEMPLATES)
-            raise UnknownNameError(f"There is no kind {kind!r}. {hint or ', '.join(TEMPLATES)}")
+        if kind not in COMPONENTS:
+            hint = did_you_mean(kind, COMPONENTS)
+            raise UnknownNameError(f"There is no kind {kind!r}. {hint or ', '.join(COMPONENTS)}")
     if os.path.exists(folder):
         raise BadInputError(f"{folder} is there already.", try_="--out another folder")
     package = "priorkit_" + name.replace("-", "_")

@@ -14,11 +14,12 @@ from priorkit_sparsity.bases import DCT
 from priorkit.cli.plugin import _outcomes as checked
 from priorkit.errors import BadInputError, UnknownNameError
 from priorkit.interfaces import LinearOperator
-from priorkit.scaffold import TEMPLATES, write_plugin
+from priorkit.registry import COMPONENTS
+from priorkit.scaffold import write_plugin
 from priorkit.testing import check_operator, outcomes
 
 
-@pytest.mark.parametrize("kind", TEMPLATES)
+@pytest.mark.parametrize("kind", COMPONENTS)
 def test_a_template_keeps_its_own_contract(kind):
     from priorkit import testing
 
@@ -30,7 +31,7 @@ def test_a_template_keeps_its_own_contract(kind):
 def test_what_is_written_is_clean(tmp_path):
     """By the rules that priorkit itself is held to."""
     folder = tmp_path / "new"
-    written = write_plugin("my-own", TEMPLATES, folder)
+    written = write_plugin("my-own", COMPONENTS, folder)
     assert sorted(written) == sorted(p for p in folder.rglob("*") if p.is_file())
     assert "Example" not in "".join(p.read_text() for p in written)
     for words in ("check --select E,F,W,I,UP,B", "format --check"):

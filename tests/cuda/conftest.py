@@ -3,7 +3,7 @@ import os
 
 import pytest
 import torch
-from priorkit_glow import kernels as glow
+from priorkit_glow.device import glow
 from priorkit_operators import kernels as operators
 
 from priorkit import cuda

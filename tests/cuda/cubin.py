@@ -1,34 +1,26 @@
-"""What the kernels of a CUBIN take: registers, bytes of local memory, bytes of shared memory.
+"""What the kernels of a CUBIN keep in local memory, which lies outside the processor: a spill.
 
-A CUBIN is an ELF file; the numbers lie in its sections ``.nv.info`` (attributes of a function:
-0x2f the registers, 0x11 the frame) and ``.nv.shared.NAME``.
+A CUBIN is an ELF file; its section ``.nv.info`` holds attributes of functions, 0x11 the frame.
 """
 
 import struct
 
-REGISTERS, FRAME = 0x2F, 0x11
+FRAME = 0x11
 
 
-def resources(cubin):
-    """{kernel: (registers, local, shared)} of the bytes of a 64-bit CUBIN."""
+def frames(cubin):
+    """{kernel: bytes of local memory} of the bytes of a 64-bit CUBIN."""
     sections = _sections(cubin)
     names = _symbols(sections)
-    found = {}
-    for attribute, symbol, value in _attributes(sections[".nv.info"][0]):
-        if attribute in (REGISTERS, FRAME) and f".text.{names[symbol]}" in sections:
-            found.setdefault(names[symbol], {})[attribute] = value
-    return {
-        name: (
-            values[REGISTERS],
-            values.get(FRAME, 0),
-            sections.get(f".nv.shared.{name}", (b"", 0))[1],
-        )
-        for name, values in found.items()
-    }
+    found = {name.removeprefix(".text."): 0 for name in sections if name.startswith(".text.")}
+    for symbol, value in _attributes(sections[".nv.info"], FRAME):
+        if names[symbol] in found:
+            found[names[symbol]] = value
+    return found
 
 
 def _sections(cubin):
-    """{name: (bytes, size)}; a section of zeros has a size and no bytes."""
+    """{name: bytes}; a section of zeros has none."""
     assert cubin[:4] == b"\x7fELF"
     assert cubin[4] == 2
     (start,) = struct.unpack_from("<Q", cubin, 0x28)
@@ -38,13 +30,12 @@ def _sections(cubin):
     found = {}
     for name, kind, _, _, offset, size, *_ in heads:
         end = cubin.index(b"\0", text + name)
-        body = b"" if kind == 8 else cubin[offset : offset + size]
-        found[cubin[text + name : end].decode()] = (body, size)
+        found[cubin[text + name : end].decode()] = b"" if kind == 8 else cubin[offset:][:size]
     return found
 
 
 def _symbols(sections):
-    table, strings = sections[".symtab"][0], sections[".strtab"][0]
+    table, strings = sections[".symtab"], sections[".strtab"]
     names = []
     for at in range(0, len(table), 24):
         (first,) = struct.unpack_from("<I", table, at)
@@ -52,13 +43,13 @@ def _symbols(sections):
     return names
 
 
-def _attributes(info):
-    """(attribute, symbol, value) of all entries that hold a symbol and a number."""
+def _attributes(info, wanted):
+    """(symbol, value) of all entries of an attribute, which hold a symbol and a number."""
     at = 0
     while at < len(info):
         form, attribute, size = struct.unpack_from("<BBH", info, at)
         at += 4
         if form == 4:
-            if size == 8:
-                yield (attribute, *struct.unpack_from("<II", info, at))
+            if (attribute, size) == (wanted, 8):
+                yield struct.unpack_from("<II", info, at)
             at += size

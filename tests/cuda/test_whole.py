@@ -1,16 +1,19 @@
 """What a device must hold beyond single kernels: many inputs, its own error, a recovery."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 from priorkit_glow import convolution as convolutions
 from priorkit_glow.convolution import Convolution
+from priorkit_glow.device.glow import KernelGlow
 from priorkit_glow.fused import FusedGlow
-from priorkit_glow.kernels import KernelGlow
 from torch.nn import functional as F
 
 import priorkit
 from priorkit import cuda
-from priorkit.io.pictures import astronaut, load
+from priorkit.io.pictures import astronaut
 from tests.cuda.test_glow import CPU, draws, network
 
 F32, F64 = torch.float32, torch.float64
@@ -74,16 +77,20 @@ def test_products_in_tf32_would_be_found(monkeypatch):
 @pytest.mark.gpu
 @pytest.mark.skipif(cuda.obstacle() is not None, reason=str(cuda.obstacle()))
 @pytest.mark.parametrize("precision", ["float32", "mixed"])
-def test_a_recovery_is_that_of_the_processor(precision):
+@pytest.mark.parametrize(
+    ("prior", "few"), [("glow-celeba", {"budget": 100}), ("diffusion-celeba", {})]
+)
+def test_a_recovery_is_that_of_the_processor(prior, few, precision):
     """One picture six times, each with noise of its own, beside what a processor came to.
 
-    With x changed by 3e-7 of itself the processor moves a picture by 0.10 dB and the mean by
-    0.002; in mixed precision by 0.13 and 0.012.
+    With x changed by 3e-7 of itself the processor moves a picture by 0.08 dB and the mean by 0.01
+    with a Glow, in mixed precision by 0.14 and 0.02; with the other prior, which no line search
+    follows, by 0.00001 and in mixed precision by 0.03 and 0.01.
     """
-    kept = torch.tensor([24.012, 23.980, 24.103, 24.142, 24.021, 23.987], dtype=F64)
-    x = load(astronaut(), (3, 64, 64)).x.repeat(6, 1, 1, 1)
-    settings = {"prior": "glow-celeba", "op": "gaussian", "m": 500, "budget": 100}
-    found = priorkit.recover(x, device="cuda", precision=precision, **settings).psnr.cpu()
-    assert "in use" in cuda.state()["glow"]
+    cases = json.loads((Path(__file__).parents[2] / "benchmarks/gpu/kept.json").read_text())
+    kept = torch.tensor(cases[f"default picture, {prior}, {precision}"], dtype=F64)
+    settings = {"op": "gaussian", "m": 500, "device": "cuda", "precision": precision, **few}
+    found = priorkit.recover([astronaut()] * len(kept), prior=prior, **settings).psnr.cpu()
+    assert prior != "glow-celeba" or "in use" in cuda.state()["glow"]
     assert abs(float((found - kept).mean())) < 0.05
-    assert float((found - kept).abs().max()) < 0.15
+    assert float((found - kept).abs().max()) < 0.25

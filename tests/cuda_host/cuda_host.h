@@ -1,9 +1,9 @@
 // CUDA C++ as C++ for the host: a kernel's source compiles unchanged and runs thread by thread.
 //
-// The threads of a block are fibers. One runs until it meets a barrier or a collective of its
+// The threads of a block are fibers. One runs until it meets a barrier or a shuffle of its
 // warp, then another, picked at random from a seed, has its turn: what depends on the order of
 // threads comes out differently for different seeds. A barrier that some threads miss, and a
-// collective that some lanes miss, are errors. Blocks run one after the other, in random order.
+// shuffle that some lanes miss, are errors. Blocks run one after the other, in random order.
 #pragma once
 
 #include <ucontext.h>
@@ -28,12 +28,9 @@
 
 #define __global__
 #define __device__
-#define __host__
-#define __forceinline__ inline
 #define __launch_bounds__(...)
 // One block at a time, whose threads all see the same; what a block begins with is rubbish.
 #define __shared__ static __attribute__((section("cuda_shared")))
-#define __restrict__
 #define __align__(n) __attribute__((aligned(n)))
 
 struct Dim {
@@ -41,7 +38,7 @@ struct Dim {
     unsigned size() const { return x * y * z; }
 };
 
-inline thread_local Dim threadIdx, blockIdx, blockDim, gridDim;
+inline thread_local Dim threadIdx, blockIdx;
 
 namespace host {
 
@@ -52,7 +49,7 @@ struct Fiber {
     ucontext_t context;
     std::unique_ptr<char[]> stack{new char[STACK]};
     Dim index;
-    const char* waits = nullptr;  // at which barrier or collective
+    const char* waits = nullptr;  // at which barrier or shuffle
     bool whole = false;           // for the block, not for the warp
     bool done = false;
     void* shadow = nullptr;
@@ -180,8 +177,6 @@ void run(void (*kernel)(A...), Dim grid, Dim threads, void** arguments, uint64_t
     std::vector<unsigned> blocks(grid.size());
     std::iota(blocks.begin(), blocks.end(), 0u);
     std::shuffle(blocks.begin(), blocks.end(), order);
-    gridDim = grid;
-    blockDim = threads;
     Block all;
     block = &all;
     all.order = &order;
@@ -207,41 +202,17 @@ void run(void (*kernel)(A...), Dim grid, Dim threads, void** arguments, uint64_t
     }
 }
 
-// Every lane shows a value and reads those of its warp.
-template <typename T, typename Read>
-auto collective(const char* where, T value, Read read) {
+// Every lane shows a value to its warp, and reads that of another.
+template <typename T>
+T shuffle_xor(const char* where, T value, int mask) {
     static_assert(sizeof(T) <= 8);
     const size_t lane = block->now % WARP, first = block->now - lane;
     std::memcpy(&block->slots[block->now], &value, sizeof(T));
     wait(where, false);
-    auto result = read([first](size_t other) {
-        T shown;
-        std::memcpy(&shown, &block->slots[first + other], sizeof(T));
-        return shown;
-    });
+    T shown;
+    std::memcpy(&shown, &block->slots[first + (lane ^ mask)], sizeof(T));
     wait(where, false);
-    return result;
-}
-
-inline unsigned ballot(const char* where, bool vote) {
-    return collective(where, vote, [](auto shown) {
-        unsigned word = 0;
-        for (int i = 0; i < WARP; ++i) word |= unsigned(shown(i)) << i;
-        return word;
-    });
-}
-
-template <typename T>
-T shuffle_xor(const char* where, T value, int mask) {
-    const int lane = int(block->now % WARP);
-    return collective(where, value, [=](auto shown) { return shown(lane ^ mask); });
-}
-
-template <typename T>
-T shuffle_down(const char* where, T value, int by) {
-    const int lane = int(block->now % WARP);
-    return collective(where, value,
-                      [=](auto shown) { return shown(lane + by < WARP ? lane + by : lane); });
+    return shown;
 }
 
 }  // namespace host
@@ -250,10 +221,7 @@ T shuffle_down(const char* where, T value, int by) {
 #define HOST_TEXT(x) HOST_TEXT_(x)
 #define HOST_HERE __FILE__ ":" HOST_TEXT(__LINE__)
 #define __syncthreads() host::wait(HOST_HERE, true)
-#define __syncwarp(...) host::wait(HOST_HERE, false)
-#define __ballot_sync(mask, vote) host::ballot(HOST_HERE, vote)
 #define __shfl_xor_sync(mask, value, by) host::shuffle_xor(HOST_HERE, value, by)
-#define __shfl_down_sync(mask, value, by) host::shuffle_down(HOST_HERE, value, by)
 
 inline float __uint_as_float(unsigned bits) {
     float value;
@@ -267,7 +235,6 @@ inline unsigned __float_as_uint(float value) {
     return bits;
 }
 
-inline unsigned __umulhi(unsigned a, unsigned b) { return unsigned((uint64_t(a) * b) >> 32); }
 inline uint64_t __umul64hi(uint64_t a, uint64_t b) {
     return uint64_t((static_cast<unsigned __int128>(a) * b) >> 64);
 }

@@ -18,7 +18,7 @@ import priorkit
 from priorkit.cli import application
 from priorkit.discovery import installed
 from priorkit.errors import PriorkitError
-from priorkit.registry import FUNCTIONS, KINDS, Registry
+from priorkit.registry import COMPONENTS, KINDS, Registry
 from priorkit.settings.options import option_fields
 from priorkit.settings.select import class_of
 from tests.fuzz.case import SHAPE, a_run, stop, write_run
@@ -143,7 +143,7 @@ def plugins(case):
             found = Registry(*installed([str(folder)]))
             for kind in KINDS:
                 for entry in found.entries(kind):
-                    if kind not in FUNCTIONS:
+                    if kind in COMPONENTS:
                         try:
                             resolve_entry(entry)
                         except PriorkitError:

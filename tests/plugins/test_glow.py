@@ -1,6 +1,8 @@
 """Glow: the network against its folded form, the reference layout, and the recipe."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import priorkit_glow
@@ -53,6 +55,21 @@ def test_float32_round_trip():
     prior = GlowPrior.from_network(random_glow(offset=0.1).float())
     x = torch.rand(3, *SHAPE)
     assert float((prior.decode(prior.encode(x)) - x).abs().max()) < 1e-4
+
+
+def test_a_processor_needs_nothing_of_a_device():
+    """Neither for a value and gradient nor for the density is its room so much as imported."""
+    code = (
+        "import sys, torch\n"
+        "from priorkit_glow.prior import GlowPrior\n"
+        "from tests.helpers import random_glow\n"
+        "prior = GlowPrior.from_network(random_glow().float())\n"
+        "x, pullback = prior.decode_vjp(torch.zeros(1, prior.latent_size))\n"
+        "prior.encode(x), prior.log_prob(x), pullback(x)\n"
+        "assert not [name for name in sys.modules if name.startswith('priorkit_glow.device')]\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_initialisation_normalises():

@@ -12,16 +12,16 @@ from weakref import WeakValueDictionary
 import torch
 from torch import Tensor
 
-from priorkit_glow.kernels import KernelGlow
-from priorkit_glow.replay import ReplayedGlow
+from priorkit_glow.device.glow import KernelGlow
+from priorkit_glow.device.recorded import RecordedGlow
 
 __all__ = ["generate", "pull_back", "registered"]
 
-_networks: WeakValueDictionary[int, KernelGlow | ReplayedGlow] = WeakValueDictionary()
+_networks: WeakValueDictionary[int, KernelGlow | RecordedGlow] = WeakValueDictionary()
 _numbers = itertools.count()
 
 
-def registered(network: KernelGlow | ReplayedGlow) -> int:
+def registered(network: KernelGlow | RecordedGlow) -> int:
     """The number of a network, for as long as it lives."""
     number = next(_numbers)
     _networks[number] = network
