@@ -198,7 +198,8 @@ class DenoisingNetwork(nn.Module):
 
     def residual(self, x: Tensor, level: Tensor) -> Tensor:
         """F(x, ℓ), in the dtype of the convolutions; the embedding has the dtype of ℓ."""
-        waves = torch.linspace(math.log(0.25), math.log(32), WAVES).exp().to(level)
+        bounds = math.log(0.25), math.log(32)
+        waves = torch.linspace(*bounds, WAVES, device=level.device).exp().to(level.dtype)
         angles = level[:, None] * waves
         embedded = self.embedding(torch.cat([angles.sin(), angles.cos()], 1))
         h = self.enter(x.to(self.enter.weight.dtype, memory_format=torch.channels_last))
