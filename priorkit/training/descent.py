@@ -144,9 +144,8 @@ class Descent(Recipe, Generic[Batch]):
         try:
             module(batch).backward()
         except Exception as error:  # a compiler can fail in any way
-            warnings.warn(
-                f"torch.compile failed, so that training is slower: {error}"[:500], stacklevel=2
-            )
+            said = f"torch.compile failed, so that training is slower: {error}"
+            warnings.warn(" ".join(said.split())[:400], stacklevel=2)
             failed = True
         return plain if self.team.agreed(float(failed))[0] > 0 else module
 
