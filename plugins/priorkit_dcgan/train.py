@@ -22,8 +22,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
+from priorkit.training.album import Framings, sent
 from priorkit.training.dataset import TrainingPictures
-from priorkit.training.descent import average
+from priorkit.training.descent import average, newest
 from priorkit.training.options import Progress, check_options, option
 from priorkit.training.recipe import Recipe
 from priorkit_dcgan.network import DCGANConfig, Discriminator, Generator
@@ -48,7 +49,7 @@ class DCGANTraining:
     iterations: int = option(10000, "steps of both networks")
     rate: float = option(2e-4, "learning rate of Adam")
     ema: float = option(0.999, "decay of the averaged generator")
-    precision: str = option("fp32", "fp32, or bf16 for the convolutions")
+    precision: str = option("", "fp32, or bf16 for the convolutions; default: bf16 on cuda")
     every: int = option(1000, "steps between validations, samples and checkpoints")
     minutes: float = option(0.0, "stop after so many minutes, to be continued; 0: never")
     seed: int = option(0, "seed of initialisation, order, augmentation and latents")
@@ -81,6 +82,7 @@ class _Run(Recipe):
         self.pictures = TrainingPictures(o.data, (o.size, o.size), o.box or None)
         found = self.pictures
         super().__init__(options, progress, len(found), digest=found.digest, skipped=found.skipped)
+        self.framings = Framings(found, self.train_size, o.shift, self.device)
         self.generator = self._placed(Generator(self.config))
         self.critic = self._placed(Discriminator(self.config))
         self.ema = self._placed(Generator(self.config)).requires_grad_(False)
@@ -103,12 +105,12 @@ class _Run(Recipe):
     def _placed(self, net: Any) -> Any:
         return net.to(self.device).to(memory_format=torch.channels_last)
 
-    def train_step(self) -> tuple[float, ...]:
+    def train_step(self) -> Tensor:
         """One step of the discriminator, one of the generator; their losses."""
         o = self.options
         x = self._batch()
         z = self._latents(o.batch, self.step)
-        one, zero = torch.ones(o.batch, device=self.device), torch.zeros(o.batch).to(x)
+        one, zero = torch.ones(o.batch, device=self.device), x.new_zeros(o.batch)
         with self._cast():
             fake = self.generator(z)
             real_logits, fake_logits = self.critic(x), self.critic(fake.detach())
@@ -122,8 +124,8 @@ class _Run(Recipe):
         self._descend(0, generator_loss)
         self.critic.requires_grad_(True)
         self.step += 1
-        average(self.ema, self.generator, o.ema, self.step)
-        return float(critic_loss.detach()), float(generator_loss.detach())
+        average(self.ema, self.generator, newest(o.ema, self.step))
+        return torch.stack([critic_loss.detach(), generator_loss.detach()])
 
     def _descend(self, which: int, loss: Tensor) -> None:
         self.adams[which].zero_grad(set_to_none=True)
@@ -131,17 +133,15 @@ class _Run(Recipe):
         self.adams[which].step()
 
     def _cast(self) -> torch.autocast:
-        wanted = self.options.precision == "bf16"
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=wanted)
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.half)
 
     def _batch(self) -> Tensor:
         rng = np.random.default_rng([self.options.seed, self.step + 1, 1])
-        pixels = self.pictures.batch(self.indices(), self.options.shift, rng)
-        return (pixels.float() / 255).to(self.device, memory_format=torch.channels_last)
+        return self.framings.batch(self.indices(), rng).float() / 255
 
     def _latents(self, count: int, key: int) -> Tensor:
         generator = torch.Generator().manual_seed(self.options.seed * 1_000_003 + key + 1)
-        return torch.randn(count, self.config.latent, generator=generator).to(self.device)
+        return sent(torch.randn(count, self.config.latent, generator=generator), self.device)
 
     def message(self, losses: list[tuple[float, ...]]) -> str:
         critic, generator = np.mean(losses, axis=0)

@@ -1,28 +1,21 @@
-"""What a denoiser is trained on: whole pictures, or crops of pictures of any size."""
+"""What a denoiser is trained on: whole pictures, or squares of pictures of any size."""
 
 from __future__ import annotations
 
-import math
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
 
+from priorkit.training.album import Album, Framings, made
 from priorkit.training.dataset import TrainingPictures
 
-__all__ = ["Crops", "Draw", "Source", "Whole"]
+__all__ = ["Crops", "Source", "Whole"]
 
-Draw = Callable[[], Tensor]  # makes a picture (3, s, s) uint8
-
-HELD = 4 << 30  # bytes of decoded pictures that are kept; the others are decoded every time
 SCALES = (1.0, 0.75, 0.5)  # of crops, chosen with a probability in proportion to the scale
 
 
@@ -34,8 +27,14 @@ class Source(Protocol):
     digest: str  # sha256
     skipped: dict[str, str]  # files that aren't used, with the reason
 
-    def draws(self, indices: Sequence[int], rng: np.random.Generator) -> list[Draw]:
-        """Functions that make the examples of those numbers, randomly moved, mirrored or turned."""
+    def place(self, device: torch.device) -> None:
+        """Decode what is trained on and keep it, on the device where it has room. Raises
+        ValueError where no room is left anywhere."""
+        ...
+
+    def batch(self, indices: Sequence[int], rng: np.random.Generator, share: slice) -> Tensor:
+        """The examples of those numbers (B, 3, s, s), uint8 on the device, randomly moved, mirrored
+        or turned; of the ``share`` of them alone, the same as in the whole batch."""
         ...
 
     def plain(self, index: int) -> Tensor:
@@ -52,12 +51,11 @@ class Whole:
         self.examples = len(pictures) - validation
         self.digest, self.skipped = pictures.digest, pictures.skipped
 
-    def draws(self, indices: Sequence[int], rng: np.random.Generator) -> list[Draw]:
-        shifts = rng.uniform(-1, 1, (len(indices), 3))
-        return [
-            partial(self.pictures.crop, i, self.shift * dx, self.shift * dy, bool(side > 0))
-            for i, (dx, dy, side) in zip(indices, shifts, strict=True)
-        ]
+    def place(self, device: torch.device) -> None:
+        self.framings = Framings(self.pictures, self.examples, self.shift, device)
+
+    def batch(self, indices: Sequence[int], rng: np.random.Generator, share: slice) -> Tensor:
+        return self.framings.batch(indices, rng, share)
 
     def plain(self, index: int) -> Tensor:
         return self.pictures.crop(self.examples + index)
@@ -67,7 +65,8 @@ class Crops:
     """Squares of pictures of any size: mirrored, turned, at full size, three quarters and half.
 
     An example is a square at a random place of a picture, which has as many examples as squares
-    fill its area. Pictures with a side shorter than the square are left out.
+    fill its area. Pictures with a side shorter than the square are left out, and none is made
+    smaller than the square.
 
     Parameters
     ----------
@@ -90,59 +89,40 @@ class Crops:
                 f"{len(self.pictures)} pictures less {validation} for validation leave none: "
                 "try a smaller --validation"
             )
-        self._held: dict[int, Tensor] = {}
-        self._ends = np.cumsum([area // side**2 for area in self._read()])
+        areas = [height * width for height, width in self.pictures.sizes[: self.trained]]
+        self._ends = np.cumsum([area // side**2 for area in areas])
         self.examples = int(self._ends[-1])
 
-    def _read(self) -> list[int]:
-        """The number of pixels of each picture; the first ``HELD`` bytes of them stay decoded."""
-        areas, held = [], 0
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for start in range(0, self.trained, 64):  # at most 64 decoded pictures at a time
-                some = range(start, min(start + 64, self.trained))
-                for number, picture in zip(
-                    some, pool.map(self.pictures.picture, some), strict=True
-                ):
-                    areas.append(picture[0].numel())
-                    if held + picture.numel() <= HELD:
-                        self._held[number] = picture
-                        held += picture.numel()
-        return areas
+    def place(self, device: torch.device) -> None:
+        each = made(self._scaled, range(self.trained))
+        self.album = Album((picture for scales in each for picture in scales), device)
 
-    def draws(self, indices: Sequence[int], rng: np.random.Generator) -> list[Draw]:
-        numbers = np.searchsorted(self._ends, list(indices), side="right")
-        chances = np.array(SCALES) / sum(SCALES)
-        scales = rng.choice(SCALES, len(numbers), p=chances)
-        return [
-            partial(self._square, int(number), self.side / scale, places, turns > 0.5)
-            for number, scale, places, turns in zip(
-                numbers, scales, rng.random((len(numbers), 2)), rng.random((len(numbers), 3)),
-                strict=True,
-            )
-        ]  # fmt: skip
+    def _scaled(self, index: int) -> list[Tensor]:
+        """A picture at each of ``SCALES``."""
+        picture = self.pictures.picture(index)
+        least = self.side / min(picture.shape[1:])
+        return list(_resized(picture, [max(scale, least) for scale in SCALES]))
 
-    def _square(
-        self, number: int, reach: float, places: npt.NDArray[Any], turns: npt.NDArray[Any]
-    ) -> Tensor:
-        """A square of a picture with a side of up to ``reach`` pixels, resized to ``side``."""
-        picture = self._held.get(number)
-        if picture is None:
-            picture = self.pictures.picture(number)
-        height, width = picture.shape[1:]
-        reach = min(reach, height, width)
-        top = int(places[0] * (math.floor(height - reach) + 1))
-        left = int(places[1] * (math.floor(width - reach) + 1))
-        end = math.ceil(reach)
-        found = picture[:, top : top + end, left : left + end]
-        if reach > self.side:
-            image = Image.fromarray(np.ascontiguousarray(found.permute(1, 2, 0).numpy()))
-            box = (0, 0, reach, reach)
-            small = image.resize((self.side, self.side), Image.Resampling.BICUBIC, box=box)
-            found = torch.from_numpy(np.array(small)).permute(2, 0, 1)
-        found = found.flip([axis for axis in (1, 2) if turns[axis]])
-        return found.transpose(1, 2) if turns[0] else found
+    def batch(self, indices: Sequence[int], rng: np.random.Generator, share: slice) -> Tensor:
+        numbers = np.searchsorted(self._ends, list(indices), side="right") * len(SCALES)
+        numbers += rng.choice(len(SCALES), len(numbers), p=np.array(SCALES) / sum(SCALES))
+        down, across = rng.random((2, len(numbers)))[:, share]
+        turns = rng.random((len(numbers), 3))[share] > 0.5
+        numbers = numbers[share]
+        tops = (down * (self.album.heights[numbers] - self.side + 1)).astype(np.int64)
+        lefts = (across * (self.album.widths[numbers] - self.side + 1)).astype(np.int64)
+        return self.album.windows(numbers, tops, lefts, (self.side, self.side), turns)
 
     def plain(self, index: int) -> Tensor:
         picture = self.pictures.picture(self.trained + index)
         top, left = ((size - self.side) // 2 for size in picture.shape[1:])
         return picture[:, top : top + self.side, left : left + self.side]
+
+
+def _resized(picture: Tensor, scales: Sequence[float]) -> Iterator[Tensor]:
+    """A picture (3, h, w) at each scale, by Pillow's antialiased bicubic filter."""
+    image = Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy())
+    for scale in scales:
+        size = round(scale * image.width), round(scale * image.height)
+        small = image.resize(size, Image.Resampling.BICUBIC)  # a copy where the size stays
+        yield torch.from_numpy(np.array(small)).permute(2, 0, 1)

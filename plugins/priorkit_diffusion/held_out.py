@@ -27,7 +27,9 @@ class HeldOut:
     """
 
     def __init__(self, source: Source, config: DenoiserConfig, device: torch.device) -> None:
-        self.source, self.device = source, device
+        self.device = device
+        kept = [source.plain(i) for i in range(source.kept)]
+        self.pictures = torch.stack(kept).to(device) if kept else torch.empty(0, device=device)
         self.range = (config.sigma[0] / 2, config.sigma[1] / 2)  # of pictures in [0, 1]
 
     @torch.no_grad()
@@ -35,8 +37,8 @@ class HeldOut:
         """Mean PSNR in dB of the denoised pictures for each σ; empty without pictures."""
         low, high = self.range
         errors: dict[float, list[Tensor]] = {s: [] for s in MEASURED if low <= s <= high}
-        for start in range(0, self.source.kept, TOGETHER):
-            x, noise = self._pictures(start, min(start + TOGETHER, self.source.kept))
+        for start in range(0, len(self.pictures), TOGETHER):
+            x, noise = self._noised(start, start + TOGETHER)
             for sigma, found in errors.items():
                 clean = denoised(network, x + sigma * noise, sigma)
                 found.append((clean - x).square().mean((1, 2, 3)))
@@ -49,23 +51,23 @@ class HeldOut:
     @torch.no_grad()
     def samples(self, network: DenoisingNetwork) -> Tensor | None:
         """Eight noisy pictures and below them the clean ones, at two σ; None without eight."""
-        if self.source.kept < 8:
+        if len(self.pictures) < 8:
             return None
-        x, noise = self._pictures(0, 8)
+        x, noise = self._noised(0, 8)
         rows = []
         for sigma in (min(s, self.range[1]) for s in SHOWN):
             noisy = x + sigma * noise
             rows += [noisy, denoised(network, noisy, sigma)]
         return torch.cat(rows)
 
-    def _pictures(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+    def _noised(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Pictures ``start`` to ``stop`` in [0, 1], and their noise of N(0, 1)."""
-        x = torch.stack([self.source.plain(i) for i in range(start, stop)]).float() / 255
+        x = self.pictures[start:stop].float() / 255
         noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(start))
-        return x.to(self.device), noise.to(self.device)
+        return x, noise.to(self.device)
 
 
 def denoised(network: DenoisingNetwork, x: Tensor, sigma: float) -> Tensor:
     """Pictures in [0, 1] with noise of that σ, denoised by a network and clipped."""
-    level = torch.full((len(x),), 2 * sigma).to(x)
+    level = x.new_full((len(x),), 2 * sigma)
     return ((network(2 * x - 1, level) + 1) / 2).clamp(0, 1)

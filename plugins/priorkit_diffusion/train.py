@@ -11,9 +11,7 @@ same command is given again. ``DIR`` then holds ``checkpoint.pt`` (everything),
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from priorkit.training.album import sent
 from priorkit.training.dataset import TrainingPictures
 from priorkit.training.descent import Descent
 from priorkit.training.options import Progress, check_options, option
@@ -61,7 +60,8 @@ class DiffusionTraining:
     decay: float = option(0.65, "fraction of the run at the end in which the rate decays to 0")
     ema: float = option(0.999, "decay of the averaged weights")
     init: str = option("", "weights to begin with, of the same architecture: a name or a path")
-    precision: str = option("fp32", "fp32, or bf16 for the convolutions")
+    precision: str = option("", "fp32, or bf16 for the convolutions; default: bf16 on cuda")
+    compile: bool = option(True, "compile the network on cuda; false: start at once, but slower")
     every: int = option(1000, "steps between validations, samples and checkpoints")
     minutes: float = option(0.0, "stop after so many minutes, to be continued; 0: never")
     seed: int = option(0, "seed of initialisation, order, augmentation and noise")
@@ -137,12 +137,13 @@ class _Run(Descent[Noisy]):
         skipped = self.source.skipped | (self.also.skipped if self.also else {})
         examples = self.source.examples + o.validation
         super().__init__(o, progress, examples, digest=self.source.digest, skipped=skipped)
+        self.compiled = o.compile
         self.adopt(self._new_network(), self._new_network())
+        for source in (self.source, self.also):
+            if source:
+                source.place(self.device)
         self.held_out = HeldOut(self.source, self.config, self.device)
-
-    def run(self) -> Path | None:
-        with ThreadPoolExecutor(os.cpu_count()) as self.pool:
-            return super().run()
+        self._generator = torch.Generator(self.device)
 
     def _new_network(self) -> DenoisingNetwork:
         network = DenoisingNetwork(self.config).to(self.device)
@@ -167,34 +168,39 @@ class _Run(Descent[Noisy]):
         return super().told(options) | noise | {"also": also}
 
     def batch(self) -> Noisy:
+        # All is drawn for the whole batch, so that processes agree; each takes its own share. The
+        # few numbers of each picture come from the processor, the noise from the device.
         o = self.options
         rng = np.random.default_rng([o.seed, self.step, 1])
-        indices = self.indices()
-        draws, sigmas = [], []
-        if self.also:  # the first half
-            half = o.batch // 2
-            indices = indices[half:]
-            others = rng.integers(self.also.examples, size=half).tolist()
-            draws, sigmas = self.also.draws(others, rng), [ALSO.draw(half, rng)]
-        draws = draws + self.source.draws(indices, rng)
-        sigmas = [*sigmas, o.levels.draw(len(indices), rng)]
+        indices, count = self.indices(), o.batch // 2 if self.also else 0
+        first, rest = _parted(self.share, count)
+        pixels, sigmas = [], []
+        if self.also:
+            others = rng.integers(self.also.examples, size=count).tolist()
+            pixels.append(self.also.batch(others, rng, first))
+            sigmas.append(ALSO.draw(count, rng))
+        pixels.append(self.source.batch(indices[count:], rng, rest))
+        sigmas.append(o.levels.draw(o.batch - count, rng))
         gray = rng.random(o.batch) < (o.gray if o.crop else 0)
-        # All is drawn for the whole batch, so that processes agree; each takes its own share.
-        pixels = torch.stack(list(self.pool.map(lambda draw: draw(), draws[self.share])))
-        sigma = torch.from_numpy(2 * np.concatenate(sigmas)[self.share])
-        generator = torch.Generator(self.device).manual_seed(o.seed * 1_000_003 + self.step)
-        shape = (o.batch, *pixels.shape[1:])
-        spread = torch.rand(shape, generator=generator, device=self.device)[self.share]
-        noise = torch.randn(shape, generator=generator, device=self.device)[self.share]
-        clean = (pixels.to(self.device) + spread - 0.5) / 127.5 - 1
-        which = torch.from_numpy(gray[self.share]).to(self.device)
-        return grayed(Noisy(clean, noise, sigma.to(clean)), which)
+        drawn = np.stack([2 * np.concatenate(sigmas), gray])[:, self.share].astype(np.float32)
+        sigma, which = sent(torch.from_numpy(drawn), self.device)
+        x = torch.cat(pixels)
+        spread, noise = self._noise(x.shape)
+        clean = (x + spread - 0.5) / 127.5 - 1
+        return grayed(Noisy(clean, noise, sigma), which > 0)
+
+    def _noise(self, shape: torch.Size) -> tuple[Tensor, Tensor]:
+        """Uniform and normal noise of the present step for this process's share of the pictures
+        (B, 3, s, s), in channels-last memory."""
+        draws = self._generator.manual_seed(self.options.seed * 1_000_003 + self.step)
+        whole = (self.options.batch, *shape[2:], shape[1])
+        spread = torch.rand(whole, generator=draws, device=self.device)
+        noise = torch.randn(whole, generator=draws, device=self.device)
+        return spread[self.share].permute(0, 3, 1, 2), noise[self.share].permute(0, 3, 1, 2)
 
     def loss(self, net: DenoisingNetwork, batch: Noisy) -> Tensor:
         sigma = batch.sigma
-        with torch.autocast(
-            self.device.type, torch.bfloat16, enabled=self.options.precision == "bf16"
-        ):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
             found = net(batch.clean + sigma[:, None, None, None] * batch.noise, sigma)
         weight = (sigma**2 + DATA_STD**2) / (sigma * DATA_STD) ** 2
         return weight * (found - batch.clean).square().mean((1, 2, 3))
@@ -233,3 +239,11 @@ def _sources(o: DiffusionTraining) -> tuple[Source, Source | None]:
     whole = Whole(pictures, validation=o.validation, shift=o.shift)
     also = Crops(Path(o.also), side=o.size, validation=0) if o.also else None
     return whole, also
+
+
+def _parted(share: slice, count: int) -> tuple[slice, slice]:
+    """A share of a batch as one of its first ``count`` pictures, and one of the rest."""
+    return (
+        slice(min(share.start, count), min(share.stop, count)),
+        slice(max(share.start, count) - count, max(share.stop, count) - count),
+    )

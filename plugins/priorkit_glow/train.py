@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from priorkit.training.album import Framings
 from priorkit.training.dataset import TrainingPictures
 from priorkit.training.descent import MaximumLikelihood
 from priorkit.training.options import Progress, check_options, option
@@ -52,7 +53,7 @@ class GlowTraining:
     decay: float = option(0.4, "fraction of the run at the end in which the rate decays to 0")
     ema: float = option(0.999, "decay of the averaged weights")
     init: str = option("", "weights to begin with, of the same architecture: a name or a path")
-    precision: str = option("fp32", "fp32, or bf16 for the hidden layers")
+    precision: str = option("", "fp32, or bf16 for the hidden layers; default: bf16 on cuda")
     every: int = option(1000, "steps between validations, samples and checkpoints")
     minutes: float = option(0.0, "stop after so many minutes, to be continued; 0: never")
     seed: int = option(0, "seed of initialisation, order, augmentation and noise")
@@ -93,6 +94,7 @@ class _Run(MaximumLikelihood):
         self.pictures = TrainingPictures(o.data, (o.size, o.size), o.box or None)
         found = self.pictures
         super().__init__(options, progress, len(found), digest=found.digest, skipped=found.skipped)
+        self.framings = Framings(found, self.train_size, o.shift, self.device)
         self.adopt(self._new_network(), self._new_network())
 
     def _new_network(self) -> Glow:
@@ -105,25 +107,26 @@ class _Run(MaximumLikelihood):
         self.net.initialize(self._crops(first[: max(o.batch, 64)].tolist(), step=-1))
 
     def ready(self) -> None:
-        half = torch.bfloat16 if self.options.precision == "bf16" else None
-        self.net.set_hidden_dtype(half)
+        self.net.set_hidden_dtype(torch.bfloat16 if self.half else None)
 
     def batch(self) -> Tensor:
         return self._crops(self.indices(), self.step, self.share)
 
     def _crops(self, indices: list[int], step: int, share: slice = slice(None)) -> Tensor:
         rng = np.random.default_rng([self.options.seed, step + 1, 1])
-        pixels = self.pictures.batch(indices, self.options.shift, rng, share)
+        pixels = self.framings.batch(indices, rng, share)
         return self._quantised(pixels, step, len(indices), share)
 
     def _quantised(self, pixels: Tensor, key: int, count: int, share: slice) -> Tensor:
         """uint8 pictures → ``n_bits`` bits plus uniform noise, in [0, 1); the pictures are a
         ``share`` of ``count``."""
-        generator = torch.Generator().manual_seed(self.options.seed * 1_000_003 + key + 1)
+        generator = torch.Generator(self.device)
+        generator.manual_seed(self.options.seed * 1_000_003 + key + 1)
         bins = 2**self.config.n_bits
-        noise = torch.rand(count, *pixels.shape[1:], generator=generator)[share]
+        shape = (count, *pixels.shape[1:])
+        noise = torch.rand(shape, generator=generator, device=self.device)[share]
         x = ((pixels.int() * bins // 256) + noise) / bins
-        return x.to(self.device, memory_format=torch.channels_last)
+        return x.contiguous(memory_format=torch.channels_last)
 
     def loss(self, net: Glow, batch: Tensor) -> Tensor:
         n = self.config.n
@@ -136,7 +139,8 @@ class _Run(MaximumLikelihood):
         for start in range(0, count, 48):
             stop = min(start + 48, count)
             crops = [self.pictures.crop(self.train_size + i) for i in range(start, stop)]
-            x = self._quantised(torch.stack(crops), start, len(crops), slice(None))
+            pixels = torch.stack(crops).to(self.device)
+            x = self._quantised(pixels, start, len(crops), slice(None))
             losses.append(self.loss(self.ema, x))
         return float(torch.cat(losses).mean()) if losses else math.nan
 

@@ -12,10 +12,13 @@ import torch
 from torch import Tensor
 
 from priorkit.io.values import LUMA
+from priorkit.training.album import Album, Framings, made
 from priorkit.training.dataset import TrainingPictures
 from priorkit_realnvp.basis import coordinates
 
 __all__ = ["Patches", "Pictures", "Points", "TrainingData", "read"]
+
+PROCESSOR = torch.device("cpu")  # where examples are made, since the networks are small
 
 
 class TrainingData(Protocol):
@@ -83,7 +86,8 @@ class Pictures:
     def __init__(
         self, pictures: TrainingPictures, *, channels: int, n_bits: int, shift: float
     ) -> None:
-        self.pictures, self.n_bits, self.shift = pictures, n_bits, shift
+        self.pictures, self.n_bits = pictures, n_bits
+        self.framings = Framings(pictures, len(pictures), shift, PROCESSOR)
         self.shape: tuple[int, ...] = (channels, *pictures.size)
         self.digest, self.skipped = pictures.digest, pictures.skipped
 
@@ -91,7 +95,7 @@ class Pictures:
         return len(self.pictures)
 
     def batch(self, indices: Sequence[int], rng: np.random.Generator) -> Tensor:
-        return self._noisy(self.pictures.batch(indices, self.shift, rng), rng)
+        return self._noisy(self.framings.batch(indices, rng), rng)
 
     def plain(self, indices: Sequence[int], rng: np.random.Generator) -> Tensor:
         return self._noisy(torch.stack([self.pictures.crop(i) for i in indices]), rng)
@@ -118,22 +122,21 @@ class Patches:
         self.shape: tuple[int, ...] = (3 * side**2,)
         whole = TrainingPictures(path, (side, side), None)
         self.digest, self.skipped = whole.digest, whole.skipped
-        self.pictures = [whole.picture(i) for i in range(len(whole))]
-        self.ends = np.cumsum([p.shape[1] * p.shape[2] // 64 for p in self.pictures])
+        self.album = Album(made(whole.picture, range(len(whole))), PROCESSOR)
+        self.ends = np.cumsum(self.album.heights * self.album.widths // 64)
 
     def __len__(self) -> int:
         return int(self.ends[-1])
 
     def batch(self, indices: Sequence[int], rng: np.random.Generator) -> Tensor:
         numbers = np.searchsorted(self.ends, list(indices), side="right")
-        draws, found = rng.random((len(numbers), 3)), []
-        for number, (down, across, side) in zip(numbers, draws, strict=True):
-            picture = self.pictures[number]
-            top = int(down * (picture.shape[1] - self.side + 1))
-            left = int(across * (picture.shape[2] - self.side + 1))
-            patch = picture[:, top : top + self.side, left : left + self.side]
-            found.append(patch.flip(-1) if side > 0.5 else patch)
-        pixels = torch.stack(found).flatten(1)
+        down, across, side = rng.random((3, len(numbers)))
+        tops = (down * (self.album.heights[numbers] - self.side + 1)).astype(np.int64)
+        lefts = (across * (self.album.widths[numbers] - self.side + 1)).astype(np.int64)
+        turns = np.zeros((len(numbers), 3), dtype=bool)
+        turns[:, 1] = side > 0.5
+        size = (self.side, self.side)
+        pixels = self.album.windows(numbers, tops, lefts, size, turns).flatten(1)
         noise = torch.from_numpy(rng.random(tuple(pixels.shape), dtype=np.float32))
         return coordinates((pixels + noise) / 256, self.side)
 

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from priorkit.training.album import sent
 from priorkit.training.descent import MaximumLikelihood
 from priorkit.training.options import Progress, check_options, option
 from priorkit_realnvp import data
@@ -111,7 +112,7 @@ class _Run(MaximumLikelihood):
 
     def batch(self) -> Tensor:
         rng = np.random.default_rng([self.options.seed, self.step, 1])
-        return self.data.batch(self.indices(), rng)[self.share].to(self.device)
+        return sent(self.data.batch(self.indices(), rng)[self.share], self.device)
 
     def loss(self, net: RealNVP, batch: Tensor) -> Tensor:
         nats = -net.log_prob(batch)

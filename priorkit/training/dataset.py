@@ -15,8 +15,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
@@ -45,7 +47,7 @@ class TrainingPictures:
     ``skipped`` names the files that can't be used, with the reason: pictures that are damaged,
     smaller than the box, or of more than 64 MiB or 50 million pixels; members of a zip that are
     encrypted, damaged, or compressed to less than a hundredth; and folders and broken links with
-    the name of a picture.
+    the name of a picture. ``sizes`` are the (height, width) of those that are used.
 
     Raises ValueError where no picture is left, for a zip that can't be read, and for more
     than 16 GiB in all.
@@ -57,6 +59,7 @@ class TrainingPictures:
         self.size, self.box = size, box
         self.skipped: dict[str, str] = {}
         self._files: dict[str, bytes] = {}
+        self._sizes: dict[str, tuple[int, int]] = {}
         total = 0
         for name, read in _sources(Path(path)):
             try:
@@ -73,6 +76,7 @@ class TrainingPictures:
                 if fault:
                     self.skipped[name] = fault
         self.names = sorted(self._files.keys() - self.skipped)
+        self.sizes = [self._sizes[name] for name in self.names]
         if not self.names:
             first = next((f": {n}: {why}" for n, why in self.skipped.items()), "")
             expected = f"Expected files ending in {', '.join(_SUFFIXES)}"
@@ -90,33 +94,26 @@ class TrainingPictures:
     def __len__(self) -> int:
         return len(self.names)
 
-    def crop(self, index: int, dx: float = 0.0, dy: float = 0.0, mirror: bool = False) -> Tensor:
-        """Picture ``index`` as (3, H, W) uint8, its box moved by (dx, dy) source pixels."""
+    def crop(self, index: int) -> Tensor:
+        """Picture ``index`` in its box, (3, H, W) uint8."""
+        return self.crops(index, np.zeros((1, 2)))[0]
+
+    def crops(self, index: int, shifts: npt.NDArray[Any]) -> Tensor:
+        """Picture ``index``, its box moved by each of ``shifts`` (K, 2), across and down in source
+        pixels, as far as the picture goes: (K, 3, H, W) uint8."""
         image = self._opened(index)
         left, top, right, bottom = self._box_of(image)
-        dx = min(max(dx, -left), image.width - right)
-        dy = min(max(dy, -top), image.height - bottom)
-        box = (left + dx, top + dy, right + dx, bottom + dy)
-        small = image.resize(self.size[::-1], Image.Resampling.BILINEAR, box=box)
-        return _tensor(ImageOps.mirror(small) if mirror else small)
+        found = []
+        for dx, dy in shifts.tolist():
+            dx = min(max(dx, -left), image.width - right)
+            dy = min(max(dy, -top), image.height - bottom)
+            box = (left + dx, top + dy, right + dx, bottom + dy)
+            found.append(_tensor(image.resize(self.size[::-1], Image.Resampling.BILINEAR, box=box)))
+        return torch.stack(found)
 
     def picture(self, index: int) -> Tensor:
         """Picture ``index`` whole, at its own size, (3, height, width) uint8."""
         return _tensor(self._opened(index))
-
-    def batch(
-        self,
-        indices: Sequence[int],
-        shift: float,
-        rng: np.random.Generator,
-        share: slice = slice(None),
-    ) -> Tensor:
-        """Crops with random mirroring and a random shift of up to ``shift`` source pixels; of the
-        ``share`` of the batch alone, the same as in the whole batch."""
-        draws = rng.uniform(-1, 1, (len(indices), 3))
-        pairs = zip(indices[share], draws[share], strict=True)
-        crops = [self.crop(i, shift * dx, shift * dy, side > 0) for i, (dx, dy, side) in pairs]
-        return torch.stack(crops)
 
     def _opened(self, index: int) -> Image.Image:
         with Image.open(io.BytesIO(self._files[self.names[index]])) as file:
@@ -129,7 +126,9 @@ class TrainingPictures:
                 if file.width * file.height > MAX_PIXELS:
                     return f"{file.width}×{file.height} pixels, more than {MAX_PIXELS:,}"
                 file.load()  # decodes it completely
-                self._box_of(ImageOps.exif_transpose(file))
+                turned = ImageOps.exif_transpose(file)
+                self._sizes[name] = turned.height, turned.width
+                self._box_of(turned)
         except Exception as error:  # Pillow raises many kinds for a damaged file
             own = isinstance(error, ValueError) and str(error).startswith("box")
             return str(error) if own else f"not a picture that can be read: {error}"[:200]

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from priorkit.training.options import compiler_of
 from priorkit.training.recipe import Losses, Recipe
 
 if TYPE_CHECKING:
     from priorkit.io.weights import Weights
 
-__all__ = ["Descent", "MaximumLikelihood", "average"]
+__all__ = ["Descent", "MaximumLikelihood", "average", "newest"]
 
 Batch = TypeVar("Batch")
+
+BARREN = 100  # steps in a row without a finite gradient, after which a run ends
 
 
 class _MeanLoss(nn.Module):
@@ -38,11 +42,13 @@ class Descent(Recipe, Generic[Batch]):
 
     A family gives its networks to :meth:`adopt`, a batch, and the loss of each of its examples.
     Further options: rate, warmup, decay, ema, and init, a path of weights to begin with. A step
-    without a finite gradient is left out; after 100 in a row the run stops with ValueError.
+    without a finite gradient is left out: weights, moments and average stay as they are. After 100
+    in a row the run stops with ValueError, when losses are read next.
     """
 
     parallel = True
     clip: ClassVar[float] = 10.0  # the largest norm of the gradient
+    compiled: bool = False  # network and loss, on a CUDA device with triton
     _spread: nn.Module | None = None
 
     def adopt(self, net: nn.Module, ema: nn.Module) -> None:
@@ -53,11 +59,12 @@ class Descent(Recipe, Generic[Batch]):
         """
         self.net, self.ema = net, ema.requires_grad_(False)
         self.adam = self.optimizer(net)
-        self.barren = 0  # steps in a row without a finite gradient
+        self.barren = torch.zeros((), device=self.device)  # steps in a row
         self.origin = self._read(self.options.init) if self.options.init else None
 
     def optimizer(self, net: nn.Module) -> torch.optim.Optimizer:
-        """The optimizer; its learning rate is set before each step."""
+        """The optimizer; its learning rate is set before each step. A fused one, which leaves a
+        step out where its ``found_inf`` is 1 and nobody has to read that."""
         return torch.optim.Adam(net.parameters(), lr=self.options.rate, fused=True)
 
     def _read(self, path: str) -> Weights:
@@ -87,7 +94,7 @@ class Descent(Recipe, Generic[Batch]):
     def told(self, options: dict[str, Any]) -> dict[str, Any]:
         """With the name and sha256 of the initial weights instead of their path."""
         card = self.origin and self.origin.card
-        return options | {"init": card and f"{card.name}, sha256 {card.sha256}"}
+        return super().told(options) | {"init": card and f"{card.name}, sha256 {card.sha256}"}
 
     @abstractmethod
     def batch(self) -> Batch:
@@ -101,26 +108,46 @@ class Descent(Recipe, Generic[Batch]):
     def parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
         return {"net": self.net, "ema": self.ema, "adam": self.adam}
 
-    def train_step(self) -> tuple[float, ...]:
+    def train_step(self) -> Tensor:
         o = self.options
         batch = self.batch()
         falling = (1 - self.passed) / o.decay if o.decay else 1.0
         for group in self.adam.param_groups:
             group["lr"] = o.rate * min((self.step + 1) / max(1, o.warmup), falling, 1.0)
-        self.adam.zero_grad(set_to_none=True)
         if self._spread is None:
-            self._spread = self.team.spread(_MeanLoss(self.net, self.loss), self.device)
-        loss = self._spread(batch)
+            self._spread = self.team.spread(self._module(batch), self.device)
+        self.adam.zero_grad(set_to_none=True)
+        loss: Tensor = self._spread(batch)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.clip)
+        lost = (~norm.isfinite()).float()  # 1: one bad batch costs one step, not the run
+        self.adam.found_inf = lost  # type: ignore[attr-defined]  # as torch's GradScaler does
+        self.adam.step()
         self.step += 1
-        self.barren = 0 if bool(torch.isfinite(norm)) else self.barren + 1
-        if self.barren >= 100:
-            raise ValueError("100 steps in a row had no finite gradient: try a smaller --rate")
-        if not self.barren:  # one bad batch costs one step, not the run
-            self.adam.step()
-            average(self.ema, self.net, o.ema, self.step)
-        return (float(self.team.average(loss.detach())),)
+        self.barren = (self.barren + 1) * lost
+        average(self.ema, self.net, (1 - lost) * newest(o.ema, self.step))
+        return loss.detach()[None]
+
+    def judge(self) -> None:
+        if float(self.barren) >= BARREN:
+            raise ValueError(
+                f"{BARREN} steps in a row had no finite gradient: try a smaller --rate"
+            )
+
+    def _module(self, batch: Batch) -> nn.Module:
+        """Network and loss, compiled where that is wanted and possible in all processes."""
+        plain = _MeanLoss(self.net, self.loss)
+        if not (self.compiled and (backend := compiler_of(self.device))):
+            return plain
+        module = cast(nn.Module, torch.compile(plain, backend=backend, dynamic=False))
+        failed = False
+        try:
+            module(batch).backward()
+        except Exception as error:  # a compiler can fail in any way
+            said = f"torch.compile failed, so that training is slower: {error}"
+            warnings.warn(" ".join(said.split())[:400], stacklevel=2)
+            failed = True
+        return plain if self.team.agreed(float(failed))[0] > 0 else module
 
 
 class MaximumLikelihood(Descent[Tensor]):
@@ -143,8 +170,16 @@ class MaximumLikelihood(Descent[Tensor]):
         return values, f"validation {found:.4f} {self.unit}"
 
 
-def average(ema: nn.Module, net: nn.Module, decay: float, step: int) -> None:
-    """Move the averaged weights towards the present ones; faster while there are few steps."""
-    keep = min(decay, (1 + step) / (10 + step))
-    present = [p.detach() for p in net.parameters()]
-    torch._foreach_lerp_(list(ema.parameters()), present, 1 - keep)
+def newest(decay: float, step: int) -> float:
+    """How far averaged weights move towards the present ones; farther while there are few steps."""
+    return 1 - min(decay, (1 + step) / (10 + step))
+
+
+def average(ema: nn.Module, net: nn.Module, weight: float | Tensor) -> None:
+    """Move averaged weights by that part of the way towards the present ones."""
+    averaged, present = (
+        [parameter.detach() for parameter in network.parameters()] for network in (ema, net)
+    )
+    way = list(torch._foreach_sub(present, averaged))
+    torch._foreach_mul_(way, weight)
+    torch._foreach_add_(averaged, way)

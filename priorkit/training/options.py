@@ -8,11 +8,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import field, fields
+from importlib.util import find_spec
 from typing import Any
 
 import torch
 
-__all__ = ["Progress", "check_options", "device_of", "option", "print_progress"]
+__all__ = [
+    "Progress",
+    "check_options",
+    "compiler_of",
+    "device_of",
+    "halved",
+    "option",
+    "print_progress",
+]
 
 Progress = Callable[[int, int, str], None]
 
@@ -35,7 +44,7 @@ def check_options(options: Any, least: Mapping[str, int]) -> None:
             raise ValueError(f"{name} must be at least {low}, got {given[name]}")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", given["name"]):
         raise ValueError(f"name is letters, digits, '.', '_' and '-', got {given['name']!r}")
-    if given.get("precision", "fp32") not in ("fp32", "bf16"):
+    if given.get("precision", "") not in ("", "fp32", "bf16"):
         raise ValueError(f"precision is fp32 or bf16, got {given['precision']!r}")
     if given["box"] and len(given["box"]) != 4:
         raise ValueError(f"box is left top right bottom, got {given['box']}")
@@ -52,6 +61,19 @@ def device_of(name: str, number: int = 0) -> torch.device:
         return torch.zeros(1, device=wanted).device
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"the device {name!r} isn't available") from error
+
+
+def halved(precision: str, device: torch.device) -> bool:
+    """Whether convolutions are bfloat16: what ``precision`` says, and where it is empty, on a CUDA
+    device that has bfloat16."""
+    if precision:
+        return precision == "bf16"
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def compiler_of(device: torch.device) -> str:
+    """The backend of ``torch.compile`` that makes training on a device faster; "" if none does."""
+    return "inductor" if device.type == "cuda" and find_spec("triton") else ""
 
 
 def print_progress(step: int, total: int, message: str) -> None:

@@ -52,11 +52,11 @@ class Team:
 
     @contextmanager
     def together(self, device: torch.device) -> Iterator[None]:
-        """Connect the processes: by NCCL on GPUs, else by Gloo."""
+        """Connect the processes: tensors on GPUs by NCCL, all others by Gloo."""
         if self.size == 1:
             yield
             return
-        backend = "nccl" if device.type == "cuda" else "gloo"
+        backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
         distributed.init_process_group(backend, timeout=PATIENCE)
         try:
             yield
@@ -65,8 +65,7 @@ class Team:
 
     def wait(self) -> None:
         """Wait until all processes are here."""
-        if self.size > 1:
-            distributed.barrier()
+        self.agreed(0.0)
 
     def average(self, value: Tensor) -> Tensor:
         """The mean of a tensor over all processes."""
@@ -75,15 +74,13 @@ class Team:
             value = value / self.size
         return value
 
-    def any(self, flag: bool, device: torch.device) -> bool:
-        """Whether the flag is true in any process."""
-        return self.mean(float(flag), device) > 0
-
-    def mean(self, value: float, device: torch.device) -> float:
-        """The mean of a number over all processes, the same number in each."""
+    def agreed(self, *values: float) -> list[float]:
+        """The mean of each number over all processes, the same numbers in each. They are averaged
+        by the processors, so that no device has to end its work first."""
         if self.size == 1:
-            return value
-        return float(self.average(torch.tensor(value, dtype=torch.float64, device=device)))
+            return list(values)
+        found: list[float] = self.average(torch.tensor(values, dtype=torch.float64)).tolist()
+        return found
 
     def spread(self, module: nn.Module, device: torch.device) -> nn.Module:
         """A module with the first process's weights, and gradients averaged over all processes."""

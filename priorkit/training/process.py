@@ -1,4 +1,4 @@
-"""Settings of the process during a training run: Ctrl-C, and denormal numbers."""
+"""Settings of the process during a training run: Ctrl-C, denormal numbers, and cuDNN."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["held", "without_denormals"]
+__all__ = ["held", "searching", "without_denormals"]
 
 
 @contextmanager
@@ -42,3 +42,14 @@ def without_denormals() -> Iterator[None]:
         yield
     finally:
         torch.set_flush_denormal(already)
+
+
+@contextmanager
+def searching(device: torch.device) -> Iterator[None]:
+    """Let cuDNN try its algorithms for each shape and keep the fastest, since shapes stay."""
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = before or device.type == "cuda"
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before

@@ -19,23 +19,28 @@ from torch import Tensor, nn
 from priorkit.io.files import write_atomic
 from priorkit.io.folders import locked
 from priorkit.training import output
-from priorkit.training.options import Progress, device_of, print_progress
+from priorkit.training.options import Progress, device_of, halved, print_progress
 from priorkit.training.parallel import Team
-from priorkit.training.process import held, without_denormals
+from priorkit.training.process import held, searching, without_denormals
 
 __all__ = ["Losses", "Recipe"]
 
 Losses = list[tuple[float, ...]]
 
 # Options that may change when a run is resumed; the data are compared by their digest.
-FREE = ("data", "out", "name", "licence", "device", "minutes", "every", "iterations", "within")
+FREE = (
+    "data", "out", "name", "licence", "device", "compile", "minutes", "every", "iterations",
+    "within",
+)  # fmt: skip
+READ = 20  # steps between messages: only then are losses read, which waits for the device
 
 
 class Recipe(ABC):
     """A training run in ``options.out``, which continues where it was when started again.
 
     A family of networks has a subclass of its own. Options that every recipe has: data, out, name,
-    validation, batch, iterations, every, minutes, seed, licence, device.
+    validation, batch, iterations, every, minutes, seed, licence, device; precision, where it has
+    that, is bf16 by default on a device with bfloat16, and ``half`` says whether it is.
 
     Parameters
     ----------
@@ -69,6 +74,7 @@ class Recipe(ABC):
         self.options = options
         self.progress = progress or print_progress
         self.device = device_of(options.device, self.team.local_rank)
+        self.half = halved(asdict(options).get("precision", "fp32"), self.device)
         self.share = self.team.share(options.batch)  # this process's part of every batch
         self.train_size = examples - options.validation
         if self.train_size < options.batch:
@@ -105,14 +111,23 @@ class Recipe(ABC):
 
     def told(self, options: dict[str, Any]) -> dict[str, Any]:
         """The options as they are written to the checkpoint and the card."""
+        if "precision" in options:
+            options["precision"] = "bf16" if self.half else "fp32"
         return options
 
     def ready(self) -> None:  # noqa: B027  (optional)
         """Called once before the first step, in every run."""
 
     @abstractmethod
-    def train_step(self) -> tuple[float, ...]:
-        """One step of the optimizers, ``self.step`` counted up; the losses."""
+    def train_step(self) -> Tensor:
+        """One step of the optimizers, ``self.step`` counted up; the losses (k,), of this process.
+
+        It reads no number from the device: whoever does waits until that has done all its work,
+        and then it waits for the next.
+        """
+
+    def judge(self) -> None:  # noqa: B027  (optional)
+        """Called when the losses are read. Raises ValueError where going on makes no sense."""
 
     @property
     def passed(self) -> float:
@@ -140,7 +155,13 @@ class Recipe(ABC):
     def run(self) -> Path | None:
         """Train; the weights file, or None if ``options.minutes`` ran out first."""
         alone = locked(self.out) if self.team.leads else nullcontext()
-        with self.team.together(self.device), alone, held() as asked, without_denormals():
+        with (
+            self.team.together(self.device),
+            alone,
+            held() as asked,
+            without_denormals(),
+            searching(self.device),
+        ):
             if self.team.leads:
                 self._tell_skipped()
                 if not self._resume():
@@ -159,23 +180,48 @@ class Recipe(ABC):
         o = self.options
         started, before = time.monotonic(), self.seconds
         losses: Losses = []
+        unread: list[Tensor] = []
+        mark: tuple[int, float] | None = None  # step and seconds that the pace is counted from
         while self.passed < 1:
-            losses.append(self.train_step())
-            self.seconds = self.team.mean(before + time.monotonic() - started, self.device)
-            if self.step % 20 == 0:
-                self._tell(self.message(losses[-20:]))
-            late = bool(o.minutes) and time.monotonic() - started > 60 * o.minutes
-            over, stop = self.team.any(late, self.device), self.team.any(asked(), self.device)
+            unread.append(self.train_step())
+            if self.step % READ == 0:
+                losses += self._numbers(unread)
+            now = time.monotonic() - started
+            late = bool(o.minutes) and now > 60 * o.minutes
+            self.seconds, *flags = self.team.agreed(before + now, float(late), float(asked()))
+            over, stop = (flag > 0 for flag in flags)
+            if self.step % READ == 0:
+                self._tell(self.message(losses[-READ:]) + self._pace(mark))
+            if self.step % READ == 0 or mark is None:
+                mark = self.step, self.seconds
             due = self.step % o.every == 0 or self.passed >= 1
+            if due or over or stop:
+                losses += self._numbers(unread)
             if self.team.leads and due:
                 self._validate(losses)
-                losses.clear()
             if self.team.leads and (due or over or stop):  # what was learned is kept
                 self._save()
+            if due:
+                losses.clear()
+                mark = None  # what isn't training isn't counted, nor is the first step after it
             if stop:
                 raise KeyboardInterrupt
             if over:
                 break
+
+    def _numbers(self, unread: list[Tensor]) -> Losses:
+        """The losses since they were last read, each the mean of all processes."""
+        if not unread:
+            return []
+        found = self.team.average(torch.stack(unread)).tolist()
+        unread.clear()
+        self.judge()
+        return [tuple(each) for each in found]
+
+    def _pace(self, mark: tuple[int, float] | None) -> str:
+        """Examples per second since then, in words."""
+        steps, seconds = (self.step - mark[0], self.seconds - mark[1]) if mark else (0, 0.0)
+        return f", {steps * self.options.batch / seconds:,.0f} examples/s" if seconds > 0 else ""
 
     def _tell_skipped(self) -> None:
         if self.skipped:

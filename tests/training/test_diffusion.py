@@ -255,8 +255,9 @@ def test_crops_are_of_their_pictures(tmp_path):
         Image.fromarray(ramp).save(tmp_path / f"{name}.png")
     crops = Crops(tmp_path, side=8, validation=1)
     assert crops.examples == 6 + 16
-    draws = crops.draws(list(range(22)) * 20, np.random.default_rng(0))
-    found = torch.stack([draw() for draw in draws]).int()
+    crops.place(torch.device("cpu"))
+    numbers = list(range(22)) * 20
+    found = crops.batch(numbers, np.random.default_rng(0), slice(None)).int()
     assert found.shape == (440, 3, 8, 8)
     assert found[:, 0].flatten(1).unique().tolist() == [0, 100]
     assert (found[:, 0, 0, 0].view(20, 22) == torch.tensor([0] * 6 + [100] * 16)).all()
@@ -271,22 +272,18 @@ def test_crops_are_of_their_pictures(tmp_path):
     assert sum(often) == 440
     np.testing.assert_allclose(np.array(often) / 440, np.array([4, 3, 2]) / 9, atol=0.08)
     assert int(crops.plain(0)[0].min()) == 200
-    again = crops.draws(list(range(22)) * 20, np.random.default_rng(0))
-    assert all(torch.equal(one(), two.int()) for one, two in zip(again, found, strict=True))
+    part = crops.batch(numbers, np.random.default_rng(0), slice(100, 300))
+    assert torch.equal(part.int(), found[100:300])
 
 
-def test_pictures_that_there_is_no_room_for_are_decoded_again(photographs, monkeypatch):
-    held = Crops(photographs, side=8, validation=2)
-    monkeypatch.setattr("priorkit_diffusion.data.HELD", 3 * 20 * 40)
-    few = Crops(photographs, side=8, validation=2)
-    assert (len(held._held), len(few._held)) == (10, 1)
-    numbers = list(range(held.examples))
-    for one, two in zip(
-        held.draws(numbers, np.random.default_rng(1)),
-        few.draws(numbers, np.random.default_rng(1)),
-        strict=True,
-    ):
-        assert torch.equal(one(), two())
+def test_no_crop_is_made_smaller_than_the_square(photographs):
+    """Of pictures of 40×20 and 30×30 with squares of 18, whose halves would be."""
+    crops = Crops(photographs, side=18, validation=2)
+    crops.place(torch.device("cpu"))
+    sizes = set(zip(crops.album.heights.tolist(), crops.album.widths.tolist(), strict=True))
+    assert sizes == {(20, 40), (18, 36), (30, 30), (22, 22), (18, 18)}
+    found = crops.batch(range(crops.examples), np.random.default_rng(0), slice(None))
+    assert found.shape == (crops.examples, 3, 18, 18)
 
 
 def test_noise_is_as_often_near_as_it_is_said():
