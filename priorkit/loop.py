@@ -185,7 +185,10 @@ class Ledger:
         count, u = self.count, self.u.clone()
         kept = (self.evaluations, self.value, self.misfit)
         evaluations, value, misfit = (each[:count].clone() for each in kept)
-        return Snapshot(evaluations, value, misfit, u[:count], lambda: self._image(u)[:count])
+        draws = torch.zeros_like(evaluations) if self.draws is None else self.draws.count[:count]
+        return Snapshot(
+            evaluations, value, misfit, u[:count], lambda: self._image(u)[:count], draws.clone()
+        )
 
     def _image(self, u: Tensor) -> Tensor:
         with torch.no_grad():

@@ -131,14 +131,15 @@ def _rows(value: Any, index: Tensor) -> Any:
 
 
 class Snapshot(NamedTuple):
-    """Where a batch stands: evaluations so far and the values kept, each (B,), u (B, n), and
-    on demand its images (B, *shape), ``image()``."""
+    """Where a batch stands: evaluations so far and the values kept, each (B,), u (B, n), on
+    demand its images (B, *shape), ``image()``, and how many were drawn of each, (B,)."""
 
     evaluations: Tensor
     objective: Tensor
     misfit: Tensor
     u: Tensor
     image: Callable[[], Tensor]
+    draws: Tensor
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,7 @@ class Solver(Component, ABC, Generic[S]):
     done and draws are the loop's. S is the solver's own :class:`State`. ``unit`` is what a
     budget counts, ``budget`` how many where nobody says. Where ``descends``, the answer is
     the iterate of the lowest value, else the last one. One that isn't ``penalised`` leaves γ·R
-    out.
+    out. A sampler makes at most so many ``draws`` of each image, for which its budget is.
     """
 
     requires: ClassVar[Requires] = Requires()
@@ -194,6 +195,7 @@ class Solver(Component, ABC, Generic[S]):
     budget: ClassVar[int] = 400
     descends: ClassVar[bool] = True
     penalised: ClassVar[bool] = True
+    draws: int = 0
 
     @property
     def least(self) -> int:

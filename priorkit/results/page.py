@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from priorkit.counted import counted
 from priorkit.draw.html import (
     MAX_SIDE,
     copied,
@@ -37,8 +38,7 @@ def write(
     """
     config = recovery.record["config"]
     prior, op = config["prior"]["name"], config["op"]["name"]
-    count = len(recovery.x)
-    title = f"{count} image{'s' if count > 1 else ''} recovered with {prior} from {op}"
+    title = f"{counted(len(recovery.x), 'images')} recovered with {prior} from {op}"
     parts = [
         f"<p>{html.escape(summary(recovery))}</p>",
         "<h2>Pictures</h2>",

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from priorkit import metrics
+from priorkit.counted import counted
 from priorkit.interfaces import Kind
+from priorkit.io.pictures import dimensions
 from priorkit.io.sources import Source
 from priorkit.run.rows import Row, Trace, stacked_draws
 from priorkit.run.run import Outcome, Task
@@ -94,10 +96,10 @@ class Recovered:
         self.sources: list[Source | None] = []
 
     def __repr__(self) -> str:
-        shape, count = "×".join(map(str, self.x.shape[1:])), len(self.x)
+        what = f"{counted(len(self.x), 'images')} of {dimensions(self.x.shape[1:])}"
         psnr = "" if self.psnr is None else f", PSNR {float(self.psnr.mean()):.2f} dB"
         ended = ", ".join(f"{self.status.count(s)} {s}" for s in sorted(set(self.status)))
-        return f"<Recovery: {count} image{'s' if count > 1 else ''} of {shape}{psnr}, {ended}>"
+        return f"<Recovery: {what}{psnr}, {ended}>"
 
     @property
     def expected_psnr(self) -> Tensor | None:

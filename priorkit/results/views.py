@@ -8,6 +8,7 @@ from typing import NamedTuple
 from PIL import Image
 from torch import Tensor
 
+from priorkit.counted import counted
 from priorkit.draw.html import MAX_SIDE
 from priorkit.draw.tiles import GAIN, error_map, sheet, shrunk
 from priorkit.interfaces import kind_of
@@ -111,15 +112,14 @@ def _sizes(what: str, caption: str, sizes: Tensor, scale: float) -> Shown:
 
 def summary(recovery: Recovered) -> str:
     """One sentence: how good, how large, how long."""
-    psnr, count = recovery.psnr, len(recovery.x)
+    psnr = recovery.psnr
     words = [] if psnr is None else [f"mean PSNR {float(psnr.mean()):.2f} dB"]
     if (expected := recovery.expected_psnr) is not None and bool(expected.isfinite().all()):
         words.append(f"{float(expected.mean()):.2f} dB expected without the truth")
-    shape = dimensions(recovery.x.shape[1:])
-    words.append(f"{count} image{'s' if count > 1 else ''} of {shape}")
+    words.append(f"{counted(len(recovery.x), 'images')} of {dimensions(recovery.x.shape[1:])}")
     words.append(f"{recovery.seconds:.1f} s")
     each = sum(recovery.evaluations) / len(recovery.evaluations)
-    words.append(f"{each:.0f} {recovery.record['unit']} per image")
+    words.append(f"{counted(round(each), recovery.record['unit'])} per image")
     if outside := sum(recovery.outside):
         kept = "clipped to" if recovery.truth is not None else "as they are, outside"
         words.append(f"{outside:,} of {recovery.x.numel():,} values {kept} {recovery.units.bounds}")

@@ -21,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from priorkit.counted import counted
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Draws, Problem, Shape, Status
 from priorkit.io.files import unwritable, write_atomic
@@ -116,7 +117,7 @@ class Journal:
         """What there is to go on with, in words; nothing where there is nothing."""
         count = sum(1 for _ in self.folder.rglob("*.safetensors"))
         if count:
-            return f"{count} finished rows"
+            return f"{counted(count, 'rows')} that were finished"
         return "the draws so far" if self._mark.exists() else ""
 
     def _path(self, row: int) -> Path:

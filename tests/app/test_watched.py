@@ -5,14 +5,17 @@ from itertools import pairwise
 import torch
 
 from priorkit.app import watched
-from priorkit.app.watched import POINTS, Watched, three
+from priorkit.app.watched import POINTS, Watched
 from priorkit.interfaces import Snapshot
+from priorkit.results.numbers import three
 
 
 def step(number, misfit):
     values = torch.tensor([misfit], dtype=torch.float64)
     count = torch.tensor([number])
-    return Snapshot(count, values, values, torch.zeros(1, 48), lambda: torch.rand(1, 3, 4, 4))
+    return Snapshot(
+        count, values, values, torch.zeros(1, 48), lambda: torch.rand(1, 3, 4, 4), count * 0
+    )
 
 
 def test_a_line_a_picture_and_a_curve():

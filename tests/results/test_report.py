@@ -41,11 +41,11 @@ def test_the_size_that_was_solved_is_said(command_line, tmp_path):
     words = ["--shape", "3", "16", "16", "--budget", "3", "--out", out]
     done = command_line("recover", "--prior", "none", "--op", "mask", *words)
     assert "1 image of 3×16×16" in done.out
-    assert "each 3×16×16" in done.err
+    assert "Solving 1 image of 3×16×16, in at most 3 evaluations" in done.err
     assert "1 image of 3×16×16" in (out / "report.html").read_text()
     done = command_line("compare", "--priors", "dct,none", "--op", "fourier", *words)
-    assert "1 image(s) of 3×16×16" in done.out
-    assert "1 image(s) of 3×16×16" in (out / "report.html").read_text()
+    assert "1 image of 3×16×16" in done.out
+    assert "1 image of 3×16×16" in (out / "report.html").read_text()
 
 
 def test_a_reason_and_the_misfit_beside_it_agree(command_line, tmp_path):
