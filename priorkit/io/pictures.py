@@ -188,6 +188,7 @@ def _from_path(path: Path, shape: Shaped, how: _How) -> Pictures:
     known, name = kind_of(shape, how.kind), name_of(path, how.pick)
     if is_folder(path):
         return _from_folder(path, shape, how)
+    how = replace(how, scaling=replace(how.scaling, of=path.name))
     if path.suffix == ".npy":
         require_nothing(path, how.pick)
         return _called(name, _load(read_array(path), shape, how))

@@ -107,7 +107,7 @@ def recover(
             truth = pictures.x.to(setup.device, setup.dtype)
             measured, names, sources = simulate(setup, truth), pictures.names, pictures.sources
         else:
-            truth, measured = None, measurement(given.numbers, setup)
+            truth, measured = None, measurement(given.numbers, setup, given.of)
             names, sources = given.named(len(measured)), given.sources
             planned = plan(setup, len(measured))
         failed: RunError | None = None
