@@ -134,7 +134,8 @@ class Comparison:
         """The same as a figure of matplotlib, drawn where it is called in a notebook."""
         from priorkit.draw.figure import pictures
 
-        return pictures([[("", self.grid())]], side=8.0).drawn()
+        clear = gallery.pictures(self.rows, self.truth, clear=True)
+        return pictures([[("", clear)]], side=8.0).drawn()
 
     def _repr_png_(self) -> bytes:
         return png(self.grid())

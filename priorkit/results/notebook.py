@@ -22,7 +22,7 @@ def fragment(recovery: Recovered) -> str:
     shown = min(len(recovery.x), ROWS)
     rows = "".join(_row(recovery, i, columns(recovery, i)) for i in range(shown))
     more = len(recovery.x) - shown
-    rest = f"<p>and {more} more: <code>result.grid()</code></p>" if more else ""
+    rest = f"<p>and {more} more: <code>result.plot()</code></p>" if more else ""
     said = html.escape(summary(recovery))
     return f'<div class="priorkit"><style>{FRAGMENT}</style><p>{said}</p>{rows}{rest}</div>'
 
