@@ -156,8 +156,11 @@ class Draws:
         """The lower and upper bounds, (B, *shape), between which one more draw lies.
 
         mean ± t·spread·√(1 + 1/count), t the quantile (1 + level)/2 of Student's distribution
-        with count − 1 degrees of freedom: exact for independent normal draws. If the draws are
-        of the posterior, the true image is one more, and lies within as often as ``level`` says.
+        with count − 1 degrees of freedom: exact for independent normal draws. Only if the draws are
+        of the posterior is the true image one more, and lies within as often as ``level`` says.
+        Those of most samplers and priors aren't: too much alike, or of a prior that isn't that of
+        the image, they hold as few as half of its values where ``level`` is 0.9. Check that on an
+        image that is known before you rely on it.
         """
         from scipy.special import stdtrit
 

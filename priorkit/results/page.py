@@ -23,7 +23,7 @@ from priorkit.draw.svg import COLOURS, Line, plot
 from priorkit.io.files import file_names, write_atomic
 from priorkit.results.numbers import numbers
 from priorkit.results.recovered import Recovered
-from priorkit.results.views import Shown, summary, wiped
+from priorkit.results.views import Shown, summary, unsure, wiped
 from priorkit.settings.config import to_toml
 
 __all__ = ["write"]
@@ -45,6 +45,7 @@ def write(
         *(_row(recovery, i, row, beside) for i, row in enumerate(rows)),
         "<h2>Numbers</h2>",
         table(*numbers(recovery)),
+        *(f"<p>{html.escape(said)}</p>" for said in [unsure(recovery)] if said),
         "<h2>Convergence</h2>",
         _curve(recovery),
         "<h2>Settings</h2><p><code>priorkit replay FOLDER</code> repeats a saved run from its "

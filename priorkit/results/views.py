@@ -16,7 +16,18 @@ from priorkit.interfaces.kinds import squared
 from priorkit.io.pictures import dimensions, to_pil
 from priorkit.results.recovered import UNEXPLAINED, Recovered
 
-__all__ = ["MAX_ROWS", "Shown", "columns", "ended", "grid", "inside", "rows_of", "summary", "wiped"]
+__all__ = [
+    "MAX_ROWS",
+    "Shown",
+    "columns",
+    "ended",
+    "grid",
+    "inside",
+    "rows_of",
+    "summary",
+    "unsure",
+    "wiped",
+]
 
 TILE = 160  # pixels a side of a picture in the grid
 DETAILED = 2 * TILE  # from which side on the centre is shown beside it
@@ -129,6 +140,19 @@ def summary(recovery: Recovered) -> str:
     if recovery.interrupted:
         words.append("interrupted: images without evaluations are only starts")
     return ", ".join(words) + "."
+
+
+def unsure(recovery: Recovered) -> str:
+    """How the spread of draws is to be read; nothing where there are none."""
+    if recovery.draws is None:
+        return ""
+    told = [image.get("within_90") for image in recovery.record["images"]]
+    held = [share for share in told if share is not None]
+    here = f" Here it holds {sum(held) / len(held):.0%} of the truth." if held else ""
+    return (
+        "The spread of draws says where they are unsure. Their 90% interval holds nine values of "
+        f"ten only if they are of the posterior of the right prior; mostly it holds fewer.{here}"
+    )
 
 
 def ended(recovery: Recovered, i: int) -> str:
