@@ -37,6 +37,7 @@ WORDS = {
     "entry": "a registered name",
     "errors": "what, got, try",
     "deprecated": "names that moved",
+    "counted": "so many of something",
 }
 WIDTH, FLOOR, GAP, ROOMS = 620, 44, 6, 210
 

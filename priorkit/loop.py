@@ -220,8 +220,9 @@ class Ledger:
         """The present, for whoever watches to keep."""
         count, u = self.count, self.u
         evaluations, value, misfit, norm = self._numbers[:, :count].clone()
+        draws = torch.zeros(count) if self.draws is None else self.draws.count[:count].cpu()
         image = lambda: self._image(u)[:count]  # noqa: E731
-        return Snapshot(evaluations.long(), value, misfit, u[:count], image, norm)
+        return Snapshot(evaluations.long(), value, misfit, u[:count], image, norm, draws.long())
 
     def _image(self, u: Tensor) -> Tensor:
         with torch.no_grad():

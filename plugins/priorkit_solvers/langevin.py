@@ -74,6 +74,7 @@ class Langevin(Solver[_Chain]):
     budget = 2000
     descends = False
     penalised = False
+    draws = DRAWN
 
     def __init__(
         self,

@@ -14,6 +14,7 @@ from pydantic import Field
 from scipy.fft import dctn, idctn
 from torch import Tensor
 
+from priorkit.counted import counted
 from priorkit.errors import BadInputError
 from priorkit.interfaces import (
     MAX_MATRIX,
@@ -212,7 +213,7 @@ class Wavelet(Basis):
             size = "×".join(map(str, sides))
             which = "both sides" if len(sides) == 2 else "every side"
             raise BadInputError(
-                f"A wavelet basis halves {which} {asked} time{'s' if asked > 1 else ''}.",
+                f"A wavelet basis halves {which} {counted(asked, 'times')}.",
                 got=f"{size}, which can be halved {possible} times",
                 try_=f"levels={possible}" if possible else "sides that are even",
             )

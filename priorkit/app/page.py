@@ -13,6 +13,7 @@ from priorkit.app.offered import Offers
 from priorkit.app.run import Run
 from priorkit.app.run_view import RunView
 from priorkit.app.runs import MOST_KEPT, Runs
+from priorkit.draw.viewer import WIPE
 
 __all__ = ["Pages"]
 
@@ -43,7 +44,7 @@ class Pages:
         """
         client = ui.context.client
         self.drafts.opened(form, lambda: client.has_socket_connection)
-        ui.add_css((HERE / "style.css").read_text(encoding="utf-8"))
+        ui.add_css("\n".join([*WIPE, (HERE / "style.css").read_text(encoding="utf-8")]))
         ui.add_body_html(f"<script>{(HERE / 'paint.js').read_text(encoding='utf-8')}</script>")
         ui.colors(primary="#1b6ca8")
         ui.query(".nicegui-content").classes("p-0 items-stretch")

@@ -8,7 +8,7 @@ from nicegui import ui
 
 from priorkit.app.result import Panel
 from priorkit.app.run import Run
-from priorkit.draw.html import scale_bar, table
+from priorkit.draw.html import scale_bar, table, wipe
 
 __all__ = ["figure", "show"]
 
@@ -93,15 +93,10 @@ def _wipe(run: Run, number: int, i: int) -> None:
     name = panel.images[i][0]
 
     def content(what: str) -> str:
-        label = html.escape(f"{name}: {what} or recovery")
-        before, over = (_src(run, number, i, each) for each in (what, "recovery"))
-        return (
-            f'<figure><div class="pk-wipe"><img alt="{what}" src="{before}">'
-            f'<img class="over" alt="recovery" src="{over}"><i></i>'
-            f'<input type="range" aria-label="{label}" value="50" oninput="this.parentElement'
-            f".style.setProperty('--cut', this.value + '%')\"></div>"
-            f"<figcaption>{what} | recovery</figcaption></figure>"
+        under, over = (
+            f'<img alt="{each}" src="{_src(run, number, i, each)}">' for each in (what, "recovery")
         )
+        return wipe(under, over, f"{what} | recovery", label=f"{name}: {what} or recovery")
 
     shown = ui.html(content(under[0].what), sanitize=False).classes("w-full")
     if len(under) > 1:

@@ -17,7 +17,7 @@ from priorkit.draw.tiles import png, shrunk, tile
 from priorkit.errors import PriorkitError
 from priorkit.interfaces.kinds import COMPLEX, kind_of, squared
 from priorkit.io.brightness import ends
-from priorkit.io.pictures import astronaut, dimensions, load, raw
+from priorkit.io.pictures import astronaut, dimensions, load, raw, to_pil
 from priorkit.registry import registry
 from priorkit.run.measure import shape_of
 from priorkit.settings.select import resolve
@@ -133,7 +133,7 @@ def _measured(y: Tensor, name: str) -> Preview:
         inside = one.double() / scale if _bright(one) else (one.double() - low) / (high - low or 1)
         picture = tile(shrunk(inside.float(), SIDE), kind_of(tuple(one.shape), "picture"))
     else:
-        picture, flat = tile(squared(one), kind_of((1, 1, 1))), False
+        picture, flat = to_pil(squared(one)), False
     picture.thumbnail((SIDE, SIDE))
     return Preview(None, png(picture), picture.size, said, flat, None, y)
 

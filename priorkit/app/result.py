@@ -15,7 +15,7 @@ from priorkit.results import folder
 from priorkit.results.comparison import Comparison
 from priorkit.results.numbers import numbers
 from priorkit.results.recovery import Recovery
-from priorkit.results.views import Shown, columns, summary
+from priorkit.results.views import Shown, columns, summary, unsure
 
 __all__ = ["Card", "Panel", "archive", "panels"]
 
@@ -65,7 +65,8 @@ def _panel(label: str, recovery: Recovery) -> Panel:
     shown = range(min(len(recovery.x), MOST_IMAGES))
     images = [(recovery.names[i], [_card(each) for each in columns(recovery, i)]) for i in shown]
     head, rows = numbers(recovery, most=MOST_IMAGES, brief=True)
-    return Panel(label, summary(recovery), images, head, rows)
+    said = f"{summary(recovery)} {unsure(recovery)}".strip()
+    return Panel(label, said, images, head, rows)
 
 
 def _card(shown: Shown) -> Card:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from priorkit.draw.svg import Line, plot
 from priorkit.draw.tiles import png, shrunk, tile
 from priorkit.interfaces import Snapshot, kind_of
-from priorkit.results.numbers import three
+from priorkit.results.numbers import reached
 
 __all__ = ["Watched"]
 
@@ -57,11 +57,9 @@ class Watched:
 
     def __call__(self, now: Snapshot, done: int, label: str = "") -> None:
         """Note a step of the rows that follow ``done`` others, of what is called ``label``."""
-        evaluations, misfit = int(now.evaluations.max()), float(now.misfit[0])
-        before = f"{label}: " if label else ""
-        self.say(f"{before}{evaluations} evaluations, misfit {three(misfit)}")
+        self.say(f"{label}: {reached(now)}" if label else reached(now))
         name = " ".join(filter(None, [label, f"row {done + 1}" if done else ""]))
-        self._note(name, float(now.evaluations[0]), misfit)
+        self._note(name, float(now.evaluations[0]), float(now.misfit[0]))
         moment = time.monotonic()
         if moment - self._last > EVERY:
             self._last = moment

@@ -120,10 +120,11 @@ class Bar(logging.Handler):
         err.print(escape(record.getMessage()), soft_wrap=True, highlight=False)
 
     def __call__(self, now: Any, done: int, label: str = "") -> None:
+        from priorkit.results.numbers import reached
+
         note = f"{escape(label)}: " if label else ""
         note += f"image {done + 1}…, " if done else ""
-        note += f"{int(now.evaluations.max())} evaluations, misfit {float(now.misfit.median()):.3g}"
-        self.bar.update(self.task, note=note)
+        self.bar.update(self.task, note=note + reached(now))
 
 
 class TrainingBar:

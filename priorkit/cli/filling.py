@@ -12,6 +12,7 @@ from rich.progress import TimeRemainingColumn as Remaining
 from rich.table import Table
 
 from priorkit.cli.console import err, escape
+from priorkit.counted import counted
 
 __all__ = ["Filling"]
 
@@ -41,7 +42,7 @@ class Filling(Live):
             self.update(Group(self._table(), self.bar))
         elif not self.quiet and time.monotonic() - self.said > LINES:
             self.said = time.monotonic()
-            err.print(f"{done} of {total} runs")
+            err.print(f"{done} of {counted(total, 'runs')}")
 
     def _table(self) -> Table:
         table = Table("", "runs", "failed", "mean PSNR (dB)", "seconds per run", box=None)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from priorkit.cli.console import err, escape, out, show_json, show_table
+from priorkit.counted import counted
 
 if TYPE_CHECKING:
     from priorkit.studies.results import Results
@@ -40,7 +41,7 @@ def recover_folder(
         err.print(f"Interrupted: what is finished was kept. {hint}", soft_wrap=True)
         raise typer.Exit(130)
     if found.failed:
-        err.print(f"{len(found.failed)} picture(s) failed; the others are done.")
+        err.print(f"{counted(len(found.failed), 'pictures')} failed; the others are done.")
         raise typer.Exit(1)
 
 

@@ -10,6 +10,7 @@ import typer
 from priorkit.cli.completion import names
 from priorkit.cli.console import Bar, JsonFlag, err, escape, out, show_json, show_table
 from priorkit.cli.words import components, split
+from priorkit.counted import counted
 from priorkit.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -202,7 +203,8 @@ def leave(result: Recovery | Comparison, folder: Path | None, kept: str, failed:
         err.print(f"Interrupted: {kept}.{hint}", soft_wrap=True)
         raise typer.Exit(130)
     if count := len(result.skipped):
-        failed = f"{count} file(s) of the folder were left out, as said above; the others are done."
+        left = f"{counted(count, 'files')} of the folder {'was' if count == 1 else 'were'} left out"
+        failed = f"{left}, as said above; the others are done."
     if failed:
         err.print(failed)
         raise typer.Exit(1)

@@ -16,8 +16,13 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from priorkit.draw.notebook import kernel
+from priorkit.draw.tiles import INK
 
 __all__ = ["ShownFigure", "blank", "pictures"]
+
+NONE = ("figure.facecolor", "axes.facecolor")
+INKED = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+CLEAR = dict.fromkeys(NONE, "none") | dict.fromkeys(INKED, INK)
 
 
 class ShownFigure(Figure):
@@ -64,9 +69,10 @@ def blank(
     across: int = 1, down: int = 1, *, side: float = 4.0, wide: float = 1.35
 ) -> tuple[ShownFigure, Any]:
     """An empty figure and its axes, (down, across), ``side`` inches high and ``wide`` times that
-    in width each."""
-    whole = ShownFigure(figsize=(wide * side * across, side * down), layout="constrained")
-    return whole, whole.subplots(down, across, squeeze=False)
+    in width each; on whatever is behind it, light or dark."""
+    with rc_context(CLEAR):
+        whole = ShownFigure(figsize=(wide * side * across, side * down), layout="constrained")
+        return whole, whole.subplots(down, across, squeeze=False)
 
 
 def pictures(rows: Sequence[Sequence[tuple[str, Image.Image]]], side: float = 2.2) -> ShownFigure:
@@ -77,6 +83,6 @@ def pictures(rows: Sequence[Sequence[tuple[str, Image.Image]]], side: float = 2.
         axis.set_axis_off()
     for line, row in zip(axes, rows, strict=True):
         for axis, (caption, picture) in zip(line, row, strict=False):
-            axis.imshow(np.asarray(picture.convert("RGB")), interpolation="nearest")
+            axis.imshow(np.asarray(picture.convert("RGBA")), interpolation="nearest")
             axis.set_title(caption, fontsize=9)
     return whole

@@ -87,14 +87,15 @@ def copied(what: str) -> str:
 
 
 def wipe(under: str, over: str, caption: str, *, label: str = "") -> str:
-    """Two pictures of one size over one another, and a slider that says how much is seen of each;
-    it needs no script of a page. ``label`` is for who can't see it, by default the caption."""
+    """Two pictures of one size over one another, and a slider on them that says how much is seen of
+    each; it needs the rules :data:`~priorkit.draw.viewer.WIPE` and no script of a page. ``label``
+    is for who can't see it, by default the caption."""
     moved = "this.parentElement.style.setProperty('--cut', this.value + '%')"
     over = over.replace("<img ", '<img class="over" ', 1)
     caption, label = html.escape(caption), html.escape(label or caption)
     return (
-        f'<figure class="wipe"><div>{under}{over}</div><input type="range" value="50" '
-        f'aria-label="{label}" oninput="{moved}"><figcaption>{caption}</figcaption></figure>'
+        f'<figure class="wipe"><div>{under}{over}<i></i><input type="range" value="50" '
+        f'aria-label="{label}" oninput="{moved}"></div><figcaption>{caption}</figcaption></figure>'
     )
 
 

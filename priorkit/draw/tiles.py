@@ -16,11 +16,12 @@ from torch.nn.functional import avg_pool2d
 from priorkit.interfaces.kinds import Kind
 from priorkit.io.pictures import to_pil
 
-__all__ = ["GAIN", "SCALE", "error_map", "fit", "png", "sheet", "shrunk", "tiff", "tile"]
+__all__ = ["GAIN", "INK", "SCALE", "error_map", "fit", "png", "sheet", "shrunk", "tiff", "tile"]
 
 GAIN = 5.0  # of error maps
+INK = "#7a7a7a"  # of words that are read on white and on black
 LEVEL = 1  # of zlib: several times faster than the default, for files a sixth larger
-TYPES = {"L": 0, "RGB": 2, "RGBA": 6}  # modes of PIL, and the types of colour of PNG
+TYPES = {"L": 0, "RGB": 2, "LA": 4, "RGBA": 6}  # modes of PIL, and the types of colour of PNG
 ABOVE = 2  # the filter of PNG that takes the row above from each
 
 # Anchors of a dark-to-bright colour scale whose lightness grows evenly.
@@ -96,12 +97,12 @@ def tiff(pages: Tensor) -> bytes:
     return buffer.getvalue()
 
 
-def fit(picture: Image.Image, side: int) -> Image.Image:
+def fit(picture: Image.Image, side: int, mode: str = "RGB") -> Image.Image:
     """Scale to a square tile: pixels stay squares when enlarged."""
     scale = side / max(picture.size)
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
     how = Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.BILINEAR
-    return picture.convert("RGB").resize(size, how)
+    return picture.convert(mode).resize(size, how)
 
 
 def sheet(
@@ -111,18 +112,21 @@ def sheet(
     gap: int,
     margin: int,
     caption: int = 0,
+    clear: bool = False,
 ) -> Image.Image:
-    """Rows of tiles on white, ``gap`` pixels apart: in the ``margin`` at the left the words of a
-    row, and above each tile its own, in a line ``caption`` pixels high."""
+    """Rows of tiles on white, or where it is ``clear`` on whatever is behind, light or dark,
+    ``gap`` pixels apart: in the ``margin`` at the left the words of a row, and above each tile its
+    own, in a line ``caption`` pixels high."""
     across, down = side + gap, caption + side + gap
     width = margin + across * max(len(row) for _, row in rows)
-    canvas = Image.new("RGB", (width, gap + down * len(rows)), "white")
+    mode, ground, ink = ("RGBA", "#ffffff00", INK) if clear else ("RGB", "white", "#333333")
+    canvas = Image.new(mode, (width, gap + down * len(rows)), ground)
     draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(size=14)
     for r, (label, row) in enumerate(rows):
         top = gap + r * down
-        draw.multiline_text((gap, top + 4), label, fill="#333333", font=font)
+        draw.multiline_text((gap, top + 4), label, fill=ink, font=font)
         for c, (words, picture) in enumerate(row):
             left = margin + c * across
-            draw.text((left, top), words, fill="#333333", font=font)
-            canvas.paste(fit(picture, side), (left, top + caption))
+            draw.text((left, top), words, fill=ink, font=font)
+            canvas.paste(fit(picture, side, mode), (left, top + caption))
     return canvas

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["FRAGMENT", "SCRIPT", "STYLE"]
+__all__ = ["FRAGMENT", "SCRIPT", "STYLE", "WIPE"]
 
 # Of two pictures over one another, see :func:`priorkit.draw.html.wipe`.
 WIPE = (
     ".wipe div { position: relative; }",
     ".wipe .over { position: absolute; inset: 0; clip-path: inset(0 0 0 var(--cut, 50%)); }",
-    ".wipe input { width: 100%; margin: 0; }",
+    ".wipe i { position: absolute; top: 0; bottom: 0; left: var(--cut, 50%); width: 2px;"
+    " margin-left: -1px; background: #fff; box-shadow: 0 0 3px #000; pointer-events: none; }",
+    ".wipe input { position: absolute; inset: 0; width: 100%; height: 100%; margin: 0; opacity: 0;"
+    " cursor: ew-resize; touch-action: pan-y; }",
+    ".wipe div:focus-within { outline: 3px solid #3d8fd1; outline-offset: 2px; }",
 )
 
 # Of what a notebook shows; it has colours of its own, light or dark.

@@ -89,7 +89,8 @@ class Kind(ABC):
         return x
 
     def picture(self, x: Tensor) -> Tensor:
-        """One image (*shape) as it is shown to people, (1, H, W) or (3, H, W)."""
+        """One image (*shape) as it is shown to people, (1, H, W) or (3, H, W); (2, H, W) is gray
+        with its opacity."""
         return _coloured(self.flat(x))
 
     def pages(self, x: Tensor) -> Tensor | None:
@@ -217,14 +218,16 @@ def kind_of(shape: Shape | None, name: str | None = None) -> Kind:
 
 def squared(values: Tensor) -> Tensor:
     """Any numbers as greys in a square (1, S, S), row by row: ½ + x/2 over three standard
-    deviations, white where there are no more."""
+    deviations. Where they don't fill it, (2, S, S) with their opacity, 0 where there are no
+    more."""
     values = values.detach().abs() if values.is_complex() else values.detach()
     values = values.float().cpu().flatten()
     side = math.ceil(math.sqrt(values.numel()))
     spread = 3 * float(values.std(correction=0)) + 1e-12
-    square = torch.full((side * side,), 1.0)
-    square[: values.numel()] = (0.5 + 0.5 * values / spread).clamp(0, 1)
-    return square.view(1, side, side)
+    square = torch.ones(2, side * side)
+    square[0, : values.numel()] = (0.5 + 0.5 * values / spread).clamp(0, 1)
+    square[1, values.numel() :] = 0
+    return square.view(2, side, side)[: 1 if values.numel() == side * side else 2]
 
 
 def _coloured(x: Tensor) -> Tensor:

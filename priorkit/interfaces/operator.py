@@ -301,6 +301,10 @@ class _Product(Operator):
             self.inner.A(shown) if shown is not None and isinstance(self.inner, Mirror) else shown
         )
 
+    def taken(self, y: Tensor) -> Tensor:
+        y = self.outer.taken(y)
+        return self.inner.taken(y) if self.sees_image else y  # as B's y is, if that is an image
+
     def shape_from(self, y_shape: Shape) -> Shape | None:
         between = self.outer.shape_from(y_shape)
         return None if between is None else self.inner.shape_from(between)

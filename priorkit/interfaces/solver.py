@@ -146,7 +146,8 @@ def _rows(value: Any, index: Tensor) -> Any:
 
 class Snapshot(NamedTuple):
     """Where a batch stands: evaluations so far and the values kept, each (B,) and on the
-    processor, u (B, n), on demand its images (B, *shape), ``image()``, and ‖u‖ (B,) there too."""
+    processor, u (B, n), on demand its images (B, *shape), ``image()``, and on the processor again
+    ‖u‖ and how many were drawn of each, (B,)."""
 
     evaluations: Tensor
     objective: Tensor
@@ -154,6 +155,7 @@ class Snapshot(NamedTuple):
     u: Tensor
     image: Callable[[], Tensor]
     norm: Tensor
+    draws: Tensor
 
 
 @dataclass(frozen=True)
@@ -170,8 +172,11 @@ class Draws:
         """The lower and upper bounds, (B, *shape), between which one more draw lies.
 
         mean ± t·spread·√(1 + 1/count), t the quantile (1 + level)/2 of Student's distribution
-        with count − 1 degrees of freedom: exact for independent normal draws. If the draws are
-        of the posterior, the true image is one more, and lies within as often as ``level`` says.
+        with count − 1 degrees of freedom: exact for independent normal draws. Only if the draws are
+        of the posterior is the true image one more, and lies within as often as ``level`` says.
+        Those of most samplers and priors aren't: too much alike, or of a prior that isn't that of
+        the image, they hold as few as half of its values where ``level`` is 0.9. Check that on an
+        image that is known before you rely on it.
         """
         from scipy.special import stdtrit
 
@@ -201,7 +206,7 @@ class Solver(Component, ABC, Generic[S]):
     done and draws are the loop's. S is the solver's own :class:`State`. ``unit`` is what a
     budget counts, ``budget`` how many where nobody says. Where ``descends``, the answer is
     the iterate of the lowest value, else the last one. One that isn't ``penalised`` leaves γ·R
-    out.
+    out. A sampler makes at most so many ``draws`` of each image, for which its budget is.
     """
 
     requires: ClassVar[Requires] = Requires()
@@ -209,6 +214,7 @@ class Solver(Component, ABC, Generic[S]):
     budget: ClassVar[int] = 400
     descends: ClassVar[bool] = True
     penalised: ClassVar[bool] = True
+    draws: int = 0
 
     @property
     def least(self) -> int:

@@ -29,16 +29,26 @@ NEAR = 1e-3  # by which rounding may leave [0, 1]
 class Scaling:
     """What numbers mean: brightness by their type, or where there is a ``range`` the numbers that
     they are, of which lo is 0 and hi is 1. With ``clip``, those outside become the nearest inside.
+    ``of`` is the name of their file, for warnings, if they have one; None where nothing is to be
+    warned of, since they are looked at again.
     """
 
     range: Range | None = None
     clip: bool = False
+    of: str | None = ""
+
+    def warn(self, words: str, *values: object) -> None:
+        """Log a warning that names the file, if there is one."""
+        if self.of is not None:
+            log.warning(f"{'%s: ' if self.of else '%s'}{words}", self.of, *values)
 
     def inside(self, x: Tensor) -> Tensor:
         """Numbers as floats in [0, 1]. Raises BadInputError as :func:`scaled`; where there is a
         range also for NaN, for complex numbers, and for those outside it, unless they are clipped.
         """
         if self.range is None:
+            if x.dtype == torch.uint16:
+                self._question_depth(x)
             return scaled(x)
         if x.is_complex():
             raise BadInputError(
@@ -52,8 +62,19 @@ class Scaling:
         if not self.clip:
             return made
         if count := int(((made < 0) | (made > 1)).sum()):
-            log.warning("clip: %d of %d values lay outside the range.", count, made.numel())
+            self.warn("clip: %d of %d values lay outside the range.", count, made.numel())
         return made.clamp(0, 1)
+
+    def _question_depth(self, x: Tensor) -> None:
+        """Warn of numbers of 16 bits of which so few are used that they seem to be of fewer."""
+        high = _ends(x)[1] if x.numel() else 0
+        white = _white(high)
+        if high > 1 and white is not None and white < 2**14:
+            self.warn(
+                "Numbers of 16 bits are brightness up to 65535, and the brightest here is %d: the "
+                "picture is nearly black. If it has %d bits, say range=(0, %d)",
+                *(high, white.bit_length(), white),
+            )
 
     def _require_inside(self, x: Tensor) -> None:
         assert self.range is not None
@@ -81,8 +102,6 @@ def scaled(x: Tensor) -> Tensor:
     [0.0, 0.20000000298023224, 1.0]
     """
     if x.dtype in WHITE:
-        if x.dtype == torch.uint16:
-            _question_depth(x)
         return x.float() / WHITE[x.dtype]
     if not x.is_floating_point() and x.numel():
         whole = not x.is_complex()
@@ -148,20 +167,6 @@ def _ends(x: Tensor) -> tuple[float, float]:
 def _span(x: Tensor) -> str:
     low, high = _ends(x)
     return f"values from {low:.6g} to {high:.6g}"
-
-
-def _question_depth(x: Tensor) -> None:
-    """Warn of numbers of 16 bits of which so few are used that they seem to be of fewer."""
-    high = _ends(x)[1] if x.numel() else 0
-    white = _white(high)
-    if high > 1 and white is not None and white < 2**14:
-        log.warning(
-            "Numbers of 16 bits are brightness up to 65535, and the brightest here is %d: the "
-            "picture is nearly black. If it has %d bits, say range=(0, %d)",
-            high,
-            white.bit_length(),
-            white,
-        )
 
 
 def _range(low: float, high: float) -> str:

@@ -88,6 +88,7 @@ def replacing(folder: Path, known: Mapping[str, str] | None = None) -> Iterator[
 
     Until then, and where the block raises, ``folder`` is as it was. (Where the file system can't
     exchange two folders, for an instant the old one is ``….before`` and the new one nowhere.)
+    What is replaced is said, unless the run whose result this is did so when it began.
     Raises BadInputError as :func:`require_place`, or where the disk is full.
     """
     require_place(folder)
@@ -100,11 +101,14 @@ def replacing(folder: Path, known: Mapping[str, str] | None = None) -> Iterator[
     except OSError as error:
         raise unwritable(folder, error) from error
     ours = os.stat(stage)
+    untold = listed_in(place) is not None and not unfinished(place).exists()
     with locked(stage):
         try:
             yield stage
             list_files(stage, known or {})
             _swap(stage, place)
+            if untold:
+                log.warning("The earlier result in %s was replaced.", folder)
         except (OSError, BadInputError) as error:
             cause = error if isinstance(error, OSError) else error.__cause__
             if isinstance(cause, OSError):  # name the user's folder, not the temporary one

@@ -207,7 +207,7 @@ def _frame(
         x = x.to(torch.uint16) if image.mode == "I" else x
         if shape is None:
             return x
-        return framed(x, shape, PLAIN)
+        return framed(x, shape, Scaling(of=scaling.of))
     if shape is None and image.mode == "1":
         return numbers(image, name)[None]
     if shape is not None:  # cropped first, since the next steps copy

@@ -47,7 +47,7 @@ def picture_in(
     """
     read = format_of(path) or open_frame(path, shape, pick, scaling)
     if isinstance(read, Tensor):
-        x = framed(read, None, PLAIN)
+        x = framed(read, None, Scaling(of=scaling.of))
         return x, _of_pillow(path, x)
     found = held(path, read, pick)
     if found.numbers.is_complex() or not (found.told or found.numbers.ndim == 2):
@@ -120,7 +120,7 @@ def numbers_in(path: Path, pick: Pick, *, volume: bool = False) -> tuple[Tensor,
     if not found.told or "row" not in found.axes:
         return found.numbers, None
     x = found.planes()
-    return (_over_white(x, path, PLAIN) if found.opacity else x)[None], found.source
+    return (_over_white(x, path, Scaling(of=path.name)) if found.opacity else x)[None], found.source
 
 
 def require_clear(found: Held, shape: tuple[int, ...] | None) -> None:

@@ -167,7 +167,8 @@ def _load(source: Any, shape: Shaped, how: _How) -> Pictures:
 
 
 def to_pil(x: Tensor) -> Image.Image:
-    """A picture (1, H, W) or (3, H, W) in [0, 1] → PIL, rounded to 8 bits."""
+    """A picture (1, H, W) or (3, H, W) in [0, 1] → PIL, rounded to 8 bits; of (2, H, W) the second
+    channel is the opacity of the first."""
     count, height, width = x.shape
     values = torch.empty(height, width, count, dtype=torch.uint8)
     rows = max(1, CACHE // width)
@@ -188,6 +189,7 @@ def _from_path(path: Path, shape: Shaped, how: _How) -> Pictures:
     known, name = kind_of(shape, how.kind), name_of(path, how.pick)
     if is_folder(path):
         return _from_folder(path, shape, how)
+    how = replace(how, scaling=replace(how.scaling, of=path.name))
     if path.suffix == ".npy":
         require_nothing(path, how.pick)
         return _called(name, _load(read_array(path), shape, how))

@@ -33,11 +33,12 @@ AXES = 3  # of one picture; what has more is a batch
 @dataclass(frozen=True)
 class Raw:
     """Numbers as they are, and of each that is from a file what that is called, and the file
-    itself where results can go back into one like it."""
+    itself where results can go back into one like it. ``of`` is the name of the file of all."""
 
     numbers: Tensor
     names: list[str] = field(default_factory=list)
     sources: list[Source | None] = field(default_factory=list)
+    of: str = ""
 
     def named(self, count: int) -> list[str]:
         """What as many measurements are called as these numbers turned out to be."""
@@ -110,10 +111,10 @@ def _raw(source: Any, what: str, pick: Pick, volume: bool) -> Raw:
         pick = own.over(pick)
         if path.suffix == ".npy":
             require_nothing(path, pick)
-            return Raw(numbers(read_array(path), what), [name_of(path, pick)], [None])
+            return Raw(numbers(read_array(path), what), [name_of(path, pick)], [None], path.name)
         if not is_folder(path):
             x, origin = numbers_in(path, pick, volume=volume)
-            return Raw(numbers(x, what), [name_of(path, pick)], [origin])
+            return Raw(numbers(x, what), [name_of(path, pick)], [origin], path.name)
         source = images_in(path)[0]
     elif isinstance(source, Image.Image):
         require_nothing("a PIL image", pick)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Sequence
 
@@ -26,7 +25,6 @@ __all__ = [
     "resized",
 ]
 
-log = logging.getLogger("priorkit")
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in Pillow's convert("L")
@@ -86,7 +84,7 @@ def layout(x: Tensor, shape: tuple[int, ...] | None = None, scaling: Scaling = P
         check_range(x)
         colour, alpha = x[:, :3], x[:, 3:]
         if bool((alpha < 1).any()):
-            log.warning("An array is partly transparent: it is taken over white.")
+            scaling.warn("The picture is partly transparent: it is taken over white.")
         x = colour * alpha + (1 - alpha)
     return x
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from priorkit.counted import counted
 from priorkit.draw.svg import standalone
 from priorkit.draw.tiles import png
 from priorkit.interfaces import Shape
@@ -46,8 +47,12 @@ class Comparison:
 
     def __repr__(self) -> str:
         priors = ", ".join(dict.fromkeys(row.label for row in self.rows))
-        what = "image" if self.truth is not None else "measurement"
-        return f"<Comparison: {priors} on {len(self.names)} {what}(s), {len(self.rows)} rows>"
+        on, rows = self._counted, counted(len(self.rows), "rows")
+        return f"<Comparison: {priors} on {on}, {rows}>"
+
+    @property
+    def _counted(self) -> str:
+        return counted(len(self.names), "images" if self.truth is not None else "measurements")
 
     @property
     def shape(self) -> Shape | None:
@@ -83,15 +88,14 @@ class Comparison:
 
     def summary(self) -> str:
         """What was compared, and how the numbers are to be read."""
-        count = len(self.names)
         shape = "" if self.shape is None else f" of {dimensions(self.shape)}"
         if self.truth is not None:
             return (
-                f"{count} image(s){shape}, one A and one noise for all priors. “PSNR at T” is what "
+                f"{self._counted}{shape}, one A and one noise for all priors. “PSNR at T” is what "
                 "each had reached when the slowest was done, or at the time asked for."
             )
         said = (
-            f"{count} measurement(s), images{shape}, one A for all priors. Nobody knows the truth: "
+            f"{self._counted}, images{shape}, one A for all priors. Nobody knows the truth: "
             "the misfit is known, beside what noise alone would give, and how far the priors are "
             "apart."
         )
@@ -130,7 +134,8 @@ class Comparison:
         """The same as a figure of matplotlib, drawn where it is called in a notebook."""
         from priorkit.draw.figure import pictures
 
-        return pictures([[("", self.grid())]], side=8.0).drawn()
+        clear = gallery.pictures(self.rows, self.truth, clear=True)
+        return pictures([[("", clear)]], side=8.0).drawn()
 
     def _repr_png_(self) -> bytes:
         return png(self.grid())

@@ -36,11 +36,14 @@ class Maps(NamedTuple):
     end: float
 
 
-def pictures(rows: Sequence[Contender], truth: Tensor | None) -> Image.Image:
+def pictures(
+    rows: Sequence[Contender], truth: Tensor | None, *, clear: bool = False
+) -> Image.Image:
     """The truth, or what was measured, in the first row, then one row per prior and m, its means at
-    the left; without the truth in the last how far the priors are apart."""
+    the left; without the truth in the last how far the priors are apart. ``clear`` as for a
+    :func:`~priorkit.draw.tiles.sheet`."""
     tiles = [(words, [("", x) for x in shown]) for words, shown in lines(rows, truth)]
-    return sheet(tiles, side=96, gap=4, margin=190)
+    return sheet(tiles, side=96, gap=4, margin=190, clear=clear)
 
 
 def lines(rows: Sequence[Contender], truth: Tensor | None) -> list[Pictures]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from priorkit.draw.html import embedded, figure, thumbnail, wipe
 from priorkit.draw.viewer import FRAGMENT
 from priorkit.results.recovered import Recovered
-from priorkit.results.views import Shown, columns, summary, wiped
+from priorkit.results.views import Shown, columns, summary, unsure, wiped
 
 __all__ = ["fragment"]
 
@@ -22,8 +22,8 @@ def fragment(recovery: Recovered) -> str:
     shown = min(len(recovery.x), ROWS)
     rows = "".join(_row(recovery, i, columns(recovery, i)) for i in range(shown))
     more = len(recovery.x) - shown
-    rest = f"<p>and {more} more: <code>result.grid()</code></p>" if more else ""
-    said = html.escape(summary(recovery))
+    rest = f"<p>and {more} more: <code>result.plot()</code></p>" if more else ""
+    said = html.escape(f"{summary(recovery)} {unsure(recovery)}".strip())
     return f'<div class="priorkit"><style>{FRAGMENT}</style><p>{said}</p>{rows}{rest}</div>'
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from priorkit.counted import counted
+from priorkit.interfaces import Snapshot
 from priorkit.results.recovered import Recovered
 from priorkit.results.views import ended
 
-__all__ = ["numbers", "three"]
+__all__ = ["numbers", "reached", "three"]
 
 THREE = "three"  # digits, see below, rather than a format of Python
 
@@ -53,6 +55,15 @@ def numbers(
         ends = [str(image["evaluations"]), image["status"], ended(recovery, i)]
         rows.append([image["name"], *told, *ends])
     return [*head, recovery.record["unit"], "status", "reason"], rows
+
+
+def reached(now: Snapshot) -> str:
+    """How far a batch is, while it runs: the most evaluations of an image, the fewest draws where
+    something is drawn, and the median misfit."""
+    said = counted(int(now.evaluations.max()), "evaluations")
+    if drawn := int(now.draws.min()):
+        said += f", {counted(drawn, 'draws')}"
+    return f"{said}, misfit {three(float(now.misfit.median()))}"
 
 
 def _told(value: float, form: str) -> str:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from priorkit.counted import counted
 from priorkit.draw.html import (
     MAX_SIDE,
     copied,
@@ -22,7 +23,7 @@ from priorkit.draw.svg import COLOURS, Line, plot
 from priorkit.io.files import file_names, write_atomic
 from priorkit.results.numbers import numbers
 from priorkit.results.recovered import Recovered
-from priorkit.results.views import Shown, summary, wiped
+from priorkit.results.views import Shown, summary, unsure, wiped
 from priorkit.settings.config import to_toml
 
 __all__ = ["write"]
@@ -37,14 +38,14 @@ def write(
     """
     config = recovery.record["config"]
     prior, op = config["prior"]["name"], config["op"]["name"]
-    count = len(recovery.x)
-    title = f"{count} image{'s' if count > 1 else ''} recovered with {prior} from {op}"
+    title = f"{counted(len(recovery.x), 'images')} recovered with {prior} from {op}"
     parts = [
         f"<p>{html.escape(summary(recovery))}</p>",
         "<h2>Pictures</h2>",
         *(_row(recovery, i, row, beside) for i, row in enumerate(rows)),
         "<h2>Numbers</h2>",
         table(*numbers(recovery)),
+        *(f"<p>{html.escape(said)}</p>" for said in [unsure(recovery)] if said),
         "<h2>Convergence</h2>",
         _curve(recovery),
         "<h2>Settings</h2><p><code>priorkit replay FOLDER</code> repeats a saved run from its "

@@ -9,13 +9,18 @@ import torch
 from torch import Tensor
 
 from priorkit import metrics
+from priorkit.counted import counted
 from priorkit.interfaces import Kind
+from priorkit.io.pictures import dimensions
 from priorkit.io.sources import Source
+from priorkit.run import level
 from priorkit.run.rows import Row, Trace, stacked_draws
 from priorkit.run.run import Outcome, Task
 from priorkit.settings.given import GivenStart
 
-__all__ = ["Recovered"]
+__all__ = ["UNEXPLAINED", "Recovered"]
+
+UNEXPLAINED = "y isn't explained"
 
 
 class Recovered:
@@ -35,7 +40,11 @@ class Recovered:
     noise : the noise, bound to the entries of y
     names : of the images, as their files have
     status : per image "converged", "stopped" (by the budget or Ctrl-C) or "diverged"
-    reason : per image, why it ended, of the solver's own x: before values are clipped
+    reason : per image, why it ended, of the solver's own x: before values are clipped; and where it
+        isn't ``explained`` that
+    explained : per image, whether its misfit is one of a recovery at all, see
+        :func:`priorkit.run.level.explained`: not where y has other units than x, or is of another
+        operator, however well the solver has converged. True where y was simulated
     truth : the images that were measured, where they are known
     psnr, ssim, error : per image, (B,): peak signal-to-noise ratio in dB, structural similarity and
         (1/n)‖x − x̂‖²; None without a truth, and the first two of what has no pixels
@@ -68,11 +77,16 @@ class Recovered:
         self.z = torch.stack([row.u for row in best]) if latent else None
         self.start = setup.start.value if isinstance(setup.start, GivenStart) else None
         self.status = [row.status for row in best]
-        self.reason = [row.reason for row in best]
         self.evaluations = [row.evaluations for row in best]
         self.outside = [row.outside for row in best]
         self.objective = torch.tensor([row.value for row in best], dtype=torch.float64).to(y.device)
         self.misfit = outcome.misfit.to(y.device)
+        fits = None if truth is not None else level.explained(self.misfit, y, setup.problem)
+        self.explained = [True] * len(best) if fits is None else fits.tolist()
+        pairs = zip(best, self.explained, strict=True)
+        self.reason = [
+            row.reason if good else f"{row.reason}, {UNEXPLAINED}" for row, good in pairs
+        ]
         self.psnr = None if truth is None else kind.psnr(x, truth)
         self.ssim = None if truth is None else kind.ssim(x, truth)
         self.restart_psnr = _restart_psnr(self.psnr, outcome.rows, truth, kind)
@@ -94,10 +108,11 @@ class Recovered:
         self.sources: list[Source | None] = []
 
     def __repr__(self) -> str:
-        shape, count = "×".join(map(str, self.x.shape[1:])), len(self.x)
+        what = f"{counted(len(self.x), 'images')} of {dimensions(self.x.shape[1:])}"
         psnr = "" if self.psnr is None else f", PSNR {float(self.psnr.mean()):.2f} dB"
         ended = ", ".join(f"{self.status.count(s)} {s}" for s in sorted(set(self.status)))
-        return f"<Recovery: {count} image{'s' if count > 1 else ''} of {shape}{psnr}, {ended}>"
+        ended += "" if all(self.explained) else f", {UNEXPLAINED}"
+        return f"<Recovery: {what}{psnr}, {ended}>"
 
     @property
     def expected_psnr(self) -> Tensor | None:

@@ -36,7 +36,8 @@ class Recovery(Recovered):
         which starts a run with the same inputs and settings; ``trace.json``; ``y.npy``, ``x.npy``,
         and where there are any ``z.npy``, ``truth.npy``, ``start.npy`` and, of draws,
         ``spread.npy`` and ``samples.npy``; ``record.json``; and ``manifest.json``, a list of these.
-        An earlier run in the folder is replaced in one step; files that others added to it stay.
+        An earlier run in the folder is replaced in one step, with a warning; files that others
+        added to it stay.
         Raises BadInputError where the folder can't be written, or holds files and isn't priorkit's.
         """
         place, digests = Path(folder), dict[str, str]()

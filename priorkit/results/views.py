@@ -8,14 +8,26 @@ from typing import NamedTuple
 from PIL import Image
 from torch import Tensor
 
+from priorkit.counted import counted
 from priorkit.draw.html import MAX_SIDE
 from priorkit.draw.tiles import GAIN, error_map, sheet, shrunk
 from priorkit.interfaces import kind_of
 from priorkit.interfaces.kinds import squared
 from priorkit.io.pictures import dimensions, to_pil
-from priorkit.results.recovered import Recovered
+from priorkit.results.recovered import UNEXPLAINED, Recovered
 
-__all__ = ["MAX_ROWS", "Shown", "columns", "ended", "grid", "inside", "rows_of", "summary", "wiped"]
+__all__ = [
+    "MAX_ROWS",
+    "Shown",
+    "columns",
+    "ended",
+    "grid",
+    "inside",
+    "rows_of",
+    "summary",
+    "unsure",
+    "wiped",
+]
 
 TILE = 160  # pixels a side of a picture in the grid
 DETAILED = 2 * TILE  # from which side on the centre is shown beside it
@@ -111,21 +123,36 @@ def _sizes(what: str, caption: str, sizes: Tensor, scale: float) -> Shown:
 
 def summary(recovery: Recovered) -> str:
     """One sentence: how good, how large, how long."""
-    psnr, count = recovery.psnr, len(recovery.x)
+    psnr = recovery.psnr
     words = [] if psnr is None else [f"mean PSNR {float(psnr.mean()):.2f} dB"]
     if (expected := recovery.expected_psnr) is not None and bool(expected.isfinite().all()):
         words.append(f"{float(expected.mean()):.2f} dB expected without the truth")
-    shape = dimensions(recovery.x.shape[1:])
-    words.append(f"{count} image{'s' if count > 1 else ''} of {shape}")
+    words.append(f"{counted(len(recovery.x), 'images')} of {dimensions(recovery.x.shape[1:])}")
     words.append(f"{recovery.seconds:.1f} s")
     each = sum(recovery.evaluations) / len(recovery.evaluations)
-    words.append(f"{each:.0f} {recovery.record['unit']} per image")
+    words.append(f"{counted(round(each), recovery.record['unit'])} per image")
     if outside := sum(recovery.outside):
         kept = "clipped to" if recovery.truth is not None else "as they are, outside"
         words.append(f"{outside:,} of {recovery.x.numel():,} values {kept} {recovery.units.bounds}")
+    if lost := recovery.explained.count(False):
+        several = f" of {counted(lost, 'images')}" if len(recovery.x) > 1 else ""
+        words.append(UNEXPLAINED + several)
     if recovery.interrupted:
         words.append("interrupted: images without evaluations are only starts")
     return ", ".join(words) + "."
+
+
+def unsure(recovery: Recovered) -> str:
+    """How the spread of draws is to be read; nothing where there are none."""
+    if recovery.draws is None:
+        return ""
+    told = [image.get("within_90") for image in recovery.record["images"]]
+    held = [share for share in told if share is not None]
+    here = f" Here it holds {sum(held) / len(held):.0%} of the truth." if held else ""
+    return (
+        "The spread of draws says where they are unsure. Their 90% interval holds nine values of "
+        f"ten only if they are of the posterior of the right prior; mostly it holds fewer.{here}"
+    )
 
 
 def ended(recovery: Recovered, i: int) -> str:

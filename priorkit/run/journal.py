@@ -21,10 +21,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from priorkit.counted import counted
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Draws, Problem, Shape, Status
 from priorkit.io.files import unwritable, write_atomic
 from priorkit.io.folders import discard, locked, require_place, unfinished
+from priorkit.io.manifest import listed_in
 from priorkit.run.rows import Row, Trace
 
 __all__ = ["Journal", "digest", "opened"]
@@ -116,7 +118,7 @@ class Journal:
         """What there is to go on with, in words; nothing where there is nothing."""
         count = sum(1 for _ in self.folder.rglob("*.safetensors"))
         if count:
-            return f"{count} finished rows"
+            return f"{counted(count, 'rows')} that were finished"
         return "the draws so far" if self._mark.exists() else ""
 
     def _path(self, row: int) -> Path:
@@ -142,8 +144,9 @@ def opened(
     """The journal of the run that will be saved to ``out``, held by this process; None of None.
 
     Refuses an ``out`` as :func:`priorkit.io.folders.require_place`, and without ``resume`` one
-    that has finished rows: nothing is thrown away that took work. The journal goes when nothing
-    is finished, else by :meth:`Journal.clear`. Raises BadInputError.
+    that has finished rows: nothing is thrown away that took work. Warns where ``out`` holds an
+    earlier result, which will be replaced. The journal goes when nothing is finished, else by
+    :meth:`Journal.clear`. Raises BadInputError.
 
     Parameters
     ----------
@@ -173,6 +176,8 @@ def opened(
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise unwritable(place, error) from error
+    if not resume and listed_in(Path(out)) is not None:
+        log.warning("%s holds the result of an earlier run: this one replaces it when done.", out)
     with locked(place):
         if not resume:  # what a run noted that had finished nothing
             for path in place.glob("*.json"):

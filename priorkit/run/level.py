@@ -6,14 +6,22 @@ import logging
 
 import numpy as np
 import pywt
+import torch
 from torch import Tensor
 
 from priorkit.errors import BadInputError, MismatchError
-from priorkit.interfaces import GaussianNoise, Noise, Operator
+from priorkit.interfaces import GaussianNoise, Noise, Operator, Problem
 from priorkit.interfaces.kinds import VECTOR
 from priorkit.settings.select import Selection
 
-__all__ = ["estimate", "question_misfit", "question_said", "require_gaussian", "require_picture"]
+__all__ = [
+    "estimate",
+    "explained",
+    "question_misfit",
+    "question_said",
+    "require_gaussian",
+    "require_picture",
+]
 
 log = logging.getLogger("priorkit")
 
@@ -22,6 +30,7 @@ TAPS = 4  # of the filter of db2
 LEAST = 64  # coefficients of a channel, whose median is then off by a seventh
 ROUNDED = 1e-6  # of the largest value: noise below it is that of float32
 UNEXPLAINED, FITTED = 10.0, 0.01  # of the misfit that noise has, from which on one is questioned
+HARDLY = 0.25  # of the misfit of an empty picture, likewise where nobody knows the noise
 APART = 1.5  # between images of one noise: of small ones the estimates scatter
 # What is said over what y shows. Clipping to [0, 1] hides a third of σ = 0.5; at four times a
 # denoiser that was trained for such noise may return anything.
@@ -132,23 +141,49 @@ def _whole(seen: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
     return seen
 
 
-def question_misfit(misfit: Tensor, noise: Noise, *, of: str = "") -> None:
-    """Warn where what was found is far from a measurement (B,), or as near as only its noise is;
-    ``of`` says who found it, where there are several."""
-    if not noise.known or not noise.energy or noise.level.estimated:
-        return
-    expected, who = noise.energy, f"{of}: " if of else ""
-    most, least = float(misfit.max()), float(misfit.min())
-    if most > UNEXPLAINED * expected:
+def explained(misfit: Tensor, y: Tensor, problem: Problem) -> Tensor:
+    """Whether what was found explains y (B, *y_shape) at all, (B,) of its misfit (B,):
+
+        ℓ(A x̂, y) ≤ 10 · E ℓ(A x, y)   where the noise is known, and wasn't taken from y,
+        ℓ(A x̂, y) ≤ ¼ · ℓ(A 0, y)      else: of an empty picture.
+
+    What isn't is mostly in other units than x, or of another operator. A quarter is left by noise
+    of 5 dB.
+    """
+    noise = problem.noise
+    if noise.known and noise.energy and not noise.level.estimated:
+        return ~(misfit > UNEXPLAINED * noise.energy)
+    return ~(misfit > HARDLY * _empty(y, problem).to(misfit))
+
+
+def question_misfit(misfit: Tensor, y: Tensor, problem: Problem, *, of: str = "") -> None:
+    """Warn where what was found doesn't explain y, or is as near to it as only its noise is; ``of``
+    says who found it, where there are several."""
+    noise, who = problem.noise, f"{of}: " if of else ""
+    lost = ~explained(misfit, y, problem)
+    known = noise.known and bool(noise.energy) and not noise.level.estimated
+    if bool(lost.any()):
+        worst = int(torch.where(lost, misfit, -torch.inf).argmax())
+        beside = f"noise alone gives {noise.energy:.3g}"
+        if not known:
+            nothing = float(_empty(y[worst : worst + 1], problem))
+            beside = f"an empty picture would give {nothing:.3g}"
         log.warning(
-            "%sThe measurement isn't explained: its misfit is %.3g where noise alone gives %.3g. "
-            "Is the operator the one that measured it, and σ in the units of y? Or is γ too large, "
-            "or the budget too small?",
-            *(who, most, expected),
+            "%sThe measurement isn't explained: its misfit is %.3g where %s. "
+            "Is the operator the one that measured it, and %s in the units of x? Or is γ too "
+            "large, or the budget too small?",
+            *(who, float(misfit[worst]), beside, "are y and σ" if known else "is y"),
         )
-    elif least < FITTED * expected:
+    elif known and (least := float(misfit.min())) < FITTED * noise.energy:
         log.warning(
             "%sThe noise was fitted too: the misfit is %.3g where noise alone gives %.3g. Try: a "
             "larger γ, or gamma='discrepancy'",
-            *(who, least, expected),
+            *(who, least, noise.energy),
         )
+
+
+def _empty(y: Tensor, problem: Problem) -> Tensor:
+    """ℓ(A 0, y), (B,)."""
+    zero = torch.zeros(1, *problem.shape, device=y.device, dtype=y.real.dtype)
+    with torch.no_grad():
+        return problem.noise.misfit(problem.operator.A(zero).expand_as(y), y)[0]

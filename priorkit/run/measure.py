@@ -21,6 +21,7 @@ from priorkit.interfaces import (
 )
 from priorkit.interfaces.kinds import COMPLEX, PICTURE, VOLUME
 from priorkit.io.arrays import require_finite
+from priorkit.io.brightness import Scaling
 from priorkit.io.of_kind import VOLUME_BATCH, require_signal
 from priorkit.io.values import arranged
 from priorkit.linear import energy, least_squares
@@ -85,8 +86,9 @@ def shape_of(y: Tensor, operator: Operator, name: str | None) -> Shape | None:
         ) from error
 
 
-def measurement(y: Tensor, setup: Setup) -> Tensor:
-    """y, the numbers as they were given, as (B, *y_shape), checked.
+def measurement(y: Tensor, setup: Setup, of: str = "") -> Tensor:
+    """y, the numbers as they were given, as (B, *y_shape), checked; ``of`` names their file, if
+    they have one, in warnings.
 
     Where the operator's y is a picture, whole numbers of 8 and 16 bits are brightness, unless
     there is a range or the noise is of counts, and channels may be last; all other numbers are as
@@ -97,7 +99,7 @@ def measurement(y: Tensor, setup: Setup) -> Tensor:
     # Numbers in units of their own, as the user's or counts are, none of them brightness.
     if setup.config.range is not None or not setup.noise.same_units:
         y = wide(y)
-    values = batch(y, operator, setup.kind)
+    values = batch(y, operator, setup.kind, of)
     probe = operator.A(torch.zeros(1, *setup.problem.shape, device=setup.device))
     if values.is_complex() and not probe.is_complex():
         raise BadInputError(
@@ -174,15 +176,15 @@ def _is_bright(operator: Operator, kind: Kind) -> bool:
     return kind.bounded and _is_image(operator, kind)
 
 
-def batch(values: Tensor, operator: Operator, kind: Kind) -> Tensor:
-    """(B, *y_shape) of a bound operator. Raises BadInputError for another shape, or values that
-    aren't finite.
+def batch(values: Tensor, operator: Operator, kind: Kind, of: str | None = None) -> Tensor:
+    """(B, *y_shape) of a bound operator; ``of`` as in a Scaling. Raises BadInputError for another
+    shape, or values that aren't finite.
 
     One channel needs no axis of its own, and one measurement no batch.
     """
     shape, given = operator.y_shape, tuple(values.shape)
     if _is_image(operator, kind) and (kind is COMPLEX or not values.is_complex()):
-        values = arranged(values, kind, shape)
+        values = arranged(values, kind, shape, Scaling(of=of))
     elif kind is COMPLEX and shape[0] == 1 and given[1:] == shape[1:]:
         values = values[:, None]
     elif operator.sees_image:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import torch
 
-from priorkit.interfaces import Denoiser, Density, Problem
+from priorkit.counted import counted
+from priorkit.interfaces import Denoiser, Density, Problem, Shape
+from priorkit.io.pictures import dimensions
 from priorkit.run.room import require_room, size
 from priorkit.run.setup import Setup
 
@@ -20,14 +22,17 @@ WORK = 12  # copies of an image that an evaluation holds besides what components
 
 @dataclass(frozen=True)
 class Plan:
-    """The images of a run, the tries of each, how many rows are solved together, and the bytes
-    that takes; a row is one restart of one image."""
+    """The images of a run and their shape, the tries of each, how many rows are solved together,
+    the bytes that takes, and in words the most that a row is evaluated; a row is one restart of one
+    image."""
 
     images: int
+    shape: Shape
     tries: int
     together: int
     fixed: int
     per_image: int
+    spends: str
 
     @property
     def bytes(self) -> int:
@@ -35,11 +40,12 @@ class Plan:
         return self.fixed + self.together * self.per_image
 
     def __str__(self) -> str:
-        count = f"{self.images} image{'s' if self.images > 1 else ''}"
-        count += f", {self.tries} tries of each" if self.tries > 1 else ""
-        split = self.together < self.images * self.tries
-        count += f", {self.together} at a time" if split else ""
-        return f"{count}: about {size(self.bytes)} of memory"
+        rows = self.images * self.tries
+        said = f"{counted(self.images, 'images')} of {dimensions(self.shape)}"
+        said += f", {self.tries} tries of each" if self.tries > 1 else ""
+        said += f", {self.together} at a time" if self.together < rows else ""
+        said += f", {'each ' if rows > 1 else ''}in at most {self.spends}"
+        return f"{said}: about {size(self.bytes)} of memory"
 
 
 def plan(setup: Setup, images: int) -> Plan:
@@ -54,7 +60,10 @@ def plan(setup: Setup, images: int) -> Plan:
     free = require_room(fixed + per_image, fixed, setup.device)
     room = min(BATCH_BYTES, (free - fixed) // 2)
     together = max(1, min(images * setup.tries, room // max(per_image, 1)))
-    return Plan(images, setup.tries, together, fixed, per_image)
+    spends = counted(setup.budget, setup.solver.unit)
+    if setup.solver.draws:
+        spends += f", for {counted(setup.solver.draws, 'draws')}"
+    return Plan(images, problem.shape, setup.tries, together, fixed, per_image, spends)
 
 
 def _asked(problem: Problem) -> int:

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from priorkit.counted import counted
 from priorkit.errors import PriorkitError
 from priorkit.interfaces import Problem, Snapshot
-from priorkit.io.pictures import dimensions
 from priorkit.loop import Ledger, company
 from priorkit.loop import solve as solve_batch
 from priorkit.run.bookmark import Bookmark, Keeper
@@ -115,7 +115,7 @@ def solve(task: Task) -> Outcome:
     if task.journal is not None:
         run.load(task.journal)
     if run.pending:
-        log.log(task.level, "Solving %s, each %s.", task.planned, dimensions(setup.problem.shape))
+        log.log(task.level, "Solving %s.", task.planned)
     run.solve()
     rows = [run.rows[i] for i in range(len(run.traces))]
     by_try = [rows[i : i + b] for i in range(0, len(rows), b)]
@@ -154,10 +154,13 @@ class _Run:
             if found is not None:
                 self.rows[row], self.traces[row] = found, found.trace
         if self.rows:
-            log.info("%d of %d rows were finished before.", len(self.rows), len(self.traces))
+            log.info(
+                "Finished before: %d of %s.", len(self.rows), counted(len(self.traces), "rows")
+            )
         self.bookmark = Bookmark.found(journal, self.traces, self.pending)
         if self.bookmark is not None:
-            log.info("%d rows go on from where they stood.", len(self.bookmark.traces))
+            count = counted(len(self.bookmark.traces), "rows")
+            log.info("Going on from where it stood: %s.", count)
             for row, trace in zip(self.bookmark.own, self.bookmark.traces, strict=True):
                 self.traces[row] = trace
         self.started -= max([0.0, *(s for trace in self.traces for s in trace.seconds[-1:])])

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from priorkit.counted import counted
 from priorkit.errors import BadInputError, MismatchError
 from priorkit.interfaces import (
     Choices,
@@ -187,9 +188,9 @@ def set_up(
     budget = config.budget or choices.budget or solver.budget
     if budget < solver.least:
         log.warning(
-            "%s needs %d %s at the least for what is asked of it, and ends after %d. "
+            "%s needs %s at the least for what is asked of it, and ends after %d. "
             "Try: budget=%d, or more",
-            *(selections["solver"], solver.least, solver.unit, budget, solver.least),
+            *(selections["solver"], counted(solver.least, solver.unit), budget, solver.least),
         )
     return Setup(
         config=config,

@@ -22,7 +22,8 @@ __all__ = ["GivenStart", "given_start"]
 
 @dataclass(frozen=True)
 class GivenStart(Start):
-    """A start u₀ given as latents (B, k), as images (B, C, H, W), or as one of them for all.
+    """A start u₀ given as latents (B, k), as images (B, C, H, W), or as one of them for all,
+    of which a gray one may be (H, W).
 
     Images are encoded where the solver moves a latent, latents decoded where it moves pixels.
     Whole numbers of 8 and 16 bits are brightness where they are images, but where a ``range`` says
@@ -67,6 +68,8 @@ class GivenStart(Start):
     def _images(self, shape: Shape) -> Tensor | None:
         """The start as images (B, *shape); None where it is of latents."""
         value, axes = self.value, len(shape)
+        if axes > 2 and tuple(shape) == (1, *value.shape):  # one gray picture (H, W)
+            value = value[None]
         if value.ndim not in (axes, axes + 1) or value.ndim < 2 or not value.numel():
             return None
         if self.range is not None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from priorkit.draw.figure import ShownFigure, blank
+from priorkit.draw.tiles import INK
 from priorkit.studies.summary import Mean, grouped
 
 __all__ = ["lines"]
@@ -61,5 +62,5 @@ def lines(
     axis.set_title(title, fontsize=10)
     axis.grid(alpha=0.25)
     if len(groups) > 1:
-        axis.legend(fontsize=8)
+        axis.legend(fontsize=8, labelcolor=INK, framealpha=0)
     return figure

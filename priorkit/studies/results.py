@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from priorkit.counted import counted
 from priorkit.errors import BadInputError, needed
 from priorkit.io.files import require_writable, unwritable, write_atomic
 from priorkit.io.folders import locked
@@ -46,7 +47,8 @@ class Results:
     def __repr__(self) -> str:
         failed = len(self.failed)
         more = f", {failed} failed" if failed else ""
-        return f"<Results: {len(self.by_cell())} runs, {len(self.rows)} rows{more}>"
+        runs, rows = counted(len(self.by_cell()), "runs"), counted(len(self.rows), "rows")
+        return f"<Results: {runs}, {rows}{more}>"
 
     @property
     def failed(self) -> list[Row]:

@@ -172,7 +172,7 @@ def _run(
         watch.finish(row.recovery, before)
         row.recovery.sources = evidence.sources
         if truth is None:
-            level.question_misfit(row.recovery.misfit, setup.problem.noise, of=row.label)
+            level.question_misfit(row.recovery.misfit, y, setup.problem, of=row.label)
         interrupted = row.interrupted
         if own is not None and not interrupted:
             own.note("finished", watch.noted())

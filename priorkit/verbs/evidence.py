@@ -107,7 +107,7 @@ class Measured(Evidence):
     """
 
     def __init__(self, given: Raw, chosen: Sequence[Selections], said: RunConfig) -> None:
-        self.numbers, first = given.numbers, chosen[0]
+        self.numbers, self.of, first = given.numbers, given.of, chosen[0]
         self.shape = said.shape or _shape(given.numbers, first.selections["operator"], chosen)
         told = informed(first, given.numbers, self.shape, real=True)
         self.told, self.estimated = told.config, told.estimated
@@ -124,7 +124,7 @@ class Measured(Evidence):
 
     def y(self, m: int | None, setup: Setup) -> Tensor:
         if setup.dtype not in self._measured:
-            self._measured[setup.dtype] = measurement(self.numbers, setup)
+            self._measured[setup.dtype] = measurement(self.numbers, setup, self.of)
         return self._measured[setup.dtype].to(setup.device)
 
     def identity(self) -> dict[str, Any]:

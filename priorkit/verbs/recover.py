@@ -107,7 +107,7 @@ def recover(
             truth = pictures.x.to(setup.device, setup.dtype)
             measured, names, sources = simulate(setup, truth), pictures.names, pictures.sources
         else:
-            truth, measured = None, measurement(given.numbers, setup)
+            truth, measured = None, measurement(given.numbers, setup, given.of)
             names, sources = given.named(len(measured)), given.sources
             planned = plan(setup, len(measured))
         failed: RunError | None = None
@@ -121,7 +121,7 @@ def recover(
             failed, recovery = error, error.recovery
         recovery.sources = sources
         if truth is None:
-            level.question_misfit(recovery.misfit, setup.problem.noise)
+            level.question_misfit(recovery.misfit, task.y, setup.problem)
         if pictures is not None and pictures.skipped:
             recovery.skipped = recovery.record["skipped"] = pictures.skipped
         if journal is not None and out is not None:

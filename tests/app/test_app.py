@@ -170,7 +170,7 @@ def test_a_visitor_draws_recovers_and_takes_home(browser, address, tmp_path):
     page.wait_for_url("**/run/*")
     page.get_by_text("mean PSNR").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    wipe = page.locator(".pk-wipe")
+    wipe = page.locator(".wipe")
     wipe.locator("input").fill("80")
     cut = wipe.locator(".over").evaluate("e => getComputedStyle(e).clipPath")
     assert cut == "inset(0px 0px 0px 80%)"

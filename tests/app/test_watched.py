@@ -5,15 +5,17 @@ from itertools import pairwise
 import torch
 
 from priorkit.app import watched
-from priorkit.app.watched import POINTS, Watched, three
+from priorkit.app.watched import POINTS, Watched
 from priorkit.interfaces import Snapshot
+from priorkit.results.numbers import three
 
 
 def step(number, misfit):
     values = torch.tensor([misfit], dtype=torch.float64)
     count = torch.tensor([number])
     u = torch.zeros(1, 48)
-    return Snapshot(count, values, values, u, lambda: torch.rand(1, 3, 4, 4), u.norm(dim=1))
+    picture = lambda: torch.rand(1, 3, 4, 4)  # noqa: E731
+    return Snapshot(count, values, values, u, picture, u.norm(dim=1), count * 0)
 
 
 def test_a_line_a_picture_and_a_curve():

@@ -75,7 +75,7 @@ def test_one_unreadable_file_stops_no_folder(command_line, tmp_path):
     done = command_line("recover", folder, *words)
     assert done.code == 1
     assert "cut.png is not a picture that can be read" in done.err
-    assert "1 file(s) of the folder were left out" in done.err
+    assert "1 file of the folder was left out" in done.err
     record = json.loads((tmp_path / "out" / "record.json").read_text())
     assert [image["name"] for image in record["images"]] == ["0", "1"]
     assert "cut.png" in record["skipped"]

@@ -1,10 +1,14 @@
 """What an image can be: how each kind is told, limited, scored, shown and stored."""
 
+import io
+
 import pytest
 import skimage.metrics as skimage
 import torch
+from PIL import Image
 
 from priorkit import metrics
+from priorkit.draw.tiles import png
 from priorkit.errors import BadInputError
 from priorkit.interfaces import LinearOperator, adapt, kind_of
 from priorkit.interfaces.adapt import (
@@ -15,7 +19,8 @@ from priorkit.interfaces.adapt import (
     bound_operator,
     bound_prior,
 )
-from priorkit.interfaces.kinds import COMPLEX, KINDS, PICTURE, SIGNAL, VECTOR, VOLUME
+from priorkit.interfaces.kinds import COMPLEX, KINDS, PICTURE, SIGNAL, VECTOR, VOLUME, squared
+from priorkit.io.pictures import to_pil
 from priorkit.testing import check_operator
 from priorkit.testing.samples import SampleDenoiser
 
@@ -139,9 +144,9 @@ def test_a_complex_picture_is_shown_as_size_and_phase():
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_everything_can_be_shown(name):
-    """As gray or colour; and where that isn't all of it, the pages are."""
+    """As gray, gray with its opacity, or colour; and where that isn't all of it, the pages are."""
     x = rand(*SHAPES[name])
-    assert KINDS[name].picture(x).shape[0] in (1, 3)
+    assert KINDS[name].picture(x).shape[0] in (1, 2, 3)
     pages = KINDS[name].pages(x)
     assert (pages is not None) == (name in ("picture", "volume"))
     assert pages is None or torch.equal(pages.flatten(), x.flatten())
@@ -314,3 +319,12 @@ def test_a_complex_picture_has_one_spectrum():
     torch.testing.assert_close(bound.A_adjoint(bound.A(x)), x)
     check_operator(ComplexLinear(Waves()), shape=(2, 6, 7))
     assert not isinstance(bound_operator(Waves(), (2, 6, 7), PICTURE), ComplexLinear)
+
+
+def test_what_no_number_fills_of_a_square_is_clear():
+    assert squared(rand(16)).shape == (1, 4, 4)
+    left = squared(rand(13))
+    assert torch.equal(left[1].flatten(), (torch.arange(16) < 13).float())
+    assert torch.equal(left[0].flatten()[:13], squared(rand(13))[0].flatten()[:13])
+    assert to_pil(left).mode == "LA"
+    assert Image.open(io.BytesIO(png(to_pil(left)))).mode == "LA"

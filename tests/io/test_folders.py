@@ -39,9 +39,11 @@ def exchange(request, monkeypatch):
 
 
 @pytest.mark.usefixtures("exchange")
-def test_an_earlier_run_is_replaced_and_nothing_is_left(tmp_path):
+def test_an_earlier_run_is_replaced_and_nothing_is_left(tmp_path, caplog):
     write(tmp_path / "out", a="old", b="old")
+    assert not caplog.records
     write(tmp_path / "out", a="new")
+    assert caplog.messages == [f"The earlier result in {tmp_path / 'out'} was replaced."]
     assert held(tmp_path / "out") == {"a.txt": "new"}
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from priorkit_operators.mosaic import Mosaic
+from priorkit_operators.pointwise import Mask
 from scipy.ndimage import convolve
 
 import priorkit
@@ -50,6 +51,18 @@ def test_whole_numbers_of_a_raw_picture_are_brightness():
     found = priorkit.recover(y=raw, op="demosaicing", prior="none", sigma=0.0)
     assert torch.allclose(found.y.sum(1), torch.tensor(0.5), atol=1e-4)
     assert torch.allclose(found.x, torch.tensor(0.5), atol=1e-2)
+
+
+@pytest.mark.parametrize("shape", [(6, 8), (1, 6, 8), (2, 1, 6, 8), (3, 6, 8)])
+def test_a_raw_picture_with_dead_pixels(shape):
+    """A mask over a mosaic takes what the mosaic takes."""
+    alive = np.arange(48).reshape(6, 8) % 7 != 3
+    raw = np.full(shape, 0.5) * alive
+    found = priorkit.recover(y=raw, op=Mask(mask=alive) @ Mosaic(), prior="none", sigma=0.0)
+    seen = Mosaic().bind((3, 6, 8)).mask * torch.from_numpy(alive)
+    assert torch.equal(found.operator.mask, seen)
+    assert tuple(found.x.shape[1:]) == (3, 6, 8)
+    assert torch.equal(found.y, 0.5 * seen.expand_as(found.y))
 
 
 def test_capitals_are_as_good():

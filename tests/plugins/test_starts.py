@@ -131,6 +131,15 @@ def test_options_reach_what_the_prior_chose(face):
         priorkit.recover(face, prior="dct", m=100, history=5)
 
 
+def test_a_gray_start_needs_no_channel():
+    x = np.random.default_rng(0).random((16, 16))
+    settings = {"prior": "none", "op": "mask", "penalty": "tv", "gamma": 0.01, "budget": 3}
+    plain = priorkit.recover(x, **settings, start=0.5 * x)
+    assert torch.equal(plain.x, priorkit.recover(x, **settings, start=0.5 * x[None]).x)
+    with pytest.raises(PriorkitError, match="The start must be"):
+        priorkit.recover(np.stack([x] * 3), **settings, start=x)
+
+
 def test_resolve_gives_every_start():
     for name in ("zero", "normal", "noisy", "filled", "pseudo-inverse", "lasso", "null-space"):
         assert resolve("start", name).build(0).requires.latent is not None

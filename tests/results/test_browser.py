@@ -1,10 +1,12 @@
 """The pages as a browser shows them, wide and narrow: needs Chromium, driven by playwright."""
 
+import io
 import os
 import shutil
 
 import pytest
 import torch
+from PIL import Image
 
 import priorkit
 
@@ -197,6 +199,16 @@ def test_a_page_can_be_read_in_the_dark_and_in_the_light(browser, pages, name, s
     assert level < 50 if scheme == "dark" else level > 200
     weakest = sorted(page.evaluate(CONTRASTS))[:3]
     assert weakest[0][0] > 3, weakest
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_numbers_that_do_not_fill_a_square_leave_no_white_strip(browser, pages, scheme):
+    page = browser.new_page(color_scheme=scheme)
+    page.goto((pages / "audited" / "report.html").as_uri())
+    shown = page.locator("[data-is=measurement]").first  # 90 numbers, a square of 10
+    picture = Image.open(io.BytesIO(shown.screenshot())).convert("L")
+    level = picture.getpixel((picture.width - 3, picture.height - 3))
+    assert level < 50 if scheme == "dark" else level > 200
 
 
 def test_an_audit_is_laid_out_as_a_comparison_is(browser, pages):

@@ -1,16 +1,20 @@
 """What a notebook is shown, by a stand-in for its kernel; a real one is in test_tutorials.py."""
 
+import io
 import os
 import re
 import sys
 from types import ModuleType, SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import priorkit
 from priorkit.draw import notebook
 from priorkit.draw.figure import blank
+from priorkit.draw.tiles import INK
 from priorkit.verbs import bars
 from tests.helpers import smooth_pictures
 
@@ -61,7 +65,7 @@ def test_a_recovery_has_its_pictures_and_the_wipe():
     assert shown.startswith('<div class="priorkit"><style>')
     assert shown.count('class="wipe"') == shown.count('class="row"') == 4
     assert "truth | recovery" in shown
-    assert "and 2 more: <code>result.grid()</code>" in shown
+    assert "and 2 more: <code>result.plot()</code>" in shown
     assert "<script" not in shown
     assert "<html" not in shown
     assert all(".priorkit" in rule for rule in re.findall(r"^(\S.*?)\{", shown, re.M))
@@ -204,6 +208,21 @@ def test_a_figure_is_drawn_where_it_is_called_and_once(kernel):
     other, _ = blank()
     other._ipython_display_()  # one that was not drawn
     assert len(kernel.shown) == 3
+
+
+def test_figures_and_sheets_are_read_on_light_and_on_dark():
+    """What is in no picture is clear, and words stand out from either; a saved sheet is white."""
+    compared = priorkit.compare(
+        X[:1], priors=["none", {"prior": "none", "label": "b"}], op="mask", budget=4
+    )
+    for figure in (priorkit.recover(X[:1], **SMALL).plot(), compared.plot()):
+        drawn = np.asarray(Image.open(io.BytesIO(figure._repr_png_())).convert("RGBA"))
+        assert drawn[0, 0, 3] == 0
+        assert 0.2 < np.mean(drawn[..., 3] == 255) < 1
+    level = int(INK[1:3], 16) / 255
+    shade = ((level + 0.055) / 1.055) ** 2.4
+    assert min(1.05 / (shade + 0.05), (shade + 0.05) / 0.0556) > 4  # on white and on #111
+    assert compared.grid().getpixel((0, 0)) == (255, 255, 255)
 
 
 def test_a_terminal_has_a_figure_as_a_value():

@@ -16,7 +16,7 @@ from priorkit.draw.tiles import fit, png, tile
 from priorkit.interfaces.kinds import PICTURE
 from priorkit.io.pictures import astronaut, load
 from priorkit.results.numbers import numbers
-from priorkit.results.views import columns, ended
+from priorkit.results.views import columns, ended, unsure
 
 
 def test_scores_are_computed_once(monkeypatch, tmp_path):
@@ -35,17 +35,31 @@ def test_scores_are_computed_once(monkeypatch, tmp_path):
     assert len(asked) == before
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_page_with_draws_says_what_their_interval_is_worth(known, tmp_path):
+    """Beside how much of the truth it holds, where that is known; of other solvers nothing."""
+    x = torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    given = {"x": x} if known else {"y": x}
+    common = {"prior": "denoiser-photos", "op": "identity", "sigma": 0.1, "budget": 6}
+    drawn = priorkit.recover(**given, **common, solver="diffpir", draws=3)
+    said = "only if they are of the posterior of the right prior"
+    assert said in drawn.report(tmp_path / "drawn.html").read_text()
+    assert said in drawn._repr_html_()
+    assert ("Here it holds" in unsure(drawn)) == known
+    assert said not in priorkit.recover(**given, **common).report(tmp_path / "a.html").read_text()
+
+
 def test_the_size_that_was_solved_is_said(command_line, tmp_path):
     """On the page and on the command line, by recover and by compare."""
     out = tmp_path / "out"
     words = ["--shape", "3", "16", "16", "--budget", "3", "--out", out]
     done = command_line("recover", "--prior", "none", "--op", "mask", *words)
     assert "1 image of 3×16×16" in done.out
-    assert "each 3×16×16" in done.err
+    assert "Solving 1 image of 3×16×16, in at most 3 evaluations" in done.err
     assert "1 image of 3×16×16" in (out / "report.html").read_text()
     done = command_line("compare", "--priors", "dct,none", "--op", "fourier", *words)
-    assert "1 image(s) of 3×16×16" in done.out
-    assert "1 image(s) of 3×16×16" in (out / "report.html").read_text()
+    assert "1 image of 3×16×16" in done.out
+    assert "1 image of 3×16×16" in (out / "report.html").read_text()
 
 
 def test_a_reason_and_the_misfit_beside_it_agree(command_line, tmp_path):

@@ -169,7 +169,7 @@ def test_what_took_work_is_not_thrown_away(faces, kill, tmp_path):
     kill(2)
     with pytest.raises(Killed):
         priorkit.recover(faces, **SMALL, out=out)
-    with pytest.raises(BadInputError, match=r"holds 2 finished rows .*Try: --resume"):
+    with pytest.raises(BadInputError, match=r"holds 2 rows that were finished .*Try: --resume"):
         priorkit.recover(faces, **SMALL, out=out)
     shutil.rmtree(unfinished(out))
     unfinished(out).mkdir()
@@ -343,7 +343,7 @@ def test_a_comparison_lists_what_it_could_not_read(tmp_path, command_line):
     words = ["--priors", "dct,none", "--op", "fourier", "--budget", "2", "--out", tmp_path / "out"]
     done = command_line("compare", tmp_path / "in", *words)
     assert done.code == 1
-    assert "1 file(s) of the folder were left out" in done.err
+    assert "1 file of the folder was left out" in done.err
     assert "b.png is not a picture" in (tmp_path / "out" / "report.html").read_text()
 
 

@@ -38,8 +38,8 @@ def test_it_is_said_before_it_starts(caplog):
     with caplog.at_level(logging.INFO, logger="priorkit"):
         priorkit.recover(prior="none", op="mask", shape=(3, 16, 16), budget=1)
     (record,) = caplog.records
-    assert "Solving 1 image: about" in record.getMessage()
-    assert "each 3×16×16" in record.getMessage()
+    said = "Solving 1 image of 3×16×16, in at most 1 evaluation: about"
+    assert said in record.getMessage()
 
 
 def test_what_cannot_fit_is_refused(monkeypatch):
@@ -157,3 +157,22 @@ def test_what_is_made_late_is_what_was_planned():
         }[name](operator)
         assert 0.5 * operator.memory / (5 if name == "fourier" else 1) <= held
         assert held <= operator.memory + 8
+
+
+def test_what_draws_cost_is_said(caplog):
+    """Before the run, how many there are and what they are evaluated at most; on the way, how many
+    have been made."""
+    from priorkit.results.numbers import reached
+
+    ways = []
+    noisy = {"y": torch.full((1, 16, 16), 0.5), "op": "identity", "sigma": 0.1}
+    chosen = {"prior": "denoiser-photos", "solver": "diffpir", "draws": 3, "budget": 6}
+    with caplog.at_level(logging.INFO, logger="priorkit"):
+        priorkit.recover(**noisy, **chosen, progress=lambda now, done: ways.append(reached(now)))
+    said = "1 image of 1×16×16, in at most 6 calls of the denoiser, for 3 draws: about"
+    assert said in caplog.text
+    assert ways[0].startswith("1 evaluation, misfit")
+    assert ways[-1].startswith("6 evaluations, 3 draws, misfit")
+    assert str(plan(setup(restarts=2), 1)).startswith(
+        "1 image of 3×256×256, 2 tries of each, each in at most 400 evaluations"
+    )

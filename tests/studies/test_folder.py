@@ -321,7 +321,7 @@ def test_the_command_line(folder, command_line, tmp_path, monkeypatch):
     assert done.code == 1, done.err
     assert "Wrote priorkit-out: results.parquet" in done.out
     assert "3.png is not a picture" in done.out
-    assert "1 picture(s) failed" in done.err
+    assert "1 picture failed" in done.err
     done = command_line(*words, "--jobs", "2")
     assert (done.code, "--jobs is for an engine" in done.err) == (2, True)
     done = command_line(*words, "--engine", "processes", "--resume")

@@ -271,7 +271,7 @@ def test_on_the_command_line(command_line, tmp_path, monkeypatch):
     done = command_line(*words, "--sigma", "auto", "--out", tmp_path / "out")
     assert done.code == 0, done.err
     assert "of noise alone" in " ".join(done.out.split())
-    assert "1 measurement(s), images of 1×32×32" in " ".join(done.out.split())
+    assert "1 measurement, images of 1×32×32" in " ".join(done.out.split())
     assert "PSNR" not in done.out
     assert done.out.index("wavelet") < done.out.index("The same for all")
     assert (tmp_path / "out" / "grid.png").exists()

@@ -266,6 +266,26 @@ def test_a_folder_that_is_used_again_holds_one_run(tmp_path):
     assert [p.name for p in (tmp_path / "images").iterdir()] == ["image.png"]
 
 
+def test_what_a_run_will_replace_is_said_before_it_begins(tmp_path, caplog):
+    """Once, by recover and by compare; not of a run that goes on with its own."""
+    said = f"{tmp_path / 'out'} holds the result of an earlier run: this one replaces it when done."
+    heard = []
+
+    def watch(*_):
+        heard.append(list(caplog.messages))
+
+    settings = {"op": "identity", "budget": 2, "out": tmp_path / "out", "progress": watch}
+    x = np.full((1, 16, 16), 0.5, dtype=np.float32)
+    with caplog.at_level("WARNING", logger="priorkit"):
+        priorkit.recover(x, prior="none", **settings)
+        assert not caplog.messages
+        priorkit.recover(x, prior="none", **settings)
+        assert caplog.messages == heard[-1] == [said]
+        caplog.clear()
+        priorkit.compare(x, priors=["none"], **settings)
+        assert caplog.messages == heard[-1] == [said]
+
+
 def test_a_run_with_its_own_start_is_repeated(tmp_path):
     """In memory or from a file, by replay or by the written config."""
     x = torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(0))

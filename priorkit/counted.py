@@ -1,0 +1,17 @@
+"""So many of something, in words."""
+
+from __future__ import annotations
+
+__all__ = ["counted"]
+
+
+def counted(count: int, things: str) -> str:
+    """A number and what it counts, whose plural ``things`` begins with it.
+
+    >>> counted(2000, "images"), counted(1, "calls of the denoiser"), counted(1, "tries")
+    ('2,000 images', '1 call of the denoiser', '1 try')
+    """
+    first, space, rest = things.partition(" ")
+    if count == 1:
+        first = f"{first[:-3]}y" if first.endswith("ies") else first.removesuffix("s")
+    return f"{count:,} {first}{space}{rest}"
