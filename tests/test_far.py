@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import priorkit
 from priorkit.interfaces import (
     Decoder,
     Denoiser,
@@ -23,13 +24,21 @@ from priorkit.loop import solve
 from priorkit.streams import Streams
 from priorkit.testing import problem_for
 from priorkit.testing.compare import draws
+from priorkit.testing.samples import photograph
 from tests.far import Far, far
 from tests.testing.test_contracts import SAMPLES
+
+LONG = {"bm3d", "diffusion"}  # seconds on the processor alone
 
 
 def cases(kind):
     return [
-        pytest.param(component, told, id=f"{name} {i}")
+        pytest.param(
+            component,
+            told,
+            id=f"{name} {i}",
+            marks=[pytest.mark.slow] if name in LONG else [],
+        )
         for name, samples in SAMPLES[kind].items()
         for i, (component, told) in enumerate(samples)
     ]
@@ -149,13 +158,48 @@ def test_starts(start, told):
         agree(there, here, 1e-3)
 
 
+# Whose mathematics is the processor's, or that asks now and then whether to go on, or solves within.
+ASKS = {"coordinate-descent", "diffpir", "pnp-admm", "perturb"}
+
+
 @pytest.mark.parametrize(("solver", "told"), cases("solver"))
-def test_solvers(solver, told):
+def test_solvers(solver, told, request):
+    """The loop reads the device once a step; a solver's own step doesn't."""
     problem = told.get("problem") or problem_for(solver.requires, known=not solver.descends)
-    with far():
+    steps = []
+    with far() as transfers:
         there = placed(problem)
         u0 = torch.zeros(len(there.y), there.size, device="far")
-        found, cut = solve(solver, there, u0, 6)
+        transfers.down.clear()
+        found, cut = solve(solver, there, u0, 6, watch=steps.append)
+        down = transfers.down.total()
     assert cut is None, cut
     assert bool(near(found.u).isfinite().all())
     assert int(near(found.evaluations).min()) >= 1
+    if request.node.callspec.id.split()[0] not in ASKS:
+        drawn = sum(bool(now.draws.any()) for now in steps)
+        assert down <= len(steps) + 1 + drawn
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"prior": "diffusion-celeba", "op": "gaussian", "m": 500, "budget": 4},
+        pytest.param(
+            {"prior": "diffusion-celeba", "op": "mask", "budget": 4}, marks=pytest.mark.slow
+        ),
+        {"prior": "glow-celeba", "op": "gaussian", "m": 500, "budget": 3},
+        {"prior": "none", "op": "radon", "angles": 9, "penalty": "tv", "gamma": 1e-3, "budget": 9},
+    ],
+    ids=lambda told: f"{told['prior']} {told['op']}",
+)
+def test_a_recovery(told):
+    """From the pictures to the score, and twice: the second with all that the first has made."""
+    told = {"precision": "float32", **told}
+    x = photograph((3, 64, 64)).repeat(2, 1, 1, 1)
+    here = priorkit.recover(x, **told)
+    with far():
+        for _ in range(2):
+            there = priorkit.recover(x, device="far", **told)
+            agree(there.psnr, here.psnr, 0.01)
+    assert isinstance(there.x, Far)
