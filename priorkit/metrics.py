@@ -50,10 +50,8 @@ def ssim(x: Tensor, truth: Tensor, *, square: bool = False) -> Tensor:
     height, width = x.shape[2:]
     if min(height, width) <= 2 * rim:
         return torch.full((len(x),), float("nan"), dtype=torch.float64)
-    planes = [
-        (a.detach().cpu().numpy(), b.detach().cpu().numpy())
-        for a, b in zip(x.flatten(0, 1), truth.flatten(0, 1), strict=True)
-    ]
+    both = (of.detach().flatten(0, 1).cpu().numpy() for of in (x, truth))
+    planes = list(zip(*both, strict=True))
     tops, lefts = range(0, height - 2 * rim, ROWS), range(0, width - 2 * rim, COLUMNS)
     high, wide = ROWS + 2 * rim, COLUMNS + 2 * rim
     boxes = [np.s_[top : top + high, left : left + wide] for top, left in product(tops, lefts)]

@@ -158,7 +158,7 @@ def test_starts(start, told):
         agree(there, here, 1e-3)
 
 
-# Whose mathematics is the processor's, or that asks now and then whether to go on, or solves within.
+# Whose mathematics is the processor's, or that asks at times whether to go on, or solves inside.
 ASKS = {"coordinate-descent", "diffpir", "pnp-admm", "perturb"}
 
 

@@ -35,7 +35,13 @@ def make(outcome: Outcome, recovery: Recovered) -> dict[str, Any]:
         "estimated": ["sigma"] if setup.problem.noise.level.estimated else [],
         "images": [],
     }
-    scores = {k: getattr(recovery, k) for k in ("psnr", "expected_psnr", "ssim", "error")}
+    # Of all images at once: a device is waited for as often as it is asked.
+    scores = {
+        name: values.tolist()
+        for name in ("psnr", "expected_psnr", "ssim", "error")
+        if (values := getattr(recovery, name)) is not None
+    }
+    objective, misfit = recovery.objective.tolist(), recovery.misfit.tolist()
     b = len(recovery.names)
     for i, name in enumerate(recovery.names):
         image = {
@@ -43,13 +49,13 @@ def make(outcome: Outcome, recovery: Recovered) -> dict[str, Any]:
             "status": recovery.status[i],
             "reason": recovery.reason[i],
             "evaluations": recovery.evaluations[i],
-            "objective": number(recovery.objective[i]),
-            "misfit": number(recovery.misfit[i]),
+            "objective": number(objective[i]),
+            "misfit": number(misfit[i]),
             "outside": recovery.outside[i],
         }
         noise = setup.problem.noise
         image |= {"noise": number(noise.energy)} if noise.known else {}
-        image |= {k: number(v[i]) for k, v in scores.items() if v is not None}
+        image |= {k: number(v[i]) for k, v in scores.items()}
         if len(recovery.rows) > b:
             psnr = recovery.restart_psnr
             known = [None] * len(recovery.rows) if psnr is None else psnr[:, i]

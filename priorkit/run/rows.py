@@ -84,18 +84,23 @@ def ended(ledger: Ledger, places: Sequence[int], traces: Sequence[Trace], kind: 
         outside = kind.outside(x)
         x = kind.reported(x, clip=problem.simulated)
         misfit = problem.noise.misfit(problem.operator.A(x), problem.y)[0]
+    # Of all at once: a device is waited for as often as it is asked.
+    kept = ledger.value[index], misfit, ledger.expected[index]
+    value, misfit, expected = torch.stack(kept).tolist()
+    counts = torch.stack([outside, ledger.evaluations[index]]).tolist()
+    count = [0] * len(x) if drawn is None else drawn.count.tolist()
     return [
         Row(
             u=u[i],
             x=x[i],
-            value=float(ledger.value[place]),
-            misfit=float(misfit[i]),
-            expected=float(ledger.expected[place]),
-            outside=int(outside[i]),
+            value=value[i],
+            misfit=misfit[i],
+            expected=expected[i],
+            outside=counts[0][i],
             status=ledger.status[place] or "stopped",
             reason=ledger.reason[place],
-            evaluations=int(ledger.evaluations[place]),
-            draws=None if drawn is None or not drawn.count[i] else drawn.rows([i]),
+            evaluations=counts[1][i],
+            draws=None if drawn is None or not count[i] else drawn.rows([i]),
             trace=trace,
         )
         for i, (place, trace) in enumerate(zip(places, traces, strict=True))
