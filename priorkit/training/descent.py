@@ -175,11 +175,11 @@ def newest(decay: float, step: int) -> float:
     return 1 - min(decay, (1 + step) / (10 + step))
 
 
+@torch.no_grad()
 def average(ema: nn.Module, net: nn.Module, weight: float | Tensor) -> None:
     """Move averaged weights by that part of the way towards the present ones."""
-    averaged, present = (
-        [parameter.detach() for parameter in network.parameters()] for network in (ema, net)
-    )
+    averaged: list[Tensor] = list(ema.parameters())
+    present: list[Tensor] = list(net.parameters())
     way = list(torch._foreach_sub(present, averaged))
     torch._foreach_mul_(way, weight)
     torch._foreach_add_(averaged, way)

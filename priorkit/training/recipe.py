@@ -22,10 +22,9 @@ from priorkit.training import output
 from priorkit.training.options import Progress, device_of, halved, print_progress
 from priorkit.training.parallel import Team
 from priorkit.training.process import held, searching, without_denormals
+from priorkit.training.tape import Losses, Tape
 
 __all__ = ["Losses", "Recipe"]
-
-Losses = list[tuple[float, ...]]
 
 # Options that may change when a run is resumed; the data are compared by their digest.
 FREE = (
@@ -179,49 +178,33 @@ class Recipe(ABC):
     def _train(self, asked: Callable[[], bool]) -> None:
         o = self.options
         started, before = time.monotonic(), self.seconds
-        losses: Losses = []
-        unread: list[Tensor] = []
-        mark: tuple[int, float] | None = None  # step and seconds that the pace is counted from
+        tape = Tape(self.team, o.batch)
         while self.passed < 1:
-            unread.append(self.train_step())
-            if self.step % READ == 0:
-                losses += self._numbers(unread)
+            tape.add(self.train_step())
+            if tell := self.step % READ == 0:
+                tape.read()
+                self.judge()
             now = time.monotonic() - started
             late = bool(o.minutes) and now > 60 * o.minutes
             self.seconds, *flags = self.team.agreed(before + now, float(late), float(asked()))
             over, stop = (flag > 0 for flag in flags)
-            if self.step % READ == 0:
-                self._tell(self.message(losses[-READ:]) + self._pace(mark))
-            if self.step % READ == 0 or mark is None:
-                mark = self.step, self.seconds
+            if tell or not tape.counting:  # from the end of the first step, which may compile
+                pace = tape.pace(self.step, self.seconds)
+            if tell:
+                self._tell(self.message(tape.losses[-READ:]) + pace)
             due = self.step % o.every == 0 or self.passed >= 1
-            if due or over or stop:
-                losses += self._numbers(unread)
-            if self.team.leads and due:
-                self._validate(losses)
+            if due:
+                tape.read()
+                self.judge()
+                if self.team.leads:
+                    self._validate(tape.losses)
+                tape.clear()
             if self.team.leads and (due or over or stop):  # what was learned is kept
                 self._save()
-            if due:
-                losses.clear()
-                mark = None  # what isn't training isn't counted, nor is the first step after it
             if stop:
                 raise KeyboardInterrupt
             if over:
                 break
-
-    def _numbers(self, unread: list[Tensor]) -> Losses:
-        """The losses since they were last read, each the mean of all processes."""
-        if not unread:
-            return []
-        found = self.team.average(torch.stack(unread)).tolist()
-        unread.clear()
-        self.judge()
-        return [tuple(each) for each in found]
-
-    def _pace(self, mark: tuple[int, float] | None) -> str:
-        """Examples per second since then, in words."""
-        steps, seconds = (self.step - mark[0], self.seconds - mark[1]) if mark else (0, 0.0)
-        return f", {steps * self.options.batch / seconds:,.0f} examples/s" if seconds > 0 else ""
 
     def _tell_skipped(self) -> None:
         if self.skipped:

@@ -157,6 +157,13 @@ def test_nothing_that_a_device_waits_for_is_sent(kind, pictures, tmp_path, monke
         assert part.is_contiguous(memory_format=torch.channels_last)
 
 
+def test_a_glow_sends_nothing_either(pictures, tmp_path):
+    run = a_run("glow", pictures, tmp_path)
+    net = copy.deepcopy(run.net).to(META)
+    with Unsent():
+        run.loss(net, torch.empty(8, 3, 8, 8, device=META)).sum().backward()
+
+
 def test_what_waits_is_seen():
     """The checks above find what they are for."""
     with Unsent():

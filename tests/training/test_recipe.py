@@ -18,7 +18,10 @@ from priorkit.errors import PriorkitError
 from priorkit.training.dataset import TrainingPictures
 from priorkit.training.descent import MaximumLikelihood
 from priorkit.training.options import check_options, option
+from priorkit.training.parallel import Team
+from priorkit.training.process import searching
 from priorkit.training.run import run_trainer
+from priorkit.training.tape import Tape
 
 
 @dataclass
@@ -184,6 +187,41 @@ def test_options_are_checked(change, said):
 def test_less_than_a_batch_is_refused(tmp_path):
     with pytest.raises(ValueError, match="100 examples less 95 for validation leave fewer"):
         Fit(Options(out=tmp_path, validation=95), quiet)
+
+
+def test_losses_are_read_when_something_is_said(tmp_path, monkeypatch):
+    """At messages and validations only: a device would be waited for at each."""
+    steps, read = [], Tape.read
+
+    def noted(self):
+        steps.append(run.step)
+        read(self)
+
+    monkeypatch.setattr(Tape, "read", noted)
+    run = Fit(Options(out=tmp_path, every=30), quiet)
+    run.run()
+    assert sorted(set(steps)) == [20, 30, 40, 60]
+
+
+def test_the_pace_is_that_of_training():
+    """Counted from the end of the first step, and again after each validation."""
+    tape = Tape(Team(), 8)
+    assert not tape.counting
+    assert tape.pace(1, 50.0) == ""
+    assert tape.pace(20, 51.0) == ", 152 examples/s"
+    assert tape.pace(40, 51.0) == ""
+    tape.clear()
+    assert tape.pace(41, 300.0) == ""
+    assert tape.pace(60, 300.1) == ", 1,520 examples/s"
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_cudnn_searches_on_a_device_alone(before, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", before)
+    for device, during in (("cuda", True), ("cpu", before)):
+        with searching(torch.device(device)):
+            assert torch.backends.cudnn.benchmark is during
+        assert torch.backends.cudnn.benchmark is before
 
 
 # --- killed, continued, refused --------------------------------------------------------
