@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Self, cast
@@ -12,11 +12,12 @@ from typing import Self, cast
 import torch
 from pydantic import BaseModel, model_validator
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from priorkit.interfaces import Copies
 from priorkit.io.weights import Card, restore
 from priorkit.linear import column
-from priorkit.recordings import Recordings
+from priorkit.recordings import Function, Recordings
 from priorkit_diffusion.network import DenoiserConfig, DenoisingNetwork
 from priorkit_diffusion.pictures import known, padded
 from priorkit_diffusion.tiles import Tiles, numbers
@@ -126,20 +127,31 @@ class Networks:
 
         if x.requires_grad and torch.is_grad_enabled():
             return call(x, level)[0]
-        pixels, most = math.prod(x.shape[-2:]), TOGETHER if used is None else LAUNCHED
-        # One picture alone would be rounded differently.
-        parts = max(1, min(math.ceil(len(x) * pixels / most), len(x) // 2))
-        key = (rough, nearest, used, self.mirrored, self.between)
+        pixels = math.prod(x.shape[-2:])
+        if used is None:  # one picture alone would be rounded differently
+            parts = max(1, min(math.ceil(len(x) * pixels / TOGETHER), len(x) // 2))
+            pieces = zip(x.tensor_split(parts), level.tensor_split(parts), strict=True)
+        else:
+            most = max(1, LAUNCHED // pixels)
+            pieces = zip(x.split(most), level.split(most), strict=True)
+        small = used is not None and pixels <= LAUNCHED
         whole = self.tiles is None or not self.tiles.needed(*x.shape[-2:])
-        recorded = whole and used is not None and x.device.type in RECORDED
-        found: list[Tensor] = []
-        for some, levels in zip(x.tensor_split(parts), level.tensor_split(parts), strict=True):
-            if recorded and len(some) * pixels <= most:
-                keeps = len(some) * self.memory(*x.shape[-2:])
-                found += self._recordings(key, call, some, levels, keeps=keeps)
-            else:
-                found += call(some, levels)
-        return torch.cat(found) if parts > 1 else found[0]
+        if small and whole and x.device.type in RECORDED:
+            key = (rough, nearest, used, self.mirrored, self.between)
+            found = [self._replayed(key, call, *piece) for piece in pieces]
+        else:
+            found = [call(*piece)[0] for piece in pieces]
+        return torch.cat(found) if len(found) > 1 else found[0]
+
+    def _replayed(self, key: Hashable, call: Function, x: Tensor, level: Tensor) -> Tensor:
+        """From a recording for so many pictures or some more, since batches become smaller as
+        images end: of four sizes between 2ᵏ and 2ᵏ⁺¹."""
+        count = len(x)
+        lacking = -count % (1 << max(0, count.bit_length() - 3))
+        if lacking:
+            x, level = F.pad(x, (*[0] * 7, lacking)), F.pad(level, (0, lacking), value=1.0)
+        keeps = len(x) * self.memory(*x.shape[-2:])
+        return self._recordings(key, call, x, level, keeps=keeps)[0][:count]
 
     def memory(self, height: int, width: int) -> int:
         """Bytes per picture of a call: its widest hidden pictures, and the pictures beside them. A
