@@ -74,14 +74,8 @@ def test_a_recorded_network_is_that_of_the_processor(device, faces, name, rough)
 
 def test_networks_that_no_picture_needs_are_left_out(device, faces, monkeypatch):
     """Of which there is a recording each: one number for σ or many say which."""
-    networks, used = recording(faces), []
-    blended = several.Networks._blended
-
-    def told(self, v, level, networks, which):
-        used.append(which)
-        return blended(self, v, level, networks, which)
-
-    monkeypatch.setattr(several.Networks, "_blended", told)
+    networks, used, at_once = recording(faces), [], several.at_once
+    monkeypatch.setattr(several, "at_once", lambda *told: used.append(told[-1]) or at_once(*told))
     with torch.no_grad():
         for sigma in (0.5, 0.4, 0.1, 0.02, 0.01):
             networks.denoised(pictures(), sigma)
