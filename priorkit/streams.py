@@ -19,7 +19,7 @@ from torch import Tensor
 
 __all__ = ["Streams", "normal", "permutation"]
 
-_PIECE = 1 << 16  # pairs that fit into the cache
+_PIECE = 1 << 16  # pairs that fit into a processor's cache
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,20 @@ class Streams:
     restarts: Sequence[int] | None = None
     step: int | Sequence[int] = 0
 
-    def normal(self, columns: int) -> Tensor:
-        """Standard normals, (images, columns) float32."""
+    def normal(self, columns: int, device: torch.device | None = None) -> Tensor:
+        """Standard normals, (images, columns) float32, made on a device; those of two differ by
+        how their functions round."""
         pairs = math.ceil(columns / 2)
-        whole = torch.empty(len(self.images), pairs, 2)
-        for row, philox in zip(whole, self._rows(), strict=True):
-            _box_muller(philox.random_raw(pairs), row)
+        if device is None or device.type == "cpu":
+            whole = torch.empty(len(self.images), pairs, 2)
+            for row, philox in zip(whole, self._rows(), strict=True):
+                halves = _halves(philox.random_raw(pairs))
+                for piece, into in zip(halves.split(_PIECE), row.split(_PIECE), strict=True):
+                    _box_muller(piece, into)
+        else:
+            halves = _halves(self.words(pairs)).to(device, non_blocking=True)
+            whole = torch.empty_like(halves)
+            _box_muller(halves, whole)
         return whole.flatten(1)[:, :columns].contiguous()
 
     def words(self, count: int) -> np.ndarray:
@@ -112,15 +120,19 @@ def normal(seed: int, purpose: str, rows: Sequence[int], columns: int) -> Tensor
     return Streams(seed, purpose, rows).normal(columns)
 
 
-def _box_muller(words: np.ndarray, into: Tensor) -> None:
-    """64-bit words (pairs,) → standard normals (pairs, 2), in pieces that fit into the cache."""
-    halves = torch.from_numpy(words.view(np.uint32).astype(np.float32).reshape(-1, 2))
-    for first in range(0, len(into), _PIECE):
-        u = halves[first : first + _PIECE].add_(0.5).mul_(2.0**-32)
-        radius = u[:, 0].log().mul_(-2.0).sqrt_()
-        angle = u[:, 1] * (2.0 * math.pi)
-        torch.mul(radius, angle.cos(), out=into[first : first + _PIECE, 0])
-        torch.mul(radius, angle.sin(), out=into[first : first + _PIECE, 1])
+def _halves(words: np.ndarray) -> Tensor:
+    """64-bit words (…, pairs) → the numbers that their halves are, (…, pairs, 2) float32."""
+    halves = words.view(np.uint32).astype(np.float32)
+    return torch.from_numpy(halves.reshape(*words.shape, 2))
+
+
+def _box_muller(halves: Tensor, into: Tensor) -> None:
+    """Halves of words (…, 2), which are lost, → standard normals (…, 2)."""
+    u = halves.add_(0.5).mul_(2.0**-32)
+    radius = u[..., 0].log().mul_(-2.0).sqrt_()
+    angle = u[..., 1] * (2.0 * math.pi)
+    torch.mul(radius, angle.cos(), out=into[..., 0])
+    torch.mul(radius, angle.sin(), out=into[..., 1])
 
 
 def permutation(seed: int, purpose: str, n: int) -> Tensor:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Self, cast
+from typing import Self
 
 import torch
 from pydantic import BaseModel, model_validator
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from priorkit.interfaces import Copies
 from priorkit.io.warm import Read, Warm
 from priorkit.io.weights import Card, restore
-from priorkit.linear import column
-from priorkit.recordings import Recordings
+from priorkit.recordings import Function, Recordings
 from priorkit_diffusion.network import DenoiserConfig, DenoisingNetwork
 from priorkit_diffusion.pictures import known, padded
+from priorkit_diffusion.shares import Used, at_once, by_level, used
 from priorkit_diffusion.tiles import Tiles, numbers
 
 __all__ = ["Networks"]
@@ -122,34 +123,46 @@ class Networks:
             level = sigma.to(x).expand(len(x))
         else:
             level = x.new_full((len(x),), sigma)
-        used = None if x.device.type in PROMPT else self._used(sigma, level)
+        which = None if x.device.type in PROMPT else used(self.between, sigma)
 
         def call(x: Tensor, level: Tensor) -> tuple[Tensor]:
-            near = known(x, level, asks=used is None) if nearest else x
-            found = self._whole(near, level, networks, used)
+            near = known(x, level, asks=which is None) if nearest else x
+            found = self._whole(near, level, networks, which)
             return (found + (x - near) if nearest else found,)
 
         if x.requires_grad and torch.is_grad_enabled():
             return call(x, level)[0]
-        pixels, most = math.prod(x.shape[-2:]), TOGETHER if used is None else LAUNCHED
-        # One picture alone would be rounded differently.
-        parts = max(1, min(math.ceil(len(x) * pixels / most), len(x) // 2))
-        key = (rough, nearest, used, self.mirrored, self.between)
+        pixels = math.prod(x.shape[-2:])
+        if which is None:  # one picture alone would be rounded differently
+            parts = max(1, min(math.ceil(len(x) * pixels / TOGETHER), len(x) // 2))
+            pieces = zip(x.tensor_split(parts), level.tensor_split(parts), strict=True)
+        else:
+            most = max(1, LAUNCHED // pixels)
+            pieces = zip(x.split(most), level.split(most), strict=True)
+        small = which is not None and pixels <= LAUNCHED
         whole = self.tiles is None or not self.tiles.needed(*x.shape[-2:])
-        recorded = whole and used is not None and x.device.type in RECORDED
-        found: list[Tensor] = []
-        for some, levels in zip(x.tensor_split(parts), level.tensor_split(parts), strict=True):
-            if recorded and len(some) * pixels <= most:
-                keeps = len(some) * self.memory(*x.shape[-2:])
-                found += self._recordings(key, call, some, levels, keeps=keeps)
-            else:
-                found += call(some, levels)
-        return torch.cat(found) if parts > 1 else found[0]
+        if small and whole and x.device.type in RECORDED:
+            key = (rough, nearest, which, self.mirrored, self.between)
+            found = [self._replayed(key, call, *piece) for piece in pieces]
+        else:
+            found = [call(*piece)[0] for piece in pieces]
+        return torch.cat(found) if len(found) > 1 else found[0]
+
+    def _replayed(self, key: Hashable, call: Function, x: Tensor, level: Tensor) -> Tensor:
+        """From a recording for so many pictures or some more, since batches become smaller as
+        images end: of four sizes between 2ᵏ and 2ᵏ⁺¹."""
+        count = len(x)
+        lacking = -count % (1 << max(0, count.bit_length() - 3))
+        if lacking:
+            x, level = F.pad(x, (*[0] * 7, lacking)), F.pad(level, (0, lacking), value=1.0)
+        keeps = len(x) * self.memory(*x.shape[-2:])
+        return self._recordings(key, call, x, level, keeps=keeps)[0][:count]
 
     def memory(self, height: int, width: int) -> int:
         """Bytes per picture of a call: its widest hidden pictures, and the pictures beside them. A
         picture in tiles takes two tiles, since the memory of one isn't always used again for the
-        next. A recording keeps as much; all recordings no more than their room."""
+        next. A recording keeps as much; all together no more than their room, which a run leaves
+        free: it plans with half of what is."""
         pixels = height * width
         whole = 4 * max(map(numbers, self.configs)) * pixels
         if self.tiles is not None:
@@ -157,33 +170,17 @@ class Networks:
             whole = whole if share == 1 else math.ceil(2 * share * whole)
         return whole + 4 * 4 * 3 * pixels
 
-    def _used(self, sigma: float | Tensor, level: Tensor) -> tuple[bool, bool]:
-        """Whether any picture is for the coarse network, and for the fine one, with numbers for σ
-        asked of the device in one go."""
-        if self.between is None:
-            return True, False
-        if isinstance(sigma, Tensor):
-            least, most = torch.stack(level.aminmax()).tolist()
-        else:
-            least = most = sigma
-        low, high = self.between
-        return most > low, not least >= high  # for the fine one where σ isn't a number
-
     def _whole(
-        self,
-        x: Tensor,
-        level: Tensor,
-        networks: list[DenoisingNetwork],
-        used: tuple[bool, bool] | None,
+        self, x: Tensor, level: Tensor, networks: list[DenoisingNetwork], which: Used | None
     ) -> Tensor:
         """D(x; σ) of pictures in [0, 1], large ones tile by tile."""
         v = padded(2 * x - 1, max(config.multiple for config in self.configs))
         v, level = v.expand(-1, 3, -1, -1), 2 * level
 
         def of(v: Tensor) -> Tensor:
-            if used is None:
-                return self._by_level(v, level, networks)
-            return self._blended(v, level, networks, used)
+            if which is None:
+                return by_level(networks, self.between, v, level)
+            return at_once(networks, self.between, v, level, which)
 
         apply = of if self.tiles is None else partial(self.tiles.apply, of)
         clean = apply(v)
@@ -192,46 +189,6 @@ class Networks:
         if x.shape[1] == 1:
             clean = clean.mean(1, keepdim=True)
         return (clean[..., : x.shape[-2], : x.shape[-1]] + 1) / 2
-
-    def _by_level(self, v: Tensor, level: Tensor, networks: list[DenoisingNetwork]) -> Tensor:
-        """Each picture by the networks for its σ, in [-1, 1]."""
-        if self.between is None:
-            found: Tensor = networks[0](v, level)
-            return found
-        share = self._share(level)
-        total = torch.zeros_like(v)
-        for network, weight in zip(networks, (share, 1 - share), strict=True):
-            used = (weight > 0).nonzero()[:, 0]
-            if len(used) == len(v):
-                total = total + column(weight, v) * network(v, level)
-            elif len(used):
-                # A batch of one is rounded differently from larger ones.
-                rows = used.repeat(2) if len(used) == 1 else used
-                found = column(weight[rows], v) * network(v[rows], level[rows])
-                total = total.index_add(0, used, found[: len(used)])
-        return total
-
-    def _blended(
-        self,
-        v: Tensor,
-        level: Tensor,
-        networks: list[DenoisingNetwork],
-        used: tuple[bool, bool],
-    ) -> Tensor:
-        """As :meth:`_by_level`, without a decision by what σ is: every picture by all networks that
-        any of them uses, at the nearest σ at which it would be, times a weight that may be 0."""
-        if used != (True, True):
-            found: Tensor = networks[0 if used[0] else 1](v, level)
-            return found
-        low, high = (2 * sigma for sigma in cast(tuple[float, float], self.between))
-        share = column(self._share(level), v)
-        coarse, fine = networks[0](v, level.clamp_min(low)), networks[1](v, level.clamp_max(high))
-        return share * coarse + (1 - share) * fine
-
-    def _share(self, level: Tensor) -> Tensor:
-        """Of the coarse network, (B,)."""
-        low, high = (2 * sigma for sigma in cast(tuple[float, float], self.between))
-        return ((level / low).log() / math.log(high / low)).clamp(0, 1)
 
 
 _warm = Warm[tuple[Networks, list[Card]]]()

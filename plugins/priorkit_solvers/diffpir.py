@@ -161,5 +161,5 @@ class DiffPIR(Solver[_Walking]):
 
 def _noise(problem: Problem, count: int, like: Tensor) -> Tensor:
     """Standard normals shaped like a batch, a function of each image and of the step ``count``."""
-    found = problem.streams("renoise", count).normal(problem.size)
-    return found.to(like, non_blocking=True).view_as(like)
+    found = problem.streams("renoise", count).normal(problem.size, like.device)
+    return found.to(like).view_as(like)

@@ -74,14 +74,8 @@ def test_a_recorded_network_is_that_of_the_processor(device, faces, name, rough)
 
 def test_networks_that_no_picture_needs_are_left_out(device, faces, monkeypatch):
     """Of which there is a recording each: one number for σ or many say which."""
-    networks, used = recording(faces), []
-    blended = several.Networks._blended
-
-    def told(self, v, level, networks, which):
-        used.append(which)
-        return blended(self, v, level, networks, which)
-
-    monkeypatch.setattr(several.Networks, "_blended", told)
+    networks, used, at_once = recording(faces), [], several.at_once
+    monkeypatch.setattr(several, "at_once", lambda *told: used.append(told[-1]) or at_once(*told))
     with torch.no_grad():
         for sigma in (0.5, 0.4, 0.1, 0.02, 0.01):
             networks.denoised(pictures(), sigma)
@@ -119,13 +113,26 @@ def test_variants_of_networks_share_recordings_and_none_is_taken_for_another(dev
     assert len(networks._recordings._held) == 4
 
 
+def sizes(networks):
+    """Of the batches that have a recording, the last used at the end."""
+    return [kind[1][2][0] for kind in networks._recordings._held]
+
+
 def test_many_pictures_are_recorded_some_at_a_time(device, faces, monkeypatch):
     networks = recording(faces)
-    monkeypatch.setattr(several, "LAUNCHED", 4 * 16**2)
-    exact, found = compared(networks, pictures(8), 0.1)
+    monkeypatch.setattr(several, "LAUNCHED", 4 * 16**2 + 7)
+    exact, found = compared(networks, pictures(10), 0.1)
     assert all(torch.equal(each, exact) for each in found)
-    (kind,) = networks._recordings._held
-    assert kind[1][2] == (4, 3, 16, 16)
+    assert sizes(networks) == [4, 2]
+
+
+def test_batches_that_become_smaller_share_recordings(device, faces):
+    """As they do while images end, one after the other."""
+    networks = recording(faces)
+    for count in (12, 11, 10, 9, 7, 6):
+        exact, found = compared(networks, pictures(count, side=8), 0.1)
+        assert all(torch.equal(each, exact) for each in found)
+    assert sizes(networks) == [12, 10, 7, 6]
 
 
 def test_large_pictures_and_gradients_go_one_by_one(device, faces, monkeypatch):
@@ -134,10 +141,10 @@ def test_large_pictures_and_gradients_go_one_by_one(device, faces, monkeypatch):
     for _ in range(SEEN + 2):
         (slope,) = torch.autograd.grad(networks.denoised(x, 0.1).sum(), x)
     assert bool(slope.any())
-    monkeypatch.setattr(several, "LAUNCHED", 2 * 16**2)
+    monkeypatch.setattr(several, "LAUNCHED", 16**2 - 1)
     with torch.no_grad():
         for _ in range(SEEN + 2):
-            networks.denoised(x, 0.1)  # which can't be parted further without one alone
+            networks.denoised(x, 0.1)
     assert not networks._recordings._held
 
 

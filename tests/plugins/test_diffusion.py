@@ -303,11 +303,9 @@ def test_many_pictures_are_denoised_some_at_a_time(monkeypatch):
     x = torch.rand(7, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     whole = prior.denoise(x, 0.1)
     monkeypatch.setattr(networks, "TOGETHER", 2 * 64)
-    called = networks.Networks._by_level
+    called = networks.by_level
     monkeypatch.setattr(
-        networks.Networks,
-        "_by_level",
-        lambda self, v, *told: counts.append(len(v)) or called(self, v, *told),
+        networks, "by_level", lambda *told: counts.append(len(told[2])) or called(*told)
     )
     assert torch.equal(prior.denoise(x, 0.1), whole)
     assert counts == [3, 2, 2]
