@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from priorkit.interfaces import Copies
 from priorkit.io.warm import Read, Warm
 from priorkit.io.weights import Card, restore
+from priorkit.linear import on_processor
 from priorkit.recordings import Function, Recordings
 from priorkit_diffusion.network import DenoiserConfig, DenoisingNetwork
 from priorkit_diffusion.pictures import known, padded
@@ -26,7 +27,6 @@ from priorkit_diffusion.tiles import Tiles, numbers
 __all__ = ["Networks"]
 
 TOGETHER = 1 << 16  # pixels of one call; more are no faster, and their hidden pictures take memory
-PROMPT = ("cpu",)  # types of devices that answer at once; others are waited for, and asked little
 RECORDED = ("cuda",)  # types of devices on which calls are recorded
 LAUNCHED = 1 << 19  # pixels of one call on a device that is busy with them for longer than launched
 
@@ -123,7 +123,7 @@ class Networks:
             level = sigma.to(x).expand(len(x))
         else:
             level = x.new_full((len(x),), sigma)
-        which = None if x.device.type in PROMPT else used(self.between, sigma)
+        which = None if on_processor(x) else used(self.between, sigma)
 
         def call(x: Tensor, level: Tensor) -> tuple[Tensor]:
             near = known(x, level, asks=which is None) if nearest else x

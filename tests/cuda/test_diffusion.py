@@ -32,7 +32,7 @@ def faces():
 @pytest.fixture
 def device(monkeypatch):
     """The processor as a device that is waited for and records."""
-    monkeypatch.setattr(several, "PROMPT", ())
+    monkeypatch.setattr(several, "on_processor", lambda x: False)
     monkeypatch.setattr(several, "RECORDED", ("cpu",))
 
 
@@ -54,7 +54,7 @@ def pictures(count=4, channels=3, side=16, dtype=torch.float32, beyond=0.0):
 def compared(networks, x, sigma, **options):
     """What the processor finds, and what it finds as a device, before and after recording."""
     with pytest.MonkeyPatch.context() as undone:
-        undone.setattr(several, "PROMPT", ("cpu",))
+        undone.setattr(several, "on_processor", lambda x: True)
         exact = networks.denoised(x, sigma, **options)
     return exact, [networks.denoised(x, sigma, **options) for _ in range(SEEN + 2)]
 
@@ -166,7 +166,7 @@ def test_a_flow_is_recorded_and_its_pullback_is_not(device, faces):
     prior = prior.bind((3, 8, 8))
     z = torch.randn(2, 192, generator=torch.Generator().manual_seed(0))
     with pytest.MonkeyPatch.context() as undone:
-        undone.setattr(several, "PROMPT", ("cpu",))
+        undone.setattr(several, "on_processor", lambda x: True)
         x, pullback = prior.decode_vjp(z)
         exact = x, pullback(x)
     prior.networks = recording(prior.networks)
