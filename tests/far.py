@@ -67,14 +67,19 @@ class Far(torch.Tensor):
 
 
 class Transfers(TorchDispatchMode):
-    """Counts what makes the host wait for the device, ``down``, by what asked for it; what goes
-    ``up``; and all ``calls`` of the device."""
+    """Counts, by operation, what makes the host wait for the device: what comes ``down``, and what
+    goes ``up`` but for copies that nobody waits for. ``launched`` is what the device computes."""
 
     def __init__(self) -> None:
         super().__init__()
         self.down: Counter[str] = Counter()
         self.up: Counter[str] = Counter()
-        self.calls: Counter[str] = Counter()
+        self.launched: Counter[str] = Counter()
+
+    def clear(self) -> None:
+        """Count from 0."""
+        for counted in (self.down, self.up, self.launched):
+            counted.clear()
 
     def __torch_dispatch__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
@@ -88,7 +93,7 @@ class Transfers(TorchDispatchMode):
         if function in ACROSS:
             return self._across(function, args, kwargs, goes)
         self._require_one_place(function, args, kwargs)
-        self.calls[str(function)] += 1
+        self._launch(function)
         if function in SIZED or (function in INDEXED and _by_mask(args[1])):
             self.down[str(function)] += 1
         if wanted is not None:
@@ -96,6 +101,13 @@ class Transfers(TorchDispatchMode):
         near = _near((args, kwargs))
         found = function(*near[0], **near[1])
         return _wrapped(found, (args, kwargs))
+
+    def _launch(self, function: Any) -> None:
+        """Views and memory are no work."""
+        aliases = (argument.alias_info for argument in function._schema.arguments)
+        view = any(alias and not alias.is_write for alias in aliases)
+        if not view and "empty" not in function.__name__:
+            self.launched[str(function)] += 1
 
     def _across(self, function: Any, args: Any, kwargs: Any, goes: bool) -> Any:
         """Copies, which may go from one to the other."""
@@ -105,10 +117,10 @@ class Transfers(TorchDispatchMode):
         comes = isinstance(source, Far)
         if comes and not goes:
             self.down[str(function)] += 1
-        elif goes and not comes:
+        elif goes and not comes and not kwargs.get("non_blocking"):
             self.up[str(function)] += 1
         if goes:
-            self.calls[str(function)] += 1
+            self._launch(function)
         if "device" in kwargs:
             kwargs["device"] = torch.device("cpu")
         near = _near((args, kwargs))

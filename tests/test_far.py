@@ -31,6 +31,32 @@ from tests.testing.test_contracts import SAMPLES
 LONG = {"bm3d", "diffusion"}  # seconds on the processor alone
 
 
+def test_asking_is_found_out():
+    """So that the tests below can fail."""
+    with far() as device:
+        x = torch.ones(3).to("far")
+        asking = [
+            lambda: bool((x > 0).any()),
+            lambda: float(x.sum()),
+            lambda: x[x > 0],
+            lambda: x.nonzero(),
+            lambda: x.tolist(),
+            lambda: x.cpu(),
+        ]
+        for ask in asking:
+            device.clear()
+            ask()
+            assert device.down.total() == 1
+        device.clear()
+        x.mul_(torch.zeros(3).to(x))
+        assert device.up.total() == 1
+        x.mul_(torch.zeros(3).to("far", non_blocking=True))
+        assert device.up.total() == 1
+        assert device.launched == {"aten._to_copy.default": 2, "aten.mul_.Tensor": 2}
+        with pytest.raises(RuntimeError, match="same device"):
+            x + torch.zeros(3)
+
+
 def cases(kind):
     return [
         pytest.param(
@@ -65,7 +91,7 @@ def both(function, *inputs):
     with far() as transfers:
         moved = [each.to("far") if isinstance(each, Tensor) else each for each in inputs]
         there = function(*moved)
-        transfers.down.clear(), transfers.up.clear()
+        transfers.clear()
         function(*moved)
     return there, here, transfers
 
@@ -170,7 +196,7 @@ def test_solvers(solver, told, request):
     with far() as transfers:
         there = placed(problem)
         u0 = torch.zeros(len(there.y), there.size, device="far")
-        transfers.down.clear()
+        transfers.clear()
         found, cut = solve(solver, there, u0, 6, watch=steps.append)
         down = transfers.down.total()
     assert cut is None, cut
