@@ -44,8 +44,7 @@ class Pairs:
         kept.memory, kept.slots, kept.places = self.memory, self.slots, self.places
         kept._kept, kept._seats, kept._most = self._kept, self._seats[index], self._most
         if not on_processor(index) and 8 * len(index) <= len(self._kept):
-            kept._kept = _room(len(index), self.memory, self._kept)
-            kept._kept.copy_(self._kept[kept._seats])
+            kept._kept = self._kept[kept._seats]
             kept._seats = torch.arange(len(index), device=index.device)
         return kept
 
