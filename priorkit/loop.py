@@ -182,7 +182,7 @@ class Ledger:
         numbers = [self._of(each) for each in (self.evaluations, self.value, self.misfit)]
         numbers.append(self._of(self.u).norm(dim=1))
         asked = torch.stack([*numbers, drawn, *state.ends.asked]).cpu()
-        self._numbers[:, self.which] = asked[:4]
+        self._numbers = self._numbers.index_copy(1, torch.tensor(self.which), asked[:4])
         state.ends.read(asked[5:])
         for i, status, reason in zip(self.which, state.status, state.reason, strict=True):
             if status is not None and self.status[i] is None:
@@ -205,8 +205,8 @@ class Ledger:
         """Add the images x of some rows to the draws."""
         index = self._index
         if len(rows) < len(x):
-            some = torch.tensor(rows, device=x.device)
-            index, x = index[some], x[some]
+            drawn = torch.tensor(rows, device=x.device)
+            index, x = index[drawn], x[drawn]
         self.draws = self.draws or Average(len(self.u), x)
         self.draws.add(index, x)
 
@@ -219,7 +219,7 @@ class Ledger:
     def snapshot(self) -> Snapshot:
         """The present, for whoever watches to keep."""
         count, u = self.count, self.u
-        evaluations, value, misfit, norm = self._numbers[:, :count].clone()
+        evaluations, value, misfit, norm = self._numbers[:, :count]
         draws = torch.zeros(count) if self.draws is None else self.draws.count[:count].cpu()
         image = lambda: self._image(u)[:count]  # noqa: E731
         return Snapshot(evaluations.long(), value, misfit, u[:count], image, norm, draws.long())

@@ -183,6 +183,19 @@ def test_every_end_has_its_reason():
     assert torch.equal(nan.u, torch.ones(1, 3))
 
 
+def test_a_snapshot_is_what_is_kept():
+    problem, exact = ridge()
+    seen = []
+    found, _ = solve(LBFGS(), problem, torch.zeros_like(exact), 20, watch=seen.append)
+    last = seen[-1]
+    assert torch.equal(last.evaluations, found.evaluations)
+    assert torch.equal(last.objective, found.value)
+    assert torch.equal(last.misfit, found.misfit)
+    torch.testing.assert_close(last.norm, found.u.norm(dim=1).double())
+    assert torch.equal(last.image(), problem.image(found.u))
+    assert not torch.equal(seen[0].objective, last.objective)  # one isn't changed by later ones
+
+
 def test_ctrl_c_within_a_step_keeps_the_step_before():
     problem, exact = ridge()
 

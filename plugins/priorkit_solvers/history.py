@@ -80,7 +80,7 @@ class History:
         wide, wide_g = pair.double(), g.double()
         with_y = (wide * wide[:, 1:]).sum(-1)  # sᵀy and yᵀy
         sy, yy = with_y.unbind(1)
-        ss = dots(wide[:, 0], wide[:, 0])
+        ss = dots(wide_s := wide[:, 0], wide_s)
         added = rows & (sy > CURVATURE * (ss * yy).sqrt())
 
         along = self._pairs.along(g, self._taken, rows)
@@ -108,7 +108,7 @@ class History:
         right = D * p + theta * ((YY * p.mT).sum(2, keepdim=True) - Yg)
         q = _solved(R.mT, right, order, upper=False)
         found = self._pairs.combined(torch.cat([q, -theta * p], 2), self._taken, rows)
-        return torch.addcmul(found, self._theta.to(found.dtype)[:, None], self._g)
+        return found + self._theta.to(found.dtype)[:, None] * self._g
 
 
 def _solved(triangle: Tensor, right: Tensor, order: Tensor | None, *, upper: bool) -> Tensor:

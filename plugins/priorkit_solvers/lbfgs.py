@@ -38,7 +38,6 @@ class Search(State):
     low: Tensor
     high: Tensor
     trials: Tensor  # (b,) evaluations in this line search
-    fresh: Tensor  # (b,) whether d is the plain gradient
     first: Tensor  # (b,) value at the start
     past: Tensor  # (b, patience) values of the last iterations
     pairs: History
@@ -107,12 +106,12 @@ class LBFGS(Solver[Search]):
             low=zero.clone(),
             high=zero.clone(),
             trials=torch.zeros(b, dtype=torch.long, device=u0.device),
-            fresh=torch.ones(b, dtype=torch.bool, device=u0.device),
             first=first.value.clone(),
             past=torch.full((b, self.patience), torch.inf).to(first.value),
             pairs=History(min(self.history, budget), _scaled(problem, first.grad)),
         )
-        state.value, state.misfit = _reported(state, first), first.misfit
+        state.misfit = first.misfit
+        state.value = _reported(state)
         state.evaluations += 1
         finite = torch.isfinite(first.value) & torch.isfinite(first.grad).all(1)
         state.diverge(~finite, problem, u0)
@@ -141,9 +140,9 @@ class LBFGS(Solver[Search]):
         state.high = torch.where(too_long, state.t, state.high)
         state.low = torch.where(too_short, state.t, state.low)
         middle = torch.where(state.high == torch.inf, 2 * state.t, 0.5 * (state.low + state.high))
-        state.t = torch.where(finite, middle, state.low.lerp(state.t, 0.1))
+        state.t = torch.where(finite, middle, state.low + 0.1 * (state.t - state.low))
         state.t = torch.where(retreat, state.low, state.t)
-        stuck = failed & state.fresh  # no step along the gradient itself improves
+        stuck = failed & state.pairs.empty()  # no step along the gradient itself improves
         if some(failed):
             state.diverge(stuck & ~finite, problem, point)
             state.end(stuck, "converged", "no step along the gradient improves")
@@ -164,14 +163,15 @@ class LBFGS(Solver[Search]):
         state.u = torch.where(column, point, state.u)
         state.g = torch.where(column, now.grad, state.g)
         state.merit = torch.where(rows, now.value, state.merit)
-        state.value = torch.where(rows, _reported(state, now), state.value)
         state.misfit = torch.where(rows, now.misfit, state.misfit)
+        state.value = _reported(state)
         oldest = state.past[:, 0]
         fall = oldest - state.merit
         shifted = torch.cat([state.past, state.merit[:, None]], 1)[:, 1:]
         state.past = torch.where(column, shifted, state.past)
-        # A penalty can be negative, and then a small objective says nothing.
-        small = (state.value == state.misfit) & (state.merit <= self.tolerance**2 * state.first)
+        small = state.merit <= self.tolerance**2 * state.first
+        if problem.gamma:  # a penalty can be negative, and then a small objective says nothing
+            small = small & (state.value == state.misfit)
         ends = {
             "noise level reached": state.misfit < self.discrepancy * problem.noise_energy,
             "the measurement is fitted": small,
@@ -183,9 +183,9 @@ class LBFGS(Solver[Search]):
             state.end(rows & which, "converged", reason)
 
 
-def _reported(state: Search, now: Evaluation) -> Tensor:
+def _reported(state: Search) -> Tensor:
     """The value of the objective, which the merit isn't where residuals are weighed."""
-    return now.value if state.weigh is None else now.misfit
+    return state.merit if state.weigh is None else state.misfit
 
 
 def _scaled(problem: Problem, u: Tensor) -> Tensor:
@@ -198,19 +198,17 @@ def _aim(problem: Problem, state: Search, rows: Tensor, failed: Tensor) -> None:
     the gradient, as of those whose history rounding has spoilt."""
     steepest = -_scaled(problem, _scaled(problem, state.g))
     d = -_scaled(problem, state.pairs.directions(rows))
-    slope = dots(d, state.g)
+    slope = dots(d, wide := state.g.double())
     plain = ~((slope < 0) & (slope > -torch.inf)) | failed
     d = torch.where(plain[:, None], steepest, d)
-    along = dots(steepest, state.g)
+    along = dots(steepest, wide)
     slope = torch.where(plain, along, slope)
     lost = plain & rows
     if some(lost):
         state.pairs.forget(lost)
-    fresh = state.pairs.empty()
-    t = torch.where(fresh, (-along).rsqrt().clamp(max=1.0), 1.0)
+    t = torch.where(state.pairs.empty(), (-along).rsqrt().clamp(max=1.0), 1.0)
     state.d = torch.where(rows[:, None], d, state.d)
     state.slope = torch.where(rows, slope, state.slope)
-    state.fresh = torch.where(rows, fresh, state.fresh)
     state.t = torch.where(rows, t, state.t)
     state.low = state.low.masked_fill(rows, 0.0)
     state.high = state.high.masked_fill(rows, torch.inf)

@@ -44,8 +44,7 @@ class Pairs:
         kept.memory, kept.slots, kept.places = self.memory, self.slots, self.places
         kept._kept, kept._seats, kept._most = self._kept, self._seats[index], self._most
         if not on_processor(index) and 8 * len(index) <= len(self._kept):
-            kept._kept = _room(len(index), self.memory, self._kept)
-            kept._kept.copy_(self._kept[kept._seats])
+            kept._kept = self._kept[kept._seats]
             kept._seats = torch.arange(len(index), device=index.device)
         return kept
 
@@ -71,7 +70,8 @@ class Pairs:
         if on_processor(g):
             found = torch.zeros(len(g), self.slots, 2, dtype=torch.float64)
             for i, pairs in self._of(taken, rows):
-                found[i, : len(pairs)] = torch.mv(pairs.flatten(0, 1), g[i]).view(-1, 2)
+                own = g[i].clone()  # at the beginning of a cache line, too
+                found[i, : len(pairs)] = torch.mv(pairs.flatten(0, 1), own).view(-1, 2)
             return found.mT[..., None]
         used = self._in_use()
         everyone = g.new_zeros(len(used), g.shape[1]).index_copy(0, self._seats, g)

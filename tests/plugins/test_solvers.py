@@ -189,3 +189,13 @@ def test_a_scale_decides_which_solution_is_near():
         problem = a_problem(operator, y, prior=prior, space="latent")
         solution = run(LBFGS(), problem, torch.zeros(1, 2, dtype=torch.float64), 50)
         assert solution.u[0].tolist() == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_scale_is_brought_to_the_device_once():
+    prior = Plane()
+    prior.scale = torch.tensor([1.0, 3.0])
+    operator = Matrix(matrix=np.array([[1.0, 1.0]])).bind((2,))
+    y = torch.zeros(3, 1, dtype=torch.float64)
+    problem = a_problem(operator, y, prior=prior, space="latent")
+    assert problem.scale.dtype == torch.float64
+    assert problem.rows(torch.tensor([2, 0])).scale is problem.scale
