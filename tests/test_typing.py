@@ -72,5 +72,5 @@ def test_a_recovery_shows_itself():
         with Image.open(io.BytesIO(drawn._repr_png_())) as picture:
             assert picture.format == "PNG"
             assert len(picture.convert("RGB").getcolors(1 << 24)) > 10, "an empty picture"
-    assert repr(compared) == "<Comparison: dct, none on 1 image(s), 2 rows>"
+    assert repr(compared) == "<Comparison: dct, none on 1 image, 2 rows>"
     assert "<table>" in compared._repr_html_()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from nicegui import ui
 
@@ -14,19 +13,16 @@ from priorkit.app.draft import Draft
 from priorkit.app.drop import Drop
 from priorkit.app.painting import Painting
 from priorkit.app.preview import Preview, look, sample
-from priorkit.app.sizes import choices, extent, reduced, scaled
+from priorkit.app.sizing import Sizing
 from priorkit.app.store import Store
 from priorkit.app.words import said, warned
 from priorkit.errors import PriorkitError
+from priorkit.interfaces import Shape
 from priorkit.interfaces.kinds import COMPLEX
 from priorkit.registry import registry
 
 __all__ = ["Source"]
 
-# The longest side that a picture has where nobody says, and to what a larger one is brought: what
-# is simulated is for looking, what was measured is kept as far as it can be worked with.
-MOST = {False: 512, True: 1024}
-USUAL = {False: 256, True: 512}
 WHAT = {
     True: "a measurement: noisy, damaged or incomplete",
     False: "a picture, to be measured here",
@@ -36,8 +32,6 @@ MEANING = {
     False: "The file is taken for the truth. It is measured by the operator below, with noise that "
     "is simulated, so that the error of what is recovered is known.",
 }
-
-Shape = tuple[int, ...]
 
 
 class Source:
@@ -55,7 +49,6 @@ class Source:
     ) -> None:
         self.draft, self.store, self._changed = draft, store, changed
         self.preview: Preview | None = sample() if draft.source is None else None
-        self._whole: Shape | None = None
         self._reads = 0
         Drop(
             f"Drop a picture or measurements here, at most {megabytes:g} MB, or",
@@ -77,14 +70,17 @@ class Source:
         )
         self.warned = ui.label().classes("pk-warned").props('role="status"')
         self.painting = Painting(draft, store, changed, self._say)
-        with ui.element("div").classes("pk-fields"):
-            self.size = ui.select({"": "as it is"}, label="size", value="", on_change=self._sized)
-            self.size.props("dense")
-            self.gray = ui.switch("gray", on_change=self._sized)
+        self.sizing = Sizing(
+            draft,
+            store,
+            seen=lambda: self.preview,
+            read=self.read,
+            changed=changed,
+            say=self._say,
+        )
         # Until the file has been looked at, nobody knows which of these it needs.
-        for part in (self.wrong, self.what, self.meaning, self.how, self.warned, self.size):
+        for part in (self.wrong, self.what, self.meaning, self.how, self.warned):
             part.set_visibility(False)
-        self.gray.set_visibility(False)
 
     @property
     def shape(self) -> Shape | None:
@@ -141,26 +137,7 @@ class Source:
         self.sides.set_value(", ".join(map(str, sides)) if sides else "")
         self.sides.set_visibility(draft.measured)
         self.how.set_visibility(own and (seen is None or not seen.drawn or named))
-        shape = self._whole_shape() if own else None
-        sizes = choices(shape) if shape is not None else {"": "as it is"}
-        asked = draft.run.get("shape")
-        if draft.whole is not None and seen is not None and seen.y is not None:
-            asked = (1, *seen.y.shape[-2:])
-        now = ",".join(map(str, asked[1:])) if asked else ""
-        self.size.set_options(sizes, value=now if now in sizes else "")
-        self.size.set_visibility(len(sizes) > 1)
-        coloured = shape is not None and len(shape) == 3 and shape[0] == 3
-        self.gray.set_visibility(coloured and not draft.measured)
-        self.gray.set_value(asked is not None and asked[0] == 1)
-
-    def _whole_shape(self) -> Shape | None:
-        """Of the picture before it is brought to another size; None of what can't be."""
-        seen, source = self.preview, self.draft.whole or self.draft.source
-        if seen is None or source is None:
-            return None if source is None else extent(source)
-        if seen.y is None:
-            return seen.shape
-        return extent(source) if seen.drawn else None
+        self.sizing.show()
 
     def _wait(self) -> None:
         self.said.set_text("reading the file")
@@ -193,13 +170,7 @@ class Source:
     async def _begin(self) -> None:
         """Read a file for the first time, brought to a size that can be worked with."""
         draft = self.draft
-        whole = None if draft.source is None else extent(draft.source)
-        if whole is not None and max(whole[1:]) > MOST[draft.measured]:
-            brought = scaled(whole, USUAL[draft.measured])
-            if draft.measured:
-                await self._copy(brought[1:])
-            else:
-                draft.run["shape"] = brought
+        await self.sizing.begin()
         await self.read()
         if draft.measured and self.preview is not None and self.preview.drawn:
             draft.run.setdefault("sigma", "auto")
@@ -234,43 +205,3 @@ class Source:
         if self.draft.measured and shape != tuple(self.draft.run.get("shape") or ()):
             self.draft.run["shape"] = shape or None
             self._changed()
-
-    async def _sized(self) -> None:
-        shape, asked = self._whole_shape(), str(self.size.value or "")
-        if shape is None or self.draft.source is None or len(shape) != 3:
-            return
-        sides = tuple(map(int, asked.split(","))) if asked else shape[1:]
-        if self.draft.measured:
-            await self._reduce(sides if asked else None)
-            return
-        wanted = (1 if self.gray.value else shape[0], *sides)
-        if wanted == tuple(self.draft.run.get("shape") or shape):
-            return
-        self.draft.run["shape"] = wanted
-        if wanted == shape:
-            del self.draft.run["shape"]
-        self._changed()
-
-    async def _reduce(self, sides: Shape | None) -> None:
-        """Let a smaller copy of a measured picture be what is measured; None for the whole."""
-        draft, seen = self.draft, self.preview
-        now = None if seen is None or seen.y is None else tuple(seen.y.shape[-2:])
-        if sides == now or (sides is None and draft.whole is None):
-            return
-        draft.source, draft.whole = draft.whole or draft.source, None
-        if sides is not None:
-            await self._copy(sides)
-        await self.read()
-        self._changed()
-
-    async def _copy(self, sides: Shape) -> None:
-        """Let a copy of a measured picture be what is measured."""
-        draft, whole = self.draft, self.draft.source
-        assert isinstance(whole, Path), "there is no file"
-        rows, columns = sides
-        try:
-            suffix, data = await aside(reduced, whole, columns, rows)
-            name = f"{whole.stem}-{columns}x{rows}{suffix}"
-            draft.source, draft.whole = await aside(self.store.keep, name, data), whole
-        except PriorkitError as error:
-            self._say(self.store.hide(said(error)))

@@ -87,6 +87,11 @@ class _Group(TyperGroup):
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
+        # Not said is False. As None, which typer has, it goes through pydantic, whose import takes
+        # as long as all of ``priorkit list``.
+        own = dict.fromkeys(("help", "install_completion", "show_completion"), False)
+        each = {name: {"help": False} for name in self.commands}
+        self.context_settings["default_map"] = own | each
         rich = self.rich_markup_mode == "rich"
         for command in self.commands.values() if rich else ():
             for told in (command, *command.params):

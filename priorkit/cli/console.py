@@ -18,8 +18,8 @@ from rich.table import Table
 
 __all__ = ["Bar", "JsonFlag", "TrainingBar", "err", "escape", "out", "show_json", "show_table"]
 
-out = Console()
-err = Console(stderr=True)
+out = Console(emoji=False)  # ":x:" in the name of a file is no picture
+err = Console(stderr=True, emoji=False)
 
 UNBOUNDED = 1_000_000  # columns of a pipe or a file, for which rich would assume 80
 for stream in (out, err):

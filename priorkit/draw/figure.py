@@ -20,10 +20,6 @@ from priorkit.draw.tiles import INK
 
 __all__ = ["ShownFigure", "blank", "pictures"]
 
-NONE = ("figure.facecolor", "axes.facecolor")
-INKED = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
-CLEAR = dict.fromkeys(NONE, "none") | dict.fromkeys(INKED, INK)
-
 
 class ShownFigure(Figure):
     """A Figure that is a picture in a notebook: where :meth:`drawn` is called, or at the end of a
@@ -70,7 +66,17 @@ def blank(
 ) -> tuple[ShownFigure, Any]:
     """An empty figure and its axes, (down, across), ``side`` inches high and ``wide`` times that
     in width each; on whatever is behind it, light or dark."""
-    with rc_context(CLEAR):
+    with rc_context(
+        {
+            "figure.facecolor": "none",
+            "axes.facecolor": "none",
+            "axes.edgecolor": INK,
+            "axes.labelcolor": INK,
+            "text.color": INK,
+            "xtick.color": INK,
+            "ytick.color": INK,
+        }
+    ):
         whole = ShownFigure(figsize=(wide * side * across, side * down), layout="constrained")
         return whole, whole.subplots(down, across, squeeze=False)
 

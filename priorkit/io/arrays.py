@@ -15,8 +15,9 @@ from torch.masked import MaskedTensor
 from priorkit.errors import BadInputError
 from priorkit.io.files import complaint, write_hashed
 
-__all__ = ["is_nested", "numbers", "read_array", "require_finite", "write_array"]
+__all__ = ["SUFFIXES", "is_nested", "numbers", "read_array", "require_finite", "write_array"]
 
+SUFFIXES = (".npy", ".npz")  # of files of numpy
 MAX_DEPTH = 32  # of nested lists
 PLAIN = {
     *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),

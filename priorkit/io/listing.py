@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from priorkit.errors import BadInputError
-from priorkit.io import formats
+from priorkit.io import arrays, formats
 from priorkit.io.formats import Dicom, Npz, format_of
 
 __all__ = ["PICTURES", "images_in", "is_dicom", "is_folder", "is_image", "text"]
@@ -56,13 +56,13 @@ def images_in(folder: Path) -> tuple[list[Path], list[Path]]:
     others = [path for path in every if path.suffix.lower() in OTHERS]
     files = [path for path in every if path not in others and is_image(path)]
     if not files:
-        arrays = [path for path in every if path.suffix in (".npy", ".npz")]
-        names = ", ".join(text(path.name) for path in (*arrays, *others)[:3])
+        held = [path for path in every if path.suffix.lower() in arrays.SUFFIXES]
+        names = ", ".join(text(path.name) for path in (*held, *others)[:3])
         known = f"{' '.join(PICTURES)}, or with priorkit[formats] {' '.join(formats.SUFFIXES)}"
         raise BadInputError(
             f"No pictures in the folder {folder}.",
             got=names or None,
-            try_="a list of the .npy files in place of the folder" if arrays else known,
+            try_="a list of the .npy files in place of the folder" if held else known,
         )
     return files, others
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from priorkit.counted import counted
 from priorkit.errors import BadInputError
 from priorkit.io.arrays import read_array, write_array
 from priorkit.io.manifest import verify
@@ -122,7 +123,7 @@ def _require_agreement(
 ) -> None:
     """Raise BadInputError unless the arrays are of as many images as there are names."""
     if not names or y.ndim < 2 or x.ndim < 2 or not len(names) == len(y) == len(x):
-        shapes = f"{len(names)} images, and shapes {y.shape} and {x.shape}"
+        shapes = f"{counted(len(names), 'images')}, and shapes {y.shape} and {x.shape}"
         raise BadInputError(
             f"The record, y.npy and x.npy of {folder} are not of the same images.", got=shapes
         )

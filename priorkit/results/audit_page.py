@@ -8,12 +8,13 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from priorkit.draw.html import bar, document, embedded, figure, table_of, thumbnail
+from priorkit.draw.html import document, embedded, figure, thumbnail
 from priorkit.draw.svg import COLOURS
 from priorkit.draw.tiles import sheet, tile
 from priorkit.draw.viewer import FRAGMENT
 from priorkit.results.beside import (
     ACROSS,
+    barred,
     cards,
     matrix,
     measured,
@@ -114,14 +115,7 @@ def _table(findings: Sequence[Finding], cells: Cells) -> str:
         (f'<i style="{KEY}{keys[name]}"></i>' if name in keys else "") + html.escape(name)
         for name in head
     ]
-    at, longest = head.index(ERROR), _longest(findings)
-    lines = []
-    for finding, row in zip(findings, rows, strict=True):
-        line = [html.escape(cell) for cell in row]
-        shares = [share / longest for share in finding.shares]
-        line[at] = bar(zip(shares, COLOURS, strict=False)) + line[at]
-        lines.append(line)
-    return table_of(heads, lines)
+    return barred(heads, rows, head.index(ERROR), [finding.shares for finding in findings])
 
 
 def _matrix(recoveries: Recoveries) -> str:

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from PIL import Image
 
-from priorkit.draw.html import embedded, figure, scale_bar, thumbnail
+from priorkit.draw.html import bar, embedded, figure, scale_bar, table_of, thumbnail
+from priorkit.draw.svg import COLOURS
 from priorkit.results.recovered import Recovered
 from priorkit.results.views import Shown, columns
 
-__all__ = ["ACROSS", "cards", "matrix", "measured", "pair", "scale", "scores", "shared", "small"]
+__all__ = [
+    "ACROSS",
+    "barred",
+    "cards",
+    "matrix",
+    "measured",
+    "pair",
+    "scale",
+    "scores",
+    "shared",
+    "small",
+]
 
 ACROSS = 4  # priors beside each other on a page
 THUMBNAIL = 256
@@ -59,6 +71,25 @@ def scores(recovery: Recovered) -> list[str]:
     if expected is not None and bool(expected.isfinite().all()):
         said.append(f"{float(expected.mean()):.2f} dB expected")
     return said
+
+
+def barred(
+    head: Iterable[str],
+    rows: Sequence[Sequence[str]],
+    at: int,
+    lengths: Sequence[Sequence[float]],
+) -> str:
+    """A table of text below a head of HTML, with a bar before each number of the column ``at``: of
+    the parts of these ``lengths``, a colour each, all on one scale; no bar of a row without."""
+    longest = max(map(sum, lengths), default=0.0) or 1.0
+    lines = []
+    for row, parts in zip(rows, lengths, strict=True):
+        line = [html.escape(cell) for cell in row]
+        if parts:
+            shares = [part / longest for part in parts]
+            line[at] = bar(zip(shares, COLOURS, strict=False)) + line[at]
+        lines.append(line)
+    return table_of(head, lines)
 
 
 def matrix(before: str, cells: Sequence[str], *, across: int, names: str = "") -> str:

@@ -11,11 +11,11 @@ from typing import final
 
 from torch import Tensor
 
-from priorkit.draw.html import bar, document, figure, scale_bar, table, table_of
-from priorkit.draw.svg import COLOURS
+from priorkit.draw.html import document, figure, scale_bar, table
 from priorkit.draw.viewer import FRAGMENT
 from priorkit.results.beside import (
     ACROSS,
+    barred,
     cards,
     matrix,
     measured,
@@ -25,7 +25,7 @@ from priorkit.results.beside import (
     small,
 )
 from priorkit.results.contender import Contender, places
-from priorkit.results.gallery import curve, first_of, lines, maps
+from priorkit.results.gallery import Maps, curve, first_of, lines
 from priorkit.results.tally import Cells
 
 __all__ = ["Board"]
@@ -55,6 +55,7 @@ class Board:
     Attributes
     ----------
     truth : the images in [0, 1]; None where nobody knows them
+    differ : where the priors disagree, if that is shown
     said : a paragraph about it
     cells : its table
     notes : a line for each row without a result, and for each file that was left out
@@ -62,6 +63,7 @@ class Board:
 
     rows: Sequence[Contender]
     truth: Tensor | None
+    differ: Maps | None
     said: str
     cells: Cells
     notes: Sequence[str]
@@ -89,24 +91,16 @@ class Board:
         return f"<p>{html.escape(self.said)}</p>{self._numbers()}{notes}"
 
     def _numbers(self) -> str:
-        """The table, each time with a bar whose length it is; columns that say nothing are left
+        """The table, each time with a bar as long as it is; columns that say nothing are left
         out."""
         head, rows = self.cells
         told = [k for k, cells in enumerate(zip(*rows, strict=True)) if set(cells) - {"", "—"}]
         head, rows = [head[k] for k in told], [[row[k] for k in told] for row in rows]
         if SECONDS not in head:  # nobody has a result
             return table(head, rows)
-        at = head.index(SECONDS)
-        seconds = [row.seconds for row in self.rows if row.reason is None]
-        longest = max((s for s in seconds if math.isfinite(s)), default=0.0) or 1.0
-        written = []
-        for row, cells in zip(self.rows, rows, strict=True):
-            line = [html.escape(cell) for cell in cells]
-            if row.reason is None and math.isfinite(row.seconds):
-                share = row.seconds / longest
-                line[at] = bar([(share, COLOURS[0])]) + line[at]
-            written.append(line)
-        return table_of(map(html.escape, head), written)
+        timed = [row.reason is None and math.isfinite(row.seconds) for row in self.rows]
+        bars = [[row.seconds] if own else [] for row, own in zip(self.rows, timed, strict=True)]
+        return barred(map(html.escape, head), rows, head.index(SECONDS), bars)
 
     def _first(self, *, links: bool) -> str:
         """The first image: its truth and measurements, then a line per prior and a column per m, or
@@ -140,14 +134,15 @@ class Board:
         before = "".join(shared(c) for c in shown if c.what == "truth" or ms == 1)
         if self.truth is not None:
             return before + scale()
-        if (differ := maps(self.rows)) is not None:
-            caption = f"std across priors{scale_bar(differ.end)}"
-            before += figure(small(differ.pictures[0], "where priors disagree", "apart"), caption)
-        return before
+        if self.differ is None:
+            return before
+        caption = f"std across priors{scale_bar(self.differ.end)}"
+        where = small(self.differ.pictures[0], "where priors disagree", "apart")
+        return before + figure(where, caption)
 
     def _all(self) -> str:
         """Several images: the truths or measurements, then the recoveries of each prior and m."""
-        return cards(lines(self.rows, self.truth))
+        return cards(lines(self.rows, self.truth, self.differ))
 
 
 def _cell(row: Contender, page: str | None) -> str:

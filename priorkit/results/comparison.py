@@ -6,6 +6,7 @@ import json
 import math
 import os
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +62,17 @@ class Comparison:
         x = self.truth if found is None else found.x
         return None if x is None else tuple(x.shape[1:])
 
-    @property
+    @cached_property
     def apart(self) -> Tensor | None:
         """How far the recoveries of one y are apart, the standard deviation across priors at every
         value of the images, (B, *shape) in the user's units. None where there are several m, or
         fewer than two priors are finished."""
         return apart(self.rows) if len({row.m for row in self.rows}) == 1 else None
+
+    @cached_property
+    def _differ(self) -> gallery.Maps | None:
+        """The same as pictures, where nobody knows the truth."""
+        return gallery.maps(self.rows, self.apart) if self.truth is None else None
 
     def table(self) -> list[dict[str, Any]]:
         """A dict per row: means over the images, or the reason. Without a truth there is no PSNR,
@@ -128,13 +134,13 @@ class Comparison:
     def grid(self) -> Any:
         """A PIL image: the truth or what was measured, then a row of images per prior and m; of
         measurements also where the priors disagree."""
-        return gallery.pictures(self.rows, self.truth)
+        return gallery.pictures(self.rows, self.truth, self._differ)
 
     def plot(self) -> Any:
         """The same as a figure of matplotlib, drawn where it is called in a notebook."""
         from priorkit.draw.figure import pictures
 
-        clear = gallery.pictures(self.rows, self.truth, clear=True)
+        clear = gallery.pictures(self.rows, self.truth, self._differ, clear=True)
         return pictures([[("", clear)]], side=8.0).drawn()
 
     def _repr_png_(self) -> bytes:
@@ -168,4 +174,4 @@ class Comparison:
 
     def _board(self) -> Board:
         notes = [*self.reasons(), *self.skipped.values()]
-        return Board(self.rows, self.truth, self.summary(), self.cells(), notes)
+        return Board(self.rows, self.truth, self._differ, self.summary(), self.cells(), notes)

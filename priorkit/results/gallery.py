@@ -15,7 +15,7 @@ from priorkit.draw.html import MAX_SIDE
 from priorkit.draw.svg import Line, plot
 from priorkit.draw.tiles import error_map, sheet, shrunk, tile
 from priorkit.interfaces import kind_of
-from priorkit.results.contender import Contender, apart
+from priorkit.results.contender import Contender
 from priorkit.results.recovery import Recovery
 from priorkit.results.views import columns
 
@@ -37,16 +37,16 @@ class Maps(NamedTuple):
 
 
 def pictures(
-    rows: Sequence[Contender], truth: Tensor | None, *, clear: bool = False
+    rows: Sequence[Contender], truth: Tensor | None, differ: Maps | None, *, clear: bool = False
 ) -> Image.Image:
     """The truth, or what was measured, in the first row, then one row per prior and m, its means at
-    the left; without the truth in the last how far the priors are apart. ``clear`` as for a
-    :func:`~priorkit.draw.tiles.sheet`."""
-    tiles = [(words, [("", x) for x in shown]) for words, shown in lines(rows, truth)]
+    the left; in the last the maps of how far the priors are apart, if there are any. ``clear`` as
+    for a :func:`~priorkit.draw.tiles.sheet`."""
+    tiles = [(words, [("", x) for x in shown]) for words, shown in lines(rows, truth, differ)]
     return sheet(tiles, side=96, gap=4, margin=190, clear=clear)
 
 
-def lines(rows: Sequence[Contender], truth: Tensor | None) -> list[Pictures]:
+def lines(rows: Sequence[Contender], truth: Tensor | None, differ: Maps | None) -> list[Pictures]:
     """The words of each row of the grid and its pictures."""
     found = first_of(rows)
     if truth is not None:
@@ -64,7 +64,7 @@ def lines(rows: Sequence[Contender], truth: Tensor | None) -> list[Pictures]:
             inside = own.units.range.inside(own.x[:MAX_COLUMNS])
             shown = [tile(x, own.kind) for x in inside]
         told.append(("\n".join(words), shown))
-    if truth is None and (differ := maps(rows)) is not None:
+    if differ is not None:
         told.append((f"std across priors\nfrom 0 to {differ.end:g}", differ.pictures))
     return told
 
@@ -82,10 +82,10 @@ def _measured(found: Recovery) -> list[Image.Image]:
     ]
 
 
-def maps(rows: Sequence[Contender]) -> Maps | None:
-    """How far the priors are apart, all images on one scale of their own; None of what has no
-    pixels, and of fewer than two priors."""
-    found, differ = first_of(rows), apart(rows)
+def maps(rows: Sequence[Contender], differ: Tensor | None) -> Maps | None:
+    """How far the priors are ``apart``, (B, *shape), all images on one scale of their own; None of
+    what has no pixels, and of fewer than two priors."""
+    found = first_of(rows)
     if found is None or differ is None or not found.kind.has_pixels:
         return None
     flat = [shrunk(found.kind.flat(std), MAX_SIDE) for std in differ[:MAX_COLUMNS]]

@@ -44,7 +44,8 @@ class Recovered:
         isn't ``explained`` that
     explained : per image, whether its misfit is one of a recovery at all, see
         :func:`priorkit.run.level.explained`: not where y has other units than x, or is of another
-        operator, however well the solver has converged. True where y was simulated
+        operator, however well the solver has converged. True where y was simulated, and of a run
+        that was cut short
     truth : the images that were measured, where they are known
     psnr, ssim, error : per image, (B,): peak signal-to-noise ratio in dB, structural similarity and
         (1/n)‖x − x̂‖²; None without a truth, and the first two of what has no pixels
@@ -81,8 +82,9 @@ class Recovered:
         self.outside = [row.outside for row in best]
         self.objective = torch.tensor([row.value for row in best], dtype=torch.float64).to(y.device)
         self.misfit = outcome.misfit.to(y.device)
-        fits = None if truth is not None else level.explained(self.misfit, y, setup.problem)
-        self.explained = [True] * len(best) if fits is None else fits.tolist()
+        self.explained = [True] * len(best)
+        if truth is None and outcome.cut is None:
+            self.explained = level.explained(self.misfit, y, setup.problem).tolist()
         pairs = zip(best, self.explained, strict=True)
         self.reason = [
             row.reason if good else f"{row.reason}, {UNEXPLAINED}" for row, good in pairs

@@ -62,7 +62,7 @@ def columns(recovery: Recovered, i: int) -> list[Shown]:
         picture = like.picture(measured[0])
         shown += [_shown("measurement", "measurement", picture), *_detail("measurement", picture)]
     else:
-        caption = f"{recovery.y[i].numel():,} numbers"
+        caption = counted(recovery.y[i].numel(), "numbers")
         shown.append(_shown("measurement", caption, squared(recovery.y[i])))
     caption = "recovery"
     psnr, ssim = recovery.psnr, recovery.ssim

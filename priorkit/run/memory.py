@@ -61,8 +61,8 @@ def plan(setup: Setup, images: int) -> Plan:
     room = min(BATCH_BYTES, (free - fixed) // 2)
     together = max(1, min(images * setup.tries, room // max(per_image, 1)))
     spends = counted(setup.budget, setup.solver.unit)
-    if setup.solver.draws:
-        spends += f", for {counted(setup.solver.draws, 'draws')}"
+    if drawn := min(setup.solver.draws, setup.budget):
+        spends += f", for {counted(drawn, 'draws')}"
     return Plan(images, problem.shape, setup.tries, together, fixed, per_image, spends)
 
 

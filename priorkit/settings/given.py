@@ -12,7 +12,7 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError, MismatchError
 from priorkit.interfaces import Encoder, Problem, Range, Shape, Start, kind_of
-from priorkit.io.arrays import require_finite
+from priorkit.io.arrays import SUFFIXES, require_finite
 from priorkit.io.pictures import is_image, raw
 from priorkit.io.places import place
 from priorkit.io.values import arranged
@@ -86,7 +86,7 @@ def given_start(value: Any) -> GivenStart | None:
     """
     if isinstance(value, (str, os.PathLike)):
         path = place(value)[0]
-        if path.suffix.lower() not in (".npy", ".npz") and not is_image(path):
+        if path.suffix.lower() not in SUFFIXES and not is_image(path):
             return None
     elif not isinstance(value, (np.ndarray, Tensor, Image.Image, list, tuple)):
         return None

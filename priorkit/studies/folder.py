@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Unpack
 
+from priorkit.counted import counted
 from priorkit.errors import BadInputError, PriorkitError
 from priorkit.interfaces.kinds import VOLUME
 from priorkit.io.files import require_writable, unwritable, write_atomic
@@ -241,7 +242,7 @@ def _agreed(
             )
     if said not in (None, size_before):
         raise BadInputError(
-            f"The run in {out} has parts of {size_before} pictures.",
+            f"The run in {out} has parts of {counted(size_before, 'pictures')}.",
             got=f"batch={said}",
             try_="no batch, or another --out folder",
         )

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from priorkit.counted import counted
 from priorkit.io.files import write_atomic
 from priorkit.io.folders import locked
 from priorkit.training import output
@@ -211,7 +212,9 @@ class Recipe(ABC):
             listing = json.dumps(dict(self.skipped), indent=1)
             write_atomic(self.out / "skipped.json", listing.encode())
             few = "; ".join(f"{name}: {why}" for name, why in list(self.skipped.items())[:3])
-            self._tell(f"{len(self.skipped)} files left out, listed in skipped.json: {few}\n")
+            self._tell(
+                f"{counted(len(self.skipped), 'files')} left out, listed in skipped.json: {few}\n"
+            )
 
     def _tell(self, words: str) -> None:
         """Report progress; the number of steps in all is estimated where it isn't fixed."""

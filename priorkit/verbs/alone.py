@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from priorkit.counted import counted
 from priorkit.errors import BadInputError
 from priorkit.io.listing import PICTURES
 from priorkit.io.places import place
@@ -36,7 +37,7 @@ def denoised(x: Any, config: RunConfig, extra: Mapping[str, Any]) -> RunConfig |
     if operator is None or prior is None:
         return None
     sigma = "auto" if config.sigma is None else config.sigma
-    name = f"{len(x)} pictures" if isinstance(x, (list, tuple)) else Path(x).name
+    name = counted(len(x), "pictures") if isinstance(x, (list, tuple)) else Path(x).name
     log.info(
         "%s: denoised, since nothing else is said: prior %s, op %s, sigma %s. "
         "For a simulation, name an operator.",

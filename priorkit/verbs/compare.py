@@ -171,9 +171,9 @@ def _run(
             continue
         watch.finish(row.recovery, before)
         row.recovery.sources = evidence.sources
-        if truth is None:
-            level.question_misfit(row.recovery.misfit, y, setup.problem, of=row.label)
         interrupted = row.interrupted
+        if truth is None and not interrupted:
+            level.question_misfit(row.recovery.misfit, y, setup.problem, of=row.label)
         if own is not None and not interrupted:
             own.note("finished", watch.noted())
     return interrupted

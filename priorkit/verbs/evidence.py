@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from priorkit.errors import PriorkitError
-from priorkit.interfaces import Operator, Prior, Shape, kind_of
-from priorkit.interfaces.adapt import bound_operator
+from priorkit.interfaces import Operator, Prior, Shape
 from priorkit.io.pictures import Pictures
 from priorkit.io.raw import Raw
 from priorkit.io.sources import Source
@@ -20,9 +19,9 @@ from priorkit.run.journal import digest
 from priorkit.run.measure import batch, measurement, question_sigma, shape_of, simulate, wide
 from priorkit.run.setup import Setup, set_up, unknown_shape
 from priorkit.settings.config import RunConfig
-from priorkit.settings.select import Selection, blaming
+from priorkit.settings.select import Selection
 from priorkit.settings.selections import Selections
-from priorkit.verbs.informed import calibrated, informed
+from priorkit.verbs.informed import bound_to, calibrated, informed
 
 __all__ = ["Evidence", "Measured", "Simulated"]
 
@@ -111,8 +110,10 @@ class Measured(Evidence):
         self.shape = said.shape or _shape(given.numbers, first.selections["operator"], chosen)
         told = informed(first, given.numbers, self.shape, real=True)
         self.told, self.estimated = told.config, told.estimated
-        built: Operator = first.selections["operator"].build(first.config.seed)  # as y tells
-        count = len(_arranged(given.numbers, built, self.shape, said.kind))
+        operator = first.selections["operator"]
+        built: Operator = operator.build(first.config.seed)  # as y tells
+        bound = bound_to(operator, built, self.shape, said.kind)
+        count = len(batch(wide(given.numbers), *bound))
         self._measured: dict[torch.dtype, Tensor] = {}
         super().__init__(given.named(count), given.sources, {}, None)
 
@@ -145,7 +146,7 @@ def _shape(y: Tensor, operator: Selection, chosen: Sequence[Selections]) -> Shap
             continue
         try:
             own = calibrated(operator, y, prior.shape, config)
-            _arranged(y, own, prior.shape, config.kind)
+            batch(wide(y), *bound_to(operator, own, prior.shape, config.kind))
             return prior.shape
         except PriorkitError as error:
             wrong.append(error)
@@ -156,11 +157,3 @@ def _shape(y: Tensor, operator: Selection, chosen: Sequence[Selections]) -> Shap
     if told is None:
         raise (wrong or [unknown_shape()])[0]
     return told
-
-
-def _arranged(y: Tensor, operator: Operator, shape: Shape, name: str | None) -> Tensor:
-    """The numbers as (B, *y_shape) of images of a shape. Raises a PriorkitError."""
-    kind = kind_of(shape, name)
-    with blaming("operator"):
-        bound = bound_operator(operator, shape, kind)
-    return batch(wide(y), bound, kind)

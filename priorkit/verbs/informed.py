@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from priorkit.errors import MismatchError
-from priorkit.interfaces import Calibrated, LinearOperator, Operator, Range, Shape, kind_of
+from priorkit.interfaces import Calibrated, Kind, LinearOperator, Operator, Range, Shape, kind_of
 from priorkit.interfaces.adapt import bound_operator
 from priorkit.run import level
 from priorkit.run.measure import batch, span, wide
@@ -18,7 +18,7 @@ from priorkit.settings.config import RunConfig
 from priorkit.settings.select import Selection, blaming
 from priorkit.settings.selections import Selections
 
-__all__ = ["calibrated", "informed"]
+__all__ = ["bound_to", "calibrated", "informed"]
 
 log = logging.getLogger("priorkit")
 
@@ -56,29 +56,37 @@ def calibrated(selection: Selection, y: Tensor, shape: Shape, config: RunConfig)
         return operator.calibrate(y, shape, kind_of(shape, config.kind))
 
 
+def bound_to(
+    selection: Selection, operator: Operator, shape: Shape, name: str | None
+) -> tuple[Operator, Kind]:
+    """The operator that was selected and built, bound to images of a shape and of the kind of that
+    name, and this kind. Raises a PriorkitError where it can't be."""
+    kind = kind_of(shape, name)
+    with blaming(selection):
+        return bound_operator(operator, shape, kind), kind
+
+
 def _shown(chosen: Selections, y: Tensor, operator: Operator, shape: Shape | None) -> Range:
     """The range that a y shows, or what it says of A x. Raises as what it calls, and for an
     operator that isn't linear."""
     selection, selected = chosen.selections["operator"], chosen.selections["noise"]
     if shape is None:
         raise unknown_shape()
-    kind = kind_of(shape, chosen.config.kind)
-    with blaming(selection):
-        operator = bound_operator(operator, shape, kind)
-    if not isinstance(operator, LinearOperator):
+    bound, kind = bound_to(selection, operator, shape, chosen.config.kind)
+    if not isinstance(bound, LinearOperator):
         raise MismatchError(
             "range='auto' needs a linear operator, to see what values x has.",
             got=str(selection),
             try_="no range, and x in [0, 1]",
         )
-    said = batch(wide(y), operator, kind)
+    said = batch(wide(y), bound, kind)
     if not (selected.target or type(selected.instance)).same_units:
         if chosen.config.sigma == "auto":
             level.require_gaussian(selected)
-        noise = noise_for(chosen.config, selected, operator, real=True)
+        noise = noise_for(chosen.config, selected, bound, real=True)
         noise.check(said)
         said = noise.measured(said)
-    found = span(said, operator, kind)
+    found = span(said, bound, kind)
     log.info("The range that y shows: %.5g to %.5g.", found.lo, found.hi)
     return found
 
@@ -86,11 +94,10 @@ def _shown(chosen: Selections, y: Tensor, operator: Operator, shape: Shape | Non
 def _with_sigma(chosen: Selections, y: Tensor, operator: Operator, shape: Shape) -> Selections:
     """What was chosen, with the σ that y shows."""
     level.require_gaussian(chosen.selections["noise"])
-    kind = kind_of(shape, chosen.config.kind)
-    with blaming(chosen.selections["operator"]):
-        operator = bound_operator(operator, shape, kind)
-    level.require_picture(chosen.selections["operator"], operator)
-    sigma = level.estimate(batch(y, operator, kind), operator)
+    selection = chosen.selections["operator"]
+    bound, kind = bound_to(selection, operator, shape, chosen.config.kind)
+    level.require_picture(selection, bound)
+    sigma = level.estimate(batch(y, bound, kind), bound)
     words = "σ estimated: %.3g. How good the result is can't be told from that."
     log.info(words, sigma)
     config = chosen.config.model_copy(update={"sigma": sigma})

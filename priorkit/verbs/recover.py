@@ -120,7 +120,7 @@ def recover(
         except RunError as error:
             failed, recovery = error, error.recovery
         recovery.sources = sources
-        if truth is None:
+        if truth is None and not recovery.interrupted:
             level.question_misfit(recovery.misfit, task.y, setup.problem)
         if pictures is not None and pictures.skipped:
             recovery.skipped = recovery.record["skipped"] = pictures.skipped

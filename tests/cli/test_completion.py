@@ -190,6 +190,18 @@ def test_every_kind_is_known():
     assert {"prior", "operator", "noise", "penalty", "solver", "start", "trainer"} <= set(KINDS)
 
 
+def test_a_list_needs_neither_torch_nor_pydantic():
+    """Each takes longer to import than the list to be made: typer imports the latter for a flag
+    that has no value, as --help where nobody says it."""
+    code = (
+        "import sys\nfrom priorkit.cli import main\nsys.argv = ['priorkit', 'list', '--json']\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print([m for m in ('torch', 'numpy', 'pydantic') if m in sys.modules], file=sys.stderr)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.stderr.strip() == "[]"
+
+
 def test_settings_are_completed_without_torch(tmp_path):
     """A shell waits for it; and what is kept of components needs none either."""
     code = (

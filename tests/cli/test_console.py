@@ -316,3 +316,8 @@ def test_help_shows_every_word_that_was_written(name, command_line):
 def option_help(parameter):
     """As it was written: escaped once, for the terminal."""
     return (getattr(parameter, "help", "") or "").replace("\\[", "[")
+
+
+def test_a_name_between_colons_is_no_emoji(command_line):
+    done = command_line("recover", "scan:smile:.png")
+    assert "scan:smile:.png" in done.err

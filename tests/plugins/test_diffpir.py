@@ -159,7 +159,7 @@ def test_messages():
 
 
 @pytest.mark.parametrize(("settings", "said"), [
-    ({"draws": 1000, "budget": 10}, "needs 1000 calls of the denoiser at the least"),
+    ({"draws": 1000, "budget": 10}, "needs 1,000 calls of the denoiser at the least"),
     ({"draws": 1000}, "and ends after 120. Try: budget=1000, or more"),
     ({"draws": 10, "budget": 10}, ""),
     ({}, ""),

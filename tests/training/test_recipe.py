@@ -402,5 +402,5 @@ def test_what_is_left_out_is_said(tmp_path, command_line):
     words += ["--iterations", "1", "--batch", "2", "--out", tmp_path / "out"]
     done = command_line("train", "realnvp", "--data", tmp_path / "in", *words)
     assert done.code == 0, done.err
-    assert "1 files left out, listed in skipped.json: bad.png: not a picture" in done.err
+    assert "1 file left out, listed in skipped.json: bad.png: not a picture" in done.err
     assert "bad.png" in json.loads((tmp_path / "out" / "skipped.json").read_text())

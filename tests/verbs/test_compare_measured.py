@@ -121,7 +121,7 @@ def test_what_y_tells_is_told_once_and_is_the_same_for_all(y, monkeypatch):
     alone = priorkit.recover(y=counts, prior="dct", **how)
     assert torch.equal(found.rows[1].recovery.x, alone.x)
     assert 1 < float(found.apart.mean()) < 2800  # in the user's units, as its map is
-    (only,), end = maps(found.rows)
+    (only,), end = maps(found.rows, found.apart)
     assert float(found.apart.quantile(0.999)) <= end <= 5 * float(found.apart.max())
     assert np.asarray(only).max() > 200
 

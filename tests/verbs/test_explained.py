@@ -64,3 +64,13 @@ def test_a_comparison_says_it_of_each_prior():
     found = priorkit.compare(y=sinogram(), priors=priors, sigma=0.01, **ANGLES)
     assert [row["explained"] for row in found.table()] == [False, True]
     assert [cells[0] for cells in found.cells()[1]] == [f"flat ({LOST})", "tv"]
+
+
+def test_nothing_is_said_of_what_was_cut_short(caplog):
+    def interrupt(now, done):
+        raise KeyboardInterrupt
+
+    found = priorkit.recover(y=1e4 * torch.exp(-sinogram()), **ANGLES, **TV, progress=interrupt)
+    assert found.interrupted
+    assert found.explained == [True]
+    assert "isn't explained" not in caplog.text + repr(found)
