@@ -80,6 +80,10 @@ class Recordings:
         self._lock = Lock()
         self._broken = False
 
+    def __deepcopy__(self, memo: dict[int, object]) -> Recordings:
+        """Without any recording: those of the original read its owner's memory."""
+        return Recordings(room=self.room, record=self._record)
+
     def __call__(
         self, key: Hashable, function: Function, *inputs: Tensor, keeps: int
     ) -> tuple[Tensor, ...]:
@@ -114,7 +118,8 @@ class Recordings:
         if self._broken or self._seen[kind] <= SEEN or keeps > self.room:
             return None
         while self._held and keeps + sum(each.keeps for each in self._held.values()) > self.room:
-            self._held.popitem(last=False)
+            gone, _ = self._held.popitem(last=False)
+            del self._seen[gone]  # what is crowded out again and again mostly goes one by one
         try:
             self._held[kind] = _Held.of(function, inputs, keeps, self._record)
         except Exception as error:  # whatever a driver says

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from torch import Tensor
 
 __all__ = ["Streams", "normal", "permutation"]
 
-_PIECE = 1 << 16  # pairs that fit into the cache
+_PIECE = 1 << 16  # pairs that fit into a processor's cache
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,20 @@ class Streams:
     restarts: Sequence[int] | None = None
     step: int | Sequence[int] = 0
 
-    def normal(self, columns: int) -> Tensor:
-        """Standard normals, (images, columns) float32."""
+    def normal(self, columns: int, device: torch.device | None = None) -> Tensor:
+        """Standard normals, (images, columns) float32, made on a device; those of two differ by
+        how their functions round."""
         pairs = math.ceil(columns / 2)
-        whole = torch.empty(len(self.images), pairs, 2)
-        for row, philox in zip(whole, self._rows(), strict=True):
-            _box_muller(philox.random_raw(pairs), row)
+        if device is None or device.type == "cpu":
+            whole = torch.empty(len(self.images), pairs, 2)
+            for row, philox in zip(whole, self._rows(), strict=True):
+                halves = _halves(philox.random_raw(pairs))
+                for piece, into in zip(halves.split(_PIECE), row.split(_PIECE), strict=True):
+                    _box_muller(piece, into)
+        else:
+            halves = _halves(self.words(pairs)).to(device, non_blocking=True)
+            whole = torch.empty_like(halves)
+            _box_muller(halves, whole)
         return whole.flatten(1)[:, :columns].contiguous()
 
     def words(self, count: int) -> np.ndarray:
@@ -58,11 +66,14 @@ class Streams:
         words = self.words(columns) >> np.uint64(11)
         return torch.from_numpy((words.astype(np.float64) + 0.5) * 2.0**-53)
 
-    def signs(self, columns: int) -> Tensor:
-        """±1 with equal chances, a bit each, (images, columns) float32."""
+    def signs(self, columns: int, device: torch.device | None = None) -> Tensor:
+        """±1 with equal chances, a bit each, (images, columns) float32 on a device, to which the
+        bits alone are moved."""
         words = self.words(math.ceil(columns / 64))
-        bits = np.unpackbits(words.view(np.uint8), axis=1, count=columns)
-        return 2.0 * torch.from_numpy(bits).float() - 1
+        packed = torch.from_numpy(words.view(np.uint8)).to(device, non_blocking=True)
+        places = torch.arange(7, -1, -1, dtype=torch.uint8, device=device)
+        bits = packed[:, :, None].bitwise_right_shift(places).bitwise_and_(1)
+        return bits.flatten(1)[:, :columns].float().mul_(2).sub_(1)
 
     def poisson(self, mean: Tensor) -> Tensor:
         """Poisson counts of these means, each row from the stream of its image, float64."""
@@ -72,13 +83,16 @@ class Streams:
         ]
         return torch.from_numpy(np.stack(rows).astype(np.float64))
 
-    def _rows(self) -> list[np.random.Philox]:
+    def _rows(self) -> Iterator[np.random.Philox]:
+        """The generator of each row, one after another: the same object, moved there."""
         restarts = self.restarts or [0] * len(self.images)
         steps = [self.step] * len(self.images) if isinstance(self.step, int) else self.step
-        return [
-            _philox(self.seed, self.purpose, image, restart, step)
-            for image, restart, step in zip(self.images, restarts, steps, strict=True)
-        ]
+        philox = _philox(self.seed, self.purpose)
+        state = philox.state
+        for address in zip(self.images, restarts, steps, strict=True):
+            state["state"]["counter"] = np.array([0, *address], dtype=np.uint64)
+            philox.state = state
+            yield philox
 
 
 def key(seed: int, purpose: str) -> tuple[int, int]:
@@ -87,10 +101,11 @@ def key(seed: int, purpose: str) -> tuple[int, int]:
     return seed % 2**64, tag
 
 
-def _philox(seed: int, purpose: str, row: int, restart: int = 0, step: int = 0) -> np.random.Philox:
-    """The generator of one row: the key is (seed, purpose), the rest is the counter."""
+def _philox(seed: int, purpose: str) -> np.random.Philox:
+    """The generator of a purpose, at the address of image 0: the key is (seed, purpose), and the
+    counter [0, image, restart, step]."""
     words = np.array(key(seed, purpose), dtype=np.uint64)
-    return np.random.Philox(key=words, counter=np.array([0, row, restart, step], dtype=np.uint64))
+    return np.random.Philox(key=words, counter=np.zeros(4, dtype=np.uint64))
 
 
 def normal(seed: int, purpose: str, rows: Sequence[int], columns: int) -> Tensor:
@@ -105,18 +120,22 @@ def normal(seed: int, purpose: str, rows: Sequence[int], columns: int) -> Tensor
     return Streams(seed, purpose, rows).normal(columns)
 
 
-def _box_muller(words: np.ndarray, into: Tensor) -> None:
-    """64-bit words (pairs,) → standard normals (pairs, 2), in pieces that fit into the cache."""
-    halves = torch.from_numpy(words.view(np.uint32).astype(np.float32).reshape(-1, 2))
-    for first in range(0, len(into), _PIECE):
-        u = halves[first : first + _PIECE].add_(0.5).mul_(2.0**-32)
-        radius = u[:, 0].log().mul_(-2.0).sqrt_()
-        angle = u[:, 1] * (2.0 * math.pi)
-        torch.mul(radius, angle.cos(), out=into[first : first + _PIECE, 0])
-        torch.mul(radius, angle.sin(), out=into[first : first + _PIECE, 1])
+def _halves(words: np.ndarray) -> Tensor:
+    """64-bit words (…, pairs) → the numbers that their halves are, (…, pairs, 2) float32."""
+    halves = words.view(np.uint32).astype(np.float32)
+    return torch.from_numpy(halves.reshape(*words.shape, 2))
+
+
+def _box_muller(halves: Tensor, into: Tensor) -> None:
+    """Halves of words (…, 2), which are lost, → standard normals (…, 2)."""
+    u = halves.add_(0.5).mul_(2.0**-32)
+    radius = u[..., 0].log().mul_(-2.0).sqrt_()
+    angle = u[..., 1] * (2.0 * math.pi)
+    torch.mul(radius, angle.cos(), out=into[..., 0])
+    torch.mul(radius, angle.sin(), out=into[..., 1])
 
 
 def permutation(seed: int, purpose: str, n: int) -> Tensor:
     """A random permutation of 0 … n − 1, (n,) int64."""
-    keys = _philox(seed, purpose, 0).random_raw(n)
+    keys = _philox(seed, purpose).random_raw(n)
     return torch.from_numpy(np.argsort(keys, kind="stable"))

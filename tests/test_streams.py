@@ -1,10 +1,13 @@
 """Random numbers with an address."""
 
+import numpy as np
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from priorkit import streams
 from priorkit.streams import Streams, normal, permutation
+from tests.cuda_host.silent import Silent
 
 
 @given(
@@ -84,3 +87,28 @@ def test_signs_are_fair_and_belong_to_their_image():
     assert float(found.mean(1).abs().max()) < 0.05
     assert torch.equal(found[1:], Streams(0, "probe", [5]).signs(10_001))
     assert not torch.equal(found[0], found[1])
+
+
+def test_a_sign_is_a_bit():
+    of = Streams(0, "probe", [3, 5])
+    bits = np.unpackbits(of.words(2).view(np.uint8), axis=1, count=100)
+    assert torch.equal(of.signs(100), 2 * torch.from_numpy(bits).float() - 1)
+
+
+def test_a_device_makes_its_own_of_bits_that_are_moved_there_without_waiting(monkeypatch):
+    """To the same numbers but for rounding."""
+    of, device = Streams(0, "test", range(3), step=[2, 0, 1]), torch.device("meta")
+    with Silent() as silent:
+        assert of.normal(101, device).shape == of.signs(101, device).shape == (3, 101)
+    assert silent.launched["aten._to_copy.default"] == 3  # two moved, and signs made of bits
+    made, transform = [], streams._box_muller
+
+    def here(halves, into):
+        halves = streams._halves(of.words(51))
+        made.append(torch.empty_like(halves))
+        transform(halves, made[0])
+
+    monkeypatch.setattr(streams, "_box_muller", here)
+    of.normal(101, device)
+    monkeypatch.undo()
+    torch.testing.assert_close(made[0].flatten(1)[:, :101], of.normal(101))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from priorkit.float32 import convolution
 from priorkit.linear import pixelwise
 
 __all__ = ["DenoiserConfig", "DenoisingNetwork", "kept"]
@@ -19,6 +20,7 @@ EMBEDDED = 128  # length of the embedding of ln σ
 WAVES = 32  # cosines and as many sines of ln σ, of wavelengths from 2π/0.25 to 2π/32
 HEADS = 4
 DATA_STD = 0.5  # σ_data, of pictures in [-1, 1]
+ROWS = ("cpu",)  # types of devices that modulate pictures as rows of numbers
 
 
 @dataclass(frozen=True)
@@ -97,13 +99,32 @@ class FixedLinear(nn.Linear):
         return pixelwise(x[:, None], self.weight.T, self.bias)[:, 0]
 
 
+class FixedConv(nn.Conv2d):
+    """A convolution, in float32 proper on every device once the weights are frozen."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.weight.requires_grad:
+            return super().forward(x)
+        padding = cast(tuple[int, int], self.padding)
+        return convolution(x, self.weight, self.bias, stride=self.stride, padding=padding)
+
+
+class FixedGrowth(nn.ConvTranspose2d):
+    """The same of a transposed convolution that doubles the sides."""
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        if self.weight.requires_grad:
+            return super().forward(x, output_size)
+        return convolution(x, self.weight, self.bias, stride=self.stride, transposed=True)
+
+
 class Block(nn.Module):
     """h + conv(silu(s·conv(h) + t)): a residual step, with s and t functions of σ."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.first = FixedConv(channels, channels, 3, padding=1, bias=False)
+        self.second = FixedConv(channels, channels, 3, padding=1, bias=False)
         self.modulation = FixedLinear(EMBEDDED, 2 * channels)
         nn.init.kaiming_normal_(self.first.weight)
         for zero in (self.modulation.weight, self.modulation.bias, self.second.weight):
@@ -118,16 +139,20 @@ class Block(nn.Module):
 
 def _modulated(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     """silu(s·x + t) with s and t (B, C), in place where no gradient is needed: new memory costs as
-    much as the arithmetic. It is computed on rows of W·C numbers, the order of channels-last
-    memory, because a few channels are too short for the processor's vector instructions."""
+    much as the arithmetic. On the processor it is computed on rows of W·C numbers, the order of
+    channels-last memory, because a few channels are too short for its vector instructions."""
     b, c, height, width = x.shape
-    rows = x.permute(0, 2, 3, 1).reshape(b, height, width * c)
-    scale, shift = scale.repeat(1, width)[:, None], shift.repeat(1, width)[:, None]
+    in_rows = x.device.type in ROWS
+    h = x.permute(0, 2, 3, 1).reshape(b, height, width * c) if in_rows else x
+    scale, shift = (
+        each.repeat(1, width)[:, None] if in_rows else each[:, :, None, None]
+        for each in (scale, shift)
+    )
     if x.requires_grad:
-        rows = F.silu(rows * scale + shift)
+        h = F.silu(h * scale + shift)
     else:
-        rows = F.silu(torch.addcmul(shift, rows, scale, out=rows), inplace=True)
-    return rows.view(b, height, width, c).permute(0, 3, 1, 2)
+        h = F.silu(torch.addcmul(shift, h, scale, out=h), inplace=True)
+    return h.view(b, height, width, c).permute(0, 3, 1, 2) if in_rows else h
 
 
 class Attention(nn.Module):
@@ -135,8 +160,8 @@ class Attention(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.asked = nn.Conv2d(channels, 3 * channels, 1)
-        self.told = nn.Conv2d(channels, channels, 1)
+        self.asked = FixedConv(channels, 3 * channels, 1)
+        self.told = FixedConv(channels, channels, 1)
         nn.init.zeros_(self.told.weight)
         nn.init.zeros_(cast(Tensor, self.told.bias))
 
@@ -171,22 +196,23 @@ class DenoisingNetwork(nn.Module):
     def __init__(self, config: DenoiserConfig) -> None:
         super().__init__()
         self.config = config
+        self._made: dict[torch.device, Tensor] = {}
         widths = config.channels
         self.embedding = nn.Sequential(
             FixedLinear(2 * WAVES, EMBEDDED), nn.SiLU(), FixedLinear(EMBEDDED, EMBEDDED), nn.SiLU()
         )
-        self.enter = nn.Conv2d(3, widths[0], 3, padding=1, bias=False)
+        self.enter = FixedConv(3, widths[0], 3, padding=1, bias=False)
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         self.shrink, self.grow, self.merge = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         for fine, coarse, count in zip(widths, widths[1:], config.blocks, strict=False):
             self.down.append(nn.ModuleList(Block(fine) for _ in range(count)))
-            self.shrink.append(nn.Conv2d(fine, coarse, 2, stride=2, bias=False))
-            self.grow.append(nn.ConvTranspose2d(coarse, fine, 2, stride=2, bias=False))
-            self.merge.append(nn.Conv2d(2 * fine, fine, 1, bias=False))
+            self.shrink.append(FixedConv(fine, coarse, 2, stride=2, bias=False))
+            self.grow.append(FixedGrowth(coarse, fine, 2, stride=2, bias=False))
+            self.merge.append(FixedConv(2 * fine, fine, 1, bias=False))
             self.up.append(nn.ModuleList(Block(fine) for _ in range(count)))
         self.middle = nn.ModuleList(Block(widths[-1]) for _ in range(config.blocks[-1]))
         self.attention = Attention(widths[-1]) if config.attention else nn.Identity()
-        self.leave = nn.Conv2d(widths[0], 3, 3, padding=1, bias=False)
+        self.leave = FixedConv(widths[0], 3, 3, padding=1, bias=False)
         nn.init.zeros_(self.leave.weight)
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
@@ -196,10 +222,16 @@ class DenoisingNetwork(nn.Module):
         skip, out, enter = DATA_STD**2 / total, each * DATA_STD / total.sqrt(), 1 / total.sqrt()
         return skip * x + out * self.residual(enter * x, sigma.log() / 4).to(x.dtype)
 
+    def _waves(self, device: torch.device) -> Tensor:
+        """Frequencies in ln σ / 4, those of the processor: other devices' exp rounds otherwise."""
+        if device not in self._made:
+            spaced = torch.linspace(math.log(0.25), math.log(32), WAVES, device="cpu")
+            self._made[device] = spaced.exp().to(device)
+        return self._made[device]
+
     def residual(self, x: Tensor, level: Tensor) -> Tensor:
         """F(x, ℓ), in the dtype of the convolutions; the embedding has the dtype of ℓ."""
-        waves = torch.linspace(math.log(0.25), math.log(32), WAVES).exp().to(level)
-        angles = level[:, None] * waves
+        angles = level[:, None] * self._waves(level.device).to(level)
         embedded = self.embedding(torch.cat([angles.sin(), angles.cos()], 1))
         h = self.enter(x.to(self.enter.weight.dtype, memory_format=torch.channels_last))
         kept = []

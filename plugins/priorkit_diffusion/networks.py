@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -15,16 +16,18 @@ from torch.nn import functional as F
 
 from priorkit.interfaces import Copies
 from priorkit.io.weights import Card, restore
-from priorkit.linear import column
+from priorkit.recordings import Function, Recordings
 from priorkit_diffusion.network import DenoiserConfig, DenoisingNetwork
-from priorkit_diffusion.tiles import Tiles
+from priorkit_diffusion.pictures import known, padded
+from priorkit_diffusion.shares import Used, at_once, by_level, used
+from priorkit_diffusion.tiles import Tiles, numbers
 
 __all__ = ["Networks"]
 
 TOGETHER = 1 << 16  # pixels of one call; more are no faster, and their hidden pictures take memory
-# How many σ beyond black and white pictures with noise are: by chance no mean over a square of
-# BLOCK pixels a side is further than 0.6, and one pixel in 30,000 further than 4.
-BLOCK, SHIFTED, REACH = 8, 0.6, 4.0
+PROMPT = ("cpu",)  # types of devices that answer at once; others are waited for, and asked little
+RECORDED = ("cuda",)  # types of devices on which calls are recorded
+LAUNCHED = 1 << 19  # pixels of one call on a device that is busy with them for longer than launched
 
 
 class Finer(BaseModel):
@@ -65,6 +68,7 @@ class Networks:
         self._set([network.config for network in networks])
         self._copies = Copies(lambda device, dtype: [_copy(n, device, dtype) for n in exact])
         self._rough = Copies(lambda device, dtype: [_rough(n, device, dtype) for n in exact])
+        self._recordings = Recordings()
 
     @classmethod
     def read(cls, path: Path, *, finer: bool) -> tuple[Self, list[Card]]:
@@ -99,78 +103,86 @@ class Networks:
         """D(x; σ) of any x. What lies beyond black and white no picture in [0, 1] explains, and
         networks that never saw it may return anything, there and around. They get the nearest c
         that they know, and the rest stays as it is: D(x; σ) = D(c; σ) + x − c."""
-        level = torch.as_tensor(sigma, dtype=x.dtype, device=x.device).expand(len(x))
-        known = _known(x, level)
-        return self.clean(known, level, rough=rough) + (x - known)
+        return self._called(x, sigma, rough=rough, nearest=True)
 
     def clean(self, x: Tensor, sigma: float | Tensor, *, rough: bool = False) -> Tensor:
         """D(x; σ), each picture by itself, σ one number or (B,); with ``rough`` the convolutions
         are in bfloat16 where x is float32."""
+        return self._called(x, sigma, rough=rough, nearest=False)
+
+    def _called(self, x: Tensor, sigma: float | Tensor, *, rough: bool, nearest: bool) -> Tensor:
+        """Many pictures some at a time; on a device recordings of it, where no gradient is wanted,
+        of what is neither in tiles nor large."""
         networks = (self._rough if rough else self._copies).like(x)
-        level = 2 * torch.as_tensor(sigma, dtype=x.dtype, device=x.device).expand(len(x))
-        v = _padded(2 * x - 1, max(config.multiple for config in self.configs))
-        v = v.expand(-1, 3, -1, -1)
-        clean = self._tiled(v, level, networks)
+        if isinstance(sigma, Tensor):
+            level = sigma.to(x).expand(len(x))
+        else:
+            level = x.new_full((len(x),), sigma)
+        which = None if x.device.type in PROMPT else used(self.between, sigma)
+
+        def call(x: Tensor, level: Tensor) -> tuple[Tensor]:
+            near = known(x, level, asks=which is None) if nearest else x
+            found = self._whole(near, level, networks, which)
+            return (found + (x - near) if nearest else found,)
+
+        if x.requires_grad and torch.is_grad_enabled():
+            return call(x, level)[0]
+        pixels = math.prod(x.shape[-2:])
+        if which is None:  # one picture alone would be rounded differently
+            parts = max(1, min(math.ceil(len(x) * pixels / TOGETHER), len(x) // 2))
+            pieces = zip(x.tensor_split(parts), level.tensor_split(parts), strict=True)
+        else:
+            most = max(1, LAUNCHED // pixels)
+            pieces = zip(x.split(most), level.split(most), strict=True)
+        small = which is not None and pixels <= LAUNCHED
+        whole = self.tiles is None or not self.tiles.needed(*x.shape[-2:])
+        if small and whole and x.device.type in RECORDED:
+            key = (rough, nearest, which, self.mirrored, self.between)
+            found = [self._replayed(key, call, *piece) for piece in pieces]
+        else:
+            found = [call(*piece)[0] for piece in pieces]
+        return torch.cat(found) if len(found) > 1 else found[0]
+
+    def _replayed(self, key: Hashable, call: Function, x: Tensor, level: Tensor) -> Tensor:
+        """From a recording for so many pictures or some more, since batches become smaller as
+        images end: of four sizes between 2ᵏ and 2ᵏ⁺¹."""
+        count = len(x)
+        lacking = -count % (1 << max(0, count.bit_length() - 3))
+        if lacking:
+            x, level = F.pad(x, (*[0] * 7, lacking)), F.pad(level, (0, lacking), value=1.0)
+        keeps = len(x) * self.memory(*x.shape[-2:])
+        return self._recordings(key, call, x, level, keeps=keeps)[0][:count]
+
+    def memory(self, height: int, width: int) -> int:
+        """Bytes per picture of a call: its widest hidden pictures, and the pictures beside them. A
+        picture in tiles takes two tiles, since the memory of one isn't always used again for the
+        next. A recording keeps as much; all recordings no more than their room."""
+        pixels = height * width
+        whole = 4 * max(map(numbers, self.configs)) * pixels
+        if self.tiles is not None:
+            share = self.tiles.pixels(height, width) / pixels
+            whole = whole if share == 1 else math.ceil(2 * share * whole)
+        return whole + 4 * 4 * 3 * pixels
+
+    def _whole(
+        self, x: Tensor, level: Tensor, networks: list[DenoisingNetwork], which: Used | None
+    ) -> Tensor:
+        """D(x; σ) of pictures in [0, 1], large ones tile by tile."""
+        v = padded(2 * x - 1, max(config.multiple for config in self.configs))
+        v, level = v.expand(-1, 3, -1, -1), 2 * level
+
+        def of(v: Tensor) -> Tensor:
+            if which is None:
+                return by_level(networks, self.between, v, level)
+            return at_once(networks, self.between, v, level, which)
+
+        apply = of if self.tiles is None else partial(self.tiles.apply, of)
+        clean = apply(v)
         if self.mirrored:
-            clean = (clean + self._tiled(v.flip(-1), level, networks).flip(-1)) / 2
+            clean = (clean + apply(v.flip(-1)).flip(-1)) / 2
         if x.shape[1] == 1:
             clean = clean.mean(1, keepdim=True)
         return (clean[..., : x.shape[-2], : x.shape[-1]] + 1) / 2
-
-    def _tiled(self, v: Tensor, level: Tensor, networks: list[DenoisingNetwork]) -> Tensor:
-        """Whole pictures denoised, many of them some at a time, large ones tile by tile."""
-        # One picture alone would be rounded differently.
-        parts = min(math.ceil(v[:, 0].numel() / TOGETHER), len(v) // 2)
-        if parts > 1 and not v.requires_grad:
-            pairs = zip(v.tensor_split(parts), level.tensor_split(parts), strict=True)
-            return torch.cat([self._tiled(*pair, networks) for pair in pairs])
-        if self.tiles is None:
-            return self._by_level(v, level, networks)
-        return self.tiles.apply(lambda part: self._by_level(part, level, networks), v)
-
-    def _by_level(self, v: Tensor, level: Tensor, networks: list[DenoisingNetwork]) -> Tensor:
-        """Each picture by the networks for its σ, in [-1, 1]."""
-        if self.between is None:
-            found: Tensor = networks[0](v, level)
-            return found
-        low, high = (2 * sigma for sigma in self.between)
-        share = ((level / low).log() / math.log(high / low)).clamp(0, 1)  # of the coarse network
-        total = torch.zeros_like(v)
-        for network, weight in zip(networks, (share, 1 - share), strict=True):
-            used = (weight > 0).nonzero()[:, 0]
-            if len(used) == len(v):
-                total = total + column(weight, v) * network(v, level)
-            elif len(used):
-                # A batch of one is rounded differently from larger ones.
-                rows = used.repeat(2) if len(used) == 1 else used
-                found = column(weight[rows], v) * network(v[rows], level[rows])
-                total = total.index_add(0, used, found[: len(used)])
-        return total
-
-
-def _known(x: Tensor, sigma: Tensor) -> Tensor:
-    """The nearest that networks were trained for, of pictures in [0, 1] with noise of σ (B,):
-    regions that are brighter than white or darker than black are moved there with their noise,
-    then what is single is clipped. The same x where nothing of it is."""
-    sides = min(BLOCK, x.shape[-2]), min(BLOCK, x.shape[-1])
-    means = F.avg_pool2d(x, sides, sides, ceil_mode=True)
-    shifted, reach = (of * sigma.view(-1, 1, 1, 1) for of in (SHIFTED, REACH))
-    excess = means - means.clamp(-shifted, 1 + shifted)
-    if x.device.type != "cpu" or bool(excess.any()):  # to ask a GPU would be to wait for it
-        x = x - F.interpolate(excess, x.shape[-2:], mode="bilinear")
-    return x.clamp(-reach, 1 + reach)
-
-
-def _padded(x: Tensor, multiple: int) -> Tensor:
-    """Reflected beyond the lower and right edges, to sides of a multiple of some number."""
-    for side, edges in ((-2, (0, 0, 0, 1)), (-1, (0, 1, 0, 0))):
-        lacking = -x.shape[side] % multiple
-        while lacking:  # a side is reflected by less than its own length at once
-            step = min(lacking, x.shape[side] - 1) or lacking
-            mode = "reflect" if x.shape[side] > 1 else "replicate"
-            x = F.pad(x, [step * edge for edge in edges], mode=mode)
-            lacking -= step
-    return x
 
 
 def _copy(network: DenoisingNetwork, device: torch.device, dtype: torch.dtype) -> DenoisingNetwork:

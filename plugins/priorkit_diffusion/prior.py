@@ -35,7 +35,6 @@ from priorkit_diffusion.determinant import log_determinant
 from priorkit_diffusion.flow import Denoising, Flow, recomputed
 from priorkit_diffusion.network import DenoisingNetwork, kept
 from priorkit_diffusion.networks import Networks
-from priorkit_diffusion.tiles import numbers
 
 __all__ = ["DiffusionPrior"]
 
@@ -147,13 +146,8 @@ class DiffusionPrior(Denoiser, Decoder, Encoder, Density, Sampler):
 
     @property
     def denoising_memory(self) -> int:
-        """Of the widest hidden pictures of a call and the pictures beside them. A picture in tiles
-        takes two tiles, since the memory of one isn't always used again for the next."""
-        whole = self._bytes(max(map(numbers, self.networks.configs)))
-        if self.networks.tiles is not None and self.shape is not None:
-            share = self.networks.tiles.pixels(*self.shape[1:]) / math.prod(self.shape[1:])
-            whole = whole if share == 1 else math.ceil(2 * share * whole)
-        return whole + self._bytes(4 * 3)
+        """See :meth:`Networks.memory`; 0 where the shape isn't known."""
+        return self.networks.memory(*self.shape[1:]) if self.shape else 0
 
     @property
     def density_memory(self) -> int:

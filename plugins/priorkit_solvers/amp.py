@@ -37,7 +37,7 @@ class _Passing(State):
     the noise level that the denoiser was last given, ``damping`` the part of a step that is taken,
     ``best`` the least expected error so far, ``found`` and ``fit`` the u and the misfit that belong
     to it, ``ahead`` whether it is below that of the start; ``stuck`` counts steps in a row without
-    progress."""
+    progress, ``steps`` all of them, which are the same for every image."""
 
     x: Tensor
     r: Tensor
@@ -49,6 +49,7 @@ class _Passing(State):
     ahead: Tensor
     stuck: Tensor
     scale: float = shared()
+    steps: int = shared(default=0)
 
 
 class AMP(Solver[_Passing]):
@@ -144,15 +145,16 @@ class AMP(Solver[_Passing]):
         n, m = problem.size, operator.entries
         sigma = _sigma(problem, scale)
         x, r = state.x, state.r
-        apart = energy(r) / n  # per pixel, of the error and the noise together
+        size = energy(r)
         if independent:
-            tau = (energy(r) / m).sqrt()
+            tau = (size / m).sqrt()
         else:
+            apart = size / n  # per pixel, of the error and the noise together
             tau = (operator.excess * (apart - m * sigma**2 / n).clamp_min(0) + sigma**2).sqrt()
         rises = tau > 1.001 * state.tau
         damping = torch.where(rises, (0.7 * state.damping).clamp_min(FLOOR), state.damping)
         v = x + scale * operator.A_adjoint(r)
-        clean, divergence = _denoised(problem, v, tau, state.evaluations)
+        clean, divergence = _denoised(problem, v, tau, state.steps)
         seen = operator.A(clean)
         if independent:
             new, after = clean, scale * (problem.y - seen) + column(divergence / m, r) * r
@@ -162,26 +164,28 @@ class AMP(Solver[_Passing]):
             new = (clean - part * v) / (1 - part)
             after = scale * (problem.y - operator.A(new))
             error = (energy(after) / n - m * sigma**2 / n).clamp_min(_least(n, m, sigma))
-            expected = 1 / (1 / error + 1 / tau.square().clamp_min(1e-30))
+            each = error.reciprocal() + tau.square().clamp_min(1e-30).reciprocal()
+            expected = each.reciprocal()
         expected = expected.clamp_min(_least(n, m, sigma))
         w = column(damping, x)
         state.x = w * new + (1 - w) * x
         w = column(damping, r)
         state.r = w * after + (1 - w) * r
         state.tau, state.damping = tau, damping
-        state.evaluations = state.evaluations + 1
-        finite = clean.flatten(1).isfinite().all(1) & expected.isfinite()
+        state.evaluations, state.steps = state.evaluations + 1, state.steps + 1
+        u = clean.flatten(1)
+        finite = (u.abs().amax(1) < torch.inf) & (expected < torch.inf)
         state.end(~finite, "diverged", "the denoiser's estimate is not finite")
         worth = expected < (1 - self.tolerance) * state.value / n
         state.stuck = torch.where(worth, 0, state.stuck + 1)
         better = finite & (expected < state.best)
         state.best = torch.where(better, expected, state.best)
-        state.found = torch.where(better[:, None], clean.flatten(1), state.found)
+        state.found = torch.where(better[:, None], u, state.found)
         fit = problem.noise.misfit(seen, problem.y)[0]
         state.fit = torch.where(better, fit, state.fit)
         state.ahead = state.ahead | better
         near = finite & state.ahead & (expected <= WORSE * state.best)
-        state.u = torch.where(near[:, None], clean.flatten(1), state.found)
+        state.u = torch.where(near[:, None], u, state.found)
         expected = torch.where(near, expected, state.best)
         state.value = n * expected
         state.expected = expected if problem.noise.known else state.expected
@@ -204,11 +208,9 @@ def _least(n: int, m: int, sigma: float) -> float:
     return max(sigma**2 * math.sqrt(2 * m) / n, 1e-12)
 
 
-def _denoised(
-    problem: Problem, v: Tensor, tau: Tensor, evaluations: Tensor
-) -> tuple[Tensor, Tensor]:
+def _denoised(problem: Problem, v: Tensor, tau: Tensor, number: int) -> tuple[Tensor, Tensor]:
     """D(v; τ), and its divergence (B,): both calls in one batch."""
-    step = probe(problem, v, tau, evaluations)
+    step = probe(problem, v, tau, number)
     both = torch.cat([v, v + step])
     clean, moved = problem.denoise(both, torch.cat([tau, tau])).chunk(2)
     return clean, divergence(clean, moved, step)

@@ -88,7 +88,7 @@ class Denoise(Solver[_Once]):
         state.misfit = problem.noise.misfit(x, y)[0]
         state.value = state.misfit
         if state.probed:
-            step = probe(problem, y, torch.full_like(state.misfit, sigma), state.evaluations)
+            step = probe(problem, y, torch.full_like(state.misfit, sigma), 0)
             slope = divergence(x, problem.denoise(y + step, sigma), step)
             expected = (state.misfit + 2 * sigma**2 * slope) / problem.size - sigma**2
             state.expected = torch.where(expected > 0, expected, torch.nan)

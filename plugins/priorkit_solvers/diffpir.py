@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -19,7 +20,6 @@ from priorkit.interfaces import (
     State,
     shared,
 )
-from priorkit.linear import column
 from priorkit_solvers.data_step import data_step, noise_floor, noise_levels
 
 __all__ = ["DiffPIR"]
@@ -34,9 +34,9 @@ class _Walking(State):
 
     v: Tensor
     moved: Tensor
-    count: Tensor  # (b,) steps so far, of all draws
     s: Tensor  # (b,) standard deviation of the noise in y
-    levels: Tensor = shared()  # σ₀ > σ₁ > … of one draw
+    levels: list[float] = shared()  # σ₀ > σ₁ > … of one draw
+    count: int = shared(default=0)  # steps so far, of all draws
 
 
 class DiffPIR(Solver[_Walking]):
@@ -111,25 +111,19 @@ class DiffPIR(Solver[_Walking]):
 
     def _begun(self, problem: Problem, u0: Tensor, budget: int, s: Tensor) -> _Walking:
         each = max(1, budget // self.draws)
-        part = torch.linspace(0, 1, each, dtype=torch.float64, device=u0.device)
-        levels = self.sigma_start ** (1 - part) * self.sigma_end**part
-        count = torch.zeros(len(u0), dtype=torch.long, device=u0.device)
+        part = torch.linspace(0, 1, each, dtype=torch.float64)
+        levels = (self.sigma_start ** (1 - part) * self.sigma_end**part).tolist()
         x = problem.image(u0)
-        return _Walking.begin(
-            u0,
-            v=x + float(levels[0]) * _noise(problem, count, x),
-            moved=torch.zeros_like(x),
-            count=count,
-            levels=levels,
-            s=s,
-        )
+        first = x + levels[0] * _noise(problem, 0, x)
+        return _Walking.begin(u0, v=first, moved=torch.zeros_like(x), levels=levels, s=s)
 
     def keep(self, state: _Walking) -> dict[str, Tensor] | None:
-        return {"v": state.v, "moved": state.moved, "count": state.count, "s": state.s}
+        count = torch.tensor(state.count)
+        return {"v": state.v, "moved": state.moved, "count": count, "s": state.s}
 
     def again(self, problem: Problem, u0: Tensor, budget: int, kept: dict[str, Tensor]) -> _Walking:
         state = self._begun(problem, u0, budget, kept["s"])
-        state.v, state.moved, state.count = kept["v"], kept["moved"], kept["count"]
+        state.v, state.moved, state.count = kept["v"], kept["moved"], int(kept["count"].max())
         return state
 
     def memory(self, problem: Problem) -> tuple[int, int]:
@@ -139,31 +133,31 @@ class DiffPIR(Solver[_Walking]):
         steps = len(state.levels)
         place = state.count % steps
         last = place == steps - 1
-        sigma, after = state.levels[place], state.levels[torch.where(last, 0, place + 1)]
+        sigma, after = state.levels[place], state.levels[0 if last else place + 1]
         clean = problem.denoise(state.v, sigma)
         reach = 1 / (1 / sigma**2 + 1 / CONTRAST**2)
         rho = state.s**2 / reach
         x = data_step(problem, clean, rho, start=clean + state.moved, steps=self.data_steps)
         state.moved = x - clean
-        state.count = state.count + 1
-        fresh = torch.where(last, 1.0, self.zeta).double()  # draws are independent of each other
-        noise = column(fresh.sqrt(), x) * _noise(problem, state.count, x)
-        if self.zeta < 1:
-            noise = noise + column((1 - fresh).sqrt() / sigma, x) * (state.v - x)
-        state.v = x + column(after, x) * noise
+        state.count += 1
+        fresh = 1.0 if last else self.zeta  # draws are independent of each other
+        noise = math.sqrt(fresh) * _noise(problem, state.count, x)
+        if fresh < 1:
+            noise = noise + math.sqrt(1 - fresh) / sigma * (state.v - x)
+        state.v = x + after * noise
         state.u = x.flatten(1)
         state.evaluations = state.evaluations + 1
         finite = x.flatten(1).isfinite().all(1)
         state.end(~finite, "diverged", "the denoiser's estimate is not finite")
         state.misfit = problem.noise.misfit(problem.operator.A(x), problem.y)[0]
         state.value = state.misfit
-        state.drawn = last & finite
-        done = finite & (state.count >= steps * self.draws)
-        state.end(done, "converged", f"{self.draws} draws" if self.draws > 1 else "drawn")
+        state.drawn = finite & last
+        if state.count >= steps * self.draws:
+            state.end(finite, "converged", f"{self.draws} draws" if self.draws > 1 else "drawn")
         return state
 
 
-def _noise(problem: Problem, count: Tensor, like: Tensor) -> Tensor:
-    """Standard normals shaped like a batch, a function of each image and its step ``count``."""
-    found = problem.streams("renoise", count.tolist()).normal(problem.size)
+def _noise(problem: Problem, count: int, like: Tensor) -> Tensor:
+    """Standard normals shaped like a batch, a function of each image and of the step ``count``."""
+    found = problem.streams("renoise", count).normal(problem.size, like.device)
     return found.to(like).view_as(like)

@@ -13,12 +13,12 @@ PROBE = 0.05  # ε in parts of σ
 LEAST = 1e-4  # added to ε, for σ = 0
 
 
-def probe(problem: Problem, v: Tensor, sigma: Tensor, evaluations: Tensor) -> Tensor:
+def probe(problem: Problem, v: Tensor, sigma: Tensor, number: int) -> Tensor:
     """εs (B, *shape), ε = 0.05σ + 0.0001 with σ (B,), s random signs.
 
-    The signs are a function of the image and of its ``evaluations`` (B,).
+    The signs are a function of the image and of the ``number`` of the probe.
     """
-    signs = problem.streams("probe", evaluations.tolist()).signs(problem.size)
+    signs = problem.streams("probe", number).signs(problem.size, v.device)
     return column(sigma * PROBE + LEAST, v) * signs.to(v).view_as(v)
 
 

@@ -15,6 +15,7 @@ __all__ = ["Precision", "chosen", "fast_bfloat16", "mixed"]
 
 Precision = Literal["float32", "float64", "mixed"]
 
+TENSOR_CORES = (8, 0)  # the least compute capability with tensor cores for bfloat16
 UNLIMITED = ("DEFAULT", "ALL")  # values of ONEDNN_MAX_CPU_ISA
 
 
@@ -35,8 +36,11 @@ def fast_bfloat16(device: torch.device) -> bool:
     """Whether products of bfloat16 numbers take less time than those of float32 numbers.
 
     On a processor they do with AMX. With AVX-512's instructions for bfloat16 alone convolutions
-    take a third longer, without any ten times as long.
+    take a third longer, without any ten times as long. On CUDA they do with tensor cores for
+    bfloat16, compute capability 8.0 and on; older ones convert every operand.
     """
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= TENSOR_CORES
     if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):  # an older torch
         return False
     most = os.environ.get("ONEDNN_MAX_CPU_ISA", "DEFAULT").upper()  # what oneDNN is allowed to use

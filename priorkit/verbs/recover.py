@@ -74,9 +74,9 @@ def recover(
         ``sigma`` (or "auto"), ``noise_norm``, ``gamma`` (or "sure", "discrepancy"), ``budget``
         (evaluations per image), ``seed``, ``first`` (number of the first image, by which its noise,
         start and draws are drawn), ``device``, ``precision`` ("float32",
-        "float64" or "mixed"; by default "mixed" for a denoiser on a processor with AMX, else
-        "float32"), ``resize`` (crop and resize
-        arrays too, as files are), ``range`` ((lo, hi), the user's values that are 0 and 1 inside,
+        "float64" or "mixed"; by default "mixed" for a denoiser where products of bfloat16
+        are fast, with AMX or tensor cores, else "float32"), ``resize`` (crop and resize arrays
+        too, as files are), ``range`` ((lo, hi), the user's values that are 0 and 1 inside,
         or "auto") ``clip`` (bring x to it), ``dataset`` and ``slice`` (which one of files that hold
         several); and any option of a chosen component, such as ``m`` of the Gaussian operator
 

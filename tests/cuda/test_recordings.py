@@ -2,6 +2,7 @@
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 
 import pytest
 import torch
@@ -102,6 +103,26 @@ def test_what_was_used_last_stays_and_what_has_no_room_goes_one_by_one(place):
         again_and_again(recordings, (x, level), keeps=10 * count)
         check(recordings, x, level, keeps=10 * count)
     assert kinds(recordings) == [2, 1]
+
+
+def test_what_is_crowded_out_again_and_again_is_seldom_recorded(place):
+    device, record = place
+    made = []
+    recordings = Recordings(record=lambda *told: made.append(1) or record(*told), room=10)
+    for _ in range(4 * (SEEN + 1)):
+        for count in (2, 3):
+            x, level = batch(count, device), torch.ones(count, device=device)
+            check(recordings, x, level, keeps=10)
+    assert len(made) <= 8
+
+
+def test_a_copy_begins_without_recordings(place):
+    device, record = place
+    recordings = Recordings(record=record, room=7)
+    again_and_again(recordings, (batch(4, device), torch.ones(4, device=device)), count=SEEN + 1)
+    copied = deepcopy(recordings)
+    assert copied.room == 7
+    assert copied._held == {} != recordings._held
 
 
 def test_a_gradient_goes_one_by_one(place):

@@ -8,7 +8,7 @@ from pathlib import Path
 import priorkit_diffusion
 import pytest
 import torch
-from priorkit_diffusion import determinant, networks
+from priorkit_diffusion import determinant, networks, pictures
 from priorkit_diffusion.determinant import log_determinant
 from priorkit_diffusion.fixed import zero
 from priorkit_diffusion.flow import Flow, Step, recomputed
@@ -303,11 +303,9 @@ def test_many_pictures_are_denoised_some_at_a_time(monkeypatch):
     x = torch.rand(7, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     whole = prior.denoise(x, 0.1)
     monkeypatch.setattr(networks, "TOGETHER", 2 * 64)
-    called = networks.Networks._by_level
+    called = networks.by_level
     monkeypatch.setattr(
-        networks.Networks,
-        "_by_level",
-        lambda self, v, *told: counts.append(len(v)) or called(self, v, *told),
+        networks, "by_level", lambda *told: counts.append(len(told[2])) or called(*told)
     )
     assert torch.equal(prior.denoise(x, 0.1), whole)
     assert counts == [3, 2, 2]
@@ -347,5 +345,5 @@ def test_what_is_beyond_black_and_white_stays_as_it_is(value, sigma):
 def test_noise_within_four_sigma_is_what_networks_know():
     x = normals(4, 3, 16, 24).clamp(-3.9, 3.9) * 0.1 + 1
     sigma = torch.full((4,), 0.1, dtype=x.dtype)
-    assert torch.equal(networks._known(x, sigma), x)
-    assert float(networks._known(x + 4, sigma).max()) <= 1.4 + 1e-9
+    assert torch.equal(pictures.known(x, sigma), x)
+    assert float(pictures.known(x + 4, sigma).max()) <= 1.4 + 1e-9

@@ -79,3 +79,24 @@ def test_bfloat16_is_fast_with_amx(
         monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
     assert fast_bfloat16(CPU) is fast
     assert not fast_bfloat16(torch.device("meta"))
+
+
+@pytest.mark.parametrize(
+    ("capability", "fast"), [((7, 5), False), ((8, 0), True), ((8, 9), True), ((12, 0), True)]
+)
+def test_bfloat16_is_fast_with_tensor_cores_for_it(
+    capability: tuple[int, int], fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a prior that is as good in mixed precision takes it there."""
+    asked = []
+
+    def answer(device: torch.device) -> tuple[int, int]:
+        asked.append(device)
+        return capability
+
+    monkeypatch.setattr(torch.cuda, "get_device_capability", answer)
+    device = torch.device("cuda", 1)
+    assert fast_bfloat16(device) is fast
+    assert asked == [device]
+    assert chosen(None, Choices(rough=True), "pixel", device) == ("mixed" if fast else "float32")
+    assert chosen(None, Choices(), "pixel", device) == "float32"
