@@ -84,22 +84,28 @@ def ended(ledger: Ledger, places: Sequence[int], traces: Sequence[Trace], kind: 
         outside = kind.outside(x)
         x = kind.reported(x, clip=problem.simulated)
         misfit = problem.noise.misfit(problem.operator.A(x), problem.y)[0]
-    return [
-        Row(
-            u=u[i],
-            x=x[i],
-            value=float(ledger.value[place]),
-            misfit=float(misfit[i]),
-            expected=float(ledger.expected[place]),
-            outside=int(outside[i]),
-            status=ledger.status[place] or "stopped",
-            reason=ledger.reason[place],
-            evaluations=int(ledger.evaluations[place]),
-            draws=None if drawn is None or not drawn.count[i] else drawn.rows([i]),
-            trace=trace,
+    of = (ledger.value[index], misfit, ledger.expected[index], outside, ledger.evaluations[index])
+    numbers = torch.stack([each.double() for each in of], 1).tolist()  # moved once for all rows
+    counts = [0] * len(index) if drawn is None else drawn.count.tolist()
+    rows = []
+    for i, (place, trace) in enumerate(zip(places, traces, strict=True)):
+        value, residual, expected, beyond, evaluations = numbers[i]
+        rows.append(
+            Row(
+                u=u[i],
+                x=x[i],
+                value=value,
+                misfit=residual,
+                expected=expected,
+                outside=int(beyond),
+                status=ledger.status[place] or "stopped",
+                reason=ledger.reason[place],
+                evaluations=int(evaluations),
+                draws=drawn.rows([i]) if drawn is not None and counts[i] else None,
+                trace=trace,
+            )
         )
-        for i, (place, trace) in enumerate(zip(places, traces, strict=True))
-    ]
+    return rows
 
 
 def best(tries: Sequence[Row]) -> Row:

@@ -78,6 +78,16 @@ def test_recordings_give_the_same_bits(pair, batch):
     assert set(held(recorded)) == {(way, batch) for way in ways}
 
 
+def test_a_batch_that_becomes_smaller_shares_recordings(pair):
+    """Beside images that are zero, whose results are left out."""
+    own, recorded = pair
+    again_and_again(pair, 10)
+    z, r = draws_on(own, 9)
+    exact = exactly(own, *(torch.cat([t, 0 * t[:1]]) for t in (z, r)))
+    assert same(value_and_gradient(recorded, z, r), (t[:9] for t in exact))
+    assert held(recorded) == [(("decode", True), 10), (("pull", F32), 10)]
+
+
 def test_a_pullback_is_of_its_own_z(pair):
     """Also after another batch of that size has gone through, both ways."""
     own, recorded = pair

@@ -10,9 +10,14 @@ from priorkit_operators.srht import SRHT
 from priorkit_solvers import diffpir
 from priorkit_solvers.amp import AMP
 from priorkit_solvers.diffpir import DiffPIR
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from priorkit.interfaces import Denoiser, State
+from priorkit.interfaces.kinds import PICTURE
+from priorkit.loop import solve
+from priorkit.run.rows import Trace, ended
 from tests.cuda_host.silent import Silent
+from tests.cuda_host.tape import asks
 from tests.helpers import a_problem
 
 OPERATORS = {"gaussian": Gaussian, "srht": SRHT}
@@ -72,6 +77,33 @@ def test_a_step_of_a_walk(deaf, monkeypatch, zeta):
             state = solver.step(problem, state)
         assert state.count == steps
         assert device.count < 60
+
+
+class Asked(TorchDispatchMode):
+    """How often something was asked of a tensor."""
+
+    count = 0
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        self.count += asks(operation, args)
+        return operation(*args, **(kwargs or {}))
+
+
+def test_what_is_kept_of_images_is_not_asked_for_one_by_one():
+    """However many end in a step."""
+    counts = []
+    for images in (2, 6):
+        operator = Gaussian(m=100, seed=0).bind(SHAPE)
+        y = torch.rand(images, 100, generator=torch.Generator().manual_seed(0))
+        problem = a_problem(operator, y, prior=Even(), noise=Noise(sigma=0.1))
+        ledger, _ = solve(DiffPIR(draws=2), problem, torch.zeros(images, math.prod(SHAPE)), 4)
+        with Asked() as asked:
+            rows = ended(ledger, range(images), [Trace(i, 0) for i in range(images)], PICTURE)
+        assert [row.evaluations for row in rows] == [4] * images
+        assert [row.value for row in rows] == ledger.value.tolist()
+        assert [int(row.draws.count) for row in rows] == [2] * images
+        counts.append(asked.count)
+    assert counts[0] == counts[1]
 
 
 def test_asking_is_found_out():
