@@ -155,7 +155,8 @@ class Networks:
     def memory(self, height: int, width: int) -> int:
         """Bytes per picture of a call: its widest hidden pictures, and the pictures beside them. A
         picture in tiles takes two tiles, since the memory of one isn't always used again for the
-        next. A recording keeps as much; all recordings no more than their room."""
+        next. A recording keeps as much; all together no more than their room, which a run leaves
+        free: it plans with half of what is."""
         pixels = height * width
         whole = 4 * max(map(numbers, self.configs)) * pixels
         if self.tiles is not None:
