@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from priorkit_glow import device
 from priorkit_glow.device import recorded as module
 from priorkit_glow.device.glow import KernelGlow
 from priorkit_glow.device.recorded import DeviceGlow
@@ -162,3 +163,17 @@ def test_threads_share_recordings(pair):
         found = list(pool.map(lambda given: value_and_gradient(recorded, *given), inputs))
     for (z, r), results in zip(inputs, found, strict=True):
         assert same(results, exactly(own, z, r))
+
+
+def test_what_a_prior_is_given(host, monkeypatch):
+    """Our kernels where they run and have room, else nothing."""
+    folded, here = network("small"), torch.device("cpu")
+    monkeypatch.setattr(device, "kernels", lambda place: host)
+    z, r = draws(folded.config, 2)
+    own = KernelGlow(folded, here, host)
+    assert same(value_and_gradient(device.generator(folded, here), z, r), exactly(own, z, r))
+    monkeypatch.setattr(device, "fits", lambda config: False)
+    assert device.generator(folded, here) is None
+    monkeypatch.undo()
+    monkeypatch.setattr(device, "kernels", lambda place: None)
+    assert device.generator(folded, here) is None
