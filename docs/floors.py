@@ -21,6 +21,7 @@ WORDS = {
     "streams": "random numbers",
     "cuda": "kernels",
     "recordings": "launches, again",
+    "float32": "all 24 bits",
     "metrics": "PSNR, SSIM",
     "training": "one loop for every recipe",
     "studies": "grids of runs",

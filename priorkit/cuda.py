@@ -35,7 +35,6 @@ __all__ = [
     "state",
 ]
 
-
 Argument = Tensor | None | int | float | ctypes.c_uint64  # an int has 32 bits
 
 

@@ -16,7 +16,16 @@ from threading import Lock
 import torch
 from torch import Tensor
 
-__all__ = ["ROOM", "SEEN", "Function", "Record", "Recording", "Recordings", "record_graph"]
+__all__ = [
+    "ROOM",
+    "SEEN",
+    "Function",
+    "Record",
+    "Recording",
+    "Recordings",
+    "record_graph",
+    "recorded_size",
+]
 
 ROOM = 2 << 30  # bytes of what all recordings of one owner keep
 SEEN = 2  # calls of a kind that go one by one before it is recorded
@@ -54,6 +63,17 @@ def record_graph(function: Callable[[], tuple[Tensor, ...]], device: torch.devic
         with torch.cuda.graph(graph, stream=side, capture_error_mode="thread_local"):
             results = function()
     return Recording(graph.replay, results)
+
+
+def recorded_size(count: int) -> int:
+    """How many images a recording of so many is made for: so many or some more, of four sizes
+    between 2ᵏ and 2ᵏ⁺¹, because batches become smaller as images end.
+
+    >>> [recorded_size(count) for count in (1, 7, 9, 12, 13, 240)]
+    [1, 7, 10, 12, 14, 256]
+    """
+    step = 1 << max(0, count.bit_length() - 3)
+    return -(-count // step) * step
 
 
 class Recordings:

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import torch
 from priorkit_glow import device as glow
 from priorkit_glow.device.glow import SOURCES, KernelGlow
-from priorkit_glow.device.recorded import RecordedGlow
+from priorkit_glow.device.recorded import DeviceGlow
 from priorkit_glow.folded import FoldedGlow
 from priorkit_glow.network import CouplingNet, Glow, GlowConfig
 from torch import Tensor
@@ -143,8 +143,8 @@ def ours(folded: FoldedGlow, launch: cuda.Launch, way: str, *, recorded: bool = 
     """z and r ↦ J(z)ᵀ r, with G(z) on the way, by our kernels in one of :data:`WAYS`."""
     back, kernel = WAYS[way], KernelGlow(folded, DEVICE, launch)
     record = record_graph if CUDA else _again
-    own = RecordedGlow(kernel, Recordings(record=record)) if recorded else kernel
-    return lambda z, r: own.pull(own.decode(z, keep=True)[1], r, back)
+    own = DeviceGlow(kernel, Recordings(record=record) if recorded else Recordings(room=0))
+    return lambda z, r: own.decode_vjp(z, back)[1](r)
 
 
 def _again(function: Callable[[], tuple[Tensor, ...]], device: torch.device) -> Recording:

@@ -18,7 +18,7 @@ from priorkit.interfaces import Copies
 from priorkit.io.warm import Read, Warm
 from priorkit.io.weights import Card, restore
 from priorkit.linear import on_processor
-from priorkit.recordings import Function, Recordings
+from priorkit.recordings import Function, Recordings, recorded_size
 from priorkit_diffusion.network import DenoiserConfig, DenoisingNetwork
 from priorkit_diffusion.pictures import known, padded
 from priorkit_diffusion.shares import Used, at_once, by_level, used
@@ -149,10 +149,9 @@ class Networks:
         return torch.cat(found) if len(found) > 1 else found[0]
 
     def _replayed(self, key: Hashable, call: Function, x: Tensor, level: Tensor) -> Tensor:
-        """From a recording for so many pictures or some more, since batches become smaller as
-        images end: of four sizes between 2ᵏ and 2ᵏ⁺¹."""
+        """From a recording for so many pictures or some more, whose answers are left out."""
         count = len(x)
-        lacking = -count % (1 << max(0, count.bit_length() - 3))
+        lacking = recorded_size(count) - count
         if lacking:
             x, level = F.pad(x, (*[0] * 7, lacking)), F.pad(level, (0, lacking), value=1.0)
         keeps = len(x) * self.memory(*x.shape[-2:])

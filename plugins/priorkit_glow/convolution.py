@@ -4,6 +4,9 @@ oneDNN wants its weights in blocks that depend on the processor; given plain one
 them on every call, which at 4×4 and 8×8 pixels takes as long as the product. PyTorch has the
 packed form for its own compiler, ``torch.ops.mkldnn``: where that is missing or refuses, the
 plain convolution does the same.
+
+On a device every product is in float32 proper, see :mod:`priorkit.float32`; inversion couldn't bear
+less. Those with a matrix are 1×1 convolutions there, because only a convolution can be told.
 """
 
 from __future__ import annotations
@@ -11,12 +14,28 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from priorkit import float32
 from priorkit.linear import pixelwise
-from priorkit_glow.float32 import convolution
 
-__all__ = ["Convolution", "transposed"]
+__all__ = ["Convolution", "convolution", "mixed", "transposed"]
 
 _ONE = [1, 1]
+
+
+def convolution(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """The "same" convolution of images (B, C, H, W) with frozen weights, stride 1."""
+    side = weight.shape[2] // 2
+    return float32.convolution(x, weight, bias, padding=(side, side))
+
+
+def mixed(x: Tensor, M: Tensor, c: Tensor | None = None) -> Tensor:
+    """x M + c at every pixel, (B, pixels, i) → (B, pixels, o), as :func:`pixelwise`."""
+    return _convolved(x, M, c) if x.is_cuda else pixelwise(x, M, c)
+
+
+def _convolved(x: Tensor, M: Tensor, c: Tensor | None) -> Tensor:
+    image = x.transpose(1, 2).unsqueeze(3)
+    return convolution(image, M.T[:, :, None, None], c).squeeze(3).transpose(1, 2).contiguous()
 
 
 def transposed(weight: Tensor) -> Tensor:
@@ -81,6 +100,6 @@ class Convolution:
             y = convolution(x, self.weight, self.bias)
         else:
             b, _, h, w = x.shape
-            mixed = pixelwise(x.permute(0, 2, 3, 1).flatten(1, 2), self.matrix, self.bias)
-            y = mixed.view(b, h, w, -1).permute(0, 3, 1, 2)
+            found = pixelwise(x.permute(0, 2, 3, 1).flatten(1, 2), self.matrix, self.bias)
+            y = found.view(b, h, w, -1).permute(0, 3, 1, 2)
         return y.relu_() if self.relu else y

@@ -3,8 +3,7 @@
 Per step the actnorm and the 1×1 convolution become one matrix, with the inverse taken in
 float64; in the coupling's network the actnorms and the gain exp(3·logs) disappear into the
 convolutions, whose even outputs (s) and odd outputs (t) are put in two blocks. Parameters
-are frozen tensors: no gradient is ever taken of them. What float32 means on a device is said in
-``float32.py``; inversion couldn't bear less.
+are frozen tensors: no gradient is ever taken of them.
 """
 
 from __future__ import annotations
@@ -17,8 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from priorkit_glow.convolution import transposed
-from priorkit_glow.float32 import convolution, mixed
+from priorkit_glow.convolution import convolution, mixed, transposed
 from priorkit_glow.network import Glow, GlowConfig, Step, squeeze
 
 __all__ = ["FoldedGlow"]

@@ -29,8 +29,7 @@ import torch
 from torch import Tensor
 
 from priorkit.interfaces import Pullback
-from priorkit_glow.convolution import Convolution
-from priorkit_glow.float32 import mixed
+from priorkit_glow.convolution import Convolution, mixed
 from priorkit_glow.folded import FoldedGlow, FoldedStep
 from priorkit_glow.network import GlowConfig
 

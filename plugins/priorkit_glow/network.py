@@ -8,7 +8,7 @@ a training step makes about half the passes over memory.
 
 float32 is what PyTorch makes of it: on CUDA its convolutions round their operands
 to TF32 unless ``torch.backends.cudnn`` says otherwise, which a training step bears.
-What is inverted afterwards is the folded network, in float32 proper (``float32.py``).
+What is inverted afterwards is the folded network, in float32 proper (``convolution.py``).
 
 Only torch is imported, so that the same file trains on a bare machine.
 """

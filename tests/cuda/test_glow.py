@@ -4,7 +4,6 @@ import pytest
 import torch
 from priorkit_glow.device.couplings import Way
 from priorkit_glow.device.glow import KernelGlow, fits
-from priorkit_glow.device.ops import generate, pull_back, registered
 from priorkit_glow.folded import FoldedGlow
 from priorkit_glow.fused import FusedGlow
 from priorkit_glow.network import Glow, GlowConfig
@@ -118,41 +117,6 @@ def test_hidden_layers(place, hidden):
         masked = g.to(device, copy=True)
         Way(launch, weights, None, device, dtype)._between(masked, 0, bits)
         assert torch.equal(masked.cpu(), g.where(exact > 0, 0))
-
-
-@pytest.mark.slow
-def test_operators_of_pytorch(host):
-    """Traced and batched as PyTorch expects of an operator."""
-    folded = network("small")
-    ours = KernelGlow(folded, CPU, host)
-    number = registered(ours)
-    z, r = draws(folded.config, 2)
-    z.requires_grad_(True)
-    torch.library.opcheck(generate, (z, number, True))
-    _, kept = generate(z.detach(), number, True)
-    torch.library.opcheck(pull_back, (kept, r, number, False))
-
-
-def test_the_operators_are_differentiated(host):
-    folded = network("small")
-    ours = KernelGlow(folded, CPU, host)
-    number = registered(ours)
-    z = draws(folded.config, 2)[0].requires_grad_(True)
-
-    def few(values):
-        return generate(values, number, True)[0][:, :1, :2, :2]
-
-    # Differences of float32: coarse steps, and the tolerance that they leave.
-    assert torch.autograd.gradcheck(few, z, eps=1e-2, atol=2e-2, rtol=2e-2)
-
-
-def test_a_gradient_needs_what_is_kept(host):
-    folded = network("affine")
-    ours = KernelGlow(folded, CPU, host)
-    z = draws(folded.config, 1)[0].requires_grad_(True)
-    x, _ = generate(z, registered(ours), False)
-    with pytest.raises(RuntimeError, match="keep=True"):
-        x.sum().backward()
 
 
 def test_a_network_that_is_too_wide_is_refused(host):

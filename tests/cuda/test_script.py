@@ -78,3 +78,19 @@ def test_the_steps_that_run_our_kernels(tmp_path):
     done = run(ROOT, "run", "check", "small", OUT=str(out))
     assert "check: rc 0" in done.stdout, done.stdout + done.stderr
     assert "small: rc 0" in done.stdout, done.stdout + done.stderr
+
+
+@needs_bash
+@pytest.mark.slow
+@pytest.mark.skipif(torch.cuda.is_available(), reason="small where there is no device")
+def test_the_steps_that_recover(tmp_path):
+    """What they note: by which prior, how long it took, and how far it is from what is kept."""
+    out = tmp_path / "out"
+    done = run(ROOT, "run", "recover", "amp", OUT=str(out))
+    assert "recover: rc 0" in done.stdout, done.stdout + done.stderr
+    assert "amp: rc 0" in done.stdout, done.stdout + done.stderr
+    rows = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
+    assert {row["prior"] for row in rows} == {"glow-celeba", "diffusion-celeba"}
+    assert all({"seconds", "psnr", "less_kept", "worst"} <= set(row) for row in rows)
+    (clocked,) = (row for row in rows if row["turn"] == "with a clock")
+    assert clocked["network_s"] + clocked["solver_s"] == pytest.approx(clocked["seconds"], abs=0.02)

@@ -8,6 +8,7 @@ from pathlib import Path
 import priorkit_glow
 import pytest
 import torch
+from priorkit_glow import device
 from priorkit_glow.convolution import Convolution
 from priorkit_glow.export import rounded, write_weights
 from priorkit_glow.folded import FoldedGlow
@@ -16,6 +17,7 @@ from priorkit_glow.importer import import_checkpoint
 from priorkit_glow.network import Glow, GlowConfig, squeeze, unsqueeze
 from priorkit_glow.prior import GlowPrior
 from priorkit_glow.train import GlowTraining, train
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
 
 import priorkit
@@ -70,6 +72,22 @@ def test_a_processor_needs_nothing_of_a_device():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_door_to_a_device(monkeypatch):
+    """Float32 on a CUDA device gets kernels of our own where they run; all else PyTorch's way."""
+    asked = []
+    monkeypatch.setattr(device, "generator", lambda network, place: asked.append(place))
+    prior = GlowPrior.from_network(random_glow().float())
+    with FakeTensorMode():
+        z = torch.empty(2, prior.latent_size, device="cuda")
+        assert prior._on_device(z.cpu()) is prior._on_device(z.double()) is None
+        assert asked == []
+        assert prior._on_device(z) is None  # where they don't run
+        assert asked == [z.device]
+        prior.reversible = True
+        prior._on_device(z)
+        assert asked == [z.device]
 
 
 def test_initialisation_normalises():

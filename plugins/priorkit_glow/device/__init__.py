@@ -2,7 +2,7 @@
 
 Nothing here says anything new of a Glow: the same x = G(z) and pullback are in ``fused.py``, which
 every other device runs, and which these are checked against. Read in the order levels, glow,
-couplings, recorded, ops.
+couplings, recorded.
 """
 
 from __future__ import annotations
@@ -11,10 +11,8 @@ import torch
 from torch import Tensor
 
 from priorkit import cuda
-from priorkit.interfaces import Pullback
 from priorkit_glow.device.glow import SOURCES, KernelGlow, fits
-from priorkit_glow.device.ops import generate, pull_back, registered
-from priorkit_glow.device.recorded import RecordedGlow
+from priorkit_glow.device.recorded import DeviceGlow
 from priorkit_glow.folded import FoldedGlow
 from priorkit_glow.fused import FusedGlow
 from priorkit_glow.network import Glow, GlowConfig
@@ -25,29 +23,12 @@ __all__ = ["DeviceGlow", "check", "generator", "kernels"]
 AGREEMENT = {torch.float32: 1e-4, torch.bfloat16: 2e-2}
 
 
-class DeviceGlow:
-    """x = G(z) and its pullback by our own kernels, as :class:`FusedGlow` gives them."""
-
-    def __init__(self, network: KernelGlow | RecordedGlow) -> None:
-        self._network = network  # which keeps its number alive
-        self._number = registered(network)
-
-    def decode(self, z: Tensor) -> Tensor:
-        """x = G(z): (B, n) → (B, C, H, W)."""
-        return generate(z, self._number, False)[0]
-
-    def decode_vjp(self, z: Tensor, back: torch.dtype) -> tuple[Tensor, Pullback]:
-        """x = G(z), and r ↦ J(z)ᵀ r with the couplings' J in dtype ``back``."""
-        x, kept = generate(z, self._number, True)
-        return x, lambda r: pull_back(kept, r, self._number, back == torch.bfloat16)
-
-
 def generator(network: FoldedGlow, device: torch.device) -> DeviceGlow | None:
     """G in float32 on a device; None where our kernels can't run there, or have no room for it."""
     launch = kernels(device) if fits(network.config) else None
     if launch is None:
         return None
-    return DeviceGlow(RecordedGlow(KernelGlow(network, device, launch)))
+    return DeviceGlow(KernelGlow(network, device, launch))
 
 
 def kernels(device: torch.device) -> cuda.Launch | None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from priorkit.cuda import Argument, Launch
-from priorkit_glow.float32 import convolution
+from priorkit_glow.convolution import convolution
 
 __all__ = ["DTYPES", "Way", "name_of"]
 

@@ -7,49 +7,50 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from priorkit.recordings import Recordings
+from priorkit.interfaces import Pullback
+from priorkit.recordings import Recordings, recorded_size
 from priorkit_glow.device.glow import KernelGlow
-from priorkit_glow.network import GlowConfig
 
-__all__ = ["LARGEST", "RecordedGlow"]
+__all__ = ["LARGEST", "DeviceGlow"]
 
 LARGEST = 512  # images; beyond, the device is busy for longer than the launches take
 
 
-class RecordedGlow:
-    """x = G(z) and its pullback as :class:`KernelGlow` gives them, recorded by size of batch.
+class DeviceGlow:
+    """x = G(z) and its pullback by our own kernels, as :class:`~priorkit_glow.fused.FusedGlow`
+    gives them, recorded by size of batch, which is that of z or a little more.
 
-    What a pullback needs is given to it anew each time, so that it can be of any earlier z.
+    What a pullback needs is given to its recording anew, so that it may be of any earlier z.
     """
 
     def __init__(self, network: KernelGlow, recordings: Recordings | None = None) -> None:
         self._network = network
         self.recordings = Recordings() if recordings is None else recordings
 
-    @property
-    def config(self) -> GlowConfig:
-        return self._network.config
+    def decode(self, z: Tensor) -> Tensor:
+        """x = G(z): (B, n) → (B, C, H, W)."""
+        return self._decode(z, keep=False)[0][: len(z)]
 
-    def kept_words(self, batch: int) -> int:
-        """As :meth:`KernelGlow.kept_words`."""
-        return self._network.kept_words(batch)
+    def decode_vjp(self, z: Tensor, back: torch.dtype) -> tuple[Tensor, Pullback]:
+        """x = G(z), and r ↦ J(z)ᵀ r with the couplings' J in dtype ``back``."""
+        x, kept = self._decode(z, keep=True)
+        return x[: len(z)], lambda r: self._pull(kept, r, back)[: len(r)]
 
-    def decode(self, z: Tensor, *, keep: bool) -> tuple[Tensor, Tensor]:
-        """As :meth:`KernelGlow.decode`."""
+    def _decode(self, z: Tensor, *, keep: bool) -> tuple[Tensor, ...]:
         decode = partial(self._network.decode, keep=keep)
-        if not self._fits(len(z)):
+        size = recorded_size(len(z))
+        if not self._fits(size):
             return decode(z)
-        keeps = self._bytes(len(z), keep)
-        x, kept = self.recordings(("decode", keep), decode, z, keeps=keeps)
-        return x, kept
+        keeps = self._bytes(size, keep)
+        return self.recordings(("decode", keep), decode, _filled(z, size), keeps=keeps)
 
-    def pull(self, kept: Tensor, r: Tensor, back: torch.dtype = torch.float32) -> Tensor:
-        """As :meth:`KernelGlow.pull`."""
+    def _pull(self, kept: Tensor, r: Tensor, back: torch.dtype) -> Tensor:
         pull = partial(self._network.pull, back=back)
-        if not self._fits(len(r)):
+        size = recorded_size(len(r))
+        if not self._fits(size):
             return pull(kept, r)
-        keeps = self._bytes(len(r), True)
-        return self.recordings(("pull", back), lambda *of: (pull(*of),), kept, r, keeps=keeps)[0]
+        given, keeps = (kept, _filled(r, size)), self._bytes(size, True)
+        return self.recordings(("pull", back), lambda *of: (pull(*of),), *given, keeps=keeps)[0]
 
     def _fits(self, batch: int) -> bool:
         """Whether both ways have room beside each other: else each would take the other's place."""
@@ -57,4 +58,10 @@ class RecordedGlow:
 
     def _bytes(self, batch: int, keep: bool) -> int:
         """What a recording of either way keeps: its input, its result, and the block."""
-        return 4 * (2 * batch * self.config.n + keep * self.kept_words(batch))
+        return 4 * (2 * batch * self._network.config.n + keep * self._network.kept_words(batch))
+
+
+def _filled(images: Tensor, size: int) -> Tensor:
+    """So many of them, the last ones zero."""
+    lacking = size - len(images)
+    return torch.cat([images, images.new_zeros(lacking, *images.shape[1:])]) if lacking else images
