@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from priorkit.cuda import Launch
 from priorkit.interfaces import Copies
 from priorkit_glow.folded import FoldedGlow
 from priorkit_glow.fused import SEVERAL, FusedGlow
@@ -41,17 +42,24 @@ class Made:
         several = z.is_cuda or len(z) > 1  # a CUDA device computes one as it does many
         key = (z.device, z.dtype, several, reversible)
         if key not in self._generators:
-            own = None if reversible else self._on_device(z)
+            own = self._on_device(z, reversible=reversible)
             batch = SEVERAL if several else 1
             self._generators[key] = own or FusedGlow(
                 self.exact, z.device, z.dtype, batch=batch, reversible=reversible
             )
         return self._generators[key]
 
-    def _on_device(self, z: Tensor) -> DeviceGlow | None:
+    def _on_device(self, z: Tensor, *, reversible: bool) -> DeviceGlow | None:
         """G by kernels of our own; None on a processor, and where they can't run."""
-        if z.is_cuda and z.dtype == torch.float32:
+        if z.is_cuda and z.dtype == torch.float32 and not reversible:
             from priorkit_glow.device import generator
 
             return generator(self.exact, z.device)
         return None
+
+    @staticmethod
+    def kernels(device: torch.device) -> Launch | None:
+        """Our kernels on a device, compiled and checked; None where they can't run there."""
+        from priorkit_glow.device import kernels
+
+        return kernels(device)

@@ -115,9 +115,7 @@ class GlowPrior(Decoder, Encoder, Density, Sampler, Accelerated):
 
     @classmethod
     def kernels(cls, device: torch.device) -> Launch | None:
-        from priorkit_glow.device import kernels
-
-        return kernels(device)
+        return Made.kernels(device)
 
     @property
     def latent_size(self) -> int:

@@ -81,12 +81,11 @@ def test_the_door_to_a_device(monkeypatch):
     prior = GlowPrior.from_network(random_glow().float())
     with FakeTensorMode():
         z = torch.empty(2, prior.latent_size, device="cuda")
-        assert prior._on_device(z.cpu()) is prior._on_device(z.double()) is None
+        own = prior._made._on_device
+        assert own(z.cpu(), reversible=False) is own(z.double(), reversible=False) is None
+        assert own(z, reversible=True) is None
         assert asked == []
-        assert prior._on_device(z) is None  # where they don't run
-        assert asked == [z.device]
-        prior.reversible = True
-        prior._on_device(z)
+        assert own(z, reversible=False) is None  # where they don't run
         assert asked == [z.device]
 
 
