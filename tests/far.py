@@ -165,8 +165,13 @@ def _by_mask(indices: Any) -> bool:
 def far() -> Iterator[Transfers]:
     """Within it ``device="far"`` is one; what is yielded counts the transfers."""
     _register()
-    with Transfers() as mode:
-        yield mode
+    swaps = torch.__future__.get_swap_module_params_on_conversion()
+    torch.__future__.set_swap_module_params_on_conversion(True)  # or a module keeps the old numbers
+    try:
+        with Transfers() as mode:
+            yield mode
+    finally:
+        torch.__future__.set_swap_module_params_on_conversion(swaps)
 
 
 _library: list[torch.library.Library] = []

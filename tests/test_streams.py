@@ -5,9 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from priorkit import streams
 from priorkit.streams import Streams, normal, permutation
-from tests.cuda_host.silent import Silent
+from tests.far import far
 
 
 @given(
@@ -95,20 +94,13 @@ def test_a_sign_is_a_bit():
     assert torch.equal(of.signs(100), 2 * torch.from_numpy(bits).float() - 1)
 
 
-def test_a_device_makes_its_own_of_bits_that_are_moved_there_without_waiting(monkeypatch):
+def test_a_device_makes_its_own_of_bits_that_are_moved_there_without_waiting():
     """To the same numbers but for rounding."""
-    of, device = Streams(0, "test", range(3), step=[2, 0, 1]), torch.device("meta")
-    with Silent() as silent:
-        assert of.normal(101, device).shape == of.signs(101, device).shape == (3, 101)
-    assert silent.launched["aten._to_copy.default"] == 3  # two moved, and signs made of bits
-    made, transform = [], streams._box_muller
-
-    def here(halves, into):
-        halves = streams._halves(of.words(51))
-        made.append(torch.empty_like(halves))
-        transform(halves, made[0])
-
-    monkeypatch.setattr(streams, "_box_muller", here)
-    of.normal(101, device)
-    monkeypatch.undo()
-    torch.testing.assert_close(made[0].flatten(1)[:, :101], of.normal(101))
+    of = Streams(0, "test", range(3), step=[2, 0, 1])
+    with far() as transfers:
+        device = torch.device("far")
+        normal, signs = of.normal(101, device), of.signs(101, device)
+    assert not transfers.up
+    assert not transfers.down
+    torch.testing.assert_close(normal.near, of.normal(101))
+    assert torch.equal(signs.near, of.signs(101))

@@ -11,8 +11,8 @@ from priorkit_diffusion import networks as several
 from priorkit_diffusion.prior import DiffusionPrior
 
 from priorkit.recordings import SEEN, Recordings
-from tests.cuda_host.silent import Silent
 from tests.cuda_host.tape import Tape
+from tests.far import far
 
 WEIGHTS = Path(priorkit_diffusion.__file__).parent / "weights"
 LOW, HIGH = 0.02, 0.4  # σ between which both networks of the prior for faces are used
@@ -179,28 +179,20 @@ def test_a_flow_is_recorded_and_its_pullback_is_not(device, faces):
     assert variants == {(True, False), (True, True)}
 
 
-def test_a_device_is_asked_for_two_numbers_at_most(faces, monkeypatch):
+@pytest.mark.parametrize("rough", [False, True])
+def test_a_device_is_asked_for_two_numbers_at_most(faces, rough):
     """Which σ is the least and which the greatest; for a number not even that."""
-    monkeypatch.setattr(several, "RECORDED", ())
-    x, many = torch.empty(4, 3, 16, 16, device="meta"), torch.empty(4, device="meta")
-    asked = []
-
-    def answered(self):
-        asked.append(tuple(self.shape))
-        return [0.1, 0.3]
-
-    monkeypatch.setattr(torch.Tensor, "tolist", answered)
-    with torch.no_grad():
-        for rough in (False, True):
-            faces.denoised(x, 0.1, rough=rough)  # which moves the weights there
-            with Silent() as device:
-                assert faces.denoised(x, 0.1, rough=rough).device.type == "meta"
-            assert not asked
-            with Silent() as device:
-                faces.denoised(x, many, rough=rough)
-            assert asked == [(2,)]
-            assert 100 < device.count < 600
-            asked.clear()
+    x = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad(), far() as device:
+        there, many = x.to("far"), torch.full((4,), 0.2).to("far")
+        faces.denoised(there, 0.1, rough=rough)  # which moves the weights there
+        device.clear()
+        faces.denoised(there, 0.1, rough=rough)
+        assert not device.down
+        assert 100 < device.launched.total() < 600
+        faces.denoised(there, many, rough=rough)
+        assert device.down.total() == 1
+        assert not device.up
 
 
 def test_pictures_are_modulated_alike_in_rows_and_whole(faces, monkeypatch):
