@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 from torch.nn import functional as F
 
 from tests.bad_files import files, no_compute  # noqa: F401  (fixtures)
+from tests.far import register
 
 # Slow is not wrong: hypothesis makes its tables of characters once per clone, in seconds.
 # The same cases on every machine; make fuzz looks for others.
@@ -17,6 +18,8 @@ settings.register_profile(
     "here", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("here")
+
+register()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_any_only, tree_leaves, tree_map_only
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
-__all__ = ["Far", "Transfers", "far"]
+__all__ = ["Far", "Transfers", "far", "register"]
 
 aten = torch.ops.aten
 ACROSS = {aten._to_copy.default, aten.copy_.default, aten.copy.default}
@@ -164,7 +164,7 @@ def _by_mask(indices: Any) -> bool:
 @contextmanager
 def far() -> Iterator[Transfers]:
     """Within it ``device="far"`` is one; what is yielded counts the transfers."""
-    _register()
+    register()
     swaps = torch.__future__.get_swap_module_params_on_conversion()
     torch.__future__.set_swap_module_params_on_conversion(True)  # or a module keeps the old numbers
     try:
@@ -177,8 +177,11 @@ def far() -> Iterator[Transfers]:
 _library: list[torch.library.Library] = []
 
 
-def _register() -> None:
-    """The device, and what torch asks of it where no mode sees it: to make an index of a list."""
+def register() -> None:
+    """The device, and what torch asks of it where no mode sees it: to make an index of a list.
+
+    Before the first gradient of a process: autograd begins a thread for each device that is there.
+    """
     if _library:
         return
     _setup_privateuseone_for_python_backend("far")

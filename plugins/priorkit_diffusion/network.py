@@ -193,10 +193,14 @@ class DenoisingNetwork(nn.Module):
     generative models", NeurIPS 2022, eq. 7 and Table 1.
     """
 
+    waves: Tensor
+
     def __init__(self, config: DenoiserConfig) -> None:
         super().__init__()
         self.config = config
-        self._made: dict[torch.device, Tensor] = {}
+        # Frequencies in ln σ / 4, computed on the processor: other devices' exp rounds otherwise.
+        waves = torch.linspace(math.log(0.25), math.log(32), WAVES, device="cpu").exp()
+        self.register_buffer("waves", waves, persistent=False)
         widths = config.channels
         self.embedding = nn.Sequential(
             FixedLinear(2 * WAVES, EMBEDDED), nn.SiLU(), FixedLinear(EMBEDDED, EMBEDDED), nn.SiLU()
@@ -222,16 +226,9 @@ class DenoisingNetwork(nn.Module):
         skip, out, enter = DATA_STD**2 / total, each * DATA_STD / total.sqrt(), 1 / total.sqrt()
         return skip * x + out * self.residual(enter * x, sigma.log() / 4).to(x.dtype)
 
-    def _waves(self, device: torch.device) -> Tensor:
-        """Frequencies in ln σ / 4, those of the processor: other devices' exp rounds otherwise."""
-        if device not in self._made:
-            spaced = torch.linspace(math.log(0.25), math.log(32), WAVES, device="cpu")
-            self._made[device] = spaced.exp().to(device)
-        return self._made[device]
-
     def residual(self, x: Tensor, level: Tensor) -> Tensor:
         """F(x, ℓ), in the dtype of the convolutions; the embedding has the dtype of ℓ."""
-        angles = level[:, None] * self._waves(level.device).to(level)
+        angles = level[:, None] * self.waves.to(level)
         embedded = self.embedding(torch.cat([angles.sin(), angles.cos()], 1))
         h = self.enter(x.to(self.enter.weight.dtype, memory_format=torch.channels_last))
         kept = []

@@ -25,7 +25,9 @@ def _audit(event, arguments):
     paths = []
     if event == "open":
         path, _, flags = arguments
-        paths = [path] if isinstance(flags, int) and flags & WRITES else []
+        # A temporary file without a name is opened by its folder.
+        writes = isinstance(flags, int) and flags & WRITES and not os.path.isdir(path)
+        paths = [path] if writes else []
     elif event in CHANGES:
         paths = [] if event in ("os.remove", "os.rmdir") and arguments[1] >= 0 else arguments[:2]
     named = (os.fsdecode(p) for p in paths if isinstance(p, (str, bytes, os.PathLike)))

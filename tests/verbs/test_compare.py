@@ -1,6 +1,7 @@
 """Priors on one measurement."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -120,9 +121,12 @@ def test_nobody_pays_for_what_is_shared(face, monkeypatch):
     assert torch.equal(first.x, second.x)
 
 
-def test_weights_are_read_once(tiny_weights, face, monkeypatch):
+def test_weights_are_read_once(tiny_weights, face, monkeypatch, tmp_path):
     from priorkit.io.weights import Weights
 
+    for name in (tiny_weights, tiny_weights.with_suffix(".json")):
+        shutil.copy(name, tmp_path)  # where nobody has read them yet
+    tiny_weights = tmp_path / tiny_weights.name
     read = []
     load = Weights.load
     monkeypatch.setattr(Weights, "load", lambda self: read.append(1) or load(self))
