@@ -6,10 +6,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
+from priorkit_diffusion.train import DiffusionTraining
+from priorkit_diffusion.train import train as train_diffusion
 from priorkit_glow.folded import FoldedGlow
 from priorkit_glow.fused import FusedGlow
 from priorkit_glow.train import GlowTraining
@@ -151,31 +154,51 @@ def profile() -> None:
 
 
 def train() -> None:
-    """Pictures per second of Glow's trainer, from step 40 on."""
+    """Pictures per second of the trainers, from step 40 on: of Glow, and of the diffusion networks
+    of faces and of photographs, compiled or not."""
     with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder, "data")
-        data.mkdir()
-        rng = np.random.default_rng(0)
-        for i in range(600 if CUDA else 40):
-            coarse = Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8))
-            coarse.resize((64, 64), Image.Resampling.BICUBIC).save(data / f"{i:04d}.png")
-        plan = (("bf16", 16), ("bf16", 64), ("fp32", 64), ("bf16", 256))
-        for precision, batch in plan if CUDA else plan[:1]:
-            options = GlowTraining(data=data, out=Path(folder, f"{precision}-{batch}"), batch=batch,
-                                   iterations=120 if CUDA else 60, every=10**6, validation=0,
-                                   precision=precision, warmup=10, rate=1e-4,
-                                   **({} if CUDA else TINY))  # fmt: skip
+        small, large = _pictures(Path(folder, "small"), 64), _pictures(Path(folder, "large"), 160)
+        faces = {"data": small, "batch": 256, "iterations": 400}
+        plan: list[tuple[str, Any, Any, dict[str, Any]]] = [
+            ("faces", DiffusionTraining, train_diffusion, faces),
+            ("photos", DiffusionTraining, train_diffusion,
+             {"data": large, "crop": 128, "batch": 64, "iterations": 400}),
+            ("faces, not compiled", DiffusionTraining, train_diffusion, faces | {"compile": False}),
+            *[("glow", GlowTraining, train_glow,
+               {"data": small, "batch": batch, "iterations": 120, "precision": precision,
+                "warmup": 10, "rate": 1e-4})
+              for precision, batch in (("bf16", 16), ("bf16", 64), ("fp32", 64), ("bf16", 256))],
+        ]  # fmt: skip
+        for number, (name, options, run, told) in enumerate(plan):
             at: dict[int, float] = {}
 
             def progress(step: int, total: int, said: str, at: dict[int, float] = at) -> None:
                 at.setdefault(step, time.perf_counter())
 
-            guarded("train", train_glow, options, progress)
-            marks = sorted(step for step in at if step >= 40)
+            if not CUDA:
+                told |= TINY[options]
+            made = options(out=Path(folder, str(number)), every=10**6, validation=0, **told)
+            guarded(name, run, made, progress)
+            marks = sorted(step for step in at if step >= (40 if CUDA else 1))
             if len(marks) > 1:
                 each = (at[marks[-1]] - at[marks[0]]) / (marks[-1] - marks[0])
-                speed = {"ms_per_step": 1000 * each, "pictures_per_s": batch / each}
-                note(step="train", precision=precision, batch=batch, **speed)
+                speed = {"ms_per_step": 1000 * each, "pictures_per_s": made.batch / each}
+                precision = made.precision or "default"
+                note(step="train", network=name, precision=precision, batch=made.batch, **speed)
 
 
-TINY = {"size": 16, "steps_per_level": [1, 1], "width": [8, 8]}
+def _pictures(folder: Path, side: int) -> Path:
+    """Smooth ones of random colours: what is in them costs nothing."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(600 if CUDA else 12):
+        coarse = Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8))
+        coarse.resize((side, side), Image.Resampling.BICUBIC).save(folder / f"{i:04d}.png")
+    return folder
+
+
+TINY: dict[Any, dict[str, Any]] = {
+    GlowTraining: {"size": 16, "steps_per_level": [1, 1], "width": [8, 8], "batch": 4,
+                   "iterations": 45},
+    DiffusionTraining: {"channels": [8, 16], "blocks": [1, 1], "batch": 4, "iterations": 45},
+}  # fmt: skip
