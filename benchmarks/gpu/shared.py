@@ -33,7 +33,7 @@ DATA = Path(__file__).resolve().parents[2] / ".gpu"
 CUDA = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if CUDA else "cpu")
 F32, BF16 = torch.float32, torch.bfloat16
-WAYS = {"float32": F32, "mixed": BF16}  # of the products on the way back
+WAYS = {"float32": (F32, F32), "mixed": (F32, BF16), "bfloat16": (BF16, BF16)}
 LOST = ("illegal", "launch failure", "unspecified")  # after which a process can learn nothing more
 
 WARM = SEEN + 2  # calls before the clock: those until it is recorded, that, and one more
@@ -141,7 +141,8 @@ def draws(config: GlowConfig, batch: int) -> tuple[Tensor, Tensor]:
 
 def ours(folded: FoldedGlow, launch: cuda.Launch, way: str, *, recorded: bool = True) -> Call:
     """z and r ↦ J(z)ᵀ r, with G(z) on the way, by our kernels in one of :data:`WAYS`."""
-    back, kernel = WAYS[way], KernelGlow(folded, DEVICE, launch)
+    forward, back = WAYS[way]
+    kernel = KernelGlow(folded, DEVICE, launch, forward=forward)
     record = record_graph if CUDA else _again
     own = DeviceGlow(kernel, Recordings(record=record) if recorded else Recordings(room=0))
     return lambda z, r: own.decode_vjp(z, back)[1](r)

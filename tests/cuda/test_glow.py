@@ -67,15 +67,19 @@ QUICK = {"few pixels": 6, "whole bytes": 1}  # so many pictures
     ("name", "batch"),
     [*QUICK.items(), *(slow(n, b) for n in CONFIGS for b in (1, 3) if QUICK.get(n) != b)],
 )
-@pytest.mark.parametrize(("back", "of_g"), [(F32, 1e-5), (BF16, 1e-2)], ids=["float32", "mixed"])
-def test_kernels_agree_with_float64(place, name, batch, back, of_g):
+@pytest.mark.parametrize(
+    ("forward", "back", "of_x", "of_g"),
+    [(F32, F32, 1e-5, 1e-5), (F32, BF16, 1e-5, 1e-2), (BF16, BF16, 1e-2, 4e-2)],
+    ids=["float32", "mixed", "bfloat16"],
+)
+def test_kernels_agree_with_float64(place, name, batch, forward, back, of_x, of_g):
     launch, device = place
     folded = network(name)
     z, r = draws(folded.config, batch)
     x, pullback = FusedGlow(folded, CPU, torch.float64).decode_vjp(z.double(), torch.float64)
-    ours = KernelGlow(folded, device, launch)
+    ours = KernelGlow(folded, device, launch, forward=forward)
     found, kept = ours.decode(z.to(device), keep=True)
-    assert error(found.cpu(), x) < 1e-5
+    assert error(found.cpu(), x) < of_x
     assert error(ours.pull(kept, r.to(device), back).cpu(), pullback(r.double())) < of_g
     assert torch.equal(ours.decode(z.to(device), keep=False)[0], found)
 
@@ -85,7 +89,7 @@ def test_kernels_agree_with_float64(place, name, batch, back, of_g):
 def test_no_order_of_threads_changes_a_bit(host, name, dtype, monkeypatch):
     folded = network(name)
     z, r = draws(folded.config, 3)
-    ours = KernelGlow(folded, CPU, host)
+    ours = KernelGlow(folded, CPU, host, forward=dtype)
     results = []
     for seed in range(4):
         monkeypatch.setattr(host, "seed", seed)
@@ -95,28 +99,32 @@ def test_no_order_of_threads_changes_a_bit(host, name, dtype, monkeypatch):
         assert all(map(torch.equal, results[0], other))
 
 
+@pytest.mark.parametrize("dtype", [F32, BF16])
 @pytest.mark.parametrize("hidden", [1, 8, 31, 40, 96])
-def test_hidden_layers(place, hidden):
-    """Bias, ReLU and its bits; the bits as a factor, in float32 and in bfloat16; exactly."""
+def test_hidden_layers(place, hidden, dtype):
+    """Bias, ReLU and its bits; the bits as a factor; in float32 and in bfloat16 exactly."""
     launch, device = place
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn(2, 3, 5, hidden, generator=generator)
+    x = torch.randn(2, 3, 5, hidden, generator=generator).to(dtype)
     x[0, 0, 0, 0] = float("nan")
     bias = torch.randn(hidden, generator=generator)
     weights = [torch.zeros(1, 1, 1, 1)] * 2  # no product is asked for
+    forward, back = (Way(launch, weights, b, device, dtype) for b in ([bias], None))
     bits = torch.full((30 * ((hidden + 31) // 32),), -1, dtype=torch.int32, device=device)
     y = x.to(device, copy=True)
-    Way(launch, weights, [bias], device, F32)._between(y, 0, bits)
-    exact = x + bias
-    torch.testing.assert_close(y.cpu(), exact.clamp(min=0), rtol=0, atol=0, equal_nan=True)
+    forward._between(y, 0, bits)
+    exact = x.float() + bias
+    found = y.cpu().float()
+    torch.testing.assert_close(
+        found, exact.clamp(min=0).to(dtype).float(), rtol=0, atol=0, equal_nan=True
+    )
     packed = torch.stack([bits.cpu() >> i & 1 for i in range(32)], 1).view(2, 3, 5, -1)
     assert torch.equal(packed[..., :hidden].bool(), exact > 0)
     assert not packed[..., hidden:].any()
-    for dtype in (F32, BF16):
-        g = torch.randn(x.shape, generator=generator).to(dtype)
-        masked = g.to(device, copy=True)
-        Way(launch, weights, None, device, dtype)._between(masked, 0, bits)
-        assert torch.equal(masked.cpu(), g.where(exact > 0, 0))
+    g = torch.randn(x.shape, generator=generator).to(dtype)
+    masked = g.to(device, copy=True)
+    back._between(masked, 0, bits)
+    assert torch.equal(masked.cpu(), g.where(exact > 0, 0))
 
 
 def test_a_network_that_is_too_wide_is_refused(host):

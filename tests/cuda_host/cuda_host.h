@@ -28,9 +28,12 @@
 
 #define __global__
 #define __device__
+#define __host__
+#define __forceinline__ inline
 #define __launch_bounds__(...)
 // One block at a time, whose threads all see the same; what a block begins with is rubbish.
 #define __shared__ static __attribute__((section("cuda_shared")))
+#define __restrict__
 #define __align__(n) __attribute__((aligned(n)))
 
 struct Dim {
@@ -202,17 +205,41 @@ void run(void (*kernel)(A...), Dim grid, Dim threads, void** arguments, uint64_t
     }
 }
 
-// Every lane shows a value to its warp, and reads that of another.
-template <typename T>
-T shuffle_xor(const char* where, T value, int mask) {
+// Every lane shows a value and reads those of its warp.
+template <typename T, typename Read>
+auto collective(const char* where, T value, Read read) {
     static_assert(sizeof(T) <= 8);
     const size_t lane = block->now % WARP, first = block->now - lane;
     std::memcpy(&block->slots[block->now], &value, sizeof(T));
     wait(where, false);
-    T shown;
-    std::memcpy(&shown, &block->slots[first + (lane ^ mask)], sizeof(T));
+    auto result = read([first](size_t other) {
+        T shown;
+        std::memcpy(&shown, &block->slots[first + other], sizeof(T));
+        return shown;
+    });
     wait(where, false);
-    return shown;
+    return result;
+}
+
+inline unsigned ballot(const char* where, bool vote) {
+    return collective(where, vote, [](auto shown) {
+        unsigned word = 0;
+        for (int i = 0; i < WARP; ++i) word |= unsigned(shown(i)) << i;
+        return word;
+    });
+}
+
+template <typename T>
+T shuffle_xor(const char* where, T value, int mask) {
+    const int lane = int(block->now % WARP);
+    return collective(where, value, [=](auto shown) { return shown(lane ^ mask); });
+}
+
+template <typename T>
+T shuffle_down(const char* where, T value, int by) {
+    const int lane = int(block->now % WARP);
+    return collective(where, value,
+                      [=](auto shown) { return shown(lane + by < WARP ? lane + by : lane); });
 }
 
 }  // namespace host
@@ -221,7 +248,10 @@ T shuffle_xor(const char* where, T value, int mask) {
 #define HOST_TEXT(x) HOST_TEXT_(x)
 #define HOST_HERE __FILE__ ":" HOST_TEXT(__LINE__)
 #define __syncthreads() host::wait(HOST_HERE, true)
+#define __syncwarp(...) host::wait(HOST_HERE, false)
+#define __ballot_sync(mask, vote) host::ballot(HOST_HERE, vote)
 #define __shfl_xor_sync(mask, value, by) host::shuffle_xor(HOST_HERE, value, by)
+#define __shfl_down_sync(mask, value, by) host::shuffle_down(HOST_HERE, value, by)
 
 inline float __uint_as_float(unsigned bits) {
     float value;
@@ -235,6 +265,7 @@ inline unsigned __float_as_uint(float value) {
     return bits;
 }
 
+inline unsigned __umulhi(unsigned a, unsigned b) { return unsigned((uint64_t(a) * b) >> 32); }
 inline uint64_t __umul64hi(uint64_t a, uint64_t b) {
     return uint64_t((static_cast<unsigned __int128>(a) * b) >> 64);
 }

@@ -8,15 +8,10 @@ from torch import Tensor
 from priorkit.cuda import Argument, Launch
 from priorkit_glow.convolution import convolution
 
-__all__ = ["DTYPES", "Way", "name_of"]
+__all__ = ["NAMES", "Way"]
 
-DTYPES = (torch.float32, torch.bfloat16)  # of the products on the way back
+NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 _EACH, _THREADS = 8, 128  # channels of a thread, as in ``hidden.cu``
-
-
-def name_of(kernel: str, dtype: torch.dtype) -> str:
-    """What a kernel is called that is there for both dtypes."""
-    return f"{kernel}_{str(dtype).removeprefix('torch.')}"
 
 
 class Way:
@@ -26,8 +21,8 @@ class Way:
     ----------
     launch : executes the kernels of ``hidden.cu``
     weights : of the convolutions, exact
-    biases : of the hidden layers, in float32; none on the way back, where the weights are
-        transposed and the hidden values are masked by the bits
+    biases : of the hidden layers; none on the way back, where the weights are transposed and the
+        hidden values are masked by the bits
     """
 
     def __init__(
@@ -38,7 +33,7 @@ class Way:
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
-        self._launch, self._mask = launch, name_of("mask", dtype)
+        self._launch, self._name = launch, NAMES[dtype]
         self._weights = [
             w.to(device, dtype).contiguous(memory_format=torch.channels_last) for w in weights
         ]
@@ -63,6 +58,6 @@ class Way:
         grid = (-(-pixels * 4 * (-(-hidden // (4 * _EACH))) // _THREADS), 1)
         last: list[Argument] = [bits, pixels, hidden]
         if self._biases is None:
-            self._launch(self._mask, grid, _THREADS, [x, *last])
+            self._launch(f"mask_{self._name}", grid, _THREADS, [x, *last])
         else:
-            self._launch("rectify", grid, _THREADS, [x, self._biases[layer], *last])
+            self._launch(f"rectify_{self._name}", grid, _THREADS, [x, self._biases[layer], *last])

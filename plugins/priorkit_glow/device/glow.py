@@ -1,8 +1,7 @@
 """x = G(z) and its pullback on a device: a library's products, our own kernels between them.
 
 The residual stream is float32, pixels one after the other with their channels; the couplings'
-networks are convolutions of PyTorch (cuDNN), in float32 and on the way back in float32 or
-bfloat16. All that lies
+networks are float32 or bfloat16, each way, as convolutions of PyTorch (cuDNN). All that lies
 between two of those is one kernel of ``csrc/``: bias and ReLU with its bits, and the rest of a
 step, which writes what the next convolution reads. What the pullback needs of the steps lies in
 one block of memory: per step a, σ, and a bit per hidden value that was positive.
@@ -16,7 +15,7 @@ import torch
 from torch import Tensor
 
 from priorkit.cuda import Argument, Launch
-from priorkit_glow.device.couplings import DTYPES, Way, name_of
+from priorkit_glow.device.couplings import NAMES, Way
 from priorkit_glow.device.levels import Level, levels_of
 from priorkit_glow.folded import FoldedGlow, FoldedStep
 from priorkit_glow.network import GlowConfig
@@ -24,13 +23,10 @@ from priorkit_glow.network import GlowConfig
 __all__ = ["SOURCES", "KernelGlow", "fits"]
 
 _FOLDER = Path(__file__).parent / "csrc"
-_OF = {  # those towards x, and those back
-    "hidden": (("rectify",), ("mask",)),
-    "step": (("couple", "latents_in"), ("uncouple", "latents_out")),
-}
+_OF = {"hidden": ("rectify", "mask"), "step": ("couple", "uncouple", "latents_in", "latents_out")}
 SOURCES = {
-    _FOLDER / f"{file}.cu": (*there, *(name_of(k, dtype) for k in back for dtype in DTYPES))
-    for file, (there, back) in _OF.items()
+    _FOLDER / f"{file}.cu": tuple(f"{name}_{dtype}" for dtype in NAMES.values() for name in names)
+    for file, names in _OF.items()
 }
 WIDEST = 512  # channels of the stream that ``step.cu`` has room for
 _PLAIN, _WIDE, _PICTURE = range(3)  # Place, in step.cu
@@ -45,9 +41,11 @@ def fits(config: GlowConfig) -> bool:
 class _Step:
     """One step's numbers as the kernels want them."""
 
-    def __init__(self, step: FoldedStep, device: torch.device, launch: Launch) -> None:
+    def __init__(
+        self, step: FoldedStep, device: torch.device, launch: Launch, forward: torch.dtype
+    ) -> None:
         weights, biases = [step.w1, step.w2, step.w3], [step.b1, step.b2]
-        self.forward = Way(launch, weights, biases, device, torch.float32)
+        self.forward = Way(launch, weights, biases, device, forward)
         self.bias = step.shifted_b3.to(device, torch.float32)
         self._exact, self._launch = step, launch
         self._back: dict[torch.dtype, Way] = {}
@@ -71,16 +69,27 @@ class KernelGlow:
     network : the folded network, exact
     device : that the tensors lie on, and ``launch`` works on
     launch : executes a kernel of :data:`SOURCES`
+    forward : dtype of the couplings' networks towards x, torch.float32 or torch.bfloat16
 
     Raises ValueError for a network that the kernels have no room for.
     """
 
-    def __init__(self, network: FoldedGlow, device: torch.device, launch: Launch) -> None:
+    def __init__(
+        self,
+        network: FoldedGlow,
+        device: torch.device,
+        launch: Launch,
+        *,
+        forward: torch.dtype = torch.float32,
+    ) -> None:
         self.config, self.device, self._launch = network.config, device, launch
         self.affine, self.levels = network.config.coupling == "affine", levels_of(network.config)
         if not fits(network.config):
             raise ValueError(f"{self.levels[-1].channels} channels, and at most {WIDEST} fit")
-        self._steps = [[_Step(step, device, launch) for step in steps] for steps in network.steps]
+        self._forward = forward
+        self._steps = [
+            [_Step(step, device, launch, forward) for step in steps] for steps in network.steps
+        ]
 
     def kept_words(self, batch: int) -> int:
         """Size of the block that :meth:`decode` fills for :meth:`pull`, in int32."""
@@ -99,8 +108,8 @@ class KernelGlow:
         h = self._stream(batch, len(self.levels) - 1)
         for number in reversed(range(len(self.levels))):
             level, steps = self.levels[number], self._steps[number]
-            second = self._pixels(batch, level, level.channels // 2, torch.float32)
-            self._latents("latents_in", z, h, second, level)
+            second = self._pixels(batch, level, level.channels // 2, self._forward)
+            self._latents("in", z, h, second, level, self._forward)
             for k in reversed(range(len(steps))):
                 step, (a, sigma, *bits) = steps[k], parts.get((number, k), [None] * 4)
                 raw = step.forward(second, bits)
@@ -110,7 +119,7 @@ class KernelGlow:
                     out = self._stream(batch, number - 1) if number else x
                 arguments: list[Argument] = [h, raw, step.bias, step.inverse_t, step.offset]
                 arguments += [a, sigma, out, None if last else second, place]
-                self._pixelwise("couple", arguments, level, batch)
+                self._pixelwise("couple", arguments, level, batch, self._forward)
                 h = out
         return x, kept
 
@@ -131,10 +140,10 @@ class KernelGlow:
                 a, sigma, bits1, bits2 = parts[number, k]
                 place = _PLAIN if k else _WIDE if number else _PICTURE
                 arguments: list[Argument] = [g, added, step.inverse, a, sigma, result, outer, place]
-                self._pixelwise(name_of("uncouple", back), arguments, level, batch)
+                self._pixelwise("uncouple", arguments, level, batch, back)
                 added = step.back(back)(outer, [bits2, bits1])
                 g = result
-            self._latents(name_of("latents_out", back), gz, g, added, level)
+            self._latents("out", gz, g, added, level, back)
         return gz
 
     def _stream(self, batch: int, number: int) -> Tensor:
@@ -156,16 +165,24 @@ class KernelGlow:
                 at += sum(sizes)
         return parts
 
-    def _pixelwise(self, name: str, first: list[Argument], level: Level, batch: int) -> None:
+    def _pixelwise(
+        self, name: str, first: list[Argument], level: Level, batch: int, dtype: torch.dtype
+    ) -> None:
         grid = (-(-batch * level.pixels // _PIXELS), 1)
         last: list[Argument] = [int(self.affine), float(level.scale_offset), batch]
         last += [level.height, level.width, level.channels]
-        self._launch(name, grid, _THREADS, first + last)
+        self._launch(f"{name}_{NAMES[dtype]}", grid, _THREADS, first + last)
 
     def _latents(
-        self, name: str, z: Tensor, h: Tensor, beside: Tensor | None, level: Level
+        self,
+        way: str,
+        z: Tensor,
+        h: Tensor,
+        beside: Tensor | None,
+        level: Level,
+        dtype: torch.dtype,
     ) -> None:
         grid = (-(-len(z) * level.pixels * level.latents // _THREADS), 1)
         sizes = [self.config.n, level.begin, level.latents, len(z)]
         sizes += [level.height, level.width, level.channels]
-        self._launch(name, grid, _THREADS, [z, h, beside, *sizes])
+        self._launch(f"latents_{way}_{NAMES[dtype]}", grid, _THREADS, [z, h, beside, *sizes])

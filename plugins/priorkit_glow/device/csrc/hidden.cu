@@ -1,5 +1,5 @@
 // What a coupling's hidden layers go through beside their products: bias and ReLU with a bit per
-// value that was positive, and on the way back, in float32 or bfloat16, the bits as a factor.
+// value that was positive, and on the way back the bits as a factor.
 //
 // y: pixels of `hidden` channels, one after the other; bits: (hidden + 31) / 32 words per pixel. A
 // thread takes the eight channels of a byte.
@@ -40,22 +40,20 @@ __device__ void each_byte(T* y, Index pixels, int hidden, unsigned char* bits, F
             if (i < count) at[i] = group.values[i];
 }
 
-#define KERNEL extern "C" __global__ void __launch_bounds__(THREADS)
-
 // y ← max(y + bias, 0), and whether it is above 0 where that is asked for.
-KERNEL rectify(float* y, const float* bias, unsigned char* bits, int pixels, int hidden) {
-    each_byte(y, (Index)pixels, hidden, bits,
-              [=](unsigned char* byte, int first, int count, float* values) {
-                  unsigned positive = 0;
+template <typename T>
+__device__ void rectify(T* y, const float* bias, unsigned char* bits, Index pixels, int hidden) {
+    each_byte(y, pixels, hidden, bits, [=](unsigned char* byte, int first, int count, T* values) {
+        unsigned positive = 0;
 #pragma unroll
-                  for (int i = 0; i < EIGHT; ++i) {
-                      if (i >= count) continue;
-                      const float value = values[i] + bias[first + i];
-                      positive |= (unsigned)(value > 0) << i;
-                      values[i] = value < 0 ? 0.0f : value;  // what isn't a number stays none
-                  }
-                  if (byte) *byte = (unsigned char)positive;
-              });
+        for (int i = 0; i < EIGHT; ++i) {
+            if (i >= count) continue;
+            const float value = widened(values[i]) + bias[first + i];
+            positive |= (unsigned)(value > 0) << i;
+            values[i] = Stored<T>::of(value < 0 ? 0.0f : value);  // what isn't a number stays none
+        }
+        if (byte) *byte = (unsigned char)positive;
+    });
 }
 
 // y where the bit is 1, else 0.
@@ -68,9 +66,15 @@ __device__ void mask(T* y, unsigned char* bits, Index pixels, int hidden) {
     });
 }
 
-KERNEL mask_float32(float* y, unsigned char* bits, int pixels, int hidden) {
-    mask(y, bits, pixels, hidden);
-}
-KERNEL mask_bfloat16(bf16* y, unsigned char* bits, int pixels, int hidden) {
-    mask(y, bits, pixels, hidden);
-}
+#define BOTH(NAME, T)                                                                              \
+    extern "C" __global__ void __launch_bounds__(THREADS) rectify_##NAME(                          \
+        T* y, const float* bias, unsigned char* bits, int pixels, int hidden) {                    \
+        rectify<T>(y, bias, bits, pixels, hidden);                                                 \
+    }                                                                                              \
+    extern "C" __global__ void __launch_bounds__(THREADS)                                          \
+        mask_##NAME(T* y, unsigned char* bits, int pixels, int hidden) {                           \
+        mask<T>(y, bits, pixels, hidden);                                                          \
+    }
+
+BOTH(float32, float)
+BOTH(bfloat16, bf16)

@@ -2,14 +2,12 @@
 //
 // Pixels lie one after the other, each with its C channels: the halves a and b. A block takes
 // PIXELS of them. Squeezing, splitting and x + 1/2 are only other addresses. The products between
-// are a library's, in float32 and on the way back in T: what they are given and what they give lies
-// beside the stream, its bias not yet added.
+// are a library's, in T: what they are given and what they give lies beside the stream, its bias
+// not yet added.
 
 #include "numbers.cuh"
 
 constexpr int PIXELS = 8, WIDEST = 512, THREADS = 128;
-
-#define KERNEL extern "C" __global__ void __launch_bounds__(THREADS)
 
 // A picture at some place of the network: its size, and where pixel p, channel c lies
 // PLAIN: here; WIDE: in the next finer level, (c, 2i + dy, 2j + dx) ↔ 4c + 2dy + dx, in the
@@ -28,10 +26,11 @@ __device__ inline Index address(int place, Index p, int c, int height, int width
 // a ← (a − t)/s, then (a, b) ← (a, b) M⁻ᵀ + offset; a and σ(s') are kept where asked for, and the
 // new b is written for the next coupling too where there is one. raw holds s' and t, or where the
 // coupling is additive t alone.
-KERNEL couple(const float* h, const float* raw, const float* bias, const float* inverse_t,
-              const float* offset, float* kept_a, float* kept_sigma, float* out, float* next,
-              int place, int affine, float scale_offset, int batch, int height, int width,
-              int channels) {
+template <typename T>
+__device__ void couple(const float* h, const T* raw, const float* bias, const float* inverse_t,
+                       const float* offset, float* kept_a, float* kept_sigma, float* out, T* next,
+                       int place, int affine, float scale_offset, int batch, int height, int width,
+                       int channels) {
     __shared__ float v[PIXELS][WIDEST];
     const int half = channels / 2, each = affine ? channels : half, t = each - half;
     const Index first = (Index)blockIdx.x * PIXELS, pixels = (Index)batch * height * width;
@@ -41,9 +40,9 @@ KERNEL couple(const float* h, const float* raw, const float* bias, const float* 
         const Index p = first + i;
         float value = h[p * channels + c];
         if (c < half) {
-            value -= raw[p * each + t + c] + bias[t + c];
+            value -= widened(raw[p * each + t + c]) + bias[t + c];
             if (affine) {
-                const float s = raw[p * each + c] + bias[c];
+                const float s = widened(raw[p * each + c]) + bias[c];
                 const float sigma = 1.0f / (1.0f + expf(-s));
                 value /= sigma + scale_offset;
                 if (kept_sigma) kept_sigma[p * half + c] = sigma;
@@ -59,7 +58,7 @@ KERNEL couple(const float* h, const float* raw, const float* bias, const float* 
         for (int e = 0; e < channels; ++e) sum += v[i][e] * inverse_t[e * channels + c];
         if (place == PICTURE) sum += 0.5f;
         out[address(place, first + i, c, height, width, channels)] = sum;
-        if (next && c >= half) next[(first + i) * half + c - half] = sum;
+        if (next && c >= half) next[(first + i) * half + c - half] = Stored<T>::of(sum);
     }
 }
 
@@ -99,45 +98,38 @@ __device__ void uncouple(const float* g, const T* added, const float* inverse, c
     }
 }
 
-// A latent of a level, `count` channels of a batch (B, n) from `begin` on, and its place among the
-// last channels of the level's pixels.
-struct Latent {
-    Index at, pixel;
-    int channel;
-    bool there;
-};
-
-__device__ inline Latent latent(int n, int begin, int count, int batch, int height, int width,
-                                int channels) {
+// The latents of a level, `count` channels of a batch (B, n) from `begin` on: to the last channels
+// of its pixels and, of the second half, to the coupling; and from there with what the last
+// step's network gave.
+template <typename T, bool BACK>
+__device__ void bring_latents(float* z, float* h, T* beside, int n, int begin, int count, int batch,
+                              int height, int width, int channels) {
     const Index k = (Index)blockIdx.x * THREADS + threadIdx.x, size = (Index)height * width;
+    if (k >= (Index)batch * size * count) return;
     const Index image = k / (size * count), within = k % (size * count);
-    return {image * n + begin + within, image * size + within % size,
-            channels - count + (int)(within / size), k < (Index)batch * size * count};
+    const Index pixel = image * size + within % size;
+    const int half = channels / 2, c = channels - count + (int)(within / size);
+    float* latent = z + image * n + begin + within;
+    float* here = h + pixel * channels + c;
+    T* other = c < half ? nullptr : beside + pixel * half + c - half;
+    if (BACK) {
+        *latent = other ? *here + widened(*other) : *here;
+    } else {
+        *here = *latent;
+        if (other) *other = Stored<T>::of(*latent);
+    }
 }
 
-// From z to the stream and, of the second half, to the coupling.
-KERNEL latents_in(const float* z, float* h, float* beside, int n, int begin, int count, int batch,
-                  int height, int width, int channels) {
-    const Latent l = latent(n, begin, count, batch, height, width, channels);
-    if (!l.there) return;
-    const int half = channels / 2;
-    h[l.pixel * channels + l.channel] = z[l.at];
-    if (l.channel >= half) beside[l.pixel * half + l.channel - half] = z[l.at];
-}
+#define KERNEL extern "C" __global__ void __launch_bounds__(THREADS)
 
-// And back from there, with what the last step's network gave.
-template <typename T>
-__device__ void latents_out(float* z, const float* h, const T* beside, int n, int begin, int count,
-                            int batch, int height, int width, int channels) {
-    const Latent l = latent(n, begin, count, batch, height, width, channels);
-    if (!l.there) return;
-    const int half = channels / 2;
-    float value = h[l.pixel * channels + l.channel];
-    if (l.channel >= half) value += widened(beside[l.pixel * half + l.channel - half]);
-    z[l.at] = value;
-}
-
-#define BACK(NAME, T)                                                                              \
+#define STEP(NAME, T)                                                                              \
+    KERNEL couple_##NAME(const float* h, const T* raw, const float* bias, const float* inverse_t,  \
+                         const float* offset, float* kept_a, float* kept_sigma, float* out,        \
+                         T* next, int place, int affine, float scale_offset, int batch,            \
+                         int height, int width, int channels) {                                    \
+        couple<T>(h, raw, bias, inverse_t, offset, kept_a, kept_sigma, out, next, place, affine,   \
+                  scale_offset, batch, height, width, channels);                                   \
+    }                                                                                              \
     KERNEL uncouple_##NAME(const float* g, const T* added, const float* inverse,                   \
                            const float* kept_a, const float* kept_sigma, float* result, T* outer,  \
                            int place, int affine, float scale_offset, int batch, int height,       \
@@ -145,10 +137,14 @@ __device__ void latents_out(float* z, const float* h, const T* beside, int n, in
         uncouple<T>(g, added, inverse, kept_a, kept_sigma, result, outer, place, affine,           \
                     scale_offset, batch, height, width, channels);                                 \
     }                                                                                              \
-    KERNEL latents_out_##NAME(float* z, const float* h, const T* beside, int n, int begin,         \
-                              int count, int batch, int height, int width, int channels) {         \
-        latents_out<T>(z, h, beside, n, begin, count, batch, height, width, channels);             \
+    KERNEL latents_in_##NAME(float* z, float* h, T* beside, int n, int begin, int count,           \
+                             int batch, int height, int width, int channels) {                     \
+        bring_latents<T, false>(z, h, beside, n, begin, count, batch, height, width, channels);    \
+    }                                                                                              \
+    KERNEL latents_out_##NAME(float* z, float* h, T* beside, int n, int begin, int count,          \
+                              int batch, int height, int width, int channels) {                    \
+        bring_latents<T, true>(z, h, beside, n, begin, count, batch, height, width, channels);     \
     }
 
-BACK(float32, float)
-BACK(bfloat16, bf16)
+STEP(float32, float)
+STEP(bfloat16, bf16)
