@@ -257,7 +257,8 @@ class Average:
         self.seen += 1
 
     def result(self) -> Draws:
-        variance = self.square / column((self.count - 1).clamp_min(1), self.square)
+        others = self.count.double() - 1  # of one draw none: its spread is not a number
+        variance = self.square / column(torch.where(others > 0, others, torch.nan), self.square)
         mean = self.mean.to(self.kept[0].dtype)
         samples = torch.stack(self.kept[-SAMPLES:])
         return Draws(self.count, mean, variance.sqrt().to(mean.dtype), samples)

@@ -54,6 +54,7 @@ def show(name: NameArgument, as_json: JsonFlag = False) -> None:
     for item in found:
         head = f"[bold]{item['kind']} {escape(item['name'])}[/bold]"
         out.print(f"{head}  from plugin {escape(item['plugin'])}")
+        out.print(f"[dim]{escape(item['python'])}[/dim]")
         out.print(escape(item["doc"]), soft_wrap=True)
         for option in item["options"]:
             words = [f"  --{option['name'].replace('_', '-')} {option['type']}"]
@@ -129,6 +130,7 @@ def _describe(entry: Entry) -> dict[str, Any]:
     return {
         "kind": entry.kind,
         **_head(entry),
+        "python": f"from {target.__module__} import {target.__name__}",
         "doc": inspect.getdoc(target) or "",
         "options": options_told(entry),
         "card": card,

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 import torch
 from torch import Tensor
 
+from priorkit.errors import BadInputError
 from priorkit.interfaces.component import Component, Status
 from priorkit.interfaces.ends import Ends
 from priorkit.interfaces.noise import Noise
@@ -161,7 +162,7 @@ class Snapshot(NamedTuple):
 @dataclass(frozen=True)
 class Draws:
     """What a sampler drew: how many per image (B,), their mean and standard deviation
-    (B, *shape), and a few of them (k, B, *shape), evenly spaced."""
+    (B, *shape), and a few of them (k, B, *shape), evenly spaced. The deviation of one is NaN."""
 
     count: Tensor
     mean: Tensor
@@ -176,10 +177,18 @@ class Draws:
         of the posterior is the true image one more, and lies within as often as ``level`` says.
         Those of most samplers and priors aren't: too much alike, or of a prior that isn't that of
         the image, they hold as few as half of its values where ``level`` is 0.9. Check that on an
-        image that is known before you rely on it.
+        image that is known before you rely on it. A single draw has no spread, and bounds of NaN.
+
+        Raises BadInputError for a level that isn't a share, above 0 and below 1.
         """
         from scipy.special import stdtrit
 
+        if not isinstance(level, int | float) or not 0 < level < 1:
+            raise BadInputError(
+                "The level of an interval is a share, above 0 and below 1.",
+                got=level,
+                try_="interval(0.9)",
+            )
         more = self.count.clamp_min(2).double().cpu()
         wide = torch.from_numpy(stdtrit(more.numpy() - 1, (1 + level) / 2)) * (1 + 1 / more).sqrt()
         half = column(wide.to(self.spread), self.spread) * self.spread

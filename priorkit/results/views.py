@@ -76,7 +76,7 @@ def columns(recovery: Recovered, i: int) -> list[Shown]:
     if recovery.truth is not None and kind.has_pixels:
         error = kind.flat(recovery.x[i] - recovery.truth[i]).abs_()
         shown.append(_sizes("error", f"|error|, {GAIN:g} times as bright", error, scale))
-    if recovery.draws is not None and kind.has_pixels:
+    if recovery.draws is not None and recovery.draws.count[i] > 1 and kind.has_pixels:
         spread = kind.flat(recovery.draws.spread[i])
         shown.append(_sizes("spread", f"std of draws, {GAIN:g} times as bright", spread, scale))
     return shown
@@ -144,7 +144,7 @@ def summary(recovery: Recovered) -> str:
 
 def unsure(recovery: Recovered) -> str:
     """How the spread of draws is to be read; nothing where there are none."""
-    if recovery.draws is None:
+    if recovery.draws is None or int(recovery.draws.count.max()) < 2:
         return ""
     told = [image.get("within_90") for image in recovery.record["images"]]
     held = [share for share in told if share is not None]

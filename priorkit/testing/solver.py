@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import torch
 from torch import Tensor
 
-from priorkit.interfaces import Problem, ProximalPenalty, Solver, ZeroPenalty
+from priorkit.interfaces import Problem, ProximalPenalty, Solver, Status, ZeroPenalty
 from priorkit.loop import Ledger, iterate, solve
 from priorkit.testing.compare import close
 from priorkit.testing.promises import promise
@@ -64,10 +64,16 @@ def check_solver(
         assert int(found.evaluations.max()) <= budget, "more evaluations than the budget"
         assert int(found.evaluations.min()) >= 1, "no evaluation was counted"
         assert all(found.reason), "a status without its reason"
+        unknown = set(found.status) - set(get_args(Status))
+        assert not unknown, f"{unknown} is no status: {', '.join(get_args(Status))}"
     with promise("a small budget is kept", "at most one more evaluation per step"):
         short = solved(problem, u0, budget=2)
         assert int(short.evaluations.max()) <= 2, "a budget of 2 isn't kept"
     if solver.descends:
+        with promise("value and misfit are those of u", "set all three together in step"):
+            now = problem.value_grad(short.u)
+            close(now.value, short.value, 1e-6, "value isn't that of u after two evaluations")
+            close(now.misfit, short.misfit, 1e-6, "misfit isn't that of u after two evaluations")
         with promise("it comes to the minimum", "or set descends = False"):
             _check_descent(problem, u0, found, tolerance)
     if solver.unit == "evaluations":

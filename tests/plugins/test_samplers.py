@@ -11,6 +11,9 @@ from priorkit_solvers.langevin import Langevin
 from priorkit_solvers.perturb import Perturb
 
 import priorkit
+from priorkit.errors import BadInputError
+from priorkit.interfaces import Draws
+from priorkit.loop import Average
 from priorkit.streams import Streams
 from priorkit.testing.samples import SampleBasis
 from tests.helpers import SHAPE, a_problem, run
@@ -29,6 +32,25 @@ def problem(prior, images, m, sigma):
 def covered(draws, truth, level=0.9):
     low, high = draws.interval(level)
     return float(((low <= truth) & (truth <= high)).double().mean())
+
+
+@pytest.mark.parametrize("level", [90, 1.0, 0.0, -1, float("nan"), "a"])
+def test_the_level_of_an_interval_is_a_share(level):
+    two = torch.full((1,), 2)
+    draws = Draws(two, torch.zeros(1, 3), torch.ones(1, 3), torch.zeros(2, 1, 3))
+    with pytest.raises(BadInputError, match="a share, above 0 and below 1"):
+        draws.interval(level)
+
+
+def test_one_draw_has_no_spread():
+    """A zero would say that it is certain."""
+    average = Average(2, torch.zeros(2, 3))
+    average.add(torch.tensor([0, 1]), torch.rand(2, 3))
+    average.add(torch.tensor([1]), torch.rand(1, 3))
+    draws = average.result()
+    assert draws.spread[0].isnan().all()
+    assert draws.spread[1].isfinite().all()
+    assert torch.stack(draws.interval())[:, 0].isnan().all()
 
 
 def slow(*values):

@@ -49,6 +49,18 @@ def test_a_page_with_draws_says_what_their_interval_is_worth(known, tmp_path):
     assert said not in priorkit.recover(**given, **common).report(tmp_path / "a.html").read_text()
 
 
+def test_a_page_with_one_draw_says_nothing_of_its_spread(tmp_path):
+    x = torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    common = {"prior": "denoiser-photos", "op": "identity", "sigma": 0.1, "budget": 6}
+    drawn = priorkit.recover(x, **common, solver="diffpir", draws=1)
+    image = drawn.record["images"][0]
+    assert image["draws"] == 1
+    assert not {"spread", "within_90"} & set(image)
+    page = drawn.report(tmp_path / "drawn.html").read_text()
+    assert "std of draws" not in page
+    assert "90% interval" not in page
+
+
 def test_the_size_that_was_solved_is_said(command_line, tmp_path):
     """On the page and on the command line, by recover and by compare."""
     out = tmp_path / "out"

@@ -328,6 +328,24 @@ class Spendthrift(LBFGS):
         return super().step(problem, super().step(problem, state))
 
 
+class Ahead(Adam):
+    """Moves u after what its value was found of, as a plain gradient step may be written."""
+
+    def step(self, problem, state):
+        state = super().step(problem, state)
+        state.u = state.u - 0.01 * problem.value_grad(state.u).grad
+        return state
+
+
+class Wordy(Adam):
+    """Ends in a word of its own."""
+
+    def step(self, problem, state):
+        state = super().step(problem, state)
+        state.end(state.evaluations > 3, "finished", "all is done")
+        return state
+
+
 class Idler(Solver):
     """Takes steps that cost nothing and lead nowhere."""
 
@@ -393,6 +411,8 @@ FAULTS = [
     ("solver", Boastful(), {}, "value isn't that of u"),
     ("solver", Contagious(tolerance=1e-9), {}, "another measured|fell to"),
     ("solver", Spendthrift(), {}, "budget"),
+    ("solver", Ahead(), {}, "value isn't that of u after two evaluations"),
+    ("solver", Wordy(), {}, "'finished'. is no status: converged, stopped, diverged"),
     ("start", ByPlace(), {}, "depends on its batch"),
     ("start", Stuck(), {}, "two restarts"),
     ("start", Flat(), {}, "shape"),
