@@ -321,3 +321,8 @@ def option_help(parameter):
 def test_a_name_between_colons_is_no_emoji(command_line):
     done = command_line("recover", "scan:smile:.png")
     assert "scan:smile:.png" in done.err
+
+
+def test_show_says_how_a_component_is_imported(command_line):
+    shown = "from priorkit_operators.mosaic import Mosaic"
+    assert shown in command_line("show", "mosaic").out.splitlines()
