@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
+import os
 import shutil
 import subprocess
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from priorkit.cuda import passed
+from priorkit.cuda import source as whole_text
 
 __all__ = ["COMPILER", "HostError", "HostLibrary", "argument"]
 
@@ -60,19 +64,23 @@ def argument(value: Any) -> Any:
 
 
 def build(source: Path, names: tuple[str, ...], folder: Path, flags: tuple[str, ...]) -> Path:
-    """The shared library of a source, made where it isn't there."""
+    """The shared library of a source, made where it isn't there as the source is now."""
     assert COMPILER is not None
     kernels = " ".join(f"HOST_KERNEL({name})" for name in names)
-    wrapper, library = folder / f"{source.stem}.cpp", folder / f"{source.stem}.so"
+    wrapper = f'#include "cuda_host.h"\n#include "{source.resolve()}"\nHOST_LIBRARY({kernels})\n'
+    whole = [wrapper, whole_text(source), (_HERE / "cuda_host.h").read_text(), *flags]
+    stem = f"{source.stem}-{hashlib.sha256(repr(whole).encode()).hexdigest()[:16]}"
+    library = folder / f"{stem}.so"
     if library.exists():
         return library
-    wrapper.write_text(
-        f'#include "cuda_host.h"\n#include "{source.resolve()}"\nHOST_LIBRARY({kernels})\n'
-    )
-    command = [COMPILER, "-std=c++17", "-O1", "-fPIC", "-shared", "-w", "-I", str(_HERE)]
-    done = subprocess.run(
-        [*command, *flags, "-o", str(library), str(wrapper)], capture_output=True, text=True
-    )
-    if done.returncode:
-        raise HostError(done.stderr[:4000])
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        made, written = Path(place, library.name), Path(place, f"{stem}.cpp")
+        written.write_text(wrapper)
+        command = [COMPILER, "-std=c++17", "-O1", "-fPIC", "-shared", "-w", "-I", str(_HERE)]
+        done = subprocess.run(
+            [*command, *flags, "-o", str(made), str(written)], capture_output=True, text=True
+        )
+        if done.returncode:
+            raise HostError(done.stderr[:4000])
+        os.replace(made, library)
     return library
