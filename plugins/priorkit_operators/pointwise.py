@@ -25,7 +25,7 @@ from priorkit.interfaces import (
     Shape,
 )
 from priorkit.io.raw import numbers_or_picture
-from priorkit.io.values import arranged
+from priorkit.io.values import arranged, dimensions
 from priorkit.streams import permutation
 from priorkit_operators.checks import real_array, require_picture, sides_of
 from priorkit_operators.outliers import outliers
@@ -217,18 +217,18 @@ class Mask(Calibrated, Masked):
                 try_="an array of what is seen alone",
             )
         array = real_array(source, "A mask")
+        given = dimensions(array.shape) or "a single number"
         if array.ndim == len(sides):
             array = array[None]
         if array.shape[1:] != sides:
-            size = "×".join(map(str, sides))
-            raise BadInputError(f"The mask must be {size}.", got=tuple(array.shape))
+            raise BadInputError(f"The mask must be {dimensions(sides)}.", got=given)
         if not bool(torch.isfinite(array).all()):
             raise BadInputError("The mask has values that are NaN or infinite.")
         if float(array.max()) > 1:
             array = array / 255
         channels = math.prod(self.shape[: -len(sides)])
         if array.shape[0] not in (1, channels):
-            raise BadInputError(f"The mask must have 1 or {channels} channels.", got=array.shape[0])
+            raise BadInputError(f"The mask must have 1 or {channels} channels.", got=given)
         return (array >= 0.5).float().expand(channels, *sides).reshape(self.shape).clone()
 
 

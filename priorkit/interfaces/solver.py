@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 import torch
 from torch import Tensor
 
+from priorkit.counted import counted
 from priorkit.errors import BadInputError
 from priorkit.interfaces.component import Component, Status
 from priorkit.interfaces.ends import Ends
@@ -159,7 +160,7 @@ class Snapshot(NamedTuple):
     draws: Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Draws:
     """What a sampler drew: how many per image (B,), their mean and standard deviation
     (B, *shape), and a few of them (k, B, *shape), evenly spaced. The deviation of one is NaN."""
@@ -168,6 +169,14 @@ class Draws:
     mean: Tensor
     spread: Tensor
     samples: Tensor
+
+    def __repr__(self) -> str:
+        """As <Draws: 8 of 2 images of 3×64×64>; of which one has fewer, as <Draws: 3 to 8 …>."""
+        least, most = (int(n) for n in self.count.aminmax())
+        images = counted(len(self.mean), "images")
+        each = "×".join(map(str, self.mean.shape[1:]))
+        several = f"{least} to {most}" if least < most else f"{most}"
+        return f"<Draws: {several} of {images} of {each}>"
 
     def interval(self, level: float = 0.9) -> tuple[Tensor, Tensor]:
         """The lower and upper bounds, (B, *shape), between which one more draw lies.

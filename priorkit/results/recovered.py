@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import Any
 
 import torch
@@ -18,9 +19,9 @@ from priorkit.run.rows import Row, Trace, stacked_draws
 from priorkit.run.run import Outcome, Task
 from priorkit.settings.given import GivenStart
 
-__all__ = ["UNEXPLAINED", "Recovered"]
+__all__ = ["Recovered"]
 
-UNEXPLAINED = "y isn't explained"
+UNEXPLAINED, BEYOND = "y isn't explained", "values far outside {}"
 
 
 class Recovered:
@@ -40,12 +41,15 @@ class Recovered:
     noise : the noise, bound to the entries of y
     names : of the images, as their files have
     status : per image "converged", "stopped" (by the budget or Ctrl-C) or "diverged"
-    reason : per image, why it ended, of the solver's own x: before values are clipped; and where it
-        isn't ``explained`` that
+    reason : per image, why it ended, of the solver's own x: before values are clipped; and its
+        ``doubts``
     explained : per image, whether its misfit is one of a recovery at all, see
         :func:`priorkit.run.level.explained`: not where y has other units than x, or is of another
         operator, however well the solver has converged. True where y was simulated, and of a run
         that was cut short
+    doubts : per image, what speaks against it however well the solver has converged, in words: that
+        y isn't ``explained``, that x lies far outside its range, see
+        :func:`priorkit.run.level.beyond`. None of what was simulated or cut short
     truth : the images that were measured, where they are known
     psnr, ssim, error : per image, (B,): peak signal-to-noise ratio in dB, structural similarity and
         (1/n)‖x − x̂‖²; None without a truth, and the first two of what has no pixels
@@ -82,13 +86,17 @@ class Recovered:
         self.outside = [row.outside for row in best]
         self.objective = torch.tensor([row.value for row in best], dtype=torch.float64).to(y.device)
         self.misfit = outcome.misfit.to(y.device)
-        self.explained = [True] * len(best)
+        self.explained, far = [True] * len(best), [False] * len(best)
         if truth is None and outcome.cut is None:
             self.explained = level.explained(self.misfit, y, setup.problem).tolist()
-        pairs = zip(best, self.explained, strict=True)
-        self.reason = [
-            row.reason if good else f"{row.reason}, {UNEXPLAINED}" for row, good in pairs
+            far = level.beyond(x, kind).tolist()
+        away = BEYOND.format(self.units.bounds)
+        self.doubts = [
+            [*([] if good else [UNEXPLAINED]), *([away] if out else [])]
+            for good, out in zip(self.explained, far, strict=True)
         ]
+        pairs = zip(best, self.doubts, strict=True)
+        self.reason = [", ".join([row.reason, *doubts]) for row, doubts in pairs]
         self.psnr = None if truth is None else kind.psnr(x, truth)
         self.ssim = None if truth is None else kind.ssim(x, truth)
         self.restart_psnr = _restart_psnr(self.psnr, outcome.rows, truth, kind)
@@ -113,8 +121,12 @@ class Recovered:
         what = f"{counted(len(self.x), 'images')} of {dimensions(self.x.shape[1:])}"
         psnr = "" if self.psnr is None else f", PSNR {float(self.psnr.mean()):.2f} dB"
         ended = ", ".join(f"{self.status.count(s)} {s}" for s in sorted(set(self.status)))
-        ended += "" if all(self.explained) else f", {UNEXPLAINED}"
-        return f"<Recovery: {what}{psnr}, {ended}>"
+        return f"<Recovery: {', '.join([what + psnr, ended, *self.doubted])}>"
+
+    @property
+    def doubted(self) -> Counter[str]:
+        """Each of the ``doubts`` in words, and of how many images it is one."""
+        return Counter(words for doubts in self.doubts for words in doubts)
 
     @property
     def expected_psnr(self) -> Tensor | None:

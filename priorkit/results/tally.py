@@ -8,7 +8,6 @@ from typing import Any
 
 from priorkit.io.saved import number
 from priorkit.results.contender import Contender
-from priorkit.results.recovered import UNEXPLAINED
 
 __all__ = ["Cells", "brief", "cells", "summary"]
 
@@ -58,7 +57,8 @@ def summary(row: Contender, equal: float) -> dict[str, Any]:
     }
     if not known:
         misfits = [number(v) for v in found.misfit]
-        return head | {"misfits": misfits, "explained": all(found.explained)}
+        head |= {"misfits": misfits, "explained": all(found.explained)}
+        return head | {"doubts": list(found.doubted)}
     reached = None if math.isnan(equal) else row.psnr_at(equal)
     return head | {
         "psnr_at": None if reached is None else number(reached),
@@ -83,7 +83,7 @@ def cells(table: Sequence[dict[str, Any]], *, known: bool) -> Cells:
     rows = []
     for row in table:
         label = row["prior"] + (" (interrupted)" if row["status"] == "interrupted" else "")
-        label += "" if row.get("explained", True) else f" ({UNEXPLAINED})"
+        label += f" ({', '.join(doubts)})" if (doubts := row.get("doubts")) else ""
         values = [(row.get(key), form) for _, key, form in columns]
         told = ["—" if value is None else format(value, form) for value, form in values]
         if "reason" in row:

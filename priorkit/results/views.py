@@ -14,7 +14,7 @@ from priorkit.draw.tiles import GAIN, error_map, sheet, shrunk
 from priorkit.interfaces import kind_of
 from priorkit.interfaces.kinds import squared
 from priorkit.io.pictures import dimensions, to_pil
-from priorkit.results.recovered import UNEXPLAINED, Recovered
+from priorkit.results.recovered import Recovered
 
 __all__ = [
     "MAX_ROWS",
@@ -134,9 +134,8 @@ def summary(recovery: Recovered) -> str:
     if outside := sum(recovery.outside):
         kept = "clipped to" if recovery.truth is not None else "as they are, outside"
         words.append(f"{outside:,} of {recovery.x.numel():,} values {kept} {recovery.units.bounds}")
-    if lost := recovery.explained.count(False):
-        several = f" of {counted(lost, 'images')}" if len(recovery.x) > 1 else ""
-        words.append(UNEXPLAINED + several)
+    for doubt, count in recovery.doubted.items():
+        words.append(doubt + (f" of {counted(count, 'images')}" if len(recovery.x) > 1 else ""))
     if recovery.interrupted:
         words.append("interrupted: images without evaluations are only starts")
     return ", ".join(words) + "."

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from priorkit.errors import BadInputError, MismatchError
-from priorkit.interfaces import GaussianNoise, Noise, Operator, Problem
+from priorkit.interfaces import GaussianNoise, Kind, Noise, Operator, Problem
 from priorkit.interfaces.kinds import VECTOR
 from priorkit.settings.select import Selection
 
 __all__ = [
+    "beyond",
     "estimate",
     "explained",
     "question_misfit",
@@ -31,6 +32,8 @@ LEAST = 64  # coefficients of a channel, whose median is then off by a seventh
 ROUNDED = 1e-6  # of the largest value: noise below it is that of float32
 UNEXPLAINED, FITTED = 10.0, 0.01  # of the misfit that noise has, from which on one is questioned
 HARDLY = 0.25  # of the misfit of an empty picture, likewise where nobody knows the noise
+HELD = 0.15  # of the same where it is known: γ may hold back a tenth of few measurements
+AWAY = 1.0  # from [0, 1] on average, in its own widths, from which on values are of another range
 APART = 1.5  # between images of one noise: of small ones the estimates scatter
 # What is said over what y shows. Clipping to [0, 1] hides a third of σ = 0.5; at four times a
 # denoiser that was trained for such noise may return anything.
@@ -142,26 +145,34 @@ def _whole(seen: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
 
 
 def explained(misfit: Tensor, y: Tensor, problem: Problem) -> Tensor:
-    """Whether what was found explains y (B, *y_shape) at all, (B,) of its misfit (B,):
+    """Whether what was found explains y (B, *y_shape) at all, (B,) of its misfit (B,). It doesn't
+    where
 
-        ℓ(A x̂, y) ≤ 10 · E ℓ(A x, y)   where the noise is known, and wasn't taken from y,
-        ℓ(A x̂, y) ≤ ¼ · ℓ(A 0, y)      else: of an empty picture.
+        ℓ(A x̂, y) > 0.15 · ℓ(A 0, y) and > 10 · E ℓ(A x, y)   if the noise is known, and not from y,
+        ℓ(A x̂, y) > ¼ · ℓ(A 0, y)                             else:
 
-    What isn't is mostly in other units than x, or of another operator. A quarter is left by noise
-    of 5 dB.
+    ℓ(A 0, y), of an empty picture, is what y holds at all. That y is mostly in other units than x,
+    or of another operator. A misfit above that of noise alone is no sign of it: γ > 0 has one by
+    design. A quarter is left by noise of 5 dB.
     """
-    noise = problem.noise
-    if noise.known and noise.energy and not noise.level.estimated:
-        return ~(misfit > UNEXPLAINED * noise.energy)
-    return ~(misfit > HARDLY * _empty(y, problem).to(misfit))
+    empty = _empty(y, problem).to(misfit)
+    if _known(problem.noise):
+        return ~((misfit > UNEXPLAINED * problem.noise.energy) & (misfit > HELD * empty))
+    return ~(misfit > HARDLY * empty)
+
+
+def beyond(x: Tensor, kind: Kind) -> Tensor:
+    """Whether images (B, *shape) lie far outside [0, 1], (B,): their values on average by more than
+    its width, as in other units. False of what isn't brightness."""
+    away = (x - x.clamp(0, 1)).abs() if kind.bounded else torch.zeros_like(x.real)
+    return away.double().flatten(1).mean(1) > AWAY
 
 
 def question_misfit(misfit: Tensor, y: Tensor, problem: Problem, *, of: str = "") -> None:
-    """Warn where what was found doesn't explain y, or is as near to it as only its noise is; ``of``
-    says who found it, where there are several."""
+    """Warn where what was found doesn't explain y, is far from it for its noise, or is as near to
+    it as only its noise is; ``of`` says who found it, where there are several."""
     noise, who = problem.noise, f"{of}: " if of else ""
-    lost = ~explained(misfit, y, problem)
-    known = noise.known and bool(noise.energy) and not noise.level.estimated
+    lost, known = ~explained(misfit, y, problem), _known(noise)
     if bool(lost.any()):
         worst = int(torch.where(lost, misfit, -torch.inf).argmax())
         beside = f"noise alone gives {noise.energy:.3g}"
@@ -174,12 +185,23 @@ def question_misfit(misfit: Tensor, y: Tensor, problem: Problem, *, of: str = ""
             "large, or the budget too small?",
             *(who, float(misfit[worst]), beside, "are y and σ" if known else "is y"),
         )
+    elif known and (most := float(misfit.max())) > UNEXPLAINED * noise.energy:
+        log.warning(
+            "%sThe misfit is %.3g where noise alone gives %.3g: little of what y holds, and more "
+            "than its noise. Is γ too large, σ that of y, or the budget too small?",
+            *(who, most, noise.energy),
+        )
     elif known and (least := float(misfit.min())) < FITTED * noise.energy:
         log.warning(
             "%sThe noise was fitted too: the misfit is %.3g where noise alone gives %.3g. Try: a "
             "larger γ, or gamma='discrepancy'",
             *(who, least, noise.energy),
         )
+
+
+def _known(noise: Noise) -> bool:
+    """Whether somebody said how much noise there is, and it wasn't taken from y."""
+    return noise.known and bool(noise.energy) and not noise.level.estimated
 
 
 def _empty(y: Tensor, problem: Problem) -> Tensor:

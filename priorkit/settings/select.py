@@ -203,6 +203,12 @@ def _component(kind: str, thing: Any) -> Any:
     base = getattr(interfaces, kind.capitalize())
     if isinstance(thing, base):
         return thing
+    if isinstance(thing, type) and issubclass(thing, base):
+        raise BadInputError(
+            f"The {kind} is an object, and this is its class.",
+            got=f"class {thing.__name__}",
+            try_=f"{thing.__name__}()",
+        )
     for entry, cls in classes(kind):
         with blaming(entry):
             adopted = cls.adopt(thing)

@@ -86,6 +86,19 @@ def test_what_no_mask_is(tmp_path):
         Mask(mask=np.eye(32), missing="red").bind((3, 32, 32))
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ((30, 32), "must be 32×32. Got 30×32"),
+        ((1, 30, 32), "must be 32×32. Got 1×30×32"),
+        ((2, 32, 32), "1 or 3 channels. Got 2×32×32"),
+    ],
+)
+def test_the_size_of_a_mask_is_said_as_it_was_given(given, said):
+    with pytest.raises(BadInputError, match=said):
+        Mask(mask=np.ones(given)).bind((3, 32, 32))
+
+
 def test_masks_and_kernels_are_read_from_files_that_hold_several(tmp_path):
     """As y is, by what is picked there; other axes than those of a picture are left out."""
     h5py = pytest.importorskip("h5py")

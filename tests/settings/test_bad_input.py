@@ -15,6 +15,7 @@ from priorkit.errors import (
     UnknownNameError,
     WeightsError,
 )
+from priorkit.interfaces import IdentityOperator
 from priorkit.io.pictures import load
 from tests.bad_files import a_record, one_line
 
@@ -38,6 +39,12 @@ CASES = {
     "penalty": ({"penalty": "l22"}, UnknownNameError, "Unknown penalty 'l22'", "'l2'"),
     "solver": ({"solver": "lbgfs"}, UnknownNameError, "Unknown solver 'lbgfs'", "'lbfgs'"),
     "start": ({"start": "zeros"}, UnknownNameError, "Unknown start 'zeros'", "'zero'"),
+    "a class": (
+        {"op": lambda files: IdentityOperator},
+        BadInputError,
+        "The operator is an object, and this is its class. Got class IdentityOperator.",
+        "Try: IdentityOperator()",
+    ),
     "option": ({"budgt": 5}, UnknownNameError, "Unknown option 'budgt'. Did you mean 'budget'?"),
     "option that is near nothing": (
         {"op": "mask", "qqqq": 0.2},

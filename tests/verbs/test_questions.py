@@ -80,7 +80,8 @@ def test_a_forgotten_kind_is_what_complex_spectra_lack():
 @pytest.mark.parametrize(
     ("sigma", "gamma", "budget", "said"),
     [
-        (1e-5, 1.0, 10, "The measurement isn't explained: its misfit is"),
+        (1e-5, 1.0, 10, "little of what y holds, and more than its noise. Is γ too large"),
+        (1e-5, 1e3, 200, "The measurement isn't explained: its misfit is"),
         (0.5, 1e-9, 200, "The noise was fitted too: the misfit is"),
         (0.1, 0.05, 200, None),
     ],
