@@ -22,7 +22,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from priorkit.counted import counted
-from priorkit.errors import BadInputError
+from priorkit.errors import BadInputError, PriorkitError
 from priorkit.interfaces import Draws, Problem, Shape, Status
 from priorkit.io.files import unwritable, write_atomic
 from priorkit.io.folders import discard, locked, require_place, unfinished
@@ -145,8 +145,9 @@ def opened(
 
     Refuses an ``out`` as :func:`priorkit.io.folders.require_place`, and without ``resume`` one
     that has finished rows: nothing is thrown away that took work. Warns where ``out`` holds an
-    earlier result, which will be replaced. The journal goes when nothing is finished, else by
-    :meth:`Journal.clear`. Raises BadInputError.
+    earlier result, which will be replaced. The journal goes by :meth:`Journal.clear`, and where a
+    run that had none was refused or never began; one that was cut short keeps it, and goes on or,
+    where nothing was finished, begins anew. Raises BadInputError.
 
     Parameters
     ----------
@@ -178,14 +179,20 @@ def opened(
         raise unwritable(place, error) from error
     if not resume and listed_in(Path(out)) is not None:
         log.warning("%s holds the result of an earlier run: this one replaces it when done.", out)
+    if resume and not journal.holds:
+        log.info("Nothing of it was finished: it begins anew.")
     with locked(place):
         if not resume:  # what a run noted that had finished nothing
             for path in place.glob("*.json"):
                 path.unlink()
+        refused = False
         try:
             yield journal
+        except PriorkitError:
+            refused = not resume  # what is to go on stays, whoever asked wrongly for it
+            raise
         finally:
-            if not journal.holds:
+            if not journal.holds and (refused or journal.noted("settings") is None):
                 journal.clear()
 
 
