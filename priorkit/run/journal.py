@@ -108,6 +108,8 @@ class Journal:
                     got=_short(now.get(name)),
                     try_="the settings that it began with, or another --out folder",
                 )
+        if not self.holds:
+            log.info("Nothing was finished before: all begins anew.")
 
     def clear(self) -> None:
         """Forget everything."""
@@ -179,8 +181,6 @@ def opened(
         raise unwritable(place, error) from error
     if not resume and listed_in(Path(out)) is not None:
         log.warning("%s holds the result of an earlier run: this one replaces it when done.", out)
-    if resume and not journal.holds:
-        log.info("Nothing of it was finished: it begins anew.")
     with locked(place):
         if not resume:  # what a run noted that had finished nothing
             for path in place.glob("*.json"):

@@ -158,6 +158,8 @@ def test_ctrl_c_before_anything_is_finished(faces, command_line, monkeypatch, tm
     assert unfinished(out).exists()
     again = command_line(*words, "--resume")
     assert again.code == 0, again.err
+    assert "Nothing was finished before" in again.err
+    assert "begins anew" not in refused.err
     assert sorted(p.name for p in tmp_path.iterdir()) == ["faces.npy", "out"]
     whole = priorkit.recover(
         tmp_path / "faces.npy",
