@@ -24,6 +24,7 @@ from priorkit.io.folders import unfinished
 from priorkit.registry import registry
 from priorkit.results.comparison import Comparison
 from priorkit.results.recovery import Recovery, RunError
+from priorkit.run.journal import Journal
 from priorkit.settings.options import option_fields
 from priorkit.settings.select import class_of
 from priorkit.verbs.compare import compare
@@ -107,7 +108,7 @@ class Run:
         where neither can be."""
         if self.followed is not None or not isinstance(self.result, Recovery):
             return None
-        if self.state == "stopped" and unfinished(self.out).exists():
+        if self.state == "stopped" and Journal(unfinished(self.out)).holds:
             return "resume"
         config = self.result.record["config"]
         entry = registry().find("solver", config["solver"]["name"])

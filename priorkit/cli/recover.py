@@ -196,10 +196,13 @@ def leave(result: Recovery | Comparison, folder: Path | None, kept: str, failed:
     """Leave with 130 after Ctrl-C, saying what is ``kept``, and with 1 where a file was
     left out or where it is said what ``failed``."""
     from priorkit.io.folders import unfinished
+    from priorkit.run.journal import Journal
 
     if result.interrupted:
-        go_on = folder is not None and unfinished(folder).exists()
-        hint = f" To continue: the same with --resume --out {escape(folder)}" if go_on else ""
+        hint = ""
+        if folder is not None and (place := unfinished(folder)).exists():
+            anew = "" if Journal(place).holds else ", which begins anew: nothing was finished"
+            hint = f" To continue: the same with --resume --out {escape(folder)}{anew}"
         err.print(f"Interrupted: {kept}.{hint}", soft_wrap=True)
         raise typer.Exit(130)
     if count := len(result.skipped):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -41,7 +42,9 @@ class Audit:
         rows = []
         for f in self.findings:
             parts = [f"{getattr(f, part):.2e}" for part in PARTS]
-            numbers = [f"{f.psnr:.2f}", f"{f.error:.2e}", f"{f.standard_error:.0e}", *parts]
+            spread = "—" if math.isnan(f.standard_error) else f"{f.standard_error:.0e}"
+            psnr = "—" if math.isnan(f.psnr) else f"{f.psnr:.2f}"
+            numbers = [psnr, f"{f.error:.2e}", spread, *parts]
             rows.append([f.prior, f.group, str(f.pictures), *numbers])
         return head, rows
 

@@ -22,7 +22,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from priorkit.counted import counted
-from priorkit.errors import BadInputError
+from priorkit.errors import BadInputError, PriorkitError
 from priorkit.interfaces import Draws, Problem, Shape, Status
 from priorkit.io.files import unwritable, write_atomic
 from priorkit.io.folders import discard, locked, require_place, unfinished
@@ -108,6 +108,8 @@ class Journal:
                     got=_short(now.get(name)),
                     try_="the settings that it began with, or another --out folder",
                 )
+        if not self.holds:
+            log.info("Nothing was finished before: all begins anew.")
 
     def clear(self) -> None:
         """Forget everything."""
@@ -145,8 +147,9 @@ def opened(
 
     Refuses an ``out`` as :func:`priorkit.io.folders.require_place`, and without ``resume`` one
     that has finished rows: nothing is thrown away that took work. Warns where ``out`` holds an
-    earlier result, which will be replaced. The journal goes when nothing is finished, else by
-    :meth:`Journal.clear`. Raises BadInputError.
+    earlier result, which will be replaced. The journal goes by :meth:`Journal.clear`, and where a
+    run that had none was refused or never began; one that was cut short keeps it, and goes on or,
+    where nothing was finished, begins anew. Raises BadInputError.
 
     Parameters
     ----------
@@ -182,10 +185,14 @@ def opened(
         if not resume:  # what a run noted that had finished nothing
             for path in place.glob("*.json"):
                 path.unlink()
+        refused = False
         try:
             yield journal
+        except PriorkitError:
+            refused = not resume  # what is to go on stays, whoever asked wrongly for it
+            raise
         finally:
-            if not journal.holds:
+            if not journal.holds and (refused or journal.noted("settings") is None):
                 journal.clear()
 
 

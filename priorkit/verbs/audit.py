@@ -10,15 +10,15 @@ from typing import Any, Unpack
 
 import torch
 
-from priorkit.errors import BadInputError
-from priorkit.interfaces import Encoder, Level
+from priorkit.errors import BadInputError, MismatchError
+from priorkit.interfaces import Decoder, Encoder, Level
 from priorkit.linear import energy
 from priorkit.results.audit import Audit
 from priorkit.results.finding import Finding
 from priorkit.results.recovery import Recovery
 from priorkit.settings.called import called_as
 from priorkit.settings.keywords import Shared
-from priorkit.settings.select import Selection, resolve
+from priorkit.settings.select import Selection, classes, resolve
 from priorkit.verbs.bars import of_labels
 from priorkit.verbs.contest import contestant
 from priorkit.verbs.recover import recover
@@ -56,7 +56,8 @@ def audit(
     progress : instead of the bar that a notebook shows; called with a label, a Snapshot and the
         number of images done before
 
-    Raises BadInputError where a prior has no latent, and as :func:`priorkit.recover`.
+    Raises MismatchError before any compute where a prior has no latent, and as
+    :func:`priorkit.recover`.
 
     Reference: Bora, Jalal, Price & Dimakis, "Compressed sensing using generative models", ICML
     2017, section 6.3 (the three errors); Asim et al. 2020 (representation and dataset bias).
@@ -67,6 +68,8 @@ def audit(
         raise BadInputError("An audit is of images in [0, 1].", got="a range", try_="no range")
     tables = [contestant(prior) for prior in priors]
     selections = [resolve("prior", table["prior"]) for table in tables]  # weights are read once
+    for selection in selections:
+        _require_latent(selection)
     findings, recoveries = [], {}
     with of_labels(progress) as told:
         for (name, pictures), (table, prior) in product(
@@ -81,6 +84,17 @@ def audit(
             findings.append(_finding(label, name, found, own, tell))
             recoveries[label, name] = found
     return Audit(findings, recoveries)
+
+
+def _require_latent(prior: Selection) -> None:
+    if issubclass(prior.target or type(prior.instance), Decoder):
+        return
+    fitting = [repr(entry.name) for entry, cls in classes("prior") if issubclass(cls, Decoder)]
+    raise MismatchError(
+        "An audit looks for the latent of each picture, which only a prior that is a Decoder has.",
+        got=repr(prior.name),
+        try_=" or ".join(fitting) or None,
+    )
 
 
 def _finding(

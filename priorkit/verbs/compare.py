@@ -74,8 +74,9 @@ def compare(
         the number of images done before
     **settings : of the measurement and the run: ``sigma``, ``seed``, ``mask``, ``shape`` …
 
-    A prior that can't do the problem, or that fails, has a row with the reason. Raises a
-    PriorkitError where none can, where the images or the measurements can't be read, and for an
+    A prior that can't do the problem, or that fails, has a row with the reason. Raises
+    UnknownNameError before any compute for a name that nobody registered, and a
+    PriorkitError where no prior can, where the images or the measurements can't be read, and for an
     ``out`` as :func:`priorkit.recover`. After Ctrl-C, what is done is kept.
     """
     if not priors:

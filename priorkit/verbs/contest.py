@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from priorkit.errors import BadInputError, PriorkitError
+from priorkit.errors import BadInputError, PriorkitError, UnknownNameError
 from priorkit.interfaces import Prior, Shape
 from priorkit.results.contender import Contender
 from priorkit.run.memory import Plan, plan
 from priorkit.run.setup import Setup
-from priorkit.settings.config import split
-from priorkit.settings.select import Selection
+from priorkit.settings.config import COMPONENTS, split
+from priorkit.settings.select import Selection, resolve
 from priorkit.settings.selections import Selections, select_all
 from priorkit.verbs.evidence import Evidence
 
@@ -27,9 +27,12 @@ Entries = list[tuple[Contender, Selections | PriorkitError]]
 def entries_of(
     contestants: list[dict[str, Any]], counts: list[int | None], common: dict[str, Any]
 ) -> Entries:
-    """The components of every row: one operator per m, one prior per contestant."""
+    """The components of every row: one operator per m, one prior per contestant.
+
+    Raises UnknownNameError for a component that nobody registered: a misspelt name is no row.
+    """
     found: Entries = []
-    priors: dict[str, Selection] = {}
+    priors = _known(contestants)
     for m in counts:
         operator: Selection | None = None
         for contestant in contestants:
@@ -44,11 +47,29 @@ def entries_of(
                 shared = [n for n, s in chosen.given.items() if s.kind in ("operator", "noise")]
                 _refuse_other_measurement(own, shared)
                 operator = chosen.selections["operator"]
-                priors[row.label] = chosen.selections["prior"]
                 found.append((row, chosen))
             except PriorkitError as error:
                 found.append((row, error))
     return found
+
+
+def _known(contestants: list[dict[str, Any]]) -> dict[str, Selection]:
+    """The priors by the labels of their rows, so that weights are read once; without one that
+    can't be had, whose row says why. Raises UnknownNameError for a name of any component that
+    isn't one."""
+    priors = {}
+    for contestant in contestants:
+        for key, kind in COMPONENTS.items():
+            try:
+                if key in contestant:
+                    chosen = resolve(kind, contestant[key])
+                    if key == "prior":
+                        priors[str(contestant["label"])] = chosen
+            except UnknownNameError:
+                raise
+            except PriorkitError:
+                continue
+    return priors
 
 
 def _refuse_other_measurement(own: dict[str, Any], shared: Sequence[str]) -> None:

@@ -128,12 +128,12 @@ def recover(
             recovery.save(out)
             if not recovery.interrupted:
                 journal.clear()
-            if failed is not None:
-                kept_in = f"--resume once it is mended; what was done is in {out}"
-                raise RunError(failed.what, recovery=recovery, try_=kept_in) from failed
-        if failed is not None:
-            raise failed
+    if failed is None:
         return recovery
+    if out is None:
+        raise failed
+    kept_in = f"--resume once it is mended; what was done is in {out}"
+    raise RunError(failed.what, recovery=recovery, try_=kept_in) from failed
 
 
 def _identity(task: Task) -> dict[str, Any]:

@@ -57,10 +57,10 @@ def test_a_table_tells_why_it_ended(command_line, tmp_path):
 
 
 def test_compare_says_what_failed(command_line, tmp_path):
-    words = ["--priors", "dct,[red]x", "--m", "20", "--shape", "3", "8", "8"]
+    words = ["--priors", "dct,[red]x.safetensors", "--m", "20", "--shape", "3", "8", "8"]
     done = command_line("compare", *words, "--out", tmp_path / "out")
     assert done.code == 0
-    assert "Unknown prior '[red]x'" in done.out
+    assert "[red]x.safetensors" in done.out  # a file that isn't there
 
 
 def test_one_unreadable_file_stops_no_folder(command_line, tmp_path):

@@ -13,10 +13,11 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 import priorkit
-from priorkit.errors import BadInputError
+from priorkit.errors import BadInputError, PriorkitError
 from priorkit.interfaces import Penalty
 from priorkit.io.folders import unfinished
 from priorkit.io.pictures import astronaut
+from priorkit.io.saved import read
 from priorkit.results.recovery import RunError
 from priorkit.run.journal import Journal
 
@@ -139,6 +140,68 @@ def test_ctrl_c_saves_the_best_so_far_and_goes_on(faces, kill, tmp_path):
     same(priorkit.recover(x, **settings, out=out, resume=True), whole)
 
 
+def test_ctrl_c_before_anything_is_finished(faces, command_line, monkeypatch, tmp_path):
+    """Nothing of it can be gone on with, and the same command with --resume is no error."""
+    np.save(tmp_path / "faces.npy", faces[:2, :16, :16])
+    out = tmp_path / "out"
+    words = ["recover", tmp_path / "faces.npy", "--out", out, "--seed", "3"]
+    words += ["--prior", "dct", "--op", "gaussian", "--m", "100", "--solver", "fista"]
+    words += ["--budget", "20"]
+    with monkeypatch.context() as patch:
+        patch.setattr(FISTA, "step", interrupted_after(FISTA.step, 3))
+        cut = command_line(*words)
+    assert cut.code == 130
+    assert f"with --resume --out {out}, which begins anew" in cut.err.replace("\n", " ")
+    refused = command_line(*words, "--seed", "4", "--resume")
+    assert refused.code == 2
+    assert "another seed, 3. Got 4" in refused.err
+    assert unfinished(out).exists()
+    again = command_line(*words, "--resume")
+    assert again.code == 0, again.err
+    assert "Nothing was finished before" in again.err
+    assert "begins anew" not in refused.err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["faces.npy", "out"]
+    whole = priorkit.recover(
+        tmp_path / "faces.npy",
+        **{"prior": "dct", "op": "gaussian", "m": 100, "solver": "fista", "seed": 3, "budget": 20},
+    )
+    assert np.array_equal(read(out).x, whole.x.numpy())
+
+
+def interrupted_after(step, count):
+    """A solver's step that Ctrl-C ends at that call."""
+    calls = []
+
+    def stepping(self, problem, state):
+        calls.append(1)
+        if len(calls) == count:
+            raise KeyboardInterrupt
+        return step(self, problem, state)
+
+    return stepping
+
+
+def test_a_component_that_fails_at_once_leaves_a_run_to_go_on_with(faces, monkeypatch, tmp_path):
+    out, x = tmp_path / "out", faces[:2, :16, :16]
+    settings = {"prior": "dct", "op": "gaussian", "m": 100, "solver": "fista", "budget": 5}
+
+    def failing(self, problem, state):
+        raise ZeroDivisionError("of mine")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FISTA, "step", failing)
+        with pytest.raises(RunError, match="--resume once it is mended"):
+            priorkit.recover(x, **settings, out=out)
+    same(priorkit.recover(x, **settings, out=out, resume=True), priorkit.recover(x, **settings))
+
+
+def test_what_is_refused_leaves_nothing(faces, tmp_path):
+    for changes in ({"op": "nosuch"}, {"start": faces[:2]}):
+        with pytest.raises(PriorkitError):
+            priorkit.recover(faces, **SMALL | changes, out=tmp_path / "out")
+        assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
@@ -158,6 +221,11 @@ def test_other_settings_are_refused(changes, named, faces, kill, tmp_path):
     with pytest.raises(BadInputError, match=named):
         priorkit.recover(x, **SMALL | changes, out=out, resume=True)
     assert len(list(unfinished(out).glob("*.safetensors"))) == 2
+    for row in unfinished(out).glob("*.safetensors"):  # and where nothing is finished yet
+        row.unlink()
+    with pytest.raises(BadInputError, match=named):
+        priorkit.recover(x, **SMALL | changes, out=out, resume=True)
+    assert (unfinished(out) / "settings.json").exists()
 
 
 def test_what_took_work_is_not_thrown_away(faces, kill, tmp_path):
@@ -319,6 +387,18 @@ def test_a_comparison_goes_on_with_the_rows_that_are_left(faces, monkeypatch, tm
         assert torch.equal(one.recovery.x, other.recovery.x)
         assert one.seconds > 0
         assert one.course
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_comparison_cut_in_its_first_row_begins_anew(faces, tmp_path):
+    def stop(label, now, done):
+        raise KeyboardInterrupt
+
+    out, x = tmp_path / "out", faces[:2, :16, :16]
+    settings = {"priors": ["dct", "none"], "op": "gaussian", "m": 80, "budget": 9}
+    assert priorkit.compare(x, **settings, out=out, progress=stop).interrupted
+    again = priorkit.compare(x, **settings, out=out, resume=True)
+    assert [row["status"] for row in again.table()] == ["done", "done"]
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 

@@ -84,6 +84,9 @@ def test_it_is_saved_and_looked_at(tmp_path):
     assert json.loads((folder / "audit.json").read_text())[1]["standard_error"] is None
     page = (folder / "report.html").read_text()
     assert "few, fewer &amp; others" in page
+    head, (several, one) = whole.cells()
+    assert one[head.index("±")] == "—" != several[head.index("±")]
+    assert "nan" not in page.lower().split("<h2>pictures")[0].split("<table")[1]
     assert "representation" in page
 
 
@@ -91,12 +94,16 @@ def test_it_is_saved_and_looked_at(tmp_path):
     ("groups", "priors", "said"),
     [
         ({}, ["glow-celeba"], "groups of pictures, and priors"),
-        ({"a": PICTURES}, ["none"], "latent"),
+        ({"a": PICTURES}, ["dct", "none"], r"An audit looks for the latent .*'none'.*'dct'"),
+        ({"a": PICTURES}, ["dct", "nosuch"], "Unknown prior 'nosuch'"),
     ],
 )
 def test_what_cannot_be_audited(groups, priors, said):
+    def never(*step):
+        raise AssertionError("computed")
+
     with pytest.raises(PriorkitError, match=said):
-        priorkit.audit(groups, priors=priors, op="identity")
+        priorkit.audit(groups, priors=priors, op="identity", progress=never)
 
 
 def test_the_command(command_line, tmp_path, monkeypatch):

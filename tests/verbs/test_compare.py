@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import priorkit
-from priorkit.errors import BadInputError, PriorkitError
+from priorkit.errors import BadInputError, PriorkitError, UnknownNameError
 
 
 @pytest.fixture(scope="module")
@@ -67,11 +67,11 @@ def test_saved(comparison, tmp_path):
 
 def test_on_the_command_line(command_line, tmp_path):
     out = tmp_path / "out"
-    words = ["--priors", "dct,wavelet,bm4d", "--ms", "40", "--shape", "3", "16", "16"]
+    words = ["--priors", "dct,wavelet,glow-celeba", "--ms", "40", "--shape", "3", "16", "16"]
     done = command_line("compare", *words, "--budget", "5", "--out", out)
     assert done.code == 0, done.err
     assert "wavelet" in done.out
-    assert "Unknown prior 'bm4d'" in done.out
+    assert "glow-celeba" in done.out  # whose shape is another
     assert (out / "grid.png").exists()
 
 
@@ -82,6 +82,32 @@ def test_refused(face):
         priorkit.compare(face, priors=["dct", "dct"], m=20)
     with pytest.raises(PriorkitError, match="Unknown option 'mm'"):
         priorkit.compare(face, priors=["dct", "wavelet"], mm=20)
+
+
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [
+        ("wavelte", r"Unknown prior 'wavelte'\. Did you mean 'wavelet'"),
+        ({"name": "dtc"}, r"Unknown prior 'dtc'\. Did you mean 'dct'"),
+        ({"prior": "none", "penalty": "tvv"}, r"Unknown penalty 'tvv'\. Did you mean 'tv'"),
+    ],
+)
+def test_a_misspelt_name_is_refused_before_any_compute(last, said, face, tmp_path):
+    def never(*step):
+        raise AssertionError("computed")
+
+    out = tmp_path / "out"
+    with pytest.raises(UnknownNameError, match=said):
+        priorkit.compare(face, priors=["dct", last], m=20, out=out, progress=never)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_misspelt_name_ends_the_command(command_line, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = command_line("compare", "--priors", "dct,wavelet,none,nosuch", "--m", "20")
+    assert done.code == 2
+    assert "Unknown prior 'nosuch'" in done.err
+    assert not list(tmp_path.iterdir())
 
 
 def test_interrupted(face):
