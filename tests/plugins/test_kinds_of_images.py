@@ -300,7 +300,7 @@ REFUSED = {
     ),
     "the bottom of a signal": (Mask(mask="bottom"), (2, 16), "bottom' is for pictures .*'left'"),
     "a picture for a volume": (Mask(mask=PICTURE), (1, 8, 8, 8), "A picture as a mask is for pict"),
-    "a mask of a slice": (Mask(mask=np.eye(8)), (1, 3, 4, 8), r"must be 3×4×8\. Got \(8, 8\)"),
+    "a mask of a slice": (Mask(mask=np.eye(8)), (1, 3, 4, 8), r"must be 3×4×8\. Got 8×8"),
     "a mask of two vectors": (Mask(mask=np.ones((2, 9))), (9,), "must have 1 or 1 channels"),
     "a shaken volume": (Blur(kernel="motion"), (1, 30, 30, 30), "channels, here 3.*'gaussian'"),
     "a kernel of a picture": (Blur(kernel=np.eye(3) / 3), (12,), r"here 1\. Got shape \(3, 3\)"),
