@@ -203,7 +203,11 @@ class _Pool:
             while left or running:
                 while left and len(running) < self._room([left[0], *running.values()]):
                     item, deaths = left.popleft()
-                    running[self._executor().submit(function, item)] = item, deaths
+                    try:
+                        running[self._executor().submit(function, item)] = item, deaths
+                    except BrokenProcessPool:  # a process died this very moment: of another piece
+                        left.appendleft((item, deaths))
+                        break
                 done = wait(running, return_when=FIRST_COMPLETED).done
                 if any(_died(future) for future in done):
                     done = wait(running).done  # all others end with it

@@ -2,12 +2,13 @@
 
 import os
 import signal
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
 
 from priorkit.errors import BadInputError
-from priorkit.studies.engine import Lost, Processes
+from priorkit.studies.engine import Lost, Processes, _Pool
 
 
 def squared(number):
@@ -60,6 +61,28 @@ def test_a_piece_at_which_all_die_is_lost_alone():
     assert isinstance(lost, Lost)
     assert "died, each time" in lost.reason
     assert found == {i: i for i in range(8) if i != 3}
+
+
+def test_a_process_that_dies_while_a_piece_is_handed_out(monkeypatch):
+    """The piece is handed out again, and no death is its own."""
+    executor, handed = _Pool._executor, []
+
+    class Dying:
+        def __init__(self, own):
+            self.own = own
+
+        def submit(self, function, item):
+            handed.append(item)
+            if len(handed) in (1, 4, 5, 6, 7):  # at the first of all, and many times in a row
+                raise BrokenProcessPool
+            return self.own.submit(function, item)
+
+        def shutdown(self, **told):
+            self.own.shutdown(**told)
+
+    monkeypatch.setattr(_Pool, "_executor", lambda pool: Dying(executor(pool)))
+    assert results(squared, range(6), jobs=2) == {i: i * i for i in range(6)}
+    assert len(handed) == 11
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
