@@ -172,7 +172,7 @@ def in_blocks(product: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 def _times(M: Tensor, x: Tensor) -> Tensor:
     recorded = x.requires_grad and torch.is_grad_enabled()  # oneDNN's product has no derivative
-    fast = x.device.type == "cpu" and x.dtype == torch.float32 and not recorded
+    fast = on_processor(x) and x.dtype == torch.float32 and not recorded
     linear = _onednn() if fast else None
     return x @ M.T if linear is None else linear(x, M, None, "none", [], "")
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from priorkit.float32 import convolution
-from priorkit.linear import pixelwise
+from priorkit.linear import on_processor, pixelwise
 
 __all__ = ["DenoiserConfig", "DenoisingNetwork", "kept"]
 
@@ -20,7 +20,6 @@ EMBEDDED = 128  # length of the embedding of ln σ
 WAVES = 32  # cosines and as many sines of ln σ, of wavelengths from 2π/0.25 to 2π/32
 HEADS = 4
 DATA_STD = 0.5  # σ_data, of pictures in [-1, 1]
-ROWS = ("cpu",)  # types of devices that modulate pictures as rows of numbers
 
 
 @dataclass(frozen=True)
@@ -142,7 +141,7 @@ def _modulated(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     much as the arithmetic. On the processor it is computed on rows of W·C numbers, the order of
     channels-last memory, because a few channels are too short for its vector instructions."""
     b, c, height, width = x.shape
-    in_rows = x.device.type in ROWS
+    in_rows = on_processor(x)
     h = x.permute(0, 2, 3, 1).reshape(b, height, width * c) if in_rows else x
     scale, shift = (
         each.repeat(1, width)[:, None] if in_rows else each[:, :, None, None]
