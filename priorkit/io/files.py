@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -75,16 +74,21 @@ def _written(path: Path) -> Iterator[BinaryIO]:
 
 
 def require_writable(folder: Path) -> None:
-    """Prove, before any compute, that files can be written in the folder; leave no trace."""
-    missing = [p for p in (folder, *folder.parents) if not os.path.exists(p)]
+    """Prove, before any compute, that files can be written in the folder; leave no trace.
+
+    A folder that isn't there is made elsewhere, under a name of its own: at its own name one of
+    two processes could remove what the other has just begun to use.
+    """
     try:
-        if folder.exists() and not folder.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-        for made in missing:
-            made.rmdir()
+        there = next((p for p in (folder, *folder.parents) if os.path.lexists(p)), folder)
+        if there == folder:
+            with tempfile.TemporaryFile(dir=folder):
+                return
+        with tempfile.TemporaryDirectory(dir=there, prefix=".", suffix=".partial") as stage:
+            made = Path(stage) / folder.relative_to(there)
+            made.mkdir(parents=True)
+            with tempfile.TemporaryFile(dir=made):
+                pass
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise unwritable(folder, error) from error
 

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import tempfile
 import tracemalloc
 
 import numpy as np
@@ -12,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import priorkit
+from priorkit.errors import BadInputError
 from priorkit.io.arrays import write_array
-from priorkit.io.files import file_names, write_atomic
+from priorkit.io.files import file_names, require_writable, write_atomic
 
 
 @given(st.lists(st.text(), max_size=6))
@@ -25,6 +27,33 @@ def test_a_file_name_is_one(names):
         assert not set(name) & set("/\\\0\n")
         assert not name.startswith(".")
         assert len(name.encode()) <= 110
+
+
+def test_what_another_process_makes_meanwhile_stays(tmp_path, monkeypatch):
+    """Processes of one training prove the same place; one that comes later must not remove it."""
+    run = tmp_path / "a" / "run"
+    prove = tempfile.TemporaryFile
+
+    def begun_meanwhile(dir):
+        run.mkdir(parents=True, exist_ok=True)
+        return prove(dir=dir)
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", begun_meanwhile)
+    require_writable(run)
+    assert run.is_dir()
+    assert list(tmp_path.iterdir()) == [tmp_path / "a"]
+
+
+def test_proving_a_place_leaves_no_trace(tmp_path):
+    require_writable(tmp_path / "a" / "b")
+    require_writable(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for name in ("file", "file/run", "link", "link/run", "n" * 300, "a/" + "n" * 300, "a\x00b"):
+        with pytest.raises(BadInputError, match="can't be written"):
+            require_writable(tmp_path / name)
+    assert {p.name for p in tmp_path.iterdir()} == {"file", "link"}
 
 
 def test_a_record_cannot_write_elsewhere(tmp_path):
