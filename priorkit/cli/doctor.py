@@ -12,6 +12,7 @@ from rich.table import Table
 
 from priorkit import __version__
 from priorkit.cli.console import JsonFlag, escape, out, show_json
+from priorkit.counted import counted
 from priorkit.discovery import describe
 from priorkit.registry import COMPONENTS, registry
 
@@ -37,7 +38,8 @@ def findings() -> dict[str, str]:
     from priorkit import cuda
     from priorkit.run.precision import fast_bfloat16
 
-    cores = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads, {platform.machine()}"
+    cores, threads = counted(os.cpu_count() or 1, "cores"), torch.get_num_threads()
+    processor = f"{cores}, {counted(threads, 'threads')}, {platform.machine()}"
     bfloat16 = fast_bfloat16(torch.device("cpu"))
     devices = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
     told = [f"{d.name} (sm_{d.major}{d.minor}, CUDA {torch.version.cuda})" for d in devices]
@@ -46,7 +48,7 @@ def findings() -> dict[str, str]:
         "Python": platform.python_version(),
         "torch": torch.__version__,
         "torchvision": _torchvision(torch.__version__),
-        "processor": f"{cores}, fast bfloat16 products: {'yes' if bfloat16 else 'no'}",
+        "processor": f"{processor}, fast bfloat16 products: {'yes' if bfloat16 else 'no'}",
         "cuda.core": cuda.lacking() or version("cuda-core"),
         "device": ", ".join(told) or "no CUDA device",
         **_kernels(),

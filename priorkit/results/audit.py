@@ -59,14 +59,13 @@ class Audit:
         """Write audit.csv, audit.json, audit.svg, grid.png and report.html into a folder."""
         place = Path(folder)
         with replacing(place) as stage:
-            rows = self.table()
+            rows = [{k: None if v != v else v for k, v in row.items()} for row in self.table()]
             text = io.StringIO()
             writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
             write_atomic(stage / "audit.csv", text.getvalue().encode())
-            plain = [{k: None if v != v else v for k, v in row.items()} for row in rows]
-            write_atomic(stage / "audit.json", json.dumps(plain, indent=2).encode())
+            write_atomic(stage / "audit.json", json.dumps(rows, indent=2).encode())
             write_atomic(stage / "audit.svg", standalone(audit_page.bars(self.findings)))
             write_atomic(stage / "grid.png", png(self.grid()))
             page = audit_page.page(self.findings, self.recoveries, self.cells())

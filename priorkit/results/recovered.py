@@ -59,7 +59,8 @@ class Recovered:
     outside : per image, how many values of the picture lay outside its range; they were clipped
         where the measurements were simulated, and are as they were where y was given
     expected_error : per image the error (1/n)‖x̂ − x‖² that the solver expects without knowing x,
-        an estimate; None where it can't tell of any image
+        an estimate, which takes y for what was asked to be explained: NaN where it can't tell, or
+        there are ``doubts``; None where that is so of all images
     draws : of a sampler, their count, mean, standard deviation and a few of them
     rows : every restart of every image, a :class:`~priorkit.run.rows.Row` each: of all images, then
         of all again for each further restart; x is, per image, that of the lowest objective
@@ -101,7 +102,10 @@ class Recovered:
         self.ssim = None if truth is None else kind.ssim(x, truth)
         self.restart_psnr = _restart_psnr(self.psnr, outcome.rows, truth, kind)
         error = None if truth is None else metrics.reconstruction_error(x, truth)
-        told = torch.tensor([_expected(outcome, i) for i in range(len(best))], dtype=torch.float64)
+        told = torch.tensor(
+            [math.nan if d else _expected(outcome, i) for i, d in enumerate(self.doubts)],
+            dtype=torch.float64,
+        )
         draws = stacked_draws(best)
         if not self.units.plain:
             said, square = self.units.range, self.units.range.scale**2

@@ -34,6 +34,7 @@ UNEXPLAINED, FITTED = 10.0, 0.01  # of the misfit that noise has, from which on 
 HARDLY = 0.25  # of the misfit of an empty picture, likewise where nobody knows the noise
 HELD = 0.15  # of the same where it is known: γ may hold back a tenth of few measurements
 AWAY = 1.0  # from [0, 1] on average, in its own widths, from which on values are of another range
+NOTHING = 0.01  # of ‖x‖², the most that [0, 1] holds of values that lie outside it altogether
 APART = 1.5  # between images of one noise: of small ones the estimates scatter
 # What is said over what y shows. Clipping to [0, 1] hides a third of σ = 0.5; at four times a
 # denoiser that was trained for such noise may return anything.
@@ -163,16 +164,25 @@ def explained(misfit: Tensor, y: Tensor, problem: Problem) -> Tensor:
 
 def beyond(x: Tensor, kind: Kind) -> Tensor:
     """Whether images (B, *shape) lie far outside [0, 1], (B,): their values on average by more than
-    its width, as in other units. False of what isn't brightness."""
-    away = (x - x.clamp(0, 1)).abs() if kind.bounded else torch.zeros_like(x.real)
-    return away.double().flatten(1).mean(1) > AWAY
+    its width, as in other units, or next to all of them and by a tenth of it, as where y has the
+    other sign. False of what isn't brightness."""
+    if not kind.bounded:
+        return torch.zeros(len(x), dtype=torch.bool, device=x.device)
+    x = x.double().flatten(1)
+    inside = x.clamp(0, 1)
+    away = (x - inside).abs().mean(1)
+    none = inside.square().sum(1) < NOTHING * x.square().sum(1)
+    return (away > AWAY) | (none & (away > AWAY / 10))
 
 
-def question_misfit(misfit: Tensor, y: Tensor, problem: Problem, *, of: str = "") -> None:
-    """Warn where what was found doesn't explain y, is far from it for its noise, or is as near to
-    it as only its noise is; ``of`` says who found it, where there are several."""
+def question_misfit(
+    misfit: Tensor, good: list[bool], y: Tensor, problem: Problem, *, of: str = ""
+) -> None:
+    """Warn where what was found doesn't explain y, as ``good`` says of each image (see
+    :func:`explained`), is far from it for its noise, or is as near to it as only its noise is;
+    ``of`` says who found it, where there are several."""
     noise, who = problem.noise, f"{of}: " if of else ""
-    lost, known = ~explained(misfit, y, problem), _known(noise)
+    lost, known = ~torch.tensor(good, device=misfit.device), _known(noise)
     if bool(lost.any()):
         worst = int(torch.where(lost, misfit, -torch.inf).argmax())
         beside = f"noise alone gives {noise.energy:.3g}"

@@ -174,7 +174,8 @@ def _run(
         row.recovery.sources = evidence.sources
         interrupted = row.interrupted
         if truth is None and not interrupted:
-            level.question_misfit(row.recovery.misfit, y, setup.problem, of=row.label)
+            found = row.recovery
+            level.question_misfit(found.misfit, found.explained, y, setup.problem, of=row.label)
         if own is not None and not interrupted:
             own.note("finished", watch.noted())
     return interrupted

@@ -121,7 +121,7 @@ def recover(
             failed, recovery = error, error.recovery
         recovery.sources = sources
         if truth is None and not recovery.interrupted:
-            level.question_misfit(recovery.misfit, task.y, setup.problem)
+            level.question_misfit(recovery.misfit, recovery.explained, task.y, setup.problem)
         if pictures is not None and pictures.skipped:
             recovery.skipped = recovery.record["skipped"] = pictures.skipped
         if journal is not None and out is not None:

@@ -79,6 +79,7 @@ def test_it_is_saved_and_looked_at(tmp_path):
         "report.html",
         "manifest.json",
     }
+    assert "nan" not in (folder / "audit.csv").read_text()
     rows = list(csv.DictReader((folder / "audit.csv").open()))
     assert [row["group"] for row in rows] == list(groups)
     assert json.loads((folder / "audit.json").read_text())[1]["standard_error"] is None

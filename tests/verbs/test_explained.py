@@ -89,6 +89,18 @@ def test_a_y_that_is_followed_out_of_its_range(op, unit, prior, caplog, tmp_path
     assert ranged.doubts == [[]]
 
 
+@pytest.mark.parametrize("settings", [TV, {"prior": "denoiser-photos"}])
+def test_the_other_sign(settings):
+    """It is explained by the negative of the picture: no value is one of brightness."""
+    picture = torch.from_numpy(0.2 + 0.6 * DISC).float().expand(3, -1, -1)
+    y = priorkit.recover(picture, op="gaussian", m=1500, sigma=0.01, prior="none", budget=1).y
+    said = {"op": "gaussian", "m": 1500, "shape": (3, 24, 24), "sigma": 0.01, **settings}
+    assert priorkit.recover(y=y, **said).doubts == [[]]
+    found = priorkit.recover(y=-y, **said)
+    assert AWAY in found.reason[0]
+    assert found.expected_psnr is None
+
+
 def test_values_a_little_outside_are_no_doubt():
     """As noise has them, half of a black background, or a picture twice as bright as white."""
     y = 2.5 * DISC + 0.3 * RNG.standard_normal(DISC.shape)
