@@ -84,8 +84,10 @@ def require_writable(folder: Path) -> None:
         if there == folder:
             with tempfile.TemporaryFile(dir=folder):
                 return
-        with tempfile.TemporaryDirectory(dir=there, prefix=".", suffix=".partial") as stage:
-            made = Path(stage) / folder.relative_to(there)
+        missing = folder.relative_to(there)
+        beside = f".{os.fsdecode(os.fsencode(missing.parts[0])[:100])}."
+        with tempfile.TemporaryDirectory(dir=there, prefix=beside, suffix=".partial") as stage:
+            made = Path(stage) / missing
             made.mkdir(parents=True)
             with tempfile.TemporaryFile(dir=made):
                 pass
