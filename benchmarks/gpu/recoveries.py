@@ -86,7 +86,7 @@ def processor() -> None:
 
 def learned(name: str) -> None:
     """The faces by a network that ``gpu run NAME`` trained."""
-    weights = OUT / name / f"diffusion-{name}.safetensors"
+    weights = OUT / f"diffusion-{name}.safetensors"
     found = priorkit.recover(faces(), prior=str(weights), device=DEVICE.type, **SETTINGS)
     note(step=name, psnr=round(float(found.psnr.mean()), 3), images=len(found.psnr))
 
@@ -103,10 +103,10 @@ def _compare(
     found = priorkit.recover(times * faces(), prior=prior, device=DEVICE.type, precision=precision,
                              **budget, **SETTINGS)  # fmt: skip
     sync()
-    about: dict[str, Any] = {"seconds": round(time.perf_counter() - begun, 2)}
+    about: dict[str, Any] = {"seconds": round(time.perf_counter() - begun, 4)}
     if isinstance(prior, ClockedGlow):
-        about["network_s"] = round(prior.clock["seconds"], 2)
-        about["solver_s"] = round(about["seconds"] - prior.clock["seconds"], 2)
+        about["network_s"] = round(prior.clock["seconds"], 4)
+        about["solver_s"] = round(about["seconds"] - prior.clock["seconds"], 4)
         about["calls"] = int(prior.clock["calls"])
     apart = found.psnr.cpu()[: len(kept)] - kept
     note(step=step, prior=name, images=len(found.psnr), precision=precision, turn=turn, **about,

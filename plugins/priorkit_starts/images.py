@@ -23,6 +23,8 @@ from priorkit.linear import least_squares
 
 __all__ = ["Enlarged", "Filled", "Flat", "ImageStart", "Noisy", "NullSpace", "PseudoInverse"]
 
+SEEN = 100  # roundings of v, below which nothing of it is left unseen
+
 
 class ImageStart(Start):
     """u₀ = the latent of an image, or in pixel space the image itself."""
@@ -160,7 +162,7 @@ class NullSpace(ImageStart):
     """The truth plus a change v that the measurement can't see: A v = 0, ‖v‖ = norm.
 
     A start for studies: the misfit is already that of the truth. It needs the truth, so it
-    is refused for real measurements.
+    is refused for real measurements; and where the measurement sees everything, once that is known.
 
     Parameters
     ----------
@@ -181,10 +183,16 @@ class NullSpace(ImageStart):
 
     def image(self, problem: Problem) -> Tensor:
         truth = cast(Tensor, problem.truth)
-        v = problem.streams("start").normal(truth[0].numel()).view(truth.shape).to(truth)
-        v = v - pseudo_inverse(problem, problem.operator.A(v), 200)
-        size = v.flatten(1).norm(dim=1).clamp_min(1e-12)
-        return truth + self.norm * v / size.view(-1, *[1] * (v.ndim - 1))
+        drawn = problem.streams("start").normal(truth[0].numel()).view(truth.shape).to(truth)
+        v = drawn - pseudo_inverse(problem, problem.operator.A(drawn), 200)
+        of_image = tuple(range(1, v.ndim))
+        size, whole = (torch.linalg.vector_norm(t, dim=of_image, keepdim=True) for t in (v, drawn))
+        if bool((size <= SEEN * torch.finfo(v.dtype).eps * whole).any()):
+            raise MismatchError(
+                "start 'null-space' changes what the measurement can't see, and this one sees all.",
+                try_="fewer measurements, or start='noisy'",
+            )
+        return truth + self.norm * v / size
 
 
 def pseudo_inverse(problem: Problem, y: Tensor, steps: int, energy: float = 0.0) -> Tensor:

@@ -100,6 +100,13 @@ def test_null_space_leaves_the_measurement(face):
     assert float((x - problem.truth).norm()) == pytest.approx(2.0, rel=1e-3)
 
 
+@pytest.mark.parametrize("op", ["identity", {"name": "srht", "m": 192}])
+def test_a_null_space_of_nothing_is_refused(face, op):
+    """What was left of v would be rounding, enlarged."""
+    with pytest.raises(MismatchError, match="and this one sees all"):
+        made(face, "null-space", op=op)
+
+
 def test_null_space_needs_the_truth():
     with pytest.raises(MismatchError, match="needs the true picture"):
         priorkit.recover(
