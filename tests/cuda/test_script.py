@@ -5,10 +5,13 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 import torch
+
+from priorkit.io.pictures import astronaut
 
 ROOT = Path(__file__).parents[2]
 GPU = "benchmarks/gpu/gpu"
@@ -16,7 +19,8 @@ needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash
 
 
 def run(root, *words, **environment):
-    given = {**os.environ, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1", **environment}
+    given = {**os.environ, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}
+    given |= {"STASH": str(root / "stash"), **environment}
     return subprocess.run(
         ["bash", root / GPU, *words], capture_output=True, text=True, env=given, check=False
     )
@@ -24,9 +28,12 @@ def run(root, *words, **environment):
 
 @pytest.fixture
 def checkout(tmp_path):
-    """The script in a tree of its own, so that what it copies goes there."""
-    shutil.copytree(ROOT / "benchmarks/gpu", tmp_path / "benchmarks/gpu")
-    return tmp_path
+    """The script in a tree of its own, so that what it copies goes there, and nothing else is."""
+    root = tmp_path / "checkout"
+    shutil.copytree(ROOT / "benchmarks/gpu", root / "benchmarks/gpu")
+    for name in ("priorkit", "plugins", "tests", "pyproject.toml", "constraints.txt"):
+        (root / name).symlink_to(ROOT / name)
+    return root
 
 
 @needs_bash
@@ -45,6 +52,49 @@ def test_it_copies_what_it_is_given(checkout, tmp_path):
 
 
 @needs_bash
+def test_it_says_how_much_that_is(checkout, tmp_path):
+    (tmp_path / "some.zip").write_bytes(bytes(3 << 20))
+    done = run(checkout, "data", f"faces={tmp_path}/some.zip", LIMIT="20")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "0 MiB of checkout and 3 MiB of .gpu\n"
+    large = run(checkout, "data", LIMIT="3")
+    assert large.returncode
+    assert large.stderr.splitlines()[:2] == [
+        "That is more than 3 MiB. The largest:",
+        f"{3 << 20} .gpu/faces.zip",
+    ]
+
+
+@needs_bash
+def test_what_is_put_aside_is_there_for_later_runs(checkout, tmp_path):
+    (checkout / ".gpu").mkdir()
+    (checkout / ".gpu/faces.zip").write_bytes(b"faces")
+    put = {"OUT": str(tmp_path / "out"), "STASH": str(tmp_path / "stash")}
+    done = run(checkout, "run", "stash", **put)
+    assert "stash: rc 0" in done.stdout, done.stdout + done.stderr
+    assert (tmp_path / "stash/faces.zip").read_bytes() == b"faces"
+
+
+@needs_bash
+@pytest.mark.slow
+@pytest.mark.skipif(torch.cuda.is_available(), reason="small where there is no device")
+def test_of_a_training_comes_what_matters(checkout, tmp_path):
+    """From a zip that an earlier run put aside. A machine may send back few files, and small."""
+    stash, out = tmp_path / "stash", tmp_path / "out"
+    stash.mkdir()
+    with zipfile.ZipFile(stash / "photos.zip", "w") as archive:
+        for k in range(12):
+            archive.write(astronaut(), f"{k}.png")
+    done = run(checkout, "run", "photos", OUT=str(out), STASH=str(stash))
+    assert "photos: rc 0" in done.stdout, done.stdout + done.stderr
+    weights = {f"diffusion-photos.{kind}" for kind in ("safetensors", "json")}
+    assert {path.name for path in out.iterdir()} <= {
+        *weights, "photos.jsonl", "photos.png", "log.txt", "results.jsonl"
+    }  # fmt: skip
+    assert all((out / name).stat().st_size for name in weights)
+
+
+@needs_bash
 def test_without_a_command_it_says_what_there_is(checkout):
     done = run(checkout)
     assert done.returncode == 2
@@ -52,17 +102,17 @@ def test_without_a_command_it_says_what_there_is(checkout):
 
 
 @needs_bash
-def test_a_step_without_time_is_left_out(tmp_path):
-    late = run(ROOT, "run", "baseline", OUT=str(tmp_path / "out"), BUDGET="0")
+def test_a_step_without_time_is_left_out(checkout, tmp_path):
+    late = run(checkout, "run", "baseline", OUT=str(tmp_path / "out"), BUDGET="0")
     assert "baseline: left out, no time" in late.stdout
 
 
 @needs_bash
 @pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason="small where there is no device")
-def test_a_step_is_noted(tmp_path):
+def test_a_step_is_noted(checkout, tmp_path):
     out = tmp_path / "out"
-    done = run(ROOT, "run", "baseline", OUT=str(out))
+    done = run(checkout, "run", "baseline", OUT=str(out))
     assert "baseline: rc 0" in done.stdout, done.stdout + done.stderr
     rows = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
     assert {row["network"] for row in rows} == {"small", "large"}
@@ -73,9 +123,9 @@ def test_a_step_is_noted(tmp_path):
 @needs_bash
 @pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason="small where there is no device")
-def test_the_steps_that_run_our_kernels(tmp_path):
+def test_the_steps_that_run_our_kernels(checkout, tmp_path):
     out = tmp_path / "out"
-    done = run(ROOT, "run", "check", "small", OUT=str(out))
+    done = run(checkout, "run", "check", "small", OUT=str(out))
     assert "check: rc 0" in done.stdout, done.stdout + done.stderr
     assert "small: rc 0" in done.stdout, done.stdout + done.stderr
 
@@ -83,10 +133,10 @@ def test_the_steps_that_run_our_kernels(tmp_path):
 @needs_bash
 @pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason="small where there is no device")
-def test_the_steps_that_recover(tmp_path):
+def test_the_steps_that_recover(checkout, tmp_path):
     """What they note: by which prior, how long it took, and how far it is from what is kept."""
     out = tmp_path / "out"
-    done = run(ROOT, "run", "recover", "amp", OUT=str(out))
+    done = run(checkout, "run", "recover", "amp", OUT=str(out))
     assert "recover: rc 0" in done.stdout, done.stdout + done.stderr
     assert "amp: rc 0" in done.stdout, done.stdout + done.stderr
     rows = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
