@@ -78,8 +78,13 @@ def test_on_the_command_line(command_line, tmp_path):
 def test_refused(face):
     with pytest.raises(BadInputError, match="Name the priors"):
         priorkit.compare(face, priors=[])
+    with pytest.raises(BadInputError, match=r"priors is a list. Got 'dct'"):
+        priorkit.compare(face, priors="dct", m=20)
     with pytest.raises(BadInputError, match="label of its own"):
         priorkit.compare(face, priors=["dct", "dct"], m=20)
+    for seconds in ("10", -1, 0, float("nan"), float("inf")):
+        with pytest.raises(BadInputError, match="seconds is a wall time above 0"):
+            priorkit.compare(face, priors=["dct"], m=20, seconds=seconds)
     with pytest.raises(PriorkitError, match="Unknown option 'mm'"):
         priorkit.compare(face, priors=["dct", "wavelet"], mm=20)
 
