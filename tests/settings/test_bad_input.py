@@ -549,6 +549,18 @@ def test_what_is_given_goes_over_the_config(face):
             priorkit.recover(config=config | {"shape": (3, 8, 8)})
 
 
+def test_a_config_is_a_table_or_a_file(face):
+    for config in (["dct"], 3, [("prior", "dct")]):
+        with pytest.raises(BadInputError, match="config is a table of settings, or a TOML file"):
+            priorkit.recover(face, config=config)
+
+
+def test_noise_so_faint_that_its_energy_is_0_has_no_rule_for_gamma(face):
+    settings = {"prior": "none", "penalty": "tv", "op": "mask", "gamma": "discrepancy"}
+    with pytest.raises(BadInputError, match="needs to know how much noise there is. Got no noise"):
+        priorkit.recover(face, **settings, sigma=1e-170)
+
+
 def test_pictures_of_one_name_are_told_apart(tmp_path):
     """Results are saved under these names, so that no file overwrites another."""
     for suffix in ("png", "bmp"):
