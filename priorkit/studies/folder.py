@@ -82,8 +82,8 @@ def recover_folder(
     read, or a part that failed, is a row with the reason. Ctrl-C gives what is done.
     """
     processes = Processes(engine, jobs, threads=1, scheduler=scheduler, wait=wait)
-    if batch is not None and batch < 1:
-        raise BadInputError("batch must be at least 1.", got=batch)
+    if batch is not None and not (isinstance(batch, int) and batch >= 1):
+        raise BadInputError("batch must be at least 1.", got=repr(batch))
     layer = layer_of(config)
     if x is not None or y is not None:  # what is given here goes over the config
         layer |= {"image": x, "y": y}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Unpack
 
@@ -82,9 +84,10 @@ def audit(
     for name, pictures in groups.items():
         for table, prior in zip(tables, chosen, strict=True):
             own = {**usual, **table, "prior": prior}
-            label = str(own.pop("label"))
+            runs[str(own.pop("label")), name] = pictures, own
+    with _unsaid():  # recover says it
+        for pictures, own in runs.values():
             prepare(pictures, None, *split(own))
-            runs[label, name] = pictures, own
     findings: list[Finding] = []
     recoveries: Recoveries = {}
     with of_labels(progress) as told:
@@ -99,6 +102,18 @@ def audit(
                 return Audit(findings, recoveries, interrupted=True)
             recoveries[label, name] = found
     return Audit(findings, recoveries)
+
+
+@contextmanager
+def _unsaid() -> Iterator[None]:
+    """A block in which less than an error isn't logged."""
+    log = logging.getLogger("priorkit")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def _require_plain(settings: Mapping[str, Any]) -> None:
