@@ -15,7 +15,9 @@ def tried(value, restart):
     return Row(u=u, x=u.view(1, 2, 2), draws=None, trace=Trace(0, restart), **ended, **numbers)
 
 
-@pytest.mark.parametrize("values", [(math.nan, 2.0, 1.0), (2.0, math.nan, 1.0), (math.inf, 3.0, 1.0)])
+@pytest.mark.parametrize(
+    "values", [(math.nan, 2.0, 1.0), (2.0, math.nan, 1.0), (math.inf, 3.0, 1.0)]
+)
 def test_the_lowest_is_kept_whatever_is_no_number(values):
     found = best([tried(value, k) for k, value in enumerate(values)])
     assert (found.value, found.trace.restart, found.evaluations) == (1.0, 2, 9)

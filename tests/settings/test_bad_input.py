@@ -557,7 +557,7 @@ def test_a_config_is_a_table_or_a_file(face):
 
 def test_noise_so_faint_that_its_energy_is_0_has_no_rule_for_gamma(face):
     settings = {"prior": "none", "penalty": "tv", "op": "mask", "gamma": "discrepancy"}
-    with pytest.raises(BadInputError, match="needs to know how much noise there is. Got no noise"):
+    with pytest.raises(BadInputError, match=r"needs to know how much noise.* Got no noise"):
         priorkit.recover(face, **settings, sigma=1e-170)
 
 
