@@ -160,8 +160,7 @@ def _finding(
         raise BadInputError(f"An audit needs a latent, and {label!r} has none here.")
     best = _represented(found, settings, tell)
     left_out = ("op", "m", "start", "restarts", "resize")
-    again = {k: v for k, v in settings.items() if k not in left_out}
-    again["shape"] = tuple(found.x.shape[1:])  # which y alone may not tell
+    again = {k: v for k, v in settings.items() if k not in left_out} | _of(found)
     near = _whole(recover(y=found.y, **again, op=found.operator, start=best.z, progress=tell))
     reached = (near.x - found.truth).square().flatten(1).mean(1)
     represented = (best.x - found.truth).square().flatten(1).mean(1).to(found.truth)
@@ -184,6 +183,11 @@ def _finding(
     )
 
 
+def _of(found: Recovery) -> dict[str, Any]:
+    """What the images are, which numbers alone may not tell."""
+    return {"shape": tuple(found.x.shape[1:]), "kind": found.kind.name}
+
+
 def _noise_energy(found: Recovery) -> float:
     """E‖η‖² of a recovery."""
     config = found.record["config"]
@@ -200,5 +204,5 @@ def _represented(found: Recovery, settings: dict[str, Any], tell: Any) -> Recove
     own = {k: v for k, v in settings.items() if k in kept and not (encodes and k == "restarts")}
     assert found.truth is not None
     truth = found.truth.cpu().numpy()
-    own |= {"start": truth} if encodes else {}
+    own |= _of(found) | ({"start": truth} if encodes else {})
     return _whole(recover(truth, op="identity", sigma=0.0, progress=tell, **own))

@@ -162,3 +162,14 @@ def test_after_ctrl_c_it_has_what_was_done(tmp_path):
     assert (cut.save(tmp_path / "cut") / "report.html").exists()
     with pytest.raises(KeyboardInterrupt):
         priorkit.audit(groups, **given, progress=stopping_at("few on some"))
+
+
+def test_images_of_any_kind_are_audited():
+    """Whether somebody says of which, or they tell it."""
+    numbers = torch.randn(2, 2, 8, 8, generator=torch.Generator().manual_seed(1)).numpy()
+    waves, signals = numbers[:, 0] + 1j * numbers[:, 1], numbers.reshape(2, 1, 128)
+    for pictures, kind in ((waves, None), (numbers, "complex"), (signals, "signal")):
+        settings = {"op": "gaussian", "m": 60, "budget": 20}
+        found = priorkit.audit({"some": pictures}, priors=["dct"], kind=kind, **settings)
+        assert found.findings[0].representation == pytest.approx(0, abs=1e-9)
+        assert found.findings[0].measurement > 0.1
