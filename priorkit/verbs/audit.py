@@ -119,6 +119,12 @@ def _unsaid() -> Iterator[None]:
 def _require_plain(settings: Mapping[str, Any]) -> None:
     """Refuse what leaves no latent, no error in [0, 1], or no objective that two solves share."""
     config = split({k: v for k, v in settings.items() if k not in ("prior", "label")})[0]
+    if config.image is not None or config.y is not None:
+        raise BadInputError(
+            "The groups of an audit are its pictures.",
+            got="image" if config.y is None else "y",
+            try_='{"faces": …}',
+        )
     if config.range is not None:
         raise BadInputError("An audit is of images in [0, 1].", got="a range", try_="no range")
     if config.averaging > 1:

@@ -87,6 +87,7 @@ def compare(
     if seconds is not None and not (isinstance(seconds, (int, float)) and 0 < seconds < math.inf):
         raise BadInputError("seconds is a wall time above 0.", got=repr(seconds), try_="seconds=10")
     said = split(settings)[0]
+    x = said.image if x is None and y is None else x
     require_one_source(x, y, said)
     if y is not None:
         _require_measured(ms, seconds)

@@ -19,7 +19,9 @@ from priorkit.verbs.evidence import Evidence
 
 __all__ = ["Entries", "common_shape", "contestants", "entries_of", "label_of", "set_up_all"]
 
-MEASUREMENT = ("op", "noise", "sigma", "noise_norm", "seed", "shape", "kind", "range")
+# What is the same for all: the images, how they are read, and how they are measured.
+READ = ("image", "y", "first", "shape", "kind", "range", "clip", "resize", "dataset", "slice")
+MEASUREMENT = (*READ, "op", "noise", "sigma", "noise_norm", "seed")
 
 # Of every prior, what was selected for it or why that can't be.
 Entries = list[tuple[Contender, Selections | PriorkitError]]

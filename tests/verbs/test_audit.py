@@ -103,6 +103,7 @@ def test_it_is_saved_and_looked_at(tmp_path):
         ({"a": PICTURES}, ["dct", "dct"], "a label of its own. Got dct, dct"),
         ({"a": PICTURES}, [{"prior": "dct", "range": (0, 2)}], "no range"),
         ({"a": PICTURES}, [{"prior": "dct", "averaging": 2}], "averaging=1"),
+        ({"a": PICTURES}, [{"prior": "dct", "image": "a.png"}], "The groups .* are its pictures"),
         ({"a": PICTURES}, [{"prior": "dct", "gamma": "discrepancy"}], "gamma=0.01"),
         ({"a": PICTURES, "b": "nowhere"}, ["dct"], "nowhere"),
     ],

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torch
+from PIL import Image
 
 import priorkit
 from priorkit.errors import BadInputError, PriorkitError, UnknownNameError
@@ -228,8 +229,16 @@ def test_an_unfinished_row_says_so(face):
     assert "dct (interrupted)" in found.markdown()
 
 
+def test_the_picture_may_be_a_setting(tmp_path):
+    path = tmp_path / "black.png"
+    Image.new("RGB", (16, 16)).save(path)
+    found = priorkit.compare(priors=["dct"], m=20, budget=2, image=str(path))
+    assert (found.names, float(found.truth.max())) == (["black"], 0.0)
+
+
 def test_a_contestant_cannot_change_the_measurement(face):
-    for own in ({"sigma": 0.5}, {"m": 10}, {"op": "mask"}, {"seed": 3}):
+    others = ({"sigma": 0.5}, {"m": 10}, {"op": "mask"}, {"seed": 3})
+    for own in (*others, {"image": "other.png"}, {"first": 3}, {"resize": True}):
         contestants = ["dct", {"prior": "dct", "label": "cheat"} | own]
         found = priorkit.compare(face, priors=contestants, m=20)
         assert "can't change the measurement" in found.rows[1].reason
