@@ -218,7 +218,11 @@ CASES = {
         "Got 2 pictures of 2 sizes",
     ),
     "no pictures": ({"x": []}, BadInputError, "No pictures given", "an empty list"),
-    "empty array": ({"x": np.zeros((0, 3, 8, 8))}, BadInputError, "Got shape (0, 3, 8, 8)"),
+    "empty array": (
+        {"x": np.zeros((0, 3, 8, 8))},
+        BadInputError,
+        "No pictures given. Got shape (0, 3, 8, 8)",
+    ),
     "dimensions": ({"x": np.zeros(8)}, BadInputError, "2, 3 or 4 dimensions", "Got shape (8,)"),
     "NaN": (
         {"x": np.full((3, 8, 8), np.nan)},
