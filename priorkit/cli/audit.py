@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from priorkit.cli.console import Bar, JsonFlag, escape, out, show_json, show_table
-from priorkit.cli.recover import OpOption, OutOption, PriorsOption, listed, results_folder
+from priorkit.cli.recover import OpOption, OutOption, PriorsOption, leave, listed, results_folder
 from priorkit.cli.words import components, split
 from priorkit.errors import BadInputError
 
@@ -47,6 +47,7 @@ def audit(
         found.save(folder)
     if as_json:
         show_json(found.table())
-        return
-    show_table(*found.cells())
-    out.print(f"Wrote {escape(folder)}: report.html, audit.csv, audit.svg …", soft_wrap=True)
+    else:
+        show_table(*found.cells())
+        out.print(f"Wrote {escape(folder)}: report.html, audit.csv, audit.svg …", soft_wrap=True)
+    leave(found, folder, "what was done is kept", "")

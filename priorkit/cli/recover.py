@@ -14,6 +14,7 @@ from priorkit.counted import counted
 from priorkit.errors import BadInputError
 
 if TYPE_CHECKING:
+    from priorkit.results.audit import Audit
     from priorkit.results.comparison import Comparison
     from priorkit.results.recovery import Recovery
 
@@ -192,7 +193,9 @@ def _exit_recovered(result: Recovery, folder: Path | None = None) -> None:
     leave(result, folder, "the best so far was kept", said)
 
 
-def leave(result: Recovery | Comparison, folder: Path | None, kept: str, failed: str) -> None:
+def leave(
+    result: Recovery | Comparison | Audit, folder: Path | None, kept: str, failed: str
+) -> None:
     """Leave with 130 after Ctrl-C, saying what is ``kept``, and with 1 where a file was
     left out or where it is said what ``failed``."""
     from priorkit.io.folders import unfinished

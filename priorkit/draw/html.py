@@ -47,11 +47,11 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return table_of(map(html.escape, head), [map(html.escape, row) for row in rows])
 
 
-def table_of(head: Iterable[str], rows: Iterable[Iterable[str]], more: str = "") -> str:
-    """A table of HTML, with ``more`` attributes of its own."""
+def table_of(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table of HTML."""
     cells = "".join(f"<th>{cell}</th>" for cell in head)
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<div class="numbers"><table{more}><tr>{cells}</tr>{body}</table></div>'
+    return f'<div class="numbers"><table><tr>{cells}</tr>{body}</table></div>'
 
 
 def bar(parts: Iterable[tuple[float, str]]) -> str:
@@ -65,12 +65,11 @@ def bar(parts: Iterable[tuple[float, str]]) -> str:
     return f'<i class="share" style="{BAR};{drawn}"></i>'
 
 
-def embedded(picture: Image.Image, alt: str, style: str = "", what: str = "") -> str:
+def embedded(picture: Image.Image, alt: str, what: str = "") -> str:
     """An image inside the page; ``what`` names it for the slider between truth and recovery,
     and in a matrix for the arrow keys, which go from one of a name to the next."""
     data = base64.b64encode(png(picture)).decode()
-    more = f' style="{style}"' if style else ""
-    more += f' data-is="{what}"' if what else ""
+    more = f' data-is="{what}"' if what else ""
     return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{data}"{more}>'
 
 

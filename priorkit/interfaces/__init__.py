@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from priorkit.deprecated import moved
 from priorkit.interfaces.component import Component, Copies, Pullback, Shape, Space, Spec, Status
+from priorkit.interfaces.draws import Draws
 from priorkit.interfaces.kinds import Kind, kind_of
 from priorkit.interfaces.noise import GaussianNoise, Level, Noise, WeightedNoise
 from priorkit.interfaces.operator import (
@@ -47,7 +48,7 @@ from priorkit.interfaces.prior import (
     Sampler,
 )
 from priorkit.interfaces.problem import Data, Evaluation, Problem
-from priorkit.interfaces.solver import Draws, Requires, Snapshot, Solver, State, shared
+from priorkit.interfaces.solver import Requires, Snapshot, Solver, State, shared
 from priorkit.interfaces.stack import stack
 from priorkit.interfaces.start import Start
 from priorkit.interfaces.units import Range, Units

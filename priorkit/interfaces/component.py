@@ -12,14 +12,16 @@ annotations are checked by pydantic, and ``Annotated[int, Field(ge=1)]`` adds a 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Generic, Literal, Self, TypeVar
 
 import torch
 from torch import Tensor
 
-__all__ = ["Component", "Copies", "Pullback", "Shape", "Space", "Spec", "Status"]
+from priorkit.streams import Streams
+
+__all__ = ["Component", "Copies", "Pullback", "Shape", "Space", "Spec", "Status", "seeded_apart"]
 
 Shape = tuple[int, ...]
 Space = Literal["latent", "pixel"]
@@ -56,6 +58,21 @@ class Component:
         A registered class that overrides this lets users write ``op=thing``.
         """
         return None
+
+
+C = TypeVar("C", bound=Component)
+
+
+def seeded_apart(parts: Sequence[C], seed: int) -> list[C]:
+    """The parts of one component, :meth:`Component.seeded`: the first that has no seed of its own
+    gets this one, each further one another that follows from it, so that no two draw the same."""
+    found: list[C] = []
+    drawn = 0
+    for part in parts:
+        other = int(Streams(seed, "part", [drawn]).words(1)[0, 0]) >> 1
+        found.append(part.seeded(other if drawn else seed))
+        drawn += found[-1] is not part
+    return found
 
 
 class Copies(Generic[T]):

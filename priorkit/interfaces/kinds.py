@@ -166,7 +166,8 @@ class Complex(Kind):
         return super().fits(shape) and shape[0] == 2
 
     def psnr(self, x: Tensor, truth: Tensor) -> Tensor:
-        """Of the sizes, for a peak that is the largest of the truth's: the values have any unit."""
+        """Of the sizes, for a peak that is the largest of the truth's: the values have any unit.
+        NaN where that is 0."""
         return metrics.psnr(*self._sizes(x, truth))
 
     def ssim(self, x: Tensor, truth: Tensor) -> Tensor:
@@ -178,9 +179,10 @@ class Complex(Kind):
         return metrics.ssim(*self._sizes(x, truth), square=True)
 
     def _sizes(self, x: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-        """Both as gray pictures in units of the largest value of the truth."""
+        """Both as gray pictures in units of the largest value of the truth, NaN where that is 0."""
         a, b = (self.slices(images)[:, 0].double() for images in (x, truth))
-        peak = b.amax((1, 2, 3), keepdim=True).clamp_min(torch.finfo(b.dtype).tiny)
+        peak = b.amax((1, 2, 3), keepdim=True)
+        peak = peak.where(peak > 0, torch.nan)
         return a / peak, b / peak
 
     def slices(self, x: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal, Self
 import torch
 from torch import Tensor
 
-from priorkit.interfaces.component import Component, Shape
+from priorkit.interfaces.component import Component, Shape, seeded_apart
 from priorkit.interfaces.kinds import PICTURE, Kind
 from priorkit.interfaces.noise import Level
 from priorkit.linear import energy
@@ -262,12 +262,13 @@ class _Product(Operator):
 
     def seeded(self, seed: int) -> Self:
         own = copy.copy(self)
-        own.outer, own.inner = self.outer.seeded(seed), self.inner.seeded(seed)
-        return own
+        own.outer, own.inner = seeded_apart([self.outer, self.inner], seed)
+        return self if own.outer is self.outer and own.inner is self.inner else own
 
     def prepare(self) -> None:
-        self.inner = self.inner.bind(self.shape)
-        self.outer = self.outer.bind(self.inner.y_shape)
+        outer, inner = seeded_apart([self.outer, self.inner], 0)  # outside of a run
+        self.inner = inner.bind(self.shape)
+        self.outer = outer.bind(self.inner.y_shape)
         self.y_shape = self.outer.y_shape
 
     @property

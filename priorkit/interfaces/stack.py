@@ -11,6 +11,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from priorkit.interfaces.component import seeded_apart
 from priorkit.interfaces.noise import Level
 from priorkit.interfaces.operator import LinearOperator, Operator, Signless
 
@@ -20,7 +21,8 @@ __all__ = ["stack"]
 def stack(*operators: Operator) -> Operator:
     """(A₁ x, A₂ x, …): several measurements of one image as one, their entries in a row.
 
-    Linear where all are; complex where one is. Raises ValueError for less than one operator.
+    Linear where all are; complex where one is. Those that are drawn at random, and of which nobody
+    says the seed, are drawn each by itself. Raises ValueError for less than one operator.
 
     >>> from priorkit_operators.pointwise import Gray, Mask
     >>> stack(Gray(), Mask()).bind((3, 8, 8)).y_shape
@@ -41,11 +43,11 @@ class _Stack(Operator):
 
     def seeded(self, seed: int) -> Self:
         own = copy.copy(self)
-        own.operators = [operator.seeded(seed) for operator in self.operators]
-        return own
+        own.operators = seeded_apart(self.operators, seed)
+        return self if own.operators == self.operators else own
 
     def prepare(self) -> None:
-        self.operators = [operator.bind(self.shape) for operator in self.operators]
+        self.operators = [part.bind(self.shape) for part in seeded_apart(self.operators, 0)]
         self.sizes = [math.prod(operator.y_shape) for operator in self.operators]
         zero = torch.zeros(1, *self.shape)
         self.real = [not operator.A(zero).is_complex() for operator in self.operators]

@@ -12,6 +12,7 @@ import os
 import urllib.error
 import urllib.parse
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 
 from priorkit.errors import WeightsError
@@ -83,7 +84,7 @@ def _fetch(url: str, limit: int) -> bytes | None:
         if error.code == 404:
             return None
         raise WeightsError(f"The hub refused {url}.", got=str(error)) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         raise WeightsError(
             f"The hub can't be reached: {url}.", got=str(error), try_="PRIORKIT_OFFLINE=1"
         ) from error

@@ -62,14 +62,17 @@ def layout(x: Tensor, shape: tuple[int, ...] | None = None, scaling: Scaling = P
     they can't be first. Four channels at the end are colour and opacity, taken over white; of
     numbers in a range of their own they are four channels.
 
-    Raises BadInputError for other shapes, and as :class:`~priorkit.io.brightness.Scaling`.
+    Raises BadInputError for other shapes, an empty array among them, and as
+    :class:`~priorkit.io.brightness.Scaling`.
     """
     given = tuple(x.shape)
+    if 0 in given:
+        raise BadInputError("No pictures given.", got=f"shape {given}")
     if x.ndim == 2:
         x = x[None, None]
     elif x.ndim == 3:
         x = x[None]
-    if x.ndim != 4 or 0 in given:
+    if x.ndim != 4:
         raise BadInputError(
             "Pictures have 2, 3 or 4 dimensions.",
             got=f"shape {given}",

@@ -15,6 +15,7 @@ from priorkit.draw.svg import standalone
 from priorkit.draw.tiles import png
 from priorkit.io.files import write_atomic
 from priorkit.io.folders import replacing
+from priorkit.io.saved import number
 from priorkit.results import audit_page
 from priorkit.results.finding import PARTS, Finding, Recoveries
 
@@ -23,18 +24,28 @@ __all__ = ["Audit"]
 
 @dataclass(repr=False)
 class Audit:
-    """What :func:`audit` found, a :class:`Finding` per prior and group, and the recoveries."""
+    """What :func:`audit` found, a :class:`Finding` per prior and group, and the recoveries;
+    ``interrupted`` where Ctrl-C ended it before it had all."""
 
     findings: list[Finding]
     recoveries: Recoveries
+    interrupted: bool = False
 
     def __repr__(self) -> str:
         priors, groups = (dict.fromkeys(pair[k] for pair in self.recoveries) for k in (0, 1))
         return f"<Audit: {', '.join(priors)} on {', '.join(groups)}>"
 
+    @property
+    def skipped(self) -> dict[str, str]:
+        """Files of the groups that were left out, with the reason."""
+        return {k: v for found in self.recoveries.values() for k, v in found.skipped.items()}
+
     def table(self) -> list[dict[str, Any]]:
-        """A dict per finding."""
-        return [asdict(finding) for finding in self.findings]
+        """A dict per finding; None of a number that isn't known, or is infinite."""
+        return [
+            {k: number(v) if isinstance(v, float) else v for k, v in asdict(finding).items()}
+            for finding in self.findings
+        ]
 
     def cells(self) -> tuple[list[str], list[list[str]]]:
         """The table as text: a head, and a row per finding."""
@@ -59,7 +70,7 @@ class Audit:
         """Write audit.csv, audit.json, audit.svg, grid.png and report.html into a folder."""
         place = Path(folder)
         with replacing(place) as stage:
-            rows = [{k: None if v != v else v for k, v in row.items()} for row in self.table()]
+            rows = self.table()
             text = io.StringIO()
             writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
             writer.writeheader()

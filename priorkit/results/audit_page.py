@@ -134,7 +134,10 @@ def _matrix(recoveries: Recoveries) -> str:
             parts.append(f'<div><div class="pair">{"".join(shown)}</div></div>')
         for label in dict.fromkeys(label for label, _ in recoveries):
             parts.append(f"<b>{html.escape(label)}</b>")
-            parts += [_cell(own[label], f"{label}, {group}") for group, own in groups.items()]
+            parts += [
+                _cell(own[label], f"{label}, {group}") if label in own else "<div></div>"
+                for group, own in groups.items()
+            ]
     else:
         ((group, own),) = groups.items()
         across, names = min(len(own), ACROSS), ""

@@ -92,7 +92,7 @@ def check_rule(selections: ByKind, rule: str, problem: Problem, solver: Solver[A
             got=f"gamma={rule!r}",
             try_="no gamma",
         )
-    if not noise.known or not noise.std:
+    if not noise.known or not noise.energy:
         raise BadInputError(
             f"gamma={rule!r} needs to know how much noise there is.",
             got="no noise" if noise.known else "no sigma",

@@ -163,7 +163,8 @@ def opened(
     require_place(Path(out), _paths(inputs))
     journal = Journal(unfinished(Path(out)))
     place = journal.folder
-    strange = place.exists() and any(path.suffix != ".partial" for path in place.iterdir())
+    strange = place.exists() and not place.is_dir()
+    strange = strange or any(path.suffix != ".partial" for path in place.glob("*"))
     if strange and journal.noted("settings") is None:
         raise BadInputError(f"{place} is not a run that was cut short.", try_="another --out")
     if resume and not place.exists():

@@ -93,7 +93,8 @@ def measurement(y: Tensor, setup: Setup, of: str = "") -> Tensor:
     Where the operator's y is a picture, whole numbers of 8 and 16 bits are brightness, unless
     there is a range or the noise is of counts, and channels may be last; all other numbers are as
     they are, whatever their type.
-    Raises BadInputError for another shape or values.
+    Raises BadInputError for another shape or values, and for numbers whose squares have no sum in
+    float64.
     """
     operator = setup.problem.operator
     # Numbers in units of their own, as the user's or counts are, none of them brightness.
@@ -116,6 +117,12 @@ def measurement(y: Tensor, setup: Setup, of: str = "") -> Tensor:
         whole = not (values.is_floating_point() or values.is_complex())
         setup.noise.check(wide(values) if whole else values)
     values = setup.units.y_inside(values.to(setup.device)).to(dtype)
+    if not bool(torch.isfinite(energy(values)).all()):
+        raise BadInputError(
+            "The measurement y has numbers too large to compute with.",
+            got=f"up to {float(values.abs().max()):.3g} in {setup.dtype}".replace("torch.", ""),
+            try_="range=(lo, hi), the least and the greatest value of x",
+        )
     bright = _is_bright(operator, setup.kind)
     if bright and not probe.is_complex() and float(values.max()) <= 2:
         question_sigma(setup, refuse=False)

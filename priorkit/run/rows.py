@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -108,8 +109,9 @@ def ended(ledger: Ledger, places: Sequence[int], traces: Sequence[Trace], kind: 
 
 
 def best(tries: Sequence[Row]) -> Row:
-    """The try of the lowest objective, with the evaluations of all."""
-    least = min(tries, key=lambda row: row.value)
+    """The try of the lowest objective, one that isn't a number being the highest, with the
+    evaluations of all."""
+    least = min(tries, key=lambda row: math.inf if math.isnan(row.value) else row.value)
     return replace(least, evaluations=sum(row.evaluations for row in tries))
 
 

@@ -17,14 +17,11 @@ from priorkit.interfaces import (
     Choices,
     Decoder,
     Kind,
-    Level,
-    LinearOperator,
     Noise,
     Operator,
     Penalty,
     Prior,
     Problem,
-    Range,
     Shape,
     Solver,
     Space,
@@ -34,20 +31,18 @@ from priorkit.interfaces import (
     kind_of,
 )
 from priorkit.interfaces.adapt import Parts, bound_operator, bound_prior
-from priorkit.interfaces.kinds import COMPLEX
 from priorkit.run import fit
 from priorkit.run import precision as precisions
 from priorkit.run.room import require_room
+from priorkit.run.said import LEVELS, noise_for, said_by, units_for
 from priorkit.settings.config import COMPONENTS, RunConfig
 from priorkit.settings.given import GivenStart
 from priorkit.settings.select import Selection, blaming, resolve
 from priorkit.settings.selections import Selections, give_rest
 
-__all__ = ["Setup", "noise_for", "set_up", "unknown_shape"]
+__all__ = ["Setup", "set_up", "unknown_shape"]
 
 log = logging.getLogger("priorkit")
-
-LEVELS = ("noise_norm", "sigma")
 
 
 @dataclass
@@ -106,7 +101,7 @@ class Setup:
             values.pop(name, None)
         if not self.config.first:
             del values["first"]
-        level = _said(self.noise.level)
+        level = said_by(self.noise.level)
         return values | {k: v for k, v in level.items() if k not in values["noise"]}
 
 
@@ -138,7 +133,7 @@ def set_up(
     said = noise_for(config, selections["noise"], operator, real=real)
     if chosen.estimated:
         said.level = replace(said.level, estimated=True)
-    units, noise = _units(config, operator, said, kind, selections["operator"])
+    units, noise = units_for(config, operator, said, kind, selections["operator"])
     with blaming(selections["prior"]):
         choices = prior.defaults(operator, noise)
         prior = choices.prior or prior
@@ -208,77 +203,6 @@ def set_up(
         dtype=dtype,
         precision=precision,
     )
-
-
-def noise_for(config: RunConfig, selection: Selection, operator: Operator, *, real: bool) -> Noise:
-    """The noise at the level that the user says, or where y is simulated the operator."""
-    if isinstance(config.sigma, str):
-        raise BadInputError(
-            "sigma='auto' estimates the noise of a measurement that was given, and here pictures "
-            "are measured: sigma says how much noise is added.",
-            try_="y=… (--y) instead of the picture, where that is the noisy one; or sigma=0.1",
-        )
-    level = _said(config)
-    in_table = any(name in selection.options for name in LEVELS)
-    for name in level:
-        if name not in selection.fields:
-            raise BadInputError(
-                f"The noise {selection.name!r} has no {name}.",
-                try_=", ".join(f"{field}=…" for field in sorted(selection.fields)) or None,
-            )
-        if in_table:
-            raise BadInputError("The level of the noise is given twice.", got=f"{name} and noise")
-    if not level and not in_table and not real:
-        usual = operator.default_noise  # of pictures in [0, 1]
-        usual = usual.over(1 / _range(config).scale) if config.range is not None else usual
-        level = {name: v for name, v in _said(usual).items() if name in selection.fields}
-    noise: Noise = selection.build(config.seed, **level)
-    bound = noise.bind(operator.entries)
-    if level and not bound.level.known:  # one that keeps it otherwise: the record needs it too
-        bound.level = Level(level.get("sigma"), level.get("noise_norm"))
-    return bound
-
-
-def _range(config: RunConfig) -> Range:
-    """The range of the user's values, resolved."""
-    assert not isinstance(config.range, str)
-    return Range.of(config.range or (0.0, 1.0))
-
-
-def _units(
-    config: RunConfig, operator: Operator, noise: Noise, kind: Kind, selection: Selection
-) -> tuple[Units, Noise]:
-    """The user's units, and the noise of measurements of images in [0, 1].
-
-    Raises MismatchError for an operator that isn't linear, BadInputError for complex pictures
-    whose range doesn't begin at 0: they are scaled, and not moved.
-    """
-    if config.range is None:
-        return Units(), noise
-    found = _range(config)
-    if not isinstance(operator, LinearOperator):
-        raise MismatchError(
-            "range needs a linear operator, whose y can be brought to the same units.",
-            got=str(selection),
-            try_="no range, and x in [0, 1]",
-        )
-    if kind is COMPLEX and found.lo:
-        raise BadInputError(
-            "Complex pictures are scaled alone: their range begins at 0.",
-            got=f"range={(found.lo, found.hi)}",
-            try_=f"range=(0, {found.hi:g})",
-        )
-    offset = torch.zeros(1, *operator.y_shape, dtype=torch.float64)
-    if found.lo:
-        with blaming(selection):
-            offset = operator.A(torch.full((1, *operator.shape), found.lo, dtype=torch.float64))
-    units = Units(found, offset if noise.same_units else None)
-    return units, noise.rescaled(found.scale, offset)
-
-
-def _said(of: RunConfig | Level) -> dict[str, float]:
-    """Which of the two ways to say how much noise there is something says."""
-    return {name: value for name in LEVELS if (value := getattr(of, name)) is not None}
 
 
 def unknown_shape() -> BadInputError:

@@ -165,6 +165,19 @@ def from_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     return values
 
 
+def layer_of(config: str | os.PathLike[str] | Mapping[str, Any] | None) -> dict[str, Any]:
+    """The settings that were given as a file, a table or not at all. Raises BadInputError."""
+    if isinstance(config, (str, os.PathLike)):
+        return from_file(config)
+    if not isinstance(config, Mapping | None):
+        raise BadInputError(
+            "config is a table of settings, or a TOML file with one.",
+            got=repr(config)[:60],
+            try_='config={"prior": "dct"}',
+        )
+    return dict(config or {})
+
+
 def split(*layers: Mapping[str, Any]) -> tuple[RunConfig, dict[str, Any]]:
     """One config from several layers, later ones over earlier ones, and the keywords in them that
     belong to components.

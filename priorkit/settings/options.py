@@ -65,7 +65,8 @@ def _kind(value: Any) -> tuple[Any, ...] | None:
 
 
 def _listed(value: Any) -> Any:
-    """A small array of real numbers as lists, one of no dimensions as a number."""
+    """A small array of real numbers as lists, one of no dimensions as a number; a device as its
+    name."""
     np, torch = sys.modules.get("numpy"), sys.modules.get("torch")
     if np is not None and type(value) in (np.bool_, np.ndarray):
         small = value.size <= MAX_LISTED and value.dtype.kind in "biuf"
@@ -74,6 +75,8 @@ def _listed(value: Any) -> Any:
         dense = value.layout == torch.strided and not odd
         small = dense and value.numel() <= MAX_LISTED
         value = value.detach() if small else value
+    elif torch is not None and isinstance(value, torch.device):
+        return str(value)
     else:
         return value
     try:

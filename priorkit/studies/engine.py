@@ -74,8 +74,8 @@ class Processes:
             raise BadInputError("The engine is 'processes' or 'dask'.", got=repr(self.engine))
         if self.scheduler is not None and self.engine != "dask":
             raise BadInputError("A scheduler is for the engine 'dask' only.", try_="engine='dask'")
-        if self.jobs is not None and self.jobs < 1:
-            raise BadInputError("jobs must be at least 1.", got=self.jobs)
+        if self.jobs is not None and not (isinstance(self.jobs, int) and self.jobs >= 1):
+            raise BadInputError("jobs must be at least 1.", got=repr(self.jobs))
 
     @contextmanager
     def working(

@@ -84,19 +84,20 @@ class Results:
         means = self.summary(by=(by,), across=across, value=value)
         return lines(means, across=across, value=value, **axes).drawn()
 
-    def save(self, path: Path) -> None:
-        """Write the rows as a Parquet file, in one step."""
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the rows as a Parquet file, in one step. Raises BadInputError."""
         pa, pq = _pyarrow()
         names = dict.fromkeys(name for row in self.rows for name in row)
         columns = {name: _column([row.get(name) for row in self.rows]) for name in names}
         buffer = io.BytesIO()
         pq.write_table(pa.table(columns).replace_schema_metadata(MARK), buffer)
-        write_atomic(path, buffer.getvalue())
+        write_atomic(Path(path), buffer.getvalue())
 
     @classmethod
-    def read(cls, path: Path) -> Results:
+    def read(cls, path: str | os.PathLike[str]) -> Results:
         """The rows of a file that :meth:`save` wrote. Raises BadInputError."""
         pa, pq = _pyarrow()
+        path = Path(path)
         try:
             if path.stat().st_size > MAX_FILE:
                 raise BadInputError(f"{path} is larger than {MAX_FILE >> 30} GiB.")

@@ -82,7 +82,13 @@ class Study(BaseModel):
         """A study from a TOML or JSON file, a dict, or itself. Raises BadInputError."""
         if isinstance(source, Study):
             return source
-        values = source if isinstance(source, Mapping) else from_file(Path(source))
+        if not isinstance(source, (str, os.PathLike, Mapping)):
+            raise BadInputError(
+                "A study is a table, or a TOML file with one.",
+                got=repr(source)[:60],
+                try_='{"settings": {…}, "grid": {…}}',
+            )
+        values = source if isinstance(source, Mapping) else from_file(source)
         try:
             return cls(**values)
         except ValidationError as error:

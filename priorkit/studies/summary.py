@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from scipy import stats
 
-from priorkit.errors import UnknownNameError
+from priorkit.errors import BadInputError, UnknownNameError
 from priorkit.studies.columns import RESULT
 
 __all__ = ["Mean", "axes", "difference", "differs", "grouped", "mean", "mixed", "summary"]
@@ -59,7 +59,8 @@ def summary(
     is a single image, its rows are the independent values. The log warns where a mean is over
     rows that differ in other settings than seed and image, such as γ; see :func:`mixed`.
 
-    Raises UnknownNameError for a column that doesn't exist.
+    Raises UnknownNameError for a column that doesn't exist, BadInputError for one that holds no
+    numbers.
     """
     columns = {column for row in rows for column in row}
     for name in (*by, across, value):
@@ -72,6 +73,8 @@ def summary(
             "A mean is taken over different %s. Try: by=%s", " and ".join(over), (*by, *over)
         )
     known = [row for row in rows if row.get(value) is not None]
+    if words := [row[value] for row in known if not isinstance(row[value], (int, float))]:
+        raise BadInputError(f"{value!r} is no column of numbers.", got=repr(words[0])[:60])
     groups = grouped(known, lambda row: (tuple(map(row.get, by)), across and row.get(across)))
     means = []
     for (group, at), own in groups.items():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
-from itertools import product
 from typing import Any, Unpack
 
 import torch
@@ -14,13 +15,15 @@ from priorkit.errors import BadInputError, MismatchError
 from priorkit.interfaces import Decoder, Encoder, Level
 from priorkit.linear import energy
 from priorkit.results.audit import Audit
-from priorkit.results.finding import Finding
+from priorkit.results.finding import Finding, Recoveries
 from priorkit.results.recovery import Recovery
 from priorkit.settings.called import called_as
+from priorkit.settings.config import split
 from priorkit.settings.keywords import Shared
 from priorkit.settings.select import Selection, classes, resolve
 from priorkit.verbs.bars import of_labels
-from priorkit.verbs.contest import contestant
+from priorkit.verbs.contest import contestants
+from priorkit.verbs.prepare import prepare
 from priorkit.verbs.recover import recover
 
 __all__ = ["audit"]
@@ -56,34 +59,93 @@ def audit(
     progress : instead of the bar that a notebook shows; called with a label, a Snapshot and the
         number of images done before
 
-    Raises MismatchError before any compute where a prior has no latent, and as
-    :func:`priorkit.recover`.
+    After Ctrl-C, what is done is kept; where nothing is, KeyboardInterrupt goes on.
+
+    Raises MismatchError where a prior has no latent, BadInputError for a range, averaging or a
+    rule for γ, and as :func:`priorkit.recover` for any group: all before any compute.
 
     Reference: Bora, Jalal, Price & Dimakis, "Compressed sensing using generative models", ICML
     2017, section 6.3 (the three errors); Asim et al. 2020 (representation and dataset bias).
     """
-    if not groups or not priors:
-        raise BadInputError("An audit needs groups of pictures, and priors.", try_='{"faces": …}')
-    if settings.get("range") is not None:
-        raise BadInputError("An audit is of images in [0, 1].", got="a range", try_="no range")
-    tables = [contestant(prior) for prior in priors]
-    selections = [resolve("prior", table["prior"]) for table in tables]  # weights are read once
-    for selection in selections:
+    if not isinstance(groups, Mapping) or not groups:
+        raise BadInputError(
+            "An audit needs groups of pictures by their names.",
+            got=None if isinstance(groups, Mapping) else f"a {type(groups).__name__}",
+            try_='{"faces": …}',
+        )
+    runs: dict[tuple[str, str], tuple[Any, dict[str, Any]]] = {}
+    tables = contestants(priors)
+    for table in tables:
+        _require_plain({**settings, **table})
+    chosen = [resolve("prior", table["prior"]) for table in tables]  # weights are read once
+    for selection in chosen:
         _require_latent(selection)
-    findings, recoveries = [], {}
+    usual = {"op": op, "space": "latent", "penalty": "none", "gamma": 0.0, **settings}
+    for name, pictures in groups.items():
+        for table, prior in zip(tables, chosen, strict=True):
+            own = {**usual, **table, "prior": prior}
+            runs[str(own.pop("label")), name] = pictures, own
+    with _unsaid():  # recover says it
+        for pictures, own in runs.values():
+            prepare(pictures, None, *split(own))
+    findings: list[Finding] = []
+    recoveries: Recoveries = {}
     with of_labels(progress) as told:
-        for (name, pictures), (table, prior) in product(
-            groups.items(), zip(tables, selections, strict=True)
-        ):
-            label = str(table["label"])
-            more = {k: v for k, v in table.items() if k != "label"} | {"prior": prior}
-            own: dict[str, Any] = {"op": op, "space": "latent", "penalty": "none", "gamma": 0.0}
-            own |= {**settings, **more}
+        for (label, name), (pictures, own) in runs.items():
             tell = None if told is None else partial(told, f"{label} on {name}")
-            found = recover(pictures, progress=tell, **own)
-            findings.append(_finding(label, name, found, own, tell))
+            try:
+                found = _whole(recover(pictures, progress=tell, **own))
+                findings.append(_finding(label, name, found, own, tell))
+            except KeyboardInterrupt:
+                if not findings:
+                    raise
+                return Audit(findings, recoveries, interrupted=True)
             recoveries[label, name] = found
     return Audit(findings, recoveries)
+
+
+@contextmanager
+def _unsaid() -> Iterator[None]:
+    """A block in which less than an error isn't logged."""
+    log = logging.getLogger("priorkit")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
+
+
+def _require_plain(settings: Mapping[str, Any]) -> None:
+    """Refuse what leaves no latent, no error in [0, 1], or no objective that two solves share."""
+    config = split({k: v for k, v in settings.items() if k not in ("prior", "label")})[0]
+    if config.image is not None or config.y is not None:
+        raise BadInputError(
+            "The groups of an audit are its pictures.",
+            got="image" if config.y is None else "y",
+            try_='{"faces": …}',
+        )
+    if config.range is not None:
+        raise BadInputError("An audit is of images in [0, 1].", got="a range", try_="no range")
+    if config.averaging > 1:
+        raise BadInputError(
+            "An audit looks for the latent of each picture, and a mean of several has none.",
+            got=f"averaging={config.averaging}",
+            try_="averaging=1",
+        )
+    if isinstance(config.gamma, str):
+        raise BadInputError(
+            "An audit compares solves of one objective, whose γ is a number.",
+            got=f"gamma={config.gamma!r}",
+            try_="gamma=0.01",
+        )
+
+
+def _whole(found: Recovery) -> Recovery:
+    """A recovery that nothing cut short. Raises KeyboardInterrupt where Ctrl-C did."""
+    if found.interrupted:
+        raise KeyboardInterrupt
+    return found
 
 
 def _require_latent(prior: Selection) -> None:
@@ -104,9 +166,8 @@ def _finding(
         raise BadInputError(f"An audit needs a latent, and {label!r} has none here.")
     best = _represented(found, settings, tell)
     left_out = ("op", "m", "start", "restarts", "resize")
-    again = {k: v for k, v in settings.items() if k not in left_out}
-    again["shape"] = tuple(found.x.shape[1:])  # which y alone may not tell
-    near = recover(y=found.y, **again, op=found.operator, start=best.z, progress=tell)
+    again = {k: v for k, v in settings.items() if k not in left_out} | _of(found)
+    near = _whole(recover(y=found.y, **again, op=found.operator, start=best.z, progress=tell))
     reached = (near.x - found.truth).square().flatten(1).mean(1)
     represented = (best.x - found.truth).square().flatten(1).mean(1).to(found.truth)
     fitted = near.objective.clamp_min(_noise_energy(found)) + FITTED * energy(found.y)
@@ -128,6 +189,11 @@ def _finding(
     )
 
 
+def _of(found: Recovery) -> dict[str, Any]:
+    """What the images are, which numbers alone may not tell."""
+    return {"shape": tuple(found.x.shape[1:]), "kind": found.kind.name}
+
+
 def _noise_energy(found: Recovery) -> float:
     """E‖η‖² of a recovery."""
     config = found.record["config"]
@@ -144,5 +210,5 @@ def _represented(found: Recovery, settings: dict[str, Any], tell: Any) -> Recove
     own = {k: v for k, v in settings.items() if k in kept and not (encodes and k == "restarts")}
     assert found.truth is not None
     truth = found.truth.cpu().numpy()
-    own |= {"start": truth} if encodes else {}
-    return recover(truth, op="identity", sigma=0.0, progress=tell, **own)
+    own |= _of(found) | ({"start": truth} if encodes else {})
+    return _whole(recover(truth, op="identity", sigma=0.0, progress=tell, **own))

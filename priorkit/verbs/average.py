@@ -57,8 +57,9 @@ def average(task: Task) -> Outcome:
     rows = [row for outcome in found for row in outcome.rows]
     rows.sort(key=lambda row: (row.trace.restart, row.trace.image))
     by_try = [rows[i : i + b] for i in range(0, len(rows), b)]
-    best = _means(setup.problem.at(task.y), by_try)
-    return Outcome(setup, best, rows, sum(o.seconds for o in found), found[-1].cut)
+    cut = found[-1].cut
+    best = _means(setup.problem.at(task.y), by_try, 0 if cut is None else setup.budget)
+    return Outcome(setup, best, rows, sum(o.seconds for o in found), cut)
 
 
 def _mirrored(setup: Setup) -> Problem:
@@ -94,23 +95,28 @@ class _Moved(Start):
         return torch.where(which[:, None], u0 + APART[problem.space] * noise, u0)
 
 
-def _means(problem: Problem, tries: Sequence[Sequence[Row]]) -> list[Row]:
+def _means(problem: Problem, tries: Sequence[Sequence[Row]], enough: int) -> list[Row]:
     """Per image the mean of its tries, with its own misfit, the u of the first try, and the status
-    of the first that hasn't converged."""
+    of the first that hasn't converged. A further try that was stopped before it had ``enough``
+    evaluations is left out."""
     by_image = list(zip(*tries, strict=True))
-    images = torch.stack([torch.stack([row.x for row in each]).mean(0) for each in by_image])
+    whole = [
+        [each[0], *(r for r in each[1:] if r.status != "stopped" or r.evaluations >= enough)]
+        for each in by_image
+    ]
+    images = torch.stack([torch.stack([row.x for row in each]).mean(0) for each in whole])
     with torch.no_grad():
         misfit = problem.noise.misfit(problem.operator.A(images), problem.y)[0]
     found = []
-    for x, own, each in zip(images, misfit, by_image, strict=True):
+    for x, own, each, kept in zip(images, misfit, by_image, whole, strict=True):
         worst = next((row for row in each if row.status != "converged"), each[0])
         mean = replace(
             each[0],
             x=x,
-            value=sum(row.value for row in each) / len(each),
+            value=sum(row.value for row in kept) / len(kept),
             misfit=float(own),
             expected=float("nan"),  # of a mean: less than of its parts
-            outside=max(row.outside for row in each),
+            outside=max(row.outside for row in kept),
             status=worst.status,
             reason=worst.reason,
             evaluations=sum(row.evaluations for row in each),

@@ -27,7 +27,7 @@ from priorkit.settings.keywords import Shared
 from priorkit.settings.options import plain
 from priorkit.settings.selections import Selections
 from priorkit.verbs.bars import of_labels
-from priorkit.verbs.contest import Entries, common_shape, contestant, entries_of, set_up_all
+from priorkit.verbs.contest import Entries, common_shape, contestants, entries_of, set_up_all
 from priorkit.verbs.evidence import Evidence, Measured, Simulated
 from priorkit.verbs.prepare import load_framed, require_one_source
 from priorkit.verbs.solved import solved
@@ -79,24 +79,20 @@ def compare(
     PriorkitError where no prior can, where the images or the measurements can't be read, and for an
     ``out`` as :func:`priorkit.recover`. After Ctrl-C, what is done is kept.
     """
-    if not priors:
-        raise BadInputError("Name the priors to compare.", try_='priors=["glow-celeba", "dct"]')
+    tables = contestants(priors)
     ms, seconds = plain(ms), plain(seconds)
     if ms is not None and not (isinstance(ms, list) and ms):
         raise BadInputError("ms is a list of numbers of measurements.", got=ms)
     counts: list[int | None] = [None] if ms is None else list(ms)
-    contestants = [contestant(prior) for prior in priors]
-    labels = [str(contestant["label"]) for contestant in contestants]
-    if len(set(labels)) < len(labels):
-        raise BadInputError(
-            "Each contestant needs a label of its own.", got=", ".join(labels), try_='"label": …'
-        )
+    if seconds is not None and not (isinstance(seconds, (int, float)) and 0 < seconds < math.inf):
+        raise BadInputError("seconds is a wall time above 0.", got=repr(seconds), try_="seconds=10")
     said = split(settings)[0]
+    x = said.image if x is None and y is None else x
     require_one_source(x, y, said)
     if y is not None:
         _require_measured(ms, seconds)
-    entries = entries_of(contestants, counts, {"op": op, **settings})
-    with opened(out, resume=resume, inputs=[x, y, priors, op, settings]) as journal:
+    entries = entries_of(tables, counts, {"op": op, **settings})
+    with opened(out, resume=resume, inputs=[x, y, tables, op, settings]) as journal:
         evidence = _evidence(x, y, entries, settings, said)
         problems = set_up_all(entries, evidence)
         if journal is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +17,30 @@ from priorkit.settings.select import Selection, resolve
 from priorkit.settings.selections import Selections, select_all
 from priorkit.verbs.evidence import Evidence
 
-__all__ = ["Entries", "common_shape", "contestant", "entries_of", "label_of", "set_up_all"]
+__all__ = ["Entries", "common_shape", "contestants", "entries_of", "label_of", "set_up_all"]
 
-MEASUREMENT = ("op", "noise", "sigma", "noise_norm", "seed", "shape", "kind", "range")
+# What is the same for all: the images, how they are read, and how they are measured.
+READ = ("image", "y", "first", "shape", "kind", "range", "clip", "resize", "dataset", "slice")
+MEASUREMENT = (*READ, "op", "noise", "sigma", "noise_norm", "seed")
 
 # Of every prior, what was selected for it or why that can't be.
 Entries = list[tuple[Contender, Selections | PriorkitError]]
 
 
 def entries_of(
-    contestants: list[dict[str, Any]], counts: list[int | None], common: dict[str, Any]
+    tables: list[dict[str, Any]], counts: list[int | None], common: dict[str, Any]
 ) -> Entries:
     """The components of every row: one operator per m, one prior per contestant.
 
     Raises UnknownNameError for a component that nobody registered: a misspelt name is no row.
     """
     found: Entries = []
-    priors = _known(contestants)
+    priors = _known(tables)
     for m in counts:
         operator: Selection | None = None
-        for contestant in contestants:
-            row = Contender(str(contestant["label"]), m)
-            own = {k: v for k, v in contestant.items() if k != "label"}
+        for table in tables:
+            row = Contender(str(table["label"]), m)
+            own = {k: v for k, v in table.items() if k != "label"}
             try:
                 if row.label in priors:
                     own["prior"] = priors[row.label]
@@ -53,18 +56,18 @@ def entries_of(
     return found
 
 
-def _known(contestants: list[dict[str, Any]]) -> dict[str, Selection]:
+def _known(tables: list[dict[str, Any]]) -> dict[str, Selection]:
     """The priors by the labels of their rows, so that weights are read once; without one that
     can't be had, whose row says why. Raises UnknownNameError for a name of any component that
     isn't one."""
     priors = {}
-    for contestant in contestants:
+    for table in tables:
         for key, kind in COMPONENTS.items():
             try:
-                if key in contestant:
-                    chosen = resolve(kind, contestant[key])
+                if key in table:
+                    chosen = resolve(kind, table[key])
                     if key == "prior":
-                        priors[str(contestant["label"])] = chosen
+                        priors[str(table["label"])] = chosen
             except UnknownNameError:
                 raise
             except PriorkitError:
@@ -115,11 +118,28 @@ def set_up_all(entries: Entries, evidence: Evidence) -> list[tuple[Contender, Se
     return problems
 
 
-def contestant(prior: Any) -> dict[str, Any]:
-    """What a user may write for one: a table with its prior and a label."""
-    if isinstance(prior, dict) and "prior" in prior:
-        return {"label": label_of(prior["prior"]), **prior}
-    return {"prior": prior, "label": label_of(prior)}
+def contestants(priors: Any) -> list[dict[str, Any]]:
+    """Tables with a prior and a label each, of what a user may write for one: such a table, its
+    label left out or not, or the prior alone. Raises BadInputError for what is no list of these,
+    and for labels that two share."""
+    if isinstance(priors, (str, os.PathLike, Mapping)) or not isinstance(priors, Iterable):
+        raise BadInputError(
+            "priors is a list.", got=repr(priors)[:60], try_='priors=["glow-celeba", "dct"]'
+        )
+    tables = [
+        {"label": label_of(prior["prior"]), **prior}
+        if isinstance(prior, Mapping) and "prior" in prior
+        else {"label": label_of(prior), "prior": prior}
+        for prior in priors
+    ]
+    if not tables:
+        raise BadInputError("Name the priors.", try_='priors=["glow-celeba", "dct"]')
+    labels = [str(table["label"]) for table in tables]
+    if len(set(labels)) < len(labels):
+        raise BadInputError(
+            "Each prior needs a label of its own.", got=", ".join(labels), try_='"label": …'
+        )
+    return tables
 
 
 def label_of(prior: Any) -> str:

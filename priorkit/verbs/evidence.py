@@ -121,7 +121,9 @@ class Measured(Evidence):
         told = {"range": self.told.range, "sigma": self.told.sigma}
         config = chosen.config.model_copy(update=told)
         chosen = replace(chosen, config=config, estimated=self.estimated)
-        return set_up(chosen, self.shape, real=True)
+        setup = set_up(chosen, self.shape, real=True)
+        self.y(None, setup)  # refused before any compute
+        return setup
 
     def y(self, m: int | None, setup: Setup) -> Tensor:
         if setup.dtype not in self._measured:

@@ -13,7 +13,8 @@ from priorkit.interfaces import Calibrated, Kind, LinearOperator, Operator, Rang
 from priorkit.interfaces.adapt import bound_operator
 from priorkit.run import level
 from priorkit.run.measure import batch, span, wide
-from priorkit.run.setup import noise_for, unknown_shape
+from priorkit.run.said import noise_for
+from priorkit.run.setup import unknown_shape
 from priorkit.settings.config import RunConfig
 from priorkit.settings.select import Selection, blaming
 from priorkit.settings.selections import Selections

@@ -15,7 +15,7 @@ from priorkit.run.measure import measurement, simulate
 from priorkit.run.memory import plan
 from priorkit.run.run import Progress, Task
 from priorkit.settings.called import called_as
-from priorkit.settings.config import from_file, split
+from priorkit.settings.config import layer_of, split
 from priorkit.settings.given import GivenStart
 from priorkit.settings.keywords import Settings
 from priorkit.verbs.alone import denoised
@@ -86,7 +86,7 @@ def recover(
     Raises :class:`~priorkit.results.recovery.RunError` where a component fails meanwhile; what was
     done until then is saved to ``out``, and is the error's ``recovery``.
     """
-    layer = from_file(config) if isinstance(config, (str, os.PathLike)) else dict(config or {})
+    layer = layer_of(config)
     both, extra = split(layer, settings)
     if x is None and y is None:  # what is given here goes over the config
         x, y = both.image, both.y

@@ -13,8 +13,8 @@ from PIL import Image
 from typer.main import get_command
 
 from priorkit.cli import guide
+from priorkit.cli.advice import MEASURED, NOISE, QUESTIONS, SHOWS, advice, offered
 from priorkit.cli.application import application
-from priorkit.cli.guide import MEASURED, NOISE, SHOWS, advice, offered
 from priorkit.cli.known import known_options
 from priorkit.cli.words import split as words_of
 from priorkit.errors import BadInputError
@@ -125,7 +125,7 @@ def test_a_hint_that_is_followed_leads_to_a_command():
     """Of all answers that don't go together."""
     assert BAD
     for answers in BAD:
-        said = dict(zip(guide.QUESTIONS, answers, strict=True))
+        said = dict(zip(QUESTIONS, answers, strict=True))
         with pytest.raises(BadInputError) as refused:
             advice(**said)
         key, words = re.fullmatch(r"--(\w+) (.+)", refused.value.try_).groups()

@@ -112,6 +112,13 @@ def test_a_complex_picture_is_scored_by_size():
             assert float(COMPLEX.ssim(unit * x, unit * truth)[i]) == pytest.approx(ssim, abs=1e-5)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_complex_picture_of_nothing_has_no_peak():
+    truth = torch.cat([torch.zeros(1, 2, 24, 25), torch.ones(1, 2, 24, 25)])
+    for score in (COMPLEX.psnr, COMPLEX.ssim):
+        assert score(0.5 * torch.ones_like(truth), truth).isnan().tolist() == [True, False]
+
+
 def test_bands_are_shown_in_three_colours():
     """Red, green and blue are the means of the last, middle and first third."""
     x = rand(6, 4, 5)

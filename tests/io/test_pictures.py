@@ -68,7 +68,7 @@ def test_pictures_come_out_as_they_went_in():
         (np.full((4, 4, 3), -0.5), r"Try: range=\(lo, hi\), or"),
         (np.full((4, 4, 3), np.nan), "NaN"),
         (np.zeros((2, 2, 2, 2, 2, 2)), "dimensions"),
-        (np.zeros((0, 4, 3)), "dimensions"),
+        (np.zeros((0, 4, 3)), "No pictures given"),
         (np.zeros((4, 4, 3), dtype=np.int64), "uint16, or float"),
     ],
 )

@@ -94,9 +94,10 @@ def test_a_hub_that_sends_something_else(toy, cache, hub, monkeypatch):
     with pytest.raises(WeightsError, match="not what its card describes"):
         measure("glow-toy")
     assert not cache.exists()
-    monkeypatch.setenv("PRIORKIT_HUB", "http://127.0.0.1:9")
-    with pytest.raises(WeightsError, match="can't be reached"):
-        measure("glow-toy")
+    for nowhere in ("http://127.0.0.1:9", "http://no host"):
+        monkeypatch.setenv("PRIORKIT_HUB", nowhere)
+        with pytest.raises(WeightsError, match="can't be reached"):
+            measure("glow-toy")
 
 
 @given(data=st.data())

@@ -519,3 +519,10 @@ def test_rows_that_ended_after_the_bookmark(
     same(again, whole)
     for one, other in zip(vars(again.draws).values(), vars(whole.draws).values(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_a_file_in_the_place_of_an_unfinished_run(tmp_path):
+    (tmp_path / "out.unfinished").write_text("mine")
+    with pytest.raises(BadInputError, match=r"out.unfinished is not a run that was cut short"):
+        priorkit.recover(prior="none", op="mask", budget=1, out=tmp_path / "out")
+    assert (tmp_path / "out.unfinished").read_text() == "mine"

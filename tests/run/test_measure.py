@@ -126,3 +126,17 @@ def test_a_square_y_is_no_signal_by_accident():
     assert priorkit.recover(y=y[None], shape=(16, 16), **common).x.shape == (1, 16, 16)
     with pytest.raises(BadInputError, match=r"Try: shape=\(channels, height, width\)"):
         priorkit.recover(y=Image.new("RGB", (16, 16)), shape=(16, 16), **common)
+
+
+def test_numbers_too_large_to_compute_with_are_refused():
+    """Where they became infinite, a solver failed or diverged, and said nothing of y."""
+    common = {"op": "gaussian", "m": 9, "shape": (3, 8, 8), "budget": 2}
+    y = np.full(9, 1e39)
+    for precision, at in (("float32", y), ("float64", 1e200 * y)):
+        for prior in ("dct", "none"):
+            with pytest.raises(BadInputError, match=f"too large to compute with.*{precision}"):
+                priorkit.recover(y=at, prior=prior, precision=precision, **common)
+    whole = priorkit.recover(y=y, prior="none", range=(0, 1e39), precision="float64", **common)
+    assert bool(torch.isfinite(whole.x).all())
+    with pytest.raises(BadInputError, match="too large"):
+        priorkit.compare(y=y, priors=["dct", "none"], **common)

@@ -218,7 +218,11 @@ CASES = {
         "Got 2 pictures of 2 sizes",
     ),
     "no pictures": ({"x": []}, BadInputError, "No pictures given", "an empty list"),
-    "empty array": ({"x": np.zeros((0, 3, 8, 8))}, BadInputError, "Got shape (0, 3, 8, 8)"),
+    "empty array": (
+        {"x": np.zeros((0, 3, 8, 8))},
+        BadInputError,
+        "No pictures given. Got shape (0, 3, 8, 8)",
+    ),
     "dimensions": ({"x": np.zeros(8)}, BadInputError, "2, 3 or 4 dimensions", "Got shape (8,)"),
     "NaN": (
         {"x": np.full((3, 8, 8), np.nan)},
@@ -547,6 +551,18 @@ def test_what_is_given_goes_over_the_config(face):
                 priorkit.recover(**given, config=config)
         with pytest.raises(BadInputError, match="no file nowhere"):
             priorkit.recover(config=config | {"shape": (3, 8, 8)})
+
+
+def test_a_config_is_a_table_or_a_file(face):
+    for config in (["dct"], 3, [("prior", "dct")]):
+        with pytest.raises(BadInputError, match="config is a table of settings, or a TOML file"):
+            priorkit.recover(face, config=config)
+
+
+def test_noise_so_faint_that_its_energy_is_0_has_no_rule_for_gamma(face):
+    settings = {"prior": "none", "penalty": "tv", "op": "mask", "gamma": "discrepancy"}
+    with pytest.raises(BadInputError, match=r"needs to know how much noise.* Got no noise"):
+        priorkit.recover(face, **settings, sigma=1e-170)
 
 
 def test_pictures_of_one_name_are_told_apart(tmp_path):

@@ -247,3 +247,9 @@ def test_whole_numbers_of_other_types_are_no_brightness():
     for roles in ({"x": Image.fromarray(whole[0])}, {"y": Image.fromarray(whole[0])}):
         with pytest.raises(BadInputError, match="Got mode I, whole numbers of 32 bits"):
             run(op="identity", **roles)
+
+
+def test_a_device_is_named_or_given():
+    x = np.zeros((1, 1, 8, 8), np.float32)
+    found = priorkit.recover(x, prior="none", op="mask", budget=1, device=torch.device("cpu"))
+    assert found.record["config"]["device"] == "cpu"

@@ -152,6 +152,19 @@ def test_an_operator_without_a_seed_has_the_runs(name):
     assert torch.equal(kept.A(X), alone)
 
 
+def test_no_two_parts_of_an_operator_draw_the_same():
+    """The same twice would measure nothing new."""
+    run = {"prior": "none", "seed": 3, "budget": 1}
+    twice = priorkit.recover(X, op=stack(Gaussian(m=20), Gaussian(m=20)), **run).operator
+    first, second = twice.A(X).split(20, 1)
+    assert not torch.equal(first, second)
+    assert torch.equal(first, Gaussian(m=20, seed=3).bind((1, 12, 12)).A(X))
+    product = priorkit.recover(X, op=Mask(mask="random") @ Mask(mask="random"), **run).operator
+    assert not torch.equal(product.inner.mask, product.outer.mask)
+    fixed = stack(Gaussian(m=20, seed=1), Gaussian(m=20)).seeded(3).operators
+    assert [part.seed for part in fixed] == [1, 3]
+
+
 def test_composed_operators_and_priors_have_it_too():
     for whole in (stack(Gaussian(m=20), SRHT(m=20)), Gaussian(m=20) @ Mask(mask="random")):
         seen = [

@@ -170,6 +170,8 @@ def test_seeds_of_an_image_are_not_images():
     better = [{**row, "psnr": row["psnr"] + 1} for row in rows]
     gap = difference(better, rows)
     assert (gap.low, gap.high) == pytest.approx((1, 1))  # however unlike the images are
+    with pytest.raises(BadInputError, match=r"'name' is no column of numbers\. Got 'a'"):
+        summary(rows, value="name")
     with pytest.raises(UnknownNameError, match=r"no column 'psnrr'\. Did you mean 'psnr'"):
         summary(rows, value="psnrr")
 
@@ -245,3 +247,15 @@ def test_a_study_of_gammas_has_a_curve_over_them(tmp_path, gammas, across, writt
         assert [line.split(",")[:4] for line in lines[:3]] == [
             ["a", "1", str(gamma), f"{21 + gamma:g}"] for gamma in gammas
         ]
+
+
+def test_a_study_is_a_table_or_a_file(tmp_path):
+    for source in (None, [{"settings": {}}], 3):
+        with pytest.raises(BadInputError, match="A study is a table, or a TOML file with one"):
+            priorkit.sweep(source, out=tmp_path / "out.parquet")
+
+
+def test_results_are_read_and_saved_by_any_path(tmp_path):
+    path = str(tmp_path / "some.parquet")
+    priorkit.Results([{"cell": "a", "status": "converged", "psnr": 20.0}]).save(path)
+    assert priorkit.Results.read(path).rows[0]["psnr"] == 20.0

@@ -94,9 +94,18 @@ def test_it_is_saved_and_looked_at(tmp_path):
 @pytest.mark.parametrize(
     ("groups", "priors", "said"),
     [
-        ({}, ["glow-celeba"], "groups of pictures, and priors"),
+        ({}, ["glow-celeba"], "groups of pictures by their names"),
         ({"a": PICTURES}, ["dct", "none"], r"An audit looks for the latent .*'none'.*'dct'"),
         ({"a": PICTURES}, ["dct", "nosuch"], "Unknown prior 'nosuch'"),
+        ([PICTURES], ["dct"], "groups of pictures by their names. Got a list"),
+        (PICTURES, ["dct"], "groups of pictures by their names. Got a ndarray"),
+        ({"a": PICTURES}, "dct", "priors is a list. Got 'dct'"),
+        ({"a": PICTURES}, ["dct", "dct"], "a label of its own. Got dct, dct"),
+        ({"a": PICTURES}, [{"prior": "dct", "range": (0, 2)}], "no range"),
+        ({"a": PICTURES}, [{"prior": "dct", "averaging": 2}], "averaging=1"),
+        ({"a": PICTURES}, [{"prior": "dct", "image": "a.png"}], "The groups .* are its pictures"),
+        ({"a": PICTURES}, [{"prior": "dct", "gamma": "discrepancy"}], "gamma=0.01"),
+        ({"a": PICTURES, "b": "nowhere"}, ["dct"], "nowhere"),
     ],
 )
 def test_what_cannot_be_audited(groups, priors, said):
@@ -130,3 +139,38 @@ def test_an_audit_takes_no_units():
 def test_a_basis_of_any_size_takes_that_of_the_pictures():
     found = priorkit.audit({"some": PICTURES[:1]}, priors=["dct"], op="srht", m=150, budget=20)
     assert found.findings[0].error > 0
+
+
+def stopping_at(label):
+    """A progress that is Ctrl-C at the first step of a label."""
+
+    def stop(now, *_):
+        if now == label:
+            raise KeyboardInterrupt
+
+    return stop
+
+
+def test_after_ctrl_c_it_has_what_was_done(tmp_path):
+    groups = {"some": PICTURES, "fewer": PICTURES[:1]}
+    priors = [{"prior": Few(20), "label": "few"}, {"prior": Few(30), "label": "more"}]
+    given = {"priors": priors, "op": "mask", "budget": 5}
+    cut = priorkit.audit(groups, **given, progress=stopping_at("more on fewer"))
+    assert cut.interrupted
+    whole = priorkit.audit(groups, **given)
+    assert not whole.interrupted
+    assert cut.table() == whole.table()[:3]
+    assert (cut.save(tmp_path / "cut") / "report.html").exists()
+    with pytest.raises(KeyboardInterrupt):
+        priorkit.audit(groups, **given, progress=stopping_at("few on some"))
+
+
+def test_images_of_any_kind_are_audited():
+    """Whether somebody says of which, or they tell it."""
+    numbers = torch.randn(2, 2, 8, 8, generator=torch.Generator().manual_seed(1)).numpy()
+    waves, signals = numbers[:, 0] + 1j * numbers[:, 1], numbers.reshape(2, 1, 128)
+    for pictures, kind in ((waves, None), (numbers, "complex"), (signals, "signal")):
+        settings = {"op": "gaussian", "m": 60, "budget": 20}
+        found = priorkit.audit({"some": pictures}, priors=["dct"], kind=kind, **settings)
+        assert found.findings[0].representation == pytest.approx(0, abs=1e-9)
+        assert found.findings[0].measurement > 0.1

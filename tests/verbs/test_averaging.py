@@ -10,6 +10,7 @@ from priorkit_operators.srht import SRHT
 import priorkit
 from priorkit.errors import MismatchError, PriorkitError
 from priorkit.interfaces import MatrixOperator, Mirror, RandomOperator
+from priorkit.run import memory
 from priorkit.testing import check_operator
 from tests.helpers import SHAPE, Rotated, random_glow
 
@@ -100,3 +101,19 @@ def test_a_run_that_averages_is_replayed(prior, tmp_path):
     again = priorkit.replay(tmp_path / "run")
     assert torch.equal(found.x, again.x)
     assert "averaging = 2" in (tmp_path / "run/config.toml").read_text()
+
+
+def test_a_try_that_was_cut_short_is_in_no_mean(prior, monkeypatch):
+    monkeypatch.setattr(memory, "BATCH_BYTES", 1)  # one try of one image at a time
+
+    def stop(now, done):
+        if done == 2:  # both images have been tried once
+            raise KeyboardInterrupt
+
+    settings = {"prior": prior, **SETTINGS}
+    cut = priorkit.recover(FACES, averaging=4, progress=stop, **settings)
+    assert cut.interrupted
+    one = priorkit.recover(FACES, **settings)
+    assert torch.equal(cut.x, one.x)
+    assert torch.equal(cut.objective, one.objective)
+    assert cut.status == ["stopped", "stopped"]

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torch
+from PIL import Image
 
 import priorkit
 from priorkit.errors import BadInputError, PriorkitError, UnknownNameError
@@ -78,8 +79,13 @@ def test_on_the_command_line(command_line, tmp_path):
 def test_refused(face):
     with pytest.raises(BadInputError, match="Name the priors"):
         priorkit.compare(face, priors=[])
+    with pytest.raises(BadInputError, match=r"priors is a list. Got 'dct'"):
+        priorkit.compare(face, priors="dct", m=20)
     with pytest.raises(BadInputError, match="label of its own"):
         priorkit.compare(face, priors=["dct", "dct"], m=20)
+    for seconds in ("10", -1, 0, float("nan"), float("inf")):
+        with pytest.raises(BadInputError, match="seconds is a wall time above 0"):
+            priorkit.compare(face, priors=["dct"], m=20, seconds=seconds)
     with pytest.raises(PriorkitError, match="Unknown option 'mm'"):
         priorkit.compare(face, priors=["dct", "wavelet"], mm=20)
 
@@ -223,8 +229,16 @@ def test_an_unfinished_row_says_so(face):
     assert "dct (interrupted)" in found.markdown()
 
 
+def test_the_picture_may_be_a_setting(tmp_path):
+    path = tmp_path / "black.png"
+    Image.new("RGB", (16, 16)).save(path)
+    found = priorkit.compare(priors=["dct"], m=20, budget=2, image=str(path))
+    assert (found.names, float(found.truth.max())) == (["black"], 0.0)
+
+
 def test_a_contestant_cannot_change_the_measurement(face):
-    for own in ({"sigma": 0.5}, {"m": 10}, {"op": "mask"}, {"seed": 3}):
+    others = ({"sigma": 0.5}, {"m": 10}, {"op": "mask"}, {"seed": 3})
+    for own in (*others, {"image": "other.png"}, {"first": 3}, {"resize": True}):
         contestants = ["dct", {"prior": "dct", "label": "cheat"} | own]
         found = priorkit.compare(face, priors=contestants, m=20)
         assert "can't change the measurement" in found.rows[1].reason

@@ -312,3 +312,11 @@ def test_it_goes_on_with_the_rows_that_are_left(y, monkeypatch, tmp_path):
         assert torch.equal(one.recovery.x, other.recovery.x)
         assert one.misfits
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_y_that_no_prior_can_use_is_refused_before_any_compute(y):
+    def never(*step):
+        raise AssertionError("computed")
+
+    with pytest.raises(PriorkitError, match="y is complex, and the operator's output is real"):
+        priorkit.compare(y=y[:1] + 0j, priors=["none"], op="mask", progress=never)
