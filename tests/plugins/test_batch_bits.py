@@ -11,6 +11,7 @@ import pytest
 import torch
 from priorkit_diffusion.prior import DiffusionPrior
 from priorkit_glow.prior import GlowPrior
+from priorkit_operators.blur import Blur
 from priorkit_operators.phase import Phase
 from priorkit_operators.resampling import Downsample
 from priorkit_realnvp.patches import PatchFlow
@@ -90,3 +91,22 @@ def test_nor_with_the_instructions_of_older_machines():
         check=True,
     )
     assert ended.stdout == "(14, [])\n"
+
+
+@pytest.mark.parametrize(
+    ("operator", "shape"),
+    [
+        (Blur(width=0.3), (1, 32, 32)),
+        (Blur(kernel=torch.ones(3) / 3, boundary="valid"), (20,)),
+        (Downsample(factor=4), (12,)),
+        (Phase(seed=0), (1, 33, 65)),
+    ],
+)
+def test_nor_one_that_is_alone(operator, shape):
+    bound = operator.bind(shape)
+    x = torch.rand(5, *shape, generator=torch.Generator().manual_seed(0))
+    y = bound.A(x)
+    back = bound.vjp(x, y)
+    for i in range(5):
+        assert torch.equal(bound.A(x[i : i + 1])[0], y[i])
+        assert torch.equal(bound.vjp(x[i : i + 1], y[i : i + 1])[0], back[i])
