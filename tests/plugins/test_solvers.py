@@ -18,7 +18,7 @@ from priorkit_solvers.lbfgs import LBFGS
 import priorkit
 from priorkit.errors import MismatchError
 from priorkit.interfaces import Decoder
-from priorkit.linear import dots
+from priorkit.linear import dots, energy
 from tests.helpers import a_problem, minimise, random_glow, run
 
 
@@ -129,9 +129,10 @@ def two_threads():
 def test_a_row_that_is_alone_is_added_up_as_among_others(two_threads):
     """Of so many numbers two threads would share the sum."""
     a, b = torch.randn(2, 3, 100_000, generator=torch.Generator().manual_seed(0))
-    together = dots(a, b)
+    together, whole = dots(a, b), energy(a)
     for i in range(3):
         assert torch.equal(dots(a[i : i + 1], b[i : i + 1]), together[i : i + 1])
+        assert torch.equal(energy(a[i : i + 1]), whole[i : i + 1])
 
 
 def sensing(images):
