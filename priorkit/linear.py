@@ -22,6 +22,7 @@ __all__ = [
     "pixelwise",
     "rmatvec",
     "some",
+    "sums",
 ]
 
 CACHE = 1 << 16  # numbers that fit into it, with what is made of them
@@ -97,7 +98,7 @@ def least_squares(
 
 def energy(a: Tensor) -> Tensor:
     """‖a‖² per image in float64."""
-    return in_pieces(lambda p: _sums(p.double().square()), a.abs() if a.is_complex() else a)
+    return in_pieces(lambda p: sums(p.double().square()), a.abs() if a.is_complex() else a)
 
 
 def in_pieces(function: Callable[..., Tensor], *images: Tensor) -> Tensor:
@@ -114,10 +115,10 @@ def in_pieces(function: Callable[..., Tensor], *images: Tensor) -> Tensor:
 
 def dots(a: Tensor, b: Tensor) -> Tensor:
     """aᵀb of every row, (B, n) → (B,), added up in float64."""
-    return _sums(a.double() * b.double())
+    return sums(a.double() * b.double())
 
 
-def _sums(rows: Tensor) -> Tensor:
+def sums(rows: Tensor) -> Tensor:
     """The sum of every row, (B, n) → (B,).
 
     Threads share the sum of a row that is alone, and round it otherwise for it: two of it don't.
