@@ -22,6 +22,7 @@ __all__ = [
     "pixelwise",
     "rmatvec",
     "some",
+    "sums",
 ]
 
 CACHE = 1 << 16  # numbers that fit into it, with what is made of them
@@ -97,7 +98,7 @@ def least_squares(
 
 def energy(a: Tensor) -> Tensor:
     """‖a‖² per image in float64."""
-    return in_pieces(lambda p: p.double().square().sum(1), a.abs() if a.is_complex() else a)
+    return in_pieces(lambda p: sums(p.double().square()), a.abs() if a.is_complex() else a)
 
 
 def in_pieces(function: Callable[..., Tensor], *images: Tensor) -> Tensor:
@@ -113,13 +114,17 @@ def in_pieces(function: Callable[..., Tensor], *images: Tensor) -> Tensor:
 
 
 def dots(a: Tensor, b: Tensor) -> Tensor:
-    """aᵀb of every row, (B, n) → (B,), added up in float64.
+    """aᵀb of every row, (B, n) → (B,), added up in float64."""
+    return sums(a.double() * b.double())
+
+
+def sums(rows: Tensor) -> Tensor:
+    """The sum of every row, (B, n) → (B,).
 
     Threads share the sum of a row that is alone, and round it otherwise for it: two of it don't.
     """
-    product = a.double() * b.double()
-    alone = len(product) == 1 and on_processor(product)
-    return product.expand(2, -1).sum(-1)[:1] if alone else product.sum(-1)
+    alone = len(rows) == 1 and on_processor(rows)
+    return rows.expand(2, -1).sum(-1)[:1] if alone else rows.sum(-1)
 
 
 def matvec(M: Tensor, x: Tensor) -> Tensor:

@@ -164,8 +164,13 @@ class Ledger:
     def _seat(self, which: list[int]) -> None:
         self.which, where = which, self.u.device
         self._index = torch.tensor(which, dtype=torch.long, device=where)
-        self._runs = torch.tensor([self.status[i] is None for i in which], device=where)
         self._everyone = which == list(range(len(self.u)))
+        self._look()
+
+    def _look(self) -> None:
+        """Which rows of the state still run: one that has ended may stay, as company."""
+        runs = [self.status[i] is None for i in self.which]
+        self._runs = torch.tensor(runs, device=self.u.device)
 
     def take(self, state: State) -> None:
         """Note a state whose rows are the images ``which``. One that has ended is as it was."""
@@ -184,9 +189,13 @@ class Ledger:
         asked = torch.stack([*numbers, drawn, *state.ends.asked]).cpu()
         self._numbers = self._numbers.index_copy(1, torch.tensor(self.which), asked[:4])
         state.ends.read(asked[5:])
+        ended = False
         for i, status, reason in zip(self.which, state.status, state.reason, strict=True):
             if status is not None and self.status[i] is None:
                 self.status[i], self.reason[i] = status, reason
+                ended = True
+        if ended:
+            self._look()
         if rows := [row for row, draws in enumerate(asked[4].tolist()) if draws]:
             self._average(rows, self._image(state.u))
 

@@ -1,7 +1,7 @@
 """The one loop: budgets, the best iterate, Ctrl-C, and solvers made of solvers or of draws."""
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import combinations, pairwise
 from math import sqrt
 
 import numpy as np
@@ -225,3 +225,15 @@ def test_an_image_takes_the_same_steps_in_any_batch(count):
         alone = priorkit.recover(y=together.y[i], config=config | {"image": None})
         assert torch.equal(alone.x[0], together.x[i])
         assert alone.evaluations[0] == together.evaluations[i]
+
+
+def test_one_that_has_ended_is_as_it_was():
+    """Also where it stays as the company of the last one that runs."""
+    problem, exact = ridge()
+    zero, solver = torch.zeros_like(exact), LBFGS(tolerance=1e-6)
+    alone = [run(solver, problem.rows(torch.tensor([i])), zero[:1], 100) for i in range(4)]
+    assert len({one.evaluations[0] for one in alone}) > 1
+    for pair in combinations(range(4), 2):
+        found = run(solver, problem.rows(torch.tensor(pair)), zero[:2], 100)
+        assert found.evaluations == [alone[i].evaluations[0] for i in pair]
+        assert torch.equal(found.u, torch.cat([alone[i].u for i in pair]))

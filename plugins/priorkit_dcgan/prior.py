@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 import os
+from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from priorkit.interfaces import Choices, Copies, Decoder, Noise, Operator, Sampler
+from priorkit.io.warm import Read, Warm
 from priorkit.io.weights import Card, restore
 from priorkit_dcgan.network import DCGANConfig, Generator, folded
 
@@ -30,29 +33,23 @@ class DCGANPrior(Decoder, Sampler):
     """
 
     def __init__(self, *, weights: str | os.PathLike[str]) -> None:
-        card, generator = restore(weights, "dcgan", DCGANConfig, Generator)
+        path = Path(weights)
+        card, config, copies = _warm.of(path.absolute(), partial(_restored, path))
         self.card: Card | None = card
         self.provenance = {card.name: card.sha256}
-        self._hold(generator)
+        self._hold(config, copies)
 
     @classmethod
     def from_network(cls, generator: Generator) -> DCGANPrior:
         """A prior from a generator in memory, without weights on disk."""
         prior = cls.__new__(cls)
         prior.card = None
-        prior._hold(generator)
+        prior._hold(generator.config, _copies(generator))
         return prior
 
-    def _hold(self, generator: Generator) -> None:
-        self.config = generator.config
-        self.shape = generator.config.shape
-        exact = folded(generator)
-
-        def copied(device: torch.device, dtype: torch.dtype) -> nn.Sequential:
-            clone = copy.deepcopy(exact).to(device, dtype)
-            return clone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-        self._copies = Copies(copied)
+    def _hold(self, config: DCGANConfig, copies: Copies[nn.Sequential]) -> None:
+        self.config, self.shape = config, config.shape
+        self._copies = copies
 
     @property
     def latent_size(self) -> int:
@@ -83,3 +80,22 @@ class DCGANPrior(Decoder, Sampler):
             start={"name": "normal", "std": 0.1},
             restarts=3,
         )
+
+
+_warm = Warm[tuple[Card, DCGANConfig, Copies[nn.Sequential]]]()
+
+
+def _restored(path: Path, read: Read) -> tuple[Card, DCGANConfig, Copies[nn.Sequential]]:
+    card, generator = restore(read(path), "dcgan", DCGANConfig, Generator)
+    return card, generator.config, _copies(generator)
+
+
+def _copies(generator: Generator) -> Copies[nn.Sequential]:
+    """Of the folded generator, for each device and dtype."""
+    exact = folded(generator)
+
+    def copied(device: torch.device, dtype: torch.dtype) -> nn.Sequential:
+        clone = copy.deepcopy(exact).to(device, dtype)
+        return clone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    return Copies(copied)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Noise
+from priorkit.linear import sums
 from priorkit.streams import Streams
 
 __all__ = ["Poisson"]
@@ -68,7 +69,7 @@ class Poisson(Noise):
         lowest = lowest - (2 * (1 - y / floor)).square() / (2 * curvature)
         value = value - torch.where(y < floor, lowest, 0.0)
         gradient = slope + curvature * below
-        return value.flatten(1).sum(1), gradient.to(Ax.dtype)
+        return sums(value.flatten(1)), gradient.to(Ax.dtype)
 
     @property
     def energy(self) -> float:

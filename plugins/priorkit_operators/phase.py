@@ -70,7 +70,7 @@ class Phase(Operator):
     def vjp(self, x: Tensor, r: Tensor) -> Tensor:
         """Re(Σ_k φ̄_k ⊙ Fᴴ(r_k ⊙ direction_k)), the direction that of F(φ_k ⊙ x)."""
         y = self._diffracted(x)
-        direction = 2 * y if self.squared else torch.sgn(y)
+        direction = 2 * y if self.squared else _direction(y)
         back = torch.fft.ifftn(r * direction, dim=self._axes, norm="ortho")
         return (back * self._coded.like(back).conj()).sum(self._axes[0] - 1).real.contiguous()
 
@@ -78,6 +78,13 @@ class Phase(Operator):
         coded = self._coded.like(x.new_empty(0, dtype=x.dtype.to_complex()))
         coded = x.unsqueeze(self._axes[0] - 1) * coded
         return torch.fft.fftn(coded, dim=self._axes, norm="ortho")
+
+
+def _direction(y: Tensor) -> Tensor:
+    """y/|y|, 0 where y is; of the parts, since torch rounds its own by an entry's place in a
+    batch."""
+    size = y.abs().clamp_min(torch.finfo(y.real.dtype).tiny)
+    return torch.complex(y.real / size, y.imag / size)
 
 
 def _coding(

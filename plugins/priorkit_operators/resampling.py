@@ -11,6 +11,7 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Copies, Level, LinearOperator, Shape
+from priorkit.linear import pixelwise
 from priorkit_operators.checks import sides_of
 
 __all__ = ["Downsample"]
@@ -79,7 +80,8 @@ class Downsample(LinearOperator):
 def _along(matrix: Tensor, x: Tensor, axis: int) -> Tensor:
     """x multiplied by a matrix along an axis, which is counted from the end."""
     if axis == -1:
-        return x @ matrix.T
+        lines = x.reshape(len(x), -1, x.shape[-1])
+        return pixelwise(lines, matrix.T).view(*x.shape[:-1], -1)
     return (matrix @ x.flatten(axis + 1)).unflatten(-1, x.shape[axis + 1 :])
 
 

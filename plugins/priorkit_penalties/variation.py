@@ -10,6 +10,7 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import LinearOperator, Noise, Operator, Penalty, Prior, Shape
+from priorkit.linear import sums
 
 __all__ = ["TotalVariation"]
 
@@ -72,7 +73,7 @@ class TotalVariation(Penalty):
         axes = range(1 if self.depth else 2, u.ndim)
         steps = [_forward(u, axis) for axis in axes]
         size = (torch.stack(steps).square().sum(0) + self.epsilon**2).sqrt()
-        value = (size - self.epsilon).flatten(1).double().sum(1)
+        value = sums((size - self.epsilon).flatten(1).double())
         gradient = torch.zeros_like(u)
         for axis, d in zip(axes, steps, strict=True):
             slope = d / size

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import os
 from pathlib import Path
@@ -16,7 +15,6 @@ from torch.nn import functional as F
 from priorkit.errors import MismatchError, WeightsError
 from priorkit.interfaces import (
     Choices,
-    Copies,
     Density,
     GaussianNoise,
     LinearOperator,
@@ -25,10 +23,8 @@ from priorkit.interfaces import (
     Shape,
     Spec,
 )
-from priorkit.io.weights import restore
 from priorkit_realnvp.basis import coordinates, matrix
-from priorkit_realnvp.folded import FoldedFlow
-from priorkit_realnvp.network import RealNVP, RealNVPConfig
+from priorkit_realnvp.made import restored
 
 __all__ = ["PatchFlow"]
 
@@ -66,16 +62,13 @@ class PatchFlow(Density):
         weights: str | os.PathLike[str] = SHIPPED,
         stride: Annotated[int, Field(ge=1)] = 3,
     ) -> None:
-        card, network = restore(weights, "realnvp", RealNVPConfig, RealNVP)
-        self.side = math.isqrt(network.config.n // 3)
-        if network.config.is_image or 3 * self.side**2 != network.config.n:
-            raise WeightsError(f"{weights} is not for patches.", got=network.config.shape)
+        card, made = restored(weights)
+        self.side = math.isqrt(made.config.n // 3)
+        if made.config.is_image or 3 * self.side**2 != made.config.n:
+            raise WeightsError(f"{weights} is not for patches.", got=made.config.shape)
         self.stride = min(stride, self.side)
         self.provenance = {card.name: card.sha256}
-        exact = copy.deepcopy(network).double().eval().requires_grad_(False)
-        self._copies = Copies(lambda device, dtype: copy.deepcopy(exact).to(device, dtype))
-        folded = FoldedFlow.of(exact)
-        self._folded = Copies(folded.to)
+        self._copies, self._folded = made.network, made.folded
 
     def bind(self, shape: Shape) -> PatchFlow:
         if len(shape) != 3 or shape[0] != 3 or min(shape[1:]) < self.side:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 
 import torch
@@ -10,7 +9,6 @@ from torch import Tensor
 
 from priorkit.interfaces import (
     Choices,
-    Copies,
     Decoder,
     Density,
     Encoder,
@@ -18,8 +16,9 @@ from priorkit.interfaces import (
     Operator,
     Sampler,
 )
-from priorkit.io.weights import Card, restore
-from priorkit_realnvp.network import RealNVP, RealNVPConfig
+from priorkit.io.weights import Card
+from priorkit_realnvp.made import Made, restored
+from priorkit_realnvp.network import RealNVP
 
 __all__ = ["RealNVPPrior"]
 
@@ -41,24 +40,22 @@ class RealNVPPrior(Decoder, Encoder, Density, Sampler):
     """
 
     def __init__(self, *, weights: str | os.PathLike[str]) -> None:
-        card, network = restore(weights, "realnvp", RealNVPConfig, RealNVP)
+        card, made = restored(weights)
         self.card: Card | None = card
         self.provenance = {card.name: card.sha256}
-        self._hold(network)
+        self._hold(made)
 
     @classmethod
     def from_network(cls, network: RealNVP) -> RealNVPPrior:
         """A prior from a network in memory, without weights on disk."""
         prior = cls.__new__(cls)
         prior.card = None
-        prior._hold(network)
+        prior._hold(Made(network))
         return prior
 
-    def _hold(self, network: RealNVP) -> None:
-        self.config = network.config
-        self.shape = network.config.shape
-        exact = copy.deepcopy(network).double().eval().requires_grad_(False)
-        self._copies = Copies(lambda device, dtype: copy.deepcopy(exact).to(device, dtype))
+    def _hold(self, made: Made) -> None:
+        self.config, self.shape = made.config, made.config.shape
+        self._copies = made.network
 
     @property
     def latent_size(self) -> int:

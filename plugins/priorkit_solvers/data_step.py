@@ -7,14 +7,25 @@ import math
 import torch
 from torch import Tensor
 
+from priorkit.errors import BadInputError
 from priorkit.interfaces import GaussianNoise, LinearOperator, Problem, WeightedNoise
 from priorkit.linear import column, energy, least_squares
 
-__all__ = ["data_step", "noise_floor", "noise_levels"]
+__all__ = ["data_step", "noise_floor", "noise_levels", "require_falling"]
 
 PROBE = 10  # steps of least squares, after which again as many show whether they are at a rest
 RESTING = 0.98  # of the misfit, that so many steps more leave
 BEYOND = 1.1  # times the expected misfit, from which on y isn't explained
+
+
+def require_falling(sigma_start: float, sigma_end: float) -> None:
+    """Raise BadInputError where the last noise level given to a denoiser is above the first."""
+    if sigma_end > sigma_start:
+        raise BadInputError(
+            "The noise levels fall.",
+            got=f"sigma_start={sigma_start:g}, sigma_end={sigma_end:g}",
+            try_=f"sigma_start={sigma_end:g}, sigma_end={sigma_start:g}",
+        )
 
 
 def noise_floor(problem: Problem, least: float) -> float:

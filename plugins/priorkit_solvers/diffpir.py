@@ -20,7 +20,7 @@ from priorkit.interfaces import (
     State,
     shared,
 )
-from priorkit_solvers.data_step import data_step, noise_floor, noise_levels
+from priorkit_solvers.data_step import data_step, noise_floor, noise_levels, require_falling
 
 __all__ = ["DiffPIR"]
 
@@ -84,12 +84,7 @@ class DiffPIR(Solver[_Walking]):
         zeta: Annotated[float, Field(ge=0, le=1)] = 1.0,
         data_steps: Annotated[int, Field(ge=1)] = 15,
     ) -> None:
-        if sigma_end > sigma_start:
-            raise BadInputError(
-                "The noise levels fall.",
-                got=f"sigma_start={sigma_start:g}, sigma_end={sigma_end:g}",
-                try_=f"sigma_start={sigma_end:g}, sigma_end={sigma_start:g}",
-            )
+        require_falling(sigma_start, sigma_end)
         self.draws, self.zeta, self.data_steps = draws, zeta, data_steps
         self.sigma_start, self.sigma_end = sigma_start, sigma_end
 

@@ -21,7 +21,7 @@ from priorkit.interfaces import (
     shared,
 )
 from priorkit.linear import column, energy
-from priorkit_solvers.data_step import noise_floor, noise_levels
+from priorkit_solvers.data_step import noise_floor, noise_levels, require_falling
 
 __all__ = ["PnPADMM", "passed"]
 
@@ -64,7 +64,7 @@ class PnPADMM(Solver[_Split]):
     trust : λ, the weight of the denoiser's estimate
     sigma_start, sigma_end : first and last noise level given to the denoiser, in pixel values; the
         default end is twice the noise level of y, in parts of what A makes of an even image, within
-        0.01 and 0.05
+        0.01 and 0.05, and at most the start
     renoise : κ, part of the missing noise that is added; 0 for a denoiser that is stable
     dual : whether w is kept: better where y is exact and pixels are missing at random
     cg_steps : at most so many steps of conjugate gradients per data step
@@ -96,6 +96,7 @@ class PnPADMM(Solver[_Split]):
         cg_steps: Annotated[int, Field(ge=1)] = 20,
         tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-4,
     ) -> None:
+        require_falling(sigma_start, sigma_start if sigma_end is None else sigma_end)
         self.trust, self.renoise, self.dual = trust, renoise, dual
         self.sigma_start, self.sigma_end = sigma_start, sigma_end
         self.cg_steps, self.tolerance = cg_steps, tolerance
@@ -107,7 +108,8 @@ class PnPADMM(Solver[_Split]):
         scale = math.sqrt(passed(operator, gain))
         told = noise_floor(problem, EXACT * scale)
         s = noise_levels(problem, x, told)
-        end = min(max(2 * told / scale, LEAST), MOST) if self.sigma_end is None else self.sigma_end
+        usual = min(max(2 * told / scale, LEAST), MOST, self.sigma_start)
+        end = usual if self.sigma_end is None else self.sigma_end
         part = torch.linspace(0, 1, max(budget, 2), dtype=torch.float64, device=u0.device)
         levels = self.sigma_start ** (1 - part) * end**part
         return _Split.begin(u0, v=x, w=torch.zeros_like(x), s=s, levels=levels, gain=gain)

@@ -11,6 +11,9 @@ import pytest
 import torch
 from priorkit_diffusion.prior import DiffusionPrior
 from priorkit_glow.prior import GlowPrior
+from priorkit_operators.blur import Blur
+from priorkit_operators.phase import Phase
+from priorkit_operators.resampling import Downsample
 from priorkit_realnvp.patches import PatchFlow
 
 from priorkit.linear import matvec, pixelwise, rmatvec
@@ -43,10 +46,15 @@ def changed():
     short = DiffusionPrior.from_network(small_denoiser(shape=(3, 16, 16)), steps=2)
     faces, sigmas = DiffusionPrior(weights=FACES), torch.linspace(0.5, 0.02, 8)
     M, N = torch.randn(24, 24), torch.randn(30, 500)
+    phase, small = Phase(seed=0).bind((1, 7)), Downsample(factor=2).bind((1, 4, 4))
+    line = Downsample(factor=4).bind((12,))
     functions = {
         "pixelwise": (lambda x: pixelwise(x, M, M[0]), torch.randn(8, 13, 24)),
         "matvec": (lambda x: matvec(N, x), torch.randn(8, 500)),
         "rmatvec": (lambda x: rmatvec(N, x), torch.randn(8, 30)),
+        "phase": (lambda x: phase.vjp(x, phase.A(x)), torch.rand(8, 1, 7)),
+        "downsample": (small.A, torch.rand(8, 1, 4, 4)),
+        "downsample of lines": (line.A, torch.rand(8, 12)),
         "glow": (lambda z: pulled(glow, z), torch.randn(8, 768)),
         "glow's latents": (glow.encode, torch.rand(8, 3, 16, 16)),
         "denoiser": (lambda x: diffusion.denoise(x, sigmas[: len(x)]), torch.rand(8, 3, 16, 16)),
@@ -66,7 +74,7 @@ def changed():
 
 
 def test_a_batch_changes_no_bit_of_an_image():
-    assert changed() == (11, [])
+    assert changed() == (14, [])
 
 
 @pytest.mark.slow
@@ -82,4 +90,23 @@ def test_nor_with_the_instructions_of_older_machines():
         timeout=PATIENCE,
         check=True,
     )
-    assert ended.stdout == "(11, [])\n"
+    assert ended.stdout == "(14, [])\n"
+
+
+@pytest.mark.parametrize(
+    ("operator", "shape"),
+    [
+        (Blur(width=0.3), (1, 32, 32)),
+        (Blur(kernel=torch.ones(3) / 3, boundary="valid"), (20,)),
+        (Downsample(factor=4), (12,)),
+        (Phase(seed=0), (1, 33, 65)),
+    ],
+)
+def test_nor_one_that_is_alone(operator, shape):
+    bound = operator.bind(shape)
+    x = torch.rand(5, *shape, generator=torch.Generator().manual_seed(0))
+    y = bound.A(x)
+    back = bound.vjp(x, y)
+    for i in range(5):
+        assert torch.equal(bound.A(x[i : i + 1])[0], y[i])
+        assert torch.equal(bound.vjp(x[i : i + 1], y[i : i + 1])[0], back[i])

@@ -153,9 +153,18 @@ def test_messages():
     y = torch.rand(1, 3, 16, 16)
     with pytest.raises(BadInputError, match=r"noise level, which wasn't given.*sigma=0.01"):
         priorkit.recover(y=y, prior="denoiser-photos", op="blur", solver="diffpir")
-    levels = {"name": "diffpir", "sigma_start": 0.1, "sigma_end": 0.2}
-    with pytest.raises(BadInputError, match=r"fall.*sigma_start=0.2, sigma_end=0.1"):
-        priorkit.recover(y, prior="denoiser-photos", op="mask", solver=levels)
+    for solver in ("diffpir", "pnp-admm"):
+        levels = {"name": solver, "sigma_start": 0.1, "sigma_end": 0.2}
+        with pytest.raises(BadInputError, match=r"fall.*sigma_start=0.2, sigma_end=0.1"):
+            priorkit.recover(y, prior="denoiser-photos", op="mask", solver=levels)
+
+
+def test_plug_and_play_never_rises_above_its_start():
+    operator = Matrix(matrix=torch.eye(8, dtype=torch.float64)).bind((8,))
+    x = torch.full((1, 8), 0.5, dtype=torch.float64)
+    problem = a_problem(operator, x, prior=Normal(), noise=Noise(sigma=0.1).bind(8))
+    levels = PnPADMM(sigma_start=0.02).init(problem, x, 5).levels
+    assert levels.tolist() == pytest.approx([0.02] * 5)
 
 
 @pytest.mark.parametrize(("settings", "said"), [

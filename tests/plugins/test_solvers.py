@@ -9,6 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from priorkit_glow.prior import GlowPrior
+from priorkit_noises.laplace import Laplace
+from priorkit_noises.poisson import Poisson
+from priorkit_noises.transmission import Transmission
 from priorkit_operators.gaussian import Gaussian
 from priorkit_operators.matrix import Matrix
 from priorkit_solvers.adam import Adam
@@ -18,7 +21,7 @@ from priorkit_solvers.lbfgs import LBFGS
 import priorkit
 from priorkit.errors import MismatchError
 from priorkit.interfaces import Decoder
-from priorkit.linear import dots
+from priorkit.linear import dots, energy
 from tests.helpers import a_problem, minimise, random_glow, run
 
 
@@ -129,9 +132,18 @@ def two_threads():
 def test_a_row_that_is_alone_is_added_up_as_among_others(two_threads):
     """Of so many numbers two threads would share the sum."""
     a, b = torch.randn(2, 3, 100_000, generator=torch.Generator().manual_seed(0))
-    together = dots(a, b)
+    together, whole = dots(a, b), energy(a)
     for i in range(3):
         assert torch.equal(dots(a[i : i + 1], b[i : i + 1]), together[i : i + 1])
+        assert torch.equal(energy(a[i : i + 1]), whole[i : i + 1])
+
+
+@pytest.mark.parametrize("noise", [Laplace(sigma=0.1), Poisson(), Transmission()])
+def test_so_is_a_misfit(two_threads, noise):
+    Ax, y = torch.rand(2, 3, 100_000, generator=torch.Generator().manual_seed(0))
+    together = noise.misfit(Ax, y)[0]
+    for i in range(3):
+        assert torch.equal(noise.misfit(Ax[i : i + 1], y[i : i + 1])[0], together[i : i + 1])
 
 
 def sensing(images):

@@ -274,3 +274,10 @@ def test_an_operator_can_be_bound_again(name):
     for shape in ((3, 4, 4), (1, 8, 12)):
         testing.check_operator(bound, shape=shape)
     testing.check_operator(bound, shape=told["shape"])
+
+
+def test_an_operator_that_sees_nothing_keeps_its_promises():
+    """As two rays that pass a picture of a single pixel on either side."""
+    blind = Radon(angles=[90.0], detectors=2, detector_spacing=10.0)
+    assert not blind.bind((1, 1, 1)).A(torch.ones(1, 1, 1, 1)).any()
+    testing.check_operator(blind, shape=(1, 1, 1))
