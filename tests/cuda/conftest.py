@@ -1,4 +1,5 @@
 import fcntl
+import importlib
 import os
 
 import pytest
@@ -45,3 +46,11 @@ def poisoned():
     torch.use_deterministic_algorithms(True)
     yield
     torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture
+def core():
+    """``cuda.core``, where it is there and new enough."""
+    if said := cuda.lacking():
+        pytest.skip(said)
+    return importlib.import_module("cuda.core")

@@ -18,14 +18,12 @@ SOURCES = {**GLOW, **GAUSSIAN}
     "architecture",
     ["sm_90", *(pytest.param(a, marks=pytest.mark.slow) for a in TESTED if a != "sm_90")],
 )
-def test_kernels_keep_to_their_registers(path, architecture):
-    pytest.importorskip("cuda.core", reason="needs the extra cuda")
+def test_kernels_keep_to_their_registers(path, architecture, core):
     found = frames(bytes(cuda.compiled(path, architecture).code))
     assert found == dict.fromkeys(SOURCES[path], 0)
 
 
-def test_a_spill_is_found():
-    pytest.importorskip("cuda.core", reason="needs the extra cuda")
+def test_a_spill_is_found(core):
     source = Path(__file__).parents[1] / "cuda_host/planted/spill.cu"
     assert frames(bytes(cuda.compiled(source, "sm_90").code))["spill"] > 0
 

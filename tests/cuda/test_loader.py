@@ -60,8 +60,7 @@ def test_kernels_that_disagree_are_not(reachable):
     assert "off by" in cuda.state()["gaussian"]
 
 
-def test_a_compiler_that_fails_is_quoted(monkeypatch, reachable, tmp_path):
-    pytest.importorskip("cuda.core", reason="needs the extra cuda")
+def test_a_compiler_that_fails_is_quoted(monkeypatch, core, reachable, tmp_path):
     broken = tmp_path / "broken.cu"
     broken.write_text('extern "C" __global__ void f() { no such thing }')
 
@@ -102,9 +101,8 @@ def test_the_version_that_is_needed_is_that_of_the_extra():
 
 
 @pytest.fixture
-def second(monkeypatch):
+def second(monkeypatch, core):
     """The device cuda:1 without a driver: what is done to it, by thread, and its kernels."""
-    core = pytest.importorskip("cuda.core", reason="needs the extra cuda")
     did = []
 
     def done(what, *about):
