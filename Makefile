@@ -4,7 +4,7 @@ JOBS ?= 2
 BIN := .venv/bin
 STAMP := .venv/.ready
 
-.PHONY: venv demo test check lint coverage docs build fuzz kill bench clean
+.PHONY: venv demo test check lowest lint coverage docs build fuzz kill bench clean
 
 venv: $(STAMP)
 
@@ -36,6 +36,15 @@ test: lint
 check: lint
 	PRIORKIT_KILLS=3 $(RUN) $(PYTEST)
 	$(BIN)/python -m tests.durations .durations.xml
+
+# What needs no extra, with the lowest version of every dependency: some 3 GB are downloaded.
+lowest:
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --editable . \
+		$$($(PYTHON) -m tests.lowest) pytest pytest-xdist hypothesis scikit-image
+	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -n $(JOBS) --dist worksteal -m "not slow" \
+		tests/interfaces tests/plugins tests/run tests/settings tests/testing tests/training \
+		tests/test_float32.py tests/test_loop.py tests/test_streams.py
 
 # Lines of priorkit/ and plugins/ that the whole suite runs, in its subprocesses too.
 coverage: venv
