@@ -81,4 +81,4 @@ bench: venv
 	$(BIN)/python benchmarks/quality.py
 
 clean:
-	rm -rf .venv priorkit-out build dist docs/_build docs/components docs/api docs/gallery *.egg-info
+	rm -rf .venv .venv-lowest priorkit-out build dist docs/_build docs/components docs/api docs/gallery *.egg-info
