@@ -6,6 +6,7 @@ import pytest
 import skimage.metrics as skimage
 import torch
 from PIL import Image
+from priorkit_operators.phase import Phase
 
 from priorkit import metrics
 from priorkit.draw.tiles import png
@@ -23,7 +24,6 @@ from priorkit.interfaces.kinds import COMPLEX, KINDS, PICTURE, SIGNAL, VECTOR, V
 from priorkit.io.pictures import to_pil
 from priorkit.testing import check_operator
 from priorkit.testing.samples import SampleDenoiser
-from priorkit_operators.phase import Phase
 
 SHAPES = {
     "vector": (6,),
