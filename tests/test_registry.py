@@ -257,14 +257,17 @@ def test_what_is_taken_for_any_size(plugin):
 
 
 def test_two_plugins_of_one_name(plugin):
-    """The second is left out, and doesn't take the first down with it."""
+    """Both are there, and the name of the second says whose it is."""
     commands = "\n@hookimpl\ndef register_commands(app): app.append('first')"
     first = plugin("same", textwrap.dedent(GOOD) + commands, module="first_plugin")
-    second = plugin("same", GOOD.replace("good", "second"), module="second_plugin")
+    other = GOOD.replace("good", "second").replace("fine", "finer")
+    second = plugin("same", other, module="second_plugin")
     found = Registry([first, second])
-    assert [entry.name for entry in found.entries("prior")] == ["good"]
-    assert [p.failures for p in found.plugins] == [[], ["a plugin named 'same' is already loaded"]]
-    assert [called for _, called in found.commands(list)] == [["first"]]
+    said = [(entry.name, entry.plugin) for entry in found.entries("prior")]
+    assert said == [("good", "same"), ("second", "same of unknown")]
+    assert [p.failures for p in found.plugins] == [[], []]
+    assert [called for _, called in found.commands(list)] == [["first"], []]
+    assert found.plugin("same of unknown").names == ["prior second"]
 
 
 def test_a_command_that_fails_is_isolated(plugin):
