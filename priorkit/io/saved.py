@@ -17,6 +17,7 @@ from priorkit.counted import counted
 from priorkit.errors import BadInputError
 from priorkit.io.arrays import read_array, write_array
 from priorkit.io.manifest import verify
+from priorkit.registry import COMPONENTS
 
 __all__ = ["FORMAT", "Package", "Saved", "number", "read", "repeatable", "write_arrays"]
 
@@ -132,7 +133,7 @@ def read(folder: Path) -> Saved:
 
 def _package(told: Any) -> Package:
     names = [str(words) for words in told["names"]]
-    if not all(" " in words for words in names):
+    if not all(words.partition(" ")[0] in COMPONENTS for words in names):
         raise ValueError(f"names of components {names}")
     return {"version": str(told["version"]), "names": names}
 

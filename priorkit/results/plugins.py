@@ -28,7 +28,10 @@ def of(setup: Setup) -> dict[str, Package]:
                 package = found.setdefault(
                     status.distribution, {"version": status.version, "names": []}
                 )
-                package["names"].append(f"{selection.kind} {selection.name}")
+                if (
+                    registry().find(selection.kind, selection.name) is not None
+                ):  # no path to weights
+                    package["names"].append(f"{selection.kind} {selection.name}")
     return found
 
 
@@ -38,8 +41,8 @@ def check(packages: Mapping[str, Package]) -> None:
     for package, told in packages.items():
         was, now = f"{package} {told['version']}", _installed(package)
         for kind, name in (words.split(" ", 1) for words in told["names"]):
-            if "/" in name or "\\" in name or registry().find(kind, name) is not None:
-                continue  # a path to weights, whose card names their family
+            if registry().find(kind, name) is not None:
+                continue
             if now is None:
                 why, then = "which isn't installed", f"pip install {package}=={told['version']}"
             else:

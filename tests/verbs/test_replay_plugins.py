@@ -74,9 +74,11 @@ def test_a_run_says_whose_components_it_used(lab, tmp_path, caplog):
         match=r"Unknown operator 'half': it was of priorkit-lab 0\.1\.0, which isn't installed",
     ):
         priorkit.replay(folder)
-    (folder / "record.json").write_text(json.dumps(record | {"plugins": {"priorkit-lab": 3}}))
-    with pytest.raises(BadInputError, match="not a record of a run"):
-        priorkit.replay(folder)
+    for damaged in (3, {"version": "0.1.0", "names": ["half"]}, {"names": []}):
+        said = json.dumps(record | {"plugins": {"priorkit-lab": damaged}})
+        (folder / "record.json").write_text(said)
+        with pytest.raises(BadInputError, match="not a record of a run"):
+            priorkit.replay(folder)
     del record["plugins"]  # of an earlier priorkit
     (folder / "record.json").write_text(json.dumps(record))
     with pytest.raises(UnknownNameError, match="Unknown operator 'half'"):
@@ -94,6 +96,14 @@ def test_a_package_that_registers_the_name_no_more(lab, tmp_path, monkeypatch):
     registry.cache_clear()
     with pytest.raises(UnknownNameError, match=r"and priorkit-lab 0\.1\.0 doesn't register it"):
         priorkit.replay(folder)
+
+
+def test_weights_of_ones_own_are_no_name(monkeypatch, tiny_weights, face):
+    """A path, whose card says the family; what registers that is known all the same."""
+    status = registry().plugin(registry().get("prior", "glow").plugin)
+    monkeypatch.setattr(status, "distribution", "priorkit-lab")
+    run = priorkit.recover(face, prior=str(tiny_weights), op="mask", budget=2)
+    assert run.record["plugins"] == {"priorkit-lab": {"version": status.version, "names": []}}
 
 
 def test_nothing_is_needed_beside_priorkit(tmp_path):
