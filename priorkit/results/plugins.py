@@ -24,14 +24,12 @@ def of(setup: Setup) -> dict[str, Package]:
     for chosen in setup.selections.values():
         for selection in chosen.each():
             status = registry().plugin(selection.plugin)
-            if status is not None and status.distribution not in UNSAID:
-                package = found.setdefault(
-                    status.distribution, {"version": status.version, "names": []}
-                )
-                if (
-                    registry().find(selection.kind, selection.name) is not None
-                ):  # no path to weights
-                    package["names"].append(f"{selection.kind} {selection.name}")
+            if status is None or status.distribution in UNSAID:
+                continue
+            new: Package = {"version": status.version, "names": []}
+            package = found.setdefault(status.distribution, new)
+            if registry().find(selection.kind, selection.name):  # not a path to weights
+                package["names"].append(f"{selection.kind} {selection.name}")
     return found
 
 
@@ -44,7 +42,7 @@ def check(packages: Mapping[str, Package]) -> None:
             if registry().find(kind, name) is not None:
                 continue
             if now is None:
-                why, then = "which isn't installed", f"pip install {package}=={told['version']}"
+                why, then = "which isn't installed", "that package, from where it was"
             else:
                 why, then = f"and {package} {now} doesn't register it", "priorkit plugins"
             raise UnknownNameError(f"Unknown {kind} {name!r}: it was of {was}, {why}.", try_=then)
