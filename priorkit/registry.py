@@ -85,6 +85,10 @@ class Registry:
             raise UnknownNameError.nearest(what, name, self._words[kind], then)
         return entry
 
+    def plugin(self, name: str) -> PluginStatus | None:
+        """The loaded plugin of that name, see ``Entry.plugin``; None without one."""
+        return next((status for status in self._loaded if status.name == name), None)
+
     def fallback(self, kind: str) -> Entry:
         """The component of a kind that is used where none is chosen.
 
@@ -111,21 +115,23 @@ class Registry:
 
     def _load(self, point: EntryPoint) -> None:
         name, version = self._labelled(point.dist)
-        status = PluginStatus(point.name, name, version)
+        # Another package may have an entry point of that name.
+        taken = self._manager.has_plugin(point.name)
+        status = PluginStatus(f"{point.name} of {name}" if taken else point.name, name, version)
         self.plugins.append(status)
-        if self._manager.has_plugin(point.name):
-            status.failures.append(f"a plugin named {point.name!r} is already loaded")
+        if self._manager.has_plugin(status.name):
+            status.failures.append(f"a plugin named {status.name!r} is already loaded")
             return
         try:
             with isolated(status.failures.append):
                 plugin = point.load()
-                self._manager.register(plugin, name=point.name)
+                self._manager.register(plugin, name=status.name)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # even SystemExit
             status.failures.append(describe(error))
-            if self._manager.has_plugin(point.name):  # pluggy keeps a half-registered plugin
-                self._manager.unregister(name=point.name)
+            if self._manager.has_plugin(status.name):  # pluggy keeps a half-registered plugin
+                self._manager.unregister(name=status.name)
             return
         for caller in self._manager.get_hookcallers(plugin) or []:
             if not caller.has_spec():  # pluggy accepts it, in case it is declared later
@@ -135,7 +141,7 @@ class Registry:
         self._loaded.append(status)
         for kind, hook_name in KINDS.items():
             add = partial(self._add, status)
-            self._call(hook_name, status, Register(kind, point.name, add, self.away))
+            self._call(hook_name, status, Register(kind, status.name, add, self.away))
 
     def _call(self, hook_name: str, status: PluginStatus, argument: Any) -> None:
         """Call one hook of one plugin; a failure is recorded and stays with that plugin."""

@@ -7,13 +7,17 @@ import subprocess
 import sys
 import textwrap
 from importlib.metadata import EntryPoint, distributions
+from inspect import signature
 from pathlib import Path
 
 import pytest
 import typer
 
+import priorkit
+from priorkit.cli import recover as command
 from priorkit.errors import PluginError, UnknownNameError
 from priorkit.registry import KINDS, Registry, registry
+from priorkit.settings.config import of_runs
 
 ROOT = Path(__file__).parents[1]
 PLUGINS = sorted(p.name for p in (ROOT / "plugins").iterdir() if (p / "__init__.py").exists())
@@ -257,14 +261,17 @@ def test_what_is_taken_for_any_size(plugin):
 
 
 def test_two_plugins_of_one_name(plugin):
-    """The second is left out, and doesn't take the first down with it."""
+    """Both are there, and the name of the second says whose it is."""
     commands = "\n@hookimpl\ndef register_commands(app): app.append('first')"
     first = plugin("same", textwrap.dedent(GOOD) + commands, module="first_plugin")
-    second = plugin("same", GOOD.replace("good", "second"), module="second_plugin")
+    other = GOOD.replace("good", "second").replace("fine", "finer")
+    second = plugin("same", other, module="second_plugin")
     found = Registry([first, second])
-    assert [entry.name for entry in found.entries("prior")] == ["good"]
-    assert [p.failures for p in found.plugins] == [[], ["a plugin named 'same' is already loaded"]]
-    assert [called for _, called in found.commands(list)] == [["first"]]
+    said = [(entry.name, entry.plugin) for entry in found.entries("prior")]
+    assert said == [("good", "same"), ("second", "same of unknown")]
+    assert [p.failures for p in found.plugins] == [[], []]
+    assert [called for _, called in found.commands(list)] == [["first"], []]
+    assert found.plugin("same of unknown").names == ["prior second"]
 
 
 def test_a_command_that_fails_is_isolated(plugin):
@@ -497,6 +504,72 @@ def test_a_target_of_another_kind_is_refused(plugin, monkeypatch):
     importlib.invalidate_caches()
     with pytest.raises(PluginError, match=r"The options of good_target.Good can't be read"):
         resolve("prior", "good").build(0)
+
+
+@pytest.fixture
+def shown(plugin, command_line, monkeypatch):
+    """``shown(source)`` registers its ``Good`` as a solver, and shows it."""
+
+    def show(source):
+        sys.modules.pop("good_target", None)
+        plugin("target", source, module="good_target")
+        found = Registry([plugin("good", GOOD.replace("priors", "solvers").replace("size=3", ""))])
+        monkeypatch.setattr("priorkit.cli.inspect.registry", lambda: found)
+        return command_line("show", "good")
+
+    return show
+
+
+SOLVER = """
+    from priorkit.interfaces import Solver
+    class Good(Solver):
+        def __init__(self, *, {options}): pass
+"""
+
+
+def test_show_refuses_what_recover_does(shown):
+    """What isn't of its kind has no options to explain."""
+    for source in (
+        "def Good(rate: float = 1.0): pass",
+        "from priorkit.interfaces import Start as Good",
+    ):
+        found = shown(source)
+        assert found.code == 2
+        assert "isn't a class derived from priorkit.interfaces.Solver" in found.err
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("rate: float = float('nan')", "rate: no option is NaN or infinite, got nan"),
+        ("rate: callable = len", "rate: callable is a function, and no type"),
+    ],
+)
+def test_options_that_no_run_could_check(shown, option, said, recwarn):
+    found = shown(SOLVER.format(options=option))
+    assert found.code == 2
+    assert said in found.err
+    assert not recwarn
+
+
+def test_options_that_the_run_takes_are_not_offered(shown):
+    """``budget=…`` is the run's, whichever component has an option of that name."""
+    found = shown(SOLVER.format(options="budget: int = 3, rate: float = 1.0, help=None"))
+    assert found.code == 0
+    assert "--rate NUMBER" in found.out
+    assert "--budget" not in found.out
+    assert "--help" not in found.out
+    assert "budget is a setting of the run: the solver gets it from a table alone" in found.out
+    assert "help is a setting of the run" in found.out
+    plain = shown(SOLVER.format(options="rate=1.0, most: int = 2"))
+    assert "rate has no type: its values aren't checked" in plain.out
+    assert "most has" not in plain.out
+
+
+def test_all_that_recover_takes_is_known_to_be_of_runs():
+    taken = {*signature(priorkit.recover).parameters, *signature(command.recover).parameters}
+    unknown = {name for name in taken if not of_runs("solver", name)}
+    assert unknown <= {"context", "save", "as_json"}  # which users write as --out and --json
 
 
 def test_fifty_plugins_of_which_five_are_broken(tmp_path, monkeypatch):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Self
 
 import torch
 from pydantic import Field
@@ -21,9 +22,9 @@ class Phase(Operator):
     """A(x) = |F(φ_k ⊙ x)|, k = 1 … masks: coded diffraction patterns, which are not linear.
 
     F is the orthonormal Fourier transform over all axes but the channels, and every φ_k a mask
-    of random phases. y of a picture is (C, masks, H, W), and of other images likewise. Without
-    masks, ``masks=0``, y is |F x|, which is the same for a picture that is shifted or turned by
-    180°. Simulated noise has σ = 0.01.
+    of random phases. y of a picture is (C, masks, H, W), and of other images likewise; of a complex
+    picture (1, masks, H, W). Without masks, ``masks=0``, y is |F x|, which is the same for a
+    picture that is shifted or turned by 180°. Simulated noise has σ = 0.01.
 
     Parameters
     ----------
@@ -37,6 +38,7 @@ class Phase(Operator):
 
     default_noise = Level(sigma=0.01)
 
+    _complex = False  # whether x is a complex picture
     shape: Shape = (1, 1)  # has channels, until it is bound to something that hasn't
 
     def __init__(
@@ -48,10 +50,16 @@ class Phase(Operator):
     ) -> None:
         self.masks, self.squared, self.seed = masks, squared, seed
 
+    def for_complex(self) -> Self:
+        own = copy.copy(self)
+        own._complex = True
+        return own
+
     def prepare(self) -> None:
         sides = sides_of(self.shape)
         self._axes = tuple(range(-len(sides), 0))
-        self.y_shape = (*self.shape[: -len(sides)], max(self.masks, 1), *sides)
+        channels = (1,) if self._complex else self.shape[: -len(sides)]
+        self.y_shape = (*channels, max(self.masks, 1), *sides)
         self._coded = Copies(partial(_coding, self.masks, self.seed or 0, sides))
 
     @property
@@ -60,23 +68,26 @@ class Phase(Operator):
 
     @property
     def signless(self) -> Signless:
-        """ "image" for a vector, which has no channels."""
-        return "channel" if len(self.shape) > 1 else "image"
+        """ "image" for a vector, which has no channels, and for the two parts of a complex one."""
+        return "channel" if len(self.shape) > 1 and not self._complex else "image"
 
     def A(self, x: Tensor) -> Tensor:
         y = self._diffracted(x)
         return y.real.square() + y.imag.square() if self.squared else y.abs()
 
     def vjp(self, x: Tensor, r: Tensor) -> Tensor:
-        """Re(Σ_k φ̄_k ⊙ Fᴴ(r_k ⊙ direction_k)), the direction that of F(φ_k ⊙ x)."""
+        """Re(Σ_k φ̄_k ⊙ Fᴴ(r_k ⊙ direction_k)), the direction that of F(φ_k ⊙ x); both parts of
+        the sum for a complex picture."""
         y = self._diffracted(x)
         direction = 2 * y if self.squared else _direction(y)
         back = torch.fft.ifftn(r * direction, dim=self._axes, norm="ortho")
-        return (back * self._coded.like(back).conj()).sum(self._axes[0] - 1).real.contiguous()
+        back = (back * self._coded.like(back).conj()).sum(self._axes[0] - 1)
+        return torch.cat([back.real, back.imag], 1) if self._complex else back.real.contiguous()
 
     def _diffracted(self, x: Tensor) -> Tensor:
         coded = self._coded.like(x.new_empty(0, dtype=x.dtype.to_complex()))
-        coded = x.unsqueeze(self._axes[0] - 1) * coded
+        image = torch.complex(x[:, :1], x[:, 1:]) if self._complex else x
+        coded = image.unsqueeze(self._axes[0] - 1) * coded
         return torch.fft.fftn(coded, dim=self._axes, norm="ortho")
 
 

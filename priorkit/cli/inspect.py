@@ -7,7 +7,7 @@ import os
 import types
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import typer
 from rich.table import Table
@@ -64,6 +64,8 @@ def show(name: NameArgument, as_json: JsonFlag = False) -> None:
                 words.append(f"default: {option['default']}")
             words.append(option.get("help", ""))
             out.print(escape("  ".join(filter(None, words))), soft_wrap=True)
+        for problem in item["problems"]:
+            out.print(escape(f"  {problem}"), soft_wrap=True)
         for key, value in item["card"].items():
             out.print(f"  {escape(key)}: {escape(value)}")
         out.print()
@@ -120,7 +122,7 @@ def settings_of_a_run() -> str:
 def _describe(entry: Entry) -> dict[str, Any]:
     from priorkit.io import weights
 
-    target = entry.load()
+    target = _target(entry)
     card: dict[str, Any] = {}
     if "weights" in entry.preset:
         try:
@@ -133,27 +135,54 @@ def _describe(entry: Entry) -> dict[str, Any]:
         "python": f"from {target.__module__} import {target.__name__}",
         "doc": inspect.getdoc(target) or "",
         "options": options_told(entry),
+        "problems": _problems(entry, target),
         "card": card,
     }
 
 
 def options_told(entry: Entry) -> list[dict[str, Any]]:
     """A table per option of a component: its name, what to write for its value, its default, and
-    of a trainer's options a help. Imports the component; raises PluginError where it can't be."""
+    of a trainer's options a help; not of those whose names are settings of a run. Imports the
+    component; raises PluginError where it can't be, or isn't of its kind."""
+    from priorkit.settings.config import of_runs
     from priorkit.settings.options import option_fields
     from priorkit.training.run import options_of
 
-    target = entry.load()
+    target = _target(entry)
     if entry.kind == "trainer":
         return [option | {"type": type_name(option["type"])} for option in options_of(target)]
     options: list[dict[str, Any]] = []
     for name, field in option_fields(target).items():
-        if name not in entry.preset:
+        if name not in entry.preset and not of_runs(entry.kind, name):
             default = "required" if field.is_required() else field.default
             words = [*(field.examples or ()), type_name(field.annotation)]
             kind = "|".join(dict.fromkeys("|".join(words).split("|")))
             options.append({"name": name, "type": kind, "default": default})
     return options
+
+
+def _target(entry: Entry) -> Any:
+    """The class of a component, or the function of a trainer. Raises PluginError."""
+    from priorkit.settings.select import class_of
+
+    return entry.load() if entry.kind == "trainer" else class_of(entry)
+
+
+def _problems(entry: Entry, target: Any) -> list[str]:
+    """What its author will want to know of the options of a component, a line each."""
+    from priorkit.settings.config import of_runs
+    from priorkit.settings.options import option_fields
+
+    if entry.kind == "trainer":
+        return []
+    said = get_type_hints(target.__init__)
+    return [
+        f"{name} is a setting of the run: the {entry.kind} gets it from a table alone"
+        if of_runs(entry.kind, name)
+        else f"{name} has no type: its values aren't checked"
+        for name in option_fields(target)
+        if name not in entry.preset and (of_runs(entry.kind, name) or name not in said)
+    ]
 
 
 def type_name(annotation: Any) -> str:

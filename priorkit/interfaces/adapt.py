@@ -11,7 +11,7 @@ from typing import ClassVar, Self, final
 import torch
 from torch import Tensor
 
-from priorkit.errors import PriorkitError
+from priorkit.errors import MismatchError, PriorkitError
 from priorkit.interfaces.component import Shape, Space
 from priorkit.interfaces.kinds import COMPLEX, PICTURE, VOLUME, Kind, kind_of
 from priorkit.interfaces.noise import Level, Noise
@@ -257,16 +257,25 @@ class ComplexLinear(LinearOperator):
 
 
 def bound_operator(operator: Operator, shape: Shape, kind: Kind) -> Operator:
-    """The operator for images of a shape and kind; its y is complex-linear in complex pictures.
+    """The operator for images of a shape and kind; a linear one is so in complex numbers of complex
+    pictures, and where it takes two channels and refuses one it is of these as it is.
 
-    One that takes two channels and refuses one is of complex pictures as it is.
+    Raises MismatchError for complex pictures and an operator that isn't linear, unless it says by
+    ``for_complex`` how it measures them: by each part alone nobody does.
     """
-    own = operator.for_complex() if isinstance(operator, LinearOperator) else None
-    if kind is COMPLEX and own is not None:
+    if kind is not COMPLEX:
+        return operator.bind(shape)
+    own = operator.for_complex()
+    if own is not None:
         return own.bind(shape)
+    if not isinstance(operator, LinearOperator):
+        raise MismatchError(
+            "An operator that isn't linear measures complex pictures only where it says how, by "
+            "for_complex().",
+            got=f"{type(operator).__name__} and images of shape {shape}",
+            try_="op='phase', a linear operator, or kind='picture' for real images",
+        )
     bound = operator.bind(shape)
-    if kind is not COMPLEX or not isinstance(operator, LinearOperator):
-        return bound
     complex_y = bound.A(torch.zeros(1, *shape)).is_complex()
     if not complex_y:
         return bound

@@ -43,6 +43,21 @@ class Component:
     provenance: Mapping[str, str] = MappingProxyType({})
     seed: int | None = 0
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Raises AttributeError for a name that a property has, saying of which class that is."""
+        try:
+            super().__setattr__(name, value)
+        except AttributeError:
+            owner = next(
+                (c for c in type(self).__mro__ if isinstance(vars(c).get(name), property)), None
+            )
+            if owner is None:
+                raise
+            raise AttributeError(
+                f"{name!r} is a property of {owner.__name__}, which self.{name} = … can't set. "
+                f"Try: another name for the attribute, such as self.own_{name}"
+            ) from None
+
     def seeded(self, seed: int) -> Self:
         """This component, or where it has no seed of its own a copy that has the run's."""
         if self.seed is not None:

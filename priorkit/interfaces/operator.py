@@ -80,6 +80,12 @@ class Operator(Component, ABC):
             y = self.A(x)
         return torch.autograd.grad(y, x, r)[0]
 
+    def for_complex(self) -> Operator | None:
+        """This operator for complex pictures a + ib, their parts as two channels, before
+        :meth:`bind`. None where a linear one measures them as A(a) + i·A(b), see :mod:`.adapt`;
+        one that isn't linear doesn't take them then."""
+        return None
+
     @property
     def mask(self) -> Tensor | None:
         """1 where an entry of y is measured and 0 where not, (*y_shape), or None if all are."""
@@ -170,11 +176,6 @@ class LinearOperator(Operator):
 
     def vjp(self, x: Tensor, r: Tensor) -> Tensor:
         return self.A_adjoint(r)
-
-    def for_complex(self) -> LinearOperator | None:
-        """This operator for complex pictures a + ib, their parts as two channels, before
-        :meth:`bind`; None where A(a) + i·A(b) will do, see :mod:`.adapt`."""
-        return None
 
     @property
     def gain(self) -> float:

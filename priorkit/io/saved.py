@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from torch import Tensor
@@ -17,11 +17,19 @@ from priorkit.counted import counted
 from priorkit.errors import BadInputError
 from priorkit.io.arrays import read_array, write_array
 from priorkit.io.manifest import verify
+from priorkit.registry import COMPONENTS
 
-__all__ = ["FORMAT", "Saved", "number", "read", "repeatable", "write_arrays"]
+__all__ = ["FORMAT", "Package", "Saved", "number", "read", "repeatable", "write_arrays"]
 
 FORMAT = 1
 MAX_RECORD = 256 << 20  # bytes
+
+
+class Package(TypedDict):
+    """A package of plugins that a run used: its version, and of what, as ``prior wiener``."""
+
+    version: str
+    names: list[str]
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,7 @@ class Saved:
     truth: np.ndarray | None
     estimated: bool = False  # whether σ was estimated from y
     weight: dict[str, Any] = field(default_factory=dict)  # the outcome of a search for γ
+    plugins: dict[str, Package] = field(default_factory=dict)  # packages, by their names
 
 
 def number(value: Any) -> float | None:
@@ -89,6 +98,10 @@ def read(folder: Path) -> Saved:
         weights, files = dict(record["weights"]), dict(record["files"])
         estimated = "sigma" in record.get("estimated", [])
         weight = dict(record.get("weight", {}))
+        plugins = {
+            str(package): _package(told)
+            for package, told in dict(record.get("plugins", {})).items()
+        }
         if "expected" in weight:
             weight["expected"] = [None if e is None else float(e) for e in weight["expected"]]
             if len(weight["expected"]) != len(names):
@@ -115,7 +128,14 @@ def read(folder: Path) -> Saved:
         config["start"] = start
     y, x = read_array(folder / "y.npy"), read_array(folder / "x.npy")
     _require_agreement(folder, names, y, x, truth)
-    return Saved(config, weights, files, names, y, x, truth, estimated, weight)
+    return Saved(config, weights, files, names, y, x, truth, estimated, weight, plugins)
+
+
+def _package(told: Any) -> Package:
+    names = [str(words) for words in told["names"]]
+    if not all(words.partition(" ")[0] in COMPONENTS for words in names):
+        raise ValueError(f"names of components {names}")
+    return {"version": str(told["version"]), "names": names}
 
 
 def _require_agreement(

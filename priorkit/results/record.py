@@ -15,6 +15,7 @@ from priorkit.interfaces import Draws
 from priorkit.interfaces.adapt import Parts
 from priorkit.io.files import file_sha256
 from priorkit.io.saved import FORMAT, Saved, number
+from priorkit.results import plugins
 from priorkit.results.recovered import Recovered
 from priorkit.run.run import Outcome
 from priorkit.run.setup import Setup
@@ -67,6 +68,8 @@ def make(outcome: Outcome, recovery: Recovered) -> dict[str, Any]:
         if recovery.draws is not None:
             image |= _drawn(recovery.draws.rows([i]), recovery, i)
         record["images"].append(image)
+    if needed := plugins.of(setup):
+        record["plugins"] = needed
     if isinstance(setup.problem.prior, Parts):
         record["over"] = setup.problem.prior.over  # the prior is for pictures, and went over these
     return record if outcome.weight is None else record | {"weight": outcome.weight}

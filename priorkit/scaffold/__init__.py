@@ -89,6 +89,12 @@ def write_plugin(name: str, kinds: Sequence[str], folder: Path) -> list[Path]:
         )
     for kind in kinds:
         if kind not in COMPONENTS:
+            several = kind.replace(",", " ").split()
+            if len(several) > 1 and all(each in COMPONENTS for each in several):
+                raise UnknownNameError(
+                    f"There is no kind {kind!r}: a space is between two kinds.",
+                    try_=f"priorkit new-plugin {name} {' '.join(several)}",
+                )
             hint = did_you_mean(kind, COMPONENTS)
             raise UnknownNameError(f"There is no kind {kind!r}. {hint or ', '.join(COMPONENTS)}")
     if os.path.exists(folder):

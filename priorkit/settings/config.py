@@ -24,7 +24,7 @@ from pydantic import (
 from priorkit.errors import BadInputError
 from priorkit.settings.options import describe_errors, plain
 
-__all__ = ["COMPONENTS", "RunConfig", "from_file", "split", "to_toml"]
+__all__ = ["COMPONENTS", "RunConfig", "from_file", "of_runs", "split", "to_toml"]
 
 
 MAX_NUMBERS = 50_000_000  # of an image
@@ -141,6 +141,22 @@ COMPONENTS = {
     "solver": "solver",
     "start": "start",
 }
+
+
+# What else recover and its command take: only a table gives it to a component as an option.
+OF_COMMANDS = frozenset(("batch", "config", "engine", "help", "jobs", "json"))
+OF_COMMANDS |= frozenset(("out", "progress", "resume", "scheduler", "settings", "x"))
+
+
+def of_runs(kind: str, option: str) -> bool:
+    """Whether a keyword of this name is a setting of a run, so that no component of the kind gets
+    it. A seed is of both, and a noise has the σ of its run.
+
+    >>> of_runs("solver", "budget"), of_runs("noise", "sigma"), of_runs("solver", "rate")
+    (True, False, False)
+    """
+    shared = {"seed"} | ({"sigma", "noise_norm"} if kind == "noise" else set())
+    return option not in shared and (option in RunConfig.model_fields or option in OF_COMMANDS)
 
 
 def from_file(path: str | os.PathLike[str]) -> dict[str, Any]:

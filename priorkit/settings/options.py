@@ -4,8 +4,10 @@ model, and pydantic's complaints in one line."""
 from __future__ import annotations
 
 import inspect
+import math
 import os
 import sys
+import types
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
@@ -89,7 +91,8 @@ def _listed(value: Any) -> Any:
 def options_model(target: Any) -> type[BaseModel]:
     """A pydantic model of the keyword parameters of a constructor.
 
-    Raises PluginError where they can't be read, as where an annotation names nothing.
+    Raises PluginError where they can't be read, as where an annotation names nothing or a function,
+    or a default is NaN or infinite.
     """
     try:
         return _model(target)
@@ -107,7 +110,12 @@ def _model(target: Any) -> type[BaseModel]:
         if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
             continue
         default = ... if parameter.default is parameter.empty else parameter.default
-        definition[parameter.name] = (hints.get(parameter.name, Any), default)
+        hint = hints.get(parameter.name, Any)
+        if isinstance(hint, (types.FunctionType, types.BuiltinFunctionType)):
+            raise TypeError(f"{parameter.name}: {hint.__name__} is a function, and no type")
+        if isinstance(default, float) and not math.isfinite(default):
+            raise ValueError(f"{parameter.name}: no option is NaN or infinite, got {default}")
+        definition[parameter.name] = (hint, default)
     config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
     return create_model(f"{target.__name__}Options", __config__=config, **definition)
 

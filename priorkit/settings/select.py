@@ -60,7 +60,7 @@ def classes(kind: str) -> Iterator[tuple[Entry, Any]]:
 class Selection:
     """A component chosen but not yet built: its class and its options, or the object itself.
 
-    ``name`` and ``options`` are what the record of a run says of it.
+    ``name`` and ``options`` are what the record of a run says of it, ``plugin`` who registered it.
     """
 
     kind: str
@@ -69,6 +69,7 @@ class Selection:
     options: dict[str, Any] = field(default_factory=dict)
     preset: dict[str, Any] = field(default_factory=dict)
     instance: Any = None
+    plugin: str = ""  # of an object nobody
     _built: Any = None
 
     def __str__(self) -> str:
@@ -80,6 +81,10 @@ class Selection:
         if self.target is None:  # an object was given, its options are set
             return set()
         return set(option_fields(self.target)) - set(self.preset) - {"seed"}
+
+    def each(self) -> list[Selection]:
+        """The components that it stands for."""
+        return [self]
 
     def build(self, seed: int, **more: Any) -> Any:
         """The component, its options validated; one without a ``seed`` of its own gets the run's.
@@ -129,6 +134,9 @@ class Several(Selection):
     """Penalties that add up, each with its weight, None where only their sum has one."""
 
     parts: list[tuple[float | None, Selection]] = field(default_factory=list)
+
+    def each(self) -> list[Selection]:
+        return [part for _, part in self.parts]
 
     def _build(self, seed: int, more: dict[str, Any]) -> Any:
         return total([(1.0 if w is None else w, part.build(seed)) for w, part in self.parts])
@@ -195,7 +203,8 @@ def resolve(kind: str, spec: Any) -> Selection:
     if entry is None and kind == "prior":
         entry = from_weights(name)
     entry = entry or registry().get(kind, name)
-    return Selection(kind, entry.name, class_of(entry), options, dict(entry.preset))
+    preset = dict(entry.preset)
+    return Selection(kind, entry.name, class_of(entry), options, preset, plugin=entry.plugin)
 
 
 def _component(kind: str, thing: Any) -> Any:

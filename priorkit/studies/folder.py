@@ -171,14 +171,17 @@ def _set_up(file: str, what: str, config: RunConfig, extra: dict[str, Any]) -> S
 
 def _plain(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings as other processes get them, with whole paths. Raises BadInputError for objects."""
-    try:
-        return dict(json.loads(json.dumps(placed(settings))))
-    except TypeError as error:
-        raise BadInputError(
-            "With an engine, settings are values that a file can hold, not objects.",
-            got=str(error),
-            try_="a registered name, or the path of a .npy file",
-        ) from error
+    found = {}
+    for name, value in placed(settings).items():
+        try:
+            found[name] = json.loads(json.dumps(value))
+        except TypeError as error:
+            raise BadInputError(
+                "With an engine, settings are values that a file can hold, not objects.",
+                got=f"{name}={repr(value)[:80]}",
+                try_="a registered name, or the path of a .npy file",
+            ) from error
+    return found
 
 
 def _batch(setup: Setup) -> int:

@@ -9,7 +9,7 @@ import torch
 
 from priorkit.io.arrays import numbers
 from priorkit.io.saved import read
-from priorkit.results import record
+from priorkit.results import plugins, record
 from priorkit.results.recovery import Recovery
 from priorkit.run.measure import measurement
 from priorkit.run.memory import plan
@@ -30,9 +30,11 @@ def replay(folder: str | os.PathLike[str], *, progress: Progress | None = None) 
     Of a run with a rule for γ, both the γ and what the rule said are those of the record.
 
     Raises BadInputError where the folder holds no run, or one made with objects that have no
-    name, and WeightsError where the weights are no longer the ones that were used.
+    name, UnknownNameError for a component whose package isn't there, and WeightsError where the
+    weights are no longer the ones that were used.
     """
     saved = read(Path(folder))
+    plugins.check(saved.plugins)
     config, extra = split(saved.config)
     measured = numbers(saved.y, "The saved measurement")
     real = saved.truth is None

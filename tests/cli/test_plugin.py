@@ -50,6 +50,9 @@ def test_names_that_no_package_can_have(name, tmp_path):
 def test_what_is_refused_before_anything_is_written(tmp_path, command_line):
     with pytest.raises(UnknownNameError, match="Did you mean 'operator'"):
         write_plugin("my-own", ["prior", "operater"], tmp_path / "new")
+    done = command_line("new-plugin", "tam", "prior,operator", "--out", tmp_path / "new")
+    assert (done.code, "Try: priorkit new-plugin tam prior operator" in done.err) == (2, True)
+    assert not (tmp_path / "new").exists()
     with pytest.raises(BadInputError, match="is there already"):
         write_plugin("my-own", ["prior"], tmp_path)
     done = command_line("check", "blurr")

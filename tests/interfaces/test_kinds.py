@@ -6,11 +6,12 @@ import pytest
 import skimage.metrics as skimage
 import torch
 from PIL import Image
+from priorkit_operators.phase import Phase
 
 from priorkit import metrics
 from priorkit.draw.tiles import png
-from priorkit.errors import BadInputError
-from priorkit.interfaces import LinearOperator, adapt, kind_of
+from priorkit.errors import BadInputError, MismatchError
+from priorkit.interfaces import LinearOperator, Operator, adapt, kind_of
 from priorkit.interfaces.adapt import (
     Bands,
     ComplexDenoiser,
@@ -326,6 +327,27 @@ def test_a_complex_picture_has_one_spectrum():
     torch.testing.assert_close(bound.A_adjoint(bound.A(x)), x)
     check_operator(ComplexLinear(Waves()), shape=(2, 6, 7))
     assert not isinstance(bound_operator(Waves(), (2, 6, 7), PICTURE), ComplexLinear)
+
+
+class Intensity(Operator):
+    """|F x|² of every channel: of a complex picture, of its parts."""
+
+    def A(self, x):
+        return torch.fft.fft2(x, norm="ortho").abs().square()
+
+
+def test_one_that_is_not_linear_says_how_it_measures_complex_pictures():
+    """|F(a + ib)|² isn't |F a|² and |F b|²: who doesn't say for_complex is refused."""
+    with pytest.raises(MismatchError, match=r"for_complex.*Intensity and images of shape"):
+        bound_operator(Intensity(), (2, 6, 7), COMPLEX)
+    assert bound_operator(Intensity(), (2, 6, 7), PICTURE).y_shape == (2, 6, 7)
+    bound = bound_operator(Phase(masks=0, squared=True), (2, 6, 7), COMPLEX)
+    x = rand(3, 2, 6, 7).double()
+    spectrum = torch.fft.fft2(torch.complex(x[:, 0], x[:, 1]), norm="ortho")
+    torch.testing.assert_close(bound.A(x)[:, 0, 0], spectrum.abs().square())
+    for measured in (False, True):
+        check_operator(Phase(masks=2, squared=measured).for_complex(), shape=(2, 6, 7))
+    assert bound.signless == "image"
 
 
 def test_what_no_number_fills_of_a_square_is_clear():

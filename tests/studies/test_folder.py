@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from priorkit_noises.gaussian import Gaussian
 
 import priorkit
 from priorkit.errors import BadInputError, PriorkitError
@@ -237,6 +238,7 @@ def test_a_process_that_is_killed(folder, whole, tmp_path):
         ({"range": "auto"}, r"range='auto' looks at all pictures at once.*range=\(lo, hi\)"),
         ({"gamma": "sure"}, "gamma='sure' looks at all pictures at once"),
         ({"penalty": object()}, "values that a file can hold, not objects|penalty"),
+        ({"noise": Gaussian()}, "a file can hold, not objects. Got noise=<priorkit_noises"),
         ({"prior": "dctt"}, "Unknown prior 'dctt'"),
         ({"resume": True}, "There is no unfinished run of"),
         ({"y": "y.npy"}, "Give one folder"),

@@ -1,5 +1,6 @@
 """ℓ: a detector that counts photons, and reads its counts with an error."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import torch
@@ -44,7 +45,8 @@ class Detector(WeightedNoise):
             raise BadInputError("A detector counts photons: A x must not be negative.")
         flat = Ax.flatten(1)
         counts = self.gain * streams.poisson(flat / self.gain)
-        read = (self.gain * self.b) ** 0.5 * streams.normal(flat.shape[1])
+        other = replace(streams, purpose="readout")  # a stream gives the same numbers every time
+        read = (self.gain * self.b) ** 0.5 * other.normal(flat.shape[1])
         return (counts + read).view(Ax.shape).to(Ax)
 
     def misfit(self, Ax: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
