@@ -50,7 +50,12 @@ def check_noise(noise: Noise, *, shape: Shape = (1, 64, 64)) -> None:
         close(change, inner(gradient, direction), 1e-4, "the gradient isn't that of the misfit")
     with promise("measured is the inverse of expected", "both return what they get of y = A x + η"):
         expected = untouched("expected", noise.expected, y)
-        close(untouched("measured", noise.measured, expected), y, 1e-9, "measured isn't the inverse of expected")
+        close(
+            untouched("measured", noise.measured, expected),
+            y,
+            1e-9,
+            "measured isn't the inverse of expected",
+        )
     _check_scale(noise, y)
     if isinstance(noise, GaussianNoise):
         with promise("the misfit is ‖A x − y‖² exactly", "derive from Noise where it isn't"):
