@@ -11,7 +11,7 @@ from priorkit.errors import BadInputError
 from priorkit.interfaces import GaussianNoise, Noise, Shape, WeightedNoise
 from priorkit.streams import Streams
 from priorkit.testing.chance import addressed
-from priorkit.testing.compare import close, draws, finite, inner, slope, untouched
+from priorkit.testing.compare import Precision, close, draws, finite, inner, slope, untouched
 from priorkit.testing.promises import promise
 
 __all__ = ["check_noise"]
@@ -42,7 +42,7 @@ def check_noise(noise: Noise, *, shape: Shape = (1, 64, 64)) -> None:
         assert tuple(value.shape) == (3,), f"the misfit has shape {tuple(value.shape)}"
         assert value.dtype == torch.float64, f"the misfit is {value.dtype}, not float64"
         assert gradient.shape == Ax.shape, f"its gradient has shape {tuple(gradient.shape)}"
-        assert gradient.dtype == Ax.dtype, f"its gradient is {gradient.dtype} for {Ax.dtype}"
+        Precision.of(lambda a: noise.misfit(a, y.to(a.dtype))[1], Ax, "the gradient of misfit")
         close(noise.misfit(Ax[1:2], y[1:2])[0], value[1:2], 1e-9, "the misfit depends on the batch")
     with promise("its gradient is that of the misfit", "with respect to A x"):
         direction = draws((3, *shape), 2)
@@ -131,6 +131,7 @@ def _check_samples(noise: Noise, shape: Shape) -> None:
         "streams.normal(columns): row i is of image i",
     ):
         y = untouched("sample", lambda a: noise.sample(a, whole), Ax)
+        Precision.of(lambda a: noise.sample(a, whole), Ax, "sample")
         assert y.shape == Ax.shape, f"sample gives shape {tuple(y.shape)}"
         assert torch.equal(y, noise.sample(Ax, whole)), "sample doesn't follow its streams"
         alone = noise.sample(Ax[2:3], Streams(0, "noise", [2]))

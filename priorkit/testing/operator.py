@@ -70,6 +70,7 @@ def check_operator(operator: Operator, *, shape: Shape) -> None:
             pulled = untouched("vjp", bound.vjp, x, r)
         assert pulled.shape == x.shape, f"vjp has shape {tuple(pulled.shape)}"
         assert not pulled.is_complex(), "vjp of a real x is complex: take the real part"
+        Precision.of(lambda x: bound.vjp(x, _as(r, x.dtype)), x, "vjp")
         close(bound.vjp(x[1:2], r[1:2]), pulled[1:2], alone, "vjp of one differs from a batch's")
         pushed, tolerance = slope(bound.A, x, x2, precision.step()), precision.slope(1e-5)
         close(inner(pushed, r), inner(pulled, x2), tolerance, "vjp isn't the transposed Jacobian")
@@ -83,6 +84,10 @@ def check_operator(operator: Operator, *, shape: Shape) -> None:
         _check_matrix(bound, x, y)
     if isinstance(bound, RandomOperator) and bound.ensemble is not None:
         _check_random(bound, x)
+
+
+def _as(r: Tensor, dtype: torch.dtype) -> Tensor:
+    return r.to(dtype.to_complex() if r.is_complex() else dtype)
 
 
 def _check_sight(operator: Operator, y: Tensor) -> None:

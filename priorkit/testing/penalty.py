@@ -93,6 +93,7 @@ def _check_kinks(penalty: Penalty, u: Tensor, direction: Tensor) -> None:
 def _check_prox(penalty: ProximalPenalty, u: Tensor, precision: Precision) -> None:
     t = 0.3
     with promise("prox is the minimiser of R(v) + ‖v − u‖²/2t", "a step for all, or one per image"):
+        Precision.of(lambda u: penalty.prox(u, t), u, "prox")
         best = untouched("prox", lambda u: penalty.prox(u, t), u)
 
         def objective(v: Tensor) -> Tensor:

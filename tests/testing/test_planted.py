@@ -123,6 +123,23 @@ class Float(LinearOperator):
         return 2 * y.float()
 
 
+class DoubleAdjoint(LinearOperator):
+    """Its table makes float64 of what it turns back."""
+
+    def A(self, x):
+        return 2 * x
+
+    def A_adjoint(self, y):
+        return y * torch.full(y.shape, 2.0, dtype=torch.float64)
+
+
+class DoubleNoise(GaussianNoise):
+    """Adds what was drawn in float64."""
+
+    def sample(self, Ax, streams):
+        return Ax + self.std * streams.normal(Ax[0].numel()).view(Ax.shape).double()
+
+
 class Detached(Operator):
     def A(self, x):
         return 2 * x.detach()
@@ -278,6 +295,8 @@ FAULTS = [
     ("operator", Ratio(), {"shape": SHAPE}, r"A\(0\) isn't finite: nan"),
     ("operator", Double(), {"shape": SHAPE}, "A gives torch.float64 for torch.float32"),
     ("operator", Float(), {"shape": SHAPE}, "A gives torch.float32 for torch.float64"),
+    ("operator", DoubleAdjoint(), {"shape": SHAPE}, "vjp gives torch.float64 for torch.float32"),
+    ("noise", DoubleNoise(sigma=0.1), {}, "sample gives torch.float64 for torch.float32"),
     ("operator", Detached(), {"shape": SHAPE}, "the result of A has no gradient"),
     ("operator", Numpy(), {"shape": SHAPE}, "the result of A has no gradient.*numpy"),
     ("operator", Array(), {"shape": SHAPE}, "A gives numpy.ndarray, not a tensor"),
