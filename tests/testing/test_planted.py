@@ -137,7 +137,8 @@ class DoubleNoise(GaussianNoise):
     """Adds what was drawn in float64."""
 
     def sample(self, Ax, streams):
-        return Ax + self.std * streams.normal(Ax[0].numel()).view(Ax.shape).double()
+        found = super().sample(Ax, streams)
+        return found if found.is_complex() else found.double()
 
 
 class Detached(Operator):
@@ -257,17 +258,11 @@ class Exploding(Noise):
 
 
 class Counter(Adam):
-    """Steps that get shorter the more were ever taken."""
-
-    taken = 0
+    """A rate that falls the more steps the object ever took, which still leads to the minimum."""
 
     def step(self, problem, state):
-        self.taken += 1
-        before = state.u
-        state = super().step(problem, state)
-        keep = 1 / (1 + self.taken / 50)
-        state.u = state.u * keep + before * (1 - keep)
-        return state
+        self.rate = max(0.05, 0.99 * self.rate)
+        return super().step(problem, state)
 
 
 class Slow(Solver):
