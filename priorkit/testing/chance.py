@@ -58,7 +58,7 @@ def check_built(component: Component, build: Callable[[], Component]) -> None:
         ),
         _seeded(),
     ):
-        place = _difference(component, build(), type(component).__name__, set())
+        place = _difference(component, build(), type(component).__name__, {})
         assert place is None, f"{place} has other values each time: a saved run replays otherwise"
 
 
@@ -86,21 +86,21 @@ def _states() -> dict[str, object]:
     }
 
 
-def _difference(a: object, b: object, place: str, seen: set[int]) -> str | None:
+def _difference(a: object, b: object, place: str, seen: dict[int, object]) -> str | None:
     """Where two objects that were made alike first differ, or None; parts are found as copy.copy
-    finds them, and what can't be copied counts as the same."""
+    finds them, and what can't be copied counts as the same. ``seen`` are those compared before, by
+    their id, which nothing else gets while they are held."""
     if a is b or id(a) in seen:
         return None
-    seen.add(id(a))
+    seen[id(a)] = a
     if type(a) is not type(b):
         return place
     if isinstance(a, Tensor) and isinstance(b, Tensor):
-        same = a.shape == b.shape and torch.allclose(a, b, 0, 0, equal_nan=True)
-        return None if same else place
-    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return None if _equal(a, b) else place
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and not a.dtype.hasobject:
         return None if a.tobytes() == b.tobytes() else place
     if isinstance(a, (str, bytes, int, float, complex)):
-        return None if a == b or a != a else place
+        return None if a == b or (a != a and b != b) else place
     one, other = _parts(a), _parts(b)
     if list(one) != list(other):
         return place
@@ -108,15 +108,31 @@ def _difference(a: object, b: object, place: str, seen: set[int]) -> str | None:
     return next((where for where in found if where is not None), None)
 
 
+def _equal(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors have the same entries, NaN among them."""
+    if (a.dtype, a.shape, a.layout) != (b.dtype, b.shape, b.layout):
+        return False
+    if a.layout is not torch.strided:
+        a, b = a.to_dense(), b.to_dense()
+    return bool(((a == b) | ((a != a) & (b != b))).all())
+
+
 def _parts(thing: object) -> dict[str, object]:
     """What an object is made of, by how one would write it."""
     if isinstance(thing, dict):
-        return {f"[{key!r}]": value for key, value in thing.items()}
+        named = [isinstance(key, (str, int)) for key in thing]  # of others repr has an address
+        places = [
+            repr(key) if said else str(i)
+            for i, (key, said) in enumerate(zip(thing, named, strict=True))
+        ]
+        return {f"[{place}]": value for place, value in zip(places, thing.values(), strict=True)}
+    if isinstance(thing, np.ndarray):  # of objects
+        thing = thing.tolist()
     if isinstance(thing, (list, tuple)):
         return {f"[{i}]": value for i, value in enumerate(thing)}
     try:
         reduced = thing.__reduce_ex__(4)
-    except (TypeError, RuntimeError):  # a lock, an open file
+    except Exception:  # a lock, an open file, a function
         return {}
     if isinstance(reduced, str):  # a global name
         return {}

@@ -377,12 +377,14 @@ class Network(Component):
         (lambda: Drawn(lambda: torch.rand(())), r"Drawn.table\['w'\]"),
         (lambda: Drawn(lambda: float(np.random.default_rng().normal())), r"Drawn.table\['w'\]"),
         (lambda: Drawn(lambda: np.random.rand(3)), r"Drawn.table\['w'\]"),
+        (lambda: Drawn(lambda: [0] * 99 + [{"a": torch.randn(3)}]), r"\['w'\]\[99\]\['a'\]"),
+        (lambda: Drawn(lambda: torch.eye(3).to_sparse() * torch.rand(())), r"\['w'\]"),
         (lambda: Drawn(np.random.default_rng), r"Drawn.table\['w'\]"),
         (Network, "Network.network.*weight"),
     ],
 )
 def test_a_constructor_that_draws_is_found(build, place):
-    with pytest.raises(AssertionError, match=place + ".* has other values each time"):
+    with pytest.raises(AssertionError, match=place + ".*has other values each time"):
         check_built(build(), build)
 
 
@@ -391,7 +393,10 @@ def test_a_constructor_that_draws_is_found(build, place):
     [
         lambda: Drawn(lambda: torch.rand((), generator=torch.Generator().manual_seed(0))),
         lambda: Drawn(lambda: np.random.default_rng(0)),
-        lambda: Drawn(lambda: torch.tensor(float("nan"))),
+        lambda: Drawn(lambda: torch.tensor([torch.nan, 1j])),
+        lambda: Drawn(lambda: torch.eye(3, dtype=torch.bool).to_sparse()),
+        lambda: Drawn(lambda: np.array([object(), None, lambda: 0])),
+        lambda: Drawn(lambda: {object(): [float("nan")]}),
         lambda: Network(seed=1),  # drawn, and then replaced, as weights are
     ],
 )
