@@ -120,12 +120,9 @@ def _equal(a: Tensor, b: Tensor) -> bool:
 def _parts(thing: object) -> dict[str, object]:
     """What an object is made of, by how one would write it."""
     if isinstance(thing, dict):
-        named = [isinstance(key, (str, int)) for key in thing]  # of others repr has an address
-        places = [
-            repr(key) if said else str(i)
-            for i, (key, said) in enumerate(zip(thing, named, strict=True))
-        ]
-        return {f"[{place}]": value for place, value in zip(places, thing.values(), strict=True)}
+        # The repr of an object that is a key has an address.
+        places = [repr(k) if isinstance(k, (str, int)) else str(i) for i, k in enumerate(thing)]
+        return {f"[{place}]": v for place, v in zip(places, thing.values(), strict=True)}
     if isinstance(thing, np.ndarray):  # of objects
         thing = thing.tolist()
     if isinstance(thing, (list, tuple)):
