@@ -125,10 +125,10 @@ class Rotated(MatrixOperator):
         self.phase = torch.exp(1j * torch.arange(self.base.m, dtype=torch.float64))
 
     def A(self, x):
-        return self.base.A(x) * self.phase
+        return self.base.A(x) * self.phase.to(x.dtype.to_complex())
 
     def A_adjoint(self, y):
-        return self.base.A_adjoint((y * self.phase.conj()).real)
+        return self.base.A_adjoint((y * self.phase.conj().to(y)).real)
 
     def rows(self, i, j):
         return self.base.rows(i, j) * self.phase[i:j, None]

@@ -122,6 +122,7 @@ class CoordinateDescent(Solver[_Sweeps]):
             tol=self.tolerance,
             warm_start=True,
             copy_X=False,
+            random_state=0,  # else it draws a seed, of no use to it, from numpy's global state
         )
         model.coef_ = z0.copy()
         model.fit(matrix, y)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -101,9 +101,9 @@ def check(
     if "shape" in options:
         said["shape"] = _shape(options.pop("shape"))
     rows: list[dict[str, Any]] = []
-    for each, component in _built(name, kind, options):
+    for each, build in _builders(name, kind, options):
         with Bar(quiet=True):  # sends what components print to stderr
-            found = _outcomes(each, component, said)
+            found = _outcomes(each, build(), said, build)
         rows.append({"kind": each, "name": name, "promises": [asdict(o) for o in found]})
         if not as_json:
             _show(f"{each} {name}", found)
@@ -121,16 +121,26 @@ def _shape(said: Any) -> tuple[int, ...]:
     return found
 
 
-def _built(name: str, kind: str | None, options: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The components of that name, with the options that each has."""
+def _builders(
+    name: str, kind: str | None, options: dict[str, Any]
+) -> list[tuple[str, Callable[[], Any]]]:
+    """What makes the components of that name, each with the options that it has."""
     from priorkit.settings.select import resolve
 
-    selections = [resolve(each, name) for each in _kinds(name, kind)]
-    known = {option for selection in selections for option in selection.fields}
-    for selection in selections:
-        others = known - selection.fields
-        selection.options = {k: v for k, v in options.items() if k not in others}
-        yield selection.kind, selection.build(0)
+    kinds = _kinds(name, kind)
+    fields = {each: resolve(each, name).fields for each in kinds}
+    known = set().union(*fields.values())
+    found: list[tuple[str, Callable[[], Any]]] = []
+    for each in kinds:
+        own = {k: v for k, v in options.items() if k not in known - fields[each]}
+        found.append((each, partial(_build, each, {"name": name, **own})))
+    return found
+
+
+def _build(kind: str, table: dict[str, Any]) -> Any:
+    from priorkit.settings.select import resolve
+
+    return resolve(kind, table).build(0)
 
 
 def _kinds(name: str, kind: str | None) -> list[str]:
@@ -146,9 +156,11 @@ def _kinds(name: str, kind: str | None) -> list[str]:
     return found
 
 
-def _outcomes(kind: str, component: Any, said: dict[str, Any]) -> list[Outcome]:
+def _outcomes(
+    kind: str, component: Any, said: dict[str, Any], build: Callable[[], Any] | None = None
+) -> list[Outcome]:
     """The outcomes of the conformance kit and of a recovery. ``said`` holds the shape, the prior
-    and the space that the user gave."""
+    and the space that the user gave; ``build`` makes such a component again."""
     from priorkit import testing
     from priorkit.settings.select import resolve
 
@@ -159,9 +171,11 @@ def _outcomes(kind: str, component: Any, said: dict[str, Any]) -> list[Outcome]:
         prior = resolve("prior", said.get("prior")).build(0)
         told["shape"] = prior.shape or shape
         told["prior"] = prior.bind(told["shape"])
+    again = testing.outcomes(partial(testing.check_built, component, build)) if build else []
     found = testing.outcomes(partial(check, component, **told))
     if told and "shape" not in said:  # the first that is broken may be that of another shape
         found = [replace(o, hint=o.hint or SHAPE_HINT) if o.broken else o for o in found]
+    found += again
     if any(outcome.broken for outcome in found):
         return [*found, testing.Outcome(RECOVERS, untried="a promise is broken")]
     return [*found, _recovery(kind, component, said)]

@@ -9,6 +9,7 @@ Each check raises AssertionError saying which promise is broken and by how much;
 ``outcomes(check)`` looks at all of them, as ``priorkit check NAME`` does.
 """
 
+from priorkit.testing.chance import check_built
 from priorkit.testing.noise import check_noise
 from priorkit.testing.operator import check_operator
 from priorkit.testing.penalty import check_penalty
@@ -20,6 +21,7 @@ from priorkit.testing.start import check_start
 
 __all__ = [
     "Outcome",
+    "check_built",
     "check_noise",
     "check_operator",
     "check_penalty",

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-__all__ = ["Precision", "close", "dot_test", "draws", "inner", "slope", "untouched"]
+from priorkit.testing.promises import promise
+
+__all__ = [
+    "Precision",
+    "close",
+    "differentiated",
+    "dot_test",
+    "draws",
+    "finite",
+    "inner",
+    "slope",
+    "untouched",
+]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -37,19 +52,31 @@ class Precision:
         return tolerance if self.double else max(tolerance, 3e-2)
 
     @classmethod
-    def of(cls, function: Callable[[Tensor], Tensor], example: Tensor) -> Precision:
+    def of(cls, function: Callable[[Tensor], object], example: Tensor, what: str) -> Precision:
         """That of a function: float64 if it takes and returns that, else float32.
 
-        Raises AssertionError where float32 doesn't come back as float32 either.
+        It may raise in one of the two, as weights of the other do, and promises to answer in the
+        dtype of its input where it doesn't.
         """
-        with torch.no_grad(), suppress(RuntimeError, TypeError):  # as weights in float32 raise
-            if function(example.double()).dtype in (torch.float64, torch.complex128):
-                return cls(torch.float64)
-        out = function(example.float()).dtype
-        assert out in (torch.float32, torch.complex64), (
-            f"dtype {out} doesn't follow the input, which is float32"
-        )
-        return cls(torch.float32)
+        found: dict[torch.dtype, object] = {}
+        with torch.no_grad():
+            for dtype in (torch.float64, torch.float32):
+                with suppress(RuntimeError, TypeError):
+                    found[dtype] = function(example.to(dtype, copy=True))
+            if not found:
+                function(example.float())  # raises once more, what it did above
+        with promise(
+            f"{what} answers in the dtype of its input",
+            "x.new_zeros(…), table.to(x) and x.dtype instead of a dtype of your own",
+        ):
+            for dtype, answer in found.items():
+                assert isinstance(answer, Tensor), f"{what} gives {_kind(answer)}, not a tensor"
+                assert answer.dtype in (dtype, dtype.to_complex()), (
+                    f"{what} gives {answer.dtype} for {dtype}"
+                )
+        answer = found.get(torch.float64)
+        double = isinstance(answer, Tensor) and answer.dtype in (torch.float64, torch.complex128)
+        return cls(torch.float64 if double else torch.float32)
 
 
 def draws(shape: tuple[int, ...], seed: int, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -93,8 +120,33 @@ def close(a: Tensor, b: Tensor, tolerance: float, what: str) -> None:
     )
 
 
-def untouched(function: Callable[[Tensor], object], x: Tensor, what: str) -> None:
-    """Raise AssertionError where a function changes its input."""
-    before = x.clone()
-    function(x)
-    assert torch.equal(x, before), f"{what} changes its input"
+def untouched(what: str, function: Callable[..., T], *inputs: Tensor) -> T:
+    """What a function gives; raise AssertionError where it changes an input, or gives no tensor."""
+    before = [x.clone() for x in inputs]
+    found = function(*inputs)
+    assert all(map(torch.equal, inputs, before)), f"{what} changes its input"
+    assert isinstance(found, (Tensor, tuple)), f"{what} gives {_kind(found)}, not a tensor"
+    return found
+
+
+def finite(what: str, *values: Tensor) -> None:
+    """Raise AssertionError where a value is infinite or NaN."""
+    for value in values:
+        bad = value[~torch.isfinite(value)]
+        assert not len(bad), f"{what} isn't finite: {bad[0].item()}"
+
+
+@contextmanager
+def differentiated(what: str, *, by_autograd: bool) -> Iterator[None]:
+    """Say of what autograd finds no gradient, where the component leaves that to it."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not by_autograd:
+            raise
+        said = str(error).splitlines()[0]
+        raise AssertionError(f"the result of {what} has no gradient (autograd: {said})") from error
+
+
+def _kind(thing: object) -> str:
+    return f"{type(thing).__module__}.{type(thing).__qualname__}"

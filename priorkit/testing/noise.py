@@ -10,16 +10,19 @@ from torch import Tensor
 from priorkit.errors import BadInputError
 from priorkit.interfaces import GaussianNoise, Noise, Shape, WeightedNoise
 from priorkit.streams import Streams
-from priorkit.testing.compare import close, draws, inner, slope, untouched
+from priorkit.testing.chance import addressed
+from priorkit.testing.compare import Precision, close, draws, finite, inner, slope, untouched
 from priorkit.testing.promises import promise
 
 __all__ = ["check_noise"]
 
 STEP = 1e-4  # in A x, for second differences
 BESIDE = 0.1  # of the energy, and of the curvature: what a log-variance may add
+FAR = (-1e3, -1.0, 0.0, 1e3)  # of A x
 BIAS = 0.01  # of a slope's size, which its mean may be: five times its error
 
 
+@addressed()
 def check_noise(noise: Noise, *, shape: Shape = (1, 64, 64)) -> None:
     """The gradient and scale of a misfit, its energy, and what the draws depend on.
 
@@ -35,19 +38,24 @@ def check_noise(noise: Noise, *, shape: Shape = (1, 64, 64)) -> None:
         "misfit gives a number per image in float64, alike in every batch",
         "sum over the entries of one image, in .double()",
     ):
-        untouched(lambda a: noise.misfit(a, y), Ax, "misfit")
-        value, gradient = noise.misfit(Ax, y)
+        value, gradient = untouched("misfit", noise.misfit, Ax, y)
         assert tuple(value.shape) == (3,), f"the misfit has shape {tuple(value.shape)}"
         assert value.dtype == torch.float64, f"the misfit is {value.dtype}, not float64"
         assert gradient.shape == Ax.shape, f"its gradient has shape {tuple(gradient.shape)}"
+        Precision.of(lambda a: noise.misfit(a, y.to(a.dtype))[1], Ax, "the gradient of misfit")
         close(noise.misfit(Ax[1:2], y[1:2])[0], value[1:2], 1e-9, "the misfit depends on the batch")
     with promise("its gradient is that of the misfit", "with respect to A x"):
         direction = draws((3, *shape), 2)
         change = slope(lambda a: noise.misfit(a, y)[0], Ax, direction, 1e-6)
         close(change, inner(gradient, direction), 1e-4, "the gradient isn't that of the misfit")
     with promise("measured is the inverse of expected", "both return what they get of y = A x + η"):
-        untouched(noise.expected, y, "expected")
-        close(noise.measured(noise.expected(y)), y, 1e-9, "measured isn't the inverse of expected")
+        expected = untouched("expected", noise.expected, y)
+        close(
+            untouched("measured", noise.measured, expected),
+            y,
+            1e-9,
+            "measured isn't the inverse of expected",
+        )
     _check_scale(noise, y)
     if isinstance(noise, GaussianNoise):
         with promise("the misfit is ‖A x − y‖² exactly", "derive from Noise where it isn't"):
@@ -67,6 +75,14 @@ def check_noise(noise: Noise, *, shape: Shape = (1, 64, 64)) -> None:
         assert math.isclose(said.std, noise.std / 2), "std isn't that of the same numbers"
         assert math.isclose(said.energy, noise.energy / 4), "energy isn't that of the same numbers"
     _check_samples(noise, shape)
+    with promise(
+        "misfit and gradient are finite for every A x, as solvers pass through any",
+        "go on with a parabola beyond where the likelihood ends, as at A x = 0",
+    ):
+        for far in FAR:
+            some, its_gradient = noise.misfit(torch.full_like(y, far), noise.expected(y))
+            finite(f"the misfit at A x = {far:g}", some)
+            finite(f"its gradient at A x = {far:g}", its_gradient)
 
 
 def _check_scale(noise: Noise, y: Tensor) -> None:
@@ -114,7 +130,8 @@ def _check_samples(noise: Noise, shape: Shape) -> None:
         "the noise of an image follows its stream, in every batch",
         "streams.normal(columns): row i is of image i",
     ):
-        y = noise.sample(Ax, whole)
+        y = untouched("sample", lambda a: noise.sample(a, whole), Ax)
+        Precision.of(lambda a: noise.sample(a, whole), Ax, "sample")
         assert y.shape == Ax.shape, f"sample gives shape {tuple(y.shape)}"
         assert torch.equal(y, noise.sample(Ax, whole)), "sample doesn't follow its streams"
         alone = noise.sample(Ax[2:3], Streams(0, "noise", [2]))

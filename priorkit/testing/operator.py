@@ -16,12 +16,24 @@ from priorkit.interfaces import (
     Shape,
     kind_of,
 )
-from priorkit.testing.compare import Precision, close, dot_test, draws, inner, slope, untouched
+from priorkit.testing.chance import addressed
+from priorkit.testing.compare import (
+    Precision,
+    close,
+    differentiated,
+    dot_test,
+    draws,
+    finite,
+    inner,
+    slope,
+    untouched,
+)
 from priorkit.testing.promises import promise
 
 __all__ = ["check_operator"]
 
 
+@addressed()
 def check_operator(operator: Operator, *, shape: Shape) -> None:
     """Shapes, batch independence, the mask, and the vector-Jacobian product of an operator.
 
@@ -30,28 +42,35 @@ def check_operator(operator: Operator, *, shape: Shape) -> None:
     An operator that computes in float32 only is checked in float32.
     """
     bound = operator.bind(shape)
-    assert bound is not operator, "bind returns a copy"
-    precision = Precision.of(bound.A, draws((1, *shape), 0))
+    with promise("bind returns a copy", "leave bind, and size things in prepare(self)"):
+        assert bound is not operator, "bind returns the operator itself, not a copy"
+    precision = Precision.of(bound.A, draws((1, *shape), 0), "A")
     x, x2 = draws((3, *shape), 0, precision.dtype), draws((3, *shape), 1, precision.dtype)
     with promise(
         "A has the shape that it says, and measures an image alike in every batch",
         "act on each x[i] alone; y_shape is known after prepare()",
     ):
-        untouched(bound.A, x, "A")
-        y = bound.A(x)
+        y = untouched("A", bound.A, x)
         assert tuple(y.shape) == (3, *bound.y_shape), (
             f"A(x) has shape {tuple(y.shape)}, y_shape says {bound.y_shape}"
         )
         alone = precision.exact(1e-10)
         close(bound.A(x[1:2]), y[1:2], alone, "A of one image differs from A of a batch")
+    with promise("A is finite, of a black image too", "0/0 and log 0 are not"):
+        zero = bound.A(torch.zeros_like(x))
+        finite("A(x)", y)
+        finite("A(0)", zero)
     r = draws(tuple(y.shape), 2, y.dtype)
     with promise(
-        "vjp is the transposed Jacobian of A", "without a vjp of yours, autograd finds it"
+        "vjp is the transposed Jacobian of A",
+        "without a vjp of yours, autograd finds it: through torch alone, "
+        "with no .detach(), .item() or numpy in A",
     ):
-        untouched(lambda r: bound.vjp(x, r), r, "vjp")
-        pulled = bound.vjp(x, r)
+        with differentiated("A", by_autograd=type(bound).vjp is Operator.vjp):
+            pulled = untouched("vjp", bound.vjp, x, r)
         assert pulled.shape == x.shape, f"vjp has shape {tuple(pulled.shape)}"
         assert not pulled.is_complex(), "vjp of a real x is complex: take the real part"
+        Precision.of(lambda x: bound.vjp(x, _as(r, x.dtype)), x, "vjp")
         close(bound.vjp(x[1:2], r[1:2]), pulled[1:2], alone, "vjp of one differs from a batch's")
         pushed, tolerance = slope(bound.A, x, x2, precision.step()), precision.slope(1e-5)
         close(inner(pushed, r), inner(pulled, x2), tolerance, "vjp isn't the transposed Jacobian")
@@ -60,11 +79,15 @@ def check_operator(operator: Operator, *, shape: Shape) -> None:
     if isinstance(bound, IdentityOperator):
         close(y, x, 0, "A x isn't x")
     if isinstance(bound, LinearOperator):
-        _check_linear(bound, x, x2, y, r, precision)
+        _check_linear(bound, x, x2, y, zero, r, precision)
     if isinstance(bound, MatrixOperator):
         _check_matrix(bound, x, y)
     if isinstance(bound, RandomOperator) and bound.ensemble is not None:
         _check_random(bound, x)
+
+
+def _as(r: Tensor, dtype: torch.dtype) -> Tensor:
+    return r.to(dtype.to_complex() if r.is_complex() else dtype)
 
 
 def _check_sight(operator: Operator, y: Tensor) -> None:
@@ -85,18 +108,28 @@ def _check_sight(operator: Operator, y: Tensor) -> None:
 
 
 def _check_linear(
-    operator: LinearOperator, x: Tensor, x2: Tensor, y: Tensor, r: Tensor, precision: Precision
+    operator: LinearOperator,
+    x: Tensor,
+    x2: Tensor,
+    y: Tensor,
+    zero: Tensor,
+    r: Tensor,
+    precision: Precision,
 ) -> None:
     tolerance = precision.exact(1e-8)
-    with promise("A is linear", "an Operator that isn't LinearOperator needn't be"):
+    with promise(
+        "A is linear", "derive from Operator where it isn't; of A x + b, subtract b from y"
+    ):
+        constant, scale = float(zero.abs().max()), float(y.abs().max())
+        assert constant <= tolerance * scale, f"A(0) isn't 0, it is up to {constant:.3g}"
         close(operator.A(2 * x - x2), 2 * y - operator.A(x2), tolerance, "A isn't linear")
     with promise(
         "A_adjoint is the adjoint: Re⟨A x, y⟩ = ⟨x, Aᴴ y⟩",
         "of a convolution, the one with the kernel turned round; of complex y, the real part",
     ):
-        adjoint = operator.A_adjoint(r)
+        adjoint = untouched("A_adjoint", operator.A_adjoint, r)
         assert adjoint.shape == x.shape, f"A_adjoint has shape {tuple(adjoint.shape)}"
-        dot_test(y, r, x, adjoint, tolerance, "dot test: ⟨A x, y⟩ ≠ ⟨x, Aᵀ y⟩")
+        dot_test(y - zero, r, x, adjoint, tolerance, "dot test: ⟨A x, y⟩ ≠ ⟨x, Aᵀ y⟩")
         close(operator.T(r), adjoint, 0, ".T isn't A_adjoint")
 
 

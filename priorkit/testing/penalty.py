@@ -14,12 +14,16 @@ from priorkit.interfaces import (
     Shape,
     ZeroPenalty,
 )
-from priorkit.testing.compare import Precision, close, draws, inner, slope, untouched
+from priorkit.testing.chance import addressed
+from priorkit.testing.compare import Precision, close, draws, finite, inner, slope, untouched
 from priorkit.testing.promises import promise
 
 __all__ = ["check_penalty"]
 
+TINY = 1e-12  # of u in [0, 1]: what is rounded off is so at more
 
+
+@addressed()
 def check_penalty(penalty: Penalty, *, shape: Shape, prior: Prior | None = None) -> None:
     """Value and gradient of a penalty, batch independence, the optimality of its prox.
 
@@ -27,25 +31,34 @@ def check_penalty(penalty: Penalty, *, shape: Shape, prior: Prior | None = None)
     """
     penalty = penalty.bind(prior or Prior(), shape)
     x = torch.sigmoid(draws((3, *shape), 0))
-    precision = Precision.of(lambda u: penalty.value_grad(u)[1], x)
+    precision = Precision.of(lambda u: penalty.value_grad(u)[1], x, "value_grad")
     u, direction = x.to(precision.dtype), draws((3, *shape), 1, precision.dtype)
-    value, gradient = penalty.value_grad(u)
+    tolerance = precision.exact(1e-9)
     with promise(
         "value_grad gives a number and a gradient per image, alike in every batch",
-        "sum over .flatten(1)",
+        "sum over .flatten(1), in .double()",
     ):
+        value, gradient = untouched("value_grad", penalty.value_grad, u)
         assert tuple(value.shape) == (3,), f"the value has shape {tuple(value.shape)}"
+        assert value.dtype == torch.float64, f"the value is {value.dtype}, not float64"
         assert gradient.shape == u.shape, f"the gradient has shape {tuple(gradient.shape)}"
-        untouched(penalty.value_grad, u, "value_grad")
         alone, own = penalty.value_grad(u[1:2])
-        tolerance = precision.exact(1e-9)
         close(alone, value[1:2], tolerance, "the value of one image differs from that in a batch")
         close(own, gradient[1:2], tolerance, "the gradient of one image differs from a batch's")
-    with promise("the gradient is that of the value"):
-        step = precision.step(u[0].numel())
+    with promise("the gradient is that of the value", "with respect to u, of a sum and no mean"):
+        single = torch.float32 in (u.dtype, value.dtype)  # of the value, told above
+        rough = Precision(torch.float32 if single else torch.float64)
+        step, near = rough.step(u[0].numel()), rough.slope(1e-4)
         change = slope(lambda v: penalty.value_grad(v)[0], u, direction, step)
-        along = inner(gradient, direction)
-        close(change, along, precision.slope(1e-4), "the gradient isn't that of the value")
+        close(change, inner(gradient, direction), near, "the gradient isn't that of the value")
+    with promise("value and gradient are finite, at u = 0 too", "of √, divide by what isn't 0"):
+        finite("the value or its gradient", value, gradient)
+        at_zero = penalty.value_grad(torch.zeros_like(u))
+        finite("the value at u = 0", at_zero[0])
+        finite("the gradient at u = 0", at_zero[1])
+    if penalty.smooth:
+        with promise("the gradient has no jump", "smooth = False where R has a kink, as |u| at 0"):
+            _check_kinks(penalty, u, direction)
     if isinstance(penalty, ZeroPenalty):
         assert not bool(value.any()), "a ZeroPenalty isn't zero"
     if isinstance(penalty, L1Penalty):
@@ -56,11 +69,32 @@ def check_penalty(penalty: Penalty, *, shape: Shape, prior: Prior | None = None)
         _check_dual(penalty, u, direction, precision)
 
 
+def _check_kinks(penalty: Penalty, u: Tensor, direction: Tensor) -> None:
+    """Across 0 in half of the entries, those of the first half along an axis.
+
+    Not in all: the norm ‖u‖ has its kink where nothing is left, which no path meets.
+    """
+
+    def jump(at: Tensor, way: Tensor) -> Tensor:
+        ahead, behind = (penalty.value_grad(at + sign * way)[1] for sign in (1, -1))
+        return inner(ahead - behind, direction).abs()
+
+    for axis in range(1, u.ndim):
+        half = u.shape[axis] // 2
+        kept = torch.zeros_like(u)
+        kept.narrow(axis, half, u.shape[axis] - half).fill_(1)
+        way = direction * (1 - kept)
+        tiny, whole = jump(kept * u, TINY * way), jump(kept * u, way)
+        assert bool((tiny <= 0.01 * whole).all()), (
+            f"the gradient jumps where entries of u pass 0: along a line by {float(tiny.max()):.3g}"
+        )
+
+
 def _check_prox(penalty: ProximalPenalty, u: Tensor, precision: Precision) -> None:
     t = 0.3
     with promise("prox is the minimiser of R(v) + ‖v − u‖²/2t", "a step for all, or one per image"):
-        best = penalty.prox(u, t)
-        untouched(lambda u: penalty.prox(u, t), u, "prox")
+        Precision.of(lambda u: penalty.prox(u, t), u, "prox")
+        best = untouched("prox", lambda u: penalty.prox(u, t), u)
 
         def objective(v: Tensor) -> Tensor:
             return penalty.value_grad(v)[0] + (v - u).flatten(1).square().sum(1) / (2 * t)

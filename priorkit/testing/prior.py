@@ -19,7 +19,18 @@ from priorkit.interfaces import (
     Shape,
 )
 from priorkit.linear import column
-from priorkit.testing.compare import Precision, close, dot_test, draws, inner, slope, untouched
+from priorkit.testing.chance import addressed
+from priorkit.testing.compare import (
+    Precision,
+    close,
+    differentiated,
+    dot_test,
+    draws,
+    finite,
+    inner,
+    slope,
+    untouched,
+)
 from priorkit.testing.promises import promise
 
 __all__ = ["check_prior"]
@@ -27,6 +38,7 @@ __all__ = ["check_prior"]
 SIGMAS = (0.02, 0.1, 0.5)  # noise levels at which a denoiser is checked, within its own range
 
 
+@addressed()
 def check_prior(prior: Prior, *, shape: Shape | None = None) -> None:
     """Everything that the interfaces of a prior promise, in float64 where it computes in that.
 
@@ -54,27 +66,27 @@ def check_prior(prior: Prior, *, shape: Shape | None = None) -> None:
 
 def _check_decoder(prior: Decoder, shape: Shape) -> None:
     k = prior.latent_size
-    precision = Precision.of(prior.decode, draws((1, k), 0))
+    precision = Precision.of(prior.decode, draws((1, k), 0), "decode")
     z = 0.5 * draws((3, k), 0, precision.dtype)
     alone = precision.exact(1e-9)
-    with torch.no_grad():
-        untouched(prior.decode, z, "decode")
     with promise(
         "decode gives images of the shape it says, alike in every batch",
         "act on each z[i] alone, in eval mode",
     ):
-        x, pullback = prior.decode_vjp(z)
+        x, pullback = untouched("decode_vjp", prior.decode_vjp, z)
         assert tuple(x.shape) == (3, *shape), f"decode gives shape {tuple(x.shape)}, not {shape}"
         with torch.no_grad():
-            close(prior.decode(z), x, alone, "decode_vjp and decode differ")
+            close(untouched("decode", prior.decode, z), x, alone, "decode_vjp and decode differ")
             close(prior.decode(z[1:2]), x[1:2], alone, "decode of one latent differs from a batch")
     with promise(
         "the pullback of decode_vjp is the transposed Jacobian",
-        "without a decode_vjp of yours, autograd finds it",
+        "without a decode_vjp of yours, autograd finds it: through torch alone, "
+        "with no .detach(), .item() or numpy in decode",
     ):
         r = draws((3, *shape), 1, precision.dtype)
         direction = draws((3, k), 2, precision.dtype)
-        pulled = pullback(r)
+        with differentiated("decode", by_autograd=type(prior).decode_vjp is Decoder.decode_vjp):
+            pulled = untouched("the pullback", pullback, r)
         assert pulled.shape == z.shape, f"the pullback gives shape {tuple(pulled.shape)}"
         pushed = inner(slope(prior.decode, z, direction, precision.step(k)), r)
         along, tolerance = inner(pulled, direction), precision.slope(1e-4)
@@ -82,16 +94,16 @@ def _check_decoder(prior: Decoder, shape: Shape) -> None:
     if isinstance(prior, LinearDecoder):
         with promise("decode_adjoint is the adjoint of decode", "Φᵀ x for D(z) = Φ z + D(0)"):
             linear = x - prior.decode(torch.zeros_like(z))
-            pulled, tolerance = prior.decode_adjoint(r), precision.exact(1e-8)
+            pulled = untouched("decode_adjoint", prior.decode_adjoint, r)
+            tolerance = precision.exact(1e-8)
             dot_test(linear, r, z, pulled, tolerance, "dot test of decode_adjoint")
 
 
 def _check_encoder(prior: Encoder, image: Tensor) -> None:
-    precision = Precision.of(prior.encode, image)
+    precision = Precision.of(prior.encode, image, "encode")
     image = image.to(precision.dtype)
-    untouched(prior.encode, image, "encode")
-    z = prior.encode(image)
     with promise("encode gives a latent per image, alike in every batch", "(B, C, H, W) → (B, k)"):
+        z = untouched("encode", prior.encode, image)
         assert z.ndim == 2, f"encode must give (B, k), got {tuple(z.shape)}"
         alone = precision.exact(1e-9)
         close(prior.encode(image[1:2]), z[1:2], alone, "encode of one image differs from a batch")
@@ -102,13 +114,15 @@ def _check_encoder(prior: Encoder, image: Tensor) -> None:
 
 
 def _check_density(prior: Density, image: Tensor) -> None:
-    precision = Precision.of(prior.log_prob, image)
+    precision = Precision.of(prior.log_prob, image, "log_prob")
     image = image.to(precision.dtype)
     with promise(
         "log_prob gives a number per image, alike in every batch",
         "in nats, for x in [0, 1]ⁿ: (B, C, H, W) → (B,)",
     ):
-        value, gradient = prior.log_prob_grad(image)
+        own_gradient = type(prior).log_prob_grad is not Density.log_prob_grad
+        with differentiated("log_prob", by_autograd=not own_gradient):
+            value, gradient = untouched("log_prob_grad", prior.log_prob_grad, image)
         assert tuple(value.shape) == (2,), f"log_prob has shape {tuple(value.shape)}"
         assert gradient.shape == image.shape, f"its gradient has shape {tuple(gradient.shape)}"
         alone = precision.exact(1e-8)
@@ -184,12 +198,10 @@ def _check_denoiser(prior: Denoiser, shape: Shape) -> None:
 
 def _check_level(prior: Denoiser, clean: Tensor, noisy: Tensor, sigma: float) -> None:
     """The denoised images must be nearer to the clean ones than the noisy images are."""
-    given = noisy.clone()
-    found = prior.denoise(noisy, sigma)
-    assert torch.equal(noisy, given), "denoise changes its input"
+    found = untouched("denoise", lambda x: prior.denoise(x, sigma), noisy)
     assert found.shape == noisy.shape, f"denoise gives shape {tuple(found.shape)}"
     assert found.dtype == noisy.dtype, f"denoise gives {found.dtype} for {noisy.dtype}"
-    assert bool(torch.isfinite(found).all()), "denoise gives values that aren't finite"
+    finite("denoise(x, sigma)", found)
     before = (noisy - clean).square().flatten(1).mean(1)
     after = (found - clean).square().flatten(1).mean(1)
     worst = int((after / before).argmax())

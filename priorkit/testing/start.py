@@ -7,13 +7,15 @@ from dataclasses import replace
 import torch
 
 from priorkit.interfaces import Problem, Start
-from priorkit.testing.compare import close
+from priorkit.testing.chance import addressed
+from priorkit.testing.compare import close, finite
 from priorkit.testing.promises import promise
 from priorkit.testing.samples import problem_for
 
 __all__ = ["check_start"]
 
 
+@addressed()
 def check_start(start: Start, *, problem: Problem | None = None) -> None:
     """A start on a problem that meets what it requires, in every space that it allows.
 
@@ -37,7 +39,7 @@ def check_start(start: Start, *, problem: Problem | None = None) -> None:
             u = start.make(case)
             assert tuple(u.shape) == (len(y), case.size), f"u₀ has shape {tuple(u.shape)}"
             assert u.dtype == y.real.dtype, f"u₀ is {u.dtype}, y is {y.dtype}"
-            assert bool(torch.isfinite(u).all()), "u₀ has values that aren't finite"
+            finite("u₀", u)
             assert torch.equal(case.y, y), "the start changes y"
             assert torch.equal(start.make(case), u), "a start is the same when made again"
             for i in (1, 2):

@@ -138,6 +138,29 @@ def test_a_component_for_another_shape_is_told_how_to_say_it():
     assert not checked("operator", TwoChannels(), {"shape": (3, 8, 8)})[0].hint
 
 
+class Drawn(TwoChannels):
+    """Weighs its channels by numbers that its constructor draws."""
+
+    def __init__(self):
+        self.w = torch.rand(())
+
+    def A(self, x):
+        return self.w * super().A(x)
+
+    def A_adjoint(self, y):
+        return self.w * super().A_adjoint(y)
+
+
+def test_a_constructor_that_draws_is_told():
+    """A saved run makes the component anew."""
+    found = checked("operator", Drawn(), {"shape": (2, 8, 8)}, Drawn)
+    (broken,) = [o for o in found if o.broken]
+    assert broken.broken.startswith("Drawn.w has other values each time")
+    assert "seed" in broken.hint
+    found = checked("operator", TwoChannels(), {"shape": (2, 8, 8)}, TwoChannels)
+    assert not [o for o in found if o.broken]
+
+
 def test_what_was_not_tried_is_not_kept(command_line):
     """l1 isn't smooth, which the default solver asks for; --prior names a prior with another."""
     small = ("--shape", "3", "16", "16")

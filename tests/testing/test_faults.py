@@ -387,7 +387,7 @@ FAULTS = [
     ("operator", NotIdentity(), {"shape": SHAPE}, "A x isn't x"),
     ("operator", LeakyMask(), {"shape": SHAPE}, "isn't 0 where the mask is"),
     ("operator", WrongRows(m=9), {"shape": SHAPE}, "rows"),
-    ("operator", BindsItself(), {"shape": SHAPE}, "returns a copy"),
+    ("operator", BindsItself(), {"shape": SHAPE}, "not a copy"),
     ("prior", ShiftedEncoder(), {"shape": SHAPE}, "isn't x"),
     ("prior", HalfPullback(), {"shape": SHAPE}, "transposed Jacobian"),
     ("prior", Idle(), {"shape": (1, 16, 16)}, "doesn't remove noise"),

@@ -1,0 +1,421 @@
+"""Faults that authors planted: global randomness, values that aren't finite, kinks, other dtypes,
+and what a broken promise then says."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from priorkit_noises.gaussian import Gaussian as GaussianNoise
+from priorkit_operators.pointwise import Identity
+from priorkit_penalties.norms import L2, L2Squared
+from priorkit_solvers.adam import Adam
+from priorkit_sparsity.bases import DCT
+from priorkit_starts.plain import Zero
+
+from priorkit import testing
+from priorkit.interfaces import (
+    Component,
+    Decoder,
+    Denoiser,
+    Density,
+    LinearOperator,
+    Noise,
+    Operator,
+    Penalty,
+    ProximalPenalty,
+    Solver,
+    State,
+)
+from priorkit.registry import registry
+from priorkit.settings.select import resolve
+from priorkit.testing import check_built, outcomes
+from tests.helpers import SHAPE
+
+# --- global random state ---------------------------------------------------------
+
+
+class Seeds(Identity):
+    """Seeds torch for everyone."""
+
+    def A(self, x):
+        torch.manual_seed(0)
+        return x
+
+
+class Dithers(Identity):
+    """Draws from torch's global generator."""
+
+    def A(self, x):
+        return x + 1e-3 * torch.randn_like(x)
+
+
+class NumpyNoise(GaussianNoise):
+    """Draws from numpy's, and not from the streams."""
+
+    def sample(self, Ax, streams):
+        return Ax + self.std * torch.from_numpy(np.random.normal(size=tuple(Ax.shape))).to(Ax)
+
+
+class RandomPenalty(L2Squared):
+    """Draws from Python's, for nothing."""
+
+    def value_grad(self, u):
+        random.random()
+        return super().value_grad(u)
+
+
+class SeedingPrior(DCT):
+    def decode(self, z):
+        torch.manual_seed(1)
+        return super().decode(z)
+
+
+class SeedingSolver(Adam):
+    def init(self, problem, u0, budget):
+        np.random.seed(0)
+        return super().init(problem, u0, budget)
+
+
+class SeedingStart(Zero):
+    def make(self, problem):
+        torch.manual_seed(2)
+        return super().make(problem)
+
+
+# --- operators -------------------------------------------------------------------
+
+
+class Affine(LinearOperator):
+    """A x + 0.1."""
+
+    def A(self, x):
+        return x + 0.1
+
+    def A_adjoint(self, y):
+        return y
+
+
+class Ratio(Operator):
+    """x/|x|·x, which isn't a number where x is 0."""
+
+    def A(self, x):
+        return x.square() / x
+
+
+class Double(LinearOperator):
+    """Answers in float64 whatever it is given."""
+
+    def A(self, x):
+        return 2 * x.double()
+
+    def A_adjoint(self, y):
+        return 2 * y.double()
+
+
+class Float(LinearOperator):
+    """Answers in float32 whatever it is given."""
+
+    def A(self, x):
+        return 2 * x.float()
+
+    def A_adjoint(self, y):
+        return 2 * y.float()
+
+
+class DoubleAdjoint(LinearOperator):
+    """Its table makes float64 of what it turns back."""
+
+    def A(self, x):
+        return 2 * x
+
+    def A_adjoint(self, y):
+        return y * torch.full(y.shape, 2.0, dtype=torch.float64)
+
+
+class DoubleNoise(GaussianNoise):
+    """Adds what was drawn in float64."""
+
+    def sample(self, Ax, streams):
+        found = super().sample(Ax, streams)
+        return found if found.is_complex() else found.double()
+
+
+class Detached(Operator):
+    def A(self, x):
+        return 2 * x.detach()
+
+
+class Numpy(Operator):
+    def A(self, x):
+        return torch.from_numpy(2 * x.numpy())
+
+
+class Array(Operator):
+    """Not a tensor at all."""
+
+    def A(self, x):
+        return 2 * x.detach().numpy()
+
+
+# --- penalties and priors --------------------------------------------------------
+
+
+class Kink(Penalty):
+    """‖u‖₁, said to be smooth."""
+
+    def value_grad(self, u):
+        return u.flatten(1).double().abs().sum(1), u.sign()
+
+
+class Groups(Penalty):
+    """The sum of the lengths that the channels of a pixel make, said to be smooth."""
+
+    def value_grad(self, u):
+        size = u.norm(dim=1, keepdim=True)
+        return size.flatten(1).double().sum(1), u / size.clamp_min(1e-30)
+
+
+class RoundedOff(Penalty):
+    """The same, rounded off, which is smooth."""
+
+    def value_grad(self, u):
+        size = (u.square().sum(1, keepdim=True) + 1e-6).sqrt()
+        return size.flatten(1).double().sum(1), u / size
+
+
+class NaNAtZero(L2):
+    def value_grad(self, u):
+        value, _ = super().value_grad(u)
+        return value, u / value.to(u).view(-1, *[1] * (u.ndim - 1))
+
+
+class SinglePenalty(L2Squared):
+    """Adds up in float32."""
+
+    def value_grad(self, u):
+        value, gradient = super().value_grad(u)
+        return value.float(), gradient
+
+
+class ProxInPlace(ProximalPenalty):
+    """R = 0 for u ≥ 0, whose prox clips the caller's own u; a second time that changes nothing."""
+
+    smooth = False
+
+    def value_grad(self, u):
+        below = u.clamp_max(0)
+        return 1e6 * -below.flatten(1).double().sum(1), -1e6 * (u < 0).to(u)
+
+    def prox(self, u, step):
+        return u.clamp_(min=0)
+
+
+class DetachedDecoder(Decoder):
+    latent_size = 192
+    shape = SHAPE
+
+    def decode(self, z):
+        return z.detach().view(-1, *SHAPE)
+
+
+class DetachedDensity(Density):
+    shape = SHAPE
+
+    def log_prob(self, x):
+        return -x.detach().square().flatten(1).sum(1)
+
+
+class NumpyDenoiser(Denoiser):
+    def denoise(self, x, sigma):
+        return 0.5 * x.numpy()
+
+
+# --- noises and solvers ----------------------------------------------------------
+
+
+class Barrier(GaussianNoise):
+    """Infinite where A x is negative."""
+
+    def misfit(self, Ax, y):
+        value, gradient = super().misfit(Ax, y)
+        return value.masked_fill((Ax < -0.5).flatten(1).any(1), torch.inf), gradient
+
+
+class Exploding(Noise):
+    """Near y a sum of squares, and further away an exponential that no number can be."""
+
+    known = False
+    energy = 0.0
+    std = 0.0
+
+    def sample(self, Ax, streams):
+        return Ax
+
+    def misfit(self, Ax, y):
+        r = Ax.double() - y
+        return (2 * (r.exp() - 1 - r)).flatten(1).sum(1), (2 * (r.exp() - 1)).to(Ax)
+
+
+class Counter(Adam):
+    """A rate that falls the more steps the object ever took, which still leads to the minimum."""
+
+    def step(self, problem, state):
+        self.rate = max(0.05, 0.99 * self.rate)
+        return super().step(problem, state)
+
+
+class Slow(Solver):
+    """Gradient steps that are far too short."""
+
+    def init(self, problem, u0, budget):
+        return State.begin(u0)
+
+    def step(self, problem, state):
+        now = problem.value_grad(state.u)
+        state.value, state.misfit = now.value, now.misfit
+        state.evaluations = state.evaluations + 1
+        return state
+
+
+FAULTS = [
+    ("operator", Seeds(), {"shape": SHAPE}, "draws from or seeds torch's global generator"),
+    ("operator", Dithers(), {"shape": SHAPE}, "draws from or seeds torch's global generator"),
+    ("noise", NumpyNoise(sigma=0.1), {}, "draws from or seeds numpy.random"),
+    ("penalty", RandomPenalty(), {"shape": SHAPE}, "draws from or seeds Python's random"),
+    ("prior", SeedingPrior(), {"shape": SHAPE}, "draws from or seeds torch's global generator"),
+    ("solver", SeedingSolver(rate=0.1), {"budget": 800}, "draws from or seeds numpy.random"),
+    ("start", SeedingStart(), {}, "draws from or seeds torch's global generator"),
+    ("operator", Affine(), {"shape": SHAPE}, r"A\(0\) isn't 0, it is up to 0.1"),
+    ("operator", Ratio(), {"shape": SHAPE}, r"A\(0\) isn't finite: nan"),
+    ("operator", Double(), {"shape": SHAPE}, "A gives torch.float64 for torch.float32"),
+    ("operator", Float(), {"shape": SHAPE}, "A gives torch.float32 for torch.float64"),
+    ("operator", DoubleAdjoint(), {"shape": SHAPE}, "vjp gives torch.float64 for torch.float32"),
+    ("noise", DoubleNoise(sigma=0.1), {}, "sample gives torch.float64 for torch.float32"),
+    ("operator", Detached(), {"shape": SHAPE}, "the result of A has no gradient"),
+    ("operator", Numpy(), {"shape": SHAPE}, "the result of A has no gradient.*numpy"),
+    ("operator", Array(), {"shape": SHAPE}, "A gives numpy.ndarray, not a tensor"),
+    ("penalty", Kink(), {"shape": SHAPE}, "the gradient jumps where entries of u pass 0"),
+    ("penalty", Groups(), {"shape": SHAPE}, "the gradient jumps where entries of u pass 0"),
+    ("penalty", NaNAtZero(), {"shape": SHAPE}, "the gradient at u = 0 isn't finite: nan"),
+    ("penalty", SinglePenalty(), {"shape": SHAPE}, "the value is torch.float32, not float64"),
+    ("penalty", ProxInPlace(), {"shape": SHAPE}, "prox changes its input"),
+    ("prior", DetachedDecoder(), {}, "the result of decode has no gradient"),
+    ("prior", DetachedDensity(), {}, "the result of log_prob has no gradient"),
+    ("prior", NumpyDenoiser(), {"shape": SHAPE}, "denoise gives numpy.ndarray, not a tensor"),
+    ("noise", Barrier(sigma=0.1), {}, "the misfit at A x = -1000 isn't finite: inf"),
+    ("noise", Exploding(), {}, "the misfit at A x = 1000 isn't finite: inf"),
+    ("solver", Counter(rate=0.1), {"budget": 800}, "after 20 evaluations, after another solve"),
+    ("solver", Slow(), {"budget": 30}, r"it ended stopped \(budget\) after 30 evaluations"),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "component", "told", "message"),
+    FAULTS,
+    ids=[type(component).__name__ for _, component, _, _ in FAULTS],
+)
+def test_a_planted_fault_is_found(kind, component, told, message):
+    with pytest.raises(AssertionError, match=message):
+        getattr(testing, f"check_{kind}")(component, **told)
+
+
+def test_what_is_rounded_off_is_smooth():
+    testing.check_penalty(RoundedOff(), shape=SHAPE)
+    testing.check_penalty(RoundedOff(), shape=(1, 20))
+
+
+def test_a_fault_is_told_once_and_with_a_hint():
+    """Not by what follows from it, and no hint begins in the middle of a sentence."""
+
+    def broken(kind, component, **told):
+        check = getattr(testing, f"check_{kind}")
+        return [o for o in outcomes(lambda: check(component, **told)) if o.broken]
+
+    (affine,) = broken("operator", Affine(), shape=SHAPE)
+    assert "subtract b" in affine.hint
+    (detached,) = broken("operator", Detached(), shape=SHAPE)
+    assert ".detach()" in detached.hint
+    (single,) = broken("penalty", SinglePenalty(), shape=SHAPE)
+    assert ".double()" in single.hint
+    (kink,) = broken("penalty", Kink(), shape=SHAPE)
+    assert kink.hint.startswith("smooth = False")
+    slow = broken("solver", Slow(), budget=30)[0]
+    assert slow.hint.startswith("another rate")
+
+
+def test_a_check_leaves_global_state_as_it_was():
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    for operator in (Identity(), Seeds()):
+        outcomes(lambda operator=operator: testing.check_operator(operator, shape=SHAPE))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+# --- constructors ----------------------------------------------------------------
+
+
+class Drawn(Component):
+    """Weights of a seed, of its own or of nobody's."""
+
+    def __init__(self, draw):
+        self.table = {"w": draw()}
+
+
+class Network(Component):
+    def __init__(self, seed=None):
+        self.network = torch.nn.Linear(2, 2)
+        if seed is not None:
+            with torch.no_grad():
+                self.network.weight.fill_(seed)
+                self.network.bias.fill_(seed)
+
+
+@pytest.mark.parametrize(
+    ("build", "place"),
+    [
+        (lambda: Drawn(lambda: torch.rand(())), r"Drawn.table\['w'\]"),
+        (lambda: Drawn(lambda: float(np.random.default_rng().normal())), r"Drawn.table\['w'\]"),
+        (lambda: Drawn(lambda: np.random.rand(3)), r"Drawn.table\['w'\]"),
+        (lambda: Drawn(lambda: [0] * 99 + [{"a": torch.randn(3)}]), r"\['w'\]\[99\]\['a'\]"),
+        (lambda: Drawn(lambda: torch.eye(3).to_sparse() * torch.rand(())), r"\['w'\]"),
+        (lambda: Drawn(np.random.default_rng), r"Drawn.table\['w'\]"),
+        (Network, "Network.network.*weight"),
+    ],
+)
+def test_a_constructor_that_draws_is_found(build, place):
+    with pytest.raises(AssertionError, match=place + ".*has other values each time"):
+        check_built(build(), build)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: Drawn(lambda: torch.rand((), generator=torch.Generator().manual_seed(0))),
+        lambda: Drawn(lambda: np.random.default_rng(0)),
+        lambda: Drawn(lambda: torch.tensor([torch.nan, 1j])),
+        lambda: Drawn(lambda: torch.eye(3, dtype=torch.bool).to_sparse()),
+        lambda: Drawn(lambda: np.array([object(), None, lambda: 0])),
+        lambda: Drawn(lambda: {object(): [float("nan")]}),
+        lambda: Network(seed=1),  # drawn, and then replaced, as weights are
+    ],
+)
+def test_one_that_follows_its_seed_passes(build):
+    check_built(build(), build)
+
+
+KINDS = ("operator", "noise", "penalty", "prior", "solver", "start")
+OPTIONS = {"operator": {"gaussian", "rademacher", "srht", "matrix", "deepinv"}}
+OPTIONS |= {"prior": {"glow", "dcgan", "realnvp", "diffusion", "deepinv"}}
+OPTIONS |= {"noise": {"laplace"}, "start": {"fixed-norm"}}  # which these need
+PLAIN = [
+    (entry.kind, entry.name)
+    for kind in KINDS
+    for entry in registry().entries(kind)
+    if entry.target.startswith("priorkit_") and entry.name not in OPTIONS.get(kind, ())
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), PLAIN)
+def test_a_shipped_component_is_built_the_same_again(kind, name):
+    check_built(resolve(kind, name).build(0), lambda: resolve(kind, name).build(0))
