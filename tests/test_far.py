@@ -175,7 +175,7 @@ def _single(y):
 
 @pytest.mark.parametrize(("start", "told"), cases("start"))
 def test_starts(start, told):
-    problem = told.get("problem") or problem_for(start.requires)
+    problem = told.get("problem") or problem_for(start.requires, unseen=True)
     data = problem.data
     truth = None if data.truth is None else data.truth.float()
     here = start.make(replace(problem, data=replace(data, y=_single(data.y), truth=truth)))

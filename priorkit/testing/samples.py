@@ -39,17 +39,18 @@ __all__ = ["photograph", "problem_for"]
 SHAPE, IMAGES = (1, 4, 4), 4
 
 
-def problem_for(requires: Requires, *, known: bool = True) -> Problem:
+def problem_for(requires: Requires, *, known: bool = True, unseen: bool = False) -> Problem:
     """A small convex problem in float64, with its data, that meets a ``requires``.
 
-    ``known`` says whether the noise level is known: a solver may stop at it.
+    ``known`` says whether the noise level is known: a solver may stop at it. ``unseen``: whether a
+    measurement by a matrix leaves something unseen.
 
     Raises AssertionError where no sample meets it: give the check a problem of your own.
     """
     latent = requires.latent is not None and not requires.prior
     prior: Prior = SampleBasis() if latent else SampleDenoiser()
     wants_identity = any(issubclass(cls, IdentityOperator) for cls in requires.operator)
-    operator: Operator = SampleIdentity() if wants_identity else SampleMatrix()
+    operator: Operator = SampleIdentity() if wants_identity else SampleMatrix(0.5 if unseen else 2)
     operator = operator.bind(SHAPE)
     weighed = bool(requires.penalty) and not requires.smooth
     penalty: Penalty = SampleL1() if weighed else SampleNothing()
@@ -115,11 +116,12 @@ class SampleDenoiser(Denoiser):
 
 
 class SampleMatrix(MatrixOperator, RandomOperator):
-    """A full-rank matrix of independent entries, with more rows than columns."""
+    """A full-rank matrix of independent entries, with ``tall`` times as many rows as columns."""
 
-    def __init__(self) -> None:
+    def __init__(self, tall: float = 2) -> None:
         n = math.prod(SHAPE)
-        self.M = draws((2 * n, n), 2) / math.sqrt(2 * n)
+        m = int(tall * n)
+        self.M = draws((m, n), 2) / math.sqrt(m)
 
     def A(self, x: Tensor) -> Tensor:
         return matvec(self.M.to(x), x.flatten(1))

@@ -26,7 +26,7 @@ def check_start(start: Start, *, problem: Problem | None = None) -> None:
     ----------
     problem : with its data, for a start that requires what no sample has
     """
-    found = [problem] if problem is not None else [problem_for(start.requires)]
+    found = [problem] if problem is not None else [problem_for(start.requires, unseen=True)]
     if problem is None and start.requires.latent is not None:
         found.append(replace(found[0], space="pixel"))
     for case in found:

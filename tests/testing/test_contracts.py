@@ -215,7 +215,7 @@ SAMPLES = {
             (Enlarged(), {"problem": holes(each)}) for each in (Downsample(factor=2), Gray())
         ],
         "pseudo-inverse": [(PseudoInverse(), {})],
-        "null-space": [(NullSpace(), {"problem": holes(Mask())})],
+        "null-space": [(NullSpace(), {}), (NullSpace(), {"problem": holes(Mask())})],
         "lasso": [(Lasso(), {"problem": holes(Mask())})],
     },
 }
