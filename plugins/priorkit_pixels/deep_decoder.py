@@ -33,7 +33,8 @@ class DeepDecoder(Decoder):
     Parameters
     ----------
     channels : of every layer; more fit finer detail, and more noise
-    layers : how often the sides are doubled
+    layers : how often the sides are doubled, at most: less often where the input would have one
+        pixel, of which every picture is even
     seed : of the fixed input and the weights at z = 0; default: the run's
 
     Reference: Heckel & Hand, "Deep decoder: concise image representations from untrained
@@ -57,7 +58,11 @@ class DeepDecoder(Decoder):
             raise MismatchError("deep-decoder is for pictures.", got=tuple(shape))
         bound = copy.copy(self)
         bound.shape = tuple(shape)
-        k, side = self.channels, 2**self.layers
+        sides = [side for side in shape[1:] if side > 1]
+        bound.layers = next(
+            n for n in range(self.layers, -1, -1) if all(-(-side // 2**n) > 1 for side in sides)
+        )
+        k, side = self.channels, 2**bound.layers
         bound._low = (-(-shape[1] // side), -(-shape[2] // side))
         bound._drawn = Copies(partial(_draw, self.seed or 0, k, bound._low, bound.latent_size))
         return bound

@@ -167,3 +167,12 @@ def test_weights_that_are_not_for_patches():
     two = registry().get("prior", "realnvp-2d").preset["weights"]
     with pytest.raises(PriorkitError, match="not for patches"):
         PatchFlow(weights=two)
+
+
+@pytest.mark.parametrize("shape", [(3, 16, 16), (1, 5, 32), (1, 2, 2)])
+def test_pictures_of_a_small_shape_are_not_even(shape):
+    """An input of one pixel would be doubled to equal ones."""
+    prior = DeepDecoder(channels=8).bind(shape)
+    x = prior.decode(torch.randn(2, prior.latent_size))
+    for axis in (2, 3):
+        assert float(x.std(axis).max()) > 1e-2

@@ -184,7 +184,11 @@ SAMPLES = {
         "wavelet": [(Wavelet(), {"shape": SHAPE}), (Wavelet(), {"shape": (2, 16)})],
         "bm3d": [(BM3D(), {"shape": (1, 16, 20)}), (BM3D(), {"shape": (3, 16, 16)})],
         "patch-flow": [(PatchFlow(), {"shape": (3, 8, 9)})],
-        "deep-decoder": [(DeepDecoder(channels=4, layers=2), {"shape": (3, 6, 9)})],
+        "deep-decoder": [
+            (DeepDecoder(channels=4, layers=2), {"shape": (3, 6, 9)}),
+            (DeepDecoder(channels=8), {"shape": (3, 16, 16)}),
+            (DeepDecoder(channels=4), {"shape": (1, 1, 5)}),
+        ],
         "none": [(NoPrior(), {"shape": SHAPE})],
     },
     "solver": {
