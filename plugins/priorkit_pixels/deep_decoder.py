@@ -41,6 +41,7 @@ class DeepDecoder(Decoder):
     non-convolutional networks", ICLR 2019.
     """
 
+    _doublings: int  # of ``layers``, those that there is room for
     _low: tuple[int, int]  # height and width of the input
     _drawn: Copies[tuple[Tensor, Tensor]]  # the input, and the weights at z = 0
 
@@ -59,10 +60,10 @@ class DeepDecoder(Decoder):
         bound = copy.copy(self)
         bound.shape = tuple(shape)
         sides = [side for side in shape[1:] if side > 1]
-        bound.layers = next(
+        bound._doublings = next(
             n for n in range(self.layers, -1, -1) if all(-(-side // 2**n) > 1 for side in sides)
         )
-        k, side = self.channels, 2**bound.layers
+        k, side = self.channels, 2**bound._doublings
         bound._low = (-(-shape[1] // side), -(-shape[2] // side))
         bound._drawn = Copies(partial(_draw, self.seed or 0, k, bound._low, bound.latent_size))
         return bound
@@ -70,11 +71,11 @@ class DeepDecoder(Decoder):
     @property
     def latent_size(self) -> int:
         k, colours = self.channels, self._colours
-        return self.layers * (k * k + 2 * k) + colours * k + colours
+        return self._doublings * (k * k + 2 * k) + colours * k + colours
 
     @property
     def memory(self) -> int:
-        return 4 * 8 * self.channels * math.prod(self._low) * 4**self.layers // 3 * 4
+        return 4 * 8 * self.channels * math.prod(self._low) * 4**self._doublings // 3 * 4
 
     @property
     def _colours(self) -> int:
@@ -84,11 +85,11 @@ class DeepDecoder(Decoder):
     def decode(self, z: Tensor) -> Tensor:
         assert self.shape is not None
         k, b = self.channels, len(z)
-        sizes = [k * k, k, k] * self.layers + [self._colours * k, self._colours]
+        sizes = [k * k, k, k] * self._doublings + [self._colours * k, self._colours]
         given, mixing_at_0 = self._drawn.like(z)
         parts, first = z.split(sizes, 1), mixing_at_0.split(sizes)
         h = given.expand(b, -1, -1, -1)
-        for layer in range(self.layers):
+        for layer in range(self._doublings):
             mixing, gain, shift = parts[3 * layer : 3 * layer + 3]
             h = _mixed(h, mixing + first[3 * layer])
             h = F.interpolate(h, scale_factor=2, mode="bilinear", align_corners=False).relu()

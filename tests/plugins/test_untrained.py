@@ -176,3 +176,10 @@ def test_pictures_of_a_small_shape_are_not_even(shape):
     x = prior.decode(torch.randn(2, prior.latent_size))
     for axis in (2, 3):
         assert float(x.std(axis).max()) > 1e-2
+
+
+def test_a_small_shape_leaves_no_trace_in_the_next():
+    """The option stays what it was: binding again takes as many layers as there is room for."""
+    small = DeepDecoder(channels=8).bind((3, 16, 16))
+    large = DeepDecoder(channels=8).bind((3, 64, 64))
+    assert small.bind((3, 64, 64)).latent_size == large.latent_size
