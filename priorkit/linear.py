@@ -15,6 +15,7 @@ __all__ = [
     "each_matvec",
     "energy",
     "in_blocks",
+    "in_company",
     "in_pieces",
     "least_squares",
     "matvec",
@@ -119,12 +120,18 @@ def dots(a: Tensor, b: Tensor) -> Tensor:
 
 
 def sums(rows: Tensor) -> Tensor:
-    """The sum of every row, (B, n) → (B,).
+    """The sum of every row, (B, n) → (B,), with the same bits in every batch."""
+    return in_company(lambda rows: rows.sum(-1), rows)
 
-    Threads share the sum of a row that is alone, and round it otherwise for it: two of it don't.
+
+def in_company(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """A function of (B, …), which on a processor gets an image that is alone twice.
+
+    For one, libraries take another algorithm than for several, as threads that share the sum of a
+    single row, and round it otherwise.
     """
-    alone = len(rows) == 1 and on_processor(rows)
-    return rows.expand(2, -1).sum(-1)[:1] if alone else rows.sum(-1)
+    alone = len(x) == 1 and on_processor(x)
+    return function(x.expand(2, *x.shape[1:]))[:1] if alone else function(x)
 
 
 def matvec(M: Tensor, x: Tensor) -> Tensor:

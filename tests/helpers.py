@@ -30,6 +30,13 @@ def smooth_pictures(folder, count, side):
     return folder
 
 
+def of_faults(table):
+    """A test of each planted fault: what kind the component is, the component, what its check is
+    told, and the message that the check must give."""
+    names = [type(component).__name__ for _, component, _, _ in table]
+    return pytest.mark.parametrize(("kind", "component", "told", "message"), table, ids=names)
+
+
 def the_real_deepinv():
     """deepinv as a user has it; skips where it isn't there or can't be imported."""
     try:

@@ -18,7 +18,7 @@ from priorkit.errors import BadInputError
 from priorkit.interfaces import Copies, Level, LinearOperator, Shape
 from priorkit.io.pictures import load
 from priorkit.io.raw import numbers_or_picture
-from priorkit.linear import on_processor
+from priorkit.linear import in_company
 from priorkit_operators.checks import real_array, sides_of
 
 __all__ = ["Blur"]
@@ -166,14 +166,9 @@ def _extents(kernels: list[Tensor]) -> list[int]:
 
 
 def _convolved(x: Tensor, kernel: Tensor, pad: tuple[int, ...] | int = 0) -> Tensor:
-    """x (B, 1, …) correlated with a kernel that has an axis for each of the others.
-
-    On a processor one plane that is alone is convolved twice: libraries take another algorithm, and
-    round otherwise, for one than for several.
-    """
+    """x (B, 1, …) correlated with a kernel that has an axis for each of the others."""
     convolve = (F.conv1d, F.conv2d, F.conv3d)[kernel.ndim - 1]
-    several = x.expand(2, *x.shape[1:]) if len(x) == 1 and on_processor(x) else x
-    return convolve(several, kernel[None, None], padding=pad)[: len(x)]
+    return in_company(lambda planes: convolve(planes, kernel[None, None], padding=pad), x)
 
 
 def _sources(side: int, extent: int, boundary: Boundary) -> Tensor:

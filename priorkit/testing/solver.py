@@ -82,9 +82,7 @@ def check_solver(
         assert int(short.evaluations.max()) <= 2, "a budget of 2 isn't kept"
     if solver.descends:
         with promise("value and misfit are those of u", "set all three together in step"):
-            now = problem.value_grad(short.u)
-            close(now.value, short.value, 1e-6, "value isn't that of u after two evaluations")
-            close(now.misfit, short.misfit, 1e-6, "misfit isn't that of u after two evaluations")
+            _check_values(problem, short, "u after two evaluations")
         with promise(
             "it comes to the minimum",
             "another rate, or check_solver(…, budget=…); descends = False where it needn't",
@@ -103,10 +101,14 @@ def check_solver(
             _check_draws(solved, problem, u0, found)
 
 
-def _check_descent(problem: Problem, u0: Tensor, found: Ledger, tolerance: float) -> None:
+def _check_values(problem: Problem, found: Ledger, which: str) -> None:
     now = problem.value_grad(found.u)
-    close(now.value, found.value, 1e-6, "value isn't that of u")
-    close(now.misfit, found.misfit, 1e-6, "misfit isn't that of u")
+    close(now.value, found.value, 1e-6, f"value isn't that of {which}")
+    close(now.misfit, found.misfit, 1e-6, f"misfit isn't that of {which}")
+
+
+def _check_descent(problem: Problem, u0: Tensor, found: Ledger, tolerance: float) -> None:
+    _check_values(problem, found, "u")
     lowest, first = _minimum(problem, u0), problem.value_grad(u0).value
     falls = (found.value - lowest) / (first - lowest)
     worst = int(falls.argmax())

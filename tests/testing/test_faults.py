@@ -24,7 +24,7 @@ from priorkit.interfaces import (
     State,
 )
 from priorkit.streams import Streams
-from tests.helpers import SHAPE, Fourier
+from tests.helpers import SHAPE, Fourier, of_faults
 
 # --- operators -------------------------------------------------------------------
 
@@ -419,11 +419,7 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("kind", "component", "told", "message"),
-    FAULTS,
-    ids=[type(component).__name__ for _, component, _, _ in FAULTS],
-)
+@of_faults(FAULTS)
 def test_a_fault_is_caught(kind, component, told, message):
     with pytest.raises(AssertionError, match=message):
         getattr(testing, f"check_{kind}")(component, **told)

@@ -30,7 +30,7 @@ from priorkit.interfaces import (
 from priorkit.registry import registry
 from priorkit.settings.select import resolve
 from priorkit.testing import check_built, outcomes
-from tests.helpers import SHAPE
+from tests.helpers import SHAPE, of_faults
 
 # --- global random state ---------------------------------------------------------
 
@@ -310,11 +310,7 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("kind", "component", "told", "message"),
-    FAULTS,
-    ids=[type(component).__name__ for _, component, _, _ in FAULTS],
-)
+@of_faults(FAULTS)
 def test_a_planted_fault_is_found(kind, component, told, message):
     with pytest.raises(AssertionError, match=message):
         getattr(testing, f"check_{kind}")(component, **told)
