@@ -135,21 +135,26 @@ class Draft:
         said = _said(fields(kind, name), self.filled(kind, name))
         return {"name": name, **said} if said else name
 
-    def order(self) -> Order:
-        """What it asks for. Raises BadInputError for what isn't a number where one is needed."""
+    def order(self, usual: str | None = None) -> Order:
+        """What it asks for. Raises BadInputError for what isn't a number where one is needed.
+
+        Parameters
+        ----------
+        usual : the prior that is taken where none is named, which others may be compared with
+        """
+        first = self.component("prior") or usual or registry().fallback("prior").name
+        own = self.names.get("prior") or first
+        beside = [name for name in self.beside if name != own]
         settings: dict[str, Any] = {}
         for key, kind in COMPONENTS.items():
             said = self.component(kind)
-            if said is not None and not (kind == "prior" and self.beside):
+            if said is not None and not (kind == "prior" and beside):
                 settings[key] = said
         settings |= _said(run_fields(), self.run)
         if self.source is not None:
             settings |= _said(read_fields(), self.run)
             settings |= {n: v for n in FOUND if (v := self.run.get(n)) is not None}
-        first = self.component("prior") or registry().fallback("prior").name
-        own = self.names.get("prior")
-        priors = (first, *(name for name in self.beside if name != own)) if self.beside else ()
-        return Order(settings, self.source, self.measured, priors)
+        return Order(settings, self.source, self.measured, (first, *beside) if beside else ())
 
 
 def _said(known: list[Field], filled: Mapping[str, Any]) -> dict[str, Any]:

@@ -41,7 +41,6 @@ class Form:
         self.draft, self.runs, self.offers = draft, runs, offers
         self._asked, self._busy, self._painted = False, False, draft.painted
         self._begun = False
-        self._usual: str | None = None  # the prior where none is named
         self.choosers: dict[str, Chooser] = {}
         self.controls: list[Control] = []
         with ui.element("section").classes("pk-card"):
@@ -149,9 +148,8 @@ class Form:
 
     def _settings(self) -> dict[str, Any]:
         settings, draft = dict(self.draft.order().settings), self.draft
-        if draft.beside:
-            settings["prior"] = draft.names.get("prior") or draft.beside[0]
-        return settings
+        prior = draft.component("prior")
+        return settings if prior is None else settings | {"prior": prior}
 
     def _options(self) -> set[str]:
         """The options that have fields."""
@@ -180,8 +178,8 @@ class Form:
                 self._change()
                 return
             if kind == "prior":
-                self._usual = draft.names.get(kind) or _usual(chosen, kind, draft)
-                fits = [name for name in offer.fits if name != self._usual]
+                first = draft.names.get(kind) or _usual(chosen, kind, draft)
+                fits = [name for name in offer.fits if name != first]
                 self.beside.set_options(fits, value=[n for n in draft.beside if n in fits])
 
     def _must_be(self, offer: Offer, y: Tensor | None) -> bool:
@@ -201,8 +199,6 @@ class Form:
             self.beside.set_value(chosen)
         if chosen != self.draft.beside:
             self.draft.beside = chosen
-            if chosen and self.draft.names.get("prior") is None:  # said, since it is one of them
-                self.draft.names["prior"] = self._usual
             self.begin.button.set_text("Compare" if chosen else "Recover")
             self._change()
 
@@ -221,7 +217,7 @@ class Form:
             self.begin.lead()
             return
         try:
-            queued = self.runs.add(self.draft.order())
+            queued = self.runs.add(self.draft.order(_usual(chosen, "prior", self.draft)))
         except PriorkitError as error:
             self._begun = False
             self.begin.say(str(error))

@@ -217,13 +217,13 @@ def test_a_run_is_found_and_stopped_from_another_page_and_goes_on(browser, addre
 @needs_browser
 def test_priors_are_compared_on_a_file_that_was_measured(browser, address, tmp_path):
     page, _ = opened(browser, address)
+    page.get_by_label("and beside it, up to three more").click()  # of the sample, until a file is
+    page.get_by_role("option", name="bm3d", exact=True).click()
+    page.keyboard.press("Escape")
     (tmp_path / "small.png").write_bytes(picture())
     page.locator("input[type=file]").set_input_files(tmp_path / "small.png")
     page.get_by_text("small.png, 3×24×24").wait_for()
     page.get_by_role("radio", name="a measurement").click()
-    page.get_by_label("and beside it, up to three more").click()
-    page.get_by_role("option", name="bm3d", exact=True).click()
-    page.keyboard.press("Escape")
     page.get_by_role("button", name="Compare").click()
     page.wait_for_url("**/run/*")
     page.get_by_text("Side by side").wait_for()

@@ -289,6 +289,19 @@ def test_a_draft_asks_for_what_differs_from_defaults():
     assert Draft.of(draft.order()).order() == draft.order()
 
 
+def test_what_is_compared_with_is_what_would_be_taken_when_it_begins():
+    """Not what would have been of the picture that was there when others were put beside it."""
+    draft = Draft.new()
+    draft.beside = ["dct", "none"]
+    assert draft.order("glow-celeba").priors == ("glow-celeba", "dct", "none")
+    assert draft.order("dct").priors == ("dct", "none")
+    draft.beside = ["dct"]
+    assert draft.order("dct").priors == ()  # itself
+    assert "prior" not in draft.order("dct").settings
+    draft.names["prior"] = "bm3d"
+    assert draft.order("dct").priors == ("bm3d", "dct")
+
+
 def test_what_is_drawn_is_the_mask_of_an_operator(store):
     draft = Draft.new()
     place = store.keep("mask.png", b"drawn")
