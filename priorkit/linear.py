@@ -115,13 +115,13 @@ def in_pieces(function: Callable[..., Tensor], *images: Tensor) -> Tensor:
 
 
 def dots(a: Tensor, b: Tensor) -> Tensor:
-    """aᵀb of every row, (B, n) → (B,), added up in float64."""
+    """aᵀb per image, (B, …) twice → (B,), added up in float64."""
     return sums(a.double() * b.double())
 
 
-def sums(rows: Tensor) -> Tensor:
-    """The sum of every row, (B, n) → (B,), with the same bits in every batch."""
-    return in_company(lambda rows: rows.sum(-1), rows)
+def sums(x: Tensor) -> Tensor:
+    """The sum of an image's numbers, (B, …) → (B,), with the same bits in every batch."""
+    return in_company(lambda rows: rows.sum(-1), x.flatten(1))
 
 
 def in_company(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from priorkit.linear import dots
 from priorkit.streams import Streams
 from priorkit_diffusion.flow import Step
 
@@ -48,10 +49,10 @@ def log_determinant(step: Step, x: Tensor, *, number: int, probes: int) -> Tenso
             return (2 * _pulled(step, x, w) - (low + high) * w) / (high - low)
 
         before, last = v, scaled(v)
-        total = total + weights[0] * n + weights[1] * _dot(v, last)
+        total = total + weights[0] * n + weights[1] * dots(v, last)
         for weight in weights[2:]:
             before, last = last, 2 * scaled(last) - before
-            total = total + weight * _dot(v, last)
+            total = total + weight * dots(v, last)
     return total / probes
 
 
@@ -64,10 +65,6 @@ def _chebyshev(low: float, high: float) -> list[float]:
         k = len(weights)
         weights.append(-2 * (-q) ** k / k)
     return weights
-
-
-def _dot(v: Tensor, w: Tensor) -> Tensor:
-    return (v.double() * w.double()).flatten(1).sum(1)
 
 
 def _matrix(step: Step, x: Tensor, n: int) -> Tensor:

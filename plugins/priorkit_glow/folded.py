@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from priorkit.linear import sums
 from priorkit_glow.convolution import convolution, mixed, transposed
 from priorkit_glow.network import Glow, GlowConfig, Step, squeeze
 
@@ -131,7 +132,7 @@ class FoldedGlow:
                 if affine:
                     scale = torch.sigmoid(raw[:, :half] + 2) + offset
                     log = scale.log() if offset else F.logsigmoid(raw[:, :half] + 2)
-                    logdet = logdet + log.sum((1, 2, 3))
+                    logdet = logdet + sums(log)
                     h = torch.cat([scale * xa + raw[:, half:], xb], 1)
                 else:
                     h = torch.cat([xa + raw, xb], 1)
@@ -144,7 +145,7 @@ class FoldedGlow:
     def log_prob(self, x: Tensor) -> Tensor:
         """log p(x) = log N(z; 0, I) + log|det ∂z/∂x|, (B,) nats."""
         z, logdet = self.encode(x)
-        return -0.5 * (z.square().sum(1) + self.config.n * math.log(2 * math.pi)) + logdet
+        return -0.5 * (sums(z.square()) + self.config.n * math.log(2 * math.pi)) + logdet
 
 
 def _mix(h: Tensor, matrix: Tensor, offset: Tensor) -> Tensor:

@@ -52,7 +52,7 @@ class Laplace(Noise):
     def misfit(self, Ax: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         residual, delta = Ax - y, 2**0.5 * self.std
         root = (1 + (residual.abs() / delta).double().square()).sqrt()
-        value = sums((2 * delta**2 * (root - 1)).flatten(1))
+        value = sums(2 * delta**2 * (root - 1))
         return value, 2 * residual / root.to(residual.real.dtype)
 
     @property

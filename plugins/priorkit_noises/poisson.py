@@ -69,7 +69,7 @@ class Poisson(Noise):
         lowest = lowest - (2 * (1 - y / floor)).square() / (2 * curvature)
         value = value - torch.where(y < floor, lowest, 0.0)
         gradient = slope + curvature * below
-        return sums(value.flatten(1)), gradient.to(Ax.dtype)
+        return sums(value), gradient.to(Ax.dtype)
 
     @property
     def energy(self) -> float:

@@ -166,7 +166,7 @@ class Transmission(WeightedNoise):
         lowest = b - counts + torch.xlogy(counts, counts / b) if b else torch.zeros_like(counts)
         value = value - torch.where(counts < b, lowest, 0.0)
         gradient = scale * slope * (1 - counts / mean)
-        return scale * sums(value.flatten(1)), gradient.to(Ax.dtype)
+        return scale * sums(value), gradient.to(Ax.dtype)
 
     def _mean(self, a: Tensor) -> tuple[Tensor, Tensor]:
         """m and its derivative in a, float64."""

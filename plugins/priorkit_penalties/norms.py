@@ -6,9 +6,11 @@ import torch
 from torch import Tensor
 
 from priorkit.interfaces import L1Penalty, NormPenalty, ProximalPenalty, ZeroPenalty
-from priorkit.linear import column
+from priorkit.linear import column, energy, sums
 
 __all__ = ["L1", "L2", "L2Squared", "NoPenalty"]
+
+TINY = torch.finfo(torch.float32).tiny  # below it a norm is 0
 
 
 class NoPenalty(ZeroPenalty):
@@ -29,22 +31,22 @@ class L2(NormPenalty):
     """
 
     def value_grad(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        norm = _norm(u)
-        return norm.flatten(), u / norm.clamp_min(torch.finfo(u.dtype).tiny)
+        norm = energy(u).sqrt()
+        return norm, u / column(norm.clamp_min(TINY), u)
 
     def prox(self, u: Tensor, step: float | Tensor) -> Tensor:
-        norm = _norm(u).clamp_min(torch.finfo(u.dtype).tiny)
-        return u * (1 - column(step, u) / norm).clamp_min(0)
+        shrunk = 1 - step / energy(u).sqrt().clamp_min(TINY)
+        return u * column(shrunk.clamp_min(0), u)
 
     def dual_norm(self, u: Tensor) -> Tensor:
-        return _norm(u).flatten()
+        return energy(u).sqrt()
 
 
 class L2Squared(ProximalPenalty):
     """R(u) = ‖u‖². In a flow's latent space ½‖z‖² is −log p(z) up to a constant."""
 
     def value_grad(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        return u.flatten(1).square().sum(1), 2 * u
+        return energy(u), 2 * u
 
     def prox(self, u: Tensor, step: float | Tensor) -> Tensor:
         return u / (1 + 2 * column(step, u))
@@ -59,14 +61,10 @@ class L1(L1Penalty):
     smooth = False
 
     def value_grad(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        return u.flatten(1).abs().sum(1), u.sign()
+        return sums(u.abs().double()), u.sign()
 
     def prox(self, u: Tensor, step: float | Tensor) -> Tensor:
         return u.sign() * (u.abs() - column(step, u)).clamp_min(0)
 
     def dual_norm(self, u: Tensor) -> Tensor:
         return u.flatten(1).abs().amax(1)
-
-
-def _norm(u: Tensor) -> Tensor:
-    return u.flatten(1).norm(dim=1).view(-1, *[1] * (u.ndim - 1))

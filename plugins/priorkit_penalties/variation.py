@@ -73,7 +73,7 @@ class TotalVariation(Penalty):
         axes = range(1 if self.depth else 2, u.ndim)
         steps = [_forward(u, axis) for axis in axes]
         size = (torch.stack(steps).square().sum(0) + self.epsilon**2).sqrt()
-        value = sums((size - self.epsilon).flatten(1).double())
+        value = sums((size - self.epsilon).double())
         gradient = torch.zeros_like(u)
         for axis, d in zip(axes, steps, strict=True):
             slope = d / size

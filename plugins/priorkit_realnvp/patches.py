@@ -23,6 +23,7 @@ from priorkit.interfaces import (
     Shape,
     Spec,
 )
+from priorkit.linear import sums
 from priorkit_realnvp.basis import coordinates, matrix
 from priorkit_realnvp.made import restored
 
@@ -86,7 +87,7 @@ class PatchFlow(Density):
         # Image by image, so that rounding doesn't depend on the batch.
         parts = [part for own in points for part in own.split(CHUNK)]
         found = torch.cat([network.log_prob(part) for part in parts])
-        return found.view(len(x), count).mean(1) * (number / d)
+        return sums(found.view(len(x), count)) * (number / (d * count))
 
     def log_prob_grad(self, x: Tensor) -> tuple[Tensor, Tensor]:
         folded, basis, number = self._folded.like(x), matrix(self.side).to(x), x[0].numel()

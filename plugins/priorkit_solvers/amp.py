@@ -21,7 +21,7 @@ from priorkit.interfaces import (
     State,
     shared,
 )
-from priorkit.linear import column, energy
+from priorkit.linear import column, energy, sums
 from priorkit_solvers.divergence import divergence, probe
 
 __all__ = ["AMP"]
@@ -117,8 +117,7 @@ class AMP(Solver[_Passing]):
     def init(self, problem: Problem, u0: Tensor, budget: int) -> _Passing:
         operator = cast(RandomOperator, problem.operator)
         b, start = len(u0), problem.image(u0)
-        even = start.flatten(1).mean(1)
-        x = column(even, start) * torch.ones_like(start)
+        x = column(sums(start) / problem.size, start) * torch.ones_like(start)
         scale = 1 / operator.gain
         seen = operator.A(x)
         r = scale * (problem.y - seen)

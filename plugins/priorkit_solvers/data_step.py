@@ -9,7 +9,7 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import GaussianNoise, LinearOperator, Problem, WeightedNoise
-from priorkit.linear import column, energy, least_squares
+from priorkit.linear import column, dots, energy, least_squares
 
 __all__ = ["data_step", "noise_floor", "noise_levels", "require_falling"]
 
@@ -76,7 +76,7 @@ def data_step(
     x = centre  # the quadratic term has no gradient there: the first step follows that of ℓ
     value, slope = _evaluated(problem, x, centre, rho)
     best, least = x, value
-    size = 0.1 * centre.flatten(1).norm(dim=1).clamp_min(1e-6).double() / _norm(slope)
+    size = 0.1 * energy(centre).sqrt().clamp_min(1e-6) / _norm(slope)
     for _ in range(steps):
         ahead = x - column(size, x) * slope
         after, steeper = _evaluated(problem, ahead, centre, rho)
@@ -84,7 +84,7 @@ def data_step(
         best = torch.where(_each(better, x), ahead, best)
         least = torch.where(better, after, least)
         change, bend = ahead - x, steeper - slope
-        length = energy(change) / (change * bend).flatten(1).double().sum(1).clamp_min(1e-300)
+        length = energy(change) / dots(change, bend).clamp_min(1e-300)
         keep = _each(~better, x)
         x, slope = torch.where(keep, x, ahead), torch.where(keep, slope, steeper)
         size = torch.where(better, torch.minimum(length, 10 * size), size / 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from priorkit.interfaces import Problem
-from priorkit.linear import column
+from priorkit.linear import column, dots, energy
 
 __all__ = ["divergence", "probe"]
 
@@ -28,6 +28,4 @@ def divergence(clean: Tensor, moved: Tensor, step: Tensor) -> Tensor:
     Its mean over random signs is div D(v), where D is nearly linear within ε. Reference: Ramani,
     Blu & Unser, "Monte-Carlo SURE", IEEE Trans. Image Process. 2008, eq. 14.
     """
-    flat = step.flatten(1).double()
-    length = flat.square().mean(1)  # ε²
-    return ((moved - clean).flatten(1).double() * flat).sum(1) / length
+    return dots(moved - clean, step) * step[0].numel() / energy(step)

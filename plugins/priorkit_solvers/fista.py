@@ -20,7 +20,7 @@ from priorkit.interfaces import (
     Solver,
     State,
 )
-from priorkit.linear import energy
+from priorkit.linear import dots, energy
 
 __all__ = ["FISTA"]
 
@@ -102,10 +102,9 @@ class FISTA(Solver[_Momentum]):
             gap = _gap(penalty, gamma, w, grad, size, state.misfit)
             state.end(gap <= self.tolerance * state.energy, "converged", "duality gap")
         else:
-            moved = (after - w).norm(dim=1)
-            still = moved <= self.tolerance * after.norm(dim=1)
+            still = energy(after - w) <= self.tolerance**2 * energy(after)
             state.end(still, "converged", "u no longer moves")
-        uphill = ((w - after) * (after - state.v)).double().sum(1) > 0
+        uphill = dots(w - after, after - state.v) > 0
         theta = torch.where(uphill, 1.0, state.theta)
         state.theta = (1 + (1 + 4 * theta.square()).sqrt()) / 2
         momentum = torch.where(uphill, 0.0, (theta - 1) / state.theta)
@@ -118,7 +117,7 @@ def _gap(
     penalty: NormPenalty, gamma: float, w: Tensor, grad: Tensor, size: Tensor, misfit: Tensor
 ) -> Tensor:
     s = (gamma / penalty.dual_norm(grad).double().clamp_min(1e-300)).clamp_max(1)
-    along = (grad.double() * w.double()).sum(1)  # 2⟨r, AΦu⟩ = 2‖r‖² + 2⟨r, y⟩
+    along = dots(grad, w)  # 2⟨r, AΦu⟩ = 2‖r‖² + 2⟨r, y⟩
     return gamma * size + misfit + s.square() * misfit + s * (along - 2 * misfit)
 
 

@@ -131,9 +131,9 @@ class PnPADMM(Solver[_Split]):
         state.evaluations = state.evaluations + 1
         finite = x.flatten(1).isfinite().all(1) & v.flatten(1).isfinite().all(1)
         state.end(~finite, "diverged", "the denoiser's estimate is not finite")
-        moved = (x - old).flatten(1).norm(dim=1) / x.flatten(1).norm(dim=1)
+        still = energy(x - old) <= self.tolerance**2 * energy(x)
         settled = (sigma - state.levels[-1]).abs() <= 1e-9 * sigma
-        state.end(finite & (moved <= self.tolerance) & settled, "converged", "x no longer moves")
+        state.end(finite & still & settled, "converged", "x no longer moves")
         if self.dual:
             after = state.levels[(place + 1).clamp_max(len(state.levels) - 1)]
             state.w = column((after / sigma) ** 2, x) * (state.w + x - v)

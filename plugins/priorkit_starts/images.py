@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from priorkit.errors import MismatchError
 from priorkit.interfaces import Encoder, LinearOperator, Problem, Requires, Start, WeightedNoise
-from priorkit.linear import least_squares
+from priorkit.linear import in_company, least_squares
 
 __all__ = ["Enlarged", "Filled", "Flat", "ImageStart", "Noisy", "NullSpace", "PseudoInverse"]
 
@@ -95,7 +95,7 @@ class Filled(ImageStart):
         seen = cast(Tensor, shown(mask[None].to(y))).reshape(-1, *sides)
         if self.fill == "mean":
             count = seen.flatten(1).sum(1).clamp_min(1)
-            mean = (y * seen).flatten(2).sum(2) / count
+            mean = in_company(lambda v: v.flatten(2).sum(2), y * seen) / count
             filling = mean.view(*mean.shape, *[1] * len(sides)).expand_as(y)
         elif self.fill == "noise":
             draws = problem.streams("start").normal(y[0].numel()).view(y.shape).to(y)

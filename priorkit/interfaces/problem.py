@@ -196,7 +196,7 @@ class Problem:
         value = misfit
         if weigh is not None:  # of a sum of squares the slope is 2r
             plain, slope = slope, weigh(slope)
-            value = 0.25 * dots(plain.flatten(1), slope.flatten(1))
+            value = 0.25 * dots(plain, slope)
         slope = self.operator.vjp(x, slope)
         if not gamma:
             return Evaluation(value, pullback(slope), misfit)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from torch import Tensor
 
 from priorkit.io.saved import number
+from priorkit.linear import dots
 from priorkit.run.run import Outcome, Solve, Task
 from priorkit.streams import Streams
 
@@ -98,8 +99,7 @@ class _Tried:
             move = PROBE * sigma * streams.signs(n).to(y).view_as(y)
             found = self._solve(gamma, y)
             moved = self._solve(gamma, y + move, found)
-            along = ((moved.x - found.x) * move).flatten(1).double().sum(1)
-            slope = along / (PROBE * sigma) ** 2
+            slope = dots(moved.x - found.x, move) / (PROBE * sigma) ** 2
             expected = (found.misfit.to(y.device) + 2 * sigma**2 * slope) / n - sigma**2
             mean = float(expected.mean())
             self.means[gamma] = mean if math.isfinite(mean) else math.inf

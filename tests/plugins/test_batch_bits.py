@@ -14,9 +14,14 @@ from priorkit_glow.prior import GlowPrior
 from priorkit_operators.blur import Blur
 from priorkit_operators.phase import Phase
 from priorkit_operators.resampling import Downsample
+from priorkit_penalties.norms import L1, L2, L2Squared
+from priorkit_penalties.variation import TotalVariation
 from priorkit_realnvp.patches import PatchFlow
+from priorkit_solvers.divergence import divergence
 
-from priorkit.linear import matvec, pixelwise, rmatvec
+from priorkit.interfaces.kinds import PICTURE
+from priorkit.linear import dots, matvec, pixelwise, rmatvec, sums
+from priorkit.metrics import reconstruction_error
 from tests.helpers import PATIENCE, random_glow, small_denoiser
 
 LESS = {
@@ -110,3 +115,38 @@ def test_nor_one_that_is_alone(operator, shape):
     for i in range(5):
         assert torch.equal(bound.A(x[i : i + 1])[0], y[i])
         assert torch.equal(bound.vjp(x[i : i + 1], y[i : i + 1])[0], back[i])
+
+
+ADDED = {
+    "error": lambda x, r: reconstruction_error(x, r),
+    "ssim": lambda x, r: PICTURE.ssim(x, r),
+    "dots": dots,
+    "sums": lambda x, r: sums(r),
+    "divergence": lambda x, r: divergence(x, x + r.abs(), r),
+    "l1": lambda x, r: L1().value_grad(r),
+    "l2": lambda x, r: L2().value_grad(r),
+    "l2's prox": lambda x, r: L2().prox(r, 0.3),
+    "l2-squared": lambda x, r: L2Squared().value_grad(r),
+    "tv": lambda x, r: TotalVariation().value_grad(r),
+}
+
+
+@pytest.fixture(params=[2, 3])
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("added", ADDED.values(), ids=list(ADDED))
+def test_nor_do_threads_that_share_the_sum_of_one_that_is_alone(threads, added):
+    """Of so many numbers: several images that are alone, since a sum is the same by chance too."""
+    x = torch.rand(6, 3, 200, 200, generator=torch.Generator().manual_seed(0))
+    r = torch.randn(x.shape, generator=torch.Generator().manual_seed(1))
+    together = added(x, r)
+    together = together if isinstance(together, tuple) else (together,)
+    for i in range(6):
+        alone = added(x[i : i + 1], r[i : i + 1])
+        for one, all_ in zip(alone if isinstance(alone, tuple) else (alone,), together, strict=True):
+            assert torch.equal(one[0], all_[i])
