@@ -12,6 +12,7 @@ annotations are checked by pydantic, and ``Annotated[int, Field(ge=1)]`` adds a 
 from __future__ import annotations
 
 import copy
+import types
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Generic, Literal, Self, TypeVar
@@ -31,6 +32,8 @@ Spec = str | Mapping[str, Any]  # a registered name, or a table {"name": …, op
 
 T = TypeVar("T")
 
+METHODS = types.FunctionType, classmethod, staticmethod
+
 
 class Component:
     """A prior, operator, noise, penalty, solver or start.
@@ -44,19 +47,18 @@ class Component:
     seed: int | None = 0
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Raises AttributeError for a name that a property has, saying of which class that is."""
-        try:
-            super().__setattr__(name, value)
-        except AttributeError:
-            owner = next(
-                (c for c in type(self).__mro__ if isinstance(vars(c).get(name), property)), None
-            )
-            if owner is None:
-                raise
+        """Raises AttributeError for a name that a property has, saying of which class that is, and
+        for one that a method has, but of what can be called in its place."""
+        owner = next((c for c in type(self).__mro__ if name in vars(c)), None)
+        held = None if owner is None else vars(owner)[name]
+        method = isinstance(held, METHODS) and not callable(value)
+        if owner is not None and (method or (isinstance(held, property) and held.fset is None)):
+            what, why = ("method", "would hide") if method else ("property", "can't set")
             raise AttributeError(
-                f"{name!r} is a property of {owner.__name__}, which self.{name} = … can't set. "
+                f"{name!r} is a {what} of {owner.__name__}, which self.{name} = … {why}. "
                 f"Try: another name for the attribute, such as self.own_{name}"
-            ) from None
+            )
+        super().__setattr__(name, value)
 
     def seeded(self, seed: int) -> Self:
         """This component, or where it has no seed of its own a copy that has the run's."""

@@ -11,8 +11,9 @@ from typing import ClassVar, Literal, Self
 import torch
 from torch import Tensor
 
+from priorkit.errors import MismatchError
 from priorkit.interfaces.component import Component, Shape, seeded_apart
-from priorkit.interfaces.kinds import PICTURE, Kind
+from priorkit.interfaces.kinds import COMPLEX, PICTURE, Kind
 from priorkit.interfaces.noise import Level
 from priorkit.linear import energy
 
@@ -30,7 +31,6 @@ __all__ = [
 ]
 
 MAX_MATRIX = 2 << 30  # bytes of AΦ in float64 up to which it is stored
-
 
 Signless = Literal["image", "channel"]
 Ensemble = Literal["iid", "orthogonal"]
@@ -244,7 +244,7 @@ class Mirror(LinearOperator):
         return y_shape
 
 
-def _product(outer: Operator, inner: Operator) -> Operator:
+def _product(outer: Operator, inner: Operator) -> _Product:
     """A(B(x)), of those classes of A that still hold behind B."""
     if not (isinstance(outer, LinearOperator) and isinstance(inner, LinearOperator)):
         return _Product(outer, inner)
@@ -255,7 +255,13 @@ def _product(outer: Operator, inner: Operator) -> Operator:
 
 
 class _Product(Operator):
-    """A(B(x)), see :meth:`Operator.__matmul__`."""
+    """A(B(x)), see :meth:`Operator.__matmul__`.
+
+    A linear B makes another complex picture of one, by both parts alike, and A measures that in
+    its own way, by ``for_complex``. Where B has such a way, A gets what was measured.
+    """
+
+    _complex = False  # whether A takes what B makes for a complex picture
 
     def __init__(self, outer: Operator, inner: Operator) -> None:
         self.outer, self.inner = outer, inner
@@ -266,11 +272,36 @@ class _Product(Operator):
         own.outer, own.inner = seeded_apart([self.outer, self.inner], seed)
         return self if own.outer is self.outer and own.inner is self.inner else own
 
+    def for_complex(self) -> Operator | None:
+        outer, inner = self.outer.for_complex(), self.inner.for_complex()
+        if inner is not None:
+            return _product(self.outer, inner)
+        if outer is None or not isinstance(self.inner, LinearOperator):
+            return None
+        own = _product(outer, self.inner)
+        own._complex = True
+        return own
+
     def prepare(self) -> None:
+        """Raises MismatchError where A doesn't take the numbers that B measures."""
         outer, inner = seeded_apart([self.outer, self.inner], 0)  # outside of a run
         self.inner = inner.bind(self.shape)
+        between = self.inner.A(torch.zeros(1, *self.shape))
+        who = f"{type(outer).__name__} behind {type(inner).__name__}"
+        if self._complex and (between.is_complex() or not COMPLEX.fits(self.inner.y_shape)):
+            raise MismatchError(
+                "Of a complex picture, A @ B measures the one that B makes of it, of two channels.",
+                got=f"{who}, whose y isn't one",
+                try_="a B that takes each part by itself, as a blur and a mask do",
+            )
         self.outer = outer.bind(self.inner.y_shape)
         self.y_shape = self.outer.y_shape
+        if between.is_complex() and not _takes_complex(self.outer, between):
+            raise MismatchError(
+                "A @ B needs an A of complex numbers where B measures such.",
+                got=who,
+                try_="an A that is right for complex x too, as a mask and a blur are",
+            )
 
     @property
     def default_noise(self) -> Level:  # type: ignore[override]  # of what is measured in the end
@@ -358,3 +389,11 @@ class _RandomProduct(RandomOperator, _LinearProduct):
 
 class _RandomMatrixProduct(_RandomProduct, _MatrixProduct):  # type: ignore[misc]
     """The same of an A that is a matrix."""
+
+
+def _takes_complex(bound: Operator, x: Tensor) -> bool:
+    """Whether an operator takes complex numbers, and pulls such back."""
+    try:
+        return bound.vjp(x, bound.A(x)).is_complex()
+    except (RuntimeError, TypeError):
+        return False

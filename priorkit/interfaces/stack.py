@@ -11,7 +11,9 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from priorkit.interfaces.adapt import bound_operator
 from priorkit.interfaces.component import seeded_apart
+from priorkit.interfaces.kinds import COMPLEX
 from priorkit.interfaces.noise import Level
 from priorkit.interfaces.operator import LinearOperator, Operator, Signless
 
@@ -37,6 +39,8 @@ def stack(*operators: Operator) -> Operator:
 class _Stack(Operator):
     """(A₁ x, A₂ x, …), see :func:`stack`."""
 
+    _complex = False  # whether x is a complex picture, and the parts don't know yet
+
     def __init__(self, operators: Sequence[Operator]) -> None:
         self.operators = list(operators)
         self.provenance = {k: v for o in operators for k, v in o.provenance.items()}
@@ -46,8 +50,21 @@ class _Stack(Operator):
         own.operators = seeded_apart(self.operators, seed)
         return self if own.operators == self.operators else own
 
+    def for_complex(self) -> Self | None:
+        if all(isinstance(p, LinearOperator) and p.for_complex() is None for p in self.operators):
+            return None
+        own = copy.copy(self)
+        own._complex = True
+        return own
+
     def prepare(self) -> None:
-        self.operators = [part.bind(self.shape) for part in seeded_apart(self.operators, 0)]
+        """Raises MismatchError of complex pictures, where a part doesn't say how it measures
+        them."""
+        self.operators = [
+            bound_operator(part, self.shape, COMPLEX) if self._complex else part.bind(self.shape)
+            for part in seeded_apart(self.operators, 0)
+        ]
+        self._complex = False  # bound once more, the parts are what they are
         self.sizes = [math.prod(operator.y_shape) for operator in self.operators]
         zero = torch.zeros(1, *self.shape)
         self.real = [not operator.A(zero).is_complex() for operator in self.operators]

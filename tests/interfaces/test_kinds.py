@@ -6,12 +6,15 @@ import pytest
 import skimage.metrics as skimage
 import torch
 from PIL import Image
+from priorkit_operators.blur import Blur
+from priorkit_operators.fourier import Fourier
 from priorkit_operators.phase import Phase
+from priorkit_operators.pointwise import Mask
 
 from priorkit import metrics
 from priorkit.draw.tiles import png
 from priorkit.errors import BadInputError, MismatchError
-from priorkit.interfaces import LinearOperator, Operator, adapt, kind_of
+from priorkit.interfaces import LinearOperator, Mirror, Operator, adapt, kind_of, stack
 from priorkit.interfaces.adapt import (
     Bands,
     ComplexDenoiser,
@@ -348,6 +351,67 @@ def test_one_that_is_not_linear_says_how_it_measures_complex_pictures():
     for measured in (False, True):
         check_operator(Phase(masks=2, squared=measured).for_complex(), shape=(2, 6, 7))
     assert bound.signless == "image"
+
+
+BLUR = Blur(width=0.5)
+TURNED = {
+    "a phase of a blurred picture": (Phase(masks=2, seed=1), BLUR),
+    "a phase of one in a mirror": (Phase(masks=2, seed=1), Mirror()),
+    "a spectrum of a blurred picture": (Fourier(acceleration=2, seed=3), BLUR),
+    "a spectrum of one in a mirror": (Fourier(acceleration=2, seed=3), Mirror()),
+    "a mask of a phase": (Mask(mask="random", seed=2), Phase(masks=0, seed=1)),
+    "a mask of a spectrum": (Mask(mask="random", seed=2), Fourier(acceleration=2, seed=3)),
+    "three": (Phase(masks=2, seed=1) @ BLUR, Mask(mask="random", seed=2)),
+}
+
+
+@pytest.mark.parametrize(("outer", "inner"), TURNED.values(), ids=list(TURNED))
+def test_a_composition_measures_a_complex_picture_as_its_parts_do(outer, inner):
+    """A in the way of complex pictures, of what B makes of both parts or measures by its own."""
+    x = rand(2, 2, 8, 10).double()
+    first = bound_operator(inner, (2, 8, 10), COMPLEX)
+    own = inner.for_complex() is not None
+    second = outer.bind(first.y_shape) if own else bound_operator(outer, first.y_shape, COMPLEX)
+    bound = bound_operator(outer @ inner, (2, 8, 10), COMPLEX)
+    assert torch.equal(bound.A(x), second.A(first.A(x)))
+    assert torch.equal(bound.bind((2, 8, 10)).A(x), bound.A(x))  # bound twice
+    check_operator((outer @ inner).for_complex(), shape=(2, 8, 10))
+
+
+def test_so_does_a_stack():
+    x = rand(2, 2, 8, 10).double()
+    parts = (Phase(masks=2, seed=1), Waves(), BLUR)
+    bound = bound_operator(stack(*parts), (2, 8, 10), COMPLEX)
+    each = [bound_operator(part, (2, 8, 10), COMPLEX).A(x).flatten(1) for part in parts]
+    assert torch.equal(bound.A(x), torch.cat(each, 1))
+    assert torch.equal(bound.bind((2, 8, 10)).A(x), bound.A(x))
+    linear = stack(Fourier(acceleration=2), BLUR).for_complex()
+    assert isinstance(linear, LinearOperator)
+    check_operator(linear, shape=(2, 8, 10))
+    check_operator(stack(*parts).for_complex(), shape=(2, 8, 10))
+
+
+@pytest.mark.parametrize(
+    ("operator", "said"),
+    [
+        (Intensity() @ BLUR, "for_complex.*Got _Product"),
+        (BLUR @ Intensity(), "for_complex.*Got _Product"),
+        (stack(BLUR, Intensity()), "for_complex.*Got Intensity"),
+        (Phase() @ Waves(), "of two channels. Got Phase behind Waves"),
+    ],
+)
+def test_a_part_that_does_not_know_how_is_named(operator, said):
+    with pytest.raises(MismatchError, match=said):
+        bound_operator(operator, (2, 8, 10), COMPLEX)
+
+
+def test_what_takes_real_numbers_is_refused_behind_a_spectrum():
+    """Its gradient there would be the real part alone."""
+    with pytest.raises(MismatchError, match=r"complex numbers where B.* Got Phase behind Four"):
+        (Phase() @ Fourier()).bind((1, 8, 8))
+    with pytest.raises(MismatchError, match="Got Fourier behind Fourier"):
+        (Fourier() @ Fourier()).bind((1, 8, 8))
+    check_operator(BLUR @ Fourier(), shape=(1, 8, 8))
 
 
 def test_what_no_number_fills_of_a_square_is_clear():

@@ -148,5 +148,6 @@ def test_nor_do_threads_that_share_the_sum_of_one_that_is_alone(threads, added):
     together = together if isinstance(together, tuple) else (together,)
     for i in range(6):
         alone = added(x[i : i + 1], r[i : i + 1])
-        for one, all_ in zip(alone if isinstance(alone, tuple) else (alone,), together, strict=True):
-            assert torch.equal(one[0], all_[i])
+        alone = alone if isinstance(alone, tuple) else (alone,)
+        for one, whole in zip(alone, together, strict=True):
+            assert torch.equal(one[0], whole[i])
