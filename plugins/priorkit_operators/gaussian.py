@@ -32,6 +32,8 @@ class Gaussian(RandomMatrix, Accelerated):
     Reference: Asim et al. 2020, section 4.2.
     """
 
+    kurtosis = 3.0
+
     def prepare(self) -> None:
         super().prepare()
         self._copies = self._made.setdefault((self.seed, self.n), Copies(self._matrix))

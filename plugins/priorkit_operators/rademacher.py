@@ -29,6 +29,8 @@ class Rademacher(RandomMatrix):
     random matrices", Constructive Approximation 2008, eq. 5.
     """
 
+    kurtosis = 1.0
+
     @property
     def bytes(self) -> int:
         return 8 * self.m * math.ceil(self.n / 64)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -27,10 +27,13 @@ _BLOCK = 64 << 20  # bytes of a block in float32
 class RandomMatrix(MatrixOperator, RandomOperator):
     """A ∈ ℝ^{m×n}, entry (i, j) a function of the seed, i and j; noise has √E‖η‖² = 0.1.
 
-    A subclass gives ``rows`` and how blocks are held, ``_stored_rows``.
+    A subclass gives ``rows``, how blocks are held, ``_stored_rows``, and ``kurtosis``, k = E a⁴·m²
+    of an entry a, of mean 0 and variance 1/m.
     """
 
     default_noise = Level(noise_norm=0.1)
+
+    kurtosis: ClassVar[float]
 
     def __init__(
         self,
@@ -68,7 +71,8 @@ class RandomMatrix(MatrixOperator, RandomOperator):
 
     @property
     def excess(self) -> float:
-        return self.n / self.m
+        """(n + k − 2)/m: (k − 1)/m on the diagonal of AᵀA − 1, and n − 1 entries of 1/m beside."""
+        return (self.n + self.kurtosis - 2) / self.m
 
     @property
     def memory(self) -> int:

@@ -229,7 +229,7 @@ class RandomOperator(LinearOperator):
     @abstractmethod
     def excess(self) -> float:
         """κ = ‖AᴴA/gain² − 1‖_F²/n: the noise per entry that AᴴA makes of an error, in parts of
-        its own energy per entry. n/m of independent entries, N/m − 1 of m orthogonal rows of N."""
+        the error's energy. About n/m of independent entries, N/m − 1 of m orthogonal rows of N."""
 
 
 class Mirror(LinearOperator):

@@ -139,6 +139,20 @@ def test_signs_have_unit_columns(kind):
     assert 0.45 < float((rows < 0).float().mean()) < 0.55
 
 
+def test_the_excess_of_signs_and_of_normals_is_exact():
+    """‖AᵀA − 1‖²/n has no part on the diagonal of signs; of normals it has 2/m there."""
+    for m in (1, 2, 3):
+        bound = [kind(m=m).bind((3,)) for kind in (Rademacher, Gaussian)]
+        assert [3 * m * one.excess for one in bound] == pytest.approx([6, 12])
+    for kind in (Rademacher, Gaussian):
+        found = []
+        for seed in range(4000):
+            row = kind(m=1, seed=seed).bind((3,)).rows(0, 1).double()
+            found.append(float((row.mT @ row - torch.eye(3)).square().sum()) / 3)
+        error = np.std(found) / len(found) ** 0.5
+        assert abs(np.mean(found) - kind(m=1).bind((3,)).excess) <= 4 * error + 1e-6
+
+
 @pytest.mark.parametrize("shape", [(1, 64), (3, 8, 8), (15, 4)])
 def test_srht_with_every_row_keeps_lengths(shape):
     """With m = n = N the transform is orthogonal; colour pictures need no zeros."""
