@@ -23,6 +23,7 @@ from priorkit.interfaces import (
 __all__ = ["BM3D"]
 
 SMALLEST = 16  # two patches of 8×8 each way
+UNSEEN = 1e-5  # of the noise level
 
 
 class BM3D(Denoiser):
@@ -62,8 +63,8 @@ class BM3D(Denoiser):
             elif len(image) == 1:
                 clean[i, 0] = bm3d.bm3d(image[0], level, profile).reshape(image.shape[1:])
             else:
-                colours = bm3d.bm3d_rgb(image.transpose(1, 2, 0), level, profile)
-                clean[i] = colours.transpose(2, 0, 1)
+                found = _colours(image.transpose(1, 2, 0), level, profile)
+                clean[i] = found.transpose(2, 0, 1)
         return torch.from_numpy(clean).to(x)
 
     def defaults(self, operator: Operator, noise: Noise) -> Choices:
@@ -84,6 +85,19 @@ class BM3D(Denoiser):
             start = "enlarged"
         solver = {"name": "pnp-admm", "renoise": 0.0}  # it needs no noise to be stable
         return Choices(space="pixel", solver=solver, start=start)
+
+
+def _colours(image: np.ndarray, level: float, profile: Any) -> np.ndarray:
+    """A colour picture (H, W, 3), denoised. The package divides by the range of each difference of
+    colours, which is 0 of a gray picture: that gets one by noise that nobody sees."""
+    bm3d = _package()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found: np.ndarray = bm3d.bm3d_rgb(image, level, profile)
+    if np.isfinite(found).all() or not np.isfinite(image).all():
+        return found
+    noise = np.random.default_rng(0).normal(scale=UNSEEN * level, size=image.shape)
+    again: np.ndarray = bm3d.bm3d_rgb(image + noise, level, profile)
+    return again
 
 
 def _package() -> Any:

@@ -57,7 +57,8 @@ class PnPADMM(Solver[_Split]):
     constraint x = v, and this is ADMM. The data step is solved by conjugate gradients. An
     evaluation is one call of the denoiser; an image has converged when x moves by less than
     ``tolerance`` of its norm once σₖ has reached ``sigma_end``. There is no objective: the answer
-    is the last x.
+    is the last x. Of m random sums of n pixels a data step can take away no more than m/n of the
+    error: a budget of ten times n/m comes near to what ``amp`` finds, which is better by far.
 
     Parameters
     ----------

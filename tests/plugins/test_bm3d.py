@@ -32,6 +32,21 @@ def test_images_are_independent_and_no_noise_is_no_change():
 
 
 @needs_bm3d
+@pytest.mark.filterwarnings("error")
+def test_a_gray_picture_is_denoised_in_colour_too():
+    """The package divides by the range of its colours, which is 0, and makes nothing but NaN."""
+    generator = torch.Generator().manual_seed(0)
+    square = torch.zeros(1, 16, 16)
+    square[:, 4:12, 4:12] = 0.7
+    noisy = square + 0.1 * torch.randn(1, 16, 16, generator=generator)
+    even, gray = torch.full((3, 16, 16), 0.4), noisy.expand(3, -1, -1)
+    found = BM3D().denoise(torch.stack([even, gray]), 0.1)
+    torch.testing.assert_close(found[0], even, atol=1e-3, rtol=0)
+    truth = square.expand(1, 3, -1, -1)
+    assert psnr(found[1:], truth) > psnr(gray[None], truth) + 1
+
+
+@needs_bm3d
 def test_each_image_has_its_own_level():
     x = torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(0))
     levels = [0.0, 0.2]
