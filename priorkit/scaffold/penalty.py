@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from priorkit.interfaces import Penalty
+from priorkit.linear import energy
 
 
 class Example(Penalty):
@@ -16,4 +17,4 @@ class Example(Penalty):
         gradient = torch.zeros_like(u)
         gradient[..., :-1] -= step
         gradient[..., 1:] += step
-        return 0.5 * step.flatten(1).double().square().sum(1), gradient
+        return 0.5 * energy(step), gradient

@@ -36,7 +36,7 @@ def check_penalty(penalty: Penalty, *, shape: Shape, prior: Prior | None = None)
     tolerance = precision.exact(1e-9)
     with promise(
         "value_grad gives a number and a gradient per image, alike in every batch",
-        "sum over .flatten(1), in .double()",
+        "priorkit.linear.sums(x.double()), or .flatten(1).double().sum(1)",
     ):
         value, gradient = untouched("value_grad", penalty.value_grad, u)
         assert tuple(value.shape) == (3,), f"the value has shape {tuple(value.shape)}"

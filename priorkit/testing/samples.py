@@ -138,7 +138,7 @@ class SampleMatrix(MatrixOperator, RandomOperator):
 
     @property
     def excess(self) -> float:
-        return self.M.shape[1] / len(self.M)
+        return (self.M.shape[1] + 1) / len(self.M)  # of normals
 
 
 class SampleIdentity(IdentityOperator):

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from priorkit.interfaces import Penalty
+from priorkit.linear import energy
 
 
 class Roughness(Penalty):
@@ -16,7 +17,7 @@ class Roughness(Penalty):
         gradient = torch.zeros_like(u)
         for axis in (-2, -1):
             step = u.diff(dim=axis)
-            value = value + 0.5 * step.flatten(1).double().square().sum(1)
+            value = value + 0.5 * energy(step)
             gradient.narrow(axis, 0, step.shape[axis]).sub_(step)
             gradient.narrow(axis, 1, step.shape[axis]).add_(step)
         return value, gradient
