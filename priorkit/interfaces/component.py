@@ -3,8 +3,8 @@
 Shapes: pictures x are (B, C, H, W) and volumes (B, C, D, H, W), float in [0, 1], signals
 (B, C, N), vectors (B, d), complex pictures (B, 2, H, W), see :mod:`.kinds`; latents
 z are (B, k); a batch of variables u is (B, n), latents or flattened images; values are (B,)
-float64. Device and dtype follow the input. Images in a batch never influence each other. A batch
-may be empty: what is made of it is empty too, and of the right shape.
+float64. Device and dtype follow the input. A batch has at least one image, and images in it never
+influence each other.
 
 The options of a component are the keyword-only parameters of its constructor: their
 annotations are checked by pydantic, and ``Annotated[int, Field(ge=1)]`` adds a range.
@@ -13,12 +13,10 @@ annotations are checked by pydantic, and ``Annotated[int, Field(ge=1)]`` adds a 
 from __future__ import annotations
 
 import copy
-import functools
 import types
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -48,16 +46,6 @@ class Component:
 
     provenance: Mapping[str, str] = MappingProxyType({})
     seed: int | None = 0
-    batched: ClassVar[tuple[str, ...]] = ()  # methods whose tensors are batches
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        """Methods of batches are :func:`_or_empty`: their authors needn't think of no image, which
-        transforms and reshaping refuse."""
-        super().__init_subclass__(**options)
-        for name in cls.batched:
-            method = vars(cls).get(name)
-            if isinstance(method, types.FunctionType):
-                setattr(cls, name, _or_empty(method))
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Raises AttributeError for a name that a property has, saying of which class that is, and
@@ -88,38 +76,6 @@ class Component:
         A registered class that overrides this lets users write ``op=thing``.
         """
         return None
-
-
-def _or_empty(method: Callable[..., Any]) -> Callable[..., Any]:
-    """A method of batches; of empty ones it gives what it makes of one black image, without it."""
-
-    @functools.wraps(method)
-    def of_batches(self: Component, *given: Any, **options: Any) -> Any:
-        if not given or not _is_empty(given[0]):
-            return method(self, *given, **options)
-        return _emptied(method(self, *map(_of_one, given), **options))
-
-    return of_batches
-
-
-def _is_empty(thing: object) -> bool:
-    return isinstance(thing, Tensor) and thing.shape[:1] == (0,)
-
-
-def _of_one(given: Any) -> Any:
-    """What stands for an empty batch, or for the draws of no image."""
-    if isinstance(given, Streams):
-        return replace(given, images=[0], restarts=None, step=0)
-    return given.new_zeros(1, *given.shape[1:]) if _is_empty(given) else given
-
-
-def _emptied(found: Any) -> Any:
-    """What was made of one image, without it: tensors, several of them, and pullbacks."""
-    if isinstance(found, Tensor):
-        return found[:0]
-    if isinstance(found, tuple):
-        return tuple(map(_emptied, found))
-    return (lambda *given: _emptied(found(*map(_of_one, given)))) if callable(found) else found
 
 
 C = TypeVar("C", bound=Component)

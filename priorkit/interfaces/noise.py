@@ -71,7 +71,6 @@ class Noise(Component, ABC):
     depends on A x isn't: ln v(A x) moves it, by about half of v's derivative.
     """
 
-    batched = ("check", "expected", "measured", "misfit", "sample", "weights")
     same_units: bool = True
     centred: bool = True
     level: Level = Level()

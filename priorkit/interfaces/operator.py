@@ -43,7 +43,6 @@ class Operator(Component, ABC):
     """
 
     default_noise: ClassVar[Level] = Level()
-    batched = ("A", "A_adjoint", "vjp", "image", "taken")
 
     shape: Shape  # of one image, set by bind
     y_shape: Shape  # of one measurement, set by bind

@@ -27,7 +27,6 @@ class Penalty(Component, ABC):
     A penalty that isn't ``smooth`` returns a subgradient.
     """
 
-    batched = ("value_grad", "over", "prox", "dual_norm")
     acts_on: ClassVar[Literal["u", "x"]] = "u"
     smooth: ClassVar[bool] = True
     requires: ClassVar[tuple[type[Prior], ...]] = ()

@@ -57,10 +57,6 @@ class Prior(Component, ABC):
     """
 
     shape: Shape | None = None
-    batched = (
-        *("decode", "decode_adjoint", "decode_vjp", "encode"),
-        *("log_prob", "log_prob_grad", "denoise"),
-    )
 
     def bind(self, shape: Shape) -> Prior:
         """This prior for images of ``shape``; the default is for those that need nothing."""
