@@ -19,7 +19,10 @@ COMMANDS = {
     "not a picture": (RECOVER.replace("face", "notes"), "notes.png is not a picture"),
     "no picture": (RECOVER.replace("face", "nowhere"), "There is no file nowhere.png."),
     "empty folder": (RECOVER.replace("face.png", "empty"), "No pictures in the folder empty"),
-    "shape": (f"{RECOVER} --prior tiny.safetensors --shape 3 16 16", "Got (3, 16, 16)"),
+    "shape": (
+        f"{RECOVER} --prior tiny.safetensors --shape 3 16 16",
+        "Got shape=(3, 16, 16). Try: no shape",
+    ),
     "channels": (f"{RECOVER} --shape 2 8 8", "can't be brought to the shape 2×8×8"),
     "half a shape": (f"{RECOVER} --shape 8", "Setting shape:"),
     "option of a command": (
