@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from priorkit.errors import BadInputError
-from priorkit.settings.options import describe_errors, plain
+from priorkit.settings.options import describe_errors, named, plain
 
 __all__ = ["COMPONENTS", "RunConfig", "from_file", "of_runs", "split", "to_toml"]
 
@@ -191,7 +191,7 @@ def layer_of(config: str | os.PathLike[str] | Mapping[str, Any] | None) -> dict[
             got=repr(config)[:60],
             try_='config={"prior": "dct"}',
         )
-    return dict(config or {})
+    return named(config or {})
 
 
 def split(*layers: Mapping[str, Any]) -> tuple[RunConfig, dict[str, Any]]:

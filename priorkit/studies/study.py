@@ -90,7 +90,7 @@ class Study(BaseModel):
             )
         values = source if isinstance(source, Mapping) else from_file(source)
         try:
-            return cls(**values)
+            return cls.model_validate(dict(values))
         except ValidationError as error:
             raise BadInputError(
                 f"The study: {describe_errors(error)}",

@@ -25,6 +25,7 @@ from priorkit.verbs.bars import of_labels
 from priorkit.verbs.contest import contestants
 from priorkit.verbs.prepare import prepare
 from priorkit.verbs.recover import recover
+from priorkit.verbs.watch import Progress
 
 __all__ = ["audit"]
 
@@ -37,7 +38,7 @@ def audit(
     *,
     priors: Sequence[Any],
     op: Any = None,
-    progress: Any = None,
+    progress: Progress | None = None,
     **settings: Unpack[Shared],
 ) -> Audit:
     """How much of each prior's error is representation, measurement and optimisation.
