@@ -6,7 +6,7 @@ import json
 import math
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,9 +22,10 @@ from pydantic import (
 )
 
 from priorkit.errors import BadInputError
+from priorkit.io import packages
 from priorkit.settings.options import describe_errors, named, plain
 
-__all__ = ["COMPONENTS", "RunConfig", "from_file", "of_runs", "split", "to_toml"]
+__all__ = ["COMPONENTS", "RunConfig", "from_file", "layer_of", "of_runs", "split", "to_toml"]
 
 
 MAX_NUMBERS = 50_000_000  # of an image
@@ -145,7 +146,7 @@ COMPONENTS = {
 
 # What else recover and its command take: only a table gives it to a component as an option.
 OF_COMMANDS = frozenset(("batch", "config", "engine", "help", "jobs", "json"))
-OF_COMMANDS |= frozenset(("out", "progress", "resume", "scheduler", "settings", "x"))
+OF_COMMANDS |= frozenset(("out", "plugins", "progress", "resume", "scheduler", "settings", "x"))
 
 
 def of_runs(kind: str, option: str) -> bool:
@@ -181,17 +182,44 @@ def from_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     return values
 
 
-def layer_of(config: str | os.PathLike[str] | Mapping[str, Any] | None) -> dict[str, Any]:
-    """The settings that were given as a file, a table or not at all. Raises BadInputError."""
+def layer_of(
+    config: str | os.PathLike[str] | Mapping[str, Any] | None, over: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The settings that were given as a file, a table or not at all; those ``over`` them are what
+    was given besides.
+
+    Raises BadInputError, and UnknownNameError for a component of a package that isn't there, where
+    its ``plugins`` say which that is: the config of a saved run has them.
+    """
     if isinstance(config, (str, os.PathLike)):
-        return from_file(config)
+        config = from_file(config)
     if not isinstance(config, Mapping | None):
         raise BadInputError(
             "config is a table of settings, or a TOML file with one.",
             got=repr(config)[:60],
             try_='config={"prior": "dct"}',
         )
-    return named(config or {})
+    layer = named(config or {})
+    needed = layer.pop("plugins", {})
+    try:
+        needed = packages.parsed(needed)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInputError(
+            "plugins of a config is the table that is in that of a saved run.",
+            got=repr(needed)[:60],
+        ) from error
+    packages.check(needed, set(_names(layer | over)))
+    return layer
+
+
+def _names(settings: Mapping[str, Any]) -> Iterator[str]:
+    """The components that settings name, as ``prior wiener``."""
+    for key, kind in COMPONENTS.items():
+        spec = _listed(settings.get(key))
+        for part in spec if isinstance(spec, list) else [spec]:
+            name = part.get("name") if isinstance(part, Mapping) else part
+            if isinstance(name, str):
+                yield f"{kind} {name}"
 
 
 def split(*layers: Mapping[str, Any]) -> tuple[RunConfig, dict[str, Any]]:

@@ -86,7 +86,7 @@ def recover(
     Raises :class:`~priorkit.results.recovery.RunError` where a component fails meanwhile; what was
     done until then is saved to ``out``, and is the error's ``recovery``.
     """
-    layer = layer_of(config)
+    layer = layer_of(config, settings)
     both, extra = split(layer, settings)
     if x is None and y is None:  # what is given here goes over the config
         x, y = both.image, both.y
