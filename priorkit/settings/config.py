@@ -208,7 +208,7 @@ def layer_of(
             "plugins of a config is the table that is in that of a saved run.",
             got=repr(needed)[:60],
         ) from error
-    packages.check(needed, set(_names(layer | over)))
+    packages.check(needed, set(_names({**layer, **over})))
     return layer
 
 

@@ -107,7 +107,7 @@ def test_names_that_no_file_can_have(name, ending, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     name += ending
     x = np.full(SHAPE, 0.5)
-    with pytest.raises(BadInputError, match="holds no run|takes a path"):
+    with pytest.raises(BadInputError, match=r"holds no run|takes a path"):
         priorkit.replay(name)
     roles = {
         "out": {"out": name},
