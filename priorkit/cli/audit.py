@@ -36,9 +36,11 @@ def audit(
         groups[name] = place
     settings |= components(op=op)
     with Bar(quiet=as_json) as progress:
+        from priorkit.io.folders import require_place
         from priorkit.verbs.audit import audit as run
 
         folder = results_folder(save)
+        require_place(folder, groups.values())  # before any compute
         found = run(
             groups,
             priors=listed(priors),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -82,10 +82,7 @@ def check(
         typer.Option(help="of the recovery, and for penalties", autocompletion=names("prior")),
     ] = None,
     space: Annotated[
-        str | None,
-        typer.Option(
-            help="of the recovery: latent or pixel", autocompletion=among("latent", "pixel")
-        ),
+        Literal["latent", "pixel"] | None, typer.Option(help="of the recovery")
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:

@@ -72,6 +72,12 @@ class RunConfig(BaseModel):
     dataset: str | None = None
     slice: int | None = Field(default=None, ge=0)
 
+    @field_validator("shape", mode="before")
+    @classmethod
+    def _length(cls, value: Any) -> Any:
+        """A single number is the length of a vector: a command line has no list of one."""
+        return (value,) if isinstance(value, int) and not isinstance(value, bool) else value
+
     @field_validator("sigma", "gamma", mode="before")
     @classmethod
     def _number_or_word(cls, value: Any, info: ValidationInfo) -> Any:
@@ -208,14 +214,14 @@ def layer_of(
             "plugins of a config is the table that is in that of a saved run.",
             got=repr(needed)[:60],
         ) from error
-    packages.check(needed, set(_names({**layer, **over})))
+    packages.check(needed, set(_names(over, layer)))
     return layer
 
 
-def _names(settings: Mapping[str, Any]) -> Iterator[str]:
-    """The components that settings name, as ``prior wiener``."""
+def _names(*layers: Mapping[str, Any]) -> Iterator[str]:
+    """The components that settings name, as ``prior wiener``; the first that says one says it."""
     for key, kind in COMPONENTS.items():
-        spec = _listed(settings.get(key))
+        spec = _listed(next((x[key] for x in layers if x.get(key) is not None), None))
         for part in spec if isinstance(spec, list) else [spec]:
             name = part.get("name") if isinstance(part, Mapping) else part
             if isinstance(name, str):

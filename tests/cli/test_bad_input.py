@@ -24,7 +24,7 @@ COMMANDS = {
         "Got shape=(3, 16, 16). Try: no shape",
     ),
     "channels": (f"{RECOVER} --shape 2 8 8", "can't be brought to the shape 2×8×8"),
-    "half a shape": (f"{RECOVER} --shape 8", "Setting shape:"),
+    "half a shape": (f"{RECOVER} --shape 8", "Got shape=(8,), of vectors. Try: shape=(3, 64"),
     "option of a command": (
         "guide --sigma -3",
         "--sigma: Input should be greater than or equal to 0. Got '-3'. Run: priorkit guide --help",
@@ -37,6 +37,14 @@ COMMANDS = {
     "option of other words": (
         "recover --engine x",
         "--engine: 'x' is not one of 'processes', 'dask'. Got 'x'. Run: priorkit recover --help",
+    ),
+    "space of a check": (
+        "check tv --space middle",
+        "--space: 'middle' is not one of 'latent', 'pixel'. Got 'middle'. Run: priorkit check",
+    ),
+    "folder of an audit": (
+        "audit a=face.png --priors dct --op mask --out face.png",
+        "face.png is a file. Try: another --out folder",
     ),
     "port": (
         "app --port 99999",

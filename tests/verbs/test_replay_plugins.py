@@ -106,7 +106,7 @@ def test_its_config_says_them_too(lab, tmp_path, caplog, command_line):
     assert done.code == 2
     assert said in done.err
     with pytest.raises(UnknownNameError, match=said):
-        priorkit.recover(config=from_file(config))
+        priorkit.recover(config=from_file(config), op=None)
     # What nobody uses any more isn't needed.
     assert priorkit.recover(config=config, op={"name": "identity"}).x.shape == y.shape
     for damaged in (3, {"priorkit-lab": 3}, {"priorkit-lab": {"version": "1", "names": ["half"]}}):
