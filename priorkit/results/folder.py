@@ -13,7 +13,7 @@ from priorkit.io.files import file_names, write_atomic
 from priorkit.results import page
 from priorkit.results.recovered import Recovered
 from priorkit.results.views import grid, inside, rows_of
-from priorkit.settings.config import to_toml
+from priorkit.settings.files import to_toml
 
 __all__ = ["write"]
 

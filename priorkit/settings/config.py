@@ -1,13 +1,10 @@
-"""The settings of a run as data: what a user says, a TOML file, and the record agree."""
+"""The settings of a run as data: what a user says, a file, and the record agree."""
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import tomllib
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -22,14 +19,12 @@ from pydantic import (
 )
 
 from priorkit.errors import BadInputError
-from priorkit.io import packages
-from priorkit.settings.options import describe_errors, named, plain
+from priorkit.settings.options import describe_errors, plain
 
-__all__ = ["COMPONENTS", "RunConfig", "from_file", "layer_of", "of_runs", "split", "to_toml"]
+__all__ = ["COMPONENTS", "RunConfig", "listed", "of_runs", "split"]
 
 
 MAX_NUMBERS = 50_000_000  # of an image
-MAX_CONFIG = 16 << 20  # bytes of a config file
 
 WORDS = {"sigma": ("auto",), "gamma": ("sure", "discrepancy")}  # instead of a number
 
@@ -94,7 +89,7 @@ class RunConfig(BaseModel):
     def _penalties_with_their_weights(cls, values: dict[str, Any]) -> dict[str, Any]:
         """``penalty=["tv", "nll"], gamma=[0.01, 0.1]`` as tables with a γ each, and 1 for their
         sum."""
-        penalty, gamma = _listed(values.get("penalty")), _listed(values.get("gamma"))
+        penalty, gamma = listed(values.get("penalty")), listed(values.get("gamma"))
         if isinstance(gamma, list):
             if not isinstance(penalty, list) or len(penalty) != len(gamma):
                 count = len(penalty) if isinstance(penalty, list) else 1
@@ -115,7 +110,7 @@ class RunConfig(BaseModel):
     def _pair(cls, value: Any, checked: ValidatorFunctionWrapHandler) -> Any:
         """Which is the lower one is for interfaces.Range, which needs torch."""
         try:
-            return checked(_listed(value))
+            return checked(listed(value))
         except ValidationError:
             raise ValueError("it is (lo, hi), two numbers, or 'auto'") from None
 
@@ -166,68 +161,6 @@ def of_runs(kind: str, option: str) -> bool:
     return option not in shared and (option in RunConfig.model_fields or option in OF_COMMANDS)
 
 
-def from_file(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The settings in a TOML or JSON file. Raises BadInputError where it can't be read."""
-    path = Path(path)
-    try:
-        if path.stat().st_size > MAX_CONFIG:
-            raise BadInputError(f"The config file {path} is larger than {MAX_CONFIG >> 20} MiB.")
-        text = path.read_text(encoding="utf-8-sig")  # some editors put a mark in front
-        values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except OSError as error:
-        raise BadInputError(
-            f"The config file {path} can't be read.", got=error.strerror or str(error)
-        ) from error
-    except (ValueError, RecursionError) as error:
-        kind = "JSON" if path.suffix == ".json" else "TOML"
-        raise BadInputError(
-            f"The config file {path} is not {kind}.", got=str(error)[:200]
-        ) from error
-    if not isinstance(values, dict):
-        raise BadInputError(f"The config file {path} must hold a table.", got=type(values).__name__)
-    return values
-
-
-def layer_of(
-    config: str | os.PathLike[str] | Mapping[str, Any] | None, over: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The settings that were given as a file, a table or not at all; those ``over`` them are what
-    was given besides.
-
-    Raises BadInputError, and UnknownNameError for a component of a package that isn't there, where
-    its ``plugins`` say which that is: the config of a saved run has them.
-    """
-    if isinstance(config, (str, os.PathLike)):
-        config = from_file(config)
-    if not isinstance(config, Mapping | None):
-        raise BadInputError(
-            "config is a table of settings, or a TOML file with one.",
-            got=repr(config)[:60],
-            try_='config={"prior": "dct"}',
-        )
-    layer = named(config or {})
-    needed = layer.pop("plugins", {})
-    try:
-        needed = packages.parsed(needed)
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadInputError(
-            "plugins of a config is the table that is in that of a saved run.",
-            got=repr(needed)[:60],
-        ) from error
-    packages.check(needed, set(_names(over, layer)))
-    return layer
-
-
-def _names(*layers: Mapping[str, Any]) -> Iterator[str]:
-    """The components that settings name, as ``prior wiener``; the first that says one says it."""
-    for key, kind in COMPONENTS.items():
-        spec = _listed(next((x[key] for x in layers if x.get(key) is not None), None))
-        for part in spec if isinstance(spec, list) else [spec]:
-            name = part.get("name") if isinstance(part, Mapping) else part
-            if isinstance(name, str):
-                yield f"{kind} {name}"
-
-
 def split(*layers: Mapping[str, Any]) -> tuple[RunConfig, dict[str, Any]]:
     """One config from several layers, later ones over earlier ones, and the keywords in them that
     belong to components.
@@ -257,7 +190,7 @@ def split(*layers: Mapping[str, Any]) -> tuple[RunConfig, dict[str, Any]]:
     return config, {name: v for name, v in values.items() if name not in own}
 
 
-def _listed(value: Any) -> Any:
+def listed(value: Any) -> Any:
     """``tv,nll`` of a command line as a list, as a tuple is; everything else as it is."""
     if isinstance(value, str) and "," in value:
         return [part.strip() for part in value.split(",")]
@@ -269,18 +202,3 @@ def _with_weight(weight: float, part: Any) -> Any:
     if isinstance(part, (str, Mapping)):
         return {**({"name": part} if isinstance(part, str) else part), "gamma": weight}
     return weight * part
-
-
-def to_toml(config: dict[str, Any]) -> str:
-    """A config as TOML, settings that are None left out."""
-    import tomli_w
-
-    return tomli_w.dumps(_without_none(config))
-
-
-def _without_none(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _without_none(v) for k, v in value.items() if v is not None}
-    if isinstance(value, (list, tuple)):
-        return [_without_none(v) for v in value]
-    return value if isinstance(value, (str, int, float, bool)) else str(value)

@@ -21,7 +21,8 @@ from priorkit.io.places import Pick, picked
 from priorkit.results.record import provenance
 from priorkit.run.setup import Setup
 from priorkit.settings.called import called_as
-from priorkit.settings.config import RunConfig, layer_of, split
+from priorkit.settings.config import RunConfig, split
+from priorkit.settings.files import layer_of
 from priorkit.settings.given import GivenStart
 from priorkit.settings.keywords import Settings
 from priorkit.studies.engine import Engine, Processes

@@ -20,7 +20,8 @@ from priorkit.run.memory import plan
 from priorkit.run.run import Progress, Task
 from priorkit.run.setup import Setup
 from priorkit.settings.called import called_as
-from priorkit.settings.config import RunConfig, layer_of, split
+from priorkit.settings.config import RunConfig, split
+from priorkit.settings.files import layer_of
 from priorkit.settings.given import GivenStart
 from priorkit.settings.keywords import Settings
 from priorkit.verbs.alone import denoised

@@ -11,7 +11,7 @@ import priorkit
 from priorkit.errors import BadInputError, PriorkitError
 from priorkit.io import manifest
 from priorkit.io.folders import replacing, require_place
-from priorkit.settings.config import from_file
+from priorkit.settings.files import from_file
 
 SHAPE = (3, 8, 8)
 

@@ -11,7 +11,7 @@ import torch
 import priorkit
 from priorkit.errors import BadInputError, UnknownNameError
 from priorkit.registry import registry
-from priorkit.settings.config import from_file
+from priorkit.settings.files import from_file
 
 SOURCE = """
 from priorkit import hookimpl
