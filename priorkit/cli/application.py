@@ -104,6 +104,14 @@ class _Group(TyperGroup):
         adapt()
         return super().main(*args, **settings)
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command. Ctrl-C goes on as an Abort: of its own class typer would end without a
+        word."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise typer.Abort from None
+
 
 def _root(
     context: typer.Context,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import typer
 
 from priorkit.cli.console import Bar, JsonFlag, escape, out, show_json, show_table
-from priorkit.cli.recover import OpOption, OutOption, PriorsOption, leave, listed, results_folder
+from priorkit.cli.ending import leave, results_folder
+from priorkit.cli.recover import OpOption, OutOption, PriorsOption, listed
 from priorkit.cli.words import components, split
 from priorkit.errors import BadInputError
 
@@ -35,9 +36,11 @@ def audit(
         groups[name] = place
     settings |= components(op=op)
     with Bar(quiet=as_json) as progress:
+        from priorkit.io.folders import require_place
         from priorkit.verbs.audit import audit as run
 
         folder = results_folder(save)
+        require_place(folder, groups.values())  # before any compute
         found = run(
             groups,
             priors=listed(priors),
@@ -50,4 +53,4 @@ def audit(
     else:
         show_table(*found.cells())
         out.print(f"Wrote {escape(folder)}: report.html, audit.csv, audit.svg …", soft_wrap=True)
-    leave(found, folder, "what was done is kept", "")
+    leave(found, "what was done is kept")

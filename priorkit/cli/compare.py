@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from priorkit.cli.console import Bar, JsonFlag, escape, out, show_json, show_table
+from priorkit.cli.ending import leave, results_folder, resumable, to_go_on
 from priorkit.cli.recover import (
     OpOption,
     OutOption,
@@ -12,9 +13,7 @@ from priorkit.cli.recover import (
     ResumeFlag,
     YOption,
     given,
-    leave,
     listed,
-    results_folder,
 )
 from priorkit.cli.words import components
 
@@ -45,10 +44,10 @@ def compare(
     settings |= components(op=op) | {"y": y}
     if isinstance(settings.get("ms"), int):
         settings["ms"] = [settings["ms"]]
-    with Bar(quiet=as_json) as progress:
+    named = save is not None or resume
+    with Bar(quiet=as_json) as progress, resumable(results_folder(save, resume), named) as folder:
         from priorkit.verbs.compare import compare as run
 
-        folder = results_folder(save, resume)
         result = run(
             image,
             priors=listed(priors),
@@ -68,4 +67,5 @@ def compare(
             out.print(escape(line), soft_wrap=True)
     failed = any(row["status"] == "failed" for row in result.table())
     said = "A component failed in some rows; what was done until then is kept."
-    leave(result, folder, "what was done is kept", said if failed else "")
+    hint = to_go_on(folder, named) if result.interrupted else ""
+    leave(result, "what was done is kept", said if failed else "", hint)

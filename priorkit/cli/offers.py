@@ -81,7 +81,7 @@ class TrainerCommand(OpenCommand):
 def _given(context: typer.Context) -> dict[str, Any]:
     """The settings on the line so far, over those of its config file; what can't be read is left
     out."""
-    from priorkit.settings.config import from_file
+    from priorkit.settings.files import from_file
 
     args = list(context.args)
     if args and args[-1].startswith("--") and "=" not in args[-1]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -19,6 +19,7 @@ from priorkit.registry import COMPONENTS, registry
 from priorkit.scaffold import write_plugin
 
 if TYPE_CHECKING:
+    from priorkit.settings.select import Selection
     from priorkit.testing import Outcome
 
 __all__ = ["check", "new_plugin", "stubs"]
@@ -81,10 +82,7 @@ def check(
         typer.Option(help="of the recovery, and for penalties", autocompletion=names("prior")),
     ] = None,
     space: Annotated[
-        str | None,
-        typer.Option(
-            help="of the recovery: latent or pixel", autocompletion=among("latent", "pixel")
-        ),
+        Literal["latent", "pixel"] | None, typer.Option(help="of the recovery")
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -127,20 +125,18 @@ def _builders(
     """What makes the components of that name, each with the options that it has."""
     from priorkit.settings.select import resolve
 
-    kinds = _kinds(name, kind)
-    fields = {each: resolve(each, name).fields for each in kinds}
-    known = set().union(*fields.values())
+    chosen = [resolve(each, name) for each in _kinds(name, kind)]
+    known = set().union(*(selection.fields for selection in chosen))
     found: list[tuple[str, Callable[[], Any]]] = []
-    for each in kinds:
-        own = {k: v for k, v in options.items() if k not in known - fields[each]}
-        found.append((each, partial(_build, each, {"name": name, **own})))
+    for selection in chosen:
+        own = {k: v for k, v in options.items() if k not in known - selection.fields}
+        found.append((selection.kind, partial(_build, replace(selection, options=own))))
     return found
 
 
-def _build(kind: str, table: dict[str, Any]) -> Any:
-    from priorkit.settings.select import resolve
-
-    return resolve(kind, table).build(0)
+def _build(selection: Selection) -> Any:
+    """A component of its own each time: a selection builds once, and a copy of it anew."""
+    return replace(selection).build(0)
 
 
 def _kinds(name: str, kind: str | None) -> list[str]:
@@ -215,9 +211,10 @@ def _recovery(kind: str, component: Any, said: dict[str, Any]) -> Outcome:
 def _ways(kind: str, settings: dict[str, Any]) -> list[dict[str, Any]]:
     """Settings to try one after the other, until a recovery isn't refused.
 
-    A prior that chooses no weight of its penalty for this problem gets one. A solver is tried
-    without a prior, with the default prior, and with latents. Other components use the default
-    prior, or none where it is for another shape.
+    A prior that chooses no weight of its penalty for this problem gets one, and the default prior
+    where a noise has no level to choose it by. A solver is tried without a prior, with the default
+    prior, and with latents. Other components use the default prior, or none where it is for another
+    shape.
     """
     from priorkit.interfaces import Prior
     from priorkit.settings.select import resolve
@@ -228,7 +225,8 @@ def _ways(kind: str, settings: dict[str, Any]) -> list[dict[str, Any]]:
     if kind == "solver":
         return [plain, settings, {"space": "latent", "gamma": 0.0, **settings}]
     fixed = resolve("prior", None).build(0).shape
-    return [settings if settings.get("shape", fixed) == fixed or fixed is None else plain]
+    way = settings if settings.get("shape", fixed) == fixed or fixed is None else plain
+    return [way, {**way, "gamma": GAMMA}] if kind == "noise" else [way]
 
 
 def _show(title: str, found: list[Outcome]) -> None:

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from priorkit.cli.completion import names
-from priorkit.cli.console import Bar, JsonFlag, err, escape, out, show_json, show_table
+from priorkit.cli.console import Bar, JsonFlag, escape, out, show_json, show_table
+from priorkit.cli.ending import leave, results_folder, resumable, to_go_on
 from priorkit.cli.words import components, split
-from priorkit.counted import counted
 from priorkit.errors import BadInputError
 
 if TYPE_CHECKING:
-    from priorkit.results.audit import Audit
-    from priorkit.results.comparison import Comparison
     from priorkit.results.recovery import Recovery
 
 __all__ = [
@@ -25,11 +23,9 @@ __all__ = [
     "ResumeFlag",
     "YOption",
     "given",
-    "leave",
     "listed",
     "recover",
     "replay",
-    "results_folder",
 ]
 
 OutOption = Annotated[
@@ -48,7 +44,6 @@ YOption = Annotated[
 PriorOption = Annotated[
     str | None, typer.Option(help="name, or path to weights", autocompletion=names("prior"))
 ]
-DEFAULT = Path("priorkit-out")
 SHOWN = 40  # images of a table
 
 
@@ -84,50 +79,32 @@ def recover(
     own: dict[str, Any] = {"scheduler": scheduler, "jobs": jobs, "batch": batch}
     if engine is not None:
         from priorkit.cli.folder import recover_folder
-        from priorkit.io.folders import unused
 
         if save is None and resume:
             raise BadInputError("Say which run is to go on.", try_="--out FOLDER")
         own |= settings | {"engine": engine, "config": config}
-        place = save or unused(DEFAULT)
+        place = results_folder(save)
         recover_folder(image, place=place, resume=resume, as_json=as_json, **own)
         return
     for name, value in own.items():
         if value is not None:
             raise BadInputError(f"--{name} is for an engine.", try_="--engine processes")
-    with Bar(quiet=as_json) as progress:
+    named = save is not None or resume
+    with Bar(quiet=as_json) as progress, resumable(results_folder(save, resume), named) as folder:
         from priorkit.verbs.recover import recover as run
 
-        folder = results_folder(save, resume)
         result = run(image, config=config, out=folder, resume=resume, progress=progress, **settings)
     if as_json:
         show_json(result.record | {"folder": str(folder)})
     else:
         _show(result)
         out.print(f"Wrote {escape(folder)}: grid.png, report.html, record.json …", soft_wrap=True)
-    _exit_recovered(result, folder)
+    _exit_recovered(result, to_go_on(folder, named) if result.interrupted else "")
 
 
 def listed(names: str) -> list[str]:
     """The names in a text that separates them by commas."""
     return [name.strip() for name in names.split(",") if name.strip()]
-
-
-def results_folder(save: Path | None, resume: bool = False) -> Path:
-    """The folder for results: as given, else that of the run to resume, else a new one."""
-    from priorkit.io.folders import unfinished, unused
-
-    if save is not None or not resume:
-        return save or unused(DEFAULT)
-    suffix = unfinished(DEFAULT).suffix
-    found = sorted(Path().glob(f"{DEFAULT}*{suffix}"))
-    if len(found) != 1:
-        raise BadInputError(
-            "Say which run is to go on.",
-            got=", ".join(str(path) for path in found) or "no unfinished run here",
-            try_="--out FOLDER",
-        )
-    return found[0].with_suffix("")
 
 
 def replay(
@@ -187,30 +164,7 @@ def _chosen(config: dict[str, Any]) -> str:
     return ", ".join(told)
 
 
-def _exit_recovered(result: Recovery, folder: Path | None = None) -> None:
+def _exit_recovered(result: Recovery, hint: str = "") -> None:
     diverged = "diverged" in result.status
     said = "Some images diverged; their best iterates were kept." if diverged else ""
-    leave(result, folder, "the best so far was kept", said)
-
-
-def leave(
-    result: Recovery | Comparison | Audit, folder: Path | None, kept: str, failed: str
-) -> None:
-    """Leave with 130 after Ctrl-C, saying what is ``kept``, and with 1 where a file was
-    left out or where it is said what ``failed``."""
-    from priorkit.io.folders import unfinished
-    from priorkit.run.journal import Journal
-
-    if result.interrupted:
-        hint = ""
-        if folder is not None and (place := unfinished(folder)).exists():
-            anew = "" if Journal(place).holds else ", which begins anew: nothing was finished"
-            hint = f" To continue: the same with --resume --out {escape(folder)}{anew}"
-        err.print(f"Interrupted: {kept}.{hint}", soft_wrap=True)
-        raise typer.Exit(130)
-    if count := len(result.skipped):
-        left = f"{counted(count, 'files')} of the folder {'was' if count == 1 else 'were'} left out"
-        failed = f"{left}, as said above; the others are done."
-    if failed:
-        err.print(failed)
-        raise typer.Exit(1)
+    leave(result, "the best so far was kept", said, hint)

@@ -21,7 +21,7 @@ __all__ = ["sweep"]
 
 def _axes(context: typer.Context, incomplete: str) -> list[str]:
     """The axes of the study on the line that begin with what was typed, after a comma the last."""
-    from priorkit.settings.config import from_file
+    from priorkit.settings.files import from_file
 
     before, comma, last = incomplete.rpartition(",")
     # Behind an option without its value, words stay unparsed.

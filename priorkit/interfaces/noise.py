@@ -13,12 +13,11 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces.component import Component
+from priorkit.interfaces.units import MOST
 from priorkit.linear import energy
 from priorkit.streams import Streams
 
 __all__ = ["GaussianNoise", "Level", "Noise", "WeightedNoise"]
-
-MOST = 1e15  # its square, for as many entries as there may be, is a number in float32
 
 
 @dataclass(frozen=True)

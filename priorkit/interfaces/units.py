@@ -11,7 +11,9 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 
-__all__ = ["Range", "Units"]
+__all__ = ["MOST", "Range", "Units"]
+
+MOST = 1e15  # its square, for as many numbers as there may be, is a number in float32
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class Range:
     """The values that are 0 and 1 inside: x = lo + (hi − lo)·x′, such as those of Hounsfield
     units, (−1024, 3071), or of 12 bits, (0, 4095).
 
-    Raises BadInputError unless both are finite and lo is below hi.
+    Raises BadInputError unless both are finite, at most ``MOST`` in size, and lo is below hi.
 
     >>> Range(-1024, 3071).inside(torch.tensor([-1024.0, 3071.0])).tolist()
     [0.0, 1.0]
@@ -34,6 +36,12 @@ class Range:
                 "range is (lo, hi), two finite numbers, the lower one first.",
                 got=(self.lo, self.hi),
                 try_="range=(0, 4095), or range='auto'",
+            )
+        if max(-self.lo, self.hi) > MOST:
+            raise BadInputError(
+                f"The values of a range are from {-MOST:g} to {MOST:g}.",
+                got=f"range={(self.lo, self.hi)}",
+                try_=f"x and y over {max(-self.lo, self.hi):.0e}, with sigma and range likewise",
             )
 
     @classmethod

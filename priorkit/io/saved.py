@@ -8,28 +8,21 @@ import os
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from priorkit.counted import counted
 from priorkit.errors import BadInputError
+from priorkit.io import packages
 from priorkit.io.arrays import read_array, write_array
 from priorkit.io.manifest import verify
-from priorkit.registry import COMPONENTS
 
-__all__ = ["FORMAT", "Package", "Saved", "number", "read", "repeatable", "write_arrays"]
+__all__ = ["FORMAT", "Saved", "number", "read", "repeatable", "write_arrays"]
 
 FORMAT = 1
 MAX_RECORD = 256 << 20  # bytes
-
-
-class Package(TypedDict):
-    """A package of plugins that a run used: its version, and of what, as ``prior wiener``."""
-
-    version: str
-    names: list[str]
 
 
 @dataclass(frozen=True)
@@ -45,7 +38,9 @@ class Saved:
     truth: np.ndarray | None
     estimated: bool = False  # whether σ was estimated from y
     weight: dict[str, Any] = field(default_factory=dict)  # the outcome of a search for γ
-    plugins: dict[str, Package] = field(default_factory=dict)  # packages, by their names
+    plugins: dict[str, packages.Package] = field(
+        default_factory=dict
+    )  # by the names of their packages
 
 
 def number(value: Any) -> float | None:
@@ -98,10 +93,7 @@ def read(folder: Path) -> Saved:
         weights, files = dict(record["weights"]), dict(record["files"])
         estimated = "sigma" in record.get("estimated", [])
         weight = dict(record.get("weight", {}))
-        plugins = {
-            str(package): _package(told)
-            for package, told in dict(record.get("plugins", {})).items()
-        }
+        plugins = packages.parsed(record.get("plugins", {}))
         if "expected" in weight:
             weight["expected"] = [None if e is None else float(e) for e in weight["expected"]]
             if len(weight["expected"]) != len(names):
@@ -129,13 +121,6 @@ def read(folder: Path) -> Saved:
     y, x = read_array(folder / "y.npy"), read_array(folder / "x.npy")
     _require_agreement(folder, names, y, x, truth)
     return Saved(config, weights, files, names, y, x, truth, estimated, weight, plugins)
-
-
-def _package(told: Any) -> Package:
-    names = [str(words) for words in told["names"]]
-    if not all(words.partition(" ")[0] in COMPONENTS for words in names):
-        raise ValueError(f"names of components {names}")
-    return {"version": str(told["version"]), "names": names}
 
 
 def _require_agreement(

@@ -13,7 +13,7 @@ from priorkit.io.files import file_names, write_atomic
 from priorkit.results import page
 from priorkit.results.recovered import Recovered
 from priorkit.results.views import grid, inside, rows_of
-from priorkit.settings.config import to_toml
+from priorkit.settings.files import to_toml
 
 __all__ = ["write"]
 
@@ -30,9 +30,8 @@ def write(recovery: Recovered, folder: Path, place: Path) -> dict[str, str]:
         digests = hashed.result()
     written = {name for name, tensor in arrays.items() if tensor is not None}
     config = saved.repeatable(recovery.record["config"], place, written)
-    packages = recovery.record.get("plugins", {}).items()
-    needs = "".join(f"# needs {name} {told['version']}\n" for name, told in packages)
-    write_atomic(folder / "config.toml", (needs + to_toml(config)).encode("utf-8", "replace"))
+    config |= {"plugins": needed} if (needed := recovery.record.get("plugins")) else {}
+    write_atomic(folder / "config.toml", to_toml(config).encode("utf-8", "replace"))
     traces = [asdict(trace) for trace in recovery.trace]
     write_atomic(folder / "trace.json", json.dumps(traces).encode())
     write_atomic(folder / "record.json", json.dumps(recovery.record, indent=2).encode())

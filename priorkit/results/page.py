@@ -24,7 +24,7 @@ from priorkit.io.files import file_names, write_atomic
 from priorkit.results.numbers import numbers
 from priorkit.results.recovered import Recovered
 from priorkit.results.views import Shown, summary, unsure, wiped
-from priorkit.settings.config import to_toml
+from priorkit.settings.files import to_toml
 
 __all__ = ["write"]
 

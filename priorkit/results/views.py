@@ -137,7 +137,8 @@ def summary(recovery: Recovered) -> str:
     for doubt, count in recovery.doubted.items():
         words.append(doubt + (f" of {counted(count, 'images')}" if len(recovery.x) > 1 else ""))
     if recovery.interrupted:
-        words.append("interrupted: images without evaluations are only starts")
+        starts = ": images without evaluations are only starts" if 0 in recovery.evaluations else ""
+        words.append(f"interrupted{starts}")
     return ", ".join(words) + "."
 
 

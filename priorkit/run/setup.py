@@ -215,12 +215,13 @@ def unknown_shape() -> BadInputError:
 
 def _shape(prior: Prior, selected: Selection, given: Shape | None, asked: Shape | None) -> Shape:
     """One shape from what prior, images and user say; they must agree."""
-    for other in (given, asked):
+    said = ((asked, "shape=", "no shape, or another prior"), (given, "images of ", "another prior"))
+    for other, who, instead in said:
         if prior.shape is not None and other is not None and tuple(other) != tuple(prior.shape):
             raise MismatchError(
                 f"{selected} is for images of shape {tuple(prior.shape)}.",
-                got=tuple(other),
-                try_="a picture file, which is cropped and resized, or another prior",
+                got=f"{who}{tuple(other)}",
+                try_=instead,
             )
     shape = prior.shape or given or asked
     if shape is None:

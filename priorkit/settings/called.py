@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 import inspect
+import os
+import types
 from collections.abc import Callable, Mapping
-from functools import wraps
-from typing import Any, TypeVar, cast
+from functools import cache, wraps
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from priorkit.errors import BadInputError, UnknownNameError
 from priorkit.settings.config import RunConfig
+from priorkit.settings.options import plain
 
 __all__ = ["called_as"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+EMPTY = inspect.Parameter.empty
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, (str, os.PathLike)) and "\0" not in os.fsdecode(value)
+
+
+# What an argument is whose annotation is a union of these, in words, and whether a value is one.
+KINDS: dict[frozenset[Any], tuple[str, Callable[[Any], bool]]] = {
+    frozenset((str, os.PathLike)): ("a path", _is_path),
+    frozenset((bool,)): ("True or False", lambda value: isinstance(plain(value), bool)),
+    frozenset((Callable,)): ("a function", callable),
+}
 
 
 def called_as(example: str) -> Callable[[F], F]:
     """A verb whose calls are checked against its signature before anything else: where Python would
     raise a TypeError, it raises UnknownNameError for a keyword, else BadInputError, and shows an
-    ``example`` of a call. What settings hold is checked elsewhere, as they are read.
+    ``example`` of a call. Paths, flags and functions are checked too, see ``KINDS``; None stands
+    for a default. What settings hold is checked elsewhere, as they are read.
 
     >>> @called_as("twice(2)")
     ... def twice(x: int) -> int:
@@ -35,14 +52,36 @@ def called_as(example: str) -> Callable[[F], F]:
         @wraps(verb)
         def checked(*args: Any, **keywords: Any) -> Any:
             try:
-                signature.bind(*args, **keywords)
+                bound = signature.bind(*args, **keywords)
             except TypeError:
                 raise _refused(verb.__name__, signature, args, keywords, example) from None
+            for name, (words, fits) in asked().items():
+                value = bound.arguments.get(name)
+                left_out = value is None and signature.parameters[name].default is not EMPTY
+                if not left_out and not fits(value):
+                    said, got = f"{verb.__name__} takes {words} for {name}.", repr(value)[:60]
+                    raise BadInputError(said, got=got, try_=example)
             return verb(*args, **keywords)
+
+        @cache  # what an annotation means isn't known before the module of the verb is whole
+        def asked() -> dict[str, tuple[str, Callable[[Any], bool]]]:
+            return _asked(verb)
 
         return cast("F", checked)
 
     return decorated
+
+
+def _asked(verb: Callable[..., Any]) -> dict[str, tuple[str, Callable[[Any], bool]]]:
+    """The arguments of a verb that are of one of the ``KINDS``, and of which."""
+    found = {}
+    for name, annotation in get_type_hints(verb).items():
+        united = get_origin(annotation) in (Union, types.UnionType)
+        parts = get_args(annotation) if united else (annotation,)
+        classes = frozenset(get_origin(part) or part for part in parts) - {type(None)}
+        if classes in KINDS and name != "return":
+            found[name] = KINDS[classes]
+    return found
 
 
 def _refused(
@@ -74,5 +113,5 @@ def _refused(
     if twice := [name for name in placed[: len(args)] if name in keywords]:
         return BadInputError(f"{verb} was given {twice[0]} twice.", try_=example)
     said = {*placed[: len(args)], *keywords}
-    missing = [p.name for p in known if p.default is p.empty and p.name not in said]
+    missing = [p.name for p in known if p.default is EMPTY and p.name not in said]
     return BadInputError(f"{verb} needs {' and '.join(missing)}.", try_=example)

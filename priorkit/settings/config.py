@@ -1,13 +1,10 @@
-"""The settings of a run as data: what a user says, a TOML file, and the record agree."""
+"""The settings of a run as data: what a user says, a file, and the record agree."""
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -24,11 +21,10 @@ from pydantic import (
 from priorkit.errors import BadInputError
 from priorkit.settings.options import describe_errors, plain
 
-__all__ = ["COMPONENTS", "RunConfig", "from_file", "of_runs", "split", "to_toml"]
+__all__ = ["COMPONENTS", "RunConfig", "listed", "of_runs", "split"]
 
 
 MAX_NUMBERS = 50_000_000  # of an image
-MAX_CONFIG = 16 << 20  # bytes of a config file
 
 WORDS = {"sigma": ("auto",), "gamma": ("sure", "discrepancy")}  # instead of a number
 
@@ -71,6 +67,12 @@ class RunConfig(BaseModel):
     dataset: str | None = None
     slice: int | None = Field(default=None, ge=0)
 
+    @field_validator("shape", mode="before")
+    @classmethod
+    def _length(cls, value: Any) -> Any:
+        """A single number is the length of a vector: a command line has no list of one."""
+        return (value,) if isinstance(value, int) and not isinstance(value, bool) else value
+
     @field_validator("sigma", "gamma", mode="before")
     @classmethod
     def _number_or_word(cls, value: Any, info: ValidationInfo) -> Any:
@@ -87,7 +89,7 @@ class RunConfig(BaseModel):
     def _penalties_with_their_weights(cls, values: dict[str, Any]) -> dict[str, Any]:
         """``penalty=["tv", "nll"], gamma=[0.01, 0.1]`` as tables with a γ each, and 1 for their
         sum."""
-        penalty, gamma = _listed(values.get("penalty")), _listed(values.get("gamma"))
+        penalty, gamma = listed(values.get("penalty")), listed(values.get("gamma"))
         if isinstance(gamma, list):
             if not isinstance(penalty, list) or len(penalty) != len(gamma):
                 count = len(penalty) if isinstance(penalty, list) else 1
@@ -108,7 +110,7 @@ class RunConfig(BaseModel):
     def _pair(cls, value: Any, checked: ValidatorFunctionWrapHandler) -> Any:
         """Which is the lower one is for interfaces.Range, which needs torch."""
         try:
-            return checked(_listed(value))
+            return checked(listed(value))
         except ValidationError:
             raise ValueError("it is (lo, hi), two numbers, or 'auto'") from None
 
@@ -145,7 +147,7 @@ COMPONENTS = {
 
 # What else recover and its command take: only a table gives it to a component as an option.
 OF_COMMANDS = frozenset(("batch", "config", "engine", "help", "jobs", "json"))
-OF_COMMANDS |= frozenset(("out", "progress", "resume", "scheduler", "settings", "x"))
+OF_COMMANDS |= frozenset(("out", "plugins", "progress", "resume", "scheduler", "settings", "x"))
 
 
 def of_runs(kind: str, option: str) -> bool:
@@ -157,41 +159,6 @@ def of_runs(kind: str, option: str) -> bool:
     """
     shared = {"seed"} | ({"sigma", "noise_norm"} if kind == "noise" else set())
     return option not in shared and (option in RunConfig.model_fields or option in OF_COMMANDS)
-
-
-def from_file(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The settings in a TOML or JSON file. Raises BadInputError where it can't be read."""
-    path = Path(path)
-    try:
-        if path.stat().st_size > MAX_CONFIG:
-            raise BadInputError(f"The config file {path} is larger than {MAX_CONFIG >> 20} MiB.")
-        text = path.read_text(encoding="utf-8-sig")  # some editors put a mark in front
-        values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except OSError as error:
-        raise BadInputError(
-            f"The config file {path} can't be read.", got=error.strerror or str(error)
-        ) from error
-    except (ValueError, RecursionError) as error:
-        kind = "JSON" if path.suffix == ".json" else "TOML"
-        raise BadInputError(
-            f"The config file {path} is not {kind}.", got=str(error)[:200]
-        ) from error
-    if not isinstance(values, dict):
-        raise BadInputError(f"The config file {path} must hold a table.", got=type(values).__name__)
-    return values
-
-
-def layer_of(config: str | os.PathLike[str] | Mapping[str, Any] | None) -> dict[str, Any]:
-    """The settings that were given as a file, a table or not at all. Raises BadInputError."""
-    if isinstance(config, (str, os.PathLike)):
-        return from_file(config)
-    if not isinstance(config, Mapping | None):
-        raise BadInputError(
-            "config is a table of settings, or a TOML file with one.",
-            got=repr(config)[:60],
-            try_='config={"prior": "dct"}',
-        )
-    return dict(config or {})
 
 
 def split(*layers: Mapping[str, Any]) -> tuple[RunConfig, dict[str, Any]]:
@@ -223,7 +190,7 @@ def split(*layers: Mapping[str, Any]) -> tuple[RunConfig, dict[str, Any]]:
     return config, {name: v for name, v in values.items() if name not in own}
 
 
-def _listed(value: Any) -> Any:
+def listed(value: Any) -> Any:
     """``tv,nll`` of a command line as a list, as a tuple is; everything else as it is."""
     if isinstance(value, str) and "," in value:
         return [part.strip() for part in value.split(",")]
@@ -235,18 +202,3 @@ def _with_weight(weight: float, part: Any) -> Any:
     if isinstance(part, (str, Mapping)):
         return {**({"name": part} if isinstance(part, str) else part), "gamma": weight}
     return weight * part
-
-
-def to_toml(config: dict[str, Any]) -> str:
-    """A config as TOML, settings that are None left out."""
-    import tomli_w
-
-    return tomli_w.dumps(_without_none(config))
-
-
-def _without_none(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _without_none(v) for k, v in value.items() if v is not None}
-    if isinstance(value, (list, tuple)):
-        return [_without_none(v) for v in value]
-    return value if isinstance(value, (str, int, float, bool)) else str(value)

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from priorkit.discovery import describe
 from priorkit.errors import BadInputError, PluginError
 
-__all__ = ["describe_errors", "option_fields", "options_model", "plain"]
+__all__ = ["describe_errors", "named", "option_fields", "options_model", "plain"]
 
 MAX_DEPTH = 32  # of lists and tables in one another
 MAX_LISTED = 4096  # numbers of an array that is an option; a larger one stays an object
@@ -31,7 +31,7 @@ def plain(value: Any, depth: int = 0) -> Any:
     torch, paths, ranges and small arrays become what a record holds and a file can say.
 
     What those have no word for, such as a component or a large array, stays as it is. Raises
-    BadInputError for lists or tables in one another without an end.
+    BadInputError for lists or tables in one another without an end, and as :func:`named`.
 
     >>> from pathlib import PurePath
     >>> plain({"angles": range(3), "path": PurePath("A.npy")})
@@ -42,7 +42,7 @@ def plain(value: Any, depth: int = 0) -> Any:
     if depth > MAX_DEPTH:
         raise BadInputError("A setting is of lists in lists without an end.")
     if isinstance(value, Mapping):
-        return {name: plain(v, depth + 1) for name, v in value.items()}
+        return {name: plain(v, depth + 1) for name, v in named(value).items()}
     if isinstance(value, (list, tuple)):
         kinds = {_kind(v) for v in value}
         # A list of arrays that differ is for its reader to refuse.
@@ -55,6 +55,14 @@ def plain(value: Any, depth: int = 0) -> Any:
     if isinstance(value, (Real, Decimal)):
         return int(value) if isinstance(value, Integral) else float(value)
     return _listed(value)
+
+
+def named(table: Mapping[Any, Any]) -> dict[str, Any]:
+    """A table of settings as it is. Raises BadInputError where a name isn't text."""
+    for name in table:
+        if not isinstance(name, str):
+            raise BadInputError("The names of settings are text.", got=repr(name)[:60])
+    return dict(table)
 
 
 def _kind(value: Any) -> tuple[Any, ...] | None:

@@ -70,7 +70,7 @@ class Processes:
     wait: float = 10.0
 
     def __post_init__(self) -> None:
-        if self.engine not in get_args(Engine):
+        if not (isinstance(self.engine, str) and self.engine in get_args(Engine)):
             raise BadInputError("The engine is 'processes' or 'dask'.", got=repr(self.engine))
         if self.scheduler is not None and self.engine != "dask":
             raise BadInputError("A scheduler is for the engine 'dask' only.", try_="engine='dask'")

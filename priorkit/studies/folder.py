@@ -21,7 +21,8 @@ from priorkit.io.places import Pick, picked
 from priorkit.results.record import provenance
 from priorkit.run.setup import Setup
 from priorkit.settings.called import called_as
-from priorkit.settings.config import RunConfig, layer_of, split
+from priorkit.settings.config import RunConfig, split
+from priorkit.settings.files import layer_of
 from priorkit.settings.given import GivenStart
 from priorkit.settings.keywords import Settings
 from priorkit.studies.engine import Engine, Processes
@@ -84,7 +85,7 @@ def recover_folder(
     processes = Processes(engine, jobs, threads=1, scheduler=scheduler, wait=wait)
     if batch is not None and not (isinstance(batch, int) and batch >= 1):
         raise BadInputError("batch must be at least 1.", got=repr(batch))
-    layer = layer_of(config)
+    layer = layer_of(config, settings)
     if x is not None or y is not None:  # what is given here goes over the config
         layer |= {"image": x, "y": y}
     both, extra = split(layer, settings)

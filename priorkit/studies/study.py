@@ -17,7 +17,8 @@ from priorkit.errors import BadInputError, PriorkitError
 from priorkit.io.files import file_sha256, json_sha256
 from priorkit.io.pictures import is_image
 from priorkit.io.places import place
-from priorkit.settings.config import from_file, split
+from priorkit.settings.config import split
+from priorkit.settings.files import from_file
 from priorkit.settings.options import describe_errors, plain
 from priorkit.settings.selections import select_all
 from priorkit.verbs.contest import label_of
@@ -90,7 +91,7 @@ class Study(BaseModel):
             )
         values = source if isinstance(source, Mapping) else from_file(source)
         try:
-            return cls(**values)
+            return cls.model_validate(dict(values))
         except ValidationError as error:
             raise BadInputError(
                 f"The study: {describe_errors(error)}",

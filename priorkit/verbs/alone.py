@@ -47,7 +47,7 @@ def denoised(x: Any, config: RunConfig, extra: Mapping[str, Any]) -> RunConfig |
 
 
 def _said(config: RunConfig, name: str) -> bool:
-    return bool(getattr(config, name) != RunConfig.model_fields[name].default)
+    return getattr(config, name) is not RunConfig.model_fields[name].default  # None, or False
 
 
 def _are_pictures(x: Any) -> bool:

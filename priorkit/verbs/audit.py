@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Unpack
 
@@ -14,17 +12,18 @@ import torch
 from priorkit.errors import BadInputError, MismatchError
 from priorkit.interfaces import Decoder, Encoder, Level
 from priorkit.linear import energy
+from priorkit.metrics import reconstruction_error
 from priorkit.results.audit import Audit
 from priorkit.results.finding import Finding, Recoveries
 from priorkit.results.recovery import Recovery
 from priorkit.settings.called import called_as
-from priorkit.settings.config import split
+from priorkit.settings.config import RunConfig, split
 from priorkit.settings.keywords import Shared
 from priorkit.settings.select import Selection, classes, resolve
 from priorkit.verbs.bars import of_labels
 from priorkit.verbs.contest import contestants
-from priorkit.verbs.prepare import prepare
-from priorkit.verbs.recover import recover
+from priorkit.verbs.recover import Ready, ready, recover
+from priorkit.verbs.watch import Progress
 
 __all__ = ["audit"]
 
@@ -37,7 +36,7 @@ def audit(
     *,
     priors: Sequence[Any],
     op: Any = None,
-    progress: Any = None,
+    progress: Progress | None = None,
     **settings: Unpack[Shared],
 ) -> Audit:
     """How much of each prior's error is representation, measurement and optimisation.
@@ -73,7 +72,7 @@ def audit(
             got=None if isinstance(groups, Mapping) else f"a {type(groups).__name__}",
             try_='{"faces": …}',
         )
-    runs: dict[tuple[str, str], tuple[Any, dict[str, Any]]] = {}
+    runs: dict[tuple[str, str], tuple[Ready, dict[str, Any]]] = {}
     tables = contestants(priors)
     for table in tables:
         _require_plain({**settings, **table})
@@ -84,17 +83,17 @@ def audit(
     for name, pictures in groups.items():
         for table, prior in zip(tables, chosen, strict=True):
             own = {**usual, **table, "prior": prior}
-            runs[str(own.pop("label")), name] = pictures, own
-    with _unsaid():  # recover says it
-        for pictures, own in runs.values():
-            prepare(pictures, None, *split(own))
+            label = str(own.pop("label"))
+            # All wait at once: they hold no more than their recoveries, which an audit keeps.
+            runs[label, name] = ready(pictures, None, *split(own)), own
     findings: list[Finding] = []
     recoveries: Recoveries = {}
     with of_labels(progress) as told:
-        for (label, name), (pictures, own) in runs.items():
+        for (label, name), (made, own) in runs.items():
             tell = None if told is None else partial(told, f"{label} on {name}")
             try:
-                found = _whole(recover(pictures, progress=tell, **own))
+                found = _whole(made.recovered(tell))
+                own = _without_measurement(own, made)
                 findings.append(_finding(label, name, found, own, tell))
             except KeyboardInterrupt:
                 if not findings:
@@ -102,18 +101,6 @@ def audit(
                 return Audit(findings, recoveries, interrupted=True)
             recoveries[label, name] = found
     return Audit(findings, recoveries)
-
-
-@contextmanager
-def _unsaid() -> Iterator[None]:
-    """A block in which less than an error isn't logged."""
-    log = logging.getLogger("priorkit")
-    before = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        log.setLevel(before)
 
 
 def _require_plain(settings: Mapping[str, Any]) -> None:
@@ -165,11 +152,10 @@ def _finding(
     if found.z is None or found.truth is None or found.error is None:
         raise BadInputError(f"An audit needs a latent, and {label!r} has none here.")
     best = _represented(found, settings, tell)
-    left_out = ("op", "m", "start", "restarts", "resize")
-    again = {k: v for k, v in settings.items() if k not in left_out} | _of(found)
-    near = _whole(recover(y=found.y, **again, op=found.operator, start=best.z, progress=tell))
-    reached = (near.x - found.truth).square().flatten(1).mean(1)
-    represented = (best.x - found.truth).square().flatten(1).mean(1).to(found.truth)
+    again = settings | _of(found) | {"op": found.operator, "start": best.z, "restarts": 1}
+    near = _whole(recover(y=found.y, **again, progress=tell))
+    reached = reconstruction_error(near.x, found.truth)
+    represented = reconstruction_error(best.x.to(found.truth), found.truth)
     fitted = near.objective.clamp_min(_noise_energy(found)) + FITTED * energy(found.y)
     missed = found.objective > fitted
     gain = torch.where(missed, (found.error - reached).clamp_min(0), 0.0)
@@ -187,6 +173,14 @@ def _finding(
         measurement=float(rest.mean()),
         optimisation=float(gain.mean()),
     )
+
+
+def _without_measurement(settings: dict[str, Any], made: Ready) -> dict[str, Any]:
+    """What else was said of a run: nothing of its files and its operator, for solves that are given
+    both."""
+    of_operator = set(made.setup.selections["operator"].options) - set(RunConfig.model_fields)
+    left_out = {"op", "resize", "dataset", "slice"} | of_operator
+    return {name: value for name, value in settings.items() if name not in left_out}
 
 
 def _of(found: Recovery) -> dict[str, Any]:

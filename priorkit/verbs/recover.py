@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import Any, Unpack
 
-from priorkit.io.pictures import astronaut, raw_from
+from torch import Tensor
+
+from priorkit.io.pictures import Pictures, astronaut, raw_from
 from priorkit.io.places import Pick, picked
+from priorkit.io.raw import Raw
 from priorkit.results import record
 from priorkit.results.recovery import Recovery, RunError
 from priorkit.run import level
-from priorkit.run.journal import digest, opened
+from priorkit.run.journal import Journal, digest, opened
 from priorkit.run.measure import measurement, simulate
 from priorkit.run.memory import plan
 from priorkit.run.run import Progress, Task
+from priorkit.run.setup import Setup
 from priorkit.settings.called import called_as
-from priorkit.settings.config import layer_of, split
+from priorkit.settings.config import RunConfig, split
+from priorkit.settings.files import layer_of
 from priorkit.settings.given import GivenStart
 from priorkit.settings.keywords import Settings
 from priorkit.verbs.alone import denoised
@@ -23,7 +29,7 @@ from priorkit.verbs.bars import in_steps
 from priorkit.verbs.prepare import path_of, prepare, require_one_source
 from priorkit.verbs.solved import solved
 
-__all__ = ["Progress", "recover"]
+__all__ = ["Progress", "Ready", "ready", "recover"]
 
 
 @called_as('priorkit.recover("face.png", prior="dct", op="gaussian", m=500)')
@@ -86,7 +92,7 @@ def recover(
     Raises :class:`~priorkit.results.recovery.RunError` where a component fails meanwhile; what was
     done until then is saved to ``out``, and is the error's ``recovery``.
     """
-    layer = layer_of(config)
+    layer = layer_of(config, settings)
     both, extra = split(layer, settings)
     if x is None and y is None:  # what is given here goes over the config
         x, y = both.image, both.y
@@ -94,36 +100,14 @@ def recover(
         x = astronaut()
     elif y is None and (alone := denoised(x, both, extra)) is not None:
         x, y, both = None, x, alone
-    both = both.model_copy(update={"image": path_of(x), "y": path_of(y)})
     require_one_source(x, y, both)
     with opened(out, resume=resume, inputs=[x, y, config, layer, settings]) as journal:
-        pick = Pick(both.dataset, both.slice)
-        x, y = (None if given is None else picked(given, pick) for given in (x, y))
-        given = None if y is None else raw_from(y, "The measurement y", kind=both.kind)
-        setup, pictures = prepare(x, None if given is None else given.numbers, both, extra)
-        if given is None:
-            assert pictures is not None
-            planned = plan(setup, len(pictures.x))
-            truth = pictures.x.to(setup.device, setup.dtype)
-            measured, names, sources = simulate(setup, truth), pictures.names, pictures.sources
-        else:
-            truth, measured = None, measurement(given.numbers, setup, given.of)
-            names, sources = given.named(len(measured)), given.sources
-            planned = plan(setup, len(measured))
+        made = ready(x, y, both, extra)
         failed: RunError | None = None
         try:
-            with in_steps(progress, setup, len(measured)) as told:
-                task = Task(setup, measured, truth, names, planned, told, journal)
-                if journal is not None:
-                    journal.agree(_identity(task))
-                recovery = solved(task)
+            recovery = made.recovered(progress, journal)
         except RunError as error:
             failed, recovery = error, error.recovery
-        recovery.sources = sources
-        if truth is None and not recovery.interrupted:
-            level.question_misfit(recovery.misfit, recovery.explained, task.y, setup.problem)
-        if pictures is not None and pictures.skipped:
-            recovery.skipped = recovery.record["skipped"] = pictures.skipped
         if journal is not None and out is not None:
             recovery.save(out)
             if not recovery.interrupted:
@@ -134,6 +118,60 @@ def recover(
         raise failed
     kept_in = f"--resume once it is mended; what was done is in {out}"
     raise RunError(failed.what, recovery=recovery, try_=kept_in) from failed
+
+
+def ready(x: Any, y: Any, config: RunConfig, extra: dict[str, Any]) -> Ready:
+    """A run of images x or of measurements y, checked. Raises as :func:`recover` before any
+    compute."""
+    config = config.model_copy(update={"image": path_of(x), "y": path_of(y)})
+    pick = Pick(config.dataset, config.slice)
+    if y is None:
+        setup, pictures = prepare(picked(x, pick), None, config, extra)
+        assert pictures is not None
+        return Ready(setup, pictures)
+    given = raw_from(picked(y, pick), "The measurement y", kind=config.kind)
+    return Ready(prepare(None, given.numbers, config, extra)[0], given)
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A run of which everything is checked and nothing is computed yet: of images, which are to be
+    measured, or of measurements."""
+
+    setup: Setup
+    given: Pictures | Raw
+
+    def recovered(
+        self, progress: Progress | None = None, journal: Journal | None = None
+    ) -> Recovery:
+        """Measure, and solve. Raises RunError where a component fails meanwhile, whose ``recovery``
+        is what was done until then."""
+        setup, given, skipped = self.setup, self.given, dict[str, str]()
+        truth: Tensor | None = None
+        if isinstance(given, Pictures):
+            planned = plan(setup, len(given.x))
+            truth = given.x.to(setup.device, setup.dtype)
+            y, names, skipped = simulate(setup, truth), given.names, given.skipped
+        else:
+            y = measurement(given.numbers, setup, given.of)
+            names, planned = given.named(len(y)), plan(setup, len(y))
+        failed: RunError | None = None
+        try:
+            with in_steps(progress, setup, len(y)) as told:
+                task = Task(setup, y, truth, names, planned, told, journal)
+                if journal is not None:
+                    journal.agree(_identity(task))
+                recovery = solved(task)
+        except RunError as error:
+            failed, recovery = error, error.recovery
+        recovery.sources = given.sources
+        if truth is None and not recovery.interrupted:
+            level.question_misfit(recovery.misfit, recovery.explained, y, setup.problem)
+        if skipped:
+            recovery.skipped = recovery.record["skipped"] = skipped
+        if failed is not None:
+            raise failed
+        return recovery
 
 
 def _identity(task: Task) -> dict[str, Any]:

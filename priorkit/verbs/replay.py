@@ -7,9 +7,10 @@ from pathlib import Path
 
 import torch
 
+from priorkit.io import packages
 from priorkit.io.arrays import numbers
 from priorkit.io.saved import read
-from priorkit.results import plugins, record
+from priorkit.results import record
 from priorkit.results.recovery import Recovery
 from priorkit.run.measure import measurement
 from priorkit.run.memory import plan
@@ -34,7 +35,7 @@ def replay(folder: str | os.PathLike[str], *, progress: Progress | None = None) 
     weights are no longer the ones that were used.
     """
     saved = read(Path(folder))
-    plugins.check(saved.plugins)
+    packages.check(saved.plugins)
     config, extra = split(saved.config)
     measured = numbers(saved.y, "The saved measurement")
     real = saved.truth is None

@@ -19,9 +19,12 @@ COMMANDS = {
     "not a picture": (RECOVER.replace("face", "notes"), "notes.png is not a picture"),
     "no picture": (RECOVER.replace("face", "nowhere"), "There is no file nowhere.png."),
     "empty folder": (RECOVER.replace("face.png", "empty"), "No pictures in the folder empty"),
-    "shape": (f"{RECOVER} --prior tiny.safetensors --shape 3 16 16", "Got (3, 16, 16)"),
+    "shape": (
+        f"{RECOVER} --prior tiny.safetensors --shape 3 16 16",
+        "Got shape=(3, 16, 16). Try: no shape",
+    ),
     "channels": (f"{RECOVER} --shape 2 8 8", "can't be brought to the shape 2×8×8"),
-    "half a shape": (f"{RECOVER} --shape 8", "Setting shape:"),
+    "half a shape": (f"{RECOVER} --shape 8", "Got shape=(8,), of vectors. Try: shape=(3, 64"),
     "option of a command": (
         "guide --sigma -3",
         "--sigma: Input should be greater than or equal to 0. Got '-3'. Run: priorkit guide --help",
@@ -34,6 +37,14 @@ COMMANDS = {
     "option of other words": (
         "recover --engine x",
         "--engine: 'x' is not one of 'processes', 'dask'. Got 'x'. Run: priorkit recover --help",
+    ),
+    "space of a check": (
+        "check tv --space middle",
+        "--space: 'middle' is not one of 'latent', 'pixel'. Got 'middle'. Run: priorkit check",
+    ),
+    "folder of an audit": (
+        "audit a=face.png --priors dct --op mask --out face.png",
+        "face.png is a file. Try: another --out folder",
     ),
     "port": (
         "app --port 99999",

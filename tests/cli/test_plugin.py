@@ -70,6 +70,9 @@ def test_options_of_a_name_in_two_kinds(command_line):
     assert "noise gaussian" in done.out
     assert "broken" not in done.out
     assert command_line("check", "gaussian", "--k", "20").code == 2
+    for words in ("--m 20 --shape 3 8 8", "--kind noise"):  # a noise of no level
+        done = command_line("check", "gaussian", *words.split())
+        assert done.code == 0, done.out
 
 
 class Careless(LinearOperator):

@@ -168,15 +168,68 @@ def test_ctrl_c_before_anything_is_finished(faces, command_line, monkeypatch, tm
     assert np.array_equal(read(out).x, whole.x.numpy())
 
 
+COMMAND = [
+    "--prior",
+    "dct",
+    "--op",
+    "gaussian",
+    "--m",
+    "100",
+    "--solver",
+    "fista",
+    "--budget",
+    "20",
+]
+
+
+@pytest.mark.parametrize("finished", [0, 1])
+@pytest.mark.parametrize("verb", ["recover", "compare"])
+def test_ctrl_c_where_nobody_named_a_folder(
+    verb, finished, faces, kill, command_line, monkeypatch, tmp_path
+):
+    """What is finished stays, and where is said; of nothing, nothing."""
+    monkeypatch.chdir(tmp_path)
+    np.save("faces.npy", faces[:2, :16, :16])
+    words = COMMAND if verb == "recover" else ["--priors", *COMMAND[1:]]
+    if finished:
+        for result in (priorkit.Recovery, priorkit.Comparison):
+            monkeypatch.setattr(result, "save", interrupted_after(result.save, 1))
+    else:
+        monkeypatch.setattr(FISTA, "step", interrupted_after(FISTA.step, 3))
+    cut = command_line(verb, "faces.npy", *words)
+    assert cut.code == 130
+    if finished:
+        assert "Interrupted. To continue: the same with --resume --out priorkit-out\n" in cut.err
+    else:
+        assert cut.err.endswith(" kept.\n")
+    left = {"faces.npy", "priorkit-out.unfinished" if finished else "priorkit-out"}
+    assert {path.name for path in tmp_path.iterdir()} == left
+
+
+@pytest.mark.parametrize("verb", ["recover", "compare"])
+def test_ctrl_c_before_a_run_begins_is_said(verb, command_line, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("priorkit.run.setup.fit.check", interrupted_after(None, 1))
+    words = COMMAND if verb == "recover" else ["--priors", *COMMAND[1:]]
+    cut = command_line(verb, *words)
+    assert (cut.code, cut.out, cut.err) == (130, "", "Interrupted.\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_in_any_command_is_said(command_line, monkeypatch):
+    monkeypatch.setattr("priorkit.cli.inspect.out.print", interrupted_after(None, 1))
+    assert command_line("list") == (130, "", "Interrupted.\n")
+
+
 def interrupted_after(step, count):
-    """A solver's step that Ctrl-C ends at that call."""
+    """A function that Ctrl-C ends at that call."""
     calls = []
 
-    def stepping(self, problem, state):
+    def stepping(*given):
         calls.append(1)
         if len(calls) == count:
             raise KeyboardInterrupt
-        return step(self, problem, state)
+        return step(*given)
 
     return stepping
 

@@ -287,7 +287,7 @@ CASES = {
     "wrong shape": (
         {"prior": lambda f: f.weights, "shape": (3, 16, 16)},
         MismatchError,
-        "is for images of shape (3, 8, 8). Got (3, 16, 16)",
+        "is for images of shape (3, 8, 8). Got shape=(3, 16, 16). Try: no shape, or another prior",
     ),
     "channels of a file": (
         {"x": lambda f: f.folder / "face.png", "shape": (2, 8, 8)},
@@ -396,6 +396,11 @@ CASES = {
         {"sigma": 0.1, "noise_norm": 0.1},
         BadInputError,
         "Say sigma or noise_norm, not both.",
+    ),
+    "a range that float32 can't square": (
+        {"range": (0, 1e30)},
+        BadInputError,
+        "a range are from -1e+15 to 1e+15. Got range=(0.0, 1e+30). Try: x and y over 1e+30",
     ),
     "a range that clip needs": ({"clip": True}, BadInputError, "clip brings values into the range"),
     "negative noise": ({"sigma": -0.1}, BadInputError, "Setting sigma:", "Got '-0.1'"),

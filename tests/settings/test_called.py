@@ -2,7 +2,9 @@
 
 import ast
 import inspect
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 import priorkit
@@ -52,6 +54,68 @@ CALLS = {
         "recover was given x twice.",
     ),
 }
+
+
+# What else a verb is given, and what is no path, no flag or no function.
+STUDY = {"settings": {"prior": "none", "op": "identity"}}
+NEEDED = {
+    "recover": {"prior": "none", "op": "identity"},
+    "compare": {"priors": ["none"], "op": "identity"},
+    "audit": {"groups": {"a": np.zeros((1, 8, 8))}, "priors": ["dct"], "op": "identity"},
+    "replay": {"folder": "nowhere"},
+    "sweep": {"study": STUDY, "out": "a.parquet"},
+    "recover_folder": {"x": "nowhere", "out": "out"},
+}
+WRONG = {
+    "out": ("a path", (3, b"out", ["out"], "a\0b", {})),
+    "folder": ("a path", (3, True)),
+    "resume": ("True or False", ("yes", 1, [])),
+    "progress": ("a function", (3, True, "bar")),
+}
+TAKE = [
+    (verb, name)
+    for verb in VERBS
+    for name in WRONG
+    if name in inspect.signature(getattr(priorkit, verb)).parameters
+]
+
+
+@pytest.mark.parametrize(("verb", "name"), TAKE)
+def test_an_argument_of_another_kind_is_a_priorkit_error(verb, name):
+    words, wrong = WRONG[name]
+    for value in wrong:
+        with pytest.raises(BadInputError) as caught:
+            getattr(priorkit, verb)(**NEEDED[verb] | {name: value})
+        shown = repr(value)
+        assert f"{verb} takes {words} for {name}. Got {shown}. Try: " in one_line(caught.value)
+
+
+def test_an_argument_of_its_kind_passes(face, tmp_path, monkeypatch):
+    """None is a default, and a flag may be numpy's."""
+    monkeypatch.chdir(tmp_path)
+    given = {"prior": "none", "op": "identity", "penalty": "tv", "gamma": 0.1, "budget": 1}
+    found = priorkit.recover(face, **given, out=Path("out"), resume=np.False_, progress=print)
+    assert priorkit.replay(Path("out"), progress=None).x.shape == found.x.shape
+    assert priorkit.recover(face, **given, out=None, resume=None).x.shape == found.x.shape
+
+
+NAMES = {
+    "a config": lambda: priorkit.recover(config={3: "none"}),
+    "a component": lambda: priorkit.recover(op={"name": "mask", 3: 4}),
+    "a study": lambda: priorkit.sweep({3: 4}, out="a.parquet"),
+}
+
+
+@pytest.mark.parametrize("case", NAMES)
+def test_a_setting_has_a_name(case):
+    with pytest.raises(BadInputError, match=r"The names of settings are text\. Got 3\."):
+        NAMES[case]()
+
+
+def test_a_matrix_as_a_prior_is_refused_as_one():
+    """Where a file alone would be denoised, if nothing else were said."""
+    with pytest.raises(BadInputError, match="The prior is a name, a table with one, or an object"):
+        priorkit.recover("face.png", prior=np.ones((2, 2)))
 
 
 @pytest.mark.parametrize("case", CALLS)

@@ -181,3 +181,14 @@ def test_composed_operators_and_priors_have_it_too():
     other = priorkit.recover(x, prior=DeepDecoder(**small, seed=0), **settings)
     assert torch.equal(given.x, named.x)
     assert not torch.equal(given.x, other.x)
+
+
+def test_a_shape_of_one_number_is_that_of_vectors(command_line, tmp_path):
+    """As the command line says it, where several numbers are a list."""
+    np.save(tmp_path / "x.npy", X.numpy().reshape(2, 144))
+    words = ["--prior", "none", "--op", "mask", "--budget", "1", "--out", tmp_path / "out"]
+    done = command_line("recover", tmp_path / "x.npy", "--shape", "144", *words)
+    assert done.code == 0, done.err
+    assert "2 images of 144" in done.out
+    with pytest.raises(BadInputError, match="Setting shape"):
+        priorkit.recover(X, shape=True)

@@ -2,13 +2,16 @@
 
 import csv
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import priorkit
 from priorkit.errors import PriorkitError
 from priorkit.interfaces import Choices, LinearDecoder
+from priorkit.io.pictures import load
 from tests.helpers import SHAPE
 
 PICTURES = torch.rand(3, *SHAPE, generator=torch.Generator().manual_seed(0)).numpy()
@@ -139,6 +142,39 @@ def test_an_audit_takes_no_units():
 def test_a_basis_of_any_size_takes_that_of_the_pictures():
     found = priorkit.audit({"some": PICTURES[:1]}, priors=["dct"], op="srht", m=150, budget=20)
     assert found.findings[0].error > 0
+
+
+def test_each_group_is_read_once_for_a_prior(tmp_path, monkeypatch):
+    """What was prepared to check it is what is solved."""
+    paths = {name: tmp_path / f"{name}.npy" for name in ("some", "others")}
+    for path in paths.values():
+        np.save(path, PICTURES)
+    read = []
+
+    def counted(x, *rest, **settings):
+        read.append(x) if isinstance(x, Path) else None
+        return load(x, *rest, **settings)
+
+    monkeypatch.setattr("priorkit.verbs.prepare.load", counted)
+    found = priorkit.audit(paths, priors=["dct", "wavelet"], op="mask", budget=3)
+    assert len(found.findings) == 4
+    assert sorted(read) == sorted([*paths.values()] * 2)
+
+
+def test_what_a_measurement_is_told_is_no_option_of_later_solves(tmp_path):
+    """They are given the operator and images as they are."""
+    given = {"priors": ["dct"], "op": "mask", "budget": 3, "seed": 1}
+    table = {"name": "mask", "mask": "random", "fraction": 0.3}
+    whole = priorkit.audit({"some": PICTURES}, **given | {"op": table})
+    apart = priorkit.audit({"some": PICTURES}, **given, mask="random", fraction=0.3)
+    assert apart.table() == whole.table()
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "scan.h5", "w") as file:
+        file["a"], file["b"] = PICTURES[0], PICTURES[1]
+    one = {"kind": "picture", "dataset": "b"}
+    picked = priorkit.audit({"some": str(tmp_path / "scan.h5")}, **given, **one)
+    same = priorkit.audit({"some": PICTURES[1:2]}, **given)
+    assert picked.table() == same.table()
 
 
 def stopping_at(label):

@@ -43,6 +43,19 @@ def test_a_prior_that_cannot_has_its_reason(comparison):
     assert "Density" in comparison.markdown()
 
 
+def test_what_is_said_of_a_shape_is_what_was_given(tiny_weights):
+    """Nobody can crop a file to the shape that was asked for and to that of the prior."""
+    priors = ["dct", str(tiny_weights)]
+    given = {"op": "gaussian", "m": 20, "budget": 1}
+    (_, row) = priorkit.compare(priors=priors, shape=(3, 16, 16), **given).table()
+    said = "is for images of shape (3, 8, 8). Got shape=(3, 16, 16). Try: no shape, or another"
+    assert said in row["reason"]
+    priors = [{"prior": str(tiny_weights), "label": "small"}, "glow-celeba"]
+    (_, row) = priorkit.compare(priors=priors, **given).table()
+    said = "shape (3, 64, 64). Got images of (3, 8, 8). Try: another prior"
+    assert said in row["reason"]
+
+
 def test_the_course_ends_at_the_result(comparison):
     for row in comparison.rows:
         if row.recovery is None:

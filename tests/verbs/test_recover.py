@@ -14,6 +14,7 @@ import priorkit
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Level, LinearOperator
 from priorkit.io import pictures
+from priorkit.results.views import summary
 from priorkit.run.memory import plan
 
 
@@ -237,6 +238,7 @@ def test_ctrl_c_keeps_the_best_so_far():
     assert result.interrupted
     assert result.status == ["stopped"]
     assert float(result.objective[0]) < 0.5 * float(start.objective[0])
+    assert summary(result).endswith(", interrupted.")
 
 
 def test_ctrl_c_leaves_what_follows_at_its_start(monkeypatch, tmp_path):
@@ -251,6 +253,7 @@ def test_ctrl_c_leaves_what_follows_at_its_start(monkeypatch, tmp_path):
     result = priorkit.recover(x, prior="none", op="identity", budget=5, progress=interrupt)
     assert result.status[1:] == ["stopped", "stopped"]
     assert result.evaluations[2] == 0
+    assert summary(result).endswith(", interrupted: images without evaluations are only starts.")
     record = json.loads((result.save(tmp_path) / "record.json").read_text())
     assert record["images"][2]["objective"] is None
 

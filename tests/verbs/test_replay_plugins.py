@@ -11,6 +11,7 @@ import torch
 import priorkit
 from priorkit.errors import BadInputError, UnknownNameError
 from priorkit.registry import registry
+from priorkit.settings.files import from_file
 
 SOURCE = """
 from priorkit import hookimpl
@@ -62,7 +63,7 @@ def test_a_run_says_whose_components_it_used(lab, tmp_path, caplog):
     known = {"priorkit-lab": {"version": "0.1.0", "names": ["operator half"]}}
     record = json.loads((folder / "record.json").read_text())
     assert record["plugins"] == known
-    assert (folder / "config.toml").read_text().startswith("# needs priorkit-lab 0.1.0\n")
+    assert from_file(folder / "config.toml")["plugins"] == known
     assert torch.equal(priorkit.replay(folder).x, first.x)
     assert "priorkit-lab" not in caplog.text
     lab("0.2.0")
@@ -85,6 +86,32 @@ def test_a_run_says_whose_components_it_used(lab, tmp_path, caplog):
         priorkit.replay(folder)
     lab("0.1.0")
     assert torch.equal(priorkit.replay(folder).x, first.x)
+
+
+def test_its_config_says_them_too(lab, tmp_path, caplog, command_line):
+    lab("0.1.0")
+    y = torch.rand(1, 1, 8, 8)
+    settings = {"prior": "none", "op": "half", "sigma": 0.1, "shape": (1, 8, 8), "budget": 3}
+    first = priorkit.recover(y=y, **settings)
+    config = first.save(tmp_path / "run") / "config.toml"
+    assert torch.equal(priorkit.recover(config=config).x, first.x)
+    assert "plugins" not in priorkit.recover(config=config, op="identity").record
+    assert "priorkit-lab" not in caplog.text
+    lab("0.2.0")
+    assert torch.equal(priorkit.recover(config=config).x, first.x)
+    assert "made with priorkit-lab 0.1.0, and 0.2.0 is installed" in caplog.text
+    lab()
+    said = "Unknown operator 'half': it was of priorkit-lab 0.1.0, which isn't installed."
+    done = command_line("recover", "--config", config, "--out", tmp_path / "out")
+    assert done.code == 2
+    assert said in done.err
+    with pytest.raises(UnknownNameError, match=said):
+        priorkit.recover(config=from_file(config), op=None)
+    # What nobody uses any more isn't needed.
+    assert priorkit.recover(config=config, op={"name": "identity"}).x.shape == y.shape
+    for damaged in (3, {"priorkit-lab": 3}, {"priorkit-lab": {"version": "1", "names": ["half"]}}):
+        with pytest.raises(BadInputError, match="plugins of a config is the table"):
+            priorkit.recover(config=from_file(config) | {"plugins": damaged})
 
 
 def test_a_package_that_registers_the_name_no_more(lab, tmp_path, monkeypatch):

@@ -1,0 +1,84 @@
+"""Where the results of a command go, and how it ends: after Ctrl-C, or where something failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from priorkit.cli.console import err, escape
+from priorkit.counted import counted
+from priorkit.errors import BadInputError
+
+if TYPE_CHECKING:
+    from priorkit.results.audit import Audit
+    from priorkit.results.comparison import Comparison
+    from priorkit.results.recovery import Recovery
+
+__all__ = ["leave", "results_folder", "resumable", "to_go_on"]
+
+DEFAULT = Path("priorkit-out")
+
+
+def results_folder(save: Path | None, resume: bool = False) -> Path:
+    """The folder for results: as given, else that of the run to resume, else a new one."""
+    from priorkit.io.folders import unfinished, unused
+
+    if save is not None or not resume:
+        return save or unused(DEFAULT)
+    suffix = unfinished(DEFAULT).suffix
+    found = sorted(Path().glob(f"{DEFAULT}*{suffix}"))
+    if len(found) != 1:
+        raise BadInputError(
+            "Say which run is to go on.",
+            got=", ".join(str(path) for path in found) or "no unfinished run here",
+            try_="--out FOLDER",
+        )
+    return found[0].with_suffix("")
+
+
+@contextmanager
+def resumable(folder: Path, named: bool) -> Iterator[Path]:
+    """A block that runs into ``folder``, and which Ctrl-C may end before there is a result: the
+    command leaves with 130 then, and says how to go on."""
+    try:
+        yield folder
+    except KeyboardInterrupt:
+        err.print(f"Interrupted.{to_go_on(folder, named)}", soft_wrap=True)
+        raise typer.Exit(130) from None
+
+
+def to_go_on(folder: Path, named: bool) -> str:
+    """How a run into ``folder`` that Ctrl-C cut short is continued, to be said behind that it was.
+    Nothing is left of one that has finished nothing, unless its folder was ``named``: the same
+    command with --resume is no error then."""
+    from priorkit.io.folders import unfinished
+    from priorkit.run.journal import Journal
+
+    journal = Journal(unfinished(folder))
+    if not journal.folder.exists():
+        return ""
+    if not named and not journal.holds:
+        journal.clear()
+        return ""
+    anew = "" if journal.holds else ", which begins anew: nothing was finished"
+    return f" To continue: the same with --resume --out {escape(folder)}{anew}"
+
+
+def leave(
+    result: Recovery | Comparison | Audit, kept: str, failed: str = "", hint: str = ""
+) -> None:
+    """Leave with 130 after Ctrl-C, saying what is ``kept`` and a ``hint`` how to go on, and with 1
+    where a file was left out or where it is said what ``failed``."""
+    if result.interrupted:
+        err.print(f"Interrupted: {kept}.{hint}", soft_wrap=True)
+        raise typer.Exit(130)
+    if count := len(result.skipped):
+        left = f"{counted(count, 'files')} of the folder {'was' if count == 1 else 'were'} left out"
+        failed = f"{left}, as said above; the others are done."
+    if failed:
+        err.print(failed)
+        raise typer.Exit(1)
