@@ -40,6 +40,7 @@ class Reading:
         self.looking = draft.source is not None
         self._turns, self._coming = Turns(), 0  # files that are on their way
         self._wanted: tuple[bool, Shape | None] = False, None  # of the last reading
+        self._operator: str | None = None  # as the last that is on its way found it
         self._keeping = asyncio.Lock()
 
     @property
@@ -59,8 +60,10 @@ class Reading:
         """Of the picture that is recovered; None where nobody knows it yet, and where what is
         filled in can't be."""
         asked, kind = self.draft.run.get("shape"), self.draft.run.get("kind")
-        if self.preview is None or asked:
-            return None if self.preview is None else tuple(asked)
+        if self.preview is None:
+            return None
+        if asked:
+            return tuple(asked)
         try:
             return self.preview.shape_for(self.draft.component("operator"), kind)
         except BadInputError:
@@ -69,6 +72,7 @@ class Reading:
     def coming(self) -> None:
         """A file is on its way, which :meth:`take` or :meth:`lost` ends."""
         self._coming += 1
+        self._operator = self.draft.names.get("operator")
         self._changed()
 
     def lost(self, wrong: str) -> None:
@@ -89,7 +93,8 @@ class Reading:
             self._coming = max(0, self._coming - 1)
             self.draft.forget()
             self.draft.source, self.draft.measured = kept, True
-            self._as_measured()
+            if self._operator in (None, self.draft.names.get("operator")):  # not chosen since
+                self._as_measured()
             reading = self.read(first=True)
         await reading
 

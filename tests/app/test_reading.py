@@ -58,6 +58,24 @@ def test_of_two_files_the_last_that_came_is_read_whichever_is_faster(store, held
     asyncio.run(tried())
 
 
+def test_an_operator_that_is_chosen_while_a_file_comes_stays(store):
+    async def tried():
+        draft = Draft.new()
+        reading = Reading(draft, store, lambda: None)
+        reading.coming()
+        await reading.take("a.png", picture(30))
+        assert draft.names["operator"] == "identity"
+        reading.coming()
+        draft.names["operator"] = "mask"
+        await reading.take("b.png", picture(30))
+        assert draft.names["operator"] == "mask"
+        reading.coming()
+        await reading.take("c.png", picture(30))
+        assert draft.names["operator"] == "identity"  # it was of the file before
+
+    asyncio.run(tried())
+
+
 def test_a_smaller_copy_of_a_file_that_was_replaced_meanwhile_is_left(store, held):
     async def tried():
         draft = Draft.new()
