@@ -32,6 +32,12 @@ class Begin:
             self.button.classes(**{"add" if wrong else "remove": "pk-not"})
             self.button.update()
 
+    def wait(self, waits: bool) -> None:
+        """Tell a screen reader whether it is still looked at what can run."""
+        if self.button.props.get("aria-busy") != (now := "true" if waits else "false"):
+            self.button.props["aria-busy"] = now
+            self.button.update()
+
     def warn(self, warning: str) -> None:
         """What the library says of a run that can be."""
         self.warned.set_text(warning)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from nicegui import ui
 
+from priorkit.app.choice import Choice
 from priorkit.app.components import about, fields
 from priorkit.app.controls import Control, Keep
 from priorkit.app.draft import Draft
@@ -33,7 +34,7 @@ class Chooser:
         self._fits: list[str] = []
         self._needs: dict[str, str] = {}
         self._usual: str | None = None
-        self.select = ui.select([""], label=kind, value="", on_change=self._take)
+        self.select = Choice({"": ""}, label=kind, value="", on_change=self._take)
         self._list()
         self.select.props("dense").classes("w-full")
         self.about = ui.label().classes("pk-soft")
@@ -88,12 +89,10 @@ class Chooser:
         """The names that fit, and what is chosen, whether it does or not."""
         own = self.draft.names.get(self.kind) or ""
         usual = f"as usual: {self._usual}" if self._usual else "as usual"
-        words: dict[str, str | None] = {"": usual} if self.optional or not own else {}
-        words |= dict.fromkeys(self._fits)
-        words |= {own: own} if own and own not in words else {}
-        words = {name: word or name for name, word in words.items()}
+        words = {"": usual} if self.optional or not own else {}
+        words |= {name: name for name in (*self._fits, own) if name}
         words |= {n: f"{n} ({what})" for n, what in self._needs.items() if n != own}
-        self.select.set_options(words, value=own)
+        self.select.offer(words, own)
 
     def _take(self) -> None:
         chosen = self.select.value or None

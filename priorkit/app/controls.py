@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
-from inspect import isawaitable
+from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ class Control:
         self,
         field: Field,
         filled: MutableMapping[str, Any],
-        changed: Callable[[], Any],
+        changed: Callable[[], Awaitable[None] | None],
         keep: Keep | None = None,
     ) -> None:
         self.field, self.filled, self._changed, self._keep = field, filled, changed, keep
@@ -54,7 +53,7 @@ class Control:
             return
         if isinstance(value, (str, int, float)) and str(value) != str(self.element.value):
             self.element.set_value(value if isinstance(self.element, ui.number) else str(value))
-        elif value is None and self.element.value in field.words:
+        elif value is None and self.element.value not in (None, ""):  # it was of another file
             self.element.set_value(None)
         placeholder = "" if usual is None else _shortly(usual)
         if placeholder != self.element.props.get("placeholder", ""):
@@ -65,14 +64,16 @@ class Control:
     def _value(self) -> Any:
         return self.field.shown(self.filled.get(self.field.name, self.field.default))
 
-    async def _take(self, event: Any) -> None:
-        before = self.filled.get(self.field.name)
+    def _take(self, event: events.ValueChangeEventArguments[Any]) -> Awaitable[None] | None:
+        """Keep what is filled in, at once: who refreshes it meanwhile would undo it."""
+        before = self.filled.get(self.field.name, self.field.default)
         if isinstance(before, Path) and event.value == before.name:
-            return  # the name of the file that was sent for it
-        self.filled[self.field.name] = event.value if event.value != "" else None
-        after = self._changed()
-        if isawaitable(after):
-            await after
+            return None  # the name of the file that was sent for it
+        now = event.value if event.value != "" else None
+        if now is before or (type(now) is type(before) and now == before):
+            return None
+        self.filled[self.field.name] = now
+        return self._changed()
 
     def _attach(self) -> None:
         """Let a file be sent for it, and taken away again."""

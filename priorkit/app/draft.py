@@ -71,6 +71,8 @@ class Draft:
             self.paint(None)
         for name in (*(one.name for one in read_fields()), *FOUND):
             self.run.pop(name, None)
+        if self.run.get("sigma") == "auto":  # which not every file is asked for
+            del self.run["sigma"]
 
     def _choose(self, kind: str, said: Any) -> None:
         """Take a component as it is in settings."""

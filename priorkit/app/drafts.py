@@ -36,26 +36,31 @@ class Drafts:
         return id
 
     def find(self, id: str) -> Draft | None:
-        """The draft of that id; None of one that isn't here, or that another tab has before it:
-        two that write in one form would each undo what the other does."""
+        """The draft of that id, for one page alone; None of one that isn't here, or that another
+        tab has before it: two that write in one form would each undo what the other does. What is
+        still under way in a page that was left or reloaded goes nowhere."""
         with self._lock:
             found = self._drafts.pop(id, None)
             if found is None:
                 return None
             self._drafts[id] = found  # the last that is forgotten
             taken = self._open.get(id)
-        return None if taken is not None and taken() else found
+            if taken is not None and taken():
+                return None
+            own = self._drafts[id] = self._copy(found)
+        return own
 
     def copied(self, id: str) -> Draft | None:
         """A copy of what is filled in in a draft that another tab has; None where there is none."""
         with self._lock:
             found = self._drafts.get(id)
-        if found is None:
-            return None
-        self.store.hold(found.files)  # of both from now on
-        return copy.deepcopy(found)
+        return None if found is None else self._copy(found)
 
     def opened(self, id: str, shown: Callable[[], bool]) -> None:
         """Note that a tab has it, as long as ``shown()`` says so."""
         with self._lock:
             self._open[id] = shown
+
+    def _copy(self, draft: Draft) -> Draft:
+        self.store.hold(draft.files)  # of both from now on
+        return copy.deepcopy(draft)

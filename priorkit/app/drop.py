@@ -16,7 +16,7 @@ class Drop:
     ----------
     label : what may be dropped
     take : called with the name of a file that came and what is in it
-    begun : called once one is on its way
+    begun : called once one is on its way, before ``take``, or ``lost`` where it didn't arrive
     refused : called for one that is too large
     """
 
@@ -27,6 +27,7 @@ class Drop:
         *,
         most: int,
         begun: Callable[[], None],
+        lost: Callable[[], None],
         refused: Callable[[], None],
     ) -> None:
         self._take = take
@@ -41,6 +42,10 @@ class Drop:
         )
         self.upload.classes("hidden")
         uploader = f"getElement({self.upload.id}).$refs.qRef"
+        # The same file may be sent again; one that is on its way meanwhile stays.
+        self.upload.on("uploaded", js_handler=f"() => {uploader}.removeUploadedFiles()")
+        self.upload.on("failed", js_handler=f"() => {uploader}.removeQueuedFiles()")
+        self.upload.on("failed", lost, args=[])
         with ui.element("div").classes("pk-drop") as place:
             ui.label(label)
             button = ui.button("Choose a file").props('outline no-caps padding="2px 10px"')
@@ -55,5 +60,4 @@ class Drop:
         )
 
     async def _sent(self, event: events.UploadEventArguments) -> None:
-        self.upload.reset()
         await self._take(event.file.name, await event.file.read())

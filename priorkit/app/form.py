@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from nicegui import ui
@@ -10,14 +10,18 @@ from torch import Tensor
 
 from priorkit.app.aside import in_turn
 from priorkit.app.begin import Begin
+from priorkit.app.choice import Choice
 from priorkit.app.chooser import Chooser
 from priorkit.app.components import fields, plain, run_fields
 from priorkit.app.controls import Control
 from priorkit.app.draft import Draft
 from priorkit.app.offered import KEYS, Offer, Offers
 from priorkit.app.order import MOST_PRIORS
+from priorkit.app.reading import Reading
+from priorkit.app.run import Run
 from priorkit.app.runs import Runs
 from priorkit.app.source import Source
+from priorkit.app.turns import Turns
 from priorkit.app.units import Units
 from priorkit.app.warned import heard
 from priorkit.app.words import said, warned
@@ -26,7 +30,6 @@ from priorkit.errors import PriorkitError
 __all__ = ["Form"]
 
 LATER = ("penalty", "solver", "start")  # kinds that the prior suggests
-UNREAD = "There is no file that can be read."
 UNKNOWN = (
     "The shape of the picture isn't known, and this measurement doesn't tell: "
     "fill it in above, or choose the operator."
@@ -39,8 +42,9 @@ class Form:
 
     def __init__(self, draft: Draft, runs: Runs, offers: Offers, *, megabytes: float) -> None:
         self.draft, self.runs, self.offers = draft, runs, offers
-        self._asked, self._busy, self._painted = False, False, draft.painted
-        self._begun = False
+        self._changes, self._answered, self._busy = Turns(), 0, False
+        self._painted = draft.painted
+        self._begun = self._left = False
         self.choosers: dict[str, Chooser] = {}
         self.controls: list[Control] = []
         with ui.element("section").classes("pk-card"):
@@ -56,17 +60,9 @@ class Form:
         with ui.element("section").classes("pk-card"):
             _heading("What is known of it")
             self._choose("prior", optional=True)
-            self.beside = (
-                ui.select(
-                    [],
-                    label="and beside it, up to three more",
-                    value=[],
-                    multiple=True,
-                    on_change=self._compare,
-                )
-                .props("use-chips dense")
-                .classes("w-full")
-            )
+            label = "and beside it, up to three more"
+            self.beside = Choice({}, label=label, value=[], multiple=True, on_change=self._compare)
+            self.beside.props("use-chips dense").classes("w-full")
         with (
             ui.element("section").classes("pk-card"),
             ui.expansion("How it is solved").props("dense header-class=text-weight-medium"),
@@ -79,7 +75,8 @@ class Form:
         self.begin = Begin(verb, self._begin)
         self._fill({})
         ui.timer(QUIET, self._offer)
-        ui.timer(0.0, self._read, once=True)
+        ui.timer(0.0, self.source.reading.read, once=True)
+        ui.context.client.on_connect(self._here)
 
     def _fields(self, *names: str) -> None:
         for field in run_fields():
@@ -91,13 +88,10 @@ class Form:
             kind, self.draft, self._change, self.runs.store.keep, optional=optional
         )
 
-    async def _read(self) -> None:
-        await self.source.read()
-        self._change()
-
     def _change(self) -> None:
         """Something else is filled in."""
-        self._asked = True
+        self._changes.begin()
+        self.begin.wait(True)
         wrong = self.draft.wrong()
         if wrong is not None:  # which needn't be asked
             self.begin.say(wrong)
@@ -109,42 +103,48 @@ class Form:
         self.units.show()
 
     async def _offer(self) -> None:
-        """Say what would be taken, and what fits what is filled in, once it has been left alone for
-        a moment; a further change begins anew."""
-        if not self._asked or self._busy:
+        """Say what would be taken, and what fits what is filled in; a further change begins
+        anew."""
+        if self._busy or self._answered == self._changes.count:
             return
-        self._asked, self._busy = False, True
+        self._answered, self._busy = self._changes.count, True
         try:
             await self._ask()
         finally:
             self._busy = False
+            more = self._answered != self._changes.count
+            self.begin.wait(more or self.source.reading.on)
 
     async def _check(self) -> dict[str, Any] | None:
         """What would be taken, {} where that can't run, which is said beside the button; None where
-        nobody can tell, and where it was asked anew meanwhile."""
-        draft, shape, seen = self.draft, self.source.shape, self.source.preview
-        wrong = draft.wrong()
-        if wrong is None and seen is None:
-            wrong = UNREAD
-        if wrong is None and shape is None and seen is not None:
-            kind = draft.run.get("kind")
-            error = seen.complaint(draft.component("operator"), kind)
-            wrong = UNKNOWN if error is None else said(error, self._options())
-        if wrong is not None or shape is None:
-            self.begin.say(wrong or UNKNOWN)
+        nobody can tell, and where something else was filled in meanwhile."""
+        shape, seen = self.source.reading.shape, self.source.reading.preview
+        last, wrong = self._changes.now(), self._lacking()
+        if wrong is not None or shape is None or seen is None:
+            self._tell(wrong or UNKNOWN)
             return None
-        y = None if seen is None else seen.y
         try:
-            settings = self._settings()
-            with_y = settings, shape, y
-            chosen, warnings = await in_turn(_heard, self.offers.chosen, *with_y)
+            given = self._settings(), shape, seen.y
+            chosen, warnings = await in_turn(_heard, self.offers.chosen, *given)
         except PriorkitError as error:
-            self.begin.say(self.runs.store.hide(said(error, self._options())))
-            self._warn([])
+            if not last():
+                return None
+            self._tell(self.runs.store.hide(said(error, self._options())))
             return {}
-        self.begin.say("")
-        self._warn(warnings)
+        if not last():
+            return None
+        self._tell("", warnings)
         return dict(chosen)
+
+    def _lacking(self) -> str | None:
+        """What can't be, or isn't there, of what is filled in; None where nothing is known of
+        that."""
+        draft, reading = self.draft, self.source.reading
+        wrong = draft.wrong() or self.units.lacking or reading.lacking
+        if wrong is not None or reading.preview is None or reading.shape is not None:
+            return wrong
+        error = reading.preview.complaint(draft.component("operator"), draft.run.get("kind"))
+        return UNKNOWN if error is None else said(error, self._options())
 
     def _settings(self) -> dict[str, Any]:
         settings, draft = dict(self.draft.order().settings), self.draft
@@ -157,20 +157,19 @@ class Form:
         return {one.name for kind, name in named for one in fields(kind, name)}
 
     async def _ask(self) -> None:
-        draft = self.draft
+        draft, reading, last = self.draft, self.source.reading, self._changes.now()
         chosen = await self._check()
-        if self.source.shape is None and self.source.preview is not None:
-            self.choosers["operator"].offer(self.offers.every("operator"), None)
-        if chosen is None or self._asked:
+        if not last():
+            return
+        shape, seen = reading.shape, reading.preview
+        if chosen is None or shape is None or seen is None:
+            self._none(reading)
             return
         self._fill(chosen)
-        shape, seen = self.source.shape, self.source.preview
-        if shape is None or seen is None:
-            return
         settings, y = self._settings(), seen.y
         for kind, chooser in self.choosers.items():
             offer = await in_turn(self.offers.offer, kind, settings, shape, y)
-            if self._asked:  # it is of what was filled in before
+            if not last():  # it is of what was filled in before
                 return
             chooser.offer(offer, _usual(chosen, kind, draft))
             if kind == "operator" and self._must_be(offer, y):
@@ -180,7 +179,18 @@ class Form:
             if kind == "prior":
                 first = draft.names.get(kind) or _usual(chosen, kind, draft)
                 fits = [name for name in offer.fits if name != first]
-                self.beside.set_options(fits, value=[n for n in draft.beside if n in fits])
+                kept = [name for name in draft.beside if name in fits]
+                self.beside.offer({name: name for name in fits}, kept)
+
+    def _none(self, reading: Reading) -> None:
+        """Say nothing of what would be taken, which nobody knows. Where a file can't be read, or
+        doesn't tell its shape, what is offered isn't of the one before either."""
+        self._fill({})
+        if reading.on or reading.shape is not None or self.draft.wrong() is not None:
+            return
+        for kind, chooser in self.choosers.items():
+            every = kind == "operator" and reading.preview is not None
+            chooser.offer(self.offers.every(kind) if every else Offer([], {}), None)
 
     def _must_be(self, offer: Offer, y: Tensor | None) -> bool:
         """Whether y can't be of the operator that is chosen where nobody says one, and is likely of
@@ -202,27 +212,45 @@ class Form:
             self.begin.button.set_text("Compare" if chosen else "Recover")
             self._change()
 
-    def _warn(self, warnings: list[str]) -> None:
+    def _tell(self, wrong: str, warnings: Sequence[str] = ()) -> None:
+        """Say why it can't run, "" where it can, and what the library warns of."""
+        self.begin.say(wrong)
         shown = [warned(line, self._options()) for line in warnings]
         self.begin.warn(self.runs.store.hide(" ".join(shown)))
 
+    def _here(self) -> None:
+        """A browser has the page before it, which it may have left for that of a run."""
+        self._left = False
+
     async def _begin(self) -> None:
         """Queue the run, once; or go to the reason why it can't be."""
-        if self._begun:  # pressed twice
+        if self._begun or self._left:  # pressed twice
             return
         self._begun = True
-        chosen = await self._check()
-        if not chosen:
+        try:
+            queued = await self._queued()
+        finally:
             self._begun = False
+        if queued is None:
             self.begin.lead()
             return
-        try:
-            queued = self.runs.add(self.draft.order(_usual(chosen, "prior", self.draft)))
-        except PriorkitError as error:
-            self._begun = False
-            self.begin.say(str(error))
-            return
+        self._left = True
         ui.navigate.to(f"/run/{queued.id}")
+
+    async def _queued(self) -> Run | None:
+        """The run of what is filled in, in the queue; None where it can't be, which is said."""
+        last = self._changes.now()
+        chosen = await self._check()
+        while not last():  # nobody has looked at what is filled in by now
+            last = self._changes.now()
+            chosen = await self._check()
+        if not chosen:
+            return None
+        try:
+            return self.runs.add(self.draft.order(_usual(chosen, "prior", self.draft)))
+        except PriorkitError as error:
+            self.begin.say(str(error))
+            return None
 
 
 def _heard(chosen: Callable[..., dict[str, Any]], *given: Any) -> tuple[dict[str, Any], list[str]]:

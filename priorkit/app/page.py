@@ -20,13 +20,6 @@ __all__ = ["Pages"]
 HERE = Path(__file__).parent
 EVERY = 0.5  # seconds between two looks at the list
 KEPT = f"Runs are kept until the app ends, the last {MOST_KEPT}: download what you need later."
-WORDS = {
-    "queued": "queued",
-    "running": "running",
-    "done": "done",
-    "stopped": "stopped",
-    "failed": "failed",
-}
 
 
 class Pages:
@@ -71,6 +64,8 @@ class _List:
     def __init__(self, runs: Runs, here: Run | None) -> None:
         self.runs, self.here, self.client = runs, here, ui.context.client
         self._seen: object = None
+        self._rows: dict[str, _Row] = {}  # which stay, so that what is pressed meanwhile does too
+        self.none = ui.label("None yet.").classes("pk-soft")
         self.list = ui.element("ul").classes("pk-runs")
         self.refresh()
         ui.timer(EVERY, self.refresh)
@@ -84,17 +79,31 @@ class _List:
         if now == self._seen:
             return
         self._seen = now
-        self.list.clear()
-        with self.list:
-            if not every:
-                ui.label("None yet.").classes("pk-soft")
-            for run in reversed(every):
-                here = "here" if run is self.here else ""
-                with ui.element("li").classes(f"pk-row {here}"):
-                    ui.link(run.title, f"/run/{run.id}")
-                    place = self.runs.place(run)
-                    said = f"queued, {place} before it" if place else WORDS[run.state]
-                    ui.label(said).classes("pk-state")
-                    if not run.over:
-                        stop = ui.button("Stop", on_click=lambda run=run: self.runs.stop(run))
-                        stop.props(f'flat dense no-caps aria-label="Stop run {run.number}"')
+        self.none.set_visibility(not every)
+        for id in self._rows.keys() - {run.id for run in every}:
+            self._rows.pop(id).item.delete()
+        for run in every:
+            if run.id not in self._rows:
+                with self.list:
+                    self._rows[run.id] = _Row(run, self.runs, here=run is self.here)
+                self._rows[run.id].item.move(target_index=0)
+            self._rows[run.id].show()
+
+
+class _Row:
+    """A run of the list."""
+
+    def __init__(self, run: Run, runs: Runs, *, here: bool) -> None:
+        self.run, self.runs = run, runs
+        with ui.element("li").classes(f"pk-row {'here' if here else ''}") as self.item:
+            ui.link(run.title, f"/run/{run.id}")
+            self.said = ui.label().classes("pk-state")
+            self.stop = ui.button("Stop", on_click=lambda: runs.stop(run))
+            self.stop.props(f'flat dense no-caps aria-label="Stop run {run.number}"')
+
+    def show(self) -> None:
+        """Where it stands."""
+        place = self.runs.place(self.run)
+        said = f"queued, {place} before it" if place else self.run.state
+        self.said.set_text("stopping" if self.run.stopping and not self.run.over else said)
+        self.stop.set_visibility(not self.run.over)

@@ -37,7 +37,7 @@
   }
   function send(canvas) {
     const now = state(canvas);
-    if (now.points.length) emitEvent("stroke", { points: now.points, ...brush(canvas) });
+    if (now.points.length) emitEvent("stroke", { points: now.points, picture: canvas.dataset.picture, ...brush(canvas) });
     now.points = [];
     now.down = false;
   }

@@ -41,6 +41,8 @@ class Painting:
         self.draft, self.store = draft, store
         self._changed, self._complain = changed, complain
         self._seen: Preview | None = None
+        self._own = draft.painted  # the mask that the strokes are
+        self._number = 0  # of the picture, by which a stroke over another is told
         with ui.element("div").classes("pk-brushed w-full"):
             # These elements stay, whatever they show, so that focus and brush stay where they are.
             with ui.element("div").classes("pk-paint") as self.picture:
@@ -63,7 +65,10 @@ class Painting:
 
     def show(self, seen: Preview | None) -> None:
         """A picture with what is drawn over it; nothing of None."""
+        if seen is not self._seen:
+            self._number += 1
         self._seen = seen
+        _set(self.canvas, **{"data-picture": str(self._number)})
         drawn = seen is not None and seen.drawn and painter() is not None
         for part in (self.brush, self.hint):
             part.set_visibility(drawn)
@@ -75,37 +80,48 @@ class Painting:
         self.mask.set_visibility(over is not None)
         _set(self.mask, src="" if over is None else _url(over.read_bytes()))
 
+    def wait(self) -> None:
+        """Let nothing be drawn: another picture is being read."""
+        self._seen = None
+        self.canvas.set_visibility(False)
+
     def refresh(self) -> None:
-        """The same, after the mask was taken away or another was sent."""
-        if self.draft.painted is None:
-            self.draft.strokes, self.draft.base = [], None
-        self.show(self._seen)
+        """The same, after the mask was taken away or another was sent, over which the next stroke
+        goes."""
+        if self.draft.painted != self._own:
+            self._own = self.draft.painted
+            self.draft.strokes, self.draft.base = [], self._own
+        if self._seen is not None:
+            self.show(self._seen)
 
     def _stroke(self, event: events.GenericEventArguments) -> None:
-        if self._seen is None:
-            return
         try:
-            self.draft.strokes.append(stroke(event.args))
+            line = stroke(event.args)
+            if self._seen is None or event.args.get("picture") != str(self._number):
+                ui.run_javascript("strokeTaken()")  # it was drawn over a picture that has gone
+                return
+            self.draft.strokes.append(line)
             self._keep()
         except PriorkitError as error:
             self._complain(str(error))
 
     def _undo(self) -> None:
-        if self.draft.strokes:
+        if self.draft.strokes and self._seen is not None:
             self.draft.strokes.pop()
             self._keep()
 
     def _clear(self) -> None:
-        self.draft.strokes, self.draft.base = [], None
-        self._keep()
+        if self._seen is not None:
+            self.draft.strokes, self.draft.base = [], None
+            self._keep()
 
     def _keep(self) -> None:
         """Let what is drawn be the mask of the operator."""
         draft, seen = self.draft, self._seen
-        if seen is None:
-            return
+        assert seen is not None, "nothing is shown"
         drawn, before = mask(draft.strokes, seen.size, draft.base), draft.painted
         draft.paint(None if drawn is None else self.store.keep("mask.png", drawn))
+        self._own = draft.painted
         if before is not None and before not in (draft.base, draft.painted):
             self.store.release(before)
         ui.run_javascript("strokeTaken()")

@@ -17,8 +17,6 @@ from priorkit.app.store import Store
 from priorkit.app.warned import heard
 from priorkit.app.watched import Watched
 from priorkit.app.words import said, warned
-from priorkit.discovery import describe
-from priorkit.errors import PriorkitError
 from priorkit.interfaces import Snapshot
 from priorkit.io.folders import unfinished
 from priorkit.registry import registry
@@ -137,18 +135,18 @@ class Run:
         except KeyboardInterrupt:  # before there was anything to keep
             cut = True
         except Exception as error:
-            told = said(error) if isinstance(error, PriorkitError) else describe(error)
-            self.error = store.hide(told)
+            self.error = store.hide(said(error))
             found = error.recovery if isinstance(error, RunError) else None
         try:
             self.panels = [] if found is None else panels(found)
             self.result = found
         except Exception as error:  # of a plugin that draws
-            self.error = store.hide(describe(error))
+            self.error = store.hide(said(error))
         self.warnings = [store.hide(warned(line)) for line in self.warnings]
         self.seconds = time.monotonic() - begun
-        self.state = "failed" if self.error else "stopped" if cut else "done"
-        self.watched.say(self.error or self.state)
+        state: State = "failed" if self.error else "stopped" if cut else "done"
+        self.watched.say(self.error or state)
+        self.state = state  # last: a page that looks then has everything
         self.ended.set()
 
     def _computed(self, progress: Callable[[Snapshot, int, str], None]) -> Recovery | Comparison:

@@ -80,6 +80,10 @@ class RunView:
         self.teeth.set_visibility(run.redraws)
         if first or run.over:
             self._over()
+        if first:  # else the wipe and what is unfolded would be as at first again
+            self.results.clear()
+            with self.results:
+                show(run)
 
     def _words(self, place: int) -> str:
         run = self.run
@@ -107,9 +111,6 @@ class RunView:
             for words, other in (("goes on from", run.follows), ("goes on in", run.followed)):
                 if other is not None:
                     ui.link(f"{words} {other.title}", f"/run/{other.id}")
-        self.results.clear()
-        with self.results:
-            show(run)
 
     def _stop(self) -> None:
         self.runs.stop(self.run)

@@ -61,6 +61,8 @@ class Runs:
             if run in self._queue:
                 self._queue.remove(run)
                 run.state = "stopped"
+                if run.follows is not None:  # which may go on yet
+                    run.follows.followed = None
                 run.watched.say("left the queue")
                 run.ended.set()
 

@@ -14,11 +14,15 @@ from priorkit.io.frames import MAX_WHOLE, ORIENTATION, opened, over_white, with_
 from priorkit.io.listing import PICTURES
 from priorkit.io.pictures import load
 
-__all__ = ["choices", "extent", "reduced", "scaled"]
+__all__ = ["choices", "extent", "reduced", "scaled", "usual"]
 
 Shape = tuple[int, ...]
 SIDES = (64, 128, 256, 512, 1024, 2048)  # to which a picture may be brought
 TURNED = (5, 6, 7, 8)  # orientations of EXIF whose rows are columns
+# The longest side that a picture has where nobody says, and to what a larger one is brought: what
+# is simulated is for looking, what was measured is kept as far as it can be worked with.
+MOST = {False: 512, True: 1024}
+USUAL = {False: 256, True: 512}
 BYTES = ("1", "L", "LA", "P", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "PA")  # of 8 bits
 
 
@@ -44,6 +48,15 @@ def scaled(shape: Shape, side: int) -> Shape:
     """The shape of a picture whose longer side is brought to that."""
     longer = max(shape[1:])
     return (shape[0], *(max(1, round(s * side / longer)) for s in shape[1:]))
+
+
+def usual(path: Path, *, measured: bool) -> Shape | None:
+    """The shape to which a file that nobody has looked at is brought, to be worked with; None where
+    it stays as it is."""
+    whole = extent(path)
+    if whole is None or max(whole[1:]) <= MOST[measured]:
+        return None
+    return scaled(whole, USUAL[measured])
 
 
 def choices(shape: Shape) -> dict[str, str]:

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-from nicegui import ui
+from nicegui import events, ui
 
-from priorkit.app.aside import aside
-from priorkit.app.components import HOW, painter, plain, read_fields
+from priorkit.app.components import HOW, read_fields
 from priorkit.app.controls import Control
 from priorkit.app.draft import Draft
 from priorkit.app.drop import Drop
 from priorkit.app.painting import Painting
-from priorkit.app.preview import Preview, look, sample
+from priorkit.app.reading import Reading
 from priorkit.app.sizing import Sizing
 from priorkit.app.store import Store
-from priorkit.app.words import said, warned
-from priorkit.errors import PriorkitError
-from priorkit.interfaces import Shape
-from priorkit.interfaces.kinds import COMPLEX
-from priorkit.registry import registry
+from priorkit.app.words import warned
 
 __all__ = ["Source"]
 
+READING = "reading the file"
 WHAT = {
     True: "a measurement: noisy, damaged or incomplete",
     False: "a picture, to be measured here",
@@ -35,9 +31,7 @@ MEANING = {
 
 
 class Source:
-    """What is recovered, and how it is read.
-
-    ``preview`` is what it shows; None of a file that can't be read.
+    """What is recovered, and how it is read: what a :class:`Reading` knows, to be seen.
 
     Parameters
     ----------
@@ -48,13 +42,13 @@ class Source:
         self, draft: Draft, store: Store, changed: Callable[[], None], *, megabytes: float
     ) -> None:
         self.draft, self.store, self._changed = draft, store, changed
-        self.preview: Preview | None = sample() if draft.source is None else None
-        self._reads = 0
+        self.reading = Reading(draft, store, self._read)
         Drop(
             f"Drop a picture or measurements here, at most {megabytes:g} MB, or",
-            self._take,
+            self.reading.take,
             most=int(megabytes * 2**20),
-            begun=self._wait,
+            begun=self.reading.coming,
+            lost=lambda: self.reading.lost("That file didn't arrive."),
             refused=lambda: self._say("That file is too large."),
         )
         self.wrong = ui.label().classes("pk-wrong").props('role="alert"')
@@ -62,61 +56,34 @@ class Source:
         self.what.props('dense aria-label="what the file is"').classes("pk-soft")
         self.meaning = ui.label().classes("pk-soft")
         with ui.element("div").classes("pk-fields") as self.how:
-            self.controls = [Control(one, draft.run, self._read_again) for one in read_fields()]
+            again = self.reading.again
+            self.controls = [Control(one, draft.run, again) for one in read_fields()]
             self.sides = ui.input("shape of the picture: C, H, W")
             self.sides.on_value_change(self._shaped).props("dense")
-        self.said = ui.label(self.preview.said if self.preview else "reading the file").classes(
-            "pk-soft"
-        )
+        self.said = ui.label(READING).classes("pk-soft")
         self.warned = ui.label().classes("pk-warned").props('role="status"')
         self.painting = Painting(draft, store, changed, self._say)
-        self.sizing = Sizing(
-            draft,
-            store,
-            seen=lambda: self.preview,
-            read=self.read,
-            changed=changed,
-            say=self._say,
-        )
+        self.sizing = Sizing(draft, self.reading, changed)
         # Until the file has been looked at, nobody knows which of these it needs.
         for part in (self.wrong, self.what, self.meaning, self.how, self.warned):
             part.set_visibility(False)
 
-    @property
-    def shape(self) -> Shape | None:
-        """Of the picture that is recovered; None where nobody knows it yet."""
-        asked, kind = self.draft.run.get("shape"), self.draft.run.get("kind")
-        if asked or self.preview is None:
-            return tuple(asked) if asked else None
-        return self.preview.shape_for(self.draft.component("operator"), kind)
-
-    async def read(self) -> None:
-        """Look at the file, and show it; or say why it can't be read."""
-        draft = self.draft
-        self._reads += 1
-        number, wrong, seen = self._reads, "", None
-        if draft.source is None:
-            seen = sample()
+    def _read(self) -> None:
+        """What is known of the file has changed."""
+        self._say(self.reading.wrong)
+        if self.reading.looking:
+            self.painting.wait()
+            self.sizing.wait()
         else:
-            try:
-                seen = await aside(
-                    look, draft.source, measured=draft.measured, settings=dict(draft.run)
-                )
-            except PriorkitError as error:
-                wrong = self.store.hide(said(error))
-        if number != self._reads:  # another file came meanwhile
-            return
-        self.preview = seen
-        self._say(wrong)
-        if seen is not None and seen.range is not None:
-            draft.run.setdefault("range", seen.range)
-        if seen is not None and seen.y is not None and seen.y.is_complex():
-            draft.run["kind"] = draft.run.get("kind") or COMPLEX.name
-        self.show()
+            self._show()
+        if self.reading.on:
+            self.said.set_text(READING)
+            self.warned.set_visibility(False)
+        self._changed()
 
-    def show(self) -> None:
+    def _show(self) -> None:
         """The picture, and what sizes it may be brought to."""
-        seen, draft = self.preview, self.draft
+        seen, draft = self.reading.preview, self.draft
         own = draft.source is not None
         self.painting.show(seen)
         told = "" if seen is None else seen.said
@@ -139,69 +106,21 @@ class Source:
         self.how.set_visibility(own and (seen is None or not seen.drawn or named))
         self.sizing.show()
 
-    def _wait(self) -> None:
-        self.said.set_text("reading the file")
-
     def _say(self, said: str) -> None:
         self.wrong.set_text(said)
         self.wrong.set_visibility(bool(said))
 
-    async def _take(self, name: str, data: bytes) -> None:
-        draft = self.draft
-        try:
-            kept = await aside(self.store.keep, name, data)
-        except PriorkitError as error:
-            self.said.set_text("" if self.preview is None else self.preview.said)
-            self._say(self.store.hide(str(error)))
-            return
-        draft.forget()
-        draft.source = kept
-        self._wait()
-        draft.measured = True
-        self._as_measured()
-        await self._begin()
-        self._changed()
-
-    def _as_measured(self) -> None:
-        """What is chosen of a measurement where nobody has said how it was measured."""
-        if self.draft.names.get("operator") in (registry().fallback("operator").name, painter()):
-            self.draft.names["operator"] = plain()
-
-    async def _begin(self) -> None:
-        """Read a file for the first time, brought to a size that can be worked with."""
-        draft = self.draft
-        await self.sizing.begin()
-        await self.read()
-        if draft.measured and self.preview is not None and self.preview.drawn:
-            draft.run.setdefault("sigma", "auto")
-
-    async def _read_again(self) -> None:
-        self.draft.run.pop("range", None)
-        await self.read()
-        self._changed()
-
-    async def _measured(self) -> None:
-        draft = self.draft
-        if bool(self.what.value) == draft.measured:
-            return
-        draft.measured = bool(self.what.value)
-        draft.source, draft.whole = draft.whole or draft.source, None
-        for name in ("shape", "range"):
-            draft.run.pop(name, None)
-        if draft.measured:
-            self._as_measured()
-        elif draft.run.get("sigma") == "auto":
-            del draft.run["sigma"]
-        await self._begin()
-        self._changed()
+    def _measured(self, event: events.ValueChangeEventArguments[bool]) -> Awaitable[None] | None:
+        said = bool(event.value)
+        return None if said == self.draft.measured else self.reading.measured(said)
 
     def _shaped(self) -> None:
-        """What a measurement doesn't tell."""
+        """What a measurement doesn't tell; nothing where it isn't numbers."""
         words = str(self.sides.value or "").replace("×", ",").split(",")
         try:
             shape = tuple(int(word) for word in words if word.strip())
         except ValueError:
-            return
+            shape = ()
         if self.draft.measured and shape != tuple(self.draft.run.get("shape") or ()):
             self.draft.run["shape"] = shape or None
             self._changed()

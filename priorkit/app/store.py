@@ -5,7 +5,9 @@ from __future__ import annotations
 import atexit
 import re
 import shutil
+import threading
 from collections.abc import Iterable
+from itertools import count
 from pathlib import Path
 
 from priorkit.app.session import Session
@@ -30,7 +32,8 @@ class Store:
         self.most = int(megabytes * 2**20)
         self._session = Session()
         self.root = self._session.root
-        self._count = 0
+        self._numbers = count(1)
+        self._lock = threading.Lock()  # files are kept in several threads
         self._given: set[Path] = set()
         atexit.register(self.clear)
 
@@ -47,23 +50,24 @@ class Store:
                 got=f"{len(data) / 2**20:.3g} MB",
                 try_=f"at most {self.most / 2**20:.3g} MB, or priorkit app --megabytes",
             )
-        if self._held() + len(data) > UPLOADS * self.most:
-            raise BadInputError("This session holds too many files.", try_="priorkit app anew")
-        place = self.folder("file") / plain_name(name)
-        place.write_bytes(data)
+        with self._lock:
+            if self._held() + len(data) > UPLOADS * self.most:
+                raise BadInputError("This session holds too many files.", try_="priorkit app anew")
+            place = self.folder("file") / plain_name(name)
+            place.write_bytes(data)
         return place
 
     def folder(self, what: str) -> Path:
         """A new folder."""
-        self._count += 1
-        place = self.root / f"{what}-{self._count}"
+        place = self.root / f"{what}-{next(self._numbers)}"
         place.mkdir()
         return place
 
     def forget(self, folder: Path) -> None:
         """Remove a folder of this store."""
         if folder.is_relative_to(self.root) and folder != self.root:
-            shutil.rmtree(folder, ignore_errors=True)
+            with self._lock:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def hold(self, files: Iterable[Path]) -> None:
         """Keep files that a run has been given."""

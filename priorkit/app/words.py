@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from priorkit.discovery import describe
 from priorkit.errors import PriorkitError
 
 __all__ = ["said", "warned"]
@@ -34,8 +35,8 @@ SETTING = re.compile(r"(?:^|[\s,(:])([a-z_]+)=(?!=)")
 TRY = " Try: "
 
 
-def said(error: PriorkitError, options: Collection[str] = ()) -> str:
-    """An error in the words of the form.
+def said(error: Exception, options: Collection[str] = ()) -> str:
+    """An error in the words of the form; of one that isn't the library's, what it is.
 
     Parameters
     ----------
@@ -46,6 +47,8 @@ def said(error: PriorkitError, options: Collection[str] = ()) -> str:
     >>> said(PriorkitError("No rows.", got=0, try_="numpy.asarray(x)"))
     'No rows. Got 0.'
     """
+    if not isinstance(error, PriorkitError):
+        return describe(error)
     what = error.what if error.got is None else f"{error.what} Got {error.got}."
     return _advised(" ".join(what.splitlines()), error.try_ or "", options)
 

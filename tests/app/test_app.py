@@ -17,7 +17,10 @@ import pytest
 
 from tests.app.test_runs import picture
 from tests.helpers import PATIENCE
-from tests.results.test_browser import CHROMIUM, QUIET
+from tests.results.test_browser import CHROMIUM, QUIET, playwright
+
+expect = playwright.expect
+LONG = 180_000  # milliseconds that a page has for what is waited for
 
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 
@@ -31,7 +34,7 @@ def address(tmp_path_factory):
     server, url = started(place)
     while True:
         try:
-            urllib.request.urlopen(url, timeout=5).read()
+            urllib.request.urlopen(url, timeout=PATIENCE).read()
             assert list(place.glob("priorkit-app-*"))
             break
         except OSError:
@@ -50,7 +53,7 @@ def started(place):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = ["app", "--port", str(port), "--megabytes", "0.02", "--seconds", "60"]
+    words = ["app", "--port", str(port), "--megabytes", "0.02", "--seconds", str(PATIENCE)]
     server = subprocess.Popen(
         [sys.executable, "-m", "priorkit.cli", *words],
         # nicegui behaves otherwise where it sees a test
@@ -64,7 +67,6 @@ def started(place):
 
 @pytest.fixture(scope="module")
 def browser(address):
-    playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as driver:
         found = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield found
@@ -74,7 +76,7 @@ def browser(address):
 def opened(browser, address, width=1280, **more):
     """A page, and the addresses outside of the app that it asked for."""
     page = browser.new_page(viewport={"width": width, "height": 900}, **more)
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(LONG)
     outside = []
 
     def note(request):
@@ -83,30 +85,41 @@ def opened(browser, address, width=1280, **more):
 
     page.on("request", note)
     page.goto(address)
-    page.get_by_label("penalty", exact=True).wait_for(state="attached")
-    page.wait_for_function("document.body.innerText.includes('as usual: ')")  # it is connected
+    ready(page)
     return page, outside
 
 
+def ready(page):
+    """The page is connected, and says what fits what is filled in."""
+    page.locator(".pk-go[aria-busy=false]").wait_for()
+
+
+def has(found, value):
+    expect(found).to_have_value(value, timeout=LONG)
+
+
 def choose(page, label, name):
+    ready(page)  # else the names may be replaced under the mouse
     page.get_by_label(label, exact=True).click()
     page.get_by_role("option", name=name, exact=True).click()
+    has(page.get_by_label(label, exact=True), name)
 
 
 def draw(page):
     """A line over the picture, with the mouse."""
-    page.locator(".pk-paint canvas").scroll_into_view_if_needed()
-    box = page.locator(".pk-paint canvas").bounding_box()
-    page.mouse.move(box["x"] + 20, box["y"] + 20)
+    ready(page)
+    page.wait_for_function("document.querySelector('.pk-paint img').naturalWidth > 0")
+    canvas = page.locator(".pk-paint canvas")
+    canvas.hover(position={"x": 20, "y": 20})  # once it stays where it is
     page.mouse.down()
-    page.mouse.move(box["x"] + 90, box["y"] + 60, steps=5)
+    canvas.hover(position={"x": 90, "y": 60})
     page.mouse.up()
     page.locator(".pk-paint .mask").wait_for()
 
 
 def refused(address, path="", **more):
     with pytest.raises(urllib.error.HTTPError) as error:
-        urllib.request.urlopen(urllib.request.Request(address + path, **more), timeout=20)
+        urllib.request.urlopen(urllib.request.Request(address + path, **more), timeout=PATIENCE)
     return error.value.code
 
 
@@ -115,13 +128,13 @@ def test_only_this_machine_reaches_it_and_what_it_sends_is_bounded(address):
     assert refused(address, headers={"Host": "elsewhere.example"}) == 400
     sizes = [("Content-Length", "200000"), ("Transfer-Encoding", "chunked")]
     for header in sizes:  # refused before anything of it is sent
-        asked = http.client.HTTPConnection(address.removeprefix("http://"), timeout=20)
+        asked = http.client.HTTPConnection(address.removeprefix("http://"), timeout=PATIENCE)
         asked.putrequest("POST", "/_nicegui/client/x/upload/1")
         asked.putheader(*header)
         asked.endheaders()
         assert asked.getresponse().status == 413
         asked.close()
-    page = urllib.request.urlopen(f"{address}/run/x", timeout=20).read().decode()
+    page = urllib.request.urlopen(f"{address}/run/x", timeout=PATIENCE).read().decode()
     assert "There is no such run in this session." in page
     for path in ("/run/x/now.png", "/run/x/0/0/truth.png", "/run/x/priorkit-out.zip"):
         assert refused(address, path) == 404
@@ -145,13 +158,12 @@ def test_a_visitor_draws_recovers_and_takes_home(browser, address, tmp_path):
     files.set_input_files(tmp_path / "small.png")
     page.get_by_text("small.png, 3×24×24 numbers").wait_for()
     kinds = page.get_by_role("radiogroup", name="what the file is").get_by_role("radio")
-    assert [one.is_checked() for one in kinds.all()] == [True, False]  # it is what was measured
-    assert page.get_by_label("operator", exact=True).input_value() == "identity"
+    expect(kinds.first).to_be_checked(timeout=LONG)  # it is what was measured
+    has(page.get_by_label("operator", exact=True), "identity")
     page.get_by_text("a picture, to be measured here").click()
     page.get_by_text("The file is taken for the truth.").wait_for()
     draw(page)
-    page.get_by_label("missing", exact=True).wait_for()  # of the operator that takes the mask
-    assert page.get_by_label("missing", exact=True).input_value() == "painted"
+    has(page.get_by_label("missing", exact=True), "painted")  # of the operator that takes the mask
     drawn = page.locator(".pk-paint .mask").get_attribute("src")
     page.locator(".pk-paint canvas").focus()
     page.keyboard.press("ArrowDown")
@@ -182,7 +194,7 @@ def test_a_visitor_draws_recovers_and_takes_home(browser, address, tmp_path):
     assert {"priorkit-out/report.html", "priorkit-out/inputs/small.png"} <= set(names)
     page.reload()
     page.get_by_text("mean PSNR").wait_for()
-    assert page.get_by_label("prior", exact=True).input_value() == "none"  # to go on from there
+    has(page.get_by_label("prior", exact=True), "none")  # to go on from there
     page.locator(".pk-paint .mask").wait_for()
     assert outside == []
     page.close()
@@ -252,8 +264,8 @@ def test_what_is_filled_in_outlives_a_reload_and_back_and_another_tab_has_its_ow
     def found(page):
         page.get_by_text("mine.png, 3×24×24").wait_for()
         page.locator(".pk-paint .mask").wait_for()
-        assert page.get_by_label("prior", exact=True).input_value() == "none"
-        assert page.get_by_label("operator", exact=True).input_value() == "mask"
+        has(page.get_by_label("prior", exact=True), "none")
+        has(page.get_by_label("operator", exact=True), "mask")
 
     page.reload()
     found(page)
@@ -288,15 +300,12 @@ def test_dabs_by_keys_one_after_the_other(browser, address, tmp_path):
     canvas.focus()
     for _ in range(14):
         page.keyboard.press("Space")
-        page.wait_for_timeout(50)
         page.keyboard.press("ArrowRight")
-    page.wait_for_function("document.querySelector('.pk-paint .mask').naturalWidth > 0")
     page.get_by_label("missing", exact=True).wait_for()
-    page.wait_for_timeout(500)
-    assert page.evaluate("document.activeElement === window.first")
     assert page.evaluate("scrollY") == canvas.evaluate("e => scrollY")
     wide = """() => {
       const mask = document.querySelector('.pk-paint .mask');
+      if (!mask.naturalWidth) return 0;
       const pad = document.createElement('canvas');
       pad.width = mask.naturalWidth; pad.height = mask.naturalHeight;
       const pen = pad.getContext('2d'); pen.drawImage(mask, 0, 0);
@@ -305,7 +314,10 @@ def test_dabs_by_keys_one_after_the_other(browser, address, tmp_path):
       for (let i = 3; i < data.length; i += 4) if (data[i]) columns.add((i >> 2) % pad.width);
       return columns.size / pad.width;
     }"""
-    assert page.evaluate(wide) > 0.25  # 13 steps of half a brush that is 4% wide, and a brush
+    # 13 steps of half a brush that is 4% wide, and a brush
+    page.wait_for_function(f"({wide})() > 0.25")
+    ready(page)
+    assert page.evaluate("document.activeElement === window.first")
     page.close()
 
 
@@ -316,12 +328,11 @@ def test_what_cannot_run_says_so_at_the_button_and_does_not_begin(browser, addre
     np.save(tmp_path / "kspace.npy", y)
     page.locator("input[type=file]").set_input_files(tmp_path / "kspace.npy")
     page.get_by_text("kspace.npy, 16×16 complex numbers").wait_for()
-    page.wait_for_function(
-        "[...document.querySelectorAll('input')].some(e => e.value === 'fourier')"
-    )  # the only operator that gives such numbers
-    assert page.get_by_label("kind", exact=True).input_value() == "complex"
+    has(page.get_by_label("operator", exact=True), "fourier")  # alone gives such numbers
+    has(page.get_by_label("kind", exact=True), "complex")
     page.get_by_text("Try: fill in sigma").wait_for()
     button = page.get_by_role("button", name="Recover")
+    ready(page)
     assert button.get_attribute("aria-disabled") == "true"
     assert "fill in sigma" in button.evaluate(
         "e => document.getElementById(e.getAttribute('aria-describedby')).innerText"

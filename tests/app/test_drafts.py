@@ -29,7 +29,7 @@ def test_a_draft_is_found_again_and_another_tab_has_a_copy(drafts):
     draft = Draft.new()
     draft.paint(mask)
     id = drafts.add(draft)
-    assert drafts.find(id) is draft
+    draft = drafts.find(id)
     assert drafts.find("none") is drafts.copied("none") is None
     there = [True]
     drafts.opened(id, lambda: there[0])
@@ -41,7 +41,18 @@ def test_a_draft_is_found_again_and_another_tab_has_a_copy(drafts):
     assert draft.painted == mask
     assert mask.exists()
     there[0] = False  # it was left
-    assert drafts.find(id) is draft
+    assert drafts.find(id) == draft
+
+
+def test_what_a_page_that_was_reloaded_does_yet_goes_nowhere(drafts):
+    """A file that was read when it was left; and of two tabs that come at once each has its own."""
+    id = drafts.add(Draft.new())
+    left = drafts.find(id)
+    here = drafts.find(id)
+    left.names["operator"], left.source = "fourier", drafts.store.keep("y.npy", b"late")
+    assert here == Draft.new()
+    here.beside.append("dct")
+    assert drafts.find(id) == here
 
 
 def test_the_drafts_that_were_opened_longest_ago_are_forgotten(drafts, monkeypatch):

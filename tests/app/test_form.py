@@ -1,6 +1,7 @@
 """What the app's form asks for, offers and reads, without a browser."""
 
 import io
+import threading
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -375,6 +376,25 @@ def test_files_are_kept_under_safe_names_and_bounded(store):
     store.hold([place])
     store.release(place)
     assert place.exists()
+
+
+def test_a_file_goes_while_another_is_kept(store, monkeypatch):
+    """In another thread, after it has been counted."""
+    first, held = store.keep("a.png", b"x"), store._held
+
+    def counted():
+        other = threading.Thread(target=store.release, args=[first])
+        others.append(other)
+        other.start()
+        other.join(0.2)
+        assert first.exists()
+        return held()
+
+    others = []
+    monkeypatch.setattr(store, "_held", counted)
+    assert store.keep("b.png", b"x").exists()
+    others[0].join()
+    assert not first.exists()
 
 
 def test_a_file_is_looked_at(tmp_path):

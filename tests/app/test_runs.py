@@ -22,6 +22,7 @@ from priorkit.app.runs import Runs
 from priorkit.app.store import Store
 from priorkit.cli.words import split
 from priorkit.errors import BadInputError
+from tests.helpers import PATIENCE
 
 SMALL = {"prior": "none", "op": "mask", "shape": (3, 16, 16), "budget": 5}
 # A descent that is far from its end after a few steps.
@@ -37,14 +38,14 @@ def picture(side=24):
 
 @pytest.fixture
 def runs():
-    found = Runs(Store(1), seconds=60)
+    found = Runs(Store(1), seconds=PATIENCE)
     yield found
     found.close()
     found.store.clear()
 
 
 def over(run):
-    assert run.ended.wait(120), "the run doesn't end"
+    assert run.ended.wait(PATIENCE), "the run doesn't end"
     return run
 
 
@@ -57,7 +58,7 @@ def held(monkeypatch):
     def waiting(x, *, progress, **settings):
         def told(now, done):
             began.set()
-            go.wait(60)
+            go.wait(PATIENCE)
             progress(now, done)
 
         return recover(x, progress=told, **settings)
@@ -72,7 +73,7 @@ def held(monkeypatch):
 def test_one_run_at_a_time_and_the_others_say_their_place(runs, monkeypatch):
     with held(monkeypatch) as (began, go):
         first, second, third = (runs.add(Order(SMALL)) for _ in range(3))
-        assert began.wait(60)
+        assert began.wait(PATIENCE)
         assert [run.state for run in runs] == ["running", "queued", "queued"]
         assert [runs.place(run) for run in runs] == [0, 1, 2]
         assert runs.find(third.id) is third
@@ -89,7 +90,7 @@ def test_a_full_queue_is_refused(runs, monkeypatch):
     monkeypatch.setattr(runs_module, "MOST_QUEUED", 1)
     with held(monkeypatch) as (began, _):
         runs.add(Order(SMALL))
-        assert began.wait(60)
+        assert began.wait(PATIENCE)
         runs.add(Order(SMALL))
         with pytest.raises(BadInputError, match="1 runs wait already"):
             runs.add(Order(SMALL))
@@ -112,12 +113,12 @@ def test_a_run_that_is_ended_keeps_the_best_so_far_and_goes_on(runs, how, monkey
     else:
         with held(monkeypatch) as (began, go):
             first = runs.add(Order(LONG))
-            assert began.wait(60)
+            assert began.wait(PATIENCE)
             runs.stop(first)
             go.set()
             over(first)
     assert (first.state, first.result.interrupted, first.error) == ("stopped", True, None)
-    runs.seconds = 60.0
+    runs.seconds = PATIENCE
     second = over(runs.go_on(first, 12))
     assert (second.state, second.follows, first.followed) == ("done", first, second)
     config = second.result.record["config"]
@@ -151,6 +152,22 @@ def test_a_sampler_goes_on_as_the_very_same_run(runs, monkeypatch):
     second = over(runs.go_on(first))
     assert (second.state, second.error) == ("done", None)
     assert torch.equal(second.result.x, priorkit.recover(**settings).x)
+
+
+def test_what_goes_on_and_leaves_the_queue_can_go_on_again(runs, monkeypatch):
+    monkeypatch.setattr(runs, "seconds", 0.0)
+    stopped = over(runs.add(Order(LONG)))
+    runs.seconds = PATIENCE
+    with held(monkeypatch) as (began, go):
+        runs.add(Order(SMALL))
+        assert began.wait(PATIENCE)
+        second = runs.go_on(stopped, 2)
+        assert stopped.goes_on() is None
+        runs.stop(second)
+        assert (stopped.followed, stopped.goes_on()) == (None, "start")
+        third = runs.go_on(stopped, 2)
+        go.set()
+        assert over(third).state == "done"
 
 
 def test_a_one_shot_solver_that_is_done_goes_nowhere(runs):

@@ -1,6 +1,7 @@
 """What is seen of a run on its way."""
 
 from itertools import pairwise
+from types import SimpleNamespace
 
 import torch
 
@@ -18,7 +19,8 @@ def step(number, misfit):
     return Snapshot(count, values, values, u, picture, u.norm(dim=1), count * 0)
 
 
-def test_a_line_a_picture_and_a_curve():
+def test_a_line_a_picture_and_a_curve(monkeypatch):
+    monkeypatch.setattr(watched, "time", SimpleNamespace(monotonic=lambda: 10.0))
     seen = Watched()
     assert seen.curve() == ""
     seen(step(1, 10.0), 0)
