@@ -15,6 +15,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from priorkit.app.components import about
 from tests.app.test_runs import picture
 from tests.helpers import PATIENCE
 from tests.results.test_browser import CHROMIUM, QUIET, playwright
@@ -103,6 +104,7 @@ def choose(page, label, name):
     page.get_by_label(label, exact=True).click()
     page.get_by_role("option", name=name, exact=True).click()
     has(page.get_by_label(label, exact=True), name)
+    page.get_by_text(about(label, name)[:30]).first.wait_for(state="attached")  # the app has it
 
 
 def draw(page):
