@@ -13,7 +13,6 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces.component import Component
-from priorkit.interfaces.units import MOST
 from priorkit.linear import energy
 from priorkit.streams import Streams
 
@@ -38,8 +37,8 @@ class Level:
     def __post_init__(self) -> None:
         for name in ("sigma", "noise_norm"):
             value = getattr(self, name)
-            if value is not None and not 0 <= value <= MOST:
-                raise BadInputError(f"{name} is from 0 to {MOST:g}.", got=value)
+            if value is not None and not 0 <= value < math.inf:
+                raise BadInputError(f"{name} is a finite number from 0 on.", got=value)
 
     @property
     def known(self) -> bool:

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 
-__all__ = ["MOST", "Range", "Units"]
+__all__ = ["Range", "Units"]
 
-MOST = 1e15  # its square, for as many numbers as there may be, is a number in float32
+MOST = 1e150  # its square is a number
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,6 @@ class Range:
             raise BadInputError(
                 f"The values of a range are from {-MOST:g} to {MOST:g}.",
                 got=f"range={(self.lo, self.hi)}",
-                try_=f"x and y over {max(-self.lo, self.hi):.0e}, with sigma and range likewise",
             )
 
     @classmethod

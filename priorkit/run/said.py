@@ -13,6 +13,7 @@ from priorkit.settings.select import Selection, blaming
 __all__ = ["LEVELS", "noise_for", "said_by", "units_for"]
 
 LEVELS = ("noise_norm", "sigma")
+MOST = 1e15  # of pictures in [0, 1]: its square, of all entries, is a number in float32
 
 
 def noise_for(config: RunConfig, selection: Selection, operator: Operator, *, real: bool) -> Noise:
@@ -56,10 +57,11 @@ def units_for(
     """The user's units, and the noise of measurements of images in [0, 1].
 
     Raises MismatchError for an operator that isn't linear, BadInputError for complex pictures
-    whose range doesn't begin at 0: they are scaled, and not moved.
+    whose range doesn't begin at 0: they are scaled, and not moved, and for more noise than can be
+    computed with.
     """
     if config.range is None:
-        return Units(), noise
+        return Units(), _bounded(noise)
     found = _range(config)
     if not isinstance(operator, LinearOperator):
         raise MismatchError(
@@ -78,7 +80,16 @@ def units_for(
         with blaming(selection):
             offset = operator.A(torch.full((1, *operator.shape), found.lo, dtype=torch.float64))
     units = Units(found, offset if noise.same_units else None)
-    return units, noise.rescaled(found.scale, offset)
+    return units, _bounded(noise.rescaled(found.scale, offset), found.scale)
+
+
+def _bounded(noise: Noise, scale: float = 1.0) -> Noise:
+    for name, value in said_by(noise.level).items():
+        if value > MOST:
+            times = "" if scale == 1 else " times the range"
+            said = f"{name} is from 0 to {MOST:g}{times}."
+            raise BadInputError(said, got=f"{scale * value:g}")
+    return noise
 
 
 def said_by(of: RunConfig | Level) -> dict[str, float]:

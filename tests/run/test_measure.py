@@ -128,6 +128,15 @@ def test_a_square_y_is_no_signal_by_accident():
         priorkit.recover(y=Image.new("RGB", (16, 16)), shape=(16, 16), **common)
 
 
+def test_noise_is_bounded_in_the_units_of_the_picture():
+    """Particles per m³ of a plasma, say; sigma had been at most 1e15 of any unit."""
+    x = 1e20 * np.random.default_rng(0).uniform(size=(1, 8, 8))
+    common = {"op": "identity", "prior": "none", "range": (0, 1e20), "budget": 2}
+    found = priorkit.recover(x, sigma=1e17, **common)
+    assert found.misfit.isfinite().all()
+    assert 0.5e17 < float((found.y - torch.as_tensor(x)).std()) < 2e17
+
+
 def test_numbers_too_large_to_compute_with_are_refused():
     """Where they became infinite, a solver failed or diverged, and said nothing of y."""
     common = {"op": "gaussian", "m": 9, "shape": (3, 8, 8), "budget": 2}

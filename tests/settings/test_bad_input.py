@@ -397,10 +397,20 @@ CASES = {
         BadInputError,
         "Say sigma or noise_norm, not both.",
     ),
-    "a range that float32 can't square": (
-        {"range": (0, 1e30)},
+    "a range without a square": (
+        {"range": (0, 1e300), "op": "mask", "m": None},
         BadInputError,
-        "a range are from -1e+15 to 1e+15. Got range=(0.0, 1e+30). Try: x and y over 1e+30",
+        "a range are from -1e+150 to 1e+150. Got range=(0.0, 1e+300).",
+    ),
+    "noise that float32 can't square": (
+        {"sigma": 1e16},
+        BadInputError,
+        "sigma is from 0 to 1e+15. Got 1e+16",
+    ),
+    "such noise in a range": (
+        {"sigma": 2e17, "range": (0, 100)},
+        BadInputError,
+        "sigma is from 0 to 1e+15 times the range. Got 2e+17",
     ),
     "a range that clip needs": ({"clip": True}, BadInputError, "clip brings values into the range"),
     "negative noise": ({"sigma": -0.1}, BadInputError, "Setting sigma:", "Got '-0.1'"),
