@@ -19,6 +19,7 @@ __all__ = [
     "in_pieces",
     "least_squares",
     "matvec",
+    "norms",
     "on_processor",
     "pixelwise",
     "rmatvec",
@@ -100,6 +101,11 @@ def least_squares(
 def energy(a: Tensor) -> Tensor:
     """‖a‖² per image in float64."""
     return in_pieces(lambda p: sums(p.double().square()), a.abs() if a.is_complex() else a)
+
+
+def norms(x: Tensor) -> Tensor:
+    """‖x‖ per image, (B, …) → (B,) float64."""
+    return energy(x).sqrt()
 
 
 def in_pieces(function: Callable[..., Tensor], *images: Tensor) -> Tensor:

@@ -189,7 +189,7 @@ class Fourier(Calibrated, LinearOperator):
         self._masks = Copies(self._mask.to)
 
     def A(self, x: Tensor) -> Tensor:
-        image = torch.complex(x[:, :1], x[:, 1:]) if self._complex else x
+        image = COMPLEX.numbers(x) if self._complex else x
         if self._maps is not None:
             image = image.unsqueeze(self._axes[0] - 1) * self._maps.like(_as_complex(x))
         image = self._view.padded(image)
@@ -206,9 +206,7 @@ class Fourier(Calibrated, LinearOperator):
         image = self._view.cut(image)
         if self._maps is not None:
             image = (image * self._maps.like(image).conj()).sum(self._axes[0] - 1)
-        if self._complex:
-            return torch.cat([image.real, image.imag], 1)
-        return image.real.contiguous()
+        return COMPLEX.parts(image) if self._complex else image.real.contiguous()
 
     @property
     def mask(self) -> Tensor:

@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from priorkit.interfaces import Copies, Level, Operator, Shape, Signless
+from priorkit.interfaces.kinds import COMPLEX
 from priorkit.streams import Streams
 from priorkit_operators.checks import sides_of
 
@@ -82,11 +83,11 @@ class Phase(Operator):
         direction = 2 * y if self.squared else _direction(y)
         back = torch.fft.ifftn(r * direction, dim=self._axes, norm="ortho")
         back = (back * self._coded.like(back).conj()).sum(self._axes[0] - 1)
-        return torch.cat([back.real, back.imag], 1) if self._complex else back.real.contiguous()
+        return COMPLEX.parts(back) if self._complex else back.real.contiguous()
 
     def _diffracted(self, x: Tensor) -> Tensor:
         coded = self._coded.like(x.new_empty(0, dtype=x.dtype.to_complex()))
-        image = torch.complex(x[:, :1], x[:, 1:]) if self._complex else x
+        image = COMPLEX.numbers(x) if self._complex else x
         coded = image.unsqueeze(self._axes[0] - 1) * coded
         return torch.fft.fftn(coded, dim=self._axes, norm="ortho")
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from priorkit.interfaces import L1Penalty, NormPenalty, ProximalPenalty, ZeroPenalty
-from priorkit.linear import column, energy, sums
+from priorkit.linear import column, energy, norms, sums
 
 __all__ = ["L1", "L2", "L2Squared", "NoPenalty"]
 
@@ -31,15 +31,15 @@ class L2(NormPenalty):
     """
 
     def value_grad(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        norm = energy(u).sqrt()
+        norm = norms(u)
         return norm, u / column(norm.clamp_min(TINY), u)
 
     def prox(self, u: Tensor, step: float | Tensor) -> Tensor:
-        shrunk = 1 - step / energy(u).sqrt().clamp_min(TINY)
+        shrunk = 1 - step / norms(u).clamp_min(TINY)
         return u * column(shrunk.clamp_min(0), u)
 
     def dual_norm(self, u: Tensor) -> Tensor:
-        return energy(u).sqrt()
+        return norms(u)
 
 
 class L2Squared(ProximalPenalty):

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import GaussianNoise, LinearOperator, Problem, WeightedNoise
-from priorkit.linear import column, dots, energy, least_squares
+from priorkit.linear import column, dots, energy, least_squares, norms
 
 __all__ = ["data_step", "noise_floor", "noise_levels", "require_falling"]
 
@@ -76,7 +76,7 @@ def data_step(
     x = centre  # the quadratic term has no gradient there: the first step follows that of ℓ
     value, slope = _evaluated(problem, x, centre, rho)
     best, least = x, value
-    size = 0.1 * energy(centre).sqrt().clamp_min(1e-6) / _norm(slope)
+    size = 0.1 * norms(centre).clamp_min(1e-6) / _norm(slope)
     for _ in range(steps):
         ahead = x - column(size, x) * slope
         after, steeper = _evaluated(problem, ahead, centre, rho)
@@ -104,4 +104,4 @@ def _each(which: Tensor, like: Tensor) -> Tensor:
 
 
 def _norm(x: Tensor) -> Tensor:
-    return energy(x).sqrt().clamp_min(1e-30)
+    return norms(x).clamp_min(1e-30)

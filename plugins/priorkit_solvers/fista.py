@@ -20,7 +20,7 @@ from priorkit.interfaces import (
     Solver,
     State,
 )
-from priorkit.linear import dots, energy
+from priorkit.linear import dots, energy, norms
 
 __all__ = ["FISTA"]
 
@@ -126,8 +126,8 @@ def _raised(state: _Momentum, w: Tensor, grad: Tensor) -> Tensor:
 
     Where L is too small, w grows along the eigenvector of the largest curvature, which then shows.
     """
-    moved, met = energy(w - state.before).sqrt(), energy(grad - state.slope).sqrt()
-    apart = moved > APART * energy(w).sqrt()
+    moved, met = norms(w - state.before), norms(grad - state.slope)
+    apart = moved > APART * norms(w)
     known = apart & (state.evaluations > 1) & (met > moved * state.L)
     return torch.where(known, (MARGIN * met / moved).to(state.L), state.L)
 

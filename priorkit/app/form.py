@@ -42,7 +42,8 @@ class Form:
 
     def __init__(self, draft: Draft, runs: Runs, offers: Offers, *, megabytes: float) -> None:
         self.draft, self.runs, self.offers = draft, runs, offers
-        self._changes, self._answered, self._busy = Turns(), 0, False
+        self._changes, self._busy = Turns(), False
+        self._answered = self._changes.now()
         self._painted = draft.painted
         self._begun = self._left = False
         self.choosers: dict[str, Chooser] = {}
@@ -105,15 +106,14 @@ class Form:
     async def _offer(self) -> None:
         """Say what would be taken, and what fits what is filled in; a further change begins
         anew."""
-        if self._busy or self._answered == self._changes.count:
+        if self._busy or self._answered():
             return
-        self._answered, self._busy = self._changes.count, True
+        self._answered, self._busy = self._changes.now(), True
         try:
             await self._ask()
         finally:
             self._busy = False
-            more = self._answered != self._changes.count
-            self.begin.wait(more or self.source.reading.on)
+            self.begin.wait(not self._answered() or self.source.reading.on)
 
     async def _check(self) -> dict[str, Any] | None:
         """What would be taken, {} where that can't run, which is said beside the button; None where
@@ -239,11 +239,11 @@ class Form:
 
     async def _queued(self) -> Run | None:
         """The run of what is filled in, in the queue; None where it can't be, which is said."""
-        last = self._changes.now()
-        chosen = await self._check()
-        while not last():  # nobody has looked at what is filled in by now
+        while True:
             last = self._changes.now()
             chosen = await self._check()
+            if last():  # else nobody has looked at what is filled in by now
+                break
         if not chosen:
             return None
         try:

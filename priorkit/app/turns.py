@@ -18,14 +18,14 @@ class Turns:
     """
 
     def __init__(self) -> None:
-        self.count = 0
+        self._count = 0
 
     def begin(self) -> Callable[[], bool]:
         """Begin another; what says whether it is still the last."""
-        self.count += 1
+        self._count += 1
         return self.now()
 
     def now(self) -> Callable[[], bool]:
         """What says whether none was begun since."""
-        count = self.count
-        return lambda: count == self.count
+        count = self._count
+        return lambda: count == self._count

@@ -175,7 +175,7 @@ class ComplexDenoiser(Parts):
     over = "real and imaginary parts"
 
     def denoise(self, x: Tensor, sigma: float | Tensor) -> Tensor:
-        v = torch.complex(x[:, :1], x[:, 1:])
+        v = COMPLEX.numbers(x)
         phase = torch.sgn(_smoothed(v))
         w = v * phase.conj()
         if isinstance(sigma, Tensor) and sigma.ndim:
@@ -183,7 +183,7 @@ class ComplexDenoiser(Parts):
         clean = self.prior.denoise(torch.cat([w.real, w.imag + 0.5]), sigma)
         real, imaginary = clean.chunk(2)
         found = torch.complex(real, imaginary - 0.5) * phase
-        return torch.cat([found.real, found.imag], 1)
+        return COMPLEX.parts(found)
 
     @property
     def denoising_memory(self) -> int:

@@ -165,6 +165,16 @@ class Complex(Kind):
     def fits(self, shape: Shape) -> bool:
         return super().fits(shape) and shape[0] == 2
 
+    @staticmethod
+    def numbers(x: Tensor) -> Tensor:
+        """Its complex numbers, (B, 2, H, W) → (B, 1, H, W)."""
+        return torch.complex(x[:, :1], x[:, 1:])
+
+    @staticmethod
+    def parts(numbers: Tensor) -> Tensor:
+        """The inverse of :meth:`numbers`, (B, 1, H, W) → (B, 2, H, W)."""
+        return torch.cat([numbers.real, numbers.imag], 1)
+
     def psnr(self, x: Tensor, truth: Tensor) -> Tensor:
         """Of the sizes, for a peak that is the largest of the truth's: the values have any unit.
         NaN where that is 0."""

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from priorkit.counted import counted
 from priorkit.errors import BadInputError
-from priorkit.io import packages
 from priorkit.io.arrays import read_array, write_array
 from priorkit.io.manifest import verify
+from priorkit.io.packages import Package, parsed
 
 __all__ = ["FORMAT", "Saved", "number", "read", "repeatable", "write_arrays"]
 
@@ -38,9 +38,7 @@ class Saved:
     truth: np.ndarray | None
     estimated: bool = False  # whether σ was estimated from y
     weight: dict[str, Any] = field(default_factory=dict)  # the outcome of a search for γ
-    plugins: dict[str, packages.Package] = field(
-        default_factory=dict
-    )  # by the names of their packages
+    plugins: dict[str, Package] = field(default_factory=dict)  # by the names of their packages
 
 
 def number(value: Any) -> float | None:
@@ -93,7 +91,7 @@ def read(folder: Path) -> Saved:
         weights, files = dict(record["weights"]), dict(record["files"])
         estimated = "sigma" in record.get("estimated", [])
         weight = dict(record.get("weight", {}))
-        plugins = packages.parsed(record.get("plugins", {}))
+        plugins = parsed(record.get("plugins", {}))
         if "expected" in weight:
             weight["expected"] = [None if e is None else float(e) for e in weight["expected"]]
             if len(weight["expected"]) != len(names):

@@ -11,17 +11,14 @@ from priorkit.app import drafts as drafts_module
 from priorkit.app.draft import Draft
 from priorkit.app.drafts import Drafts
 from priorkit.app.session import PREFIX, Session, sweep
-from priorkit.app.store import Store
 from priorkit.app.warned import heard
 from priorkit.app.words import said, warned
 from priorkit.errors import BadInputError
 
 
 @pytest.fixture
-def drafts():
-    found = Drafts(Store(1))
-    yield found
-    found.store.clear()
+def drafts(store):
+    return Drafts(store)
 
 
 def test_a_draft_is_found_again_and_another_tab_has_a_copy(drafts):

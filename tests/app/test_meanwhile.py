@@ -24,16 +24,8 @@ from priorkit.app.painting import Painting
 from priorkit.app.preview import sample
 from priorkit.app.run_view import RunView
 from priorkit.app.runs import Runs
-from priorkit.app.store import Store
 from priorkit.app.units import Units
 from tests.app.held import Held, page, settled
-
-
-@pytest.fixture
-def store():
-    found = Store(1)
-    yield found
-    found.clear()
 
 
 @pytest.fixture(autouse=True)

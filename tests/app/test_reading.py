@@ -12,23 +12,22 @@ pytest.importorskip("nicegui")
 from priorkit.app import reading as reading_module
 from priorkit.app.draft import Draft
 from priorkit.app.reading import Reading
-from priorkit.app.store import Store
 from priorkit.app.turns import Turns
 from priorkit.errors import BadInputError
 from tests.app.held import Held, settled
-
-
-@pytest.fixture
-def store():
-    found = Store(1)
-    yield found
-    found.clear()
 
 
 def picture(width, height=20):
     buffer = io.BytesIO()
     Image.new("RGB", (width, height), (90, 30, 60)).save(buffer, format="PNG")
     return buffer.getvalue()
+
+
+def of_large(store):
+    """A draft of a measured picture that is too large, and its reading."""
+    draft = Draft.new()
+    draft.source, draft.measured = store.keep("large.png", picture(1200)), True
+    return draft, Reading(draft, store, lambda: None)
 
 
 @pytest.fixture
@@ -98,9 +97,7 @@ def test_a_smaller_copy_of_a_file_that_was_replaced_meanwhile_is_left(store, hel
 
 def test_a_picture_and_a_measurement_chosen_one_after_the_other(store, held):
     async def tried():
-        draft = Draft.new()
-        draft.source, draft.measured = store.keep("large.png", picture(1200)), True
-        reading = Reading(draft, store, lambda: None)
+        draft, reading = of_large(store)
         looks = [asyncio.ensure_future(reading.measured(what)) for what in (True, False)]
         await settled()
         while held.calls:
@@ -115,9 +112,7 @@ def test_a_picture_and_a_measurement_chosen_one_after_the_other(store, held):
 
 def test_what_is_under_way_is_kept_where_the_file_is_read_otherwise(store, held):
     async def tried():
-        draft = Draft.new()
-        draft.source, draft.measured = store.keep("large.png", picture(1200)), True
-        reading = Reading(draft, store, lambda: None)
+        draft, reading = of_large(store)
         first = asyncio.ensure_future(reading.read(first=True))
         await settled()
         second = asyncio.ensure_future(reading.again())

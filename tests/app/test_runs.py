@@ -19,7 +19,6 @@ from priorkit.app import runs as runs_module
 from priorkit.app.order import Order
 from priorkit.app.repeat import command, python
 from priorkit.app.runs import Runs
-from priorkit.app.store import Store
 from priorkit.cli.words import split
 from priorkit.errors import BadInputError
 from tests.helpers import PATIENCE
@@ -37,11 +36,10 @@ def picture(side=24):
 
 
 @pytest.fixture
-def runs():
-    found = Runs(Store(1), seconds=PATIENCE)
+def runs(store):
+    found = Runs(store, seconds=PATIENCE)
     yield found
     found.close()
-    found.store.clear()
 
 
 def over(run):
