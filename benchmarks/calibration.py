@@ -29,11 +29,16 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     "half of the pixels": {"op": "mask", "mask": "random", "fraction": 0.5, "sigma": 0.05},
     "blur": {"op": "blur", "width": 1.6, "sigma": 0.01},
     "m = 500": {"op": "gaussian", "m": 500},
+    "m = 2500": {"op": "gaussian", "m": 2500},
+    "srht, m = 1200": {"op": "srht", "m": 1200},
+    "noise": {"op": "identity", "sigma": 0.1},
 }
 RUNS: dict[str, dict[str, Any]] = {
+    "ancestral": {"prior": "diffusion-celeba", "solver": {"name": "ancestral"}},
     "diffpir": {"prior": "diffusion-celeba", "solver": {"name": "diffpir"}},
     "perturb": {"prior": "glow-celeba", "solver": {"name": "perturb"}},
 }
+ONLY = {"ancestral": ["m = 500", "m = 2500", "srht, m = 1200", "noise"]}  # what it serves
 
 
 def main() -> None:
@@ -58,6 +63,8 @@ def main() -> None:
         truths = {"test faces": load(files, (3, 64, 64)).x, "its own draws": drawn.clamp(0, 1)}
         for kind, x in truths.items():
             for problem in options.problems:
+                if problem not in ONLY.get(name, PROBLEMS):
+                    continue
                 print(f"| {name} | {kind} | {problem} | {row(x, run, problem, options)} |",
                       flush=True)  # fmt: skip
 

@@ -185,7 +185,7 @@ def test_starts(start, told):
 
 
 # Whose mathematics is the processor's, or that asks at times whether to go on, or solves inside.
-ASKS = {"coordinate-descent", "diffpir", "pnp-admm", "perturb"}
+ASKS = {"ancestral", "coordinate-descent", "diffpir", "pnp-admm", "perturb"}
 
 
 @pytest.mark.parametrize(("solver", "told"), cases("solver"))

@@ -22,9 +22,9 @@ from priorkit.interfaces import (
     shared,
 )
 from priorkit.linear import column, energy, sums
-from priorkit_solvers.divergence import divergence, probe
+from priorkit_solvers.divergence import denoised
 
-__all__ = ["AMP"]
+__all__ = ["AMP", "Passing"]
 
 # The expected error scatters: up to WORSE times its least value, the last iterate is the answer.
 WORSE = 2.0
@@ -32,15 +32,16 @@ FLOOR = 0.25  # the least part of a step that damping leaves
 
 
 @dataclass(kw_only=True)
-class _Passing(State):
-    """The next step begins at ``x``, with ``r`` its residual divided by the gain of A. ``tau`` is
-    the noise level that the denoiser was last given, ``damping`` the part of a step that is taken,
-    ``best`` the least expected error so far, ``found`` and ``fit`` the u and the misfit that belong
-    to it, ``ahead`` whether it is below that of the start; ``stuck`` counts steps in a row without
-    progress, ``steps`` all of them, which are the same for every image."""
+class Passing(State):
+    """The next step begins at ``x``, with ``r`` its residual divided by the gain of A. ``v`` is
+    what the denoiser was last given, and ``tau`` its noise level, ``damping`` the part of a step
+    that is taken, ``best`` the least expected error so far, ``found`` and ``fit`` the u and the
+    misfit that belong to it, ``ahead`` whether it is below that of the start; ``stuck`` counts
+    steps in a row without progress, ``steps`` all of them, which are the same for every image."""
 
     x: Tensor
     r: Tensor
+    v: Tensor
     tau: Tensor
     damping: Tensor
     best: Tensor
@@ -52,7 +53,7 @@ class _Passing(State):
     steps: int = shared(default=0)
 
 
-class AMP(Solver[_Passing]):
+class AMP(Solver[Passing]):
     """Denoising-based approximate message passing, in pixel space, for random operators.
 
     For independent entries, with A of unit columns, m measurements of n pixels:
@@ -114,7 +115,7 @@ class AMP(Solver[_Passing]):
         prior = cast(Denoiser, problem.prior)
         return 0, 4 * 10 * problem.size + prior.denoising_memory
 
-    def init(self, problem: Problem, u0: Tensor, budget: int) -> _Passing:
+    def init(self, problem: Problem, u0: Tensor, budget: int) -> Passing:
         operator = cast(RandomOperator, problem.operator)
         b, start = len(u0), problem.image(u0)
         x = column(sums(start) / problem.size, start) * torch.ones_like(start)
@@ -124,10 +125,11 @@ class AMP(Solver[_Passing]):
         infinite = torch.full((b,), torch.inf, dtype=torch.float64, device=u0.device)
         n, m = problem.size, operator.entries
         sigma = _sigma(problem, scale)
-        return _Passing.begin(
+        return Passing.begin(
             u0,
             x=x,
             r=r,
+            v=x,
             tau=infinite,
             damping=torch.ones_like(infinite),
             best=(energy(r) / n - m * sigma**2 / n).clamp_min(_least(n, m, sigma)),
@@ -138,7 +140,7 @@ class AMP(Solver[_Passing]):
             scale=scale,
         )
 
-    def step(self, problem: Problem, state: _Passing) -> _Passing:
+    def step(self, problem: Problem, state: Passing) -> Passing:
         operator, scale = cast(RandomOperator, problem.operator), state.scale
         independent = operator.ensemble == "iid"
         n, m = problem.size, operator.entries
@@ -153,13 +155,13 @@ class AMP(Solver[_Passing]):
         rises = tau > 1.001 * state.tau
         damping = torch.where(rises, (0.7 * state.damping).clamp_min(FLOOR), state.damping)
         v = x + scale * operator.A_adjoint(r)
-        clean, divergence = _denoised(problem, v, tau, state.steps)
+        clean, slope = denoised(problem, v, tau, state.steps)
         seen = operator.A(clean)
         if independent:
-            new, after = clean, scale * (problem.y - seen) + column(divergence / m, r) * r
+            new, after = clean, scale * (problem.y - seen) + column(slope / m, r) * r
             expected = (energy(after) / m - sigma**2) * m / n
         else:
-            part = column((divergence / n).clamp(0, 0.95), v)
+            part = column((slope / n).clamp(0, 0.95), v)
             new = (clean - part * v) / (1 - part)
             after = scale * (problem.y - operator.A(new))
             error = (energy(after) / n - m * sigma**2 / n).clamp_min(_least(n, m, sigma))
@@ -170,7 +172,7 @@ class AMP(Solver[_Passing]):
         state.x = w * new + (1 - w) * x
         w = column(damping, r)
         state.r = w * after + (1 - w) * r
-        state.tau, state.damping = tau, damping
+        state.v, state.tau, state.damping = v, tau, damping
         state.evaluations, state.steps = state.evaluations + 1, state.steps + 1
         u = clean.flatten(1)
         finite = (u.abs().amax(1) < torch.inf) & (expected < torch.inf)
@@ -205,11 +207,3 @@ def _least(n: int, m: int, sigma: float) -> float:
     """The least error per pixel that a residual can show: σ²·√(2m)/n, the standard deviation of
     the noise's own energy."""
     return max(sigma**2 * math.sqrt(2 * m) / n, 1e-12)
-
-
-def _denoised(problem: Problem, v: Tensor, tau: Tensor, number: int) -> tuple[Tensor, Tensor]:
-    """D(v; τ), and its divergence (B,): both calls in one batch."""
-    step = probe(problem, v, tau, number)
-    both = torch.cat([v, v + step])
-    clean, moved = problem.denoise(both, torch.cat([tau, tau])).chunk(2)
-    return clean, divergence(clean, moved, step)

@@ -16,3 +16,4 @@ def register_solvers(register: Register) -> None:
     register("perturb", "priorkit_solvers.perturb:Perturb")
     register("langevin", "priorkit_solvers.langevin:Langevin")
     register("denoise", "priorkit_solvers.denoise:Denoise")
+    register("ancestral", "priorkit_solvers.ancestral:Ancestral")

@@ -44,12 +44,13 @@ def numbers(
     """A head, and a row for each of the first ``most`` images: its name, what is known of it, the
     evaluations, and how it ended. ``brief`` is for where there is little room."""
     images = recovery.record["images"][:most]
-    columns = [c for c in COLUMNS if c.key in images[0] and (c.brief or not brief)]
+    known = {key for image in images for key in image}  # of no draws there is no spread
+    columns = [c for c in COLUMNS if c.key in known and (c.brief or not brief)]
     head = ["image", *(c.brief if brief else c.word for c in columns)]
     rows = []
     for i, image in enumerate(images):
         told = [
-            "—" if image[c.key] is None else _told(image[c.key], c.short if brief else c.form)
+            "—" if image.get(c.key) is None else _told(image[c.key], c.short if brief else c.form)
             for c in columns
         ]
         ends = [str(image["evaluations"]), image["status"], ended(recovery, i)]

@@ -9,6 +9,7 @@ from priorkit_operators.gaussian import Gaussian
 from priorkit_operators.srht import SRHT
 from priorkit_solvers import diffpir
 from priorkit_solvers.amp import AMP
+from priorkit_solvers.ancestral import Ancestral
 from priorkit_solvers.diffpir import DiffPIR
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -78,6 +79,25 @@ def test_a_step_of_a_walk(monkeypatch, zeta):
             assert not device.down
             assert not device.up
             assert device.launched.total() < 60
+
+
+def test_a_step_of_a_draw():
+    """Once message passing has ended, whose end is asked for."""
+    solver = Ancestral(draws=2)
+    with far() as device:
+        problem, u0 = measured("gaussian", Shrunk())
+        state = solver.init(problem, u0, 52)
+        state.passes = torch.zeros_like(state.passes)
+        state.tau, levels = torch.full_like(state.tau, 0.3), state.share.shape[1]
+        for count in range(1, 2 * levels + 1):
+            begins = count == 1
+            device.clear()
+            state = solver.step(problem, state)
+            assert state.count == count
+            assert device.down.total() == begins  # whether any is still passing
+            assert not device.up
+            assert device.launched.total() < 60
+        assert bool(state.drawn.cpu().all())
 
 
 class Asked(TorchDispatchMode):

@@ -13,6 +13,7 @@ import priorkit
 from priorkit import metrics
 from priorkit.draw.svg import plot, standalone
 from priorkit.draw.tiles import fit, png, tile
+from priorkit.interfaces import Denoiser
 from priorkit.interfaces.kinds import PICTURE
 from priorkit.io.pictures import astronaut, load
 from priorkit.results.numbers import numbers
@@ -59,6 +60,23 @@ def test_a_page_with_one_draw_says_nothing_of_its_spread(tmp_path):
     page = drawn.report(tmp_path / "drawn.html").read_text()
     assert "std of draws" not in page
     assert "90% interval" not in page
+
+
+class Half(Denoiser):
+    """Knows nothing of bright pictures."""
+
+    def denoise(self, x, sigma):
+        return torch.where(x.mean((1, 2, 3), keepdim=True) > 0.5, torch.nan, x)
+
+
+def test_an_image_without_draws_beside_others_that_have_some(tmp_path):
+    x = torch.stack([torch.full((1, 16, 16), 0.2), torch.full((1, 16, 16), 0.9)])
+    told = {"op": "identity", "sigma": 0.01, "solver": "diffpir", "draws": 2, "budget": 4}
+    drawn = priorkit.recover(x, prior=Half(), **told)
+    assert drawn.status == ["converged", "diverged"]
+    assert drawn.draws.count.tolist() == [2, 0]
+    page = drawn.save(tmp_path / "out") / "report.html"
+    assert "std of draws" in page.read_text()
 
 
 def test_the_size_that_was_solved_is_said(command_line, tmp_path):

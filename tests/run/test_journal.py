@@ -483,14 +483,18 @@ def test_a_comparison_lists_what_it_could_not_read(tmp_path, command_line):
 # --- samplers ----------------------------------------------------------------------------
 
 SAMPLERS = {
-    "perturb": {"solver": {"name": "perturb", "draws": 6}, "budget": 30},
-    "langevin": {"solver": {"name": "langevin", "vectors": 3}, "budget": 60},
+    "perturb": {"m": 40, "solver": {"name": "perturb", "draws": 6}, "budget": 30},
+    "langevin": {"m": 40, "solver": {"name": "langevin", "vectors": 3}, "budget": 60},
+    "ancestral": {"prior": "denoiser-photos", "op": "identity", "precision": "float32"}
+    | {"solver": {"name": "ancestral", "draws": 6}, "budget": 68},
 }
 
 
 FEW = [  # each sampler once, one alone and one among others
     ("perturb", 1),
     ("langevin", 3),
+    ("ancestral", 3),
+    pytest.param("ancestral", 1, marks=pytest.mark.slow),
     pytest.param("perturb", 3, marks=pytest.mark.slow),
     pytest.param("langevin", 1, marks=pytest.mark.slow),
 ]
@@ -501,7 +505,7 @@ def test_draws_are_kept_as_they_come(name, images, tiny_weights, monkeypatch, tm
     """Cut in the middle of its draws, a run goes on with those that were done, bit for bit."""
     out, generator = tmp_path / "out", torch.Generator().manual_seed(0)
     x = torch.rand(images, 3, 8, 8, generator=generator)
-    settings = {"prior": str(tiny_weights), "m": 40, "sigma": 0.05, **SAMPLERS[name]}
+    settings = {"prior": str(tiny_weights), "sigma": 0.05, **SAMPLERS[name]}
     whole = priorkit.recover(x, **settings)
     monkeypatch.setattr("priorkit.run.bookmark.EVERY", 0.0)
     monkeypatch.setattr("priorkit.run.bookmark.SHARE", 0)
@@ -530,7 +534,7 @@ def test_draws_are_kept_as_they_come(name, images, tiny_weights, monkeypatch, tm
 
 
 def test_a_damaged_bookmark_costs_only_the_time(tiny_weights, face, monkeypatch, tmp_path, caplog):
-    settings = {"prior": str(tiny_weights), "m": 40, "sigma": 0.05, **SAMPLERS["perturb"]}
+    settings = {"prior": str(tiny_weights), "sigma": 0.05, **SAMPLERS["perturb"]}
     whole = priorkit.recover(face, **settings)
     monkeypatch.setattr("priorkit.run.bookmark.EVERY", 0.0)
     monkeypatch.setattr("priorkit.run.bookmark.SHARE", 0)
@@ -561,7 +565,7 @@ def test_rows_that_ended_after_the_bookmark(
     if together == 1:
         monkeypatch.setattr("priorkit.run.memory.BATCH_BYTES", 1)
     out, x = tmp_path / "out", torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    settings = {"prior": str(tiny_weights), "m": 40, "sigma": 0.05, **SAMPLERS[name]}
+    settings = {"prior": str(tiny_weights), "sigma": 0.05, **SAMPLERS[name]}
     whole = priorkit.recover(x, **settings)
     kill(2)
     with pytest.raises(Killed):

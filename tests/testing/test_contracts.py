@@ -40,6 +40,7 @@ from priorkit_realnvp.patches import PatchFlow
 from priorkit_realnvp.prior import RealNVPPrior
 from priorkit_solvers.adam import Adam
 from priorkit_solvers.amp import AMP
+from priorkit_solvers.ancestral import Ancestral
 from priorkit_solvers.coordinate_descent import CoordinateDescent
 from priorkit_solvers.denoise import Denoise
 from priorkit_solvers.diffpir import DiffPIR
@@ -202,6 +203,7 @@ SAMPLES = {
         "amp": [(AMP(), {})],
         "diffpir": [(DiffPIR(draws=2), {"budget": 20}), (DiffPIR(zeta=0.5), {"budget": 40})],
         "perturb": [(Perturb(draws=4), {"budget": 120})],
+        "ancestral": [(Ancestral(draws=3), {"budget": 64})],
         "langevin": [(Langevin(), {"budget": 100})],
         "denoise": [(Denoise(), {})],
     },
