@@ -65,7 +65,7 @@ class Ancestral(Solver[_Drawing]):
     levels are enough.
 
     The answer is the mean of the draws, whose expected error is 1 + 1/draws times that of the
-    answer of ``amp``. Of six faces, 80% to 85% of a truth's values lie within their 90% interval.
+    answer of ``amp``. Of faces, 83% to 88% of a truth's values lie within their 90% interval.
 
     Parameters
     ----------
