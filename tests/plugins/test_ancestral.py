@@ -1,4 +1,4 @@
-"""Draws where y says of x what x with white noise does: their mean, their spread, what is refused."""
+"""Draws where y says of x what x with noise does: their mean, their spread, what is refused."""
 
 import math
 
