@@ -15,7 +15,7 @@ from torch.masked import MaskedTensor
 from priorkit.errors import BadInputError
 from priorkit.io.files import complaint, write_hashed
 
-__all__ = ["SUFFIXES", "is_nested", "numbers", "read_array", "require_finite", "write_array"]
+__all__ = ["SUFFIXES", "is_nested", "is_npy", "numbers", "read_array", "require_finite", "write_array"]
 
 SUFFIXES = (".npy", ".npz")  # of files of numpy
 MAX_DEPTH = 32  # of nested lists
@@ -153,6 +153,11 @@ def _native(array: np.ndarray) -> np.ndarray:
         dtype = np.dtype(np.complex128 if dtype.kind == "c" else np.float64)
     with np.errstate(over="ignore"):
         return array.astype(dtype, copy=False)
+
+
+def is_npy(path: Path) -> bool:
+    """Whether a file is one of numpy's of one array, by its name."""
+    return path.suffix.lower() == SUFFIXES[0]
 
 
 def read_array(path: Path) -> np.ndarray:

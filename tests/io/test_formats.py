@@ -10,6 +10,7 @@ import numpy as np
 import pydicom
 import pytest
 import scipy.io
+import scipy.sparse
 import tifffile
 import torch
 from astropy.io import fits
@@ -151,6 +152,14 @@ def test_datasets_in_other_files_are_not_followed(tmp_path, fastmri):
         file.create_dataset("x", (4, 4), "f4", external=[("/etc/passwd", 0, 64)])
     with pytest.raises(BadInputError, match="the numbers of /x are in another file"):
         pictures.raw(tmp_path / "outside.h5", "y")
+    with h5py.File(tmp_path / "outside.h5", "a") as file:
+        file["own"] = CUBE
+        layout = h5py.VirtualLayout((1, 6, 7), "f4")
+        layout[0] = h5py.VirtualSource(str(fastmri[0]), "reconstruction_rss", (1, 6, 7))
+        file.create_virtual_dataset("virtual", layout)
+    with pytest.raises(BadInputError, match="the numbers of /virtual are in another file"):
+        pictures.raw(f"{tmp_path / 'outside.h5'}::virtual", "y")
+    assert np.array_equal(pictures.raw(f"{tmp_path / 'outside.h5'}::own", "y"), CUBE)
 
 
 @pytest.mark.parametrize("version", ["5", "7.3"])
@@ -181,6 +190,26 @@ def test_matlab(tmp_path, version):
     assert np.allclose(found.x[0, 0] * 4095, image[:, :, 4], atol=1e-3)
     volume = pictures.load(f"{path}::dataset=img", kind="volume", range=(0, 4095))
     assert np.allclose(volume.x[0, 0] * 4095, CUBE, atol=1e-3)
+
+
+@pytest.mark.parametrize("version", ["5", "7.3"])
+def test_a_mask_of_matlab_is_white(tmp_path, version):
+    """Logical numbers are stored as bytes 0 and 1, which as brightness would be black; what
+    MATLAB's newer files keep of empty and sparse arrays are no arrays."""
+    seen = RNG.random((6, 7)) > 0.5
+    path = tmp_path / "mask.mat"
+    if version == "5":
+        scipy.io.savemat(path, {"seen": seen, "sparse": scipy.sparse.csr_array(seen * 1.0)})
+    else:
+        with h5py.File(path, "w") as file:
+            file["seen"] = seen.T.astype(np.uint8)
+            file["seen"].attrs["MATLAB_class"] = np.bytes_("logical")
+            file["empty"] = np.zeros(2, np.uint64)
+            file["empty"].attrs["MATLAB_empty"] = np.uint8(1)
+            file["sparse/data"], file["sparse/ir"] = np.ones(3), np.arange(3)
+            file["sparse"].attrs["MATLAB_sparse"] = np.uint64(6)
+    assert np.array_equal(pictures.load(path).x[0, 0], seen)
+    assert pictures.raw(path, "y").dtype == torch.bool
 
 
 def test_spectra_of_matlab(tmp_path):
@@ -365,6 +394,8 @@ def test_ranges():
     auto = pictures.load([byte, byte + 50], range="auto")
     assert (auto.range.lo, auto.range.hi) == (10, 90)  # of all together
     assert float(auto.x[0].max()) == pytest.approx(30 / 80)
+    field = pictures.load(np.array([[3 + 4j, 1]]), range="auto")  # of its sizes
+    assert (field.range.lo, field.range.hi, field.kind.name) == (0, 5, "complex")
     signal = pictures.load(np.array([[-3.0, 5.0]]), (1, 2), range="auto")
     assert signal.x.tolist() == [[[0, 1]]]
     for given, words in {
