@@ -109,13 +109,14 @@ def _raw(source: Any, what: str, pick: Pick, volume: bool) -> Raw:
     if isinstance(source, (str, os.PathLike)):
         path, own = place(source)
         pick = own.over(pick)
-        if is_npy(path):
+        if is_folder(path):
+            source = images_in(path)[0]
+        elif is_npy(path):
             require_nothing(path, pick)
             return Raw(numbers(read_array(path), what), [name_of(path, pick)], [None], path.name)
-        if not is_folder(path):
+        else:
             x, origin = numbers_in(path, pick, volume=volume)
             return Raw(numbers(x, what), [name_of(path, pick)], [origin], path.name)
-        source = images_in(path)[0]
     elif isinstance(source, Image.Image):
         require_nothing("a PIL image", pick)
         return Raw(frame(source, None)[None])
