@@ -14,7 +14,7 @@ from priorkit.errors import BadInputError
 from priorkit.interfaces.kinds import VOLUME
 from priorkit.io.brightness import WHITE, Scaling, scaled
 from priorkit.io.formats import Dicom, Tiff, format_of
-from priorkit.io.frames import open_frame, open_stack
+from priorkit.io.frames import open_frame, open_stack, opened
 from priorkit.io.held import Held, held, telling
 from priorkit.io.of_kind import refuse_picture
 from priorkit.io.places import Pick
@@ -154,7 +154,9 @@ def _of_pillow(path: Path, x: Tensor) -> Source | None:
     """A TIFF file, of which others can be made like it; None of other pictures."""
     if path.suffix.lower() not in Tiff.suffixes:
         return None
-    return Source.plain(path, Tiff(), (int(x.shape[-2]), int(x.shape[-1])))
+    with opened(path) as file:
+        whole = file.mode != "F"
+    return Source.plain(path, Tiff(), (int(x.shape[-2]), int(x.shape[-1])), whole)
 
 
 def _over_white(x: Tensor, path: Path) -> Tensor:
