@@ -25,6 +25,7 @@ from priorkit.io.values import centre_box, dimensions, framed
 
 __all__ = [
     "MAX_PIXELS",
+    "ORIENTATION",
     "frame",
     "open_frame",
     "open_stack",

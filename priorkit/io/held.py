@@ -6,7 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
@@ -94,7 +94,7 @@ def held(
     size = size[::-1] if part.turn in LYING else size
     whole = values.dtype.kind in "ub"
     source = Source(path, format, (header,), Geometry(at=tuple(at.items())), size, whole)
-    return Held(**{**vars(found), "source": source})
+    return replace(found, source=source)
 
 
 def indices(path: Path, part: Part, pick: Pick, *, stack: bool) -> dict[str, int]:
@@ -137,7 +137,7 @@ def _upright(values: np.ndarray, axes: tuple[str, ...], turn: int) -> np.ndarray
     """The numbers turned as EXIF says."""
     if turn in LYING:
         values = values.swapaxes(axes.index("row"), axes.index("column"))
-    return np.flip(values, [axes.index(a) for a, turns in REVERSED.items() if turn in turns])
+    return np.flip(values, tuple(axes.index(a) for a, turns in REVERSED.items() if turn in turns))
 
 
 def _dataset(path: Path, parts: list[Part], pick: Pick, any_: bool) -> Part:

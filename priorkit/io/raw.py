@@ -177,14 +177,9 @@ def _each(source: Any, pick: Pick, volume: bool) -> Iterator[Tensor]:
         if first is not None and not read:
             raise first
     elif isinstance(source, (list, tuple)) and any(
-        isinstance(item, (str, os.PathLike, Image.Image, list, tuple)) or _is_array(item)
-        for item in source
+        not isinstance(item, (int, float, complex)) for item in source
     ):
         for item in source:
             yield from _each(item, pick, volume)
     else:
         yield _raw(source, "A picture", pick, volume).numbers
-
-
-def _is_array(item: Any) -> bool:
-    return isinstance(item, Tensor) or not isinstance(item, (bool, int, float, complex))

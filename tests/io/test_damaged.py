@@ -186,4 +186,5 @@ def test_what_is_no_file_is_not_waited_for(tmp_path):
             with pytest.raises(BadInputError, match=f"{name} is no file: it is a pipe"):
                 read(tmp_path / name)
     found = pictures.load(tmp_path)
-    assert found.names == ["a"] and list(found.skipped) == ["gone.png"]
+    assert found.names == ["a"]
+    assert list(found.skipped) == ["gone.png"]

@@ -1,4 +1,4 @@
-"""TIFF and deep PNG: how they lie, what their pages are, numbers below 0, opacity, sizes of frames."""
+"""TIFF and deep PNG: how they lie, what their pages are, and opacity; frames have a size each."""
 
 import struct
 import zlib
@@ -35,9 +35,7 @@ def test_a_tiff_is_turned_upright(tmp_path, turn, values):
         path = tmp_path / "camera.tif"
         photometric = "rgb" if values.ndim == 3 else "minisblack"
         tag = (274, "H", 1, turn, True)
-        tifffile.imwrite(
-            path, values, photometric=photometric, compression=packed, extratags=[tag]
-        )
+        tifffile.imwrite(path, values, photometric=photometric, compression=packed, extratags=[tag])
         expected = UPRIGHT[turn](values)
         expected = expected.transpose(2, 0, 1) if values.ndim == 3 else expected[None]
         assert np.array_equal(pictures.raw(path, "y")[0].numpy(), expected)
@@ -86,7 +84,8 @@ def test_what_is_transparent_has_a_range(tmp_path, caplog):
     values[0, 0, 3] = 0
     (tmp_path / "hole.png").write_bytes(deep_png(values))
     found = pictures.load(tmp_path / "hole.png", range="auto")
-    assert found.range.hi == 65535 and bool((found.x[0, :, 0, 0] == 1).all())
+    assert found.range.hi == 65535
+    assert bool((found.x[0, :, 0, 0] == 1).all())
     assert "partly transparent" in caplog.text
 
 
@@ -100,7 +99,7 @@ def test_each_frame_has_a_size_of_its_own(tmp_path, monkeypatch):
     for how in ({}, {"shape": (1, 8, 8)}, {"kind": "volume"}):
         with pytest.raises(BadInputError, match=r"more than 0 million pixels. Got 60×50"):
             pictures.load(f"{path}::frame=1", **how)
-    with pytest.raises(BadInputError, match="not of one size and type. Try: .*::frame=0"):
+    with pytest.raises(BadInputError, match=r"not of one size and type. Try: .*::frame=0"):
         pictures.load(path, kind="volume")
     film = tmp_path / "film.tif"
     small.save(film, save_all=True, append_images=[small.copy() for _ in range(20)])

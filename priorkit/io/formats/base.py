@@ -13,11 +13,28 @@ import numpy as np
 
 from priorkit.errors import BadInputError
 
-__all__ = ["MAX_NUMBERS", "ORIENTATION", "STACKED", "Format", "Geometry", "Part", "Writable"]
+__all__ = [
+    "AXES",
+    "MAX_NUMBERS",
+    "ORIENTATION",
+    "STACKED",
+    "Format",
+    "Geometry",
+    "Part",
+    "Writable",
+    "usual_axes",
+]
 
 MAX_NUMBERS = 50_000_000  # that are read of a file, as many as an image may have
 STACKED = ("frame", "slice")  # axes along which images lie behind one another
+AXES = ("frame", "slice", "channel", "row", "column")  # of arrays that nothing is told of
 ORIENTATION = 0x0112  # the tag of EXIF and of TIFF that says how a picture is turned
+
+
+def usual_axes(count: int) -> tuple[str, ...]:
+    """What as many axes mostly are, at most five, where a file doesn't say."""
+    usual = {1: ("column",), 3: ("slice", "row", "column")}
+    return usual.get(count, AXES[len(AXES) - count :])
 
 
 @dataclass(frozen=True)

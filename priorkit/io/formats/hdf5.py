@@ -8,11 +8,10 @@ from typing import Any, final
 
 import numpy as np
 
-from priorkit.io.formats.base import Format, Part
+from priorkit.io.formats.base import AXES, Format, Part, usual_axes
 
 __all__ = ["Hdf5", "of_hdf5"]
 
-AXES = ("frame", "slice", "channel", "row", "column")
 MAX_DATASETS = 1000
 PAIRS = (("r", "i"), ("real", "imag"))  # complex numbers as h5py and as MATLAB write them
 HIDDEN = ("#refs#", "#subsystem#")  # where MATLAB keeps what is inside cells
@@ -30,7 +29,7 @@ class Hdf5(Format):
 
     def parts(self, path: Path) -> list[Part]:
         return [
-            Part(name, shape, dtype, _axes(len(shape)), told=False)
+            Part(name, shape, dtype, usual_axes(len(shape)), told=False)
             for name, (shape, dtype) in of_hdf5(path).items()
         ]
 
@@ -73,11 +72,6 @@ def read_dataset(path: Path, name: str, index: tuple[int | slice, ...]) -> np.nd
         real, imaginary = values.dtype.names
         values = values[real] + 1j * values[imaginary]
     return values
-
-
-def _axes(count: int) -> tuple[str, ...]:
-    usual = {1: ("column",), 3: ("slice", "row", "column")}
-    return usual.get(count, AXES[len(AXES) - count :])
 
 
 def _type(dataset: Any) -> np.dtype[Any] | None:
