@@ -239,6 +239,11 @@ def test_the_sky(tmp_path):
     assert np.array_equal(missing.flat[1:], masked.flat[1:])
     with pytest.raises(BadInputError, match=r"NaN or infinite. Got 1 of 42, .* Try: y=x, op="):
         pictures.load(f"{path}::dataset=BLANKED", range="auto")
+    numbers = [fits.PrimaryHDU(), fits.ImageHDU(CUBE[0], name="2"), fits.ImageHDU(CUBE[1])]
+    fits.HDUList(numbers).writeto(tmp_path / "numbers.fits")
+    for number in (1, 2):  # a name that is a number is no name
+        found = pictures.raw(f"{tmp_path / 'numbers.fits'}::{number}", "y")
+        assert exact(found[0, 0], CUBE[number - 1])
     fits.PrimaryHDU(CUBE * 0.5).writeto(tmp_path / "cube.fits")
     third = pictures.load(f"{tmp_path / 'cube.fits'}::slice=2", range=(0, 4096))
     assert np.allclose(third.x[0, 0] * 4096, CUBE[2] * 0.5, atol=1e-3)
