@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 import numpy as np
@@ -164,10 +163,15 @@ class MaximumLikelihood(Descent[Tensor]):
         return f"{np.mean(losses):.3f} {self.unit}"
 
     def validate(self, losses: Losses) -> tuple[dict[str, float | None], str]:
-        found = self.validation_loss()
-        known = None if math.isnan(found) else found
-        values = {"train": float(np.mean(losses)), "validation": known}
+        values: dict[str, float | None] = {"train": float(np.mean(losses))}
+        if not self.kept:
+            return values, self.message(losses)
+        values["validation"] = found = self.validation_loss()
         return values, f"validation {found:.4f} {self.unit}"
+
+    def score(self, values: Mapping[str, float | None]) -> float | None:
+        found = values.get("validation")
+        return None if found is None else -found
 
 
 def newest(decay: float, step: int) -> float:

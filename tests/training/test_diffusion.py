@@ -186,7 +186,10 @@ REFUSED = {
     "photographs": ({"also": "nowhere"}, "nowhere is neither a folder nor a zip"),
     "validation": ({"crop": 8, "validation": 40}, "40 pictures less 40 for validation leave none"),
     "batch": ({"validation": 39}, "40 examples less 39 for validation leave fewer"),
-    "small": ({"crop": 16}, "No pictures in .* that can be used: .*leaves a picture of"),
+    "small": (
+        {"crop": 16},
+        "No pictures in .* that can be used: .*12×12 pixels, a side shorter than 16",
+    ),
 }
 
 

@@ -308,7 +308,7 @@ def test_a_run_goes_on_with_its_own_data(tmp_path):
 
 def test_folders_of_others_are_refused(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(ValueError, match=r"files that no training wrote, such as mine.txt"):
+    with pytest.raises(ValueError, match=r"files, such as mine.txt, and no checkpoint"):
         Fit(Options(out=tmp_path), quiet)
     data = tmp_path / "new" / "faces.zip"
     with pytest.raises(ValueError, match="holds the training data"):
