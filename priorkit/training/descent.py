@@ -110,9 +110,8 @@ class Descent(Recipe, Generic[Batch]):
     def train_step(self) -> Tensor:
         o = self.options
         batch = self.batch()
-        falling = (1 - self.passed) / o.decay if o.decay else 1.0
         for group in self.adam.param_groups:
-            group["lr"] = o.rate * min((self.step + 1) / max(1, o.warmup), falling, 1.0)
+            group["lr"] = o.rate * self.pace()
         if self._spread is None:
             self._spread = self.team.spread(self._module(batch), self.device)
         self.adam.zero_grad(set_to_none=True)
@@ -126,6 +125,14 @@ class Descent(Recipe, Generic[Batch]):
         self.barren = (self.barren + 1) * lost
         average(self.ema, self.net, (1 - lost) * newest(o.ema, self.step))
         return loss.detach()[None]
+
+    def pace(self) -> float:
+        """The learning rate of the present step in parts of ``rate``: it rises in ``warmup`` steps,
+        or the first tenth of a shorter run, and falls to 0 in the last ``decay`` of the run."""
+        o = self.options
+        rising = max((self.step + 1) / max(1, o.warmup), 10 * self.passed)
+        falling = (1 - self.passed) / o.decay if o.decay else 1.0
+        return float(min(rising, falling, 1.0))
 
     def judge(self) -> None:
         if float(self.barren) >= BARREN:

@@ -247,10 +247,12 @@ class Recipe(ABC):
         values, words = self.validate(losses)
         output.log_line(self.out, step=self.step, **values, seconds=round(self.seconds))
         self._tell(f"{words}\n")
-        score = self.score(values)
-        if score is not None and score > self.best.get("score", -math.inf):
-            ema = {k: v.clone() for k, v in self.parts["ema"].state_dict().items()}
-            self.best = {"score": score, "step": self.step, "ema": ema}
+        if (score := self.score(values)) is not None:
+            if not score > -math.inf:
+                raise self._diverged("the validation is")
+            if score > self.best.get("score", -math.inf):
+                ema = {k: v.clone() for k, v in self.parts["ema"].state_dict().items()}
+                self.best = {"score": score, "step": self.step, "ema": ema}
         if (x := self.samples()) is not None:
             output.mosaic(x, self.out / f"samples-{self.step:06d}.png")
 
@@ -263,11 +265,14 @@ class Recipe(ABC):
     def _require_finite(self) -> None:
         for name, part in self.parts.items():
             if isinstance(part, nn.Module) and output.not_finite(part.state_dict()):
-                raise ValueError(
-                    f"the weights ({name}) are no longer finite at step {self.step}: begin again "
-                    f"with a smaller --rate in another --out; with --iterations {self.saved} this "
-                    "command writes the best weights so far"
-                )
+                raise self._diverged(f"the weights ({name}) are")
+
+    def _diverged(self, what: str) -> ValueError:
+        kept = f"; with --iterations {self.saved} this command writes the best weights so far"
+        return ValueError(
+            f"{what} no longer finite at step {self.step}: begin again with a smaller --rate in "
+            f"another --out{kept if self.best else ''}"
+        )
 
     def _settings(self) -> dict[str, Any]:
         """What must be the same when a run is resumed, as JSON-able data."""
