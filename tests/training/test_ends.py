@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from priorkit.errors import BadInputError
 from priorkit.training import output
 from priorkit.training.options import check_options, held_back
+from priorkit.training.run import run_trainer
 from tests.helpers import smooth_pictures
 from tests.training.test_recipe import Fit, Options, quiet
 
@@ -85,6 +86,29 @@ def test_the_card_says_of_which_data(tmp_path):
     run.digest = "3f"
     card = json.loads(run.run().with_suffix(".json").read_text())
     assert (card["data_sha256"], card["examples"], card["training"]["validation"]) == ("3f", 90, 10)
+
+
+RUNS = {
+    "glow": {"size": 8, "steps_per_level": [1, 1], "width": [4, 4], "shift": 1.0},
+    "dcgan": {"size": 8, "width": 2, "latent": 4},
+    "realnvp": {"size": 8, "levels": 1, "steps": 1, "width": 4},
+    "diffusion": {"size": 8, "channels": [8, 8], "blocks": [1, 1], "compile": False},
+}
+
+
+@pytest.mark.parametrize("trainer", RUNS)
+def test_the_card_says_how_to_train_the_same_weights(trainer, tmp_path):
+    """To the bit, by all that it says of the run, and the data."""
+    (tmp_path / "in").mkdir()
+    pictures = smooth_pictures(tmp_path / "in", 30, 11)
+    common = {"data": str(pictures), "batch": 4, "iterations": 4, "every": 2, "device": "cpu"}
+    first = run_trainer(trainer, common | RUNS[trainer] | {"out": tmp_path / "first"}, quiet)
+    card = json.loads(first.with_suffix(".json").read_text())
+    said = {name: value for name, value in card["training"].items() if value is not None}
+    again = run_trainer(trainer, said | {"data": pictures, "out": tmp_path / "again"}, quiet)
+    assert again.read_bytes() == first.read_bytes()
+    assert json.loads(again.with_suffix(".json").read_text()) == card
+    assert (card["examples"], card["training"]["validation"]) == (27, 3)
 
 
 # --- numbers that aren't finite ----------------------------------------------------------
