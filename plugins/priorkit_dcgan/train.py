@@ -50,7 +50,7 @@ class DCGANTraining:
     rate: float = option(2e-4, "learning rate of Adam")
     ema: float = option(0.999, "decay of the averaged generator")
     precision: str = option("", "fp32, or bf16 for the convolutions; default: bf16 on cuda")
-    every: int = option(1000, "steps between validations, samples and checkpoints")
+    every: int = option(1000, "steps between validations and samples")
     minutes: float = option(0.0, "stop after so many minutes, to be continued; 0: never")
     seed: int = option(0, "seed of initialisation, order, augmentation and latents")
     licence: str = option("", "terms of the training pictures, for the card")

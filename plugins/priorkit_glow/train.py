@@ -54,7 +54,7 @@ class GlowTraining:
     ema: float = option(0.999, "decay of the averaged weights")
     init: str = option("", "weights to begin with, of the same architecture: a name or a path")
     precision: str = option("", "fp32, or bf16 for the hidden layers; default: bf16 on cuda")
-    every: int = option(1000, "steps between validations, samples and checkpoints")
+    every: int = option(1000, "steps between validations and samples")
     minutes: float = option(0.0, "stop after so many minutes, to be continued; 0: never")
     seed: int = option(0, "seed of initialisation, order, augmentation and noise")
     licence: str = option("", "terms of the training pictures, for the card")

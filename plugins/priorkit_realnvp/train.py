@@ -55,7 +55,7 @@ class RealNVPTraining:
     decay: float = option(0.5, "fraction of the run at the end in which the rate decays to 0")
     ema: float = option(0.99, "decay of the averaged weights; 0: no average")
     init: str = option("", "weights to begin with, of the same architecture: a name or a path")
-    every: int = option(1000, "steps between validations, samples and checkpoints")
+    every: int = option(1000, "steps between validations and samples")
     minutes: float = option(0.0, "stop after so many minutes, to be continued; 0: never")
     seed: int = option(0, "seed of initialisation, order, augmentation and noise")
     licence: str = option("", "terms of the training data, for the card")

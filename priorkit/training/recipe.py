@@ -33,6 +33,7 @@ FREE = (
     "data", "out", "name", "licence", "device", "compile", "minutes", "every", "iterations",
     "within",
 )  # fmt: skip
+STALE = 300  # seconds of training that a run that is killed may lose
 READ = 20  # steps between messages: only then are losses read, which waits for the device
 
 
@@ -190,6 +191,7 @@ class Recipe(ABC):
     def _train(self, asked: Callable[[], bool]) -> None:
         o = self.options
         started, before = time.monotonic(), self.seconds
+        saved = before
         tape = Tape(self.team, o.batch)
         while self.passed < 1:
             tape.add(self.train_step())
@@ -205,15 +207,17 @@ class Recipe(ABC):
             if tell:
                 self._tell(self.message(tape.losses[-READ:]) + pace)
             due = self.step % o.every == 0 or self.passed >= 1
-            if due or over or stop:
+            kept = due or over or stop or (tell and self.seconds - saved > STALE)
+            if kept:  # what was learned
                 self._require_finite()
+                saved = self.seconds
             if due:
                 tape.read()
                 self.judge()
                 if self.team.leads:
                     self._validate(tape.losses)
                 tape.clear()
-            if self.team.leads and (due or over or stop):  # what was learned is kept
+            if kept and self.team.leads:
                 self._save()
             if stop:
                 raise KeyboardInterrupt

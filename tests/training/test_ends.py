@@ -12,7 +12,7 @@ from priorkit_dcgan.train import _Run as DCGANRun
 from safetensors.torch import load_file
 
 from priorkit.errors import BadInputError
-from priorkit.training import output
+from priorkit.training import output, recipe
 from priorkit.training.options import check_options, held_back
 from priorkit.training.run import run_trainer
 from tests.helpers import smooth_pictures
@@ -206,6 +206,21 @@ def test_a_signal_waits_for_the_end_of_a_step(number, tmp_path):
         Signalled(Options(out=tmp_path), quiet).run()
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 33
     assert signal.getsignal(number) is before
+
+
+def test_a_killed_run_loses_minutes_at_most(tmp_path, monkeypatch):
+    """However far apart validations are."""
+
+    class Killed(Fit):
+        def train_step(self):
+            if self.step == 50:
+                raise SystemExit
+            return super().train_step()
+
+    monkeypatch.setattr(recipe, "STALE", -1)
+    with pytest.raises(SystemExit):
+        Killed(Options(out=tmp_path, every=1000), quiet).run()
+    assert torch.load(tmp_path / "checkpoint.pt")["step"] == 40
 
 
 def test_a_run_killed_before_its_first_step_begins_again(tmp_path):
