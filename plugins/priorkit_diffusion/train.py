@@ -213,12 +213,12 @@ class _Run(Descent[Noisy]):
         values: dict[str, float | None] = {f"psnr_{sigma}": psnr for sigma, psnr in found.items()}
         psnrs = ", ".join(f"{psnr:.2f}" for psnr in found.values())
         words = f"validation PSNR {psnrs} dB at σ = {', '.join(map(str, found))}"
-        train = float(np.mean(losses))
-        return {"train": train, **values}, words if found else self.message(losses)
-
-    def score(self, values: Mapping[str, float | None]) -> float | None:
-        psnrs = [psnr for name, psnr in values.items() if name != "train" and psnr is not None]
-        return float(np.mean(psnrs)) if psnrs else None
+        values["train"] = float(np.mean(losses))
+        if not self.kept:
+            return values, self.message(losses)
+        levels = self.options.levels
+        loss = self.held_out.loss(lambda batch: self.loss(self.ema, batch), levels)
+        return values | {"validation": loss}, words
 
     def samples(self) -> Tensor | None:
         return self.held_out.samples(self.ema)
@@ -229,7 +229,7 @@ class _Run(Descent[Noisy]):
         state = {key: value.half() for key, value in self.ema.state_dict().items()}
         self.ema.load_state_dict(state)
         psnr = {str(s): round(found, 2) for s, found in self.held_out.psnr(self.ema).items()}
-        about: dict[str, Any] = {"images_seen": self.step * o.batch, "validation_psnr": psnr}
+        about: dict[str, Any] = {"images_seen": self.written * o.batch, "validation_psnr": psnr}
         if self.also:
             about["data"] = f"{Path(o.data).name}, and with little noise {Path(o.also).name}"
         return state, about

@@ -140,6 +140,11 @@ class Descent(Recipe, Generic[Batch]):
                 f"{BARREN} steps in a row had no finite gradient: try a smaller --rate"
             )
 
+    def score(self, values: Mapping[str, float | None]) -> float | None:
+        """By the loss on validation examples, which the log has as ``validation``."""
+        found = values.get("validation")
+        return None if found is None else -found
+
     def _module(self, batch: Batch) -> nn.Module:
         """Network and loss, compiled where that is wanted and possible in all processes."""
         plain = _MeanLoss(self.net, self.loss)
@@ -175,10 +180,6 @@ class MaximumLikelihood(Descent[Tensor]):
             return values, self.message(losses)
         values["validation"] = found = self.validation_loss()
         return values, f"validation {found:.4f} {self.unit}"
-
-    def score(self, values: Mapping[str, float | None]) -> float | None:
-        found = values.get("validation")
-        return None if found is None else -found
 
 
 def newest(decay: float, step: int) -> float:

@@ -141,6 +141,11 @@ class Recipe(ABC):
         """The part of the run that is done; the run ends at 1."""
         return float(self.step / self.options.iterations)
 
+    @property
+    def written(self) -> int:
+        """The step whose averaged weights are exported."""
+        return int(self.best.get("step", self.step))
+
     @abstractmethod
     def message(self, losses: Losses) -> str:
         """The last losses in words. Raises ValueError where going on makes no sense."""
@@ -299,16 +304,15 @@ class Recipe(ABC):
         return True
 
     def _export(self) -> Path:
-        step = self.best.get("step", self.step)
-        if step < self.step:
-            self._tell(f"validation was best at step {step}, whose weights are written\n")
+        if self.written < self.step:
+            self._tell(f"validation was best at step {self.written}, whose weights are written\n")
         if self.best:
             self.parts["ema"].load_state_dict(self.best["ema"])
         o, (tensors, more) = self.options, self.result()
         here = ("data", "out", "minutes")
         training = self.told({k: v for k, v in asdict(o).items() if k not in here})
         data = {"data": Path(o.data).name, "data_sha256": self.digest, "examples": self.train_size}
-        about = {**data, "licence": o.licence, **more, "step": step, "training": training}
+        about = {**data, "licence": o.licence, **more, "step": self.written, "training": training}
         path, told = self.out / f"{o.name}.safetensors", self.architecture
         return output.write_weights(
             path, tensors, family=self.family, architecture=told, about=about
