@@ -67,7 +67,7 @@ def main() -> None:
         out, began = Path(folder) / "run", time.monotonic()
 
         def progress(step: int, total: int, message: str) -> None:
-            if message.endswith("\n"):
+            if message.startswith("validation PSNR") and message.endswith("\n"):
                 line = json.loads((out / "log.jsonl").read_text().splitlines()[-1])
                 psnr = {sigma: line[f"psnr_{sigma}"] for sigma in LEVELS}
                 row(step * a.batch, psnr, time.monotonic() - began)

@@ -43,21 +43,21 @@ class DCGANTraining:
     latent: int = option(100, "length of z")
     width: int = option(64, "channels of the last hidden layer")
     box: list[float] = option([], "left top right bottom of the crop; none: centre square")
-    validation: int = option(336, "pictures kept for validation, the last by name")
+    validation: int | None = option(None, "pictures kept, the last by name; none: 10%, at most 336")
     shift: float = option(0.0, "augmentation: shift of the box, in source pixels")
     batch: int = option(64, "pictures per step")
     iterations: int = option(10000, "steps of both networks")
     rate: float = option(2e-4, "learning rate of Adam")
     ema: float = option(0.999, "decay of the averaged generator")
     precision: str = option("", "fp32, or bf16 for the convolutions; default: bf16 on cuda")
-    every: int = option(1000, "steps between validations, samples and checkpoints")
+    every: int = option(1000, "steps between validations and samples")
     minutes: float = option(0.0, "stop after so many minutes, to be continued; 0: never")
     seed: int = option(0, "seed of initialisation, order, augmentation and latents")
     licence: str = option("", "terms of the training pictures, for the card")
     device: str = option("", "cpu or cuda; default: cuda where there is one")
 
     def __post_init__(self) -> None:
-        check_options(self, {"batch": 2, "every": 1, "iterations": 1, "validation": 0})
+        check_options(self, {"batch": 2})
 
 
 def train(options: DCGANTraining, progress: Progress | None = None) -> Path | None:
@@ -151,14 +151,16 @@ class _Run(Recipe):
 
     def validate(self, losses: list[tuple[float, ...]]) -> tuple[dict[str, float | None], str]:
         self._measure_statistics(self.ema)
-        fit = self.validation_psnr()
-        critic, generator = np.mean(losses, axis=0) if losses else (math.nan, math.nan)
-        values: dict[str, float | None] = {
-            "critic": float(critic),
-            "generator": float(generator),
-            "psnr": fit,
-        }
+        values: dict[str, float | None] = dict(
+            zip(("critic", "generator"), np.mean(losses, axis=0).tolist(), strict=True)
+        )
+        if not self.kept:
+            return values, self.message(losses)
+        values["psnr"] = fit = self.validation_psnr()
         return values, f"validation PSNR {fit:.2f} dB"
+
+    def score(self, values: Mapping[str, float | None]) -> float | None:
+        return values.get("psnr")
 
     @torch.no_grad()
     def samples(self) -> Tensor:
@@ -180,9 +182,7 @@ class _Run(Recipe):
     def validation_psnr(self, count: int = 24, steps: int = 150) -> float:
         """How near the averaged generator comes to unseen pictures: mean PSNR of G(ẑ), where
         ẑ is found by Adam on ‖G(z) − x‖²."""
-        count = min(count, len(self.pictures) - self.train_size)
-        if not count:
-            return math.nan
+        count = min(count, self.kept)
         crops = [self.pictures.crop(self.train_size + i) for i in range(count)]
         x = (torch.stack(crops).float() / 255).to(self.device)
         z = (0.1 * self._latents(count, -100)).requires_grad_(True)
@@ -203,5 +203,5 @@ class _Run(Recipe):
             for key, value in self.ema.state_dict().items()
             if not key.endswith("num_batches_tracked")
         }
-        fit = round(self.validation_psnr(), 2) if self.options.validation else None
+        fit = round(self.validation_psnr(), 2) if self.kept else None
         return state, {"validation_psnr": fit}

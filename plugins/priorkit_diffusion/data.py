@@ -13,6 +13,7 @@ from torch import Tensor
 
 from priorkit.training.album import Album, Framings, made
 from priorkit.training.dataset import TrainingPictures
+from priorkit.training.options import held_back
 
 __all__ = ["Crops", "Source", "Whole"]
 
@@ -46,9 +47,10 @@ class Whole:
     """Whole pictures in one framing, mirrored at random and moved by up to ``shift`` pixels of
     the file."""
 
-    def __init__(self, pictures: TrainingPictures, *, validation: int, shift: float) -> None:
-        self.pictures, self.shift, self.kept = pictures, shift, validation
-        self.examples = len(pictures) - validation
+    def __init__(self, pictures: TrainingPictures, *, validation: int | None, shift: float) -> None:
+        self.pictures, self.shift = pictures, shift
+        self.kept = held_back(validation, len(pictures))
+        self.examples = len(pictures) - self.kept
         self.digest, self.skipped = pictures.digest, pictures.skipped
 
     def place(self, device: torch.device) -> None:
@@ -73,20 +75,19 @@ class Crops:
     path : a folder or a zip
     side : of the squares, in pixels
     validation : how many pictures are kept for validation, the last by name, each as the square in
-        its middle
+        its middle; None: a tenth
 
     Raises ValueError where no picture is left to train on.
     """
 
-    def __init__(self, path: Path, *, side: int, validation: int) -> None:
-        # With this box, pictures with a side shorter than the square are skipped.
-        self.pictures = TrainingPictures(path, (side, side), (0, 0, side, side))
-        self.side, self.kept = side, validation
+    def __init__(self, path: Path, *, side: int, validation: int | None) -> None:
+        self.pictures = TrainingPictures(path, (side, side), least=side)
+        self.side, self.kept = side, held_back(validation, len(self.pictures))
         self.digest, self.skipped = self.pictures.digest, self.pictures.skipped
-        self.trained = len(self.pictures) - validation
+        self.trained = len(self.pictures) - self.kept
         if self.trained < 1:
             raise ValueError(
-                f"{len(self.pictures)} pictures less {validation} for validation leave none: "
+                f"{len(self.pictures)} pictures less {self.kept} for validation leave none: "
                 "try a smaller --validation"
             )
         areas = [height * width for height, width in self.pictures.sizes[: self.trained]]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from priorkit_diffusion.data import Source
 from priorkit_diffusion.network import DenoiserConfig, DenoisingNetwork
+from priorkit_diffusion.noise import Levels, Noisy
 
 __all__ = ["HeldOut"]
 
 MEASURED = (0.01, 0.05, 0.1, 0.2)  # σ of pictures in [0, 1]
+DRAWN = 4  # σ of each picture, for the loss
 SHOWN = (0.1, 0.5)  # σ of the samples
 TOGETHER = 32  # pictures per call
 LEAST = 1e-12  # least squared error of a picture, since its logarithm is taken
@@ -37,8 +42,7 @@ class HeldOut:
         """Mean PSNR in dB of the denoised pictures for each σ; empty without pictures."""
         low, high = self.range
         errors: dict[float, list[Tensor]] = {s: [] for s in MEASURED if low <= s <= high}
-        for start in range(0, len(self.pictures), TOGETHER):
-            x, noise = self._noised(start, start + TOGETHER)
+        for x, noise in self._batches():
             for sigma, found in errors.items():
                 clean = denoised(network, x + sigma * noise, sigma)
                 found.append((clean - x).square().mean((1, 2, 3)))
@@ -47,6 +51,23 @@ class HeldOut:
             for sigma, found in errors.items()
             if found
         }
+
+    @torch.no_grad()
+    def loss(self, loss: Callable[[Noisy], Tensor], levels: Levels) -> float:
+        """The mean of a loss, of each picture at several levels of noise, always the same ones."""
+        rng = np.random.default_rng(0)
+        found = []
+        for x, noise in self._batches():
+            for _ in range(DRAWN):
+                drawn = 2 * levels.draw(len(x), rng)
+                sigma = torch.from_numpy(drawn.astype(np.float32)).to(self.device)
+                found.append(loss(Noisy(2 * x - 1, noise, sigma)))
+        return float(torch.cat(found).mean())
+
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """The pictures in [0, 1], some at a time, and their noise of N(0, 1)."""
+        for start in range(0, len(self.pictures), TOGETHER):
+            yield self._noised(start, start + TOGETHER)
 
     @torch.no_grad()
     def samples(self, network: DenoisingNetwork) -> Tensor | None:

@@ -12,7 +12,7 @@ same command is given again. ``DIR`` then holds ``checkpoint.pt`` (everything),
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ class DiffusionTraining:
     near_share: float = option(0.0, "part of the pictures with σ in near; 0: 0.72, of crops 0.87")
     gray: float = option(0.2, "crops: part of them that is gray, with gray noise")
     box: list[float] = option([], "left top right bottom of the picture; none: centre square")
-    validation: int = option(100, "pictures kept for validation, the last by name")
+    validation: int | None = option(None, "pictures kept, the last by name; none: 10%, at most 336")
     shift: float = option(0.0, "augmentation: shift of the box, in source pixels")
     batch: int = option(64, "pictures per step")
     iterations: int = option(20000, "optimizer steps in all")
@@ -62,15 +62,14 @@ class DiffusionTraining:
     init: str = option("", "weights to begin with, of the same architecture: a name or a path")
     precision: str = option("", "fp32, or bf16 for the convolutions; default: bf16 on cuda")
     compile: bool = option(True, "compile the network on cuda; false: start at once, but slower")
-    every: int = option(1000, "steps between validations, samples and checkpoints")
+    every: int = option(1000, "steps between validations and samples")
     minutes: float = option(0.0, "stop after so many minutes, to be continued; 0: never")
     seed: int = option(0, "seed of initialisation, order, augmentation and noise")
     licence: str = option("", "terms of the training pictures, for the card")
     device: str = option("", "cpu or cuda; default: cuda where there is one")
 
     def __post_init__(self) -> None:
-        least = {"batch": 2, "every": 1, "iterations": 1, "warmup": 0, "validation": 0}
-        check_options(self, least | {"size": 2, "crop": 0, "within": 0})
+        check_options(self, {"batch": 2, "crop": 0, "within": 0})
         for name in ("near", "far"):
             given = getattr(self, name)
             if given and not (len(given) == 2 and 0 < given[0] < given[1]):
@@ -135,7 +134,8 @@ class _Run(Descent[Noisy]):
         self.config = o.architecture()
         self.source, self.also = _sources(o)
         skipped = self.source.skipped | (self.also.skipped if self.also else {})
-        examples = self.source.examples + o.validation
+        o = replace(o, validation=self.source.kept)  # of pictures, not of their crops
+        examples = self.source.examples + self.source.kept
         super().__init__(o, progress, examples, digest=self.source.digest, skipped=skipped)
         self.compiled = o.compile
         self.adopt(self._new_network(), self._new_network())
@@ -213,8 +213,12 @@ class _Run(Descent[Noisy]):
         values: dict[str, float | None] = {f"psnr_{sigma}": psnr for sigma, psnr in found.items()}
         psnrs = ", ".join(f"{psnr:.2f}" for psnr in found.values())
         words = f"validation PSNR {psnrs} dB at σ = {', '.join(map(str, found))}"
-        train = float(np.mean(losses))
-        return {"train": train, **values}, words if found else self.message(losses)
+        values["train"] = float(np.mean(losses))
+        if not self.kept:
+            return values, self.message(losses)
+        levels = self.options.levels
+        loss = self.held_out.loss(lambda batch: self.loss(self.ema, batch), levels)
+        return values | {"validation": loss}, words
 
     def samples(self) -> Tensor | None:
         return self.held_out.samples(self.ema)
@@ -225,7 +229,7 @@ class _Run(Descent[Noisy]):
         state = {key: value.half() for key, value in self.ema.state_dict().items()}
         self.ema.load_state_dict(state)
         psnr = {str(s): round(found, 2) for s, found in self.held_out.psnr(self.ema).items()}
-        about: dict[str, Any] = {"images_seen": self.step * o.batch, "validation_psnr": psnr}
+        about: dict[str, Any] = {"images_seen": self.written * o.batch, "validation_psnr": psnr}
         if self.also:
             about["data"] = f"{Path(o.data).name}, and with little noise {Path(o.also).name}"
         return state, about

@@ -111,7 +111,8 @@ class Pictures:
 
 
 class Patches:
-    """Patches of pictures at full size, each at a random place; one for every 64 pixels.
+    """Patches of pictures at full size, each at a random place; one for every 64 pixels. Pictures
+    with a side shorter than the patch are left out.
 
     Of 8 bits, plus uniform noise of one quantum, in the coordinates of
     :func:`priorkit_realnvp.basis.coordinates`.
@@ -120,10 +121,11 @@ class Patches:
     def __init__(self, path: Path, side: int) -> None:
         self.side = side
         self.shape: tuple[int, ...] = (3 * side**2,)
-        whole = TrainingPictures(path, (side, side), None)
+        whole = TrainingPictures(path, (side, side), least=side)
         self.digest, self.skipped = whole.digest, whole.skipped
         self.album = Album(made(whole.picture, range(len(whole))), PROCESSOR)
-        self.ends = np.cumsum(self.album.heights * self.album.widths // 64)
+        areas = self.album.heights * self.album.widths
+        self.ends = np.cumsum(np.maximum(areas // 64, 1))
 
     def __len__(self) -> int:
         return int(self.ends[-1])

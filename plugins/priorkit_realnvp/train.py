@@ -47,7 +47,7 @@ class RealNVPTraining:
     steps: int = option(8, "couplings; of pictures, of either kind per level")
     width: int = option(64, "hidden units, or channels, of a coupling's networks")
     scale_limit: float = option(2.0, "a coupling scales by at most exp(±scale_limit)")
-    validation: int = option(200, "examples kept for validation, the last ones")
+    validation: int | None = option(None, "examples kept, the last ones; none: 10%, at most 336")
     batch: int = option(64, "examples per step")
     iterations: int = option(5000, "optimizer steps in all")
     rate: float = option(1e-3, "learning rate of Adam")
@@ -55,18 +55,20 @@ class RealNVPTraining:
     decay: float = option(0.5, "fraction of the run at the end in which the rate decays to 0")
     ema: float = option(0.99, "decay of the averaged weights; 0: no average")
     init: str = option("", "weights to begin with, of the same architecture: a name or a path")
-    every: int = option(1000, "steps between validations, samples and checkpoints")
+    every: int = option(1000, "steps between validations and samples")
     minutes: float = option(0.0, "stop after so many minutes, to be continued; 0: never")
     seed: int = option(0, "seed of initialisation, order, augmentation and noise")
     licence: str = option("", "terms of the training data, for the card")
     device: str = option("", "cpu or cuda; default: cuda where there is one")
 
     def __post_init__(self) -> None:
-        least = {"batch": 2, "every": 1, "iterations": 1, "warmup": 0, "validation": 0}
-        least |= {"size": 2, "patch": 0}
-        check_options(self, least)
+        check_options(self, {"batch": 2, "patch": 0})
         if self.channels not in (1, 3):
             raise ValueError(f"channels is 3 for colour or 1 for grey, got {self.channels}")
+        if self.patch and (self.box or self.shift or self.channels == 1 or self.n_bits != 8):
+            raise ValueError(
+                "box, shift, channels and n-bits are for whole pictures: leave them out, or patch"
+            )
 
     def architecture(self, shape: tuple[int, ...]) -> RealNVPConfig:
         """The network for examples of that shape. Raises ValueError."""
@@ -141,7 +143,7 @@ class _Run(MaximumLikelihood):
     def result(self) -> tuple[Mapping[str, Tensor], dict[str, Any]]:
         """The averaged weights, as they are, and their validation loss."""
         field = "bits_per_dim" if self.config.is_image else "nats_per_point"
-        about = {field: round(self.validation_loss(), 4)} if self.options.validation else {}
+        about = {field: round(self.validation_loss(), 4)} if self.kept else {}
         return self.ema.state_dict(), about
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -15,7 +15,16 @@ from torch.masked import MaskedTensor
 from priorkit.errors import BadInputError
 from priorkit.io.files import complaint, write_hashed
 
-__all__ = ["SUFFIXES", "is_nested", "numbers", "read_array", "require_finite", "write_array"]
+__all__ = [
+    "SUFFIXES",
+    "is_nested",
+    "is_npy",
+    "npy_header",
+    "numbers",
+    "read_array",
+    "require_finite",
+    "write_array",
+]
 
 SUFFIXES = (".npy", ".npz")  # of files of numpy
 MAX_DEPTH = 32  # of nested lists
@@ -155,12 +164,17 @@ def _native(array: np.ndarray) -> np.ndarray:
         return array.astype(dtype, copy=False)
 
 
+def is_npy(path: Path) -> bool:
+    """Whether a file is one of numpy's of one array, by its name."""
+    return path.suffix.lower() == SUFFIXES[0]
+
+
 def read_array(path: Path) -> np.ndarray:
     """A .npy file, never a pickle, in this machine's byte order. Raises BadInputError where it
     can't be read."""
     try:
         with open(path, "rb") as file:
-            _require_whole(file, path.stat().st_size)
+            npy_header(file, path.stat().st_size)
         array = np.load(path, allow_pickle=False)
     except Exception as error:  # numpy raises many kinds for a damaged file
         raise BadInputError(
@@ -173,15 +187,16 @@ def read_array(path: Path) -> np.ndarray:
     return _native(array)
 
 
-def _require_whole(file: BinaryIO, size: int) -> None:
-    """Raise ValueError where the header promises more numbers than the file holds, before memory
-    is allocated for them."""
+def npy_header(file: IO[bytes], size: int) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type of the array in a file of that many bytes. Raises ValueError where there are
+    fewer numbers than promised, before memory is allocated for them."""
     version = np.lib.format.read_magic(file)
     reader = np.lib.format.read_array_header_1_0
     reader = reader if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = reader(file)
     if not dtype.hasobject and math.prod(shape) * dtype.itemsize > size - file.tell():
         raise ValueError(f"the file ends before {shape} numbers")
+    return shape, dtype
 
 
 def write_array(path: Path, array: np.ndarray) -> str:

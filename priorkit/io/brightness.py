@@ -12,7 +12,7 @@ from priorkit.errors import BadInputError
 from priorkit.interfaces.units import Range
 from priorkit.io.arrays import require_finite
 
-__all__ = ["MISSING", "PLAIN", "Scaling", "check_range", "ends", "extent", "scaled"]
+__all__ = ["MISSING", "PLAIN", "WHITE", "Scaling", "check_range", "ends", "extent", "scaled"]
 
 log = logging.getLogger("priorkit")
 
@@ -146,8 +146,6 @@ def extent(parts: list[tuple[float, float] | None]) -> Range:
 
 def ends(x: Tensor) -> tuple[float, float] | None:
     """The least and the greatest of the finite values; None where there are none."""
-    if x.is_complex():
-        raise BadInputError("A range is one of real numbers.", got="complex ones")
     finite = x[torch.isfinite(x)] if x.is_floating_point() else x.flatten()
     if not finite.numel():
         return None

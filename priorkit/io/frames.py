@@ -18,12 +18,14 @@ from priorkit.io.arrays import numbers
 from priorkit.io.brightness import PLAIN, Scaling
 from priorkit.io.files import complaint
 from priorkit.io.formats import Format, Part, Tiff, deep_format
+from priorkit.io.formats.base import ORIENTATION
 from priorkit.io.held import indices, quiet
 from priorkit.io.places import Pick
 from priorkit.io.values import centre_box, dimensions, framed
 
 __all__ = [
     "MAX_PIXELS",
+    "ORIENTATION",
     "frame",
     "open_frame",
     "open_stack",
@@ -36,7 +38,6 @@ log = logging.getLogger("priorkit")
 
 MAX_PIXELS = 50_000_000  # of a file that is resized; a larger one is refused undecoded
 MAX_WHOLE = 16_000_000  # of a file that is taken as it is
-ORIENTATION = 0x0112  # the tag of EXIF
 NOTHING = Pick()
 # Their further frames are previews, maps or layers of the first.
 ONE_PICTURE = ("MPO", "PSD", "ICO", "ICNS", "CUR")
@@ -54,6 +55,7 @@ def open_frame(
     def read(file: Image.Image) -> Tensor:
         _require_small(file, path, shape, 1)
         _seek(file, path, pick)
+        _require_small(file, path, shape, 1)  # frames may be of several sizes
         return _frame(file, shape, path.name, scaling)
 
     return _read(path, read)
@@ -65,17 +67,26 @@ def open_stack(path: Path, pick: Pick) -> Tensor | Format:
 
     def read(file: Image.Image) -> Tensor:
         count = _count(file)
-        _require_small(file, path, None, count)
-        which = [pick.slice or pick.frame or 0] if pick else range(count)
-        planes = []
-        for number in which:
-            _seek(file, path, pick or Pick(frame=number) if count > 1 else pick)
+        which = [pick] if pick or count == 1 else [Pick(frame=k) for k in range(count)]
+        size, planes = file.size, []
+        for one in which:
+            _require_small(file, path, None, len(which))
+            _seek(file, path, one)
+            if not pick and file.size != size:
+                raise _of_several_kinds(path)
+            _require_small(file, path, None, len(which))
             planes.append(_frame(file, None, path.name, PLAIN))
         if len({(plane.shape, plane.dtype) for plane in planes}) > 1:
-            raise BadInputError(f"The frames of {path} are not of one size and type.")
+            raise _of_several_kinds(path)
         return torch.stack(planes, 1)
 
     return _read(path, read)
+
+
+def _of_several_kinds(path: Path) -> BadInputError:
+    return BadInputError(
+        f"The frames of {path} are not of one size and type.", try_=f"{path}::frame=0"
+    )
 
 
 def _read(path: Path, read: Callable[[Image.Image], Tensor]) -> Tensor | Format:
@@ -97,6 +108,9 @@ def opened(path: Path) -> Iterator[Image.Image]:
         _know_heif(path)
     try:
         with quiet("PIL"), Image.open(path) as file:
+            # By its name Pillow would map the pixels of a plain TIFF, those of one that lies on its
+            # side in rows as long as its columns.
+            file.filename = ""
             yield file
     except PriorkitError:
         raise

@@ -6,10 +6,11 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 from torch import Tensor
 
 from priorkit.errors import BadInputError, PriorkitError, did_you_mean, needed
@@ -24,6 +25,8 @@ from priorkit.io.values import dimensions
 __all__ = ["Held", "held", "indices", "quiet", "telling"]
 
 LISTED = 6  # datasets that an error names
+LYING = (5, 6, 7, 8)  # turns in which rows are columns, and in which each is then reversed
+REVERSED = {"row": (3, 4, 7, 8), "column": (2, 3, 6, 7)}
 
 
 @dataclass(frozen=True)
@@ -83,13 +86,15 @@ def held(
             header = format.header(path, part)
     axes = tuple(axis for axis in part.axes if axis not in at)
     told = part.told or not (whole or any_)
-    found = Held(path, part.name, numbers(values, str(path)), axes, told, part.opacity)
+    x = numbers(_upright(values, axes, part.turn), str(path))
+    found = Held(path, part.name, x, axes, told, part.opacity)
     if not isinstance(format, Writable) or not {"row", "column"} <= set(axes):
         return found
     size = (part.extent("row"), part.extent("column"))
+    size = size[::-1] if part.turn in LYING else size
     whole = values.dtype.kind in "ub"
     source = Source(path, format, (header,), Geometry(at=tuple(at.items())), size, whole)
-    return Held(**{**vars(found), "source": source})
+    return replace(found, source=source)
 
 
 def indices(path: Path, part: Part, pick: Pick, *, stack: bool) -> dict[str, int]:
@@ -126,6 +131,13 @@ def indices(path: Path, part: Part, pick: Pick, *, stack: bool) -> dict[str, int
             try_ += ", or kind='volume'"
         raise BadInputError(f"{path} holds {counts} of {size}.", try_=try_)
     return said | {axis: 0 for axis in open_ if axis not in kept}
+
+
+def _upright(values: np.ndarray, axes: tuple[str, ...], turn: int) -> np.ndarray:
+    """The numbers turned as EXIF says."""
+    if turn in LYING:
+        values = values.swapaxes(axes.index("row"), axes.index("column"))
+    return np.flip(values, tuple(axes.index(a) for a, turns in REVERSED.items() if turn in turns))
 
 
 def _dataset(path: Path, parts: list[Part], pick: Pick, any_: bool) -> Part:

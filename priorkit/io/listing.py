@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from priorkit.errors import BadInputError
@@ -34,23 +35,28 @@ def is_dicom(path: Path) -> bool:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a path is a folder. Raises BadInputError where nothing is there."""
+    """Whether a path is a folder. Raises BadInputError where it isn't, nor a file: a pipe has no
+    end."""
     try:
-        path.stat()
+        mode = path.stat().st_mode
     except FileNotFoundError as error:
         raise BadInputError(f"There is no file {path}.") from error
     except (OSError, ValueError) as error:  # too long, or a name that no file can have
         raise BadInputError("This path can't be read.", got=f"{str(path)[:80]!r}") from error
-    return path.is_dir()
+    if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+        raise BadInputError(f"{path} is no file: it is a pipe or a device.", try_="a file on disk")
+    return stat.S_ISDIR(mode)
 
 
 def images_in(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The files of a folder that can be read, and those of other formats, which can't.
+    """The files of a folder that can be read, and those of other formats, which can't. Hidden
+    files, folders and pipes are none; a link to a file that is gone is one.
 
     Raises BadInputError where there are none of the first, or the folder can't be read.
     """
     try:
-        every = sorted(folder.iterdir())
+        every = [p for p in sorted(folder.iterdir()) if p.name[0] != "."]
+        every = [path for path in every if path.is_file() or not path.exists()]
     except OSError as error:
         raise BadInputError(f"The folder {folder} can't be read.", got=error.strerror) from error
     others = [path for path in every if path.suffix.lower() in OTHERS]

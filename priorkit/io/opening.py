@@ -12,9 +12,9 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces.kinds import VOLUME
-from priorkit.io.brightness import PLAIN, Scaling, scaled
+from priorkit.io.brightness import WHITE, Scaling, scaled
 from priorkit.io.formats import Dicom, Tiff, format_of
-from priorkit.io.frames import open_frame, open_stack
+from priorkit.io.frames import open_frame, open_stack, opened
 from priorkit.io.held import Held, held, telling
 from priorkit.io.of_kind import refuse_picture
 from priorkit.io.places import Pick
@@ -55,9 +55,7 @@ def picture_in(
     source = found.source
     if source is not None and shape is not None:
         source = source.framed(shape)
-    x = found.planes()
-    if found.opacity:
-        return framed(_over_white(x, path, scaling), shape, PLAIN), source
+    x = _over_white(found.planes(), path) if found.opacity else found.planes()
     return framed(x, shape, scaling), source
 
 
@@ -119,8 +117,8 @@ def numbers_in(path: Path, pick: Pick, *, volume: bool = False) -> tuple[Tensor,
     found = held(path, read, pick, any_=True)
     if not found.told or "row" not in found.axes:
         return found.numbers, None
-    x = found.planes()
-    return (_over_white(x, path, Scaling(of=path.name)) if found.opacity else x)[None], found.source
+    x = _over_white(found.planes(), path) if found.opacity else found.planes()
+    return x[None], found.source
 
 
 def require_clear(found: Held, shape: tuple[int, ...] | None) -> None:
@@ -156,13 +154,18 @@ def _of_pillow(path: Path, x: Tensor) -> Source | None:
     """A TIFF file, of which others can be made like it; None of other pictures."""
     if path.suffix.lower() not in Tiff.suffixes:
         return None
-    return Source.plain(path, Tiff(), (int(x.shape[-2]), int(x.shape[-1])))
+    with opened(path) as file:
+        whole = file.mode != "F"
+    return Source.plain(path, Tiff(), (int(x.shape[-2]), int(x.shape[-1])), whole)
 
 
-def _over_white(x: Tensor, path: Path, scaling: Scaling) -> Tensor:
-    """A picture (C, H, W) whose last channel is its opacity, in [0, 1] over white, with a
-    warning."""
-    colour, opacity = scaling.inside(x[None, :-1])[0], scaled(x[-1:])
-    if bool((opacity < 1).any()):
-        log.warning("%s is partly transparent: it is taken over white.", path.name)
-    return colour * opacity + (1 - opacity)
+def _over_white(x: Tensor, path: Path) -> Tensor:
+    """A picture (C, H, W) whose last channel is its opacity over white, in the same numbers; with a
+    warning where it isn't opaque."""
+    colour, opacity = x[:-1], scaled(x[-1:])
+    if not bool((opacity < 1).any()):
+        return colour
+    log.warning("%s is partly transparent: it is taken over white.", path.name)
+    white = WHITE.get(x.dtype, 1)
+    made = colour.double() * opacity + white * (1 - opacity)
+    return (made if x.is_floating_point() else made.round()).to(x.dtype)

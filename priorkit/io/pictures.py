@@ -15,7 +15,7 @@ from torch import Tensor
 from priorkit.errors import BadInputError
 from priorkit.interfaces.kinds import COMPLEX, PICTURE, VOLUME, Kind, kind_of
 from priorkit.interfaces.units import Range
-from priorkit.io.arrays import is_nested, read_array
+from priorkit.io.arrays import is_nested, is_npy, read_array
 from priorkit.io.brightness import PLAIN, Scaling
 from priorkit.io.files import distinct, numbered
 from priorkit.io.formats import Npz, format_of
@@ -190,7 +190,7 @@ def _from_path(path: Path, shape: Shaped, how: _How) -> Pictures:
     if is_folder(path):
         return _from_folder(path, shape, how)
     how = replace(how, scaling=replace(how.scaling, of=path.name))
-    if path.suffix == ".npy":
+    if is_npy(path):
         require_nothing(path, how.pick)
         return _called(name, _load(read_array(path), shape, how))
     if isinstance(format_of(path), Npz):  # as it would be in a .npy file

@@ -13,7 +13,7 @@ from torch import Tensor
 from priorkit.errors import BadInputError, PriorkitError, did_you_mean
 from priorkit.interfaces.kinds import COMPLEX, VOLUME, Kind
 from priorkit.interfaces.units import Range
-from priorkit.io.arrays import numbers, read_array
+from priorkit.io.arrays import is_npy, numbers, read_array
 from priorkit.io.brightness import ends, extent
 from priorkit.io.files import distinct, numbered
 from priorkit.io.formats import format_of
@@ -97,7 +97,7 @@ def numbers_or_picture(source: Any, what: str, names: Sequence[str]) -> Any:
             got=repr(str(source)),
             try_=did_you_mean(str(source), names),
         )
-    if path.suffix != ".npy" and format_of(path) is None:
+    if not is_npy(path) and format_of(path) is None:
         return source
     found = raw(source, what)
     while found.ndim > AXES and len(found) == 1:
@@ -109,13 +109,14 @@ def _raw(source: Any, what: str, pick: Pick, volume: bool) -> Raw:
     if isinstance(source, (str, os.PathLike)):
         path, own = place(source)
         pick = own.over(pick)
-        if path.suffix == ".npy":
+        if is_folder(path):
+            source = images_in(path)[0]
+        elif is_npy(path):
             require_nothing(path, pick)
             return Raw(numbers(read_array(path), what), [name_of(path, pick)], [None], path.name)
-        if not is_folder(path):
+        else:
             x, origin = numbers_in(path, pick, volume=volume)
             return Raw(numbers(x, what), [name_of(path, pick)], [origin], path.name)
-        source = images_in(path)[0]
     elif isinstance(source, Image.Image):
         require_nothing("a PIL image", pick)
         return Raw(frame(source, None)[None])
@@ -148,15 +149,16 @@ def extent_of(source: Any, pick: Pick, kind: Kind) -> Range:
     Files are read once for this and once more for what they hold, so that of a folder that is
     brought to a small size no more than one file is in memory as it is.
     """
-    every = list(_ends(source, pick, kind))
-    if kind is COMPLEX:
-        return extent([(0.0, part[1]) for part in every if part is not None])
-    return extent(every)
+    return extent(list(_ends(source, pick, kind)))
 
 
 def _ends(source: Any, pick: Pick, kind: Kind) -> Iterator[tuple[float, float] | None]:
     for x in _each(source, pick, kind is VOLUME):
-        yield ends(x.abs() if kind is COMPLEX else x)
+        if kind is COMPLEX or x.is_complex():
+            size = ends(x.abs())
+            yield None if size is None else (0.0, size[1])
+        else:
+            yield ends(x)
 
 
 def _each(source: Any, pick: Pick, volume: bool) -> Iterator[Tensor]:
@@ -175,14 +177,9 @@ def _each(source: Any, pick: Pick, volume: bool) -> Iterator[Tensor]:
         if first is not None and not read:
             raise first
     elif isinstance(source, (list, tuple)) and any(
-        isinstance(item, (str, os.PathLike, Image.Image, list, tuple)) or _is_array(item)
-        for item in source
+        not isinstance(item, (int, float, complex)) for item in source
     ):
         for item in source:
             yield from _each(item, pick, volume)
     else:
         yield _raw(source, "A picture", pick, volume).numbers
-
-
-def _is_array(item: Any) -> bool:
-    return isinstance(item, Tensor) or not isinstance(item, (bool, int, float, complex))

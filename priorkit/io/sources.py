@@ -36,9 +36,9 @@ class Source:
     whole: bool = False
 
     @classmethod
-    def plain(cls, path: Path, format: Writable, size: tuple[int, int]) -> Source:
+    def plain(cls, path: Path, format: Writable, size: tuple[int, int], whole: bool) -> Source:
         """Of a format without a header."""
-        return cls(path, format, (None,), Geometry(), size)
+        return cls(path, format, (None,), Geometry(), size, whole)
 
     def framed(self, shape: Sequence[int]) -> Source:
         """The same of the image that is cropped and resized to ``shape`` (C, H, W), as

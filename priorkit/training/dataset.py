@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
 import lzma
 import os
 import zipfile
@@ -20,14 +21,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from priorkit.io.frames import MAX_PIXELS
+from priorkit.counted import counted
+from priorkit.io.frames import MAX_PIXELS, over_white
 
 __all__ = ["TrainingPictures"]
 
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+log = logging.getLogger("priorkit")
+
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 MAX_FILE = 64 << 20  # bytes of one picture
 MAX_TOTAL = 16 << 30  # bytes of all pictures, which are held in memory
 MAX_RATIO = 100  # largest compression ratio in a zip; pictures hardly shrink
@@ -42,21 +46,30 @@ class TrainingPictures:
     size : (height, width) of the crops
     box : (left, top, right, bottom) in pixels of the source, fractions allowed;
         None takes the largest centred box of the right proportions
+    least : pictures with a side of fewer pixels are left out
 
-    A crop is resized with Pillow's antialiased bilinear filter, as everywhere in priorkit.
+    Pictures are turned as their EXIF says, taken over white where they are transparent, and of 8
+    bits: those of 16 are rounded to them. A crop is resized with Pillow's antialiased bilinear
+    filter, as everywhere in priorkit; that some are enlarged is said by a warning.
     ``skipped`` names the files that can't be used, with the reason: pictures that are damaged,
-    smaller than the box, or of more than 64 MiB or 50 million pixels; members of a zip that are
-    encrypted, damaged, or compressed to less than a hundredth; and folders and broken links with
-    the name of a picture. ``sizes`` are the (height, width) of those that are used.
+    smaller than the box, of floats or 32 bits, or of more than 64 MiB or 50 million pixels; members
+    of a zip that are encrypted, damaged, or compressed to less than a hundredth; and folders and
+    broken links with the name of a picture. ``sizes`` are the (height, width) of those that are
+    used.
 
     Raises ValueError where no picture is left, for a zip that can't be read, and for more
     than 16 GiB in all.
     """
 
     def __init__(
-        self, path: str | Path, size: tuple[int, int], box: Sequence[float] | None = None
+        self,
+        path: str | Path,
+        size: tuple[int, int],
+        box: Sequence[float] | None = None,
+        *,
+        least: int = 0,
     ) -> None:
-        self.size, self.box = size, box
+        self.size, self.box, self.least = size, box, least
         self.skipped: dict[str, str] = {}
         self._files: dict[str, bytes] = {}
         self._sizes: dict[str, tuple[int, int]] = {}
@@ -77,6 +90,11 @@ class TrainingPictures:
                     self.skipped[name] = fault
         self.names = sorted(self._files.keys() - self.skipped)
         self.sizes = [self._sizes[name] for name in self.names]
+        enlarged = sum(self._enlarged(*sizes) for sizes in self.sizes)
+        if enlarged:
+            what = f"{enlarged} of {counted(len(self.names), 'pictures')}"
+            wanted = f"{size[1]}×{size[0]}"
+            log.warning("%s are smaller than %s and enlarged: a smaller --size?", what, wanted)
         if not self.names:
             first = next((f": {n}: {why}" for n, why in self.skipped.items()), "")
             expected = f"Expected files ending in {', '.join(_SUFFIXES)}"
@@ -102,7 +120,7 @@ class TrainingPictures:
         """Picture ``index``, its box moved by each of ``shifts`` (K, 2), across and down in source
         pixels, as far as the picture goes: (K, 3, H, W) uint8."""
         image = self._opened(index)
-        left, top, right, bottom = self._box_of(image)
+        left, top, right, bottom = self._box_of(image.width, image.height)
         found = []
         for dx, dy in shifts.tolist():
             dx = min(max(dx, -left), image.width - right)
@@ -117,7 +135,7 @@ class TrainingPictures:
 
     def _opened(self, index: int) -> Image.Image:
         with Image.open(io.BytesIO(self._files[self.names[index]])) as file:
-            return ImageOps.exif_transpose(file).convert("RGB")
+            return _upright(file)
 
     def _fault(self, name: str) -> str:
         """Why a picture can't be used; empty where it can."""
@@ -125,26 +143,33 @@ class TrainingPictures:
             with Image.open(io.BytesIO(self._files[name])) as file:
                 if file.width * file.height > MAX_PIXELS:
                     return f"{file.width}×{file.height} pixels, more than {MAX_PIXELS:,}"
-                file.load()  # decodes it completely
-                turned = ImageOps.exif_transpose(file)
-                self._sizes[name] = turned.height, turned.width
-                self._box_of(turned)
+                image = _upright(file)  # decodes it completely
+        except UnidentifiedImageError:
+            return "not a picture that can be read: of no known kind"
         except Exception as error:  # Pillow raises many kinds for a damaged file
-            own = isinstance(error, ValueError) and str(error).startswith("box")
-            return str(error) if own else f"not a picture that can be read: {error}"[:200]
+            return f"not a picture that can be read: {error}"[:200]
+        width, height = image.size
+        self._sizes[name] = height, width
+        if min(width, height) < self.least:
+            return f"{width}×{height} pixels, a side shorter than {self.least}"
+        left, top, right, bottom = self._box_of(width, height)
+        if not (0 <= left < right <= width and 0 <= top < bottom <= height):
+            return f"{width}×{height} pixels, less than the box {left} {top} {right} {bottom}"
         return ""
 
-    def _box_of(self, image: Image.Image) -> tuple[float, float, float, float]:
+    def _box_of(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of what is used of a picture of that size."""
         if self.box is not None:
             left, top, right, bottom = self.box
-            if not (0 <= left < right <= image.width and 0 <= top < bottom <= image.height):
-                raise ValueError(f"box {tuple(self.box)} leaves a picture of {image.size}")
             return left, top, right, bottom
-        height, width = self.size
-        scale = min(image.width / width, image.height / height)
-        w, h = scale * width, scale * height
-        left, top = (image.width - w) / 2, (image.height - h) / 2
-        return left, top, left + w, top + h
+        scale = min(width / self.size[1], height / self.size[0])
+        w, h = scale * self.size[1], scale * self.size[0]
+        return (width - w) / 2, (height - h) / 2, (width + w) / 2, (height + h) / 2
+
+    def _enlarged(self, height: int, width: int) -> bool:
+        """Whether a picture of that size has fewer pixels in its box than a crop."""
+        left, top, right, bottom = self._box_of(width, height)
+        return bottom - top < self.size[0] or right - left < self.size[1]
 
 
 def _sources(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
@@ -186,6 +211,19 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
         raise ValueError(f"shrunk to less than 1/{MAX_RATIO}, as no picture can be")
     with archive.open(member) as file:
         return file.read(MAX_FILE + 1)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """A picture in colours of 8 bits, turned as its EXIF says and over white. Raises ValueError."""
+    deep = (image.mode == "I" and image.format in ("PNG", "PPM")) or image.mode.startswith("I;16")
+    if image.mode in ("I", "F") and not deep:
+        raise ValueError(f"mode {image.mode}, and not 8 or 16 bits")
+    image = ImageOps.exif_transpose(image)
+    if deep:  # Pillow's convert would clip it
+        image = Image.fromarray((np.asarray(image) / 257).round().astype(np.uint8))
+    if image.has_transparency_data:
+        image = over_white(image.convert("RGBA"))
+    return image.convert("RGB")
 
 
 def _tensor(image: Image.Image) -> Tensor:

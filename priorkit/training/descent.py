@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 import numpy as np
@@ -111,9 +110,8 @@ class Descent(Recipe, Generic[Batch]):
     def train_step(self) -> Tensor:
         o = self.options
         batch = self.batch()
-        falling = (1 - self.passed) / o.decay if o.decay else 1.0
         for group in self.adam.param_groups:
-            group["lr"] = o.rate * min((self.step + 1) / max(1, o.warmup), falling, 1.0)
+            group["lr"] = o.rate * self.pace()
         if self._spread is None:
             self._spread = self.team.spread(self._module(batch), self.device)
         self.adam.zero_grad(set_to_none=True)
@@ -128,11 +126,24 @@ class Descent(Recipe, Generic[Batch]):
         average(self.ema, self.net, (1 - lost) * newest(o.ema, self.step))
         return loss.detach()[None]
 
+    def pace(self) -> float:
+        """The learning rate of the present step in parts of ``rate``: it rises in ``warmup`` steps,
+        or the first tenth of a shorter run, and falls to 0 in the last ``decay`` of the run."""
+        o = self.options
+        rising = max((self.step + 1) / max(1, o.warmup), 10 * self.passed)
+        falling = (1 - self.passed) / o.decay if o.decay else 1.0
+        return float(min(rising, falling, 1.0))
+
     def judge(self) -> None:
         if float(self.barren) >= BARREN:
             raise ValueError(
                 f"{BARREN} steps in a row had no finite gradient: try a smaller --rate"
             )
+
+    def score(self, values: Mapping[str, float | None]) -> float | None:
+        """By the loss on validation examples, which the log has as ``validation``."""
+        found = values.get("validation")
+        return None if found is None else -found
 
     def _module(self, batch: Batch) -> nn.Module:
         """Network and loss, compiled where that is wanted and possible in all processes."""
@@ -164,9 +175,10 @@ class MaximumLikelihood(Descent[Tensor]):
         return f"{np.mean(losses):.3f} {self.unit}"
 
     def validate(self, losses: Losses) -> tuple[dict[str, float | None], str]:
-        found = self.validation_loss()
-        known = None if math.isnan(found) else found
-        values = {"train": float(np.mean(losses)), "validation": known}
+        values: dict[str, float | None] = {"train": float(np.mean(losses))}
+        if not self.kept:
+            return values, self.message(losses)
+        values["validation"] = found = self.validation_loss()
         return values, f"validation {found:.4f} {self.unit}"
 
 

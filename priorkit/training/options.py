@@ -5,6 +5,7 @@ Imports torch only, so that a recipe also runs on a machine that has a GPU and l
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import field, fields
@@ -19,11 +20,18 @@ __all__ = [
     "compiler_of",
     "device_of",
     "halved",
+    "held_back",
     "option",
     "print_progress",
 ]
 
 Progress = Callable[[int, int, str], None]
+
+LEAST = {
+    "every": 1, "iterations": 1, "size": 2, "validation": 0, "warmup": 0, "shift": 0, "minutes": 0,
+    "seed": 0,
+}  # fmt: skip
+HELD_BACK = 336  # examples for validation at most, where nobody says how many
 
 
 def option(default: Any, help: str) -> Any:
@@ -34,22 +42,34 @@ def option(default: Any, help: str) -> Any:
 
 
 def check_options(options: Any, least: Mapping[str, int]) -> None:
-    """Check what recipes have in common; ``least`` are the smallest values of whole numbers.
+    """Check what recipes have in common; ``least`` are the smallest values of further numbers.
 
-    Raises ValueError for counts that are too small, a bad name, box, precision, or rates.
+    Raises ValueError for numbers that are too small, infinite or NaN, a bad name, box, precision,
+    or rates.
     """
     given = {item.name: getattr(options, item.name) for item in fields(options)}
-    for name, low in least.items():
-        if given[name] < low:
+    for name, value in given.items():
+        numbers = value if isinstance(value, list) else [value]
+        if not all(math.isfinite(v) for v in numbers if isinstance(v, float)):
+            raise ValueError(f"{name} must be finite, got {value}")
+    for name, low in (LEAST | dict(least)).items():
+        if given.get(name) is not None and given[name] < low:
             raise ValueError(f"{name} must be at least {low}, got {given[name]}")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", given["name"]):
         raise ValueError(f"name is letters, digits, '.', '_' and '-', got {given['name']!r}")
     if given.get("precision", "") not in ("", "fp32", "bf16"):
         raise ValueError(f"precision is fp32 or bf16, got {given['precision']!r}")
-    if given["box"] and len(given["box"]) != 4:
-        raise ValueError(f"box is left top right bottom, got {given['box']}")
+    box = given["box"]
+    if box and not (len(box) == 4 and 0 <= box[0] < box[2] and 0 <= box[1] < box[3]):
+        raise ValueError(f"box is left top right bottom, left < right and top < bottom, got {box}")
     if not (given["rate"] > 0 and 0 <= given["ema"] < 1 and 0 <= given.get("decay", 0) <= 1):
         raise ValueError("rate > 0, 0 ≤ ema < 1 and 0 ≤ decay ≤ 1 are needed")
+
+
+def held_back(validation: int | None, examples: int) -> int:
+    """How many of the examples are kept for validation: as many as were asked for, else a tenth of
+    them and at most 336."""
+    return min(HELD_BACK, examples // 10) if validation is None else validation
 
 
 def device_of(name: str, number: int = 0) -> torch.device:

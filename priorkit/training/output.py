@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +16,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from priorkit.draw.tiles import png
-from priorkit.io.files import json_sha256, write_atomic
+from priorkit.io.files import json_sha256, unwritable, write_atomic
 from priorkit.io.pictures import to_pil
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "load_checkpoint",
     "log_line",
     "mosaic",
+    "not_finite",
     "prune_log",
     "save_checkpoint",
     "write_weights",
@@ -43,7 +45,7 @@ def claim(folder: Path, data: Path) -> None:
     files = [p for p in folder.iterdir() if p.suffix != ".partial"]
     if files and not (folder / CHECKPOINT).exists():
         raise ValueError(
-            f"{folder} holds files that no training wrote, such as {files[0].name}: "
+            f"{folder} holds files, such as {files[0].name}, and no {CHECKPOINT} of a training: "
             "give another --out"
         )
 
@@ -69,7 +71,7 @@ def load_checkpoint(
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
         before = dict(state["settings"])
     except Exception as error:  # torch.load raises many kinds for a damaged file
-        raise ValueError(f"{path} can't be read: remove it to start again") from error
+        raise ValueError(f"{path} can't be read: begin again in another --out") from error
     for name, now in settings.items():
         if before.get(name) != now:
             raise ValueError(
@@ -77,6 +79,11 @@ def load_checkpoint(
                 "Give the options and data it was started with, or another --out"
             )
     return state
+
+
+def not_finite(state: Mapping[str, Tensor]) -> str:
+    """The name of the first tensor with NaN or infinite numbers in it; empty without one."""
+    return next((name for name, value in state.items() if not bool(value.isfinite().all())), "")
 
 
 def write_weights(
@@ -89,8 +96,11 @@ def write_weights(
 ) -> Path:
     """Write ``path`` (NAME.safetensors) and NAME.json; the card last, each file whole.
 
-    ``about`` goes on the card: data, licence, bits_per_dim, how it was trained.
+    ``about`` goes on the card: data, licence, bits_per_dim, how it was trained. Raises ValueError
+    for weights that aren't finite, as in a type that is too small for them.
     """
+    if name := not_finite(state):
+        raise ValueError(f"no weights are written, since {name} isn't finite: try a smaller --rate")
     data = save({key: value.contiguous().cpu() for key, value in state.items()})
     write_atomic(path, data)
     card = {
@@ -108,10 +118,16 @@ def write_weights(
 
 
 def log_line(folder: Path, **values: Any) -> None:
-    """Append a line to ``folder/log.jsonl``, numbers rounded."""
-    line = {k: round(v, 4) if isinstance(v, float) else v for k, v in values.items()}
-    with open(folder / "log.jsonl", "a") as log:
-        log.write(json.dumps(line) + "\n")
+    """Append a line to ``folder/log.jsonl``, numbers rounded, null for those that aren't finite."""
+    line = {
+        k: (round(v, 4) if math.isfinite(v) else None) if isinstance(v, float) else v
+        for k, v in values.items()
+    }
+    try:
+        with open(folder / "log.jsonl", "a") as log:
+            log.write(json.dumps(line) + "\n")
+    except OSError as error:  # a full disk
+        raise unwritable(folder / "log.jsonl", error) from error
 
 
 def prune_log(folder: Path, step: int) -> None:

@@ -1,4 +1,4 @@
-"""Settings of the process during a training run: Ctrl-C, denormal numbers, and cuDNN."""
+"""Settings of the process during a training run: signals, denormal numbers, and cuDNN."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ __all__ = ["held", "searching", "without_denormals"]
 
 @contextmanager
 def held() -> Iterator[Callable[[], bool]]:
-    """Keep the first Ctrl-C from interrupting; gives a function that says whether it came. The
-    second one interrupts."""
+    """Keep the first Ctrl-C, or SIGTERM of a batch system, from ending the process; gives a
+    function that says whether one came. The second one ends it."""
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
@@ -25,12 +25,14 @@ def held() -> Iterator[Callable[[], bool]]:
     def note(number: int, frame: Any) -> None:
         came.set()
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
-    before = signal.signal(signal.SIGINT, note)
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield came.is_set
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -20,7 +21,7 @@ from priorkit.counted import counted
 from priorkit.io.files import write_atomic
 from priorkit.io.folders import locked
 from priorkit.training import output
-from priorkit.training.options import Progress, device_of, halved, print_progress
+from priorkit.training.options import Progress, device_of, halved, held_back, print_progress
 from priorkit.training.parallel import Team
 from priorkit.training.process import held, searching, without_denormals
 from priorkit.training.tape import Losses, Tape
@@ -32,6 +33,7 @@ FREE = (
     "data", "out", "name", "licence", "device", "compile", "minutes", "every", "iterations",
     "within",
 )  # fmt: skip
+STALE = 300  # seconds of training that a run that is killed may lose
 READ = 20  # steps between messages: only then are losses read, which waits for the device
 
 
@@ -47,13 +49,16 @@ class Recipe(ABC):
     options : a dataclass of options, see :mod:`priorkit.training.options`
     progress : called with step, total and a message, which stays on the screen where it ends in a
         newline
-    examples : how many there are; the last ``options.validation`` are not trained on
+    examples : how many there are; the last ``options.validation`` are not trained on, or the last
+        tenth where that is None
     digest : sha256 of the examples, which must be the same when a run is resumed
     skipped : files that aren't used, with the reason; they are reported
 
-    The first Ctrl-C ends the run after the present step, with a checkpoint; a second one ends it at
-    once, with the last checkpoint. Raises ValueError where less than one batch is left, the device
-    isn't there, ``out`` can't be used for it, or several processes can't share the work.
+    The first Ctrl-C or SIGTERM ends the run after the present step, with a checkpoint; a second one
+    ends it at once, with the last checkpoint. Exported are the averaged weights, ``parts["ema"]``,
+    as they were at the validation with the highest :meth:`score`. Raises ValueError where less than
+    one batch is left, the device isn't there, ``out`` can't be used for it, several processes can't
+    share the work, or weights are no longer finite.
     """
 
     family: ClassVar[str]
@@ -76,10 +81,11 @@ class Recipe(ABC):
         self.device = device_of(options.device, self.team.local_rank)
         self.half = halved(asdict(options).get("precision", "fp32"), self.device)
         self.share = self.team.share(options.batch)  # this process's part of every batch
-        self.train_size = examples - options.validation
+        self.kept = held_back(options.validation, examples)
+        self.train_size = examples - self.kept
         if self.train_size < options.batch:
             raise ValueError(
-                f"{examples} examples less {options.validation} for validation leave fewer than "
+                f"{examples} examples less {self.kept} for validation leave fewer than "
                 f"one batch of {options.batch}: try a smaller --validation or --batch"
             )
         self.out, self.digest, self.skipped = Path(options.out), digest, skipped
@@ -88,8 +94,9 @@ class Recipe(ABC):
         else:  # the first process reports for all
             self.progress = lambda *_: None
         torch.manual_seed(options.seed)
-        self.step = 0
+        self.step = self.saved = 0
         self.seconds = 0.0
+        self.best: dict[str, Any] = {}  # score, step and ema of the best validation
         self._epoch = -1
 
     # --- what a family gives --------------------------------------------------------
@@ -113,7 +120,7 @@ class Recipe(ABC):
         """The options as they are written to the checkpoint and the card."""
         if "precision" in options:
             options["precision"] = "bf16" if self.half else "fp32"
-        return options
+        return options | {"validation": self.kept}
 
     def ready(self) -> None:  # noqa: B027  (optional)
         """Called once before the first step, in every run."""
@@ -134,6 +141,11 @@ class Recipe(ABC):
         """The part of the run that is done; the run ends at 1."""
         return float(self.step / self.options.iterations)
 
+    @property
+    def written(self) -> int:
+        """The step whose averaged weights are exported."""
+        return int(self.best.get("step", self.step))
+
     @abstractmethod
     def message(self, losses: Losses) -> str:
         """The last losses in words. Raises ValueError where going on makes no sense."""
@@ -141,6 +153,11 @@ class Recipe(ABC):
     @abstractmethod
     def validate(self, losses: Losses) -> tuple[dict[str, float | None], str]:
         """A line of the log, and the same in words."""
+
+    def score(self, values: Mapping[str, float | None]) -> float | None:
+        """How good the averaged weights are by a line of the log, more being better. None: that
+        isn't known, and the last ones are exported."""
+        return None
 
     def samples(self) -> Tensor | None:
         """Images (B, C, H, W) to look at, B a multiple of 8."""
@@ -163,10 +180,10 @@ class Recipe(ABC):
             searching(self.device),
         ):
             if self.team.leads:
-                self._tell_skipped()
                 if not self._resume():
                     self.begin()
                     self._save()
+                self._tell_skipped()
             self.team.wait()
             if not self.team.leads and not self._resume():
                 raise ValueError(f"{self.out} must be one folder for all processes")
@@ -179,6 +196,7 @@ class Recipe(ABC):
     def _train(self, asked: Callable[[], bool]) -> None:
         o = self.options
         started, before = time.monotonic(), self.seconds
+        saved = before
         tape = Tape(self.team, o.batch)
         while self.passed < 1:
             tape.add(self.train_step())
@@ -194,13 +212,17 @@ class Recipe(ABC):
             if tell:
                 self._tell(self.message(tape.losses[-READ:]) + pace)
             due = self.step % o.every == 0 or self.passed >= 1
+            kept = due or over or stop or (tell and self.seconds - saved > STALE)
+            if kept:  # what was learned
+                self._require_finite()
+                saved = self.seconds
             if due:
                 tape.read()
                 self.judge()
                 if self.team.leads:
                     self._validate(tape.losses)
                 tape.clear()
-            if self.team.leads and (due or over or stop):  # what was learned is kept
+            if kept and self.team.leads:
                 self._save()
             if stop:
                 raise KeyboardInterrupt
@@ -234,13 +256,32 @@ class Recipe(ABC):
         values, words = self.validate(losses)
         output.log_line(self.out, step=self.step, **values, seconds=round(self.seconds))
         self._tell(f"{words}\n")
+        if (score := self.score(values)) is not None:
+            if not score > -math.inf:
+                raise self._diverged("the validation is")
+            if score > self.best.get("score", -math.inf):
+                ema = {k: v.clone() for k, v in self.parts["ema"].state_dict().items()}
+                self.best = {"score": score, "step": self.step, "ema": ema}
         if (x := self.samples()) is not None:
             output.mosaic(x, self.out / f"samples-{self.step:06d}.png")
 
     def _save(self) -> None:
         state = {"step": self.step, "seconds": self.seconds, "settings": self._settings()}
         parts = {name: part.state_dict() for name, part in self.parts.items()}
-        output.save_checkpoint(self.out, state | parts)
+        output.save_checkpoint(self.out, state | parts | {"best": self.best})
+        self.saved = self.step
+
+    def _require_finite(self) -> None:
+        for name, part in self.parts.items():
+            if isinstance(part, nn.Module) and output.not_finite(part.state_dict()):
+                raise self._diverged(f"the weights ({name}) are")
+
+    def _diverged(self, what: str) -> ValueError:
+        kept = f"; with --iterations {self.saved} this command writes the best weights so far"
+        return ValueError(
+            f"{what} no longer finite at step {self.step}: begin again with a smaller --rate in "
+            f"another --out{kept if self.best else ''}"
+        )
 
     def _settings(self) -> dict[str, Any]:
         """What must be the same when a run is resumed, as JSON-able data."""
@@ -254,6 +295,7 @@ class Recipe(ABC):
             return False
         try:
             self.step, self.seconds = int(state["step"]), float(state["seconds"])
+            self.saved, self.best = self.step, dict(state.get("best", {}))
             for name, part in self.parts.items():
                 part.load_state_dict(state[name])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -262,10 +304,15 @@ class Recipe(ABC):
         return True
 
     def _export(self) -> Path:
+        if self.written < self.step:
+            self._tell(f"validation was best at step {self.written}, whose weights are written\n")
+        if self.best:
+            self.parts["ema"].load_state_dict(self.best["ema"])
         o, (tensors, more) = self.options, self.result()
         here = ("data", "out", "minutes")
         training = self.told({k: v for k, v in asdict(o).items() if k not in here})
-        about = {"data": Path(o.data).name, "licence": o.licence, **more, "training": training}
+        data = {"data": Path(o.data).name, "data_sha256": self.digest, "examples": self.train_size}
+        about = {**data, "licence": o.licence, **more, "step": self.written, "training": training}
         path, told = self.out / f"{o.name}.safetensors", self.architecture
         return output.write_weights(
             path, tensors, family=self.family, architecture=told, about=about

@@ -1,5 +1,6 @@
 """Files of instruments that are damaged, or promise much: one line, before memory is taken."""
 
+import os
 import re
 import struct
 from pathlib import Path
@@ -169,3 +170,21 @@ def test_objects_of_matlab_are_left_alone(tmp_path):
     scipy.io.savemat(tmp_path / "a.mat", {"c": np.array([{"a": 1}], object), "s": {"x": 1.0}})
     with pytest.raises(BadInputError, match="holds no array of numbers"):
         pictures.load(tmp_path / "a.mat")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without pipes")
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    """A pipe has no end; neither it nor what is hidden, nor a folder named as a file, is taken out
+    of a folder, whatever its name says; a link to a file that is gone is told."""
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    Image.new("L", (8, 8)).save(tmp_path / ".hidden.png")
+    (tmp_path / "round.png").symlink_to(tmp_path)
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    for name in ("pipe.png", "pipe.npy", "pipe.dcm", "pipe"):
+        os.mkfifo(tmp_path / name)
+        for read in (pictures.load, lambda path: pictures.raw(path, "y")):
+            with pytest.raises(BadInputError, match=f"{name} is no file: it is a pipe"):
+                read(tmp_path / name)
+    found = pictures.load(tmp_path)
+    assert found.names == ["a"]
+    assert list(found.skipped) == ["gone.png"]

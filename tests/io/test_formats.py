@@ -10,6 +10,7 @@ import numpy as np
 import pydicom
 import pytest
 import scipy.io
+import scipy.sparse
 import tifffile
 import torch
 from astropy.io import fits
@@ -151,6 +152,14 @@ def test_datasets_in_other_files_are_not_followed(tmp_path, fastmri):
         file.create_dataset("x", (4, 4), "f4", external=[("/etc/passwd", 0, 64)])
     with pytest.raises(BadInputError, match="the numbers of /x are in another file"):
         pictures.raw(tmp_path / "outside.h5", "y")
+    with h5py.File(tmp_path / "outside.h5", "a") as file:
+        file["own"] = CUBE
+        layout = h5py.VirtualLayout((1, 6, 7), "f4")
+        layout[0] = h5py.VirtualSource(str(fastmri[0]), "reconstruction_rss", (1, 6, 7))
+        file.create_virtual_dataset("virtual", layout)
+    with pytest.raises(BadInputError, match="the numbers of /virtual are in another file"):
+        pictures.raw(f"{tmp_path / 'outside.h5'}::virtual", "y")
+    assert np.array_equal(pictures.raw(f"{tmp_path / 'outside.h5'}::own", "y"), CUBE)
 
 
 @pytest.mark.parametrize("version", ["5", "7.3"])
@@ -183,6 +192,26 @@ def test_matlab(tmp_path, version):
     assert np.allclose(volume.x[0, 0] * 4095, CUBE, atol=1e-3)
 
 
+@pytest.mark.parametrize("version", ["5", "7.3"])
+def test_a_mask_of_matlab_is_white(tmp_path, version):
+    """Logical numbers are stored as bytes 0 and 1, which as brightness would be black; what
+    MATLAB's newer files keep of empty and sparse arrays are no arrays."""
+    seen = RNG.random((6, 7)) > 0.5
+    path = tmp_path / "mask.mat"
+    if version == "5":
+        scipy.io.savemat(path, {"seen": seen, "sparse": scipy.sparse.csr_array(seen * 1.0)})
+    else:
+        with h5py.File(path, "w") as file:
+            file["seen"] = seen.T.astype(np.uint8)
+            file["seen"].attrs["MATLAB_class"] = np.bytes_("logical")
+            file["empty"] = np.zeros(2, np.uint64)
+            file["empty"].attrs["MATLAB_empty"] = np.uint8(1)
+            file["sparse/data"], file["sparse/ir"] = np.ones(3), np.arange(3)
+            file["sparse"].attrs["MATLAB_sparse"] = np.uint64(6)
+    assert np.array_equal(pictures.load(path).x[0, 0], seen)
+    assert pictures.raw(path, "y").dtype == torch.bool
+
+
 def test_spectra_of_matlab(tmp_path):
     """Bands are last, as the shape says that is asked for."""
     bands = RNG.random((6, 7, 20))
@@ -210,6 +239,11 @@ def test_the_sky(tmp_path):
     assert np.array_equal(missing.flat[1:], masked.flat[1:])
     with pytest.raises(BadInputError, match=r"NaN or infinite. Got 1 of 42, .* Try: y=x, op="):
         pictures.load(f"{path}::dataset=BLANKED", range="auto")
+    numbers = [fits.PrimaryHDU(), fits.ImageHDU(CUBE[0], name="2"), fits.ImageHDU(CUBE[1])]
+    fits.HDUList(numbers).writeto(tmp_path / "numbers.fits")
+    for number in (1, 2):  # a name that is a number is no name
+        found = pictures.raw(f"{tmp_path / 'numbers.fits'}::{number}", "y")
+        assert exact(found[0, 0], CUBE[number - 1])
     fits.PrimaryHDU(CUBE * 0.5).writeto(tmp_path / "cube.fits")
     third = pictures.load(f"{tmp_path / 'cube.fits'}::slice=2", range=(0, 4096))
     assert np.allclose(third.x[0, 0] * 4096, CUBE[2] * 0.5, atol=1e-3)
@@ -365,6 +399,8 @@ def test_ranges():
     auto = pictures.load([byte, byte + 50], range="auto")
     assert (auto.range.lo, auto.range.hi) == (10, 90)  # of all together
     assert float(auto.x[0].max()) == pytest.approx(30 / 80)
+    field = pictures.load(np.array([[3 + 4j, 1]]), range="auto")  # of its sizes
+    assert (field.range.lo, field.range.hi, field.kind.name) == (0, 5, "complex")
     signal = pictures.load(np.array([[-3.0, 5.0]]), (1, 2), range="auto")
     assert signal.x.tolist() == [[[0, 1]]]
     for given, words in {

@@ -64,3 +64,10 @@ def test_of_a_folder_they_are_not_taken(tmp_path):
     np.savez(tmp_path / "a.npz", RNG.random((8, 9)))
     with pytest.raises(BadInputError, match=r"No pictures in the folder .* Got a.npz"):
         load(tmp_path)
+
+
+def test_letters_of_either_case_are_one_name(tmp_path):
+    np.save(tmp_path / "scan.npy", np.eye(4))
+    (tmp_path / "scan.npy").rename(tmp_path / "SCAN.NPY")
+    assert np.array_equal(load(tmp_path / "SCAN.NPY").x[0, 0], np.eye(4))
+    assert np.array_equal(raw(tmp_path / "SCAN.NPY", "y"), np.eye(4))

@@ -220,3 +220,14 @@ def test_brightness_is_not_written_as_other_units(tmp_path):
         priorkit.recover(tmp_path / "slice.dcm", out=tmp_path / name, range=range, **said)
     assert not list((tmp_path / "bright" / "images").glob("*.dcm"))
     assert list((tmp_path / "own" / "images").glob("*.dcm"))
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+def test_a_tiff_of_brightness_has_no_units_either(tmp_path, dtype):
+    """Whoever reads it: numbers of Pillow's gray TIFF are brightness too, its floats are not."""
+    values = np.arange(48).reshape(6, 8) / 48
+    values = values if dtype == "f4" else values * np.iinfo(dtype).max
+    Image.fromarray(values.astype(dtype)).save(tmp_path / "gray.tiff")
+    for how in ({}, {"shape": (1, 4, 4)}):
+        (source,) = pictures.load(tmp_path / "gray.tiff", **how).sources
+        assert source.whole is (dtype != "f4")

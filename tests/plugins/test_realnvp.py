@@ -284,7 +284,7 @@ def test_points_are_learned(points, tmp_path):
     assert lines[-1]["validation"] < lines[0]["validation"]
     prior = RealNVPPrior(weights=path)
     assert prior.shape == (2,)
-    assert prior.card.nats_per_point == lines[-1]["validation"]
+    assert prior.card.nats_per_point == min(line["validation"] for line in lines)
     check_prior(prior)
 
 
@@ -363,6 +363,8 @@ def test_a_side_that_cannot_be_squeezed(pictures, tmp_path, monkeypatch):
         ({"batch": 1}, "batch must be at least 2"),
         ({"box": [1.0]}, "left top right bottom"),
         ({"name": "a/b"}, "name is letters"),
+        ({"patch": 6, "channels": 1}, "channels and n-bits are for whole pictures"),
+        ({"patch": 6, "shift": 2.0}, "shift, channels and n-bits are for whole pictures"),
     ],
 )
 def test_options_that_do_not_fit(changes, message, tmp_path):

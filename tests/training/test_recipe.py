@@ -1,10 +1,6 @@
 """The one training loop, with a model of two numbers."""
 
-import io
 import json
-import os
-import signal
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +11,6 @@ from safetensors.torch import load_file
 from torch import nn
 
 from priorkit.errors import PriorkitError
-from priorkit.training.dataset import TrainingPictures
 from priorkit.training.descent import MaximumLikelihood
 from priorkit.training.options import check_options, option
 from priorkit.training.parallel import Team
@@ -254,23 +249,6 @@ def test_ctrl_c_inside_an_update_leaves_exactly_the_last_checkpoint(tmp_path):
     assert steps == [[20, 40, 60]] * 2
 
 
-def test_a_signal_waits_for_the_end_of_a_step(tmp_path):
-    """One Ctrl-C loses nothing; the second one doesn't wait."""
-
-    class Signalled(Fit):
-        def train_step(self):
-            found = super().train_step()
-            if self.step == 33:
-                signal.raise_signal(signal.SIGINT)
-            return found
-
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        Signalled(Options(out=tmp_path), quiet).run()
-    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 33
-    assert signal.getsignal(signal.SIGINT) is before
-
-
 def test_what_was_logged_after_the_checkpoint_goes(tmp_path):
     """Lines of steps that are done again, and one that was cut off, don't stay."""
     with pytest.raises(KeyboardInterrupt):
@@ -308,7 +286,7 @@ def test_a_run_goes_on_with_its_own_data(tmp_path):
 
 def test_folders_of_others_are_refused(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(ValueError, match=r"files that no training wrote, such as mine.txt"):
+    with pytest.raises(ValueError, match=r"files, such as mine.txt, and no checkpoint"):
         Fit(Options(out=tmp_path), quiet)
     data = tmp_path / "new" / "faces.zip"
     with pytest.raises(ValueError, match="holds the training data"):
@@ -336,71 +314,14 @@ def test_training_leaves_the_process_as_it_was(tmp_path):
     assert float(torch.tensor([5e-324], dtype=torch.float64).mul(1)) > 0
 
 
-# --- pictures of anybody's ---------------------------------------------------------------
-
-
-def picture(side=16):
-    buffer = io.BytesIO()
-    Image.new("RGB", (side, side), "gray").save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def test_what_is_named_like_a_picture_and_is_none(tmp_path):
-    """Counted and named; the rest is used."""
-    (tmp_path / "a.png").write_bytes(picture())
-    (tmp_path / "b.png").write_bytes(picture()[:-40])
-    (tmp_path / "c.png").write_text("words")
-    (tmp_path / "d.png").mkdir()
-    (tmp_path / "e.png").symlink_to(tmp_path / "nowhere.png")
-    (tmp_path / "f.png").symlink_to(tmp_path / "a.png")
-    os.mkfifo(tmp_path / "g.png")
-    (tmp_path / "h.png").write_bytes(b"")
-    (tmp_path / "i.png").symlink_to("/dev/zero")
-    found = TrainingPictures(tmp_path, (8, 8))
-    assert found.names == ["a.png", "f.png"]
-    assert set(found.skipped) == {f"{name}.png" for name in "bcdeghi"}
-    assert found.skipped["d.png"] == found.skipped["g.png"] == "not a file"
-    assert found.skipped["e.png"] == "a link that leads nowhere"
-    assert "not a picture" in found.skipped["b.png"]
-
-
-def test_a_zip_of_anybodys(tmp_path):
-    """Encrypted and damaged members are named; names lead nowhere; one change is noticed."""
-    path = tmp_path / "x.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        for name in ("a.png", "../../b.png", "/etc/c.png", "d.png", "e.png"):
-            archive.writestr(name, picture())
-    data = bytearray(path.read_bytes())
-    for name, offset in (("d.png", 8), ("e.png", None)):
-        place = data.rfind(name.encode()) - 46  # its entry in the central directory
-        if offset is not None:
-            data[place + offset] |= 1  # encrypted
-        else:
-            data[place + 16] ^= 1  # another checksum
-    path.write_bytes(data)
-    found = TrainingPictures(path, (8, 8))
-    assert found.names == ["../../b.png", "/etc/c.png", "a.png"]
-    assert found.skipped["d.png"] == "encrypted"
-    assert "damaged in the zip" in found.skipped["e.png"]
-    digest = found.digest
-    with zipfile.ZipFile(path, "w") as archive:
-        for name in ("a.png", "../../b.png", "/etc/c.png"):
-            archive.writestr(name, picture())
-    assert TrainingPictures(path, (8, 8)).digest == digest
-    for nothing in (b"", b"PK\5\6" + bytes(18), bytes(data[:200])):
-        path.write_bytes(nothing)
-        with pytest.raises(ValueError, match=r"neither a folder nor a zip|No pictures in"):
-            TrainingPictures(path, (8, 8))
-
-
-def test_what_is_left_out_is_said(tmp_path, command_line):
-    (tmp_path / "in").mkdir()
-    for i in range(6):
-        (tmp_path / "in" / f"{i}.png").write_bytes(picture())
-    (tmp_path / "in" / "bad.png").write_bytes(b"no picture")
-    words = ["--size", "8", "--levels", "1", "--steps", "1", "--width", "4", "--validation", "0"]
-    words += ["--iterations", "1", "--batch", "2", "--out", tmp_path / "out"]
-    done = command_line("train", "realnvp", "--data", tmp_path / "in", *words)
-    assert done.code == 0, done.err
-    assert "1 file left out, listed in skipped.json: bad.png: not a picture" in done.err
-    assert "bad.png" in json.loads((tmp_path / "out" / "skipped.json").read_text())
+@pytest.mark.parametrize(("iterations", "highest"), [(1000, 99), (300, 30)])
+def test_a_short_run_warms_up_in_its_first_tenth(iterations, highest, tmp_path):
+    """So that it has the rate that was asked for at all; a longer one takes the steps of warmup."""
+    run = Fit(Options(out=tmp_path, iterations=iterations, warmup=100, decay=0.5), quiet)
+    paces = []
+    for run.step in range(iterations):
+        paces.append(run.pace())
+    assert paces.index(1) == highest
+    assert sorted(paces[: highest + 1]) == paces[: highest + 1]
+    assert paces[iterations // 2] == 1
+    assert paces[-1] == pytest.approx(2 / iterations)

@@ -55,6 +55,8 @@ def deep_format(image: Image.Image) -> DeepPng | Tiff | None:
 
 def _is_dicom(path: Path) -> bool:
     try:
+        if not path.is_file():  # a pipe never ends
+            return False
         with open(path, "rb") as file:
             file.seek(DICOM_PLACE)
             return file.read(len(DICOM_MARK)) == DICOM_MARK

@@ -13,10 +13,28 @@ import numpy as np
 
 from priorkit.errors import BadInputError
 
-__all__ = ["MAX_NUMBERS", "STACKED", "Format", "Geometry", "Part", "Writable"]
+__all__ = [
+    "AXES",
+    "MAX_NUMBERS",
+    "ORIENTATION",
+    "STACKED",
+    "Format",
+    "Geometry",
+    "Part",
+    "Writable",
+    "usual_axes",
+]
 
 MAX_NUMBERS = 50_000_000  # that are read of a file, as many as an image may have
 STACKED = ("frame", "slice")  # axes along which images lie behind one another
+AXES = ("frame", "slice", "channel", "row", "column")  # of arrays that nothing is told of
+ORIENTATION = 0x0112  # the tag of EXIF and of TIFF that says how a picture is turned
+
+
+def usual_axes(count: int) -> tuple[str, ...]:
+    """What as many axes mostly are, at most five, where a file doesn't say."""
+    usual = {1: ("column",), 3: ("slice", "row", "column")}
+    return usual.get(count, AXES[len(AXES) - count :])
 
 
 @dataclass(frozen=True)
@@ -29,6 +47,8 @@ class Part:
     shape, dtype : of the whole array; the type is that of the numbers in the file
     axes : of each axis one of "frame", "slice", "channel", "row" and "column"
     told : whether the format says what the axes are; else they are the usual ones for as many
+    opacity : whether the last channel is one
+    turn : how rows and columns are to be turned, in EXIF's numbers for it; 1 is upright
     """
 
     name: str
@@ -37,6 +57,7 @@ class Part:
     axes: tuple[str, ...]
     told: bool = True
     opacity: bool = False
+    turn: int = 1
 
     def extent(self, axis: str) -> int:
         """How long an axis is; 1 where there is none of that name."""

@@ -41,7 +41,8 @@ class Fits(Writable):
                     shape = shape[1:]
                 if not 1 <= len(shape) <= len(AXES):
                     continue
-                name = unit.name if unit.name not in ("", "PRIMARY", *found) else str(number)
+                own = unit.name not in ("", "PRIMARY", *found) and not unit.name.isdecimal()
+                name = unit.name if own else str(number)
                 dtype = np.dtype(TYPES[unit.header["BITPIX"]])
                 found[name] = Part(name, shape, dtype, AXES[len(AXES) - len(shape) :])
         return list(found.values())

@@ -8,15 +8,15 @@ from typing import Any, final
 
 import numpy as np
 
-from priorkit.io.formats.base import Format, Part
+from priorkit.io.formats.base import AXES, Format, Part, usual_axes
 
 __all__ = ["Hdf5", "of_hdf5"]
 
-AXES = ("frame", "slice", "channel", "row", "column")
 MAX_DATASETS = 1000
 PAIRS = (("r", "i"), ("real", "imag"))  # complex numbers as h5py and as MATLAB write them
 HIDDEN = ("#refs#", "#subsystem#")  # where MATLAB keeps what is inside cells
-LETTERS = b"char"
+LETTERS, LOGICAL = b"char", b"logical"
+EMPTY, SPARSE = "MATLAB_empty", "MATLAB_sparse"  # what is there instead of numbers
 
 
 @final
@@ -29,7 +29,7 @@ class Hdf5(Format):
 
     def parts(self, path: Path) -> list[Part]:
         return [
-            Part(name, shape, dtype, _axes(len(shape)), told=False)
+            Part(name, shape, dtype, usual_axes(len(shape)), told=False)
             for name, (shape, dtype) in of_hdf5(path).items()
         ]
 
@@ -52,7 +52,6 @@ def of_hdf5(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
         dtype = _type(thing)
         if dtype is None or not thing.shape or len(thing.shape) > len(AXES):
             return
-        _require_inside(thing)
         found[name] = tuple(thing.shape), dtype
         if len(found) > MAX_DATASETS:
             raise ValueError(f"it holds more than {MAX_DATASETS} datasets")
@@ -67,6 +66,7 @@ def read_dataset(path: Path, name: str, index: tuple[int | slice, ...]) -> np.nd
     import h5py
 
     with h5py.File(path, "r") as file:
+        _require_inside(file[name])
         values = np.asarray(file[name][index])
     if values.dtype.names:
         real, imaginary = values.dtype.names
@@ -74,18 +74,15 @@ def read_dataset(path: Path, name: str, index: tuple[int | slice, ...]) -> np.nd
     return values
 
 
-def _axes(count: int) -> tuple[str, ...]:
-    usual = {1: ("column",), 3: ("slice", "row", "column")}
-    return usual.get(count, AXES[len(AXES) - count :])
-
-
 def _type(dataset: Any) -> np.dtype[Any] | None:
     """Of the numbers of a dataset; None where it holds none."""
     dtype = dataset.dtype
     if dtype.names in PAIRS and all(dtype[name].kind == "f" for name in dtype.names):
         return np.result_type(np.complex64, dtype[dtype.names[0]])
-    letters = dataset.attrs.get("MATLAB_class") == LETTERS
-    return dtype if dtype.kind in "fiucb" and not letters else None
+    matlab = dataset.attrs.get("MATLAB_class")
+    if matlab == LETTERS or EMPTY in dataset.attrs or SPARSE in dataset.parent.attrs:
+        return None
+    return np.dtype(bool) if matlab == LOGICAL else dtype if dtype.kind in "fiucb" else None
 
 
 def _require_inside(dataset: Any) -> None:

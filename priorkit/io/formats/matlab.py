@@ -51,9 +51,11 @@ class Matlab(Format):
         import scipy.io
 
         if _is_hdf5(path):
-            return read_dataset(path, part.name, part.index(at)[::-1]).T
-        held = scipy.io.loadmat(path, appendmat=False, variable_names=[part.name])
-        return np.asarray(held[part.name][part.index(at)])
+            values = read_dataset(path, part.name, part.index(at)[::-1]).T
+        else:
+            held = scipy.io.loadmat(path, appendmat=False, variable_names=[part.name])
+            values = np.asarray(held[part.name][part.index(at)])
+        return values.astype(bool) if part.dtype == bool else values  # stored as bytes 0 and 1
 
 
 def _is_hdf5(path: Path) -> bool:

@@ -9,7 +9,7 @@ from typing import final
 import numpy as np
 from PIL import Image
 
-from priorkit.io.formats.base import Format, Part
+from priorkit.io.formats.base import ORIENTATION, Format, Part
 
 __all__ = ["DeepPng"]
 
@@ -39,8 +39,11 @@ class DeepPng(Format):
             count = CHANNELS[_packing(image)]
             shape = (image.height, image.width, count)
             see_through = count in (2, 4)
+            about = Image.Exif()  # in front of the pixels; what is behind them isn't looked for
+            about.load(image.info.get("exif", b""))
         axes = ("row", "column", "channel")
-        return [Part("", shape, np.dtype(np.uint16), axes, opacity=see_through)]
+        turn = int(about.get(ORIENTATION, 1))
+        return [Part("", shape, np.dtype(np.uint16), axes, opacity=see_through, turn=turn)]
 
     def read(self, path: Path, part: Part, at: Mapping[str, int]) -> np.ndarray:
         halves = [_unpacked(path, half).astype(np.uint16) for half in (0, 1)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, final
@@ -11,11 +12,13 @@ from typing import Any, final
 import numpy as np
 from PIL import Image
 
-from priorkit.io.formats.base import Geometry, Part, Writable
+from priorkit.io.formats.base import ORIENTATION, Geometry, Part, Writable
 
 __all__ = ["Tiff"]
 
-BITS, SAMPLES, FORMAT = 258, 277, 339  # tags
+BITS, DESCRIPTION, SAMPLES, FORMAT = 258, 270, 277, 339  # tags
+SIGNED, FLOAT = 2, 3  # formats of numbers
+STACK = r"^ImageJ=[^\0]*\nimages=|<OME\b"
 AXES = {"Y": "row", "X": "column", "S": "channel", "C": "channel", "Z": "slice"}
 ALPHA = (1, 2)  # kinds of extra samples
 
@@ -33,14 +36,18 @@ class Tiff(Writable):
     @staticmethod
     def knows(image: Image.Image) -> bool:
         """Whether an opened file has numbers that Pillow would change: more than 8 bits of several
-        channels, whole numbers of more than 16, and those below 0."""
+        channels, whole numbers of more than 16, and those that may be below 0. And whether a
+        microscope's program says in it what the axes of its pages are."""
         if image.format != "TIFF":
             return False
         tags: Mapping[int, Any] = getattr(image, "tag_v2", {})
         bits, kind = max(tags.get(BITS, (1,))), max(tags.get(FORMAT, (1,)))
-        if kind == 3:
-            return bool(tags.get(SAMPLES, 1) > 1 or bits != 32)
-        return bool(bits > 8 and (tags.get(SAMPLES, 1) > 1 or bits > 16 or kind != 1))
+        several = tags.get(SAMPLES, 1) > 1
+        if re.search(STACK, str(tags.get(DESCRIPTION, ""))):
+            return True
+        if kind == FLOAT:
+            return bool(several or bits != 32)
+        return bool(kind == SIGNED or (bits > 8 and (several or bits > 16 or kind != 1)))
 
     def parts(self, path: Path) -> list[Part]:
         from tifffile import TiffFile
@@ -53,7 +60,9 @@ class Tiff(Writable):
                 name = str(number) if len(file.series) > 1 else ""
                 see_through = bool(opacity) and int(opacity[0]) in ALPHA
                 shape = tuple(int(n) for n in series.shape)
-                found.append(Part(name, shape, np.dtype(series.dtype), axes, opacity=see_through))
+                turn = series.keyframe.tags.valueof(ORIENTATION, 1)
+                dtype = np.dtype(series.dtype)
+                found.append(Part(name, shape, dtype, axes, opacity=see_through, turn=turn))
         return found
 
     def read(self, path: Path, part: Part, at: Mapping[str, int]) -> np.ndarray:

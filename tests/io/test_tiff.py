@@ -1,0 +1,108 @@
+"""TIFF and deep PNG: how they lie, what their pages are, and opacity; frames have a size each."""
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from priorkit.errors import BadInputError
+from priorkit.io import pictures
+from tests.io.test_formats import deep_png
+
+RNG = np.random.default_rng(6)
+DEEP = RNG.integers(0, 65536, (6, 9)).astype(np.uint16)
+UPRIGHT = {
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+    8: lambda a: np.rot90(a),
+}
+
+
+@pytest.mark.parametrize("turn", UPRIGHT)
+@pytest.mark.parametrize("values", [DEEP, DEEP >> 8, np.stack([DEEP] * 3, 2), DEEP.astype("u4")])
+def test_a_tiff_is_turned_upright(tmp_path, turn, values):
+    """However deep, packed or not, and whoever reads it: Pillow, tifffile."""
+    values = values.astype("u1") if values.max() < 256 else values
+    for packed in (None, "zlib"):
+        path = tmp_path / "camera.tif"
+        photometric = "rgb" if values.ndim == 3 else "minisblack"
+        tag = (274, "H", 1, turn, True)
+        tifffile.imwrite(path, values, photometric=photometric, compression=packed, extratags=[tag])
+        expected = UPRIGHT[turn](values)
+        expected = expected.transpose(2, 0, 1) if values.ndim == 3 else expected[None]
+        assert np.array_equal(pictures.raw(path, "y")[0].numpy(), expected)
+    found = pictures.load(path, range="auto")
+    assert found.sources[0].size == expected.shape[1:] == found.x.shape[2:]
+
+
+def test_a_deep_png_is_turned_upright(tmp_path):
+    data = deep_png(np.stack([DEEP] * 3, 2))
+    exif = Image.Exif()
+    exif[274] = 6
+    block = b"eXIf" + exif.tobytes().removeprefix(b"Exif\0\0")
+    chunk = struct.pack(">I", len(block) - 4) + block + struct.pack(">I", zlib.crc32(block))
+    (tmp_path / "phone.png").write_bytes(data[:33] + chunk + data[33:])
+    found = pictures.raw(tmp_path / "phone.png", "y")
+    assert np.array_equal(found[0, 0].numpy(), np.rot90(DEEP, -1))
+
+
+def test_numbers_below_0_of_8_bits(tmp_path):
+    values = RNG.integers(-128, 128, (6, 9)).astype(np.int8)
+    tifffile.imwrite(tmp_path / "change.tif", values)
+    assert np.array_equal(pictures.raw(tmp_path / "change.tif", "y")[0, 0].numpy(), values)
+
+
+@pytest.mark.parametrize("program", ["ImageJ", "OME"])
+def test_pages_of_a_microscope_are_what_it_says(tmp_path, program):
+    """Slices and colours, which Pillow would take for so many frames."""
+    values = RNG.integers(0, 65536, (2, 3, 6, 9)).astype(np.uint16)
+    path = tmp_path / "cells.tif"
+    how = {"imagej": True} if program == "ImageJ" else {"ome": True}
+    tifffile.imwrite(path, values, metadata={"axes": "ZCYX"}, **how)
+    with pytest.raises(BadInputError, match="holds 2 slices of 6×9"):
+        pictures.load(path)
+    found = pictures.load(path, kind="volume", range=(0, 65535)).x
+    assert np.allclose(found[0] * 65535, values.swapaxes(0, 1), atol=0.01)
+
+
+def test_what_is_transparent_has_a_range(tmp_path, caplog):
+    """That of its colours over white, in the numbers of the file; where it is opaque, theirs."""
+    values = RNG.integers(1000, 60000, (6, 9, 4)).astype(np.uint16)
+    values[..., 3] = 65535
+    (tmp_path / "opaque.png").write_bytes(deep_png(values))
+    found = pictures.load(tmp_path / "opaque.png", range="auto")
+    assert (found.range.lo, found.range.hi) == (values[..., :3].min(), values[..., :3].max())
+    assert not caplog.records
+    values[0, 0, 3] = 0
+    (tmp_path / "hole.png").write_bytes(deep_png(values))
+    found = pictures.load(tmp_path / "hole.png", range="auto")
+    assert found.range.hi == 65535
+    assert bool((found.x[0, :, 0, 0] == 1).all())
+    assert "partly transparent" in caplog.text
+
+
+def test_each_frame_has_a_size_of_its_own(tmp_path, monkeypatch):
+    """A small page in front of a large one hides nothing, and of a long film one frame is small."""
+    monkeypatch.setattr("priorkit.io.frames.MAX_WHOLE", 1000)
+    monkeypatch.setattr("priorkit.io.frames.MAX_PIXELS", 2000)
+    path = tmp_path / "pages.tif"
+    small, large = Image.new("L", (8, 8)), Image.new("L", (60, 50))
+    small.save(path, save_all=True, append_images=[large])
+    for how in ({}, {"shape": (1, 8, 8)}, {"kind": "volume"}):
+        with pytest.raises(BadInputError, match=r"more than 0 million pixels. Got 60×50"):
+            pictures.load(f"{path}::frame=1", **how)
+    with pytest.raises(BadInputError, match=r"not of one size and type. Try: .*::frame=0"):
+        pictures.load(path, kind="volume")
+    film = tmp_path / "film.tif"
+    small.save(film, save_all=True, append_images=[small.copy() for _ in range(20)])
+    with pytest.raises(BadInputError, match="Got 8×8, 21 frames"):
+        pictures.load(film, kind="volume")
+    assert pictures.load(f"{film}::frame=7", kind="volume").x.shape == (1, 1, 1, 8, 8)
