@@ -126,7 +126,7 @@ def _read(path: Path) -> Any:
     if not os.path.exists(path):
         raise BadInputError(f"There is no matrix file {path}.")
     try:
-        if path.suffix == ".npz":
+        if path.suffix.lower() == ".npz":
             _require_small(path)
             return _accept(sparse.load_npz(path))
         return _accept(read_array(path))

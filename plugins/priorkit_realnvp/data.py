@@ -156,7 +156,7 @@ def read(
     shift: float,
 ) -> TrainingData:
     """Points of a .npy file, else pictures of a folder or zip. Raises ValueError."""
-    if path.suffix == ".npy":
+    if path.suffix.lower() == ".npy":
         return Points(path)
     if patch:
         return Patches(path, patch)

@@ -190,10 +190,13 @@ class Ancestral(Solver[_Drawing]):
             (clean, slope), calls = denoised(problem, v, sigma, PASSES + place), 2
             state.share = state.share.clone()
             state.share[:, place] = (slope / problem.size).clamp(0, 1)
+        if place == last or not state.count:  # a draw, or the mean of all of them
+            state.u = clean.flatten(1)
+            state.misfit = problem.noise.misfit(problem.operator.A(clean), problem.y)[0]
+            state.value = state.misfit
         state.passing, state.count = None, state.count + 1
         state.evaluations = state.evaluations + calls
-        state.u = clean.flatten(1)
-        finite = state.u.abs().amax(1) < torch.inf
+        finite = clean.flatten(1).abs().amax(1) < torch.inf
         state.end(~finite, "diverged", "the denoiser's estimate is not finite")
         state.drawn = finite & (place == last)
         if place < last:
@@ -206,7 +209,6 @@ class Ancestral(Solver[_Drawing]):
             state.moving = (clean + column(q, v) * (v - clean) + fresh).flatten(1)
             return state
         state.moving = state.v
-        state.value = state.misfit = problem.noise.misfit(problem.operator.A(clean), problem.y)[0]
         state.expected = state.error * (1 + 1 / (number + 1))
         if number + 1 == self.draws:
             state.end(finite, "converged", f"{self.draws} draws")

@@ -14,6 +14,7 @@ import priorkit
 from priorkit.errors import BadInputError, MismatchError
 from priorkit.interfaces import Denoiser
 from priorkit.linear import column
+from priorkit.loop import solve
 from tests.helpers import a_problem, run
 
 CONTRAST = 0.3
@@ -93,6 +94,14 @@ def test_what_says_more_of_an_image_than_noise_does_is_refused():
         priorkit.recover(prior="denoiser-photos", op="mask", solver="ancestral", sigma=0.1)
     with pytest.raises(BadInputError, match=r"how much noise there is.*Got sigma=0"):
         priorkit.recover(prior="denoiser-photos", op="identity", solver="ancestral", sigma=0)
+
+
+def test_cut_before_the_first_draw_it_answers_with_the_mean_of_all():
+    problem, mean, _ = measured(Identity(), 0.2)
+    start = torch.full((3, 256), 0.5).double()
+    ledger, _ = solve(Ancestral(draws=2), problem, start, 9)
+    assert ledger.draws is None
+    assert torch.allclose(ledger.u, mean)
 
 
 class Wild(Normal):
