@@ -155,7 +155,13 @@ class Store:
             lock.touch()
         except OSError as error:
             raise unwritable(path, error) from error
-        with locked(lock), ExitStack() as after:
+        with ExitStack() as after:
+            try:
+                after.enter_context(locked(lock))
+            except BadInputError as error:  # which names the lock
+                raise BadInputError(
+                    f"Another process is writing to {path}.", try_="another --out, or wait for it"
+                ) from error
             after.callback(lock.unlink, missing_ok=True)
             store = cls(path)
             after.callback(store.close)
