@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,6 +11,7 @@ import typer
 
 from priorkit.cli.completion import among
 from priorkit.cli.console import JsonFlag, err, escape, out, show_json, show_table
+from priorkit.counted import counted
 from priorkit.errors import BadInputError, PriorkitError
 from priorkit.studies.columns import NUMBERS
 
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from priorkit.studies.results import Results
 
 __all__ = ["sweep"]
+
+Engine = Literal["processes", "dask"]  # as that of priorkit.studies, which loads too much here
+SHOWN = 20  # reasons why runs failed
 
 
 def _axes(context: typer.Context, incomplete: str) -> list[str]:
@@ -41,7 +46,7 @@ def sweep(
         Path | None, typer.Option("--out", help="Parquet file; by default the study's name")
     ] = None,
     jobs: Annotated[int | None, typer.Option(help="processes; by default one per core")] = None,
-    engine: Annotated[Literal["local", "dask"], typer.Option(help="of the processes")] = "local",
+    engine: Annotated[Engine, typer.Option(help="of the processes")] = "processes",
     scheduler: Annotated[str | None, typer.Option(help="address of Dask's scheduler")] = None,
     summary: Annotated[
         bool, typer.Option("--summary", help="run nothing: tables and plots of what is there")
@@ -53,8 +58,11 @@ def sweep(
         str | None, typer.Option(help="settings of a line, by commas", autocompletion=_axes)
     ] = None,
     value: Annotated[
-        str, typer.Option(help="column that is shown", autocompletion=among(*NUMBERS))
-    ] = "psnr",
+        str | None,
+        typer.Option(
+            help="column that is shown; by default psnr, or misfit", autocompletion=among(*NUMBERS)
+        ),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Run a study: a grid over priors, operators, m, gamma, sigma, seeds, pictures …
@@ -94,14 +102,27 @@ def sweep(
 
 
 def _show(
-    found: Results, place: Path, across: str | None, by: str | None, value: str, *, draw: bool
+    found: Results,
+    place: Path,
+    across: str | None,
+    by: str | None,
+    value: str | None,
+    *,
+    draw: bool,
 ) -> None:
     from priorkit.studies import report
 
-    view = report.view(found.rows, across=across, by=by and by.split(","), value=value)
-    show_table(*report.cells(found, view))
-    for row in found.failed:
-        out.print(f"{escape(row['label'])}: {escape(row['reason'])}", soft_wrap=True)
-    out.print("Mean and 95% interval over pictures, or over the runs of a single one.")
-    written = report.save(found, view, place) if draw else [place]
-    out.print(f"Wrote {', '.join(escape(path) for path in written)}", soft_wrap=True)
+    written = [place] if found.rows and not draw else []
+    if len(found.failed) < len(found.rows):
+        view = report.view(found.rows, across=across, by=by and by.split(","), value=value)
+        show_table(*report.cells(found, view))
+        out.print("Mean and 95% interval over pictures, or over the runs of a single one.")
+        written = report.save(found, view, place) if draw else written
+    reasons = Counter(f"{row['label']}: {row['reason']}" for row in found.failed)
+    for reason, count in reasons.most_common(SHOWN):
+        more = f" ({counted(count, 'runs')})" if count > 1 else ""
+        out.print(f"{escape(reason)}{more}", soft_wrap=True)
+    if len(reasons) > SHOWN:
+        out.print(f"… and {len(reasons) - SHOWN} other reasons, in the column 'reason'.")
+    if written:
+        out.print(f"Wrote {', '.join(escape(path) for path in written)}", soft_wrap=True)

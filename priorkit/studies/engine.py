@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import time
 from collections import deque
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine", "Lost", "Processes"]
 
-Engine = Literal["local", "processes", "dask"]
+log = logging.getLogger("priorkit")
+
+Engine = Literal["processes", "dask"]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -54,7 +57,7 @@ class Processes:
 
     Attributes
     ----------
-    engine : "processes" or "local", of this machine, or "dask", those of a Dask cluster
+    engine : "processes", of this machine, or "dask", those of a Dask cluster
     jobs : how many, default: as many as the machine has cores, or the cluster threads
     threads : of each process on this machine; default: its share of the cores
     scheduler : address of the cluster's scheduler; without one, a cluster on this machine
@@ -63,7 +66,7 @@ class Processes:
     Raises BadInputError for anything else.
     """
 
-    engine: Engine = "local"
+    engine: Engine = "processes"
     jobs: int | None = None
     threads: int | None = None
     scheduler: str | None = None
@@ -119,7 +122,7 @@ class Processes:
             raise BadInputError(
                 "The scheduler can't be reached.", got=self.scheduler, try_="tcp://HOST:8786"
             ) from error
-        with client:
+        with _silent("distributed.client"), client:
             yield client
 
     def _on_cluster(
@@ -174,15 +177,30 @@ class _Room:
 
     def __init__(self, client: Client, jobs: int | None) -> None:
         self._client, self._jobs = client, jobs
-        self._count, self._counted = 0, float("-inf")
+        self._count, self._counted, self._warned = 0, float("-inf"), False
 
     def now(self) -> int:
         if self._jobs is not None:
             return self._jobs
         if time.monotonic() - self._counted > GLANCE:
             threads: dict[str, int] = self._client.nthreads()  # type: ignore[no-untyped-call]
+            if not threads and not self._warned:
+                log.warning("The cluster has no workers: this waits for the first.")
+            self._warned = not threads
             self._count, self._counted = max(1, sum(threads.values())), time.monotonic()
         return AHEAD_FAR * self._count
+
+
+@contextmanager
+def _silent(name: str) -> Iterator[None]:
+    """A block without what a library logs of a scheduler that is lost, which is raised here."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 @dataclass(frozen=True)

@@ -37,23 +37,34 @@ def lines(
     Parameters
     ----------
     across, value : what the axes show: the name of a column, or words
-    log : whether the horizontal axis is logarithmic; 0 has a place on it too
+    log : whether the horizontal axis, if it is of numbers, is logarithmic; 0 has a place on it too
+
+    A group that has nowhere on an axis of numbers, as a prior without the γ of the others, is a
+    level line. Where some place is a word, all are.
     """
     figure, axes = blank()
     axis = axes[0, 0]
     groups = grouped(means, lambda point: point.group)
-    for group, points in groups.items():
-        numbers = all(isinstance(p.at, (int, float)) for p in points)
-        points = sorted(points, key=lambda p: p.at) if numbers else points
-        label = ", ".join(str(part) for part in group)
-        where = [p.at if numbers else str(p.at) for p in points]
-        drawn = axis.plot(where, [p.value for p in points], marker="o", markersize=3, label=label)
+    places = [p.at for p in means if p.at is not None]
+    numbers = bool(places) and all(isinstance(at, (int, float)) for at in places)
+    for i, (group, points) in enumerate(groups.items()):
+        colour = f"C{i}"
+        label = ", ".join(str(part) for part in group).replace("$", r"\$")  # which begins formulas
+        if numbers:
+            for p in (p for p in points if p.at is None):
+                axis.axhline(p.value, color=colour, lw=1, ls=":", label=label)
+            points = sorted((p for p in points if p.at is not None), key=lambda p: p.at)
+        if not points:
+            continue
+        where = [p.at if numbers else "—" if p.at is None else str(p.at) for p in points]
+        values = [p.value for p in points]
+        axis.plot(where, values, color=colour, marker="o", markersize=3, label=label)
         if not all(math.isnan(p.low) for p in points):
             low, high = [p.low for p in points], [p.high for p in points]
-            axis.fill_between(where, low, high, color=drawn[0].get_color(), alpha=0.15, lw=0)
-    if log:
-        positive = [p.at for p in means if p.at]
-        if len(positive) < len(means):
+            axis.fill_between(where, low, high, color=colour, alpha=0.15, lw=0)
+    if log and numbers:
+        positive = [at for at in places if at]
+        if len(positive) < len(places):
             axis.set_xscale("symlog", linthresh=min(positive, default=1.0))
         else:
             axis.set_xscale("log")

@@ -12,6 +12,7 @@ from typing import Any
 
 from priorkit.io.files import write_atomic
 from priorkit.studies.cell import Row
+from priorkit.studies.columns import NUMBERS
 from priorkit.studies.plot import lines
 from priorkit.studies.results import Results
 from priorkit.studies.summary import REPEATS, Mean, axes, differs, mixed
@@ -36,9 +37,10 @@ def view(
     *,
     across: str | None = None,
     by: Sequence[str] | None = None,
-    value: str = "psnr",
+    value: str | None = None,
 ) -> View:
-    """The view asked for; by default over the numeric setting of most values, a line per label.
+    """The view asked for; by default of the PSNR, or where no truth was known of the misfit, over
+    the numeric setting of most values, a line per label.
 
     Settings that differ within a line are added to ``by``, so that no mean is over different γ.
     """
@@ -50,6 +52,9 @@ def view(
                 across = name
                 break
     by = by or ["label"]
+    if value is None:
+        told = (name for name in NUMBERS if any(row.get(name) is not None for row in rows))
+        value = next(told, NUMBERS[0])
     return View((*by, *mixed(rows, by=by, across=across)), across, value)
 
 

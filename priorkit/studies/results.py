@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Results", "Store"]
 
 MARK = {"priorkit": "study 1"}
+MIXED = "mixed"  # beside the mark: the columns that hold JSON
 MAX_FILE, MAX_UNPACKED = 1 << 30, 8 << 30  # bytes of a file of results
 SHARE = 20  # at most 1/SHARE of the time goes to writing
 
@@ -85,12 +86,17 @@ class Results:
         return lines(means, across=across, value=value, **axes).drawn()
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the rows as a Parquet file, in one step. Raises BadInputError."""
+        """Write the rows as a Parquet file, in one step. A column that mixes numbers and words, as
+        γ = 0.1 and "sure", is one of JSON. Raises BadInputError."""
         pa, pq = _pyarrow()
         names = dict.fromkeys(name for row in self.rows for name in row)
-        columns = {name: _column([row.get(name) for row in self.rows]) for name in names}
+        columns = {name: [row.get(name) for row in self.rows] for name in names}
+        mixed = [name for name, values in columns.items() if _is_mixed(values)]
+        for name, values in columns.items():
+            columns[name] = _as_json(values) if name in mixed else _of_one_kind(values)
         buffer = io.BytesIO()
-        pq.write_table(pa.table(columns).replace_schema_metadata(MARK), buffer)
+        marks = MARK | {MIXED: json.dumps(mixed)}
+        pq.write_table(pa.table(columns).replace_schema_metadata(marks), buffer)
         write_atomic(Path(path), buffer.getvalue())
 
     @classmethod
@@ -106,11 +112,16 @@ class Results:
             groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
             if sum(group.total_byte_size for group in groups) > MAX_UNPACKED:
                 raise BadInputError(f"{path} unpacks to more than {MAX_UNPACKED >> 30} GiB.")
-            marked = (file.schema_arrow.metadata or {}).get(b"priorkit")
-            rows = file.read().to_pylist() if marked == MARK["priorkit"].encode() else None
-        except (OSError, ValueError, pa.ArrowException) as error:
+            marks = file.schema_arrow.metadata or {}
+            known = marks.get(b"priorkit") == MARK["priorkit"].encode()
+            # In this thread: another, which lets go of the bytes while Python ends, aborts it.
+            rows = file.read(use_threads=False).to_pylist() if known else None
+            for name in json.loads(marks.get(MIXED.encode(), b"[]")) if rows else ():
+                for row in rows or ():
+                    row[name] = None if row[name] is None else json.loads(row[name])
+        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
             raise BadInputError(
-                f"{path} is no Parquet file that can be read.", got=str(error).splitlines()[0]
+                f"{path} is no Parquet file that can be read.", got=str(error).partition("\n")[0]
             ) from error
         if rows is None or not all(row.get("cell") and row.get("status") for row in rows):
             raise BadInputError(f"{path} holds no results of priorkit.", try_="another --out")
@@ -144,10 +155,16 @@ class Store:
             lock.touch()
         except OSError as error:
             raise unwritable(path, error) from error
-        with locked(lock), ExitStack() as after:
+        with ExitStack() as after:
+            try:
+                after.enter_context(locked(lock))
+            except BadInputError as error:  # which names the lock
+                raise BadInputError(
+                    f"Another process is writing to {path}.", try_="another --out, or wait for it"
+                ) from error
             after.callback(lock.unlink, missing_ok=True)
             store = cls(path)
-            after.callback(store.flush)
+            after.callback(store.close)
             yield store
 
     def done(self, cell: Cell) -> bool:
@@ -179,20 +196,36 @@ class Store:
             self._written = time.monotonic()
             self._took, self._new = self._written - started, False
 
+    def close(self) -> None:
+        """Write the rest, after which nothing is left to wait for."""
+        with self._lock:
+            self._later.cancel()
+            self.flush()
+
     @property
     def results(self) -> Results:
         """All rows."""
         return Results([row for rows in self.cells.values() for row in rows])
 
 
-def _column(values: list[Any]) -> list[Any]:
-    """Values as one type: integers mixed with floats become floats, any other mixture text."""
-    kinds = {type(value) for value in values} - {type(None)}
-    if len(kinds) <= 1:
+def _kinds(values: list[Any]) -> set[type]:
+    return {type(value) for value in values} - {type(None)}
+
+
+def _is_mixed(values: list[Any]) -> bool:
+    """Whether no type of a column holds all values; that of floats holds integers too."""
+    kinds = _kinds(values)
+    return len(kinds) > 1 and kinds != {int, float}
+
+
+def _of_one_kind(values: list[Any]) -> list[Any]:
+    if _kinds(values) != {int, float}:
         return values
-    if kinds == {int, float}:
-        return [None if v is None else float(v) for v in values]
-    return [v if v is None or isinstance(v, str) else json.dumps(v) for v in values]
+    return [None if v is None else float(v) for v in values]
+
+
+def _as_json(values: list[Any]) -> list[str | None]:
+    return [None if v is None else json.dumps(v, ensure_ascii=False) for v in values]
 
 
 def _pyarrow() -> tuple[Any, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from priorkit.errors import BadInputError, PriorkitError
+from priorkit.errors import BadInputError, PriorkitError, UnknownNameError
 from priorkit.io.files import file_sha256, json_sha256
 from priorkit.io.pictures import is_image
 from priorkit.io.places import place
@@ -80,7 +80,8 @@ class Study(BaseModel):
 
     @classmethod
     def read(cls, source: str | os.PathLike[str] | Mapping[str, Any] | Study) -> Study:
-        """A study from a TOML or JSON file, a dict, or itself. Raises BadInputError."""
+        """A study from a TOML or JSON file, a dict, or itself. Raises BadInputError, and
+        UnknownNameError for a table that no study has."""
         if isinstance(source, Study):
             return source
         if not isinstance(source, (str, os.PathLike, Mapping)):
@@ -90,6 +91,10 @@ class Study(BaseModel):
                 try_='{"settings": {…}, "grid": {…}}',
             )
         values = source if isinstance(source, Mapping) else from_file(source)
+        for name in map(str, values):
+            if name not in cls.model_fields:
+                what, known = f"A study has no {name!r}.", ", ".join(cls.model_fields)
+                raise UnknownNameError.nearest(what, name, cls.model_fields, f"It has: {known}")
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:

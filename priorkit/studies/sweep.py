@@ -30,7 +30,7 @@ def sweep(
     *,
     out: str | os.PathLike[str],
     jobs: int | None = None,
-    engine: Engine = "local",
+    engine: Engine = "processes",
     scheduler: str | None = None,
     wait: float = 10.0,
     progress: Progress | None = None,
@@ -47,7 +47,7 @@ def sweep(
     out : a Parquet file, which may hold other studies too
     jobs : processes on this machine, default: as many as it has cores, one where a run is on a
         GPU; each takes its share of the cores
-    engine : "local" (or "processes"), or "dask": the processes of a Dask cluster, which must have
+    engine : "processes", of this machine, or "dask": those of a Dask cluster, which must have
         priorkit and see the files that the study names
     scheduler : address of the cluster's scheduler, such as tcp://10.0.0.1:8786; without one, a
         cluster on this machine

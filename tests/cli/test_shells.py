@@ -125,7 +125,7 @@ def test_tab(shell, tmp_path):
             "recov": "recover ",
             "recover --op=mas": "recover --op=mask ",
             "compare --priors=dct,wav": "compare --priors=dct,wavelet ",
-            "sweep --engine=local --summ": "sweep --engine=local --summary ",
+            "sweep --engine=dask --summ": "sweep --engine=dask --summary ",
             "recover --y=meas": "recover --y=measured.npy ",
         }.items():
             assert terminal.completed(f"priorkit {typed}") == f"priorkit {expected}"

@@ -1,5 +1,6 @@
 """Processes that work at pieces: what each gives comes back, whoever dies meanwhile."""
 
+import logging
 import os
 import signal
 from concurrent.futures.process import BrokenProcessPool
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from priorkit.errors import BadInputError
-from priorkit.studies.engine import Lost, Processes, _Pool
+from priorkit.studies.engine import Lost, Processes, _Pool, _Room
 
 
 def squared(number):
@@ -109,9 +110,34 @@ def test_a_piece_that_kills_the_workers_of_a_cluster(tmp_path):
     assert found == {i: i for i in range(8) if i != 3}
 
 
+def test_a_cluster_without_workers_is_said_once(caplog, monkeypatch):
+    """Again where there were some meanwhile."""
+    told = [{}, {}, {"a": 2}, {}]
+    client = type("Client", (), {"nthreads": lambda _: told.pop(0)})()
+    monkeypatch.setattr("priorkit.studies.engine.GLANCE", -1.0)
+    room = _Room(client, None)
+    assert [room.now() for _ in range(4)] == [4, 4, 8, 4]
+    assert caplog.messages == ["The cluster has no workers: this waits for the first."] * 2
+
+
+def test_what_a_cluster_logs_of_its_end_is_raised_instead():
+    from distributed import LocalCluster
+
+    heard = logging.getLogger("distributed.client").isEnabledFor
+    assert heard(logging.ERROR)
+    with LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster:
+        processes = Processes("dask", scheduler=cluster.scheduler_address)
+        with processes.working(squared, [1]) as found:
+            assert not heard(logging.ERROR)
+            assert list(found) == [(1, 1)]
+    assert heard(logging.ERROR)
+
+
 def test_what_is_refused():
     with pytest.raises(BadInputError, match=r"'processes' or 'dask'\. Got 'ray'"):
         Processes("ray")
+    with pytest.raises(BadInputError, match=r"'processes' or 'dask'\. Got 'local'"):
+        Processes("local")
     with pytest.raises(BadInputError, match="A scheduler is for the engine 'dask' only"):
         Processes(scheduler="127.0.0.1:1")
     with pytest.raises(BadInputError, match=r"jobs must be at least 1\. Got 0"):

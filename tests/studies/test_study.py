@@ -1,7 +1,10 @@
 """Studies as data: cells, their keys, what is refused, and means that can be trusted."""
 
 import math
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from PIL import Image
 
 import priorkit
 from priorkit.errors import BadInputError, PriorkitError, UnknownNameError
+from priorkit.studies.plot import lines
 from priorkit.studies.report import cells, save, view
 from priorkit.studies.results import Results, Store
 from priorkit.studies.study import Study
@@ -69,7 +73,9 @@ def test_a_bare_name_of_a_folder_is_a_folder(tmp_path, monkeypatch):
         ({"settings": {"priro": "dct"}}, "The run priro = dct: Unknown option 'priro'"),
         ({"settings": {"prior": "dctt"}}, "Unknown prior 'dctt'. Did you mean 'dct'"),
         ({"grid": {"m": 500}}, "The study: grid.m"),
-        ({"grids": {}}, "grids"),
+        ({"grids": {}}, r"A study has no 'grids'\. Did you mean 'grid'"),
+        ({"setting": {}}, "no 'setting'.* 'settings'"),
+        ({"variant": [{}]}, "no 'variant'.* 'variants'"),
         ({"grid": {"m": []}}, "The study has no run"),
         ({"grid": {"seed": [1, 1]}}, "Two runs of the study are the same"),
         ({"grid": {"m": [1]}, "variants": [{"m": 2}]}, "'m' of the variant .* is on the grid too"),
@@ -97,7 +103,10 @@ def test_files_of_others_are_left_alone(tmp_path):
     assert place.read_bytes() == before
     with pytest.raises(BadInputError, match="is a folder"):
         priorkit.sweep({"settings": TINY}, out=tmp_path)
-    with Store.opened(tmp_path / "y.parquet"), pytest.raises(BadInputError, match="Another proc"):
+    with (
+        Store.opened(tmp_path / "y.parquet"),
+        pytest.raises(BadInputError, match=r"Another process is writing to .*/y\.parquet\."),
+    ):
         priorkit.sweep({"settings": TINY}, out=tmp_path / "y.parquet")
 
 
@@ -108,23 +117,14 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 @settings(max_examples=40)
 @given(st.lists(st.dictionaries(st.sampled_from("abc"), VALUES | TEXT | st.binary(), max_size=3)))
 def test_rows_come_back(tmp_path_factory, rows):
-    """A column of one kind comes back as it was; where kinds are mixed, as text."""
+    """Whatever kinds of values a column mixes."""
     place = tmp_path_factory.mktemp("rows") / "x.parquet"
     rows = [{"cell": str(i), "status": "stopped", **row} for i, row in enumerate(rows)]
-    mixed = {n for n in "abc" if any(isinstance(r.get(n), bytes) for r in rows)}
-    rows = [{k: v for k, v in row.items() if k not in mixed} for row in rows]
+    pictures = {n for n in "abc" if any(isinstance(r.get(n), bytes) for r in rows)}
+    rows = [{k: v for k, v in row.items() if k not in pictures} for row in rows]
     Results(rows).save(place)
     found = Results.read(place).rows
-    kinds = {n: {type(row[n]) for row in rows if row.get(n) is not None} for n in "abc"}
-    for row, back in zip(rows, found, strict=True):
-        assert back["cell"] == row["cell"]
-        for name in "abc":
-            if row.get(name) is None:
-                assert name not in back
-            elif len(kinds[name]) == 1 or kinds[name] == {int, float}:
-                assert back[name] == row[name]
-            else:
-                assert isinstance(back[name], str)
+    assert found == [{k: v for k, v in row.items() if v is not None} for row in rows]
 
 
 def test_a_damaged_file_is_refused_or_right(tmp_path):
@@ -219,6 +219,68 @@ def test_what_waits_to_be_written_is_written_though_nothing_follows(tmp_path):
         while len(Results.read(path).rows) < 2:
             assert time.monotonic() < deadline
             time.sleep(0.05)
+
+
+def test_a_store_that_is_closed_has_nothing_to_wait_for(tmp_path):
+    with Store.opened(tmp_path / "x.parquet") as store:
+        store.add([{"cell": "a", "label": "a", "status": "converged"}])
+        store._took = 1e3
+        store.add([{"cell": "b", "label": "a", "status": "converged"}])
+        assert store._later.is_alive()
+    store._later.join(PATIENCE)
+    assert not store._later.is_alive()
+    assert len(Results.read(store.path).rows) == 2
+
+
+READ = """
+import os, sys
+from priorkit.studies.results import Results
+Results([{"cell": "a", "status": "stopped", "m": 1, "psnr": 20.0}]).save(sys.argv[1])
+before = os.listdir("/proc/self/task")
+Results.read(sys.argv[1])
+assert os.listdir("/proc/self/task") == before
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted in /proc")
+def test_results_are_read_in_one_thread(tmp_path):
+    """Of several, one that is still at it when Python ends aborts the process."""
+    done = subprocess.run(
+        [sys.executable, "-c", READ, str(tmp_path / "x.parquet")], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_view_of_measurements_is_of_their_misfit():
+    rows = [{"cell": str(m), "label": "a", "status": "stopped", "m": m, "misfit": 2.0, "psnr": None}
+            for m in (1, 2)]  # fmt: skip
+    assert view(rows).value == "misfit"
+    assert view([row | {"psnr": 20.0} for row in rows]).value == "psnr"
+    assert view(rows, value="error").value == "error"
+
+
+def drawn(ats, **more):
+    """The axes of a plot of one mean per place, each a line of its own."""
+    means = [mean([20.0 + i], (f"${i}$",), at) for i, at in enumerate(ats)]
+    return lines(means, across="gamma", **more).axes[0]
+
+
+def test_a_line_without_a_place_on_the_axis_is_level():
+    axis = drawn([0.1, 1.0, None], log=True)
+    assert axis.get_xscale() == "log"  # no place was taken for 0
+    assert list(axis.get_lines()[2].get_ydata()) == [22.0, 22.0]
+
+
+def test_places_that_are_words_are_told_apart():
+    """With numbers between them, and whatever is said of a scale."""
+    axis = drawn([0.001, "sure", 0.1, None], log=True)
+    assert axis.get_xscale() == "linear"
+    assert [t.get_text() for t in axis.get_xticklabels()] == ["0.001", "sure", "0.1", "—"]
+
+
+def test_a_label_is_no_formula():
+    drawn_as = [text.get_text() for text in drawn([1.0, 2.0]).get_legend().get_texts()]
+    assert drawn_as == [r"\$0\$", r"\$1\$"]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import priorkit
@@ -98,6 +99,43 @@ def test_a_failure_is_a_row_and_is_tried_again(tmp_path):
         assert failed.rows[0]["reason"].startswith("BM3D removes Gaussian noise")
         assert found.where(op="mask").rows[0]["psnr"] > 0
     assert told == [1, 2, 2]
+
+
+def test_words_and_numbers_of_an_axis_are_the_same_when_a_study_goes_on(tmp_path):
+    settings = {"prior": "none", "penalty": "tv", "op": "identity", "sigma": 0.1, "budget": 2}
+    study = {"settings": {**settings, "shape": [3, 8, 8]}, "grid": {"gamma": [0.01, "sure"]}}
+    for _ in range(2):
+        found = priorkit.sweep(study, out=tmp_path / "x.parquet", jobs=1)
+        assert [row["gamma"] for row in found.rows] == [0.01, "sure"]
+
+
+def test_the_command_line_where_all_runs_fail(command_line, tmp_path, monkeypatch):
+    """The reasons are said, each once, and no column is missed."""
+    monkeypatch.chdir(tmp_path)
+    study = tmp_path / "bad.toml"
+    study.write_text('[settings]\nop = "phase"\nprior = "bm3d"\nshape = [1, 16, 16]\n'
+                     '[grid]\nseed = [0, 1, 2]\n')  # fmt: skip
+    for words in ([], ["--summary"]):
+        done = command_line("sweep", study, "--jobs", "1", *words)
+        assert done.code == 1, done.err
+        assert done.out.count("bm3d: BM3D removes Gaussian noise") == 1
+        assert "(3 runs)" in done.out
+        assert ("Wrote" in done.out) == (not words)
+
+
+def test_the_command_line_of_measurements(command_line, tmp_path, monkeypatch):
+    """Of which no PSNR is known."""
+    monkeypatch.chdir(tmp_path)
+    np.save("y.npy", np.random.default_rng(0).random((2, 3, 8, 8), dtype=np.float32))
+    Path("y.toml").write_text(
+        '[settings]\ny = "y.npy"\nprior = "none"\npenalty = "tv"\nop = "identity"\n'
+        "sigma = 0.1\nbudget = 2\n[grid]\ngamma = [0.01, 0.1]\n"
+    )
+    for words in (["--jobs", "1"], ["--jobs", "1"], ["--summary"]):
+        done = command_line("sweep", "y.toml", *words)
+        assert done.code == 0, done.err
+        assert "gamma = 0.01" in done.out
+        assert "±" in done.out
 
 
 def test_pictures_are_kept(tmp_path):
