@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["sweep"]
 
-Engine = Literal["processes", "dask"]  # as that of priorkit.studies, which loads too much here
+Engine = Literal["processes", "dask", "local"]  # as that of priorkit.studies, which loads too much
 SHOWN = 20  # reasons why runs failed
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
@@ -25,7 +26,7 @@ __all__ = ["Engine", "Lost", "Processes"]
 
 log = logging.getLogger("priorkit")
 
-Engine = Literal["processes", "dask"]
+Engine = Literal["processes", "dask", "local"]  # the last until 2.0: the first was called that
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -75,6 +76,9 @@ class Processes:
     def __post_init__(self) -> None:
         if not (isinstance(self.engine, str) and self.engine in get_args(Engine)):
             raise BadInputError("The engine is 'processes' or 'dask'.", got=repr(self.engine))
+        if self.engine == "local":
+            said = "The engine 'local' is 'processes' now, and goes with priorkit 2.0."
+            warnings.warn(said, DeprecationWarning, stacklevel=4)
         if self.scheduler is not None and self.engine != "dask":
             raise BadInputError("A scheduler is for the engine 'dask' only.", try_="engine='dask'")
         if self.jobs is not None and not (isinstance(self.jobs, int) and self.jobs >= 1):

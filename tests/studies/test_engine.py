@@ -133,11 +133,16 @@ def test_what_a_cluster_logs_of_its_end_is_raised_instead():
     assert heard(logging.ERROR)
 
 
+def test_the_name_that_processes_had():
+    with pytest.warns(DeprecationWarning, match="'local' is 'processes' now"):
+        processes = Processes("local", jobs=1)
+    with processes.working(squared, [2]) as found:
+        assert list(found) == [(2, 4)]
+
+
 def test_what_is_refused():
     with pytest.raises(BadInputError, match=r"'processes' or 'dask'\. Got 'ray'"):
         Processes("ray")
-    with pytest.raises(BadInputError, match=r"'processes' or 'dask'\. Got 'local'"):
-        Processes("local")
     with pytest.raises(BadInputError, match="A scheduler is for the engine 'dask' only"):
         Processes(scheduler="127.0.0.1:1")
     with pytest.raises(BadInputError, match=r"jobs must be at least 1\. Got 0"):
