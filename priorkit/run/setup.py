@@ -151,7 +151,9 @@ def set_up(
     selections.setdefault("start", resolve("start", choices.start))
     zero: Penalty = resolve("penalty", None).build(seed)
     bare = Problem(operator, prior, noise, zero, 0.0, space, shape, not real, seed)
-    if "solver" not in selections:
+    said_solver = selections.get("solver")
+    suits = said_solver is None or said_solver.name == resolve("solver", choices.solver).name
+    if said_solver is None:
         name = choices.solver if follows else None  # it was chosen for that penalty
         selections["solver"] = resolve("solver", name) if name else fit.suitable_solver(bare)
     give_rest(chosen, selections)
@@ -180,7 +182,8 @@ def set_up(
     if not chosen.repeated and (config.gamma or (config.gamma is None and not follows)):
         fit.check_weighed(selections, problem, solver)
     fit.check_called(selections, problem, solver)
-    budget = config.budget or choices.budget or solver.budget
+    # What a prior suggests is in the unit of the solver that it suggests.
+    budget = config.budget or (choices.budget if suits else None) or solver.budget
     if budget < solver.least:
         log.warning(
             "%s needs %s at the least for what is asked of it, and ends after %d. "

@@ -91,8 +91,8 @@ class Study(BaseModel):
                 try_='{"settings": {…}, "grid": {…}}',
             )
         values = source if isinstance(source, Mapping) else from_file(source)
-        for name in map(str, values):
-            if name not in cls.model_fields:
+        for name in values:
+            if isinstance(name, str) and name not in cls.model_fields:
                 what, known = f"A study has no {name!r}.", ", ".join(cls.model_fields)
                 raise UnknownNameError.nearest(what, name, cls.model_fields, f"It has: {known}")
         try:

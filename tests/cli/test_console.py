@@ -235,7 +235,7 @@ def test_names_are_data(command_line, tmp_path, monkeypatch):
     images.mkdir()
     picture = tmp_path / "a.png"
     Image.new("RGB", (8, 8), "gray").save(picture)
-    for name in (b"\xff\xfe.png", b"[bold]x.png", b"n" * 241 + b".png", b"\x1b[2J.png", b"...png"):
+    for name in (b"\xff\xfe.png", b"[bold]x.png", b"n" * 241 + b".png", b"\x1b[2J.png", b"a..png"):
         (Path(os.fsdecode(os.fsencode(images) + b"/" + name))).write_bytes(picture.read_bytes())
     Path(os.fsdecode(os.fsencode(images) + b"/\xfd.png")).write_bytes(b"no picture")
     monkeypatch.chdir(tmp_path)

@@ -134,7 +134,7 @@ MESSAGES = {
     "a dead detector in a flat field": ({"photons": [5.0, 0.0]}, BadInputError, "Got 0 to 5."),
     "photons that aren't finite": ({"photons": np.array([5, np.nan])}, BadInputError, "Got nan"),
     "complex photons": ({"photons": np.ones(48) * 1j}, BadInputError, "Got torch.complex128."),
-    "photons of a file that isn't there": ({"photons": "no.npy"}, BadInputError, "no.npy is not"),
+    "photons of a file that isn't there": ({"photons": "no.npy"}, BadInputError, "no file no.npy"),
     "photons of other detectors": (
         {"photons": np.full(47, 9.0)},
         BadInputError,

@@ -329,7 +329,7 @@ CASES = {
     "no file of y": (
         {"x": None, "y": "nowhere.npy", "shape": (3, 8, 8)},
         BadInputError,
-        "nowhere.npy is not an array that can be read",
+        "There is no file nowhere.npy",
     ),
     # the operator
     "m below 1": (

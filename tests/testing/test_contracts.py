@@ -203,7 +203,7 @@ SAMPLES = {
         "amp": [(AMP(), {})],
         "diffpir": [(DiffPIR(draws=2), {"budget": 20}), (DiffPIR(zeta=0.5), {"budget": 40})],
         "perturb": [(Perturb(draws=4), {"budget": 120})],
-        "ancestral": [(Ancestral(draws=3), {"budget": 64})],
+        "ancestral": [(Ancestral(draws=3, levels=4), {"budget": 64})],
         "langevin": [(Langevin(), {"budget": 100})],
         "denoise": [(Denoise(), {})],
     },
