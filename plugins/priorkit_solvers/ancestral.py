@@ -24,9 +24,8 @@ from priorkit.interfaces import (
 )
 from priorkit.linear import column
 from priorkit_solvers.amp import AMP, Passing
-from priorkit_solvers.conditioned import STEPS, conditioned
+from priorkit_solvers.conditioned import STEPS, conditioned, unconditioned
 from priorkit_solvers.data_step import noise_floor
-from priorkit_solvers.divergence import denoised
 
 __all__ = ["Ancestral"]
 
@@ -38,15 +37,14 @@ EXACT = 1e-3  # least noise level assumed of y, in parts of the gain of A
 @dataclass(kw_only=True)
 class _Drawing(State):
     """Draws begin at ``v`` (b, n), of noise level ``tau``, and ``moving`` is the image on its way
-    from there. ``share`` (b, levels) is Vₖ/σₖ², see :class:`Ancestral`, and ``error`` the error
-    that the mean of all draws would have, NaN where it isn't known."""
+    from there. ``error`` is the error that the mean of all draws would have, NaN where it isn't
+    known."""
 
     passing: Passing | None  # None where v isn't found by message passing, or is found
     passes: Tensor  # (b,) whether v is still looked for
     v: Tensor
     tau: Tensor
     moving: Tensor
-    share: Tensor
     error: Tensor
     s: float = shared()  # standard deviation of the noise in y, where v doesn't say what y does
     count: int = shared(default=0)  # noise levels so far, of all draws
@@ -57,22 +55,20 @@ class Ancestral(Solver[_Drawing]):
 
     At noise levels σ₀ > … > σ_K in equal ratios, with v = x + σ₀·n at first and q = σₖ₊₁²/σₖ²,
 
-        x ← D(v; σₖ) + √Vₖ·ε,     Vₖ = σₖ²·div D/n,
+        x ← one of p(x | v),
         x ← x + what y adds to it,
         v ← x + q·(v − x) + σₖ₊₁√(1 − q)·ε,     ε ~ N(0, 1),
 
-    and the last x is a draw. Vₖ is the mean variance of a pixel of x, given v. It is measured on
-    the way to the first draw, by one call more at each level.
+    and the last x is a draw. p(x | v) and what y adds are those of a normal distribution with the
+    mean D(v; σₖ) and the covariance σₖ²J, J the Jacobian of D, which takes one call of the denoiser
+    more, and 3 for y, see :mod:`.conditioned`.
 
     - Of noise alone y is v, and of random measurements message passing finds a v, with its τ = σ₀,
       that says of x what y does; the pass of the least τ is taken. Then y adds nothing.
-    - Of any other linear A, σ₀ is 1, and v the start with noise of its own for each draw. What y
-      adds is found from the mean and the covariance of x given v, in 3 calls of the denoiser, see
-      :func:`.conditioned`.
+    - Of any other linear A, σ₀ is 1, and v the start with noise of its own for each draw.
 
     The answer is the mean of the draws. What it expects of its error is 1 + 1/draws times what
-    ``amp`` does. Of faces, 83% to 96% of a truth's values lie within the 90% interval of the draws,
-    where those of ``diffpir`` hold 49% to 79%.
+    ``amp`` does.
 
     Parameters
     ----------
@@ -80,16 +76,15 @@ class Ancestral(Solver[_Drawing]):
     levels : K + 1, noise levels of a draw
 
     References: Ho, Jain & Abbeel, "Denoising diffusion probabilistic models", NeurIPS 2020, eq. 7
-    (the step); Bao et al., "Analytic-DPM: an analytic estimate of the optimal reverse variance in
-    diffusion probabilistic models", ICLR 2022 (Vₖ); Donoho, Maleki & Montanari, "Message-passing
-    algorithms for compressed sensing", PNAS 2009 (v is x with white noise).
+    (the step, of x for D(v)); Donoho, Maleki & Montanari, "Message-passing algorithms for
+    compressed sensing", PNAS 2009 (v is x with white noise).
     """
 
     requires = Requires(
         latent=None, prior=(Denoiser,), operator=(LinearOperator,), noise=(GaussianNoise,)
     )
     unit = "calls of the denoiser"
-    budget = 2 * PASSES + 12 * (1 + 16 * (1 + STEPS))  # of the options' defaults, at most
+    budget = 2 * PASSES + 16 * 8 * (2 + STEPS)  # of the options' defaults, at most
     descends = False
     penalised = False
 
@@ -97,20 +92,22 @@ class Ancestral(Solver[_Drawing]):
         self,
         *,
         draws: Annotated[int, Field(ge=2)] = 16,
-        levels: Annotated[int, Field(ge=4)] = 12,
+        levels: Annotated[int, Field(ge=4)] = 8,
     ) -> None:
         self.draws, self.levels = draws, levels
 
     @property
     def least(self) -> int:
-        return (self.draws + 1) * self.levels
+        return 2 * self.draws * self.levels
 
     def check(self, problem: Problem) -> None:
         """Raise BadInputError where it isn't known how much noise there is."""
         noise, alone = problem.noise, isinstance(problem.operator, IdentityOperator)
-        if not (noise.known and (noise.std or not alone)) and not (
-            _found_by_passing(problem) or (problem.simulated and not alone)
-        ):
+        if alone:
+            enough = noise.known and bool(noise.std)
+        else:  # message passing finds how much there is
+            enough = noise.known or problem.simulated or _found_by_passing(problem)
+        if not enough:
             raise BadInputError(
                 "What may be behind a measurement depends on how much noise is in it.",
                 got=f"sigma={noise.std:g}" if noise.known else "no sigma",
@@ -144,7 +141,6 @@ class Ancestral(Solver[_Drawing]):
             v=v,
             tau=torch.full_like(infinite, level),
             moving=v,
-            share=infinite.new_zeros(len(u0), self.levels),
             error=torch.full_like(infinite, torch.nan),
             s=s,
         )
@@ -153,13 +149,13 @@ class Ancestral(Solver[_Drawing]):
         """None before the first draw, and within one: a run that is resumed repeats it."""
         if not state.count or state.count % self.levels:
             return None
-        names = ("v", "tau", "share", "error")
+        names = ("v", "tau", "error")
         return {name: getattr(state, name) for name in names} | {"count": torch.tensor(state.count)}
 
     def again(self, problem: Problem, u0: Tensor, budget: int, kept: dict[str, Tensor]) -> _Drawing:
         state = self._begun(problem, u0)
-        state.v, state.tau, state.share = kept["v"], kept["tau"], kept["share"]
-        state.moving, state.error, state.count = state.v, kept["error"], int(kept["count"].max())
+        state.v, state.tau, state.error = kept["v"], kept["tau"], kept["error"]
+        state.moving, state.count = state.v, int(kept["count"].max())
         return state
 
     def step(self, problem: Problem, state: _Drawing) -> _Drawing:
@@ -194,14 +190,9 @@ class Ancestral(Solver[_Drawing]):
         v, sigma = state.moving.view(-1, *problem.shape), _level(state.tau, place / last)
         if state.s and not place:
             v = v + column(sigma, v) * _normal(problem, "ancestral start", state.count, v)
-        if number:
-            clean, calls = problem.denoise(v, sigma), 1
-        else:
-            (clean, slope), calls = denoised(problem, v, sigma, PASSES + place), 2
-            state.share = state.share.clone()
-            state.share[:, place] = (slope / problem.size).clamp(0, 1)
-        unsure = sigma * state.share[:, place].sqrt()
-        x = clean + column(unsure, v) * _normal(problem, "ancestral unsure", state.count, v)
+        clean, calls = problem.denoise(v, sigma), 2
+        unsure = _normal(problem, "ancestral unsure", state.count, v)
+        x = unconditioned(problem, v, clean, sigma, unsure)
         if state.s:
             x = conditioned(problem, v, clean, x, sigma, s=state.s, number=state.count)
             calls += STEPS

@@ -52,8 +52,9 @@ class DiffPIR(Solver[_Walking]):
     The x at the last level is a draw. The answer is the mean of all draws, the estimate of the
     least squared error. Their spread, which is reported with it, says where they are unsure and not
     how much: each step takes a mean for the picture, so that draws are too much alike, and 42% to
-    70% of a truth's values lie within their 90% interval. The argmin is found by conjugate
-    gradients for a linear A with Gaussian noise, or noise whose misfit is near weighted squares,
+    70% of a truth's values lie within their 90% interval; ``ancestral`` is for that. The argmin is
+    found by conjugate gradients for a linear A with Gaussian noise, or noise whose misfit is near
+    weighted squares,
     beginning at x₀ plus the change by the last data step, and by descent otherwise.
 
     Of m random sums of n pixels a data step can take away no more than m/n of the error: ``amp``,

@@ -78,7 +78,7 @@ def columns(recovery: Recovered, i: int) -> list[Shown]:
         shown.append(_sizes("error", f"|error|, {GAIN:g} times as bright", error, scale))
     if recovery.draws is not None and recovery.draws.count[i] > 1 and kind.has_pixels:
         spread = kind.flat(recovery.draws.spread[i])
-        shown.append(_sizes("spread", f"std of draws, {GAIN:g} times as bright", spread, scale))
+        shown.append(_sizes("spread", f"spread, {GAIN:g} times as bright", spread, scale))
     return shown
 
 

@@ -117,16 +117,18 @@ def misfits(selections: ByKind, problem: Problem, solver: Solver[Any]) -> str | 
 
 def suitable_solver(problem: Problem) -> Selection:
     """The solver where nobody names one: the fallback, or for a prior that only denoises the
-    one that asks the most of the problem among those that call it.
+    one that asks the most of the problem among those that call it; one that draws where no other
+    can, since error bars, which nobody asked for, take their time.
 
     Raises MismatchError where such a prior has none, or what the first of them says against it.
     """
     if not _only_denoises(problem):
         return resolve("solver", None)
     refused: PriorkitError | None = None
-    for selection in _using(problem):
+    solvers = [(each, each.build(problem.seed)) for each in _using(problem)]
+    for selection, solver in sorted(solvers, key=lambda pair: pair[1].draws > 0):
         try:
-            selection.build(problem.seed).check(problem)
+            solver.check(problem)
         except PriorkitError as error:
             refused = refused or error
         else:

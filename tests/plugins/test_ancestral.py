@@ -104,7 +104,7 @@ def test_the_error_that_it_expects_is_that_of_a_mean_of_draws():
     found = priorkit.recover(solver={"name": "ancestral", "draws": 2, "levels": 4}, **told)
     assert found.draws.count.tolist() == [2]
     assert float(found.expected_error) == pytest.approx(1.5 * float(mean.expected_error))
-    assert found.evaluations[0] == 2 * mean.evaluations[0] + 12
+    assert found.evaluations[0] == 2 * mean.evaluations[0] + 16
     low, high = found.draws.interval(0.9)
     assert 0.5 < float(((low <= found.truth) & (found.truth <= high)).double().mean()) < 1.0
 

@@ -143,5 +143,5 @@ def test_pictures_of_draws_are_saved(tmp_path):
     inside = float(((low <= found.truth) & (found.truth <= high)).double().mean())
     assert found.record["images"][0]["within_90"] == pytest.approx(inside)
     page = (found.save(tmp_path / "run") / "report.html").read_text()
-    assert "std of draws, 5 times as bright" in page
+    assert "spread, 5 times as bright" in page
     assert f"<td>{inside:.0%}</td>" in page
