@@ -200,8 +200,9 @@ class Ancestral(Solver[_Drawing]):
         if state.s:
             x = conditioned(problem, v, clean, x, sigma, s=state.s, number=state.count)
             calls += STEPS
-        if place == last or not state.count:  # a draw, or the mean of all of them
-            told = x if place == last else clean
+        # A draw; before the first one the mean of all, or what fits y.
+        if place == last or (not number and (state.s or not place)):
+            told = x if state.s or place == last else clean
             state.u = told.flatten(1)
             state.misfit = problem.noise.misfit(problem.operator.A(told), problem.y)[0]
             state.value = state.misfit

@@ -135,6 +135,14 @@ def test_cut_before_the_first_draw_it_answers_with_the_mean_of_all():
     assert torch.allclose(ledger.u, mean)
 
 
+def test_cut_before_the_first_draw_of_other_measurements_it_answers_with_what_fits_them():
+    problem, _, _ = measured(Mask(mask="random", fraction=0.5, seed=3), 0.02)
+    ledger, _ = solve(Ancestral(draws=2), problem, everyone(3), 20)
+    assert ledger.draws is None
+    assert ledger.evaluations.tolist() == [20] * 3
+    assert bool((ledger.misfit < 10 * problem.noise.energy).all())
+
+
 class Wild(Normal):
     """Trebles every picture that it is given."""
 
