@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from priorkit.io.arrays import is_npy
 from priorkit.io.values import LUMA
 from priorkit.training.album import Album, Framings, made
 from priorkit.training.dataset import TrainingPictures
@@ -156,7 +157,7 @@ def read(
     shift: float,
 ) -> TrainingData:
     """Points of a .npy file, else pictures of a folder or zip. Raises ValueError."""
-    if path.suffix.lower() == ".npy":
+    if is_npy(path):
         return Points(path)
     if patch:
         return Patches(path, patch)

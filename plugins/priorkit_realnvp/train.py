@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from priorkit.io.arrays import is_npy
 from priorkit.training.album import sent
 from priorkit.training.descent import MaximumLikelihood
 from priorkit.training.options import Progress, check_options, option
@@ -149,7 +150,7 @@ class _Run(MaximumLikelihood):
 
 def _read(o: RealNVPTraining) -> tuple[data.TrainingData, RealNVPConfig]:
     """The examples, and the network for them; sizes are refused before any file is read."""
-    if o.data.suffix != ".npy" and not o.patch:
+    if not is_npy(o.data) and not o.patch:
         o.architecture((o.channels, o.size, o.size))
     examples = data.read(
         o.data,

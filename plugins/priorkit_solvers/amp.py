@@ -22,7 +22,7 @@ from priorkit.interfaces import (
     shared,
 )
 from priorkit.linear import column, energy, sums
-from priorkit_solvers.divergence import denoised
+from priorkit_solvers.divergence import divergence, probe
 
 __all__ = ["AMP", "Passing"]
 
@@ -155,7 +155,7 @@ class AMP(Solver[Passing]):
         rises = tau > 1.001 * state.tau
         damping = torch.where(rises, (0.7 * state.damping).clamp_min(FLOOR), state.damping)
         v = x + scale * operator.A_adjoint(r)
-        clean, slope = denoised(problem, v, tau, state.steps)
+        clean, slope = _denoised(problem, v, tau, state.steps)
         seen = operator.A(clean)
         if independent:
             new, after = clean, scale * (problem.y - seen) + column(slope / m, r) * r
@@ -207,3 +207,11 @@ def _least(n: int, m: int, sigma: float) -> float:
     """The least error per pixel that a residual can show: σ²·√(2m)/n, the standard deviation of
     the noise's own energy."""
     return max(sigma**2 * math.sqrt(2 * m) / n, 1e-12)
+
+
+def _denoised(problem: Problem, v: Tensor, tau: Tensor, number: int) -> tuple[Tensor, Tensor]:
+    """D(v; τ), and its divergence (B,): both calls in one batch."""
+    step = probe(problem, v, tau, number)
+    both = torch.cat([v, v + step])
+    clean, moved = problem.denoise(both, torch.cat([tau, tau])).chunk(2)
+    return clean, divergence(clean, moved, step)

@@ -26,6 +26,7 @@ from priorkit.linear import column
 from priorkit_solvers.amp import AMP, Passing
 from priorkit_solvers.conditioned import STEPS, conditioned, unconditioned
 from priorkit_solvers.data_step import noise_floor
+from priorkit_solvers.renoising import normals
 
 __all__ = ["Ancestral"]
 
@@ -193,9 +194,9 @@ class Ancestral(Solver[_Drawing]):
         last = self.levels - 1
         v, sigma = state.moving.view(-1, *problem.shape), _level(state.tau, place / last)
         if state.s and not place:
-            v = v + column(sigma, v) * _normal(problem, "ancestral start", state.count, v)
+            v = v + column(sigma, v) * normals(problem, "ancestral start", state.count, v)
         clean, calls = problem.denoise(v, sigma), 2
-        unsure = _normal(problem, "ancestral unsure", state.count, v)
+        unsure = normals(problem, "ancestral unsure", state.count, v)
         x = unconditioned(problem, v, clean, sigma, unsure)
         if state.s:
             x = conditioned(problem, v, clean, x, sigma, s=state.s, number=state.count)
@@ -217,7 +218,7 @@ class Ancestral(Solver[_Drawing]):
         else:
             after = _level(state.tau, (place + 1) / last)
             q = (after / sigma).square()
-            fresh = _normal(problem, "ancestral", state.count, v)
+            fresh = normals(problem, "ancestral", state.count, v)
             fresh = column(after * (1 - q).sqrt(), v) * fresh
             state.moving = (x + column(q, v) * (v - x) + fresh).flatten(1)
         state.passing, state.count = None, state.count + 1
@@ -234,9 +235,3 @@ def _found_by_passing(problem: Problem) -> bool:
 def _level(tau: Tensor, part: float) -> Tensor:
     """The noise level (B,) so far on the way from τ to the last, in equal ratios."""
     return tau ** (1 - part) * torch.minimum(0.5 * tau, torch.full_like(tau, END)) ** part
-
-
-def _normal(problem: Problem, purpose: str, number: int, like: Tensor) -> Tensor:
-    """Standard normals shaped like a batch."""
-    found = problem.streams(purpose, number).normal(problem.size, like.device)
-    return found.to(like).view_as(like)

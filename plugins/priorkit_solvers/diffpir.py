@@ -21,6 +21,7 @@ from priorkit.interfaces import (
     shared,
 )
 from priorkit_solvers.data_step import data_step, noise_floor, noise_levels, require_falling
+from priorkit_solvers.renoising import normals
 
 __all__ = ["DiffPIR"]
 
@@ -116,7 +117,7 @@ class DiffPIR(Solver[_Walking]):
         part = torch.linspace(0, 1, each, dtype=torch.float64)
         levels = (self.sigma_start ** (1 - part) * self.sigma_end**part).tolist()
         x = problem.image(u0)
-        first = x + levels[0] * _noise(problem, 0, x)
+        first = x + levels[0] * normals(problem, "renoise", 0, x)
         return _Walking.begin(u0, v=first, moved=torch.zeros_like(x), levels=levels, s=s)
 
     def keep(self, state: _Walking) -> dict[str, Tensor] | None:
@@ -143,7 +144,7 @@ class DiffPIR(Solver[_Walking]):
         state.moved = x - clean
         state.count += 1
         fresh = 1.0 if last else self.zeta  # draws are independent of each other
-        noise = math.sqrt(fresh) * _noise(problem, state.count, x)
+        noise = math.sqrt(fresh) * normals(problem, "renoise", state.count, x)
         if fresh < 1:
             noise = noise + math.sqrt(1 - fresh) / sigma * (state.v - x)
         state.v = x + after * noise
@@ -157,9 +158,3 @@ class DiffPIR(Solver[_Walking]):
         if state.count >= steps * self.draws:
             state.end(finite, "converged", f"{self.draws} draws" if self.draws > 1 else "drawn")
         return state
-
-
-def _noise(problem: Problem, count: int, like: Tensor) -> Tensor:
-    """Standard normals shaped like a batch, a function of each image and of the step ``count``."""
-    found = problem.streams("renoise", count).normal(problem.size, like.device)
-    return found.to(like).view_as(like)

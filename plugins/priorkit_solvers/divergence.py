@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from priorkit.interfaces import Problem
 from priorkit.linear import column, dots, energy
 
-__all__ = ["denoised", "divergence", "probe"]
+__all__ = ["divergence", "probe"]
 
 PROBE = 0.05  # ε in parts of σ
 LEAST = 1e-4  # added to ε, for σ = 0
@@ -30,11 +29,3 @@ def divergence(clean: Tensor, moved: Tensor, step: Tensor) -> Tensor:
     Blu & Unser, "Monte-Carlo SURE", IEEE Trans. Image Process. 2008, eq. 14.
     """
     return dots(moved - clean, step) * step[0].numel() / energy(step)
-
-
-def denoised(problem: Problem, v: Tensor, sigma: Tensor, number: int) -> tuple[Tensor, Tensor]:
-    """D(v; σ) and its divergence (B,), σ (B,): both calls in one batch."""
-    step = probe(problem, v, sigma, number)
-    both = torch.cat([v, v + step])
-    clean, moved = problem.denoise(both, torch.cat([sigma, sigma])).chunk(2)
-    return clean, divergence(clean, moved, step)

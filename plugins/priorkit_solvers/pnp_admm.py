@@ -22,6 +22,7 @@ from priorkit.interfaces import (
 )
 from priorkit.linear import column, energy
 from priorkit_solvers.data_step import noise_floor, noise_levels, require_falling
+from priorkit_solvers.renoising import normals
 
 __all__ = ["PnPADMM", "passed"]
 
@@ -125,8 +126,7 @@ class PnPADMM(Solver[_Split]):
         if self.renoise:
             there = state.s * state.gain / (state.gain**2 + rho)
             lacking = self.renoise * (sigma**2 - there**2).clamp_min(0).sqrt()
-            draws = problem.streams("renoise", state.taken).normal(problem.size)
-            noisy = noisy + column(lacking, x) * draws.to(x).view_as(x)
+            noisy = noisy + column(lacking, x) * normals(problem, "renoise", state.taken, x)
         v = problem.denoise(noisy, sigma)
         state.taken += 1
         state.evaluations = state.evaluations + 1

@@ -10,7 +10,9 @@ from PIL import Image, ImageChops
 
 from priorkit.draw.tiles import png
 from priorkit.errors import PriorkitError
-from priorkit.io.frames import MAX_WHOLE, ORIENTATION, opened, over_white, with_opacity
+from priorkit.io.formats.base import ORIENTATION
+from priorkit.io.frames import MAX_WHOLE, opened, over_white, with_opacity
+from priorkit.io.held import LYING
 from priorkit.io.listing import PICTURES
 from priorkit.io.pictures import load
 
@@ -18,7 +20,6 @@ __all__ = ["choices", "extent", "reduced", "scaled", "usual"]
 
 Shape = tuple[int, ...]
 SIDES = (64, 128, 256, 512, 1024, 2048)  # to which a picture may be brought
-TURNED = (5, 6, 7, 8)  # orientations of EXIF whose rows are columns
 # The longest side that a picture has where nobody says, and to what a larger one is brought: what
 # is simulated is for looking, what was measured is kept as far as it can be worked with.
 MOST = {False: 512, True: 1024}
@@ -34,7 +35,7 @@ def extent(path: Path) -> Shape | None:
     try:
         with opened(path) as file:
             width, height = file.size
-            if file.getexif().get(ORIENTATION) in TURNED:
+            if file.getexif().get(ORIENTATION) in LYING:
                 width, height = height, width
             if getattr(file, "n_frames", 1) > 1 and file.format != "MPO":
                 return None

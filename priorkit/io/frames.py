@@ -25,7 +25,6 @@ from priorkit.io.values import centre_box, dimensions, framed
 
 __all__ = [
     "MAX_PIXELS",
-    "ORIENTATION",
     "frame",
     "open_frame",
     "open_stack",
@@ -68,9 +67,9 @@ def open_stack(path: Path, pick: Pick) -> Tensor | Format:
     def read(file: Image.Image) -> Tensor:
         count = _count(file)
         which = [pick] if pick or count == 1 else [Pick(frame=k) for k in range(count)]
+        _require_small(file, path, None, len(which))
         size, planes = file.size, []
         for one in which:
-            _require_small(file, path, None, len(which))
             _seek(file, path, one)
             if not pick and file.size != size:
                 raise _of_several_kinds(path)

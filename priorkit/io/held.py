@@ -22,7 +22,7 @@ from priorkit.io.places import Pick
 from priorkit.io.sources import Source
 from priorkit.io.values import dimensions
 
-__all__ = ["Held", "held", "indices", "quiet", "telling"]
+__all__ = ["LYING", "Held", "held", "indices", "quiet", "telling"]
 
 LISTED = 6  # datasets that an error names
 LYING = (5, 6, 7, 8)  # turns in which rows are columns, and in which each is then reversed
