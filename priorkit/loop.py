@@ -14,11 +14,10 @@ from torch import Tensor
 
 from priorkit.errors import PluginError
 from priorkit.interfaces import Draws, Problem, Snapshot, Solver, State, Status
+from priorkit.interfaces.draws import SAMPLES
 from priorkit.linear import column
 
 __all__ = ["Average", "Ledger", "company", "iterate", "solve"]
-
-SAMPLES = 8  # draws that are kept, besides their mean
 
 
 def company(rows: Sequence[int], everyone: Sequence[int]) -> list[int]:
@@ -212,12 +211,10 @@ class Ledger:
 
     def _average(self, rows: list[int], x: Tensor) -> None:
         """Add the images x of some rows to the draws."""
-        index = self._index
         if len(rows) < len(x):
-            drawn = torch.tensor(rows, device=x.device)
-            index, x = index[drawn], x[drawn]
+            x = x[torch.tensor(rows, device=x.device)]
         self.draws = self.draws or Average(len(self.u), x)
-        self.draws.add(index, x)
+        self.draws.add([self.which[row] for row in rows], x)
 
     def close(self, status: Status, reason: str) -> None:
         """Give every image that still runs this status."""
@@ -229,9 +226,10 @@ class Ledger:
         """The present, for whoever watches to keep."""
         count, u = self.count, self.u
         evaluations, value, misfit, norm = self._numbers[:, :count]
-        draws = torch.zeros(count) if self.draws is None else self.draws.count[:count].cpu()
+        draws = [0] * count if self.draws is None else self.draws.counts[:count]
         image = lambda: self._image(u)[:count]  # noqa: E731
-        return Snapshot(evaluations.long(), value, misfit, u[:count], image, norm, draws.long())
+        drawn = torch.tensor(draws)
+        return Snapshot(evaluations.long(), value, misfit, u[:count], image, norm, drawn)
 
     def _image(self, u: Tensor) -> Tensor:
         with torch.no_grad():
@@ -241,33 +239,64 @@ class Ledger:
 class Average:
     """Mean and spread of draws per image, by Welford's updates, and a few of the draws.
 
+    Of an image every draw is kept while there are fewer than twice as many as are wanted, then
+    every second one, every fourth … : which they are follows from its own count, whatever others
+    have. ``kept`` has a tensor (B, *shape) for each place, ``counts`` are on the processor.
+
     Reference: Welford, "Note on a method for calculating corrected sums of squares and
     products", Technometrics 1962.
     """
 
     def __init__(self, b: int, like: Tensor) -> None:
-        self.count = torch.zeros(b, dtype=torch.long, device=like.device)
+        self.counts = [0] * b
         self.mean = torch.zeros(b, *like.shape[1:], dtype=torch.float64, device=like.device)
         self.square = torch.zeros_like(self.mean)
         self.kept: list[Tensor] = []
-        self.stride = self.seen = 1
+        self.dtype = like.dtype
 
-    def add(self, rows: Tensor, x: Tensor) -> None:
-        self.count[rows] += 1
-        gap = x.double() - self.mean[rows]
-        self.mean[rows] += gap / column(self.count[rows], gap)
-        self.square[rows] += gap * (x.double() - self.mean[rows])
-        if self.seen % self.stride == 0:
-            latest = torch.full_like(self.mean, torch.nan, dtype=x.dtype)
-            latest[rows] = x
-            self.kept.append(latest)
-            if len(self.kept) == 2 * SAMPLES:  # every second one, twice as far apart
-                self.kept, self.stride = self.kept[1::2], 2 * self.stride
-        self.seen += 1
+    def add(self, rows: Sequence[int], x: Tensor) -> None:
+        """Add a draw of each of some rows, x (len(rows), *shape)."""
+        for row in rows:
+            self.counts[row] += 1
+        counts = [self.counts[row] for row in rows]
+        index, divisor = torch.tensor([[*rows], counts], device=x.device)
+        gap = x.double() - self.mean[index]
+        self.mean[index] += gap / column(divisor, gap)
+        self.square[index] += gap * (x.double() - self.mean[index])
+        if min(counts) == max(counts):
+            self._keep(index, x, counts[0])
+        else:
+            for k, count in enumerate(counts):
+                self._keep(index[k : k + 1], x[k : k + 1], count)
 
-    def result(self) -> Draws:
-        others = self.count.double() - 1  # of one draw none: its spread is not a number
-        variance = self.square / column(torch.where(others > 0, others, torch.nan), self.square)
-        mean = self.mean.to(self.kept[0].dtype)
-        samples = torch.stack(self.kept[-SAMPLES:])
-        return Draws(self.count, mean, variance.sqrt().to(mean.dtype), samples)
+    def _keep(self, index: Tensor, x: Tensor, count: int) -> None:
+        """Keep the draw of that number of some rows, if it is one that is kept."""
+        stride = _stride(count)
+        place, between = divmod(count, stride)
+        if between:
+            return
+        if stride > 1 and place == SAMPLES:  # of twice as many every second one stays
+            for k in range(SAMPLES - 1):
+                self.kept[k][index] = self.kept[2 * k + 1][index]
+        if place > len(self.kept):
+            self.kept.append(torch.full_like(self.mean, torch.nan, dtype=self.dtype))
+        self.kept[place - 1][index] = x
+
+    def of(self, row: int) -> Draws | None:
+        """The draws of a row, a batch of one; None where there are none."""
+        count = self.counts[row]
+        if not count:
+            return None
+        one, places = slice(row, row + 1), count // _stride(count)
+        variance = self.square[one] / (count - 1) if count > 1 else None
+        return Draws(
+            count=torch.tensor([count], device=self.mean.device),
+            mean=self.mean[one].to(self.dtype),
+            spread=None if variance is None else variance.sqrt().to(self.dtype),
+            samples=torch.stack([x[one] for x in self.kept[max(0, places - SAMPLES) : places]]),
+        )
+
+
+def _stride(count: int) -> int:
+    """How far apart the draws are that are kept of so many: 1, 2, 4 …"""
+    return 1 << max(0, (count // SAMPLES).bit_length() - 1)

@@ -14,6 +14,7 @@ from priorkit_penalties.norms import NoPenalty
 from priorkit_pixels.prior import NoPrior
 
 from priorkit.interfaces import Level, LinearOperator, MatrixOperator, Operator, Problem
+from priorkit.interfaces.draws import stacked
 from priorkit.loop import solve
 from priorkit.testing import check_prior
 
@@ -83,7 +84,8 @@ def run(solver, problem, u0, budget):
 
 def found(ledger, cut=None):
     """What a ledger holds, in numbers of Python, with the draws put together."""
-    draws = ledger.draws and ledger.draws.result()
+    drawn = [ledger.draws and ledger.draws.of(i) for i in range(ledger.count)]
+    draws = stacked(drawn, ledger.problem.image(ledger.u)[: ledger.count])
     return SimpleNamespace(
         **vars(ledger) | {"evaluations": ledger.evaluations.tolist(), "draws": draws, "cut": cut}
     )

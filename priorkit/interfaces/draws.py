@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,17 +13,23 @@ from priorkit.errors import BadInputError
 from priorkit.interfaces.units import Range
 from priorkit.linear import column
 
-__all__ = ["Draws"]
+__all__ = ["SAMPLES", "Draws", "pooled", "stacked"]
+
+SAMPLES = 8  # draws that are kept, besides their mean
 
 
 @dataclass(frozen=True, repr=False)
 class Draws:
     """What a sampler drew: how many per image (B,), their mean and standard deviation
-    (B, *shape), and a few of them (k, B, *shape), evenly spaced. The deviation of one is NaN."""
+    (B, *shape), and a few of them (k, B, *shape), evenly spaced.
+
+    One draw has no deviation: ``spread`` is None where no image has two, and NaN of an image that
+    has fewer than others.
+    """
 
     count: Tensor
     mean: Tensor
-    spread: Tensor
+    spread: Tensor | None
     samples: Tensor
 
     def __repr__(self) -> str:
@@ -41,9 +48,11 @@ class Draws:
         of the posterior is the true image one more, and lies within as often as ``level`` says.
         Those of most samplers and priors aren't: too much alike, or of a prior that isn't that of
         the image, they hold as few as half of its values where ``level`` is 0.9. Check that on an
-        image that is known before you rely on it. A single draw has no spread, and bounds of NaN.
+        image that is known before you rely on it. The bounds of an image that has one draw, where
+        others have more, are NaN.
 
-        Raises BadInputError for a level that isn't a share, above 0 and below 1.
+        Raises BadInputError for a level that isn't a share, above 0 and below 1, and where no image
+        has two draws.
         """
         from scipy.special import stdtrit
 
@@ -53,6 +62,12 @@ class Draws:
                 got=level,
                 try_="interval(0.9)",
             )
+        if self.spread is None:
+            raise BadInputError(
+                "An interval is of two draws and more: one has no spread.",
+                got=repr(self),
+                try_="draws=8, and a budget that is enough for them",
+            )
         more = self.count.clamp_min(2).double().cpu()
         wide = torch.from_numpy(stdtrit(more.numpy() - 1, (1 + level) / 2)) * (1 + 1 / more).sqrt()
         half = column(wide.to(self.spread), self.spread) * self.spread
@@ -60,10 +75,71 @@ class Draws:
 
     def rows(self, index: list[int]) -> Draws:
         """The draws of some images."""
-        per_image = (self.count[index], self.mean[index], self.spread[index])
-        return Draws(*per_image, self.samples[:, index])
+        count, spread = self.count[index], self.spread
+        spread = None if spread is None or int(count.max()) < 2 else spread[index]
+        return Draws(count, self.mean[index], spread, self.samples[:, index])
+
+    def flip(self) -> Draws:
+        """The draws of the mirrored images, left and right exchanged."""
+        spread = None if self.spread is None else self.spread.flip(-1)
+        return Draws(self.count, self.mean.flip(-1), spread, self.samples.flip(-1))
 
     def within(self, units: Range) -> Draws:
         """The draws of images in [0, 1], in the user's units."""
         mean, samples = units.outside(self.mean), units.outside(self.samples)
-        return Draws(self.count, mean, units.scale * self.spread, samples)
+        spread = None if self.spread is None else units.scale * self.spread
+        return Draws(self.count, mean, spread, samples)
+
+
+def pooled(several: Sequence[Draws]) -> Draws:
+    """The draws of the same images by several runs, as those of one: with nₖ draws of mean mₖ and
+    standard deviation sₖ each,
+
+        n = Σ nₖ,   m = Σ nₖ mₖ / n,   s² = Σ ((nₖ − 1) sₖ² + nₖ (mₖ − m)²) / (n − 1),
+
+    and of the samples, in the order of the runs, at most as many as a run keeps, evenly spaced.
+
+    Reference: Chan, Golub & LeVeque, "Algorithms for computing the sample variance", The American
+    Statistician 1983.
+    """
+    mean = several[0].mean.double()
+    count = several[0].count
+    square = torch.zeros_like(mean)
+    for k, draws in enumerate(several):
+        own = column(draws.count.double(), mean)
+        if draws.spread is not None:
+            square += ((own - 1) * draws.spread.double().square()).nan_to_num(0.0)
+        if k:
+            gap, before = draws.mean.double() - mean, column(count.double(), mean)
+            count = count + draws.count
+            mean = mean + gap * own / (before + own)
+            square += gap.square() * before * own / (before + own)
+    like = several[0].mean
+    others = column((count - 1).double(), mean)
+    spread = (square / others).sqrt().to(like) if int(count.max()) > 1 else None
+    samples = torch.cat([draws.samples for draws in several])
+    most = min(SAMPLES, len(samples))
+    evenly = [(k + 1) * len(samples) // most - 1 for k in range(most)]
+    return Draws(count, mean.to(like), spread, samples[evenly])
+
+
+def stacked(drawn: Sequence[Draws | None], x: Tensor) -> Draws | None:
+    """The draws of several images, each a batch of one, as those of a batch; None where there are
+    none.
+
+    An image that has none, as one that was cut before its first, has itself, of ``x`` (B, *shape),
+    as their mean and NaN for samples. Of samples there are as many as the image with the fewest
+    has.
+    """
+    kept = min((len(draws.samples) for draws in drawn if draws is not None), default=0)
+    if not kept:
+        return None
+    mean, count = x.clone(), torch.zeros(len(x), dtype=torch.long, device=x.device)
+    spread, samples = torch.full_like(x, torch.nan), x.new_full((kept, *x.shape), torch.nan)
+    for i, draws in enumerate(drawn):
+        if draws is None:
+            continue
+        count[i], mean[i], samples[:, i] = draws.count[0], draws.mean[0], draws.samples[-kept:, 0]
+        if draws.spread is not None:
+            spread[i] = draws.spread[0]
+    return Draws(count, mean, spread if int(count.max()) > 1 else None, samples)

@@ -84,7 +84,7 @@ def _versions() -> dict[str, str]:
 def _drawn(draws: Draws, recovery: Recovered, i: int) -> dict[str, Any]:
     """How many draws there are of image i, how far they spread, and whether they say too much."""
     told: dict[str, Any] = {"draws": int(draws.count[0])}
-    if told["draws"] < 2:  # which have no spread
+    if draws.spread is None:
         return told
     told["spread"] = number(draws.spread.mean())
     if recovery.truth is None:

@@ -12,10 +12,11 @@ from torch import Tensor
 from priorkit import metrics
 from priorkit.counted import counted
 from priorkit.interfaces import Kind
+from priorkit.interfaces.draws import stacked
 from priorkit.io.pictures import dimensions
 from priorkit.io.sources import Source
 from priorkit.run import level
-from priorkit.run.rows import Row, Trace, stacked_draws
+from priorkit.run.rows import Row, Trace
 from priorkit.run.run import Outcome, Task
 from priorkit.settings.given import GivenStart
 
@@ -41,8 +42,8 @@ class Recovered:
     noise : the noise, bound to the entries of y
     names : of the images, as their files have
     status : per image "converged", "stopped" (by the budget or Ctrl-C) or "diverged"
-    reason : per image, why it ended, of the solver's own x: before values are clipped; and its
-        ``doubts``
+    reason : per image, why it ended, of the solver's own x: before values are clipped; how many
+        draws were made where fewer than were ``asked``; and its ``doubts``
     explained : per image, whether its misfit is one of a recovery at all, see
         :func:`priorkit.run.level.explained`: not where y has other units than x, or is of another
         operator, however well the solver has converged. True where y was simulated, and of a run
@@ -61,7 +62,9 @@ class Recovered:
     expected_error : per image the error (1/n)‖x̂ − x‖² that the solver expects without knowing x,
         an estimate, which takes y for what was asked to be explained: NaN where it can't tell, or
         there are ``doubts``; None where that is so of all images
-    draws : of a sampler, their count, mean, standard deviation and a few of them
+    draws : of a sampler, their count, mean, standard deviation and a few of them; None before the
+        first
+    asked : how many draws of each image were to be made at most, 0 where none
     rows : every restart of every image, a :class:`~priorkit.run.rows.Row` each: of all images, then
         of all again for each further restart; x is, per image, that of the lowest objective
     restart_psnr : the PSNR of each of the rows where it is known, (restarts, B)
@@ -96,8 +99,9 @@ class Recovered:
             [*([] if good else [UNEXPLAINED]), *([away] if out else [])]
             for good, out in zip(self.explained, far, strict=True)
         ]
+        self.asked = setup.solver.draws * setup.averaging
         pairs = zip(best, self.doubts, strict=True)
-        self.reason = [", ".join([row.reason, *doubts]) for row, doubts in pairs]
+        self.reason = [", ".join([row.reason, *self._few(row), *doubts]) for row, doubts in pairs]
         self.psnr = None if truth is None else kind.psnr(x, truth)
         self.ssim = None if truth is None else kind.ssim(x, truth)
         self.restart_psnr = _restart_psnr(self.psnr, outcome.rows, truth, kind)
@@ -106,7 +110,7 @@ class Recovered:
             [math.nan if d else _expected(outcome, i) for i, d in enumerate(self.doubts)],
             dtype=torch.float64,
         )
-        draws = stacked_draws(best)
+        draws = stacked([row.draws for row in best], x)
         if not self.units.plain:
             said, square = self.units.range, self.units.range.scale**2
             x, y = said.outside(x), self.units.y_outside(y)
@@ -131,6 +135,11 @@ class Recovered:
     def doubted(self) -> Counter[str]:
         """Each of the ``doubts`` in words, and of how many images it is one."""
         return Counter(words for doubts in self.doubts for words in doubts)
+
+    def _few(self, row: Row) -> list[str]:
+        """How many draws of how many, in words; nothing where all were made."""
+        made = 0 if row.draws is None else int(row.draws.count)
+        return [f"{made} of {counted(self.asked, 'draws')}"] if made < self.asked else []
 
     @property
     def expected_psnr(self) -> Tensor | None:

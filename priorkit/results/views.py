@@ -76,8 +76,9 @@ def columns(recovery: Recovered, i: int) -> list[Shown]:
     if recovery.truth is not None and kind.has_pixels:
         error = kind.flat(recovery.x[i] - recovery.truth[i]).abs_()
         shown.append(_sizes("error", f"|error|, {GAIN:g} times as bright", error, scale))
-    if recovery.draws is not None and recovery.draws.count[i] > 1 and kind.has_pixels:
-        spread = kind.flat(recovery.draws.spread[i])
+    draws = recovery.draws
+    if draws is not None and draws.spread is not None and draws.count[i] > 1 and kind.has_pixels:
+        spread = kind.flat(draws.spread[i])
         shown.append(_sizes("spread", f"spread, {GAIN:g} times as bright", spread, scale))
     return shown
 
@@ -131,6 +132,8 @@ def summary(recovery: Recovered) -> str:
     words.append(f"{recovery.seconds:.1f} s")
     each = sum(recovery.evaluations) / len(recovery.evaluations)
     words.append(f"{counted(round(each), recovery.record['unit'])} per image")
+    if recovery.asked:
+        words.append(_draws(recovery))
     if outside := sum(recovery.outside):
         kept = "clipped to" if recovery.truth is not None else "as they are, outside"
         words.append(f"{outside:,} of {recovery.x.numel():,} values {kept} {recovery.units.bounds}")
@@ -142,9 +145,19 @@ def summary(recovery: Recovered) -> str:
     return ", ".join(words) + "."
 
 
+def _draws(recovery: Recovered) -> str:
+    """How many draws an image has, and of how many where some are missing."""
+    made = [0] if recovery.draws is None else recovery.draws.count.tolist()
+    least, most = min(made), max(made)
+    several = f"{least} to {most}" if least < most else f"{most}"
+    missing = least < recovery.asked
+    said = f"{several} of {counted(recovery.asked, 'draws')}" if missing else counted(most, "draws")
+    return f"{said} per image" if len(made) > 1 else said
+
+
 def unsure(recovery: Recovered) -> str:
     """How the spread of draws is to be read; nothing where there are none."""
-    if recovery.draws is None or int(recovery.draws.count.max()) < 2:
+    if recovery.draws is None or recovery.draws.spread is None:
         return ""
     told = [image.get("within_90") for image in recovery.record["images"]]
     held = [share for share in told if share is not None]

@@ -22,7 +22,6 @@ EVERY = 5.0  # seconds between two bookmarks at least,
 SHARE = 20  # and times as long as the last one took to be written
 
 STATE = ("u", "value", "misfit", "expected", "evaluations")  # of every State and Ledger
-DRAWS = ("count", "mean", "square")  # of an Average, per row
 
 
 class Keeper:
@@ -53,9 +52,10 @@ class Keeper:
         traces = [asdict(self._traces[i]) for i in which]
         words: dict[str, Any] = {"running": len(running), "traces": traces}
         if ledger.draws is not None:
-            tensors |= {f"draws.{name}": getattr(ledger.draws, name)[which] for name in DRAWS}
-            tensors["draws.kept"] = torch.stack([x[which] for x in ledger.draws.kept], 1)
-            words |= {"stride": ledger.draws.stride, "seen": ledger.draws.seen}
+            draws = ledger.draws
+            tensors["draws.count"] = torch.tensor(draws.counts)[which]
+            tensors |= {"draws.mean": draws.mean[which], "draws.square": draws.square[which]}
+            tensors["draws.kept"] = torch.stack([x[which] for x in draws.kept], 1)
         self._journal.mark(tensors, words)
         now = time.monotonic()
         self._next = now + max(EVERY, SHARE * (now - started))
@@ -106,12 +106,10 @@ class Bookmark:
             setattr(found, name, value)
         found.state = state
         if draws := self._part("draws", where):
-            kept = list(draws.pop("kept").unbind(1))
+            kept = list(draws["kept"].unbind(1))
             found.draws = Average(len(u0), kept[0])
-            found.draws.kept = kept
-            found.draws.stride, found.draws.seen = self._words["stride"], self._words["seen"]
-            for name, value in draws.items():
-                setattr(found.draws, name, value)
+            found.draws.kept, found.draws.counts = kept, draws["count"].tolist()
+            found.draws.mean, found.draws.square = draws["mean"], draws["square"]
         return found
 
     def _part(self, of: str, where: torch.device) -> dict[str, Tensor]:

@@ -57,7 +57,8 @@ class Journal:
         """Write a finished row. A disk that is full is said once, and the run goes on."""
         tensors = {"u": row.u, "x": row.x}
         if row.draws is not None:
-            tensors |= {f"draws.{name}": tensor for name, tensor in vars(row.draws).items()}
+            known = {name: each for name, each in vars(row.draws).items() if each is not None}
+            tensors |= {f"draws.{name}": each for name, each in known.items()}
         words = {name: getattr(row, name) for name in WORDS} | {"trace": asdict(row.trace)}
         self._save(self._path(number), tensors, words)
 
@@ -249,11 +250,12 @@ def _row(tensors: dict[str, Tensor], told: dict[str, Any], problem: Problem) -> 
             raise ValueError(f"{key} has the shape {given}")
     if told["status"] not in get_args(Status):
         raise ValueError("its status is missing")
+    drawn: dict[str, Any] = {key.removeprefix("draws."): found[key] for key in draws}
     return Row(
         u=found["u"],
         x=found["x"],
         **{name: kind(told[name]) for name, kind in WORDS.items()},
-        draws=Draws(**{k.removeprefix("draws."): found[k] for k in draws}) if draws else None,
+        draws=Draws(**{"spread": None} | drawn) if drawn else None,
         trace=Trace(**told["trace"]),
     )
 

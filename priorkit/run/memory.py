@@ -9,6 +9,7 @@ import torch
 
 from priorkit.counted import counted
 from priorkit.interfaces import Denoiser, Density, Problem, Shape
+from priorkit.interfaces.draws import SAMPLES
 from priorkit.io.pictures import dimensions
 from priorkit.run.room import require_room, size
 from priorkit.run.setup import Setup
@@ -16,7 +17,7 @@ from priorkit.run.setup import Setup
 __all__ = ["BATCH_BYTES", "Plan", "plan"]
 
 BATCH_BYTES = 2 << 30  # of images solved together at most: more is no faster
-KEPT = 2  # copies of every image and restart that are held to the end
+KEPT = 2  # copies of every image and restart, and of their draws, that are held to the end
 WORK = 12  # copies of an image that an evaluation holds besides what components say
 
 
@@ -54,15 +55,18 @@ def plan(setup: Setup, images: int) -> Plan:
     wide = 2 if setup.dtype == torch.float64 else 1
     fixed, per_image = (wide * count for count in setup.solver.memory(problem))
     fixed += wide * problem.operator.memory
-    numbers = problem.size + math.prod(problem.shape) + math.prod(problem.operator.y_shape)
+    pixels, draws = math.prod(problem.shape), min(setup.solver.draws, setup.budget)
+    numbers = problem.size + pixels + math.prod(problem.operator.y_shape)
     per_image += wide * (4 * WORK * numbers + _asked(problem))
-    fixed += wide * 4 * KEPT * numbers * images * setup.tries
+    kept = numbers + (min(draws, SAMPLES) + 2) * pixels if draws else numbers
+    # On the way twice as many are kept, and mean and square of all in float64.
+    per_image += (wide * 4 * min(draws, 2 * SAMPLES) + 16) * pixels if draws else 0
+    fixed += wide * 4 * KEPT * kept * images * setup.tries
     free = require_room(fixed + per_image, fixed, setup.device)
     room = min(BATCH_BYTES, (free - fixed) // 2)
     together = max(1, min(images * setup.tries, room // max(per_image, 1)))
     spends = counted(setup.budget, setup.solver.unit)
-    if drawn := min(setup.solver.draws, setup.budget):
-        spends += f", for {counted(drawn, 'draws')}"
+    spends += f", for {counted(draws, 'draws')}" if draws else ""
     return Plan(images, problem.shape, setup.tries, together, fixed, per_image, spends)
 
 

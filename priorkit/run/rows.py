@@ -12,7 +12,7 @@ from torch import Tensor
 from priorkit.interfaces import Draws, Kind, Pixels, Status
 from priorkit.loop import Ledger, company
 
-__all__ = ["Row", "Trace", "best", "ended", "stacked_draws"]
+__all__ = ["Row", "Trace", "best", "ended"]
 
 
 @dataclass
@@ -71,7 +71,7 @@ def ended(ledger: Ledger, places: Sequence[int], traces: Sequence[Trace], kind: 
     """
     index = torch.tensor(company(places, range(len(ledger.u))), device=ledger.u.device)
     problem, u = ledger.problem.rows(index), ledger.u[index]
-    drawn = None if ledger.draws is None else ledger.draws.result().rows(index.tolist())
+    draws = [None if ledger.draws is None else ledger.draws.of(place) for place in places]
     with torch.no_grad():
         x = problem.image(u)
         signless = problem.operator.signless
@@ -79,9 +79,10 @@ def ended(ledger: Ledger, places: Sequence[int], traces: Sequence[Trace], kind: 
             over = tuple(range(2 if signless == "channel" else 1, x.ndim))
             x = torch.where(x.double().sum(over, keepdim=True) < 0, -x, x)
             u = problem.decoder.encode(x)
-        if drawn is not None:
-            there = (drawn.count > 0).view(-1, *[1] * (x.ndim - 1))
-            x = torch.where(there, drawn.mean, x)
+        if any(draws):
+            pairs = zip(x, draws, strict=False)  # the last may have company
+            means = [one[None] if drawn is None else drawn.mean for one, drawn in pairs]
+            x = torch.cat([*means, x[len(draws) :]])
         outside = kind.outside(x)
         x = kind.reported(x, clip=problem.simulated)
         misfit = problem.noise.misfit(problem.operator.A(x), problem.y)[0]
@@ -89,7 +90,6 @@ def ended(ledger: Ledger, places: Sequence[int], traces: Sequence[Trace], kind: 
     kept = ledger.value[index], misfit, ledger.expected[index]
     value, misfit, expected = torch.stack(kept).tolist()
     counts = torch.stack([outside, ledger.evaluations[index]]).tolist()
-    count = [0] * len(x) if drawn is None else drawn.count.tolist()
     return [
         Row(
             u=u[i],
@@ -101,7 +101,7 @@ def ended(ledger: Ledger, places: Sequence[int], traces: Sequence[Trace], kind: 
             status=ledger.status[place] or "stopped",
             reason=ledger.reason[place],
             evaluations=counts[1][i],
-            draws=None if drawn is None or not count[i] else drawn.rows([i]),
+            draws=draws[i],
             trace=trace,
         )
         for i, (place, trace) in enumerate(zip(places, traces, strict=True))
@@ -113,23 +113,3 @@ def best(tries: Sequence[Row]) -> Row:
     evaluations of all."""
     least = min(tries, key=lambda row: math.inf if math.isnan(row.value) else row.value)
     return replace(least, evaluations=sum(row.evaluations for row in tries))
-
-
-def stacked_draws(rows: Sequence[Row]) -> Draws | None:
-    """The draws of all rows, None where there are none; one row that was cut before its first has
-    no spread. Of samples there are as many as the row with the fewest has."""
-    kept = min((len(row.draws.samples) for row in rows if row.draws is not None), default=0)
-    if not kept:
-        return None
-    found = []
-    for row in rows:
-        x = row.x[None]
-        unknown = torch.full_like(x, torch.nan)
-        count = torch.zeros(1, dtype=torch.long, device=x.device)
-        found.append(row.draws or Draws(count, x, unknown, unknown.expand(kept, *x.shape)))
-    return Draws(
-        count=torch.cat([draws.count for draws in found]),
-        mean=torch.cat([draws.mean for draws in found]),
-        spread=torch.cat([draws.spread for draws in found]),
-        samples=torch.cat([draws.samples[-kept:] for draws in found], 1),
-    )

@@ -146,8 +146,7 @@ def set_up(
     follows = asked.name == wanted.name or type(asked.instance) is wanted.target
     natural: Space = "latent" if isinstance(prior, Decoder) else "pixel"
     space = config.space or (choices.space if follows else None) or natural
-    restarts = config.restarts or (choices.restarts if "start" not in selections else 1) or 1
-    restarts = 1 if config.averaging > 1 else restarts
+    suggested = choices.restarts if "start" not in selections else 1
     selections.setdefault("start", resolve("start", choices.start))
     zero: Penalty = resolve("penalty", None).build(seed)
     bare = Problem(operator, prior, noise, zero, 0.0, space, shape, not real, seed)
@@ -163,6 +162,9 @@ def set_up(
     if isinstance(start, GivenStart):
         within = None if config.range is None else units.range
         start = replace(start, range=within, first=config.first)
+    # A sampler draws once: the draws of one of several tries alone would be the answer.
+    once = config.averaging > 1 or solver.draws > 0
+    restarts = config.restarts or (1 if once else suggested) or 1
     fit.check(selections, replace(bare, penalty=penalty), solver, start)
     own = choices if follows else Choices()
     if isinstance(config.gamma, str):

@@ -8,8 +8,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from priorkit.counted import counted
 from priorkit.errors import MismatchError
-from priorkit.interfaces import Mirror, Problem, Snapshot, Start
+from priorkit.interfaces import Draws, Mirror, Problem, Snapshot, Start
+from priorkit.interfaces.draws import pooled
 from priorkit.run import run
 from priorkit.run.fit import misfits
 from priorkit.run.rows import Row
@@ -24,7 +26,8 @@ APART = {"latent": 0.2, "pixel": 0.02}
 
 
 def average(task: Task) -> Outcome:
-    """As :func:`priorkit.run.run.solve`: ``setup.averaging`` tries of each image, and their mean.
+    """As :func:`priorkit.run.run.solve`: ``setup.averaging`` tries of each image, and their mean;
+    of a sampler the draws of all, and the mean of these.
 
     Of pictures every second try is of the mirrored picture x', left and right exchanged, from the
     same y: with M the mirror, y = A M x', and what is found is turned back. A prior that isn't
@@ -53,12 +56,12 @@ def average(task: Task) -> Outcome:
         )
         found.append(run.solve(turned))
         for row in found[1].rows:
-            row.x = row.x.flip(-1)
+            row.x, row.draws = row.x.flip(-1), row.draws and row.draws.flip()
     rows = [row for outcome in found for row in outcome.rows]
     rows.sort(key=lambda row: (row.trace.restart, row.trace.image))
     by_try = [rows[i : i + b] for i in range(0, len(rows), b)]
     cut = found[-1].cut
-    best = _means(setup.problem.at(task.y), by_try, 0 if cut is None else setup.budget)
+    best = _means(setup, task.y, by_try, 0 if cut is None else setup.budget)
     return Outcome(setup, best, rows, sum(o.seconds for o in found), cut)
 
 
@@ -95,32 +98,44 @@ class _Moved(Start):
         return torch.where(which[:, None], u0 + APART[problem.space] * noise, u0)
 
 
-def _means(problem: Problem, tries: Sequence[Sequence[Row]], enough: int) -> list[Row]:
+def _means(setup: Setup, y: Tensor, tries: Sequence[Sequence[Row]], enough: int) -> list[Row]:
     """Per image the mean of its tries, with its own misfit, the u of the first try, and the status
     of the first that hasn't converged. A further try that was stopped before it had ``enough``
-    evaluations is left out."""
-    by_image = list(zip(*tries, strict=True))
-    whole = [
-        [each[0], *(r for r in each[1:] if r.status != "stopped" or r.evaluations >= enough)]
-        for each in by_image
-    ]
-    images = torch.stack([torch.stack([row.x for row in each]).mean(0) for each in whole])
-    with torch.no_grad():
-        misfit = problem.noise.misfit(problem.operator.A(images), problem.y)[0]
+    evaluations is left out; what it has drawn isn't."""
+    problem, kind = setup.problem.at(y), setup.kind
     found = []
-    for x, own, each, kept in zip(images, misfit, by_image, whole, strict=True):
+    for each in zip(*tries, strict=True):
+        further = (r for r in each[1:] if r.status != "stopped" or r.evaluations >= enough)
+        kept = [each[0], *further]
         worst = next((row for row in each if row.status != "converged"), each[0])
+        drawn = [row.draws for row in each if row.draws is not None]
+        draws = pooled(drawn) if drawn else None
+        if draws is None:
+            x, outside = torch.stack([row.x for row in kept]).mean(0), max(r.outside for r in kept)
+        else:
+            x = kind.reported(draws.mean, clip=problem.simulated)[0]
+            outside = int(kind.outside(draws.mean)[0])
         mean = replace(
             each[0],
             x=x,
             value=sum(row.value for row in kept) / len(kept),
-            misfit=float(own),
             expected=float("nan"),  # of a mean: less than of its parts
-            outside=max(row.outside for row in kept),
+            outside=outside,
             status=worst.status,
-            reason=worst.reason,
+            reason=_reason(worst, draws),
             evaluations=sum(row.evaluations for row in each),
-            draws=None,
+            draws=draws,
         )
         found.append(mean)
+    with torch.no_grad():
+        Ax = problem.operator.A(torch.stack([row.x for row in found]))
+        for row, misfit in zip(found, problem.noise.misfit(Ax, problem.y)[0], strict=True):
+            row.misfit = float(misfit)
     return found
+
+
+def _reason(worst: Row, draws: Draws | None) -> str:
+    """That of the worst try; where all have made their draws, how many these are together."""
+    if draws is None or worst.status != "converged":
+        return worst.reason
+    return counted(int(draws.count[0]), "draws")

@@ -69,6 +69,36 @@ class Half(Denoiser):
         return torch.where(x.mean((1, 2, 3), keepdim=True) > 0.5, torch.nan, x)
 
 
+def test_draws_that_were_not_made_are_said(tmp_path):
+    """By the reason of an image, on its page and in the sentence above."""
+    told = {"prior": "dcgan-celeba", "op": "gaussian", "m": 20, "solver": "perturb", "draws": 6}
+    drawn = priorkit.recover(budget=3, **told)
+    assert int(drawn.draws.count) == 3
+    assert drawn.reason == ["budget, 3 of 6 draws"]
+    page = (drawn.save(tmp_path / "out") / "report.html").read_text()
+    assert "3 of 6 draws." in page
+    assert "<td>budget, 3 of 6 draws</td>" in page
+    none = priorkit.recover(budget=60, progress=stop, **told)
+    assert none.draws is None
+    assert none.reason == ["interrupted, 0 of 6 draws"]
+
+
+def stop(now, done):
+    raise KeyboardInterrupt
+
+
+def test_one_draw_has_no_spread(tmp_path):
+    x = torch.full((2, 1, 16, 16), 0.2)
+    told = {"op": "identity", "sigma": 0.01, "solver": "diffpir", "budget": 4}
+    drawn = priorkit.recover(x, prior=Half(), draws=1, **told)
+    assert drawn.draws.spread is None
+    assert drawn.reason == ["drawn", "drawn"]
+    out = drawn.save(tmp_path / "out")
+    assert (out / "samples.npy").exists()
+    assert not (out / "spread.npy").exists()
+    assert "1 draw per image." in (out / "report.html").read_text()
+
+
 def test_an_image_without_draws_beside_others_that_have_some(tmp_path):
     x = torch.stack([torch.full((1, 16, 16), 0.2), torch.full((1, 16, 16), 0.9)])
     told = {"op": "identity", "sigma": 0.01, "solver": "diffpir", "draws": 2, "budget": 4}

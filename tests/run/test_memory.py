@@ -34,6 +34,17 @@ def test_chunks_follow_from_bytes():
     assert plan(setup(history=100), 1).together == 1
 
 
+def test_draws_are_counted():
+    """Of each image and try the mean, the spread and eight, and while it runs up to sixteen."""
+    one, many = (
+        plan(setup(prior="denoiser-photos", solver="diffpir", sigma=0.1, **told), 4)
+        for told in ({"draws": 1, "budget": 40}, {"draws": 40, "averaging": 2, "budget": 40})
+    )
+    image = 4 * 3 * 256**2
+    assert many.fixed - 2 * one.fixed >= 2 * 4 * (8 - 1) * image
+    assert many.per_image - one.per_image >= 15 * image
+
+
 def test_it_is_said_before_it_starts(caplog):
     with caplog.at_level(logging.INFO, logger="priorkit"):
         priorkit.recover(prior="none", op="mask", shape=(3, 16, 16), budget=1)

@@ -1,5 +1,6 @@
 """The mean of several solves of one problem."""
 
+import numpy as np
 import pytest
 import torch
 from priorkit_glow.prior import GlowPrior
@@ -9,7 +10,8 @@ from priorkit_operators.srht import SRHT
 
 import priorkit
 from priorkit.errors import MismatchError, PriorkitError
-from priorkit.interfaces import MatrixOperator, Mirror, RandomOperator
+from priorkit.interfaces import Denoiser, MatrixOperator, Mirror, RandomOperator
+from priorkit.linear import column
 from priorkit.run import memory
 from priorkit.testing import check_operator
 from tests.helpers import SHAPE, Rotated, random_glow
@@ -117,3 +119,55 @@ def test_a_try_that_was_cut_short_is_in_no_mean(prior, monkeypatch):
     assert torch.equal(cut.x, one.x)
     assert torch.equal(cut.objective, one.objective)
     assert cut.status == ["stopped", "stopped"]
+
+
+class Smooth(Denoiser):
+    """Towards gray the more, the more noise there is."""
+
+    def denoise(self, x, sigma):
+        part = column(1 / (1 + 4 * torch.as_tensor(sigma).square()), x)
+        return 0.5 + part * (x - 0.5)
+
+
+DRAWN = {"op": "gaussian", "m": 60, "solver": "diffpir", "budget": 12, "sigma": 0.01}
+
+
+def test_the_draws_of_all_runs_are_one_sample(tmp_path):
+    told = {"prior": Smooth(), "draws": 3, **DRAWN}
+    found = priorkit.recover(FACES, averaging=2, **told)
+    one, mirrored = found.rows[:2], found.rows[2:]
+    assert found.draws.count.tolist() == [6, 6]
+    assert found.reason == ["6 draws", "6 draws"]
+    for i, (first, second) in enumerate(zip(one, mirrored, strict=True)):
+        x = torch.cat([first.draws.samples, second.draws.samples])[:, 0]
+        assert torch.equal(found.draws.samples[:, i], x)  # in the order of the runs
+        assert torch.allclose(found.draws.mean[i], x.mean(0), atol=1e-6)
+        assert torch.allclose(found.draws.spread[i], x.std(0), atol=1e-6)
+        assert torch.allclose(second.x, second.draws.mean[0].clamp(0, 1))  # both turned back
+    assert torch.equal(found.x, found.draws.mean.clamp(0, 1))
+    assert torch.equal(one[0].x, priorkit.recover(FACES, **told).x[0])
+    alone = priorkit.recover(FACES[:1], averaging=2, **told)
+    assert torch.allclose(alone.draws.spread[0], found.draws.spread[0], atol=1e-5)
+    saved = found.save(tmp_path / "run")
+    spread = torch.from_numpy(np.load(saved / "spread.npy"))
+    assert torch.equal(spread, found.draws.spread)
+    assert [image["draws"] for image in found.record["images"]] == [6, 6]
+
+
+def test_draws_of_a_run_that_was_cut_are_kept():
+    def stop(now, done):
+        if done == 2 and int(now.draws.min()) == 1:  # one of the mirrored pictures
+            raise KeyboardInterrupt
+
+    told = {"prior": Smooth(), "draws": 3, **DRAWN}
+    cut = priorkit.recover(FACES, averaging=2, progress=stop, **told)
+    assert cut.interrupted
+    assert cut.draws.count.tolist() == [4, 4]
+    assert torch.equal(cut.x, cut.draws.mean.clamp(0, 1))
+    assert cut.reason == ["interrupted, 4 of 6 draws"] * 2
+
+
+def test_one_draw_of_each_run():
+    found = priorkit.recover(FACES, prior=Smooth(), draws=1, averaging=2, **DRAWN)
+    assert found.draws.count.tolist() == [2, 2]
+    assert torch.isfinite(found.draws.spread).all()
