@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from priorkit.app.components import fields, painter, read_fields, run_fields, usual
+from priorkit.app.components import fields, painter, plain, read_fields, run_fields, usual
 from priorkit.app.fields import Field
 from priorkit.app.order import Order
 from priorkit.app.sketch import MISSING, Stroke
@@ -55,6 +55,7 @@ class Draft:
         """What was filled in for an order."""
         draft = cls.new()
         draft.source, draft.measured = order.source, order.measured
+        draft.whole = order.whole
         for key, kind in COMPONENTS.items():
             draft._choose(kind, order.settings.get(key))
         draft.run = {n: v for n, v in order.settings.items() if n not in COMPONENTS}
@@ -71,8 +72,6 @@ class Draft:
             self.paint(None)
         for name in (*(one.name for one in read_fields()), *FOUND):
             self.run.pop(name, None)
-        if self.run.get("sigma") == "auto":  # which not every file is asked for
-            del self.run["sigma"]
 
     def _choose(self, kind: str, said: Any) -> None:
         """Take a component as it is in settings."""
@@ -94,13 +93,15 @@ class Draft:
 
     def paint(self, mask: Path | None) -> None:
         """Let the operator that takes such a mask be the one that measures; None takes the mask
-        away again, and leaves the operator that was chosen before."""
-        name, before = painter(), self.names.get("operator")
+        away again, and leaves the operator that was chosen before: of a run that is over, nobody
+        knows which, and it is that of a file of which nothing is said."""
+        name = painter()
         if name is None:
             return
         if mask is not None and self.painted is None:
-            self.unpainted = before
-        self.names["operator"] = name if mask is not None else self.unpainted or before
+            self.unpainted = self.names.get("operator")
+        unsaid = plain() if self.measured else registry().fallback("operator").name
+        self.names["operator"] = name if mask is not None else self.unpainted or unsaid
         self.filled("operator", name).update(mask=mask, missing=mask and MISSING)
         self.unpainted = None if mask is None else self.unpainted
 
@@ -156,7 +157,8 @@ class Draft:
         if self.source is not None:
             settings |= _said(read_fields(), self.run)
             settings |= {n: v for n in FOUND if (v := self.run.get(n)) is not None}
-        return Order(settings, self.source, self.measured, (first, *beside) if beside else ())
+        priors = (first, *beside) if beside else ()
+        return Order(settings, self.source, self.measured, priors, self.whole)
 
 
 def _said(known: list[Field], filled: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,12 +25,14 @@ class Order:
     source : the file of pictures or of measurements; None for the sample photograph
     measured : whether that file holds measurements y, rather than pictures to be measured
     priors : several to compare, each a name or a table; empty for a recovery
+    whole : the file that ``source`` is a smaller copy of; None where it isn't
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     source: Path | None = None
     measured: bool = False
     priors: tuple[Any, ...] = ()
+    whole: Path | None = None
 
     def check(self) -> None:
         """Raise BadInputError for what can't be asked for here: too many priors, or a path on the

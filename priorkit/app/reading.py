@@ -107,8 +107,6 @@ class Reading:
             draft.run.pop(name, None)
         if measured:
             self._as_measured()
-        elif draft.run.get("sigma") == "auto":
-            del draft.run["sigma"]
         return self.read(first=True)
 
     def read(self, *, first: bool = False, sides: Shape | None = None) -> Awaitable[None]:
@@ -117,12 +115,15 @@ class Reading:
 
         Parameters
         ----------
-        first : whether it is brought to a size that can be worked with
+        first : whether it is brought to a size that can be worked with, and σ estimated where it
+            can be
         sides : rows and columns of the copy that takes the place of a measured picture
         """
         last = self._turns.begin()
         self._wanted = first, sides
         self.preview, self.looking = None, True
+        if first and self.draft.run.get("sigma") == "auto":  # which not every file is asked for
+            del self.draft.run["sigma"]
         self._changed()
         return self._read(last, first, sides)
 

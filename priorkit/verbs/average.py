@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -53,6 +54,7 @@ def average(task: Task) -> Outcome:
             truth=None if task.truth is None else task.truth.flip(-1),
             progress=None if task.progress is None else _turning(task.progress, len(found[0].rows)),
             restarts=tries[1::2],
+            level=logging.DEBUG,  # it was said of all tries
         )
         found.append(run.solve(turned))
         for row in found[1].rows:

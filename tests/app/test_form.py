@@ -317,6 +317,18 @@ def test_what_is_drawn_is_the_mask_of_an_operator(store):
     assert plain() == "identity"
 
 
+@pytest.mark.parametrize(("measured", "operator"), [(True, "identity"), (False, "gaussian")])
+def test_what_was_drawn_for_a_run_is_cleared_with_its_operator(store, measured, operator):
+    """On its page, where nobody knows which operator was chosen before: a mask without what was
+    drawn would be another."""
+    draft = Draft.new()
+    draft.source, draft.measured = store.keep("a.png", b"picture"), measured
+    draft.paint(store.keep("mask.png", b"drawn"))
+    again = Draft.of(draft.order())
+    again.paint(None)
+    assert (again.names["operator"], again.painted) == (operator, None)
+
+
 def test_strokes_become_a_mask_that_the_operator_reads(tmp_path):
     told = {"points": [[0.25, 0.25], [0.75, 0.25]], "wide": 0.125, "erasing": False}
     line = stroke(told)

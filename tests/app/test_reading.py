@@ -4,6 +4,7 @@ answer comes first."""
 import asyncio
 import io
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -168,12 +169,48 @@ def test_why_a_copy_cannot_be_is_said_with_the_whole(store, monkeypatch):
 
 def test_a_file_is_forgotten_with_what_was_found_of_it(store):
     draft = Draft.new()
-    draft.run |= {"sigma": "auto", "range": "auto", "kind": "complex", "gamma": "0.1"}
+    draft.run |= {"range": "auto", "kind": "complex", "gamma": "0.1", "sigma": "0.1"}
     draft.forget()
-    assert draft.run == {"gamma": "0.1"}
-    draft.run["sigma"] = "0.1"  # as somebody said
-    draft.forget()
-    assert draft.run["sigma"] == "0.1"
+    assert draft.run == {"gamma": "0.1", "sigma": "0.1"}  # as somebody said
+
+
+def test_sigma_is_estimated_of_the_files_alone_that_it_can_be(store):
+    """Whichever way a file comes to be read anew: by another, or as something else."""
+    numbers = io.BytesIO()
+    np.save(numbers, np.full((3, 7), 0.5j))
+
+    async def tried():
+        draft = Draft.new()
+        reading = Reading(draft, store, lambda: None)
+        found = []
+        for name, data in (("a.png", picture(30)), ("y.npy", numbers.getvalue())):
+            await reading.take(name, data)
+            found.append(draft.run.get("sigma"))
+        draft.run["sigma"] = "auto"
+        for measured in (True, False):
+            await reading.measured(measured)
+            found.append(draft.run.get("sigma"))
+        draft.run["sigma"] = "0.1"
+        await reading.take("b.png", picture(30))
+        assert [*found, draft.run["sigma"]] == ["auto", None, None, None, "0.1"]
+
+    asyncio.run(tried())
+
+
+def test_a_run_knows_what_its_file_is_a_smaller_copy_of(store):
+    """Its page offers the sizes of the whole, and calls the copy by neither name."""
+
+    async def tried():
+        draft, reading = of_large(store)
+        await reading.read(first=True)
+        order = draft.order()
+        assert [path.name for path in order.files] == ["large-512x9.png"]
+        again = Draft.of(order)
+        assert (again.source, again.whole) == (draft.source, draft.whole)
+        assert again.whole.name == "large.png"
+        assert again.order() == order
+
+    asyncio.run(tried())
 
 
 def test_turns():

@@ -167,7 +167,11 @@ def test_draws_of_a_run_that_was_cut_are_kept():
     assert cut.reason == ["interrupted, 4 of 6 draws"] * 2
 
 
-def test_one_draw_of_each_run():
+def test_one_draw_of_each_run(caplog):
+    caplog.set_level("INFO", "priorkit")
     found = priorkit.recover(FACES, prior=Smooth(), draws=1, averaging=2, **DRAWN)
     assert found.draws.count.tolist() == [2, 2]
     assert torch.isfinite(found.draws.spread).all()
+    said = "Solving 2 images of 3×8×8, 2 tries of each, each in at most 12 calls of the denoiser, "
+    assert caplog.text.count(said) == caplog.text.count("Solving") == 1
+    assert "for 1 draw: about" in caplog.text
