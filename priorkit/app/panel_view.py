@@ -12,7 +12,6 @@ from priorkit.draw.html import scale_bar, table, wipe
 
 __all__ = ["figure", "show"]
 
-MAPS = ("error", "spread")  # on a scale of their own
 NAMED = ("measurement", "recovery")  # whose captions don't say what they are
 
 
@@ -44,13 +43,15 @@ def _panel(run: Run, number: int, panel: Panel) -> None:
     """One recovery."""
     ui.label(panel.sentence).classes("pk-soft")
     for i, (name, cards) in enumerate(panel.images):
+        if len(panel.images) > 1:
+            ui.label(name).classes("text-weight-medium")
         _wipe(run, number, i)
         figures = [
             figure(
                 _src(run, number, i, card.what),
                 _caption(card.what, card.caption),
                 f"{name}: {card.caption}",
-                scale_bar() if card.what in MAPS else "",
+                scale_bar(card.end) if card.end else "",
             )
             for card in cards
         ]

@@ -9,6 +9,7 @@ from shutil import copyfile, make_archive
 
 from priorkit.app.order import Order
 from priorkit.app.repeat import FOLDER, command, python, renamed, together
+from priorkit.counted import counted
 from priorkit.draw.tiles import png
 from priorkit.io.folders import replacing
 from priorkit.results import folder
@@ -24,12 +25,14 @@ MOST_IMAGES = 8  # of a recovery that are shown; the folder has all
 
 @dataclass(frozen=True)
 class Card:
-    """A picture that is shown: what it is, its caption, and the PNG."""
+    """A picture that is shown: what it is, its caption, the PNG, and of sizes the one that has the
+    brightest colour."""
 
     what: str
     caption: str
     picture: bytes
     size: tuple[int, int]
+    end: float
 
 
 @dataclass(frozen=True)
@@ -65,13 +68,15 @@ def _panel(label: str, recovery: Recovery) -> Panel:
     shown = range(min(len(recovery.x), MOST_IMAGES))
     images = [(recovery.names[i], [_card(each) for each in columns(recovery, i)]) for i in shown]
     head, rows = numbers(recovery, most=MOST_IMAGES, brief=True)
-    said = f"{summary(recovery)} {unsure(recovery)}".strip()
+    more = len(recovery.x) - len(shown)
+    rest = f"And {counted(more, 'images')} more, in the folder." if more else ""
+    said = " ".join(filter(None, [summary(recovery), unsure(recovery), rest]))
     return Panel(label, said, images, head, rows)
 
 
 def _card(shown: Shown) -> Card:
     what = f"{shown.what}-of-{shown.of}" if shown.of else shown.what  # by which it has an address
-    return Card(what, shown.caption, png(shown.picture), shown.picture.size)
+    return Card(what, shown.caption, png(shown.picture), shown.picture.size, shown.end)
 
 
 def archive(order: Order, result: Recovery | Comparison) -> bytes:

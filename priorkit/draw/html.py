@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from PIL import Image
 
-from priorkit.draw.tiles import GAIN, SCALE, png
+from priorkit.draw.tiles import SCALE, png
 from priorkit.draw.viewer import SCRIPT, STYLE
 
 __all__ = [
@@ -98,7 +98,7 @@ def wipe(under: str, over: str, caption: str, *, label: str = "") -> str:
     )
 
 
-def scale_bar(end: float = 1 / GAIN) -> str:
+def scale_bar(end: float) -> str:
     """The colours of an error map, from 0 to ``end``, the largest with a colour of its own."""
     stops = ",".join(f"rgb({','.join(map(str, row))})" for row in SCALE.tolist())
     style = f"background:linear-gradient(90deg,{stops})"

@@ -32,6 +32,7 @@ STYLE = (
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 72rem;
        margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
+h3 { font-size: .9rem; margin: 1rem 0 .25rem; }
 .row { display: grid; grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)); gap: .75rem;
        margin-bottom: 1.25rem; }
 .row.large { grid-template-columns: repeat(auto-fit, minmax(min(16rem, 50% - .375rem), 1fr)); }

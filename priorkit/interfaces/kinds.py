@@ -229,13 +229,13 @@ def kind_of(shape: Shape | None, name: str | None = None) -> Kind:
 
 
 def squared(values: Tensor) -> Tensor:
-    """Any numbers as greys in a square (1, S, S), row by row: ½ + x/2 over three standard
-    deviations. Where they don't fill it, (2, S, S) with their opacity, 0 where there are no
+    """Any numbers as greys in a square (1, S, S), row by row: ½ + x/2 over three root mean
+    squares. Where they don't fill it, (2, S, S) with their opacity, 0 where there are no
     more."""
     values = values.detach().abs() if values.is_complex() else values.detach()
     values = values.float().cpu().flatten()
     side = math.ceil(math.sqrt(values.numel()))
-    spread = 3 * float(values.std(correction=0)) + 1e-12
+    spread = 3 * float(values.square().mean().sqrt()) + 1e-12
     square = torch.ones(2, side * side)
     square[0, : values.numel()] = (0.5 + 0.5 * values / spread).clamp(0, 1)
     square[1, values.numel() :] = 0

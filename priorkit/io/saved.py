@@ -19,7 +19,7 @@ from priorkit.io.arrays import read_array, write_array
 from priorkit.io.manifest import verify
 from priorkit.io.packages import Package, parsed
 
-__all__ = ["FORMAT", "Saved", "number", "read", "repeatable", "write_arrays"]
+__all__ = ["FORMAT", "Saved", "number", "objects", "read", "repeatable", "write_arrays"]
 
 FORMAT = 1
 MAX_RECORD = 256 << 20  # bytes
@@ -44,6 +44,19 @@ class Saved:
 def number(value: Any) -> float | None:
     """A float, or None for what JSON has no word for: infinite, or never evaluated."""
     return float(value) if math.isfinite(value) else None
+
+
+def objects(config: Mapping[str, Any]) -> dict[str, str]:
+    """The components of a recorded run that were objects, or had such options: of each the first,
+    which no file can hold."""
+    found: dict[str, str] = {}
+    for component in ("prior", "op", "noise", "penalty", "solver"):
+        chosen = config.get(component)
+        for table in chosen if isinstance(chosen, list) else [chosen]:
+            for value in table.values() if isinstance(table, dict) else [table]:
+                if isinstance(value, str) and value.startswith("<"):
+                    found.setdefault(component, value)
+    return found
 
 
 def write_arrays(arrays: Mapping[str, Tensor | None], folder: Path) -> dict[str, str]:
@@ -100,15 +113,11 @@ def read(folder: Path) -> Saved:
         raise BadInputError(
             f"{path} is not a record of a run.", got=f"{type(error).__name__}: {error}"[:100]
         ) from error
-    for component in ("prior", "op", "noise", "penalty", "solver"):
-        chosen = config.get(component)
-        values = chosen.values() if isinstance(chosen, dict) else [chosen]
-        for value in values:
-            if isinstance(value, str) and value.startswith("<"):
-                raise BadInputError(
-                    f"This run's {component} used an object, {value}, that a record can't rebuild.",
-                    try_="a registered name, and a path for an array",
-                )
+    for component, value in objects(config).items():
+        raise BadInputError(
+            f"This run's {component} used an object, {value}, that a record can't rebuild.",
+            try_="a registered name, and a path for an array",
+        )
     verify(folder, ("y.npy", "x.npy", "truth.npy", "start.npy"))
     start, truth = [
         read_array(path) if (path := folder / f"{name}.npy").exists() else None

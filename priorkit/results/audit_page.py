@@ -14,6 +14,7 @@ from priorkit.draw.tiles import sheet, tile
 from priorkit.draw.viewer import FRAGMENT
 from priorkit.results.beside import (
     ACROSS,
+    all_of,
     barred,
     cards,
     matrix,
@@ -46,8 +47,9 @@ SAID = (
 def page(findings: Sequence[Finding], recoveries: Recoveries, cells: Cells) -> bytes:
     """A self-contained page: the numbers, then pictures in the order of the numbers."""
     body = f"{SAID}{_table(findings, cells)}<h2>Pictures</h2>{_matrix(recoveries)}"
-    if any(len(found.x) > 1 for found in recoveries.values()):
-        body += f"<h2>All</h2>{cards(_lines(recoveries))}"
+    most = max(len(found.x) for found in recoveries.values())
+    if most > 1:
+        body += f"{all_of(most, MAX_COLUMNS)}{cards(_lines(recoveries))}"
     return document("Audit", body)
 
 
@@ -146,7 +148,7 @@ def _matrix(recoveries: Recoveries) -> str:
             f"<div><b>{html.escape(label)}</b>{_cell(found, label)}</div>"
             for label, found in own.items()
         ]
-    return matrix(before + scale(), parts, across=across, names=names)
+    return matrix(before + scale(next(iter(first.values()))), parts, across=across, names=names)
 
 
 def _cell(found: Recovery, label: str) -> str:

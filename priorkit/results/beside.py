@@ -14,6 +14,7 @@ from priorkit.results.views import Shown, columns
 
 __all__ = [
     "ACROSS",
+    "all_of",
     "barred",
     "cards",
     "matrix",
@@ -39,10 +40,19 @@ def shared(shown: Shown) -> str:
     return figure(small(shown.picture, shown.what, shown.what), html.escape(shown.caption))
 
 
-def scale() -> str:
-    """The one scale of all errors."""
-    said = f"<figcaption>errors of all, on one scale</figcaption>{scale_bar()}"
+def scale(recovery: Recovered) -> str:
+    """The one scale of all errors, which are in the units of this one; nothing where none is
+    shown."""
+    end = max((c.end for c in columns(recovery, 0) if c.what == "error"), default=0.0)
+    if not end:
+        return ""
+    said = f"<figcaption>errors of all, on one scale</figcaption>{scale_bar(end)}"
     return f'<figure class="scale">{said}</figure>'
+
+
+def all_of(count: int, most: int) -> str:
+    """The heading of pictures of so many images, of which ``most`` are shown."""
+    return "<h2>All</h2>" if count <= most else f"<h2>The first {most} of {count:,}</h2>"
 
 
 def measured(recovery: Recovered) -> list[Shown]:

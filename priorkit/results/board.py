@@ -15,6 +15,7 @@ from priorkit.draw.html import document, figure, scale_bar, table
 from priorkit.draw.viewer import FRAGMENT
 from priorkit.results.beside import (
     ACROSS,
+    all_of,
     barred,
     cards,
     matrix,
@@ -25,7 +26,7 @@ from priorkit.results.beside import (
     small,
 )
 from priorkit.results.contender import Contender, places
-from priorkit.results.gallery import Maps, curve, first_of, lines
+from priorkit.results.gallery import MAX_COLUMNS, Maps, curve, first_of, lines
 from priorkit.results.tally import Cells
 
 __all__ = ["Board"]
@@ -77,7 +78,7 @@ class Board:
         )
         found = first_of(self.rows)
         if found is not None and len(found.names) > 1:
-            body += f"<h2>All</h2>{self._all()}"
+            body += f"{all_of(len(found.names), MAX_COLUMNS)}{self._all()}"
         return document("Comparison", body)
 
     def fragment(self) -> str:
@@ -133,7 +134,7 @@ class Board:
         shown = [] if found is None else measured(found)
         before = "".join(shared(c) for c in shown if c.what == "truth" or ms == 1)
         if self.truth is not None:
-            return before + scale()
+            return before + ("" if found is None else scale(found))
         if self.differ is None:
             return before
         caption = f"std across priors{scale_bar(self.differ.end)}"

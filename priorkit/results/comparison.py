@@ -96,9 +96,13 @@ class Comparison:
         """What was compared, and how the numbers are to be read."""
         shape = "" if self.shape is None else f" of {dimensions(self.shape)}"
         if self.truth is not None:
+            said = f"{self._counted}{shape}, one A and one noise for all priors."
+            found = gallery.first_of(self.rows)
+            if found is None or found.psnr is None:
+                return said
             return (
-                f"{self._counted}{shape}, one A and one noise for all priors. “PSNR at T” is what "
-                "each had reached when the slowest was done, or at the time asked for."
+                f"{said} “PSNR at T” is what each had reached when the slowest was done, or at the "
+                "time asked for."
             )
         said = (
             f"{self._counted}, images{shape}, one A for all priors. Nobody knows the truth: "

@@ -19,7 +19,7 @@ from priorkit.results.contender import Contender
 from priorkit.results.recovery import Recovery
 from priorkit.results.views import columns
 
-__all__ = ["Maps", "curve", "first_of", "lines", "maps", "pictures"]
+__all__ = ["MAX_COLUMNS", "Maps", "curve", "first_of", "lines", "maps", "pictures"]
 
 MAX_COLUMNS = 12
 LEAST = 1e-12  # of a misfit that is drawn: of a start at y itself there is none

@@ -38,4 +38,5 @@ def _row(recovery: Recovered, i: int, row: Sequence[Shown]) -> str:
     if (pair := wiped(row)) is not None:
         under, over = (embedded(thumbnail(each.picture, SIDE), each.what) for each in pair)
         figures.append(wipe(under, over, " | ".join(each.what for each in pair)))
-    return f'<div class="row">{"".join(figures)}</div>'
+    own = f"<b>{html.escape(recovery.names[i])}</b>" if len(recovery.names) > 1 else ""
+    return f'{own}<div class="row">{"".join(figures)}</div>'

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from priorkit.counted import counted
 from priorkit.draw.html import (
@@ -21,6 +22,7 @@ from priorkit.draw.html import (
 )
 from priorkit.draw.svg import COLOURS, Line, plot
 from priorkit.io.files import file_names, write_atomic
+from priorkit.io.saved import objects
 from priorkit.results.numbers import numbers
 from priorkit.results.recovered import Recovered
 from priorkit.results.views import Shown, summary, unsure, wiped
@@ -43,18 +45,29 @@ def write(
         f"<p>{html.escape(summary(recovery))}</p>",
         "<h2>Pictures</h2>",
         *(_row(recovery, i, row, beside) for i, row in enumerate(rows)),
+        _rest(len(recovery.x) - len(rows), beside),
         "<h2>Numbers</h2>",
         table(*numbers(recovery)),
         *(f"<p>{html.escape(said)}</p>" for said in [unsure(recovery)] if said),
         "<h2>Convergence</h2>",
         _curve(recovery),
-        "<h2>Settings</h2><p><code>priorkit replay FOLDER</code> repeats a saved run from its "
-        "measurements; <code>priorkit recover --config FOLDER/config.toml</code> starts another "
-        "with these settings.</p>",
+        f"<h2>Settings</h2><p>{_repeated(config)}</p>",
         f"<pre>{html.escape(to_toml(config))}</pre>",
     ]
     write_atomic(path, document(title, "".join(parts)))
     return path
+
+
+def _repeated(config: Mapping[str, Any]) -> str:
+    """How a saved run is repeated, as HTML; of one that used objects, that it can't be."""
+    if used := objects(config):
+        said = ", ".join(f"{component} {value}" for component, value in used.items())
+        return f"It used objects, which a folder can't hold: {html.escape(said)}."
+    return (
+        "<code>priorkit replay FOLDER</code> repeats a saved run from its measurements; "
+        "<code>priorkit recover --config FOLDER/config.toml</code> starts another with these "
+        "settings."
+    )
 
 
 def _row(recovery: Recovered, i: int, row: Sequence[Shown], beside: bool) -> str:
@@ -67,7 +80,7 @@ def _row(recovery: Recovered, i: int, row: Sequence[Shown], beside: bool) -> str
         if beside and what == "recovery" and max(each.size) > MAX_SIDE:
             size = "×".join(map(str, each.size))
             caption += f', <a href="images/{html.escape(files[i])}.png">{size}</a>'
-        scale = scale_bar() if what in ("error", "spread") else ""
+        scale = scale_bar(each.end) if each.end else ""
         figures.append(figure(shown, caption, scale))
     if recovery.kind.has_pixels and (pair := wiped(row)) is not None:
         first, second = (each.what for each in pair)
@@ -75,7 +88,16 @@ def _row(recovery: Recovered, i: int, row: Sequence[Shown], beside: bool) -> str
         shown = wipe(copied(first), copied(second), f"{first} | {second}", label=label)
         figures.append(shown)
     size = " large" if any(each.what == "detail" for each in row) else ""
-    return f'<div class="row{size}">{"".join(figures)}</div>'
+    own = f"<h3>{html.escape(name)}</h3>" if len(files) > 1 else ""
+    return f'{own}<div class="row{size}">{"".join(figures)}</div>'
+
+
+def _rest(count: int, beside: bool) -> str:
+    """That so many images more aren't shown; nothing where all are."""
+    if not count:
+        return ""
+    where = "in <code>images/</code>" if beside else "not shown here"
+    return f"<p>And {counted(count, 'images')} more, {where}.</p>"
 
 
 def _curve(recovery: Recovered) -> str:
@@ -98,5 +120,6 @@ def _curve(recovery: Recovered) -> str:
     unit = html.escape(recovery.record["unit"])
     clipped = recovery.truth is not None and any(recovery.outside)
     before = ", before it is clipped" if clipped else ""
-    said = f"<p>Misfit of the solver's x{before}, by {unit}, a line per image.</p>"
+    each = "image" if len(recovery.trace) == len(recovery.names) else "try of each image"
+    said = f"<p>Misfit of the solver's x{before}, by {unit}, a line per {each}.</p>"
     return f'{said}<div class="numbers">{drawn}</div>'

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from priorkit import metrics
 from priorkit.counted import counted
-from priorkit.interfaces import Kind
+from priorkit.interfaces import Draws, Kind
 from priorkit.interfaces.draws import stacked
 from priorkit.io.pictures import dimensions
 from priorkit.io.sources import Source
@@ -100,8 +100,11 @@ class Recovered:
             for good, out in zip(self.explained, far, strict=True)
         ]
         self.asked = setup.solver.draws * setup.averaging
-        pairs = zip(best, self.doubts, strict=True)
-        self.reason = [", ".join([row.reason, *self._few(row), *doubts]) for row, doubts in pairs]
+        draws = stacked([row.draws for row in best], x)
+        self.reason = [
+            ", ".join([row.reason, *self._few(made), *doubts])
+            for row, made, doubts in zip(best, _counts(draws, len(best)), self.doubts, strict=True)
+        ]
         self.psnr = None if truth is None else kind.psnr(x, truth)
         self.ssim = None if truth is None else kind.ssim(x, truth)
         self.restart_psnr = _restart_psnr(self.psnr, outcome.rows, truth, kind)
@@ -110,7 +113,6 @@ class Recovered:
             [math.nan if d else _expected(outcome, i) for i, d in enumerate(self.doubts)],
             dtype=torch.float64,
         )
-        draws = stacked([row.draws for row in best], x)
         if not self.units.plain:
             said, square = self.units.range, self.units.range.scale**2
             x, y = said.outside(x), self.units.y_outside(y)
@@ -136,9 +138,8 @@ class Recovered:
         """Each of the ``doubts`` in words, and of how many images it is one."""
         return Counter(words for doubts in self.doubts for words in doubts)
 
-    def _few(self, row: Row) -> list[str]:
+    def _few(self, made: int) -> list[str]:
         """How many draws of how many, in words; nothing where all were made."""
-        made = 0 if row.draws is None else int(row.draws.count)
         return [f"{made} of {counted(self.asked, 'draws')}"] if made < self.asked else []
 
     @property
@@ -171,6 +172,11 @@ def _restart_psnr(
     x = torch.stack([row.x for row in rows]).view(-1, *truth.shape)
     found = [kind.psnr(images, truth) for images in x]
     return torch.stack([known for known in found if known is not None])
+
+
+def _counts(draws: Draws | None, images: int) -> list[int]:
+    """How many draws there are of each of so many images."""
+    return [0] * images if draws is None else draws.count.tolist()
 
 
 def _expected(outcome: Outcome, i: int) -> float:

@@ -35,9 +35,9 @@ class Recovery(Recovered):
         of an instrument ``NAME`` in its format; ``grid.png``; ``report.html``; ``config.toml``,
         which starts a run with the same inputs and settings; ``trace.json``; ``y.npy``, ``x.npy``,
         and where there are any ``z.npy``, ``truth.npy``, ``start.npy`` and, of draws,
-        ``samples.npy`` and of two and more ``spread.npy``; ``record.json``; and ``manifest.json``, a list of these.
-        An earlier run in the folder is replaced in one step, with a warning; files that others
-        added to it stay.
+        ``samples.npy`` and of two and more ``spread.npy``; ``record.json``; and ``manifest.json``,
+        a list of these. An earlier run in the folder is replaced in one step, with a warning; files
+        that others added to it stay.
         Raises BadInputError where the folder can't be written, or holds files and isn't priorkit's.
         """
         place, digests = Path(folder), dict[str, str]()

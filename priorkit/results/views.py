@@ -39,7 +39,8 @@ class Shown(NamedTuple):
     """A picture with its caption, and what it is: truth, measurement, recovery, error, spread, or
     a detail, ``of`` one of these.
 
-    ``size`` is its width and height before it was shrunk.
+    ``size`` is its width and height before it was shrunk. Of sizes, error and spread, ``end`` is
+    the one that has the brightest colour, in the user's units.
     """
 
     what: str
@@ -47,6 +48,7 @@ class Shown(NamedTuple):
     picture: Image.Image
     size: tuple[int, int]
     of: str = ""
+    end: float = 0.0
 
 
 def columns(recovery: Recovered, i: int) -> list[Shown]:
@@ -68,7 +70,8 @@ def columns(recovery: Recovered, i: int) -> list[Shown]:
     psnr, ssim = recovery.psnr, recovery.ssim
     if psnr is not None:
         caption = f"{float(psnr[i]):.1f} dB"
-        caption += f", SSIM {float(ssim[i]):.2f}" if ssim is not None else ""
+        if ssim is not None and ssim[i].isfinite():  # not of very small images
+            caption += f", SSIM {float(ssim[i]):.2f}"
     elif (expected := recovery.expected_psnr) is not None and expected[i].isfinite():
         caption = f"{float(expected[i]):.1f} dB expected"
     picture = kind.picture(inside(recovery, recovery.x[i]))
@@ -119,7 +122,7 @@ def _detail(of: str, x: Tensor) -> list[Shown]:
 def _sizes(what: str, caption: str, sizes: Tensor, scale: float) -> Shown:
     """Sizes of errors (C, H, W), in units of which ``scale`` is 1."""
     drawn = error_map(shrunk(sizes, MAX_SIDE) / scale)
-    return Shown(what, caption, drawn, (sizes.shape[-1], sizes.shape[-2]))
+    return Shown(what, caption, drawn, (sizes.shape[-1], sizes.shape[-2]), end=scale / GAIN)
 
 
 def summary(recovery: Recovered) -> str:

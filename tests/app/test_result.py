@@ -3,6 +3,7 @@
 import torch
 
 import priorkit
+from priorkit.app import result as result_module
 from priorkit.app.result import panels
 
 
@@ -21,3 +22,11 @@ def test_every_picture_has_an_address_of_its_own():
     assert panel.head == ["image", "PSNR (dB)", "SSIM", "misfit", "of noise alone",
                           found.record["unit"], "status", "reason"]  # fmt: skip
     assert panel.numbers[0][1] == f"{float(found.psnr[0]):.2f}"
+
+
+def test_images_that_are_not_shown_are_counted(monkeypatch):
+    monkeypatch.setattr(result_module, "MOST_IMAGES", 2)
+    x = torch.full((3, 1, 8, 8), 0.5)
+    (panel,) = panels(priorkit.recover(x, prior="none", op="mask", budget=1))
+    assert (len(panel.images), len(panel.numbers)) == (2, 2)
+    assert panel.sentence.endswith("And 1 image more, in the folder.")

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zlib
 
 import numpy as np
@@ -13,11 +14,13 @@ import priorkit
 from priorkit import metrics
 from priorkit.draw.svg import plot, standalone
 from priorkit.draw.tiles import fit, png, tile
+from priorkit.errors import BadInputError
 from priorkit.interfaces import Denoiser
 from priorkit.interfaces.kinds import PICTURE
 from priorkit.io.pictures import astronaut, load
 from priorkit.results.numbers import numbers
 from priorkit.results.views import columns, ended, unsure
+from priorkit.settings.select import resolve
 
 
 def test_scores_are_computed_once(monkeypatch, tmp_path):
@@ -269,3 +272,63 @@ def test_the_noise_of_a_large_measurement_is_seen(side, details):
         expected = found.y[0, 0, :, left : left + 160].clamp(0, 1).numpy()
         np.testing.assert_allclose(levels, expected, atol=0.51 / 255)
         assert 0.09 < levels.std() < 0.11
+
+
+def test_the_page_of_objects_does_not_say_that_it_is_replayed(tmp_path):
+    """Also where it is one of several penalties that is an object."""
+    x = torch.full((1, 1, 8, 8), 0.2)
+    told = {"op": "mask", "prior": "none", "gamma": 0.1, "budget": 1}
+    named = priorkit.recover(x, penalty="tv", **told).save(tmp_path / "named")
+    assert "priorkit replay FOLDER" in (named / "report.html").read_text()
+    priorkit.replay(named)
+    penalties = ["tv", resolve("penalty", "l2-squared").build(0)]
+    out = priorkit.recover(x, penalty=penalties, **told).save(tmp_path / "object")
+    page = (out / "report.html").read_text()
+    assert "priorkit replay FOLDER" not in page
+    assert "which a folder can't hold: penalty &lt;" in page
+    with pytest.raises(BadInputError, match="penalty used an object"):
+        priorkit.replay(out)
+
+
+def test_pictures_that_are_not_shown_are_counted(monkeypatch, tmp_path):
+    """And each row says of which image it is, as the numbers do."""
+    monkeypatch.setattr("priorkit.results.views.MAX_ROWS", 2)
+    x = torch.rand(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    found = priorkit.recover(x, prior="none", op="mask", budget=1)
+    page = (found.save(tmp_path / "out") / "report.html").read_text()
+    assert "<h3>0001</h3>" in page
+    assert "<h3>0002</h3>" not in page
+    assert "<p>And 1 image more, in <code>images/</code>.</p>" in page
+    alone = found.report(tmp_path / "alone.html").read_text()
+    assert "<p>And 1 image more, not shown here.</p>" in alone
+    one = priorkit.recover(x[:1], prior="none", op="mask", budget=1)
+    assert "<h3>" not in one.report(tmp_path / "one.html").read_text()
+    monkeypatch.setattr("priorkit.results.gallery.MAX_COLUMNS", 2)
+    monkeypatch.setattr("priorkit.results.board.MAX_COLUMNS", 2)
+    both = priorkit.compare(x, priors=["dct", "none"], op="gaussian", m=20, budget=1)
+    page = (both.save(tmp_path / "both") / "report.html").read_text()
+    assert "<h2>The first 2 of 3</h2>" in page
+
+
+def test_sizes_are_in_the_units_of_the_user(tmp_path):
+    """The scale of errors, as the numbers beside it."""
+    x = 500 + 100 * torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    told = {"range": (0, 1000), "op": "gaussian", "m": 20, "budget": 1}
+    page = priorkit.recover(x, prior="none", **told).report(tmp_path / "one.html").read_text()
+    assert "</i>200</div>" in page
+    both = priorkit.compare(x, priors=["dct", "none"], **told)
+    page = (both.save(tmp_path / "both") / "report.html").read_text()
+    assert "errors of all, on one scale" in page
+    assert page.count("</i>200</div>") == 1
+
+
+def test_nothing_is_said_of_errors_and_psnr_where_there_are_none(tmp_path):
+    x = torch.sin(torch.arange(64) / 5)[None]
+    told = {"kind": "signal", "op": "gaussian", "m": 20, "budget": 1}
+    both = priorkit.compare(x, priors=["dct", "none"], **told)
+    page = (both.save(tmp_path / "both") / "report.html").read_text()
+    assert "errors of all" not in page
+    assert "PSNR" not in page
+    tiny = priorkit.recover(torch.rand(1, 1, 2, 2), prior="none", op="mask", budget=1)
+    page = tiny.report(tmp_path / "tiny.html").read_text()
+    assert "nan" not in re.sub('base64,[^"]*', "", page)
