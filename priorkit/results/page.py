@@ -115,7 +115,7 @@ def _curve(recovery: Recovered) -> str:
         if len(points) > 1:
             lines.append((name, points[:: max(1, len(points) // 200)] + points[-1:]))
     if not lines:
-        return "<p>No iterations were traced.</p>"
+        return "<p>Fewer than two evaluations were traced.</p>"
     drawn = plot(lines, across=recovery.record["unit"], up="misfit ℓ(A x, y)", powers=True)
     unit = html.escape(recovery.record["unit"])
     clipped = recovery.truth is not None and any(recovery.outside)
