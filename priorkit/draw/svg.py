@@ -6,10 +6,11 @@ import html
 import math
 from collections.abc import Sequence
 
-__all__ = ["COLOURS", "Line", "plot", "standalone"]
+__all__ = ["COLOURS", "Line", "lettered", "plot", "standalone"]
 
 COLOURS = ("#1b6ca8", "#c8553d", "#3c8d5a", "#8a4fa3", "#b58900", "#5b6470", "#d1478c", "#00838f")
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 640, 340, 60, 45, 28
+NAME, BESIDE = 21, 170  # characters of a name beside the lines, and pixels for it
 
 Point = tuple[float, float]
 Line = tuple[str, Sequence[Point]]
@@ -34,7 +35,7 @@ def plot(
     if not points:
         return ""
     named = any(name for name, _ in lines)
-    right = WIDTH - (150 if named else 10)
+    right = WIDTH - (BESIDE if named else 10)
     x_high = max(x for x, _ in points) or 1.0
     low, high, ticks = _axis([y for _, y in points], powers)
 
@@ -74,9 +75,23 @@ def plot(
         if name:
             parts.append(
                 f'<text x="{right + 10}" y="{TOP + 17 * i}" fill="{colour}">'
-                f"{html.escape(name)}</text>"
+                f"{lettered(name, NAME)}</text>"
             )
     return "".join(parts) + "</svg>"
+
+
+def lettered(text: str, most: int) -> str:
+    """What a text element holds for a name of which so many characters have room: all of a longer
+    one is its title.
+
+    >>> lettered("wavelet", 9), lettered("a-picture-of-mine", 9)
+    ('wavelet', 'a-pi…mine<title>a-picture-of-mine</title>')
+    """
+    if len(text) <= most:
+        return html.escape(text)
+    half = (most - 1) // 2
+    short = html.escape(f"{text[: most - 1 - half]}…{text[-half:]}")
+    return f"{short}<title>{html.escape(text)}</title>"
 
 
 def standalone(drawn: str) -> bytes:

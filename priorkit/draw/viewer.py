@@ -33,6 +33,7 @@ body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-
        margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 h3 { font-size: .9rem; margin: 1rem 0 .25rem; }
+h1, h3, p, figcaption, .matrix b { overflow-wrap: anywhere; }
 .row { display: grid; grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)); gap: .75rem;
        margin-bottom: 1.25rem; }
 .row.large { grid-template-columns: repeat(auto-fit, minmax(min(16rem, 50% - .375rem), 1fr)); }
@@ -47,7 +48,8 @@ figcaption { font-size: .85rem; color: #555; }
 dialog { border: 0; padding: 0; background: #111; color: #ddd; max-width: 98vw; }
 dialog::backdrop { background: #000c; } dialog p { margin: .4rem .8rem; }
 dialog img { width: min(94vw, 84vh); image-rendering: pixelated; display: block; }
-.numbers { overflow-x: auto; } table { border-collapse: collapse; }
+.numbers { overflow-x: auto; } .numbers + svg { margin-top: 1rem; }
+table { border-collapse: collapse; }
 td, th { padding: .2rem .9rem .2rem 0; text-align: right; font-variant-numeric: tabular-nums; }
 td:first-child, th:first-child { text-align: left; } td { white-space: nowrap; }
 th { border-bottom: 1px solid #bbb; }

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from priorkit.draw.html import document, embedded, figure, thumbnail
-from priorkit.draw.svg import COLOURS
+from priorkit.draw.svg import COLOURS, lettered
 from priorkit.draw.tiles import sheet, tile
 from priorkit.draw.viewer import FRAGMENT
 from priorkit.results.beside import (
@@ -34,6 +34,7 @@ __all__ = ["bars", "fragment", "grid", "page"]
 Cells = tuple[list[str], list[list[str]]]  # a head, and rows, as text
 
 WIDTH, LEFT, ROW = 640, 210, 26  # of the bars, in pixels
+NAME = 30  # characters of a name beside a bar, as far as there is room
 MAX_COLUMNS = 12  # images of a group that are shown
 SIDE = 256  # of a picture in a notebook, in pixels
 ERROR = "error"  # the column that has bars beside its numbers
@@ -91,7 +92,7 @@ def bars(findings: Sequence[Finding]) -> str:
         parts.append(f'<text x="{x + 17}" y="17">{part}</text>')
     for i, finding in enumerate(findings):
         y, at = ROW * (i + 1) + 4, float(LEFT)
-        name = html.escape(f"{finding.prior}, {finding.group}")
+        name = lettered(f"{finding.prior}, {finding.group}", NAME)
         parts.append(f'<text x="{LEFT - 8}" y="{y + 15}" text-anchor="end">{name}</text>')
         for k, share in enumerate(finding.shares):
             parts.append(

@@ -99,6 +99,25 @@ def test_a_page_fits_and_asks_for_nothing(browser, pages, name, width):
         page.screenshot(path=f"{os.environ['PRIORKIT_SHOTS']}/{name}-{width}.png", full_page=True)
 
 
+def test_long_names_fit(browser, tmp_path):
+    """On a narrow page, and beside the lines of a plot, where all of one is its title."""
+    picture = Image.fromarray((255 * torch.rand(16, 16)).byte().numpy())
+    for ending in ("one", "two"):
+        picture.save(tmp_path / f"{'photograph' * 9}-{ending}.png")
+    told = {"prior": "none", "op": "mask", "penalty": "tv", "gamma": 1, "shape": (1, 16, 16)}
+    found = priorkit.recover(tmp_path, budget=3, **told)
+    page, _ = opened(browser, found.report(tmp_path / "page.html"), 390)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.set_viewport_size({"width": 1280, "height": 900})
+    drawn = page.locator("svg").bounding_box()
+    names = page.locator("svg text[fill]")
+    for i, ending in enumerate(("one", "two")):
+        box = names.nth(i).bounding_box()
+        assert box["x"] + box["width"] <= drawn["x"] + drawn["width"]
+        assert names.nth(i).text_content().split("<")[0].startswith("photograph")
+        assert names.nth(i).locator("title").text_content() == f"{'photograph' * 9}-{ending}"
+
+
 def test_a_picture_is_enlarged_and_the_next_one_follows(browser, pages):
     page, _ = opened(browser, pages / "two" / "report.html", 1280)
     picture = page.locator("figure > img").first
