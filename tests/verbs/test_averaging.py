@@ -167,6 +167,22 @@ def test_draws_of_a_run_that_was_cut_are_kept():
     assert cut.reason == ["interrupted, 4 of 6 draws"] * 2
 
 
+def test_draws_of_a_run_that_goes_on_are_those_of_one_that_was_never_cut(tmp_path):
+    def stop(now, done):
+        if done == 2 and int(now.draws.min()) == 1:
+            raise KeyboardInterrupt
+
+    told = {"prior": "denoiser-photos", "draws": 2, **DRAWN}
+    whole = priorkit.recover(FACES, averaging=2, **told)
+    out = tmp_path / "out"
+    priorkit.recover(FACES, averaging=2, progress=stop, out=out, **told)
+    again = priorkit.recover(FACES, averaging=2, out=out, resume=True, **told)
+    for one, other in zip(vars(again.draws).values(), vars(whole.draws).values(), strict=True):
+        assert torch.equal(one, other)
+    replayed = priorkit.replay(out)
+    assert torch.equal(replayed.draws.spread, whole.draws.spread)
+
+
 def test_one_draw_of_each_run(caplog):
     caplog.set_level("INFO", "priorkit")
     found = priorkit.recover(FACES, prior=Smooth(), draws=1, averaging=2, **DRAWN)
