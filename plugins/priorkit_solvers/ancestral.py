@@ -62,7 +62,7 @@ class Ancestral(Solver[_Drawing]):
 
     and the last x is a draw. p(x | v) and what y adds are those of a normal distribution with the
     mean D(v; σₖ) and the covariance σₖ²J, J the Jacobian of D, which takes one call of the denoiser
-    more, and 3 for y, see :mod:`.conditioned`.
+    more, and 4 for y, see :mod:`.conditioned`.
 
     - Of noise alone y is v, and of random measurements message passing finds a v, with its τ = σ₀,
       that says of x what y does; the pass of the least τ is taken. Then y adds nothing, and

@@ -12,7 +12,7 @@ from priorkit.linear import column, dots, energy
 
 __all__ = ["STEPS", "conditioned", "jacobian", "unconditioned"]
 
-STEPS = 3  # towards y, a call of the denoiser each
+STEPS = 4  # towards y, a call of the denoiser each
 NUDGE = 0.1  # of σ: root mean square of the step by which a product with the Jacobian is found
 SPANNED = 1e-6  # of the energy of a direction: least that earlier steps leave of a new one
 MOST = 3.0  # times σ: no draw is further from the mean
