@@ -12,8 +12,9 @@ from priorkit.linear import column, dots, energy
 
 __all__ = ["STEPS", "conditioned", "jacobian", "unconditioned"]
 
-STEPS = 3  # of conjugate gradients, a call of the denoiser each
+STEPS = 4  # towards y, a call of the denoiser each
 NUDGE = 0.1  # of σ: root mean square of the step by which a product with the Jacobian is found
+SPANNED = 1e-6  # of the energy of a direction: least that earlier steps leave of a new one
 MOST = 3.0  # times σ: no draw is further from the mean
 
 
@@ -58,32 +59,41 @@ def conditioned(
 
         x + σ²J Aᴴ w,   (s² + σ²A J Aᴴ) w = y + s·n − A x,
 
-    w by ``STEPS`` steps of conjugate gradients, or fewer where J isn't positive along one, with a
-    call of the denoiser each. ``number`` is the address of n.
+    w by ``STEPS`` steps of generalized conjugate residuals, with a call of the denoiser each. They
+    leave the least that any w of their span does, also where the Jacobian of a learned D isn't
+    symmetric or positive. ``number`` is the address of n.
 
     References: Boys et al., "Tweedie moment projected diffusions for inverse problems", TMLR 2024,
     and Rozet et al., "Learning diffusion priors from observations by expectation maximization",
     NeurIPS 2024 (mean and covariance); Journel & Huijbregts, "Mining Geostatistics", 1978, section
-    VII.A (a draw conditioned by the residual that it leaves).
+    VII.A (a draw conditioned by the residual that it leaves); Eisenstat, Elman & Schultz,
+    "Variational iterative methods for nonsymmetric systems of linear equations", SIAM J. Numer.
+    Anal. 1983 (the steps).
     """
     operator = cast(LinearOperator, problem.operator)
     variance, mask = sigma.square(), operator.mask
     moved = problem.noise.sample(problem.y, problem.streams("ancestral y", number))
     r = moved - operator.A(drawn)
     r = r if mask is None else r * mask.to(r)
-    p, size, found = r, energy(r), drawn
+    found, taken = drawn, list[tuple[Tensor, Tensor]]()
     for _ in range(STEPS):
-        back = operator.A_adjoint(p)
-        pulled = column(variance, v) * jacobian(problem, v, clean, sigma, back)
-        q = s**2 * p + operator.A(pulled)
-        curvature = dots(_real(p), _real(q))
-        step = torch.where(curvature > 0, size / curvature.clamp_min(1e-300), 0.0)
-        found = found + column(step, v) * pulled
-        r = r - column(step, r) * q
-        after = energy(r)
-        p = r + column(after / size.clamp_min(1e-300), p) * p
-        size = after
+        change = column(variance, v) * jacobian(problem, v, clean, sigma, operator.A_adjoint(r))
+        q = s**2 * r + operator.A(change)
+        q = q if mask is None else q * mask.to(q)
+        whole = energy(q)
+        for earlier, its_change in taken:
+            part = _part(q, earlier)
+            q, change = q - column(part, q) * earlier, change - column(part, v) * its_change
+        # What earlier steps leave of a direction that they span is rounding.
+        part = torch.where(energy(q) > SPANNED * whole, _part(r, q), 0.0)
+        found, r = found + column(part, v) * change, r - column(part, r) * q
+        taken.append((q, change))
     return found
+
+
+def _part(r: Tensor, q: Tensor) -> Tensor:
+    """⟨r, q⟩/‖q‖², how much of q is in r; complex numbers are pairs."""
+    return dots(_real(r), _real(q)) / energy(q).clamp_min(1e-300)
 
 
 def _real(y: Tensor) -> Tensor:
