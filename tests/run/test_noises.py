@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from priorkit_noises.gaussian import Gaussian
 from priorkit_noises.laplace import Laplace
 from priorkit_noises.poisson import Poisson
 
 import priorkit
 from priorkit.errors import BadInputError, MismatchError
 from priorkit.io.pictures import astronaut, load
+from priorkit.streams import Streams
 from tests.helpers import Fourier
 
 
@@ -67,6 +69,20 @@ def test_counts_are_recovered_better_by_their_own_noise():
 
     grid = (0.1, 0.2, 0.4, 0.8)
     assert min(error(g, **counted) for g in grid) < 0.95 * min(error(g) for g in grid)
+
+
+@pytest.mark.parametrize("noise", [Gaussian(sigma=0.3), Laplace(sigma=0.3)])
+def test_complex_noise_costs_as_much_as_it_says(noise):
+    """Each part has half of the variance; the misfit is that of the parts."""
+    bound = noise.bind(20_000)
+    Ax = torch.zeros(16, 20_000, dtype=torch.complex128)
+    y = bound.sample(Ax, Streams(0, "noise", range(16)))
+    value, gradient = bound.misfit(Ax, y)
+    assert float(value.mean()) == pytest.approx(bound.energy, rel=0.01)
+    step = 1e-6 * torch.randn(Ax.shape, dtype=Ax.dtype)
+    change = bound.misfit(Ax + step, y)[0] - bound.misfit(Ax - step, y)[0]
+    wanted = 2 * (gradient.conj() * step).real.sum(1)
+    torch.testing.assert_close(change, wanted, rtol=1e-4, atol=1e-8)
 
 
 def test_outliers_are_outvoted():
