@@ -71,6 +71,24 @@ def test_counts_are_recovered_better_by_their_own_noise():
     assert min(error(g, **counted) for g in grid) < 0.95 * min(error(g) for g in grid)
 
 
+def test_many_photons_are_as_easy_as_few():
+    """The misfit bends at a black picture, where the search begins, some hundred times as
+    much as at the answer, however many photons there are."""
+    x = load(astronaut(), (1, 32, 32)).x.clamp_min(0.05)
+    dark, y = torch.zeros_like(x).double(), x.double()
+    for gain in (1e-2, 1e-4, 1e-8):
+        noise = Poisson(gain=gain).bind(1024)
+        bends = [
+            (noise.misfit(a + 1e-6 * y, y)[1] - noise.misfit(a, y)[1]) / (1e-6 * y)
+            for a in (dark, y)
+        ]
+        assert float((bends[0] / bends[1]).max()) < 120
+    found = priorkit.recover(
+        x, prior="none", op="identity", noise="poisson", gain=1e-4, penalty="tv", gamma=0.0023
+    )
+    assert found.psnr > 40
+
+
 @pytest.mark.parametrize("noise", [Gaussian(sigma=0.3), Laplace(sigma=0.3)])
 def test_complex_noise_costs_as_much_as_it_says(noise):
     """Each part has half of the variance; the misfit is that of the parts."""
