@@ -25,7 +25,8 @@ class Laplace(Noise):
         ℓ = Σ 2δ² (√(1 + (r/δ)²) − 1),   r = A x − y,   δ = √2 σ,
 
     which is r² for small r, as for Gaussian noise, and −2σ² log p up to a constant for large
-    ones. So the gradient of an outlier is bounded.
+    ones. So the gradient of an outlier is bounded. Of complex y the sum goes over both parts of
+    every entry, each of the standard deviation σ/√2.
 
     Parameters
     ----------
@@ -51,10 +52,17 @@ class Laplace(Noise):
 
     def misfit(self, Ax: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         residual, delta = Ax - y, 2**0.5 * self.std
-        root = (1 + (residual.abs() / delta).double().square()).sqrt()
-        value = sums(2 * delta**2 * (root - 1))
-        return value, 2 * residual / root.to(residual.real.dtype)
+        if residual.is_complex():
+            value, slope = _rounded(torch.view_as_real(residual), delta / 2**0.5)
+            return value, torch.view_as_complex(slope)
+        return _rounded(residual, delta)
 
     @property
     def energy(self) -> float:
         return self.entries * 4 * self.std**2 * EXCESS
+
+
+def _rounded(r: Tensor, delta: float) -> tuple[Tensor, Tensor]:
+    """Σ 2δ² (√(1 + (r/δ)²) − 1) per image, and its gradient."""
+    root = (1 + (r / delta).double().square()).sqrt()
+    return sums(2 * delta**2 * (root - 1)), 2 * r / root.to(r.dtype)

@@ -24,8 +24,9 @@ class Poisson(Noise):
         ℓ = 2 Σ (a − y + y·ln(y/a)),   a = A x,
 
     which is −2σ² log p up to a constant with σ² = g, the variance at a = 1, and agrees with
-    ‖a − y‖² to second order where y = 1. Below a tenth of a count it is continued by a parabola,
-    so that it is finite and pulls negative pixels back.
+    ‖a − y‖² to second order where y = 1. Below a tenth of y, and of a count, it is continued by a
+    parabola: it is finite, pulls negative pixels back, and bends at a = 0 some hundred times as
+    much as at a = y, however many counts y is.
 
     Parameters
     ----------
@@ -56,9 +57,9 @@ class Poisson(Noise):
         return (self.gain * counts).view(Ax.shape).to(Ax.device, Ax.dtype)
 
     def misfit(self, Ax: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        floor = self.gain / 10
         a, y = Ax.double(), y.double().clamp_min(0.0)  # of units that were changed: −1e-9
-        above = a.clamp_min(floor)
+        floor = y.clamp_min(self.gain) / 10
+        above = torch.maximum(a, floor)
         below = (a - floor).clamp_max(0.0)
         slope = 2 * (1 - y / above)
         curvature = 2 * (y / floor**2 + 1 / floor)

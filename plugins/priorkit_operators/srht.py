@@ -117,7 +117,7 @@ def _made(
 def _transformed(x: Tensor, cosines: Tensor) -> Tensor:
     """(C ⊗ H) x for rows (B, N), with C (q, q)."""
     odd = len(cosines)
-    parts = _hadamard(x.view(len(x) * odd, -1)).view(len(x), odd, -1)
+    parts = _hadamard(x.reshape(len(x) * odd, -1)).view(len(x), odd, -1)
     if odd > 1:
         parts = torch.bmm(cosines.expand(len(x), -1, -1), parts)
     return parts.reshape(len(x), -1)

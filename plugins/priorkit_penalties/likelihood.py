@@ -15,8 +15,8 @@ class NLL(Penalty):
     """R(x) = −log p(x) in nats, the density taken over x in [0, 1]ⁿ.
 
     In pixel space this is the maximum a posteriori estimate: for noise of standard
-    deviation σ, ‖A x − y‖²/2σ² − log p(x) is minimised by γ = 2σ². In latent space the
-    image is x = D(z). Reference: Asim et al. 2020, eq. 2.
+    deviation σ, ‖A x − y‖²/2σ² − log p(x) is minimised by γ = 2σ², for complex y by γ = σ². In
+    latent space the image is x = D(z). Reference: Asim et al. 2020, eq. 2.
     """
 
     acts_on = "x"

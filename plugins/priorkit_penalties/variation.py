@@ -39,7 +39,7 @@ class TotalVariation(Penalty):
     acts_on = "x"
 
     def __init__(
-        self, *, epsilon: Annotated[float, Field(gt=0)] = 1e-2, depth: bool = False
+        self, *, epsilon: Annotated[float, Field(ge=1e-9, le=1e9)] = 1e-2, depth: bool = False
     ) -> None:
         self.epsilon, self.depth = epsilon, depth
 
@@ -72,8 +72,9 @@ class TotalVariation(Penalty):
     def value_grad(self, u: Tensor) -> tuple[Tensor, Tensor]:
         axes = range(1 if self.depth else 2, u.ndim)
         steps = [_forward(u, axis) for axis in axes]
-        size = (torch.stack(steps).square().sum(0) + self.epsilon**2).sqrt()
-        value = sums((size - self.epsilon).double())
+        squares = torch.stack(steps).square().sum(0)
+        size = (squares + self.epsilon**2).sqrt()
+        value = sums((squares / (size + self.epsilon)).double())  # √(s + ε²) − ε, to rounding
         gradient = torch.zeros_like(u)
         for axis, d in zip(axes, steps, strict=True):
             slope = d / size

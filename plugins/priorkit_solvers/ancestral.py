@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -47,7 +48,7 @@ class _Drawing(State):
     tau: Tensor
     moving: Tensor
     error: Tensor
-    s: float = shared()  # standard deviation of the noise in y, where v doesn't say what y does
+    s: float = shared()  # σ of the real numbers of y, where v doesn't say what y does
     count: int = shared(default=0)  # noise levels so far, of all draws
 
 
@@ -140,7 +141,7 @@ class Ancestral(Solver[_Drawing]):
             assert isinstance(operator, LinearOperator)
             assert isinstance(problem.prior, Denoiser)
             level = min(BEGIN, problem.prior.levels[1])
-            s = noise_floor(problem, EXACT * operator.gain)
+            s = noise_floor(problem, EXACT * operator.gain) / math.sqrt(problem.parts)
         infinite = torch.full((len(u0),), torch.inf, dtype=torch.float64, device=u0.device)
         return _Drawing.begin(
             u0,

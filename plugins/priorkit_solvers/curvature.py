@@ -69,7 +69,7 @@ class Curvature:
         k = self.count
         apart = torch.finfo(self._u.dtype).eps ** 0.25  # between rounding and curvature's change
         change = problem.smooth(self._u + apart * self._Q[:, k]).grad - self._gradient
-        product = change.nan_to_num(0.0) / (apart * 2 * problem.noise.std**2)
+        product = change.nan_to_num(0.0) / (apart * 2 * problem.variance)
         used = self._Q[:, : k + 1]
         along = each_matvec(used, product).double()
         self._T[:, k, : k + 1] = self._T[:, : k + 1, k] = along

@@ -145,7 +145,7 @@ class Langevin(Solver[_Chain]):
         value, state.g, state.misfit = problem.smooth(state.u)
         state.value = self._value(problem, state.u, state.misfit)
         state.diverge(~value.isfinite() | ~state.g.isfinite().all(1), problem, state.u)
-        state.hot = state.misfit / problem.operator.entries
+        state.hot = state.misfit / (problem.operator.entries * problem.parts)
         self._begin_measuring(problem, state)
         return state
 
@@ -164,7 +164,7 @@ class Langevin(Solver[_Chain]):
         if curvature.complete:
             curvature.close(self.temperature)
             state.began = state.taken
-            state.hot = state.hot.clamp_min(problem.noise.std**2)
+            state.hot = state.hot.clamp_min(problem.variance)
             state.log_step = torch.full_like(state.log_step, -math.log(problem.size) / 3)
         return state
 
@@ -174,7 +174,7 @@ class Langevin(Solver[_Chain]):
         assert H is not None
         annealed = state.began + int(ANNEAL * state.budget)
         progress = min(1.0, (state.taken - state.began) / max(1, annealed - state.began))
-        variance = state.hot * (problem.noise.std**2 / state.hot) ** progress
+        variance = state.hot * (problem.variance / state.hot) ** progress
         normals = problem.streams("langevin", state.taken).normal(problem.size).to(state.u)
         here, h = self._gradient(state.u, state.g, variance), H.spread(normals)
         drift, jump = epsilon[:, None] * H.times(here), (2 * epsilon).sqrt()[:, None] * h
@@ -205,10 +205,10 @@ class Langevin(Solver[_Chain]):
 
     def _value(self, problem: Problem, u: Tensor, misfit: Tensor) -> Tensor:
         """2s²·U."""
-        return misfit + (problem.noise.std / self.temperature) ** 2 * dots(u, u)
+        return misfit + problem.variance / self.temperature**2 * dots(u, u)
 
     def _energy(self, u: Tensor, misfit: Tensor, variance: Tensor) -> Tensor:
-        """U for a given noise variance per entry."""
+        """U for a given variance of each real number of y."""
         return misfit / (2 * variance) + dots(u, u) / (2 * self.temperature**2)
 
     def _gradient(self, u: Tensor, g: Tensor, variance: Tensor) -> Tensor:

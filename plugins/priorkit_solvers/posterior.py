@@ -44,7 +44,8 @@ def check(solver: str, problem: Problem) -> None:
 class Posterior(Problem):
     """ℓ(A(D(z)), y) + γ‖z − c‖², γ = (s/τ)²: 2s² times −log p(z | y) up to a constant.
 
-    For y = A(D(z)) + η with η ~ N(0, s²·1) and z ~ N(c, τ²·1); ``centre`` is c, (b, n).
+    For y = A(D(z)) + η with η ~ N(0, s²·1) and z ~ N(c, τ²·1); ``centre`` is c, (b, n). Of complex
+    y s² is the variance of either part, half of σ².
     """
 
     centre: Tensor
@@ -55,7 +56,7 @@ class Posterior(Problem):
         known = {item.name: getattr(problem, item.name) for item in fields(Problem)}
         assert problem.data is not None
         known["data"] = replace(problem.data, y=y)
-        known["gamma"] = (problem.noise.std / temperature) ** 2
+        known["gamma"] = problem.variance / temperature**2
         return cls(**known, centre=centre)
 
     @classmethod

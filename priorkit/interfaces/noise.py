@@ -61,7 +61,8 @@ class Noise(Component, ABC):
     """A distribution of y given A(x), and the misfit ℓ that belongs to it.
 
     ℓ is −2σ² log p(y | A x), less its minimum, so that it agrees to second order with the
-    plain sum of squares ‖A x − y‖² of Gaussian noise; γ then means the same for every noise.
+    plain sum of squares ‖A x − y‖² of Gaussian noise; γ then means the same for every noise. Of
+    complex y, each part of which has half of the variance, it is −σ² log p(y | A x).
     Where y isn't A x in the mean, y stands there for what it says of A x.
     ``level`` says how much noise there is, ``entries`` how many numbers of y are measured.
     ``same_units`` says that y has the units of A x: where x is moved and scaled, so is y.

@@ -141,6 +141,17 @@ class Problem:
         return None if scale is None else scale.to(self.y.real)
 
     @property
+    def parts(self) -> int:
+        """How many real numbers an entry of y is: 2 where y is complex, else 1."""
+        return 2 if self.y.is_complex() else 1
+
+    @property
+    def variance(self) -> float:
+        """s², the variance of a real number of y, with which ℓ/2s² is −log p(y | A x) of Gaussian
+        noise up to a constant: σ², and of complex y, whose parts have half of it each, σ²/2."""
+        return self.noise.std**2 / self.parts
+
+    @property
     def noise_energy(self) -> float:
         """E ℓ at the truth: a misfit below it fits noise. 0 where unknown, or where γ > 0."""
         return self.noise.energy if self.noise.known and not self.gamma else 0.0

@@ -6,6 +6,7 @@ import pytest
 import torch
 from priorkit_noises.gaussian import Gaussian as Noise
 from priorkit_operators.blur import Blur
+from priorkit_operators.fourier import Fourier
 from priorkit_operators.gaussian import Gaussian
 from priorkit_operators.pointwise import Identity, Mask
 from priorkit_operators.srht import SRHT
@@ -41,9 +42,10 @@ def measured(operator, sigma, images=3, prior=None):
     clean = operator.A(x)
     y = clean + sigma * torch.randn(clean.shape, generator=generator, dtype=clean.dtype)
     A = operator.A(torch.eye(n, dtype=torch.float64).view(n, *SHAPE)).flatten(1).mT
-    precision = A.T @ A / sigma**2 + torch.eye(n).double() / CONTRAST**2
+    s2 = sigma**2 / (2 if y.is_complex() else 1)  # of each real number of y
+    precision = (A.mH @ A).real / s2 + torch.eye(n).double() / CONTRAST**2
     flat = (y - operator.A(torch.full_like(x, 0.5))).flatten(1)
-    mean = 0.5 + torch.linalg.solve(precision, A.T @ flat.T / sigma**2).T
+    mean = 0.5 + torch.linalg.solve(precision, (A.mH @ flat.mT).real / s2).T
     noise = Noise(sigma=sigma).bind(y[0].numel())
     problem = a_problem(operator, y, prior=prior or Normal(), noise=noise)
     return problem, mean, torch.linalg.inv(precision).diagonal()
@@ -97,8 +99,9 @@ def test_of_random_measurements_they_hold_the_truth_as_often_as_they_say(operato
         (Mask(mask="random", fraction=0.5, seed=3), 0.02),
         (Mask(mask="random", fraction=0.5, seed=3), 0.2),
         (Blur(width=0.7), 0.2),
+        (Fourier(acceleration=1), 0.5),
     ],
-    ids=["holes", "holes with noise", "blur"],
+    ids=["holes", "holes with noise", "blur", "complex"],
 )
 def test_of_other_measurements_they_are_those_of_normal_pixels(operator, sigma):
     """Pixel by pixel: what was measured is surer than what wasn't."""

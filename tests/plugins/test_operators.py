@@ -366,6 +366,22 @@ def test_an_image_is_measured_alike_in_every_batch(name):
         assert torch.equal(operator.vjp(x[rows], y[rows]), pulled[rows])
 
 
+@pytest.mark.parametrize(
+    "name", ["blur", "downsample", "fourier", "gray", "phase", "radon", "srht"]
+)
+def test_numbers_are_the_same_wherever_they_lie(name):
+    """Of images whose numbers aren't next to each other in memory, as of a transposed array."""
+    told = {"name": name, "m": 90} if name == "srht" else name
+    operator = resolve("operator", told).build(0).bind((3, 12, 12))
+    x = torch.rand(4, 3, 12, 12, dtype=torch.float64)
+    y = operator.A(x)
+    pulled = operator.vjp(x, y)
+    apart = [t.movedim(0, -1).contiguous().movedim(-1, 0) for t in (x, y)]
+    assert not apart[0].is_contiguous()
+    torch.testing.assert_close(operator.A(apart[0]), y)
+    torch.testing.assert_close(operator.vjp(*apart), pulled)
+
+
 # --- what others make ---------------------------------------------------------------------
 
 

@@ -43,6 +43,22 @@ def test_variation_goes_along_every_axis_that_has_neighbours(shape, depth, axes)
     check_penalty(TotalVariation(depth=depth), shape=shape)
 
 
+@pytest.mark.parametrize("epsilon", [1e-9, 1e-2, 1e4, 1e9])
+def test_variation_is_exact_in_float32(epsilon):
+    """Also where ε is far above every difference, and its square nearly all of the root; and where
+    nothing differs."""
+    x = torch.rand(2, 3, 8, 9, generator=torch.Generator().manual_seed(0))
+    x[:, :, :4] = 0.5
+    value, gradient = TotalVariation(epsilon=epsilon).value_grad(x)
+    down, right = (np.diff(x.double().numpy(), axis=axis) for axis in (2, 3))
+    squares = np.pad(down**2, [(0, 0)] * 2 + [(0, 1), (0, 0)]) + np.pad(
+        right**2, [(0, 0)] * 3 + [(0, 1)]
+    )
+    exact = (squares / (np.sqrt(squares + epsilon**2) + epsilon)).sum((1, 2, 3))
+    assert value.tolist() == pytest.approx(exact.tolist(), rel=1e-6)
+    assert bool(gradient.isfinite().all())
+
+
 def test_depth_is_of_pictures_and_nothing_is_said_of_bands(caplog):
     priorkit.recover(
         np.random.default_rng(0).random((5, 8, 8), np.float32),

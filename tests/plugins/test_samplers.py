@@ -5,6 +5,7 @@ import torch
 from priorkit_glow.network import Glow, GlowConfig
 from priorkit_glow.prior import GlowPrior
 from priorkit_noises.gaussian import Gaussian as Noise
+from priorkit_operators.fourier import Fourier
 from priorkit_operators.gaussian import Gaussian
 from priorkit_solvers.curvature import Curvature
 from priorkit_solvers.langevin import Langevin
@@ -18,14 +19,18 @@ from priorkit.testing.samples import SampleBasis
 from tests.helpers import SHAPE, a_problem, run
 
 
-def problem(prior, images, m, sigma):
+def problem(prior, images, operator, sigma):
     """Truths that are draws of the prior, and what is measured of them."""
     z = torch.randn(images, prior.latent_size, generator=torch.Generator().manual_seed(1)).double()
     truth = prior.decode(z).detach()
-    operator = Gaussian(m=m, seed=3).bind(tuple(truth.shape[1:]))
+    operator = operator.bind(tuple(truth.shape[1:]))
     noise = Noise(sigma=sigma)
-    y = noise.bind(m).sample(operator.A(truth), Streams(0, "noise", range(images)))
+    y = noise.bind(operator.entries).sample(operator.A(truth), Streams(0, "noise", range(images)))
     return a_problem(operator, y, prior=prior, space="latent", noise=noise), truth
+
+
+def sensing(m):
+    return Gaussian(m=m, seed=3)
 
 
 def covered(draws, truth, level=0.9):
@@ -58,7 +63,7 @@ def test_the_posterior_of_a_linear_prior(solver, budget, within):
     """Mean and standard deviation are those of the formula; as many truths lie within nine of ten
     draws as of the formula's."""
     prior, sigma = SampleBasis(), 0.1
-    case, truth = problem(prior, 12, m=10, sigma=sigma)
+    case, truth = problem(prior, 12, sensing(10), sigma)
     found = run(solver, case, torch.zeros(12, 16).double(), budget).draws
     M = case.matrix() / sigma
     covariance = torch.linalg.inv(M.T @ M + torch.eye(16).double())
@@ -68,6 +73,22 @@ def test_the_posterior_of_a_linear_prior(solver, budget, within):
     assert float((found.spread / spread - 1).square().mean().sqrt()) < within
     exact = ((mean - truth).abs() < 1.6449 * spread).double().mean()
     assert abs(covered(found, truth) - float(exact)) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("solver", "budget"),
+    [(Perturb(draws=64, temperature=1.0), 64 * 10), (Langevin(temperature=1.0), 1000)],
+)
+def test_complex_noise_has_half_of_its_variance_in_either_part(solver, budget):
+    """Of all Fourier coefficients p(z | y) is known: AᴴA = 1, and either part has σ²/2."""
+    prior, sigma = SampleBasis(), 0.5
+    case, _ = problem(prior, 12, Fourier(acceleration=1), sigma)
+    found = run(solver, case, torch.zeros(12, 16).double(), budget).draws
+    spread = (1 + 2 / sigma**2) ** -0.5
+    seen = prior.encode(case.operator.A_adjoint(case.y))
+    mean = prior.decode(spread**2 * 2 / sigma**2 * seen)
+    assert float((found.mean - mean).square().mean().sqrt()) < 0.2 * spread
+    assert float(found.spread.mean()) == pytest.approx(spread, rel=0.1)
 
 
 @pytest.mark.parametrize(
@@ -84,13 +105,13 @@ def test_nine_of_ten_truths_of_a_glow_lie_within(solver, budget):
     with torch.no_grad():
         for parameter in network.parameters():
             parameter += 0.05 * torch.randn_like(parameter)
-    case, truth = problem(GlowPrior.from_network(network), 6, m=60, sigma=0.08)
+    case, truth = problem(GlowPrior.from_network(network), 6, sensing(60), sigma=0.08)
     found = run(solver, case, torch.zeros(6, 192).double(), budget).draws
     assert 0.85 < covered(found, truth) < 0.95
 
 
 def test_curvature_is_that_of_the_matrix():
-    case, _ = problem(SampleBasis(), 2, m=10, sigma=0.1)
+    case, _ = problem(SampleBasis(), 2, sensing(10), sigma=0.1)
     u = torch.zeros(2, 16).double()
     curvature = Curvature(case, u, case.smooth(u).grad, 100)
     while not curvature.complete:

@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from priorkit_noises.gaussian import Gaussian
 from priorkit_noises.laplace import Laplace
 from priorkit_noises.poisson import Poisson
 
 import priorkit
 from priorkit.errors import BadInputError, MismatchError
 from priorkit.io.pictures import astronaut, load
+from priorkit.streams import Streams
 from tests.helpers import Fourier
 
 
@@ -67,6 +69,38 @@ def test_counts_are_recovered_better_by_their_own_noise():
 
     grid = (0.1, 0.2, 0.4, 0.8)
     assert min(error(g, **counted) for g in grid) < 0.95 * min(error(g) for g in grid)
+
+
+def test_many_photons_are_as_easy_as_few():
+    """The misfit bends at a black picture, where the search begins, some hundred times as
+    much as at the answer, however many photons there are."""
+    x = load(astronaut(), (1, 32, 32)).x.clamp_min(0.05)
+    dark, y = torch.zeros_like(x).double(), x.double()
+    for gain in (1e-2, 1e-4, 1e-8):
+        noise = Poisson(gain=gain).bind(1024)
+        bends = [
+            (noise.misfit(a + 1e-6 * y, y)[1] - noise.misfit(a, y)[1]) / (1e-6 * y)
+            for a in (dark, y)
+        ]
+        assert float((bends[0] / bends[1]).max()) < 120
+    found = priorkit.recover(
+        x, prior="none", op="identity", noise="poisson", gain=1e-4, penalty="tv", gamma=0.0023
+    )
+    assert found.psnr > 40
+
+
+@pytest.mark.parametrize("noise", [Gaussian(sigma=0.3), Laplace(sigma=0.3)])
+def test_complex_noise_costs_as_much_as_it_says(noise):
+    """Each part has half of the variance; the misfit is that of the parts."""
+    bound = noise.bind(20_000)
+    Ax = torch.zeros(16, 20_000, dtype=torch.complex128)
+    y = bound.sample(Ax, Streams(0, "noise", range(16)))
+    value, gradient = bound.misfit(Ax, y)
+    assert float(value.mean()) == pytest.approx(bound.energy, rel=0.01)
+    step = 1e-6 * torch.randn(Ax.shape, dtype=Ax.dtype)
+    change = bound.misfit(Ax + step, y)[0] - bound.misfit(Ax - step, y)[0]
+    wanted = 2 * (gradient.conj() * step).real.sum(1)
+    torch.testing.assert_close(change, wanted, rtol=1e-4, atol=1e-8)
 
 
 def test_outliers_are_outvoted():
