@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from priorkit.errors import MismatchError
-from priorkit.interfaces import Mirror, Problem, Snapshot, Start
+from priorkit.interfaces import IdentityOperator, Mirror, Problem, Snapshot, Start
 from priorkit.run import run
 from priorkit.run.fit import misfits
 from priorkit.run.rows import Row
@@ -28,8 +28,9 @@ def average(task: Task) -> Outcome:
 
     Of pictures every second try is of the mirrored picture x', left and right exchanged, from the
     same y: with M the mirror, y = A M x', and what is found is turned back. A prior that isn't
-    symmetric errs differently there. From the third on (the second of what is no picture), tries
-    begin at starts that are moved apart.
+    symmetric errs differently there. Where A is the identity, y is turned in its place: M y is x'
+    with noise, as y is x with noise, so that what requires the identity serves too. From the third
+    on (the second of what is no picture), tries begin at starts that are moved apart.
 
     Raises MismatchError where a start was given, or the solver can't do with A M.
     """
@@ -41,12 +42,14 @@ def average(task: Task) -> Outcome:
     tries, mirrors = range(setup.averaging), setup.kind.has_pixels
     own = 2 if mirrors else 1
     moved = replace(setup, start=_Moved(setup.start, own))
-    mirrored = replace(moved, problem=_mirrored(setup)) if mirrors else moved
+    turns = mirrors and isinstance(setup.problem.operator, IdentityOperator)
+    mirrored = replace(moved, problem=_mirrored(setup)) if mirrors and not turns else moved
     found = [run.solve(replace(task, setup=moved, restarts=tries[::own]))]
     if mirrors and found[0].cut is None:
         turned = replace(
             task,
             setup=mirrored,
+            y=task.y.flip(-1) if turns else task.y,
             truth=None if task.truth is None else task.truth.flip(-1),
             progress=None if task.progress is None else _turning(task.progress, len(found[0].rows)),
             restarts=tries[1::2],
