@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from priorkit.counted import a_or_an
 from priorkit.errors import BadInputError, MismatchError, PriorkitError
 from priorkit.interfaces import (
     Decoder,
@@ -111,7 +112,9 @@ def misfits(selections: ByKind, problem: Problem, solver: Solver[Any]) -> str | 
     for kind, have, needed in solver.requires.asked(problem):
         missing = _missing(needed, have)
         if missing is not None:
-            return f"{selections['solver']} requires the {kind} to be a {missing.__name__} then"
+            return (
+                f"{selections['solver']} requires the {kind} to be {a_or_an(missing.__name__)} then"
+            )
     return None
 
 
@@ -171,7 +174,8 @@ def _need(who: Selection | str, needed: Iterable[type], selection: Selection, ha
     kind = selection.kind
     fitting = _names(kind, lambda cls: issubclass(cls, missing))
     raise MismatchError(
-        f"{who} requires the {kind} to be a {missing.__name__}, and {selection.name!r} isn't.",
+        f"{who} requires the {kind} to be {a_or_an(missing.__name__)}, and "
+        f"{selection.name!r} isn't.",
         try_=f"{kind}={fitting}" if fitting else None,
     )
 
