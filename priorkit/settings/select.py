@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +116,12 @@ class Selection:
                 try_=f"priorkit show {self.name}",
             ) from error
         return self.target(**{name: getattr(checked, name) for name in model.model_fields})
+
+    def again(self, *, anew: bool, but: Collection[str]) -> Selection:
+        """The same for another run, built already where it is: not where it is to be built
+        ``anew``, as a noise is whose level is of the run, nor where ``but`` names options of it."""
+        anew = anew or not self.fields.isdisjoint(but)
+        return replace(self, options=dict(self.options), _built=None if anew else self._built)
 
     def becomes(self, component: Any) -> None:
         """Let a component take the place of the one that was built, whose options it has."""

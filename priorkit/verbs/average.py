@@ -37,7 +37,7 @@ def average(task: Task) -> Outcome:
     setup, b = task.setup, len(task.y)
     if isinstance(setup.start, GivenStart):
         raise MismatchError(
-            "averaging makes starts of its own, and one was given.", try_="averaging=1"
+            "averaging makes starts of its own, and one was given.", ways=[{"averaging": 1}]
         )
     tries, mirrors = range(setup.averaging), setup.kind.has_pixels
     own = 2 if mirrors else 1
@@ -71,7 +71,7 @@ def _mirrored(setup: Setup) -> Problem:
     mirrored = replace(problem, operator=operator)
     if said := misfits(setup.selections, mirrored, setup.solver):
         raise MismatchError(
-            f"averaging measures pictures in a mirror too, and {said}.", try_="averaging=1"
+            f"averaging measures pictures in a mirror too, and {said}.", ways=[{"averaging": 1}]
         )
     return mirrored
 
