@@ -1,8 +1,8 @@
-"""So many of something, in words."""
+"""So many of something, or one of it, in words."""
 
 from __future__ import annotations
 
-__all__ = ["counted"]
+__all__ = ["a_or_an", "counted"]
 
 
 def counted(count: int, things: str) -> str:
@@ -15,3 +15,13 @@ def counted(count: int, things: str) -> str:
     if count == 1:
         first = f"{first[:-3]}y" if first.endswith("ies") else first.removesuffix("s")
     return f"{count:,} {first}{space}{rest}"
+
+
+def a_or_an(thing: str) -> str:
+    """One of something, with the article that its first letter asks for.
+
+    >>> a_or_an("Encoder"), a_or_an("'diffusion'")
+    ('an Encoder', "a 'diffusion'")
+    """
+    vowel = thing.lstrip("'")[:1].lower() in ("a", "e", "i", "o", "u")
+    return f"{'an' if vowel else 'a'} {thing}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Self
 
@@ -27,22 +27,45 @@ class PriorkitError(Exception):
     what : what is wrong, one sentence
     got : what was received instead, shown as it is
     try_ : what would work, or a question that says it, such as that of :func:`did_you_mean`
+    ways : settings of a run that may do, each by itself a table of those to say otherwise: None is
+        for one to leave out, ... for a number that is the user's own. Of a run that is refused,
+        those are said that have been tried, see :mod:`priorkit.run.advice`; ``try_`` is for what
+        no settings can say
 
     >>> print(PriorkitError("m must be at least 1.", got=0, try_="m=500"))
     m must be at least 1. Got 0. Try: m=500
+    >>> print(PriorkitError("No.", ways=[{"solver": "adam"}, {"solver": "fista"}, {"gamma": None}]))
+    No. Try: solver='adam' or 'fista', or no gamma
     """
 
     exit_code = 2  # of the command line
 
-    def __init__(self, what: str, *, got: object = None, try_: str | None = None) -> None:
-        self.what, self.got, self.try_ = what, got, try_
-        parts = [what]
-        if got is not None:
-            parts.append(f"Got {got}.")
-        if try_:
-            parts.append(try_ if try_.endswith("?") else f"Try: {try_}")
+    def __init__(
+        self,
+        what: str,
+        *,
+        got: object = None,
+        try_: str | None = None,
+        ways: Iterable[Mapping[str, object]] = (),
+    ) -> None:
+        self.what, self.got, self.words = what, got, try_
+        self.only(ways)
+
+    def only(self, ways: Iterable[Mapping[str, object]]) -> None:
+        """Let these be what it says to try, beside what it says in words."""
+        self.ways = tuple(ways)
+        parts = [self.what]
+        if self.got is not None:
+            parts.append(f"Got {self.got}.")
+        if self.try_:
+            parts.append(self.try_ if self.try_.endswith("?") else f"Try: {self.try_}")
         # One line, whatever a library's message held.
-        super().__init__(" ".join(" ".join(parts).splitlines()))
+        self.args = (" ".join(" ".join(parts).splitlines()),)
+
+    @property
+    def try_(self) -> str | None:
+        """What would work, in words."""
+        return ", or ".join(filter(None, [_said(self.ways), self.words])) or None
 
 
 class UnknownNameError(PriorkitError):
@@ -84,6 +107,21 @@ def needed(package: str, what: str, extra: str) -> Iterator[None]:
         raise MismatchError(
             f"{what} the package {package}.", try_=f"pip install 'priorkit[{extra}]'"
         ) from error
+
+
+def _shown(value: object) -> str:
+    return "…" if value is ... else repr(value)
+
+
+def _said(ways: Iterable[Mapping[str, object]]) -> str:
+    """Settings to try in words, those that differ in one value put together."""
+    values: dict[str, list[str]] = {}
+    for way in ways:
+        told = [(f"no {n}", "") if v is None else (f"{n}=", _shown(v)) for n, v in way.items()]
+        *before, (name, value) = told
+        words = " and ".join([*map("".join, before), name])
+        values.setdefault(words, []).append(value)
+    return ", or ".join(name + " or ".join(each) for name, each in values.items())
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from priorkit.counted import counted
 from priorkit.training.album import Album, Framings, made
 from priorkit.training.dataset import TrainingPictures
 from priorkit.training.options import held_back
@@ -87,8 +88,8 @@ class Crops:
         self.trained = len(self.pictures) - self.kept
         if self.trained < 1:
             raise ValueError(
-                f"{len(self.pictures)} pictures less {self.kept} for validation leave none: "
-                "try a smaller --validation"
+                f"{counted(len(self.pictures), 'pictures')} less {self.kept} for validation "
+                "leave none: try a smaller --validation"
             )
         areas = [height * width for height, width in self.pictures.sizes[: self.trained]]
         self._ends = np.cumsum([area // side**2 for area in areas])

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from priorkit.counted import counted
 from priorkit_diffusion.fixed import zero
 
 __all__ = ["Denoising", "Flow", "Step", "recomputed"]
@@ -101,9 +102,9 @@ class Flow:
         lost = int((~(lacking <= TOLERATED)).sum())
         if lost:
             log.warning(
-                "%d of %d images have no latent to within %g: more steps of the prior may help.",
+                "%d of %s: no latent to within %g. More steps of the prior may help.",
                 lost,
-                len(x),
+                counted(len(x), "images"),
                 TOLERATED,
             )
         return points[::-1]

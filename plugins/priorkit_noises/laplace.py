@@ -40,7 +40,7 @@ class Laplace(Noise):
     def __init__(self, *, sigma: Amount = None, noise_norm: Amount = None) -> None:
         self.level = level(sigma, noise_norm)
         if not self.level.sigma and not self.level.noise_norm:
-            raise BadInputError("Laplace noise needs to know its level.", try_="sigma=0.05")
+            raise BadInputError("Laplace noise needs to know its level.", ways=[{"sigma": 0.05}])
 
     def sample(self, Ax: Tensor, streams: Streams) -> Tensor:
         return added(Ax, lambda columns: self._draw(streams.uniform(columns)))

@@ -15,6 +15,7 @@ from scipy.sparse.linalg import LinearOperator as ScipyOperator
 from scipy.sparse.linalg import aslinearoperator
 from torch import Tensor
 
+from priorkit.counted import counted
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Copies, MatrixOperator
 from priorkit.io.arrays import numbers, read_array
@@ -70,12 +71,13 @@ class Matrix(MatrixOperator):
     def prepare(self) -> None:
         m, n = self.matrix.shape
         if n != math.prod(self.shape):
+            columns = counted(math.prod(self.shape), "columns")
             raise BadInputError(
-                f"A matrix for images of shape {self.shape} has {math.prod(self.shape)} columns.",
+                f"A matrix for images of shape {self.shape} has {columns}.",
                 got=f"shape {tuple(self.matrix.shape)}",
                 try_="the transpose of the matrix"
                 if m == math.prod(self.shape)
-                else f"shape=… of images of {n} numbers in all",
+                else f"shape=… of images of {counted(n, 'numbers')} in all",
             )
         self.y_shape = (m,)
 

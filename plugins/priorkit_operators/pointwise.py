@@ -228,7 +228,8 @@ class Mask(Calibrated, Masked):
             array = array / 255
         channels = math.prod(self.shape[: -len(sides)])
         if array.shape[0] not in (1, channels):
-            raise BadInputError(f"The mask must have 1 or {channels} channels.", got=given)
+            said = "1 channel" if channels == 1 else f"1 or {channels} channels"
+            raise BadInputError(f"The mask must have {said}.", got=given)
         return (array >= 0.5).float().expand(channels, *sides).reshape(self.shape).clone()
 
 

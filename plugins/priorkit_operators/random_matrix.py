@@ -109,5 +109,5 @@ def require_fewer(m: int, n: int) -> None:
         raise BadInputError(
             f"m must be at most n = {n}, the number of pixels times channels.",
             got=m,
-            try_=f"m={min(500, n)}",
+            ways=[{"m": min(500, n)}],
         )

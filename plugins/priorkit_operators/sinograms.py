@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from priorkit.counted import counted
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Shape
 from priorkit_operators.scanner import Layout, Scanner
@@ -25,7 +26,8 @@ def picture_behind(scanner: Scanner, y_shape: Shape) -> Shape | None:
     angles, count = _sides(scanner, y_shape)
     if angles != scanner.number:
         raise BadInputError(
-            f"The measurement y must be of {scanner.number} angles here, {AXES[scanner.layout]}.",
+            f"The measurement y must be of {counted(scanner.number, 'angles')} here, "
+            f"{AXES[scanner.layout]}.",
             got=y_shape,
             try_=_of_angles(scanner, angles, count),
         )

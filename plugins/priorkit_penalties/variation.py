@@ -49,6 +49,7 @@ class TotalVariation(Penalty):
             raise BadInputError(
                 "Total variation is of volumes (C, D, H, W), images (C, H, W) or signals (C, N).",
                 got=f"shape {shape}",
+                ways=[{"penalty": None}],
                 try_="shape=(1, 100) for a signal of 100 numbers",
             )
         if self.depth and len(shape) != 3:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from priorkit.counted import counted
 from priorkit.io.arrays import is_npy
 from priorkit.io.values import LUMA
 from priorkit.training.album import Album, Framings, made
@@ -58,8 +59,8 @@ class Points:
         bad = ~np.isfinite(values).all(1)
         if bad.any():
             raise ValueError(
-                f"{path} has {int(bad.sum())} rows with NaN, infinite or too large values, "
-                f"the first is row {int(bad.argmax())}: remove them"
+                f"{path} has {counted(int(bad.sum()), 'rows')} with NaN, infinite or too large "
+                f"values, the first is row {int(bad.argmax())}: remove them"
             )
         if len(values) > 1:
             constant = np.flatnonzero(values.std(0, dtype=np.float64) == 0)

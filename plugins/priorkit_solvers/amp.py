@@ -107,7 +107,7 @@ class AMP(Solver[Passing]):
             raise MismatchError(
                 "Message passing needs an operator whose measurements are random and independent "
                 "of each other: with the given options, this operator's aren't.",
-                try_="solver='diffpir'",
+                ways=[{"solver": "diffpir"}],
             )
 
     def memory(self, problem: Problem) -> tuple[int, int]:

@@ -118,7 +118,8 @@ class Ancestral(Solver[_Drawing]):
             raise BadInputError(
                 "What may be behind a measurement depends on how much noise is in it.",
                 got=f"sigma={noise.std:g}" if noise.known else "no sigma",
-                try_="sigma=0.1, or sigma='auto'" if alone else "sigma=0.01",
+                ways=[{"sigma": 0.1 if alone else 0.01}],
+                try_="sigma='auto'" if alone and not problem.simulated else None,
             )
 
     def memory(self, problem: Problem) -> tuple[int, int]:

@@ -74,13 +74,13 @@ class CoordinateDescent(Solver[_Sweeps]):
             raise BadInputError(
                 f"coordinate-descent stores the matrix AΦ, up to {MAX_MATRIX >> 30} GiB.",
                 got=f"{size / 2**30:.1f} GiB",
-                try_="solver='fista'",
+                ways=[{"solver": "fista"}],
             )
         if problem.gamma == 0:
             raise BadInputError(
                 "coordinate-descent needs a weight of the penalty above 0.",
                 got="gamma=0",
-                try_="gamma=0.01, or solver='lbfgs' with penalty='none'",
+                ways=[{"gamma": 0.01}, {"solver": "lbfgs", "penalty": "none"}],
             )
 
     def init(self, problem: Problem, u0: Tensor, budget: int) -> _Sweeps:

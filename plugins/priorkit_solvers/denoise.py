@@ -71,7 +71,8 @@ class Denoise(Solver[_Once]):
         if not problem.noise.known:
             raise BadInputError(
                 "A denoiser needs to know the noise level of a real measurement.",
-                try_="sigma=0.1, or sigma='auto'",
+                ways=[{"sigma": 0.1}],
+                try_="sigma='auto'",
             )
 
     def init(self, problem: Problem, u0: Tensor, budget: int) -> _Once:

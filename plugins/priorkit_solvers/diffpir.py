@@ -103,7 +103,8 @@ class DiffPIR(Solver[_Walking]):
         if not problem.noise.known and not problem.simulated:
             raise BadInputError(
                 "diffpir weighs the data by their noise level, which wasn't given.",
-                try_="sigma=0.01, or sigma=0 where there is none",
+                ways=[{"sigma": 0.01}],
+                try_="sigma=0 where there is none",
             )
 
     def init(self, problem: Problem, u0: Tensor, budget: int) -> _Walking:

@@ -30,13 +30,14 @@ def check(solver: str, problem: Problem) -> None:
             f"{solver} draws latents, given how much noise there is.",
             got=f"space={problem.space}, "
             + (f"sigma={problem.noise.std:g}" if problem.noise.known else "no sigma"),
-            try_="sigma=0.01, or the noise that the measurement has",
+            ways=[{"sigma": 0.01}],
+            try_="the noise that the measurement has",
         )
     if problem.gamma:
         raise BadInputError(
             f"{solver} has a penalty of its own, ‖z‖² weighted by the noise.",
             got=f"gamma={problem.gamma:g}",
-            try_="gamma=0",
+            ways=[{"gamma": 0}],
         )
 
 

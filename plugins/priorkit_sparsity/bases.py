@@ -214,7 +214,7 @@ class Wavelet(Basis):
             which = "both sides" if len(sides) == 2 else "every side"
             raise BadInputError(
                 f"A wavelet basis halves {which} {counted(asked, 'times')}.",
-                got=f"{size}, which can be halved {possible} times",
+                got=f"{size}, which can be halved {counted(possible, 'times')}",
                 try_=f"levels={possible}" if possible else "sides that are even",
             )
         self._depth = self.levels or possible

@@ -84,7 +84,7 @@ class Filled(ImageStart):
         if problem.operator.mask is None:
             raise MismatchError(
                 "start 'filled' is for pictures with holes, and this operator sees everything.",
-                try_="start='noisy'",
+                ways=[{"start": "noisy"}],
             )
 
     def image(self, problem: Problem) -> Tensor:
@@ -117,7 +117,7 @@ class Enlarged(ImageStart):
         if not problem.operator.reduces:
             raise MismatchError(
                 "start 'enlarged' is for measurements that are smaller pictures, or gray ones.",
-                try_="start='pseudo-inverse'",
+                ways=[{"start": "pseudo-inverse"}],
             )
 
     def image(self, problem: Problem) -> Tensor:
@@ -178,7 +178,7 @@ class NullSpace(ImageStart):
         if not problem.simulated:
             raise MismatchError(
                 "start 'null-space' needs the true picture, and this y was measured.",
-                try_="start='pseudo-inverse'",
+                ways=[{"start": "pseudo-inverse"}],
             )
 
     def image(self, problem: Problem) -> Tensor:
@@ -271,5 +271,5 @@ def _needs_image(name: str, problem: Problem) -> None:
     if not problem.operator.sees_image:
         raise MismatchError(
             f"start {name!r} needs a measurement that is a picture.",
-            try_="start='pseudo-inverse', or op='mask' or 'identity'",
+            ways=[{"start": "pseudo-inverse"}, {"start": None}],
         )

@@ -26,7 +26,7 @@ class Zero(Start):
             raise MismatchError(
                 "The search can't begin at x = 0: this operator measures x and −x alike, and its "
                 "gradient is 0 there.",
-                try_="start='normal'",
+                ways=[{"start": "normal"}],
             )
 
     def make(self, problem: Problem) -> Tensor:

@@ -219,7 +219,7 @@ class Offers:
             asked += " numbers" if len(prior.shape) == 1 else ""
             raise BadInputError(f"It is for {kind_of(prior.shape).many} of {asked}.")
         if y is not None:
-            return prepare(None, y, *split(told | {"shape": shape}))[0]
+            return prepare(None, y, *split(told | {"shape": shape}), advise=False)[0]
         config, extra = split(told)
         return set_up(select_all(config, extra), prior.shape or tuple(shape), real=False)
 

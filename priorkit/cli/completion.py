@@ -11,6 +11,7 @@ import typer
 from typer._click.shell_completion import CompletionItem  # typer has no public name for it
 from typer.core import TyperCommand
 
+from priorkit.counted import a_or_an
 from priorkit.registry import registry
 
 __all__ = ["Offer", "OpenCommand", "among", "names"]
@@ -48,7 +49,7 @@ class Offer:
     @property
     def help(self) -> str:
         """What is shown beside the name of the option."""
-        told = [f"name of a {self.kind}" if self.kind else self.type]
+        told = [f"name of {a_or_an(self.kind)}" if self.kind else self.type]
         told += [f"default {self.default}"] if self.default is not None else []
         return ", ".join([*told, *([f"of {self.of}"] if self.of else [])])
 

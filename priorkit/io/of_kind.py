@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from priorkit.counted import counted
 from priorkit.errors import BadInputError
 from priorkit.interfaces.kinds import COMPLEX, PICTURE, VOLUME, Kind
 from priorkit.io.arrays import numbers, require_finite
@@ -125,7 +126,7 @@ def require_signal(given: tuple[int, ...], shape: tuple[int, ...]) -> None:
     """Refuse an array (C, N) for signals of that shape that could be a gray picture (H, W)."""
     if len(shape) == 2 and given == shape and min(shape) >= FEWEST:
         raise BadInputError(
-            f"An array of the shape {shape} could be one signal of {shape[0]} channels, or a "
-            "gray picture.",
+            f"An array of the shape {shape} could be one signal of {counted(shape[0], 'channels')}"
+            ", or a gray picture.",
             try_=f"shape={(1, *shape)} for a picture, or x[None] for a signal",
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from priorkit.counted import counted
 from priorkit.errors import BadInputError
 from priorkit.interfaces.kinds import VOLUME
 from priorkit.io.brightness import WHITE, Scaling, scaled
@@ -133,7 +134,7 @@ def require_clear(found: Held, shape: tuple[int, ...] | None) -> None:
     sides = [n for n, axis in zip(given, found.axes, strict=True) if axis in ("row", "column")]
     channels = (count, *sides)
     raise BadInputError(
-        f"{found.path} holds an array of {dimensions(given)}: {count} slices of "
+        f"{found.path} holds an array of {dimensions(given)}: {counted(count, 'slices')} of "
         f"{dimensions(sides)}, or a picture of as many channels.",
         try_=f"{found.path}::dataset={found.dataset},{along}={count // 2}, kind='volume', or "
         f"shape={channels}",

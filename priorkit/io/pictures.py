@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from priorkit.counted import a_or_an
 from priorkit.errors import BadInputError
 from priorkit.interfaces.kinds import COMPLEX, PICTURE, VOLUME, Kind, kind_of
 from priorkit.interfaces.units import Range
@@ -156,7 +157,7 @@ def _load(source: Any, shape: Shaped, how: _How) -> Pictures:
     if isinstance(source, (str, os.PathLike)):
         path, own = place(source)
         return _from_path(path, shape, replace(how, pick=own.over(how.pick)))
-    require_nothing(f"a {type(source).__name__}", how.pick)
+    require_nothing(a_or_an(type(source).__name__), how.pick)
     if known is not PICTURE:
         refuse_picture(source, known, shape)
         return _named(images_of(source, known, shape, how.scaling), known)

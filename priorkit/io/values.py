@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from priorkit.counted import counted
 from priorkit.errors import BadInputError
 from priorkit.interfaces.kinds import COMPLEX, PICTURE, Kind
 from priorkit.io.brightness import PLAIN, Scaling, check_range
@@ -121,7 +122,8 @@ def framed(x: Tensor, shape: tuple[int, ...] | None, scaling: Scaling) -> Tensor
         return x[0]
     if x.shape[1] not in (1, 3) or shape[0] not in (1, 3):
         raise BadInputError(
-            f"A picture of {x.shape[1]} channels can't be brought to {dimensions(shape)}.",
+            f"A picture of {counted(x.shape[1], 'channels')} can't be brought to "
+            f"{dimensions(shape)}.",
             got=dimensions(x.shape[1:]),
             try_="an array of that shape",
         )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from priorkit.counted import a_or_an
 from priorkit.deprecated import moved
 from priorkit.errors import WeightsError
 from priorkit.io.files import json_sha256
@@ -143,7 +144,9 @@ def restore(
     found = read(path)
     if found.card.family != family:
         kind = config.__name__.removesuffix("Config")
-        raise WeightsError(f"{found.path} holds a {found.card.family!r}, not a {kind}.")
+        raise WeightsError(
+            f"{found.path} holds {a_or_an(repr(found.card.family))}, not {a_or_an(kind)}."
+        )
     if found.card.range != (0.0, 1.0):
         raise WeightsError(f"{found.path} is not for images in [0, 1].", got=found.card.range)
     state = found.load()

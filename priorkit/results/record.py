@@ -72,6 +72,8 @@ def make(outcome: Outcome, recovery: Recovered) -> dict[str, Any]:
         record["plugins"] = needed
     if isinstance(setup.problem.prior, Parts):
         record["over"] = setup.problem.prior.over  # the prior is for pictures, and went over these
+    if recovery.skipped:
+        record["skipped"] = recovery.skipped
     return record if outcome.weight is None else record | {"weight": outcome.weight}
 
 

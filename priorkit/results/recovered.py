@@ -14,7 +14,6 @@ from priorkit.counted import counted
 from priorkit.interfaces import Draws, Kind
 from priorkit.interfaces.draws import stacked
 from priorkit.io.pictures import dimensions
-from priorkit.io.sources import Source
 from priorkit.run import level
 from priorkit.run.rows import Row, Trace
 from priorkit.run.run import Outcome, Task
@@ -124,8 +123,7 @@ class Recovered:
         self.rows = outcome.rows
         self.seconds = outcome.seconds
         self.interrupted = outcome.cut is not None
-        self.skipped: dict[str, str] = {}
-        self.sources: list[Source | None] = []
+        self.skipped, self.sources = dict(task.skipped), list(task.sources)
 
     def __repr__(self) -> str:
         what = f"{counted(len(self.x), 'images')} of {dimensions(self.x.shape[1:])}"

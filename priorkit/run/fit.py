@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from priorkit.counted import a_or_an
 from priorkit.errors import BadInputError, MismatchError, PriorkitError
 from priorkit.interfaces import (
     Decoder,
@@ -17,6 +18,8 @@ from priorkit.interfaces import (
     Start,
     ZeroPenalty,
 )
+from priorkit.registry import registry
+from priorkit.settings.config import COMPONENTS
 from priorkit.settings.select import Selection, classes, resolve
 
 __all__ = [
@@ -25,32 +28,37 @@ __all__ = [
     "check_rule",
     "check_weighed",
     "misfits",
+    "named",
     "suitable_solver",
 ]
 
 ByKind = dict[str, Selection]
+Ways = list[dict[str, Any]]
+KEYS = {kind: key for key, kind in COMPONENTS.items()}  # the setting that names one of a kind
 KNOWING = (Decoder, Denoiser, Density)  # priors that there is something to ask of
 
 
 def check(selections: ByKind, problem: Problem, solver: Solver[Any], start: Start) -> None:
     """Refuse a mismatch, naming the missing piece and what would fit."""
     prior, penalty, used = (selections[kind] for kind in ("prior", "penalty", "solver"))
-    _need("space 'latent'", (Decoder,), prior, problem.decoder)
+    if _missing((Decoder,), problem.decoder) is not None:
+        raise _refusal("space 'latent'", Decoder, prior, [{"space": "pixel"}])
     for kind, have, needed in solver.requires.asked(problem):
-        _need(used, needed, selections[kind], have)
-    _need(penalty, problem.penalty.requires, prior, problem.prior)
+        _need(used, needed, selections[kind], have, problem)
+    _need(penalty, problem.penalty.requires, prior, problem.prior, problem)
     for kind, have, needed in start.requires.asked(problem):
-        _need(selections["start"], needed, selections[kind], have)
+        _need(selections["start"], needed, selections[kind], have, problem)
     if solver.requires.smooth and not problem.penalty.smooth:
-        fitting = _names("solver", lambda cls: not cls.requires.smooth)
         raise MismatchError(
             f"{used} requires a smooth penalty, and {penalty.name!r} isn't.",
-            try_=f"solver={fitting}",
+            ways=named("solver", lambda cls: not cls.requires.smooth),
         )
     if _only_denoises(problem) and not solver.requires.prior:
+        using = [{"solver": solver.name} for solver in _using(problem)]
         raise MismatchError(
             f"{used} makes no use of {prior}, which only denoises.",
-            try_=f"solver={' or '.join(repr(s.name) for s in _using(problem)) or 'of a plugin'}",
+            ways=using,
+            try_=None if using else "a solver of a plugin",
         )
 
 
@@ -61,14 +69,16 @@ def check_called(selections: ByKind, problem: Problem, solver: Solver[Any]) -> N
         return
     if penalty.requires and problem.gamma:
         return
-    tries = ["space='latent'"] if isinstance(prior, Decoder) else []
+    ways: Ways = [{"space": "latent"}] if isinstance(prior, Decoder) else []
     if isinstance(prior, Density):
-        tries.append("penalty='nll' with a gamma above 0")
+        weight = {} if problem.gamma else {"gamma": ...}
+        asking = named("penalty", lambda cls: cls.requires and issubclass(Density, cls.requires))
+        ways += [{**way, **weight} for way in asking]
     raise MismatchError(
         f"Nothing in this run would call the {selections['prior']}: the search is "
         f"over pixels, and neither the penalty nor the solver asks it.",
         got=f"{selections['penalty']}, gamma={problem.gamma:g}, {selections['solver']}",
-        try_=" or ".join([*tries, "prior='none'"]),
+        ways=[*ways, *named("prior", lambda cls: not issubclass(cls, KNOWING))],
     )
 
 
@@ -79,7 +89,7 @@ def check_weighed(selections: ByKind, problem: Problem, solver: Solver[Any]) -> 
     raise MismatchError(
         f"{selections['solver']} weighs no penalty: it would leave out what was asked for.",
         got=f"{selections['penalty']}" + (f", gamma={problem.gamma:g}" if problem.gamma else ""),
-        try_="neither penalty nor gamma, or another solver",
+        ways=[{"penalty": None, "gamma": None}, {"solver": None}],
     )
 
 
@@ -90,19 +100,20 @@ def check_rule(selections: ByKind, rule: str, problem: Problem, solver: Solver[A
         raise MismatchError(
             f"{selections['solver']} weighs no penalty, so that there is no gamma to choose.",
             got=f"gamma={rule!r}",
-            try_="no gamma",
+            ways=[{"gamma": None}],
         )
     if not noise.known or not noise.energy:
         raise BadInputError(
             f"gamma={rule!r} needs to know how much noise there is.",
             got="no noise" if noise.known else "no sigma",
-            try_="sigma=0.1; sigma='auto' where y is a picture; or gamma=…",
+            ways=[{"sigma": 0.1}, {"gamma": ...}],
+            try_=None if problem.simulated else "sigma='auto' where y is a picture",
         )
     if rule == "sure" and not (operator.sees_all and isinstance(noise, GaussianNoise)):
         raise MismatchError(
             "gamma='sure' is for a y that is the whole picture with Gaussian noise.",
             got=f"{selections['operator']}, {selections['noise']}",
-            try_="gamma='discrepancy'",
+            ways=[{"gamma": "discrepancy"}],
         )
 
 
@@ -111,7 +122,9 @@ def misfits(selections: ByKind, problem: Problem, solver: Solver[Any]) -> str | 
     for kind, have, needed in solver.requires.asked(problem):
         missing = _missing(needed, have)
         if missing is not None:
-            return f"{selections['solver']} requires the {kind} to be a {missing.__name__} then"
+            return (
+                f"{selections['solver']} requires the {kind} to be {a_or_an(missing.__name__)} then"
+            )
     return None
 
 
@@ -125,16 +138,17 @@ def suitable_solver(problem: Problem) -> Selection:
     if not _only_denoises(problem):
         return resolve("solver", None)
     refused: PriorkitError | None = None
-    solvers = [(each, each.build(problem.seed)) for each in _using(problem)]
-    for selection, solver in sorted(solvers, key=lambda pair: pair[1].draws > 0):
+    for selection in _using(problem):
         try:
-            solver.check(problem)
+            selection.build(problem.seed).check(problem)
         except PriorkitError as error:
             refused = refused or error
         else:
             return selection
+    ways: Ways = [{"space": "pixel"}] if problem.space == "latent" else []
     raise refused or MismatchError(
         "No solver can use a prior that only denoises on this problem.",
+        ways=[*ways, *named("prior", lambda cls: issubclass(cls, (Decoder, Density)))],
         try_="a linear operator, or a solver of a plugin",
     )
 
@@ -145,15 +159,17 @@ def _only_denoises(problem: Problem) -> bool:
 
 
 def _using(problem: Problem) -> list[Selection]:
-    """Registered solvers that call the prior and fit, the most demanding first."""
-    found: list[tuple[int, Selection]] = []
+    """Registered solvers that call the prior and fit, the most demanding first, but those that
+    draw last."""
+    found: list[tuple[bool, int, Selection]] = []
     for entry, cls in classes("solver"):
         requires = cls.requires
         asked = requires.asked(problem)
         if requires.prior and all(_missing(needed, have) is None for _, have, needed in asked):
             named = (*requires.prior, *requires.operator, *requires.noise, *requires.penalty)
-            found.append((sum(len(c.__mro__) for c in named), resolve("solver", entry.name)))
-    return [selection for _, selection in sorted(found, key=lambda pair: -pair[0])]
+            selection, demand = resolve("solver", entry.name), sum(len(c.__mro__) for c in named)
+            found.append((selection.build(problem.seed).draws > 0, -demand, selection))
+    return [selection for _, _, selection in sorted(found, key=lambda each: each[:2])]
 
 
 def _missing(needed: Iterable[type], have: object) -> type | None:
@@ -161,21 +177,30 @@ def _missing(needed: Iterable[type], have: object) -> type | None:
     return next((cls for cls in needed if not isinstance(have, cls)), None)
 
 
-def _need(who: Selection | str, needed: Iterable[type], selection: Selection, have: object) -> None:
+def _need(
+    who: Selection, needed: Iterable[type], selection: Selection, have: object, problem: Problem
+) -> None:
     missing = _missing(needed, have)
     if missing is None:
         return
-    if missing is Pixels or isinstance(have, Pixels):
+    if missing is Pixels or (isinstance(have, Pixels) and have is not problem.prior):
         space = "pixel" if missing is Pixels else "latent"
-        raise MismatchError(f"{who} works in {space} space only.", try_=f"space={space!r}")
-    kind = selection.kind
-    fitting = _names(kind, lambda cls: issubclass(cls, missing))
-    raise MismatchError(
-        f"{who} requires the {kind} to be a {missing.__name__}, and {selection.name!r} isn't.",
-        try_=f"{kind}={fitting}" if fitting else None,
-    )
+        raise MismatchError(f"{who} works in {space} space only.", ways=[{"space": space}])
+    # What was measured elsewhere can't be measured otherwise.
+    fixed = selection.kind in ("operator", "noise") and not problem.simulated
+    fitting = [] if fixed else named(selection.kind, lambda cls: issubclass(cls, missing))
+    raise _refusal(str(who), missing, selection, fitting or [{KEYS[who.kind]: None}])
 
 
-def _names(kind: str, fits: Callable[[Any], bool]) -> str:
-    """Registered names of a kind whose class fits; a component that fails to import doesn't."""
-    return " or ".join(repr(entry.name) for entry, cls in classes(kind) if fits(cls))
+def _refusal(who: str, missing: type, selection: Selection, ways: Ways) -> MismatchError:
+    """The error for a component that isn't of a class which is required."""
+    needs = f"{who} requires the {selection.kind} to be {a_or_an(missing.__name__)}"
+    return MismatchError(f"{needs}, and {selection.name!r} isn't.", ways=ways)
+
+
+def named(kind: str, fits: Callable[[Any], bool]) -> Ways:
+    """For each registered component of a kind whose class fits the setting that names it, those
+    first that are taken where nobody names one; one that fails to import doesn't fit."""
+    usual = (registry().any_size(kind), registry().fallback(kind))
+    found = sorted(classes(kind), key=lambda pair: pair[0] not in usual)
+    return [{KEYS[kind]: entry.name} for entry, cls in found if fits(cls)]

@@ -57,6 +57,6 @@ def mixed(prior: Prior, selected: Selection, space: Space) -> Prior:
             "precision='mixed' is for a prior that decodes in mixed precision, in latent space, "
             "or denoises so.",
             got=f"{selected} in {space} space",
-            try_="precision='float32'",
+            ways=[{"precision": "float32"}],
         )
     return rough

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
 from typing import Any
@@ -17,6 +17,7 @@ from torch import Tensor
 from priorkit.counted import counted
 from priorkit.errors import PriorkitError
 from priorkit.interfaces import Problem, Snapshot
+from priorkit.io.sources import Source
 from priorkit.loop import Ledger, company
 from priorkit.loop import solve as solve_batch
 from priorkit.run.bookmark import Bookmark, Keeper
@@ -47,6 +48,8 @@ class Task:
     journal : rows that it holds aren't solved again, and those that end are written to it
     restarts : the numbers of the tries, by default 0, 1, … as many as the setup says
     level : at which what is planned is logged
+    sources : per image the file that it was read from; empty where there is none
+    skipped : files of a folder that were left out, with the reason
     """
 
     setup: Setup
@@ -58,6 +61,8 @@ class Task:
     journal: Journal | None = None
     restarts: Sequence[int] | None = None
     level: int = logging.INFO
+    sources: Sequence[Source | None] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass

@@ -22,7 +22,8 @@ def noise_for(config: RunConfig, selection: Selection, operator: Operator, *, re
         raise BadInputError(
             "sigma='auto' estimates the noise of a measurement that was given, and here pictures "
             "are measured: sigma says how much noise is added.",
-            try_="y=… (--y) instead of the picture, where that is the noisy one; or sigma=0.1",
+            ways=[{"sigma": 0.1}],
+            try_="y=… (--y) instead of the picture, where that is the noisy one",
         )
     level = said_by(config)
     in_table = any(name in selection.options for name in LEVELS)
@@ -73,7 +74,7 @@ def units_for(
         raise BadInputError(
             "Complex pictures are scaled alone: their range begins at 0.",
             got=f"range={(found.lo, found.hi)}",
-            try_=f"range=(0, {found.hi:g})",
+            ways=[{"range": (0, found.hi)}],
         )
     offset = torch.zeros(1, *operator.y_shape, dtype=torch.float64)
     if found.lo:

@@ -139,7 +139,7 @@ def set_up(
         prior = choices.prior or prior
         asked_for = config.gamma is not None or {"penalty", "solver"} & set(selections)
         if choices.refused and not asked_for:
-            raise MismatchError(choices.refused, try_="gamma=…, to see for yourself")
+            raise MismatchError(choices.refused, ways=[{"gamma": ...}])
     # The prior's choices belong together: another penalty doesn't inherit their space.
     wanted = resolve("penalty", choices.penalty)
     asked = selections.setdefault("penalty", wanted)
@@ -245,7 +245,11 @@ def _gamma(
     if isinstance(penalty, ZeroPenalty):
         if config.gamma:
             raise BadInputError(
-                "gamma weighs a penalty, and none is chosen.", try_="penalty='l2', gamma=…"
+                "gamma weighs a penalty, and none is chosen.",
+                ways=[
+                    {"gamma": None},
+                    *fit.named("penalty", lambda cls: not issubclass(cls, ZeroPenalty)),
+                ],
             )
         return 0.0
     if isinstance(config.gamma, str):  # where the search for it begins
@@ -257,12 +261,12 @@ def _gamma(
         hint = penalty.hint(problem.operator, problem.noise)
         raise BadInputError(
             f"The penalty {name!r} needs its weight gamma, for which there is no default here.",
-            try_="gamma=…" if hint is None else f"gamma={hint:.2g}",
+            ways=[{"gamma": ... if hint is None else float(f"{hint:.2g}")}],
         )
     if choices.gamma is None:
         raise BadInputError(
             f"The default weight of the penalty {name!r} depends on the noise level.",
-            try_="sigma=0.1, or gamma=… itself",
+            ways=[{"sigma": 0.1}, {"gamma": ...}],
         )
     return choices.gamma
 
@@ -275,6 +279,6 @@ def _device(name: str) -> torch.device:
         raise BadInputError(
             f"The device {name!r} isn't available.",
             got=str(error).splitlines()[0][:100],
-            try_="device='cpu'",
+            ways=[{"device": "cpu"}],
         ) from error
     return device

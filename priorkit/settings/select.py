@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,18 @@ class Selection:
                 self._built = made.seeded(seed)
         return self._built
 
+    def check(self) -> None:
+        """Raise as :meth:`build` for options that can't be, without building anything: which are
+        there, and a value by itself."""
+        for part in self.each():
+            if part.target is not None:
+                part._checked(0, {})
+
     def _build(self, seed: int, more: dict[str, Any]) -> Any:
+        return self.target(**self._checked(seed, more))
+
+    def _checked(self, seed: int, more: dict[str, Any]) -> dict[str, Any]:
+        """The options of the constructor, validated."""
         options = {**self.preset, **self.options, **more}
         model = options_model(self.target)
         if "seed" in model.model_fields and options.get("seed") is None:
@@ -115,7 +126,13 @@ class Selection:
                 f"{self}: {describe_errors(error)}",
                 try_=f"priorkit show {self.name}",
             ) from error
-        return self.target(**{name: getattr(checked, name) for name in model.model_fields})
+        return {name: getattr(checked, name) for name in model.model_fields}
+
+    def again(self, *, anew: bool, but: Collection[str]) -> Selection:
+        """The same for another run, built already where it is: not where it is to be built
+        ``anew``, as a noise is whose level is of the run, nor where ``but`` names options of it."""
+        anew = anew or not self.fields.isdisjoint(but)
+        return replace(self, options=dict(self.options), _built=None if anew else self._built)
 
     def becomes(self, component: Any) -> None:
         """Let a component take the place of the one that was built, whose options it has."""

@@ -42,6 +42,23 @@ class Selections:
         config = self.config.model_copy(update={"range": (found.lo, found.hi)})
         return replace(self, config=config)
 
+    def otherwise(self, way: Mapping[str, Any]) -> Selections:
+        """The same with some settings said otherwise, None being one that is left out; the other
+        components are those that are here. Raises as :func:`select_all`."""
+        own = {name: value for name, value in way.items() if name in RunConfig.model_fields}
+        options = {name: value for name, value in way.items() if name not in own}
+        kept = {
+            key: self.selections[kind].again(anew=kind == "noise", but=options)
+            for key, kind in COMPONENTS.items()
+            if kind in self.selections
+        }
+        free = {name: owner.options[name] for name, owner in self.given.items()} | self.extra
+        if "sigma" in own:
+            own["noise_norm"] = None
+        told = select_all(self.config.model_copy(update=kept | own), free | options)
+        estimated = self.estimated and "sigma" not in own
+        return replace(told, estimated=estimated, repeated=self.repeated)
+
 
 def select_all(config: RunConfig, extra: Mapping[str, Any]) -> Selections:
     """Resolve the components, and give each free keyword to the one component that has it.

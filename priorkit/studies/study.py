@@ -17,6 +17,7 @@ from priorkit.errors import BadInputError, PriorkitError, UnknownNameError
 from priorkit.io.files import file_sha256, json_sha256
 from priorkit.io.pictures import is_image
 from priorkit.io.places import place
+from priorkit.registry import registry
 from priorkit.settings.config import split
 from priorkit.settings.files import from_file
 from priorkit.settings.options import describe_errors, plain
@@ -104,11 +105,13 @@ class Study(BaseModel):
             ) from error
 
     def cells(self) -> list[Cell]:
-        """Every run, its settings checked as far as they can be without computing anything.
+        """Every run, its settings checked as far as each can be by itself. Whether they fit
+        together is for the runs: one that is refused is a row that says why.
 
         Raises BadInputError for a study with too many runs, with none, with two that are the
         same, or with a setting both in a variant and on the grid, and what
-        :func:`priorkit.recover` raises for names and options that don't exist.
+        :func:`priorkit.recover` raises for names and options that don't exist and for values that
+        they can't have.
         """
         # Patterns of pictures aren't expanded yet.
         shared = prod(map(len, self.grid.values()))
@@ -124,7 +127,12 @@ class Study(BaseModel):
         for label, settings in self._points():
             try:
                 config, extra = split({k: v for k, v in settings.items() if k != "image"})
-                select_all(config, extra)
+                selections = select_all(config, extra).selections
+                if config.op is None:  # as a run has it
+                    usual, operator = registry().fallback("operator").usual, selections["operator"]
+                    operator.options = usual | operator.options
+                for selection in selections.values():
+                    selection.check()
             except PriorkitError as error:
                 raise type(error)(f"The run {_short(settings)}: {error}") from error
             try:

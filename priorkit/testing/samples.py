@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from priorkit.counted import a_or_an
 from priorkit.interfaces import (
     Denoiser,
     Encoder,
@@ -62,7 +63,7 @@ def problem_for(requires: Requires, *, known: bool = True, unseen: bool = False)
     problem = Problem(operator, prior, noise, penalty, gamma, space, SHAPE, True, 0)
     for _, have, classes in requires.asked(problem):
         for cls in classes:
-            assert isinstance(have, cls), f"no sample is a {cls.__name__}: say problem=…"
+            assert isinstance(have, cls), f"no sample is {a_or_an(cls.__name__)}: say problem=…"
     y = level.sample(operator.A(truth), Streams(0, "noise", range(IMAGES)))
     return problem.at(y, truth)
 

@@ -10,6 +10,7 @@ from typing import Any, cast, get_args
 import torch
 from torch import Tensor
 
+from priorkit.counted import counted
 from priorkit.interfaces import Problem, ProximalPenalty, Solver, Status, ZeroPenalty
 from priorkit.loop import Ledger, iterate, solve
 from priorkit.testing.chance import addressed
@@ -115,7 +116,7 @@ def _check_descent(problem: Problem, u0: Tensor, found: Ledger, tolerance: float
     assert float(falls[worst]) < tolerance, (
         f"the objective is {float(falls[worst]):.2e} of its possible fall above the minimum; "
         f"it ended {found.status[worst]} ({found.reason[worst]}) "
-        f"after {int(found.evaluations[worst])} evaluations"
+        f"after {counted(int(found.evaluations[worst]), 'evaluations')}"
     )
 
 
@@ -144,13 +145,14 @@ def _check_count(solver: Solver[Any], problem: Problem, u0: Tensor, budget: int)
         return problem.operator.A(x)
 
     operator.A = product  # type: ignore[method-assign]
-    counted = replace(problem, operator=operator).rows(torch.tensor([0]))
+    watched = replace(problem, operator=operator).rows(torch.tensor([0]))
     before = None
-    for ledger in iterate(solver, counted, u0[:1], budget):
+    for ledger in iterate(solver, watched, u0[:1], budget):
         if before is not None:
             products, evaluations = count - before[0], int(ledger.evaluations[0]) - before[1]
             assert products <= max(evaluations, 0), (
-                f"a step took {products} products with A and counted {evaluations} evaluations"
+                f"a step took {counted(products, 'products')} with A and counted "
+                f"{counted(evaluations, 'evaluations')}"
             )
         before = count, int(ledger.evaluations[0])
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from priorkit.counted import counted
+from priorkit.discovery import describe
 from priorkit.io.files import write_atomic
 from priorkit.io.folders import locked
 from priorkit.training import output
@@ -85,7 +86,7 @@ class Recipe(ABC):
         self.train_size = examples - self.kept
         if self.train_size < options.batch:
             raise ValueError(
-                f"{examples} examples less {self.kept} for validation leave fewer than "
+                f"{counted(examples, 'examples')} less {self.kept} for validation leave fewer than "
                 f"one batch of {options.batch}: try a smaller --validation or --batch"
             )
         self.out, self.digest, self.skipped = Path(options.out), digest, skipped
@@ -160,7 +161,8 @@ class Recipe(ABC):
         return None
 
     def samples(self) -> Tensor | None:
-        """Images (B, C, H, W) to look at, B a multiple of 8."""
+        """Images (B, C, H, W) to look at, B a multiple of 8. Where it raises, the run goes on
+        without them, and says why."""
         return None
 
     @abstractmethod
@@ -262,7 +264,12 @@ class Recipe(ABC):
             if score > self.best.get("score", -math.inf):
                 ema = {k: v.clone() for k, v in self.parts["ema"].state_dict().items()}
                 self.best = {"score": score, "step": self.step, "ema": ema}
-        if (x := self.samples()) is not None:
+        try:
+            x = self.samples()
+        except Exception as error:  # pictures to look at: what was learned is kept without them
+            self._tell(f"no samples at step {self.step}: {describe(error)}\n")
+            return
+        if x is not None:
             output.mosaic(x, self.out / f"samples-{self.step:06d}.png")
 
     def _save(self) -> None:

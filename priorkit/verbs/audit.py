@@ -9,6 +9,7 @@ from typing import Any, Unpack
 
 import torch
 
+from priorkit.counted import a_or_an
 from priorkit.errors import BadInputError, MismatchError
 from priorkit.interfaces import Decoder, Encoder, Level
 from priorkit.linear import energy
@@ -69,7 +70,7 @@ def audit(
     if not isinstance(groups, Mapping) or not groups:
         raise BadInputError(
             "An audit needs groups of pictures by their names.",
-            got=None if isinstance(groups, Mapping) else f"a {type(groups).__name__}",
+            got=None if isinstance(groups, Mapping) else a_or_an(type(groups).__name__),
             try_='{"faces": …}',
         )
     runs: dict[tuple[str, str], tuple[Ready, dict[str, Any]]] = {}

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from priorkit.counted import counted
 from priorkit.errors import MismatchError
-from priorkit.interfaces import Draws, Mirror, Problem, Snapshot, Start
+from priorkit.interfaces import Draws, IdentityOperator, Mirror, Problem, Snapshot, Start
 from priorkit.interfaces.draws import pooled
 from priorkit.run import run
 from priorkit.run.fit import misfits
@@ -32,25 +32,28 @@ def average(task: Task) -> Outcome:
 
     Of pictures every second try is of the mirrored picture x', left and right exchanged, from the
     same y: with M the mirror, y = A M x', and what is found is turned back. A prior that isn't
-    symmetric errs differently there. From the third on (the second of what is no picture), tries
-    begin at starts that are moved apart.
+    symmetric errs differently there. Where A is the identity, y is turned in its place: M y is x'
+    with noise, as y is x with noise, so that what requires the identity serves too. From the third
+    on (the second of what is no picture), tries begin at starts that are moved apart.
 
     Raises MismatchError where a start was given, or the solver can't do with A M.
     """
     setup, b = task.setup, len(task.y)
     if isinstance(setup.start, GivenStart):
         raise MismatchError(
-            "averaging makes starts of its own, and one was given.", try_="averaging=1"
+            "averaging makes starts of its own, and one was given.", ways=[{"averaging": 1}]
         )
     tries, mirrors = range(setup.averaging), setup.kind.has_pixels
     own = 2 if mirrors else 1
     moved = replace(setup, start=_Moved(setup.start, own))
-    mirrored = replace(moved, problem=_mirrored(setup)) if mirrors else moved
+    turns = mirrors and isinstance(setup.problem.operator, IdentityOperator)
+    mirrored = replace(moved, problem=_mirrored(setup)) if mirrors and not turns else moved
     found = [run.solve(replace(task, setup=moved, restarts=tries[::own]))]
     if mirrors and found[0].cut is None:
         turned = replace(
             task,
             setup=mirrored,
+            y=task.y.flip(-1) if turns else task.y,
             truth=None if task.truth is None else task.truth.flip(-1),
             progress=None if task.progress is None else _turning(task.progress, len(found[0].rows)),
             restarts=tries[1::2],
@@ -73,7 +76,7 @@ def _mirrored(setup: Setup) -> Problem:
     mirrored = replace(problem, operator=operator)
     if said := misfits(setup.selections, mirrored, setup.solver):
         raise MismatchError(
-            f"averaging measures pictures in a mirror too, and {said}.", try_="averaging=1"
+            f"averaging measures pictures in a mirror too, and {said}.", ways=[{"averaging": 1}]
         )
     return mirrored
 

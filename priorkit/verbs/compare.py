@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Unpack
 
 import torch
@@ -161,13 +162,13 @@ def _run(
             if before is None:
                 _warm(setup)
                 watch.start()
-            row.recovery = solved(Task(setup, y, truth, evidence.names, planned, watch, own))
+            task = Task(setup, y, truth, evidence.names, planned, watch, own)
+            row.recovery = solved(replace(task, sources=evidence.sources))
         except PriorkitError as error:
             row.reason = str(error)
             row.recovery = error.recovery if isinstance(error, RunError) else None
             continue
         watch.finish(row.recovery, before)
-        row.recovery.sources = evidence.sources
         interrupted = row.interrupted
         if truth is None and not interrupted:
             found = row.recovery

@@ -15,9 +15,10 @@ from priorkit.interfaces import Operator, Prior, Shape
 from priorkit.io.pictures import Pictures
 from priorkit.io.raw import Raw
 from priorkit.io.sources import Source
+from priorkit.run.advice import advised
 from priorkit.run.journal import digest
 from priorkit.run.measure import batch, measurement, question_sigma, shape_of, simulate, wide
-from priorkit.run.setup import Setup, set_up, unknown_shape
+from priorkit.run.setup import Setup, unknown_shape
 from priorkit.settings.config import RunConfig
 from priorkit.settings.select import Selection
 from priorkit.settings.selections import Selections
@@ -77,7 +78,7 @@ class Simulated(Evidence):
         images = self.images
         if images.range is not None:
             chosen = chosen.within(images.range)
-        setup = set_up(chosen, tuple(images.x.shape[1:]), real=False, kind=images.kind)
+        setup = advised(chosen, tuple(images.x.shape[1:]), real=False, kind=images.kind)
         question_sigma(setup, refuse=True)
         return setup
 
@@ -121,7 +122,7 @@ class Measured(Evidence):
         told = {"range": self.told.range, "sigma": self.told.sigma}
         config = chosen.config.model_copy(update=told)
         chosen = replace(chosen, config=config, estimated=self.estimated)
-        setup = set_up(chosen, self.shape, real=True)
+        setup = advised(chosen, self.shape, real=True)
         self.y(None, setup)  # refused before any compute
         return setup
 

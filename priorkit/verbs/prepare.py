@@ -13,6 +13,7 @@ from priorkit.interfaces import Operator, Prior, Shape, kind_of
 from priorkit.interfaces.kinds import COMPLEX, PICTURE
 from priorkit.io.pictures import Pictures, astronaut, load
 from priorkit.registry import Entry, registry
+from priorkit.run.advice import advised
 from priorkit.run.measure import question_sigma, shape_of
 from priorkit.run.memory import plan
 from priorkit.run.setup import Setup, set_up
@@ -55,12 +56,15 @@ def prepare(
     real: bool = True,
     estimated: bool = False,
     repeated: bool = False,
+    advise: bool = True,
 ) -> tuple[Setup, Pictures | None]:
     """Everything that can be refused before compute; images come back framed.
 
     ``real`` and ``estimated``: whether y was measured, and σ taken from it before; ``repeated``:
-    whether a record says what to do.
+    whether a record says what to do; ``advise``: whether a refusal says what to try instead, which
+    takes its time, see :mod:`priorkit.run.advice`.
     """
+    begin = advised if advise else set_up
     chosen = replace(select_all(config, extra), estimated=estimated, repeated=repeated)
     operator = chosen.selections["operator"]
     if y is None and config.op is None:  # x, and perhaps a prior
@@ -89,13 +93,13 @@ def prepare(
         built: Operator = chosen.selections["operator"].build(config.seed)
         size = fixed or shape_of(y, built, config.kind)
         chosen = informed(chosen, y, size, real=real)
-        setup = set_up(chosen, size, real=real)
+        setup = begin(chosen, size, real=real)
     else:
         if pictures is None or fixed not in (None, tuple(pictures.x.shape[1:])):
             pictures = load_framed(x, fixed, config)
         if pictures.range is not None:
             chosen = chosen.within(pictures.range)
-        setup = set_up(chosen, tuple(pictures.x.shape[1:]), real=False, kind=pictures.kind)
+        setup = begin(chosen, tuple(pictures.x.shape[1:]), real=False, kind=pictures.kind)
         question_sigma(setup, refuse=True)
     plan(setup, 1)  # refused before the operator makes what it needs
     return setup, pictures

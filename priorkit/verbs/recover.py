@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
 from torch import Tensor
@@ -106,7 +106,7 @@ def recover(
         failed: RunError | None = None
         try:
             recovery = made.recovered(progress, journal)
-        except RunError as error:
+        except RunError as error:  # raised once the journal is closed: it is to go on with
             failed, recovery = error, error.recovery
         if journal is not None and out is not None:
             recovery.save(out)
@@ -155,22 +155,14 @@ class Ready:
         else:
             y = measurement(given.numbers, setup, given.of)
             names, planned = given.named(len(y)), plan(setup, len(y))
-        failed: RunError | None = None
-        try:
-            with in_steps(progress, setup, len(y)) as told:
-                task = Task(setup, y, truth, names, planned, told, journal)
-                if journal is not None:
-                    journal.agree(_identity(task))
-                recovery = solved(task)
-        except RunError as error:
-            failed, recovery = error, error.recovery
-        recovery.sources = given.sources
+        with in_steps(progress, setup, len(y)) as told:
+            task = Task(setup, y, truth, names, planned, told, journal)
+            task = replace(task, sources=given.sources, skipped=skipped)
+            if journal is not None:
+                journal.agree(_identity(task))
+            recovery = solved(task)
         if truth is None and not recovery.interrupted:
             level.question_misfit(recovery.misfit, recovery.explained, y, setup.problem)
-        if skipped:
-            recovery.skipped = recovery.record["skipped"] = skipped
-        if failed is not None:
-            raise failed
         return recovery
 
 

@@ -88,7 +88,7 @@ def test_trained_weights_recover(trained):
 
 def test_what_a_gan_cannot_do(trained):
     x = torch.rand(3, 8, 8)
-    with pytest.raises(MismatchError, match="start 'noisy' requires the prior to be a Encoder"):
+    with pytest.raises(MismatchError, match="start 'noisy' requires the prior to be an Encoder"):
         priorkit.recover(x, prior=str(trained), op="identity", start="noisy")
     with pytest.raises(MismatchError, match="requires the prior to be a Density"):
         priorkit.recover(x, prior=str(trained), op="identity", penalty="nll", gamma=1)

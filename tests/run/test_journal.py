@@ -380,6 +380,21 @@ def test_a_component_that_fails_costs_no_work(error, tmp_path):
     assert [image["evaluations"] for image in saved["images"]] == found.evaluations
 
 
+def test_what_was_done_before_a_failure_knows_its_files(tmp_path):
+    """Those that it was read from, and those of the folder that couldn't be."""
+    for name in "ab":
+        Image.new("L", (16, 16), 99).save(tmp_path / f"{name}.png")
+    (tmp_path / "c.png").write_bytes(b"no picture")
+    penalty = Late()
+    penalty.error = ZeroDivisionError("of mine")
+    settings = {"prior": "none", "op": "gaussian", "m": 60, "gamma": 1e-3, "shape": (1, 16, 16)}
+    with pytest.raises(RunError) as ended:
+        priorkit.recover(tmp_path, **settings, penalty=penalty)
+    found = ended.value.recovery
+    assert len(found.sources) == 2
+    assert list(found.skipped) == list(found.record["skipped"]) == ["c.png"]
+
+
 def test_the_one_that_fails_is_named(monkeypatch):
     """Also where it is the closure of another method that raises."""
     from priorkit_operators.gaussian import Gaussian

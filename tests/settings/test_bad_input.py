@@ -435,7 +435,7 @@ CASES = {
         {"space": "latent"},
         MismatchError,
         "space 'latent' requires the prior to be a Decoder, and 'none' isn't",
-        "prior=",
+        "space='pixel'",
     ),
     "a kink for a smooth solver": (
         {"penalty": "l1", "gamma": 0.1, "solver": "lbfgs"},

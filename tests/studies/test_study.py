@@ -89,6 +89,41 @@ def test_what_is_refused(study, message):
         Study.read(study).cells()
 
 
+@pytest.mark.parametrize(
+    ("study", "said"),
+    [
+        ({"grid": {"m": [100, "lots"]}}, r"operator 'gaussian': m: .*Got 'lots'"),
+        ({"grid": {"m": [100, 0]}}, r"operator 'gaussian': m: .*Got '0'"),
+        ({"grid": {"gamma": [0.1, "much"]}}, r"gamma: .*Got 'much'"),
+        (
+            {"grid": {"solver": ["fista", {"name": "adam", "rate": "fast"}]}},
+            r"solver 'adam': rate: .*Got 'fast'",
+        ),
+        (
+            {"grid": {"penalty": [["tv", {"name": "tv", "epsilon": "small"}]]}},
+            r"penalty 'tv': epsilon: .*Got 'small'",
+        ),
+        ({"variants": [{"prior": "dct"}, {"prior": "dcgan"}]}, r"'dcgan': the option 'weights'"),
+    ],
+)
+def test_every_value_is_checked_before_the_first_run(study, said, tmp_path, no_compute):
+    op = {"op": "gaussian"} if "m" in study.get("grid", {}) else {"op": "mask"}
+    study = {"settings": {"shape": [3, 8, 8], **op}, **study}
+    with pytest.raises(BadInputError, match=said):
+        priorkit.sweep(study, out=tmp_path / "study.parquet", jobs=1)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_does_not_fit_together_is_a_row(tmp_path):
+    """With the reason: it ends no study whose other runs fit."""
+    grid = {"solver": ["denoise", "lbfgs"]}
+    found = priorkit.sweep({"settings": TINY, "grid": grid}, out=tmp_path / "a.parquet", jobs=1)
+    refused, done = sorted(found.rows, key=lambda row: row["status"] != "failed")
+    assert (refused["solver"], refused["status"]) == ("denoise", "failed")
+    assert "requires the prior to be a Denoiser" in refused["reason"]
+    assert (done["solver"], done["status"]) == ("lbfgs", "converged")
+
+
 def test_files_of_others_are_left_alone(tmp_path):
     place = tmp_path / "x.parquet"
     place.write_bytes(b"not a table")

@@ -187,6 +187,26 @@ def test_numbers_that_no_run_can_have(change, said):
         check_options(Options(**change), {})
 
 
+# --- pictures to look at -----------------------------------------------------------------
+
+
+def test_samples_that_fail_cost_no_weights(tmp_path):
+    """As those of a flow whose weights are finite and can't be inverted: said in one line."""
+
+    class Singular(Fit):
+        def samples(self):
+            torch.linalg.inv(torch.zeros(2, 2))
+
+    said = []
+    path = Singular(Options(out=tmp_path / "a"), lambda *told: said.append(told[2])).run()
+    whole = Fit(Options(out=tmp_path / "b"), quiet).run()
+    assert path.read_bytes() == whole.read_bytes()
+    told = [words for words in said if "no samples" in words]
+    assert len(told) == 3  # one of each validation
+    assert told[-1].startswith("no samples at step 60: _LinAlgError: ")
+    assert told[-1].index("\n") == len(told[-1]) - 1
+
+
 # --- from outside ------------------------------------------------------------------------
 
 

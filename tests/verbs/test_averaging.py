@@ -7,10 +7,11 @@ from priorkit_glow.prior import GlowPrior
 from priorkit_operators.gaussian import Gaussian as Sensing
 from priorkit_operators.pointwise import Mask
 from priorkit_operators.srht import SRHT
+from priorkit_solvers.lbfgs import LBFGS
 
 import priorkit
 from priorkit.errors import MismatchError, PriorkitError
-from priorkit.interfaces import Denoiser, MatrixOperator, Mirror, RandomOperator
+from priorkit.interfaces import Denoiser, MatrixOperator, Mirror, RandomOperator, Requires
 from priorkit.linear import column
 from priorkit.run import memory
 from priorkit.testing import check_operator
@@ -32,10 +33,10 @@ def test_it_is_the_mean_of_the_solves(prior, settings):
     two = priorkit.recover(FACES, averaging=2, **settings)
     config = two.record["config"] | {"averaging": 1, "image": None, "prior": None}
     again = {"config": {k: v for k, v in config.items() if k not in ("op", "m")}, "y": two.y}
-    one, mirrored = (
-        priorkit.recover(**again, prior=prior, op=op)
-        for op in (two.operator, two.operator @ Mirror())
-    )
+    A, y = two.operator, two.y
+    turned = {"op": A, "y": y.flip(-1)} if A.sees_all else {"op": A @ Mirror(), "y": y}
+    one = priorkit.recover(**again, prior=prior, op=A)
+    mirrored = priorkit.recover(**again | turned, prior=prior)
     both = torch.stack([one.x, mirrored.x.flip(-1)]).clamp(0, 1)  # as pictures that were measured
     assert torch.equal(two.x, both.mean(0))
     assert two.evaluations == [
@@ -43,7 +44,6 @@ def test_it_is_the_mean_of_the_solves(prior, settings):
     ]
     assert len(two.rows) == 2 * len(FACES)
     assert two.z is None
-    A = two.operator
     gap = (A.A(two.x) - two.y).flatten(1)
     assert torch.allclose(two.misfit, gap.square().sum(1), rtol=1e-4)
 
@@ -90,9 +90,33 @@ def test_what_cannot_be_averaged(prior, settings, said):
     assert said in str(caught.value)
 
 
-def test_what_is_of_the_plain_picture_alone_cannot_be_averaged():
+def test_noise_alone_is_averaged_by_what_only_denoises():
+    """The mean of D(y) and of D(M y), turned back: A = 1 is the same in a mirror."""
     settings = {"prior": "denoiser-photos", "op": "identity", "sigma": 0.1}
-    with pytest.raises(MismatchError, match="the operator to be a IdentityOperator then"):
+    found = priorkit.recover(FACES, averaging=2, **settings)
+    assert found.record["config"]["solver"]["name"] == "denoise"
+    one = priorkit.recover(y=found.y, **settings)
+    turned = priorkit.recover(y=found.y.flip(-1), **settings).x.flip(-1)
+    assert torch.allclose(found.x, ((one.x + turned) / 2).clamp(0, 1), atol=1e-5)
+    assert not torch.allclose(one.x, turned, atol=1e-5)
+
+
+def test_draws_are_averaged_where_y_is_noise_alone():
+    settings = {"op": "identity", "sigma": 0.1, "averaging": 2}
+    solver = {"name": "ancestral", "draws": 2, "levels": 4}
+    found = priorkit.recover(FACES, prior="denoiser-photos", solver=solver, **settings)
+    assert found.evaluations == [2 * 2 * 2 * 4] * len(FACES)
+
+
+class OfMasks(LBFGS):
+    """A solver that is for masks alone."""
+
+    requires = Requires(operator=(Mask,))
+
+
+def test_what_is_of_the_plain_picture_alone_cannot_be_averaged(prior):
+    settings = {"prior": prior, "op": Mask(), "solver": OfMasks()}
+    with pytest.raises(MismatchError, match=r"the operator to be a Mask then\. Try: averaging=1"):
         priorkit.recover(FACES, averaging=2, **settings)
 
 

@@ -9,6 +9,7 @@ from typing import Any, cast, final
 
 import numpy as np
 
+from priorkit.counted import counted
 from priorkit.io.formats.base import Geometry, Part, Writable
 
 __all__ = ["Nifti"]
@@ -32,7 +33,9 @@ class Nifti(Writable):
         while len(shape) > len(AXES) and shape[-1] == 1:
             shape = shape[:-1]
         if not 2 <= len(shape) <= len(AXES):
-            raise ValueError(f"it has {len(shape)} axes, where 2 to {len(AXES)} are read")
+            raise ValueError(
+                f"it has {counted(len(shape), 'axes')}, where 2 to {len(AXES)} are read"
+            )
         dtype = np.dtype(image.get_data_dtype())
         return [Part("", shape, dtype, AXES[: len(shape)])]
 
