@@ -18,7 +18,7 @@ from priorkit.interfaces import (
     Start,
     ZeroPenalty,
 )
-from priorkit.registry import registry
+from priorkit.registry import Entry, registry
 from priorkit.settings.config import COMPONENTS
 from priorkit.settings.select import Selection, classes, resolve
 
@@ -188,7 +188,9 @@ def _need(
         raise MismatchError(f"{who} works in {space} space only.", ways=[{"space": space}])
     # What was measured elsewhere can't be measured otherwise.
     fixed = selection.kind in ("operator", "noise") and not problem.simulated
-    fitting = [] if fixed else named(selection.kind, lambda cls: issubclass(cls, missing))
+    fitting = (
+        [] if fixed else named(selection.kind, lambda cls: issubclass(cls, missing), selection.name)
+    )
     raise _refusal(str(who), missing, selection, fitting or [{KEYS[who.kind]: None}])
 
 
@@ -198,9 +200,18 @@ def _refusal(who: str, missing: type, selection: Selection, ways: Ways) -> Misma
     return MismatchError(f"{needs}, and {selection.name!r} isn't.", ways=ways)
 
 
-def named(kind: str, fits: Callable[[Any], bool]) -> Ways:
-    """For each registered component of a kind whose class fits the setting that names it, those
-    first that are taken where nobody names one; one that fails to import doesn't fit."""
+def named(kind: str, fits: Callable[[Any], bool], instead: str = "") -> Ways:
+    """For each registered component of a kind whose class fits the setting that names it; one that
+    fails to import doesn't fit.
+
+    Those of the same data as the one that they take the place of (``instead``) come first, as
+    ``diffusion-celeba`` for ``glow-celeba``, and then those that are taken where nobody names one.
+    """
     usual = (registry().any_size(kind), registry().fallback(kind))
-    found = sorted(classes(kind), key=lambda pair: pair[0] not in usual)
+    data = instead.partition("-")[2]
+
+    def far(entry: Entry) -> tuple[bool, bool]:
+        return not data or entry.name.partition("-")[2] != data, entry not in usual
+
+    found = sorted(classes(kind), key=lambda pair: far(pair[0]))
     return [{KEYS[kind]: entry.name} for entry, cls in found if fits(cls)]

@@ -72,6 +72,12 @@ def test_both_settings_are_said_where_one_leads_to_the_next_refusal():
         priorkit.recover(X, **settings)
 
 
+def test_a_prior_of_the_same_data_comes_first():
+    settings = {"prior": "glow-celeba", "op": "gaussian", "m": 50, "solver": "ancestral"}
+    with pytest.raises(MismatchError, match=r"Try: prior='diffusion-celeba' or"):
+        priorkit.recover(**settings)
+
+
 def test_what_was_measured_is_not_measured_otherwise():
     """Nor by other noise: the solver goes."""
     y = torch.rand(1, 3, 16, 16)
