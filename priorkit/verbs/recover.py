@@ -60,9 +60,10 @@ def recover(
         PIL image, an array or a tensor, pictures and volumes in [0, 1] (see
         :func:`priorkit.io.pictures.load`).
         Without x and y, the sample photograph.
-    y : real measurements instead, an array or a .npy file, (m,) or (B, m), or images for
-        operators whose y is one; of pictures and volumes alone are whole numbers of 8 and 16 bits
-        brightness, unless the noise is of counts; all other y are numbers as they are
+    y : real measurements instead, an array or a .npy file, (m,) or (B, m), or images, or a folder
+        of them, for operators whose y is one; of pictures and volumes alone are whole numbers
+        of 8 and 16 bits brightness, unless the noise is of counts; all other y are numbers as
+        they are
     config : settings from a TOML file or a dict; keywords given here go over it
     out : folder to save the results to, see :meth:`Recovery.save`. Until then every image is
         kept as it is finished in ``OUT.unfinished`` beside it, so that a run that is cut
@@ -146,12 +147,12 @@ class Ready:
     ) -> Recovery:
         """Measure, and solve. Raises RunError where a component fails meanwhile, whose ``recovery``
         is what was done until then."""
-        setup, given, skipped = self.setup, self.given, dict[str, str]()
+        setup, given = self.setup, self.given
         truth: Tensor | None = None
         if isinstance(given, Pictures):
             planned = plan(setup, len(given.x))
             truth = given.x.to(setup.device, setup.dtype)
-            y, names, skipped = simulate(setup, truth), given.names, given.skipped
+            y, names = simulate(setup, truth), given.names
         else:
             y = measurement(given.numbers, setup, given.of)
             names, planned = given.named(len(y)), plan(setup, len(y))
@@ -167,8 +168,8 @@ class Ready:
         recovery.sources = given.sources
         if truth is None and not recovery.interrupted:
             level.question_misfit(recovery.misfit, recovery.explained, y, setup.problem)
-        if skipped:
-            recovery.skipped = recovery.record["skipped"] = skipped
+        if given.skipped:
+            recovery.skipped = recovery.record["skipped"] = given.skipped
         if failed is not None:
             raise failed
         return recovery
