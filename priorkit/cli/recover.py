@@ -115,12 +115,12 @@ def replay(
     import numpy as np
 
     from priorkit.io.saved import read
-    from priorkit.verbs.replay import replay as run
+    from priorkit.verbs.replay import repeated
 
-    before = read(folder).x
+    saved = read(folder)
     with Bar(quiet=as_json) as progress:
-        result = run(folder, progress=progress)
-    difference = float(np.abs(result.x.cpu().numpy() - before).max())
+        result = repeated(saved, progress)
+    difference = float(np.abs(result.x.cpu().numpy() - saved.x).max())
     if as_json:
         show_json(result.record | {"largest_difference": difference})
     else:
