@@ -23,6 +23,7 @@ from priorkit.results import gallery, tally
 from priorkit.results.board import Board
 from priorkit.results.contender import Contender, apart, places
 from priorkit.results.folder import write
+from priorkit.settings.called import called_as
 
 __all__ = ["Comparison"]
 
@@ -149,6 +150,7 @@ class Comparison:
     def _repr_html_(self) -> str:
         return self._board().fragment()
 
+    @called_as('comparison.save("results")')
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write grid.png, curve.svg, report.html, results.json and each recovery's folder."""
         place, digests = Path(folder), dict[str, str]()

@@ -235,8 +235,8 @@ def test_a_process_that_is_killed(folder, whole, tmp_path):
     ("more", "message"),
     [
         ({"batch": 0}, "batch must be at least 1. Got 0"),
-        ({"batch": "3"}, "batch must be at least 1. Got '3'"),
-        ({"jobs": "3"}, "jobs must be at least 1. Got '3'"),
+        ({"batch": "3"}, "recover_folder takes a whole number for batch. Got '3'"),
+        ({"jobs": "3"}, "recover_folder takes a whole number for jobs. Got '3'"),
         ({"range": "auto"}, r"range='auto' looks at all pictures at once.*range=\(lo, hi\)"),
         ({"gamma": "sure"}, "gamma='sure' looks at all pictures at once"),
         ({"penalty": object()}, "values that a file can hold, not objects|penalty"),
