@@ -71,7 +71,7 @@ class Audit:
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write audit.csv, audit.json, audit.svg, grid.png and report.html into a folder."""
         place = Path(folder)
-        with replacing(place) as stage:
+        with replacing(place, cut=self.interrupted) as stage:
             rows = self.table()
             text = io.StringIO()
             writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")

@@ -154,7 +154,7 @@ class Comparison:
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write grid.png, curve.svg, report.html, results.json and each recovery's folder."""
         place, digests = Path(folder), dict[str, str]()
-        with replacing(place, digests) as stage:
+        with replacing(place, digests, cut=self.interrupted) as stage:
             digests |= self.write(stage, place.resolve())
         return place
 

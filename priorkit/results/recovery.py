@@ -44,7 +44,7 @@ class Recovery(Recovered):
         Raises BadInputError where the folder can't be written, or holds files and isn't priorkit's.
         """
         place, digests = Path(folder), dict[str, str]()
-        with replacing(place, digests) as stage:
+        with replacing(place, digests, cut=self.interrupted) as stage:
             digests |= write(self, stage, place.resolve())
         return place
 

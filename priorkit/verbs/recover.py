@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Unpack
 
 from torch import Tensor
 
+from priorkit.io.folders import gives_way
 from priorkit.io.pictures import Pictures, astronaut, raw_from
 from priorkit.io.places import Pick, picked
 from priorkit.io.raw import Raw
@@ -67,7 +69,9 @@ def recover(
     config : settings from a TOML file or a dict; keywords given here go over it
     out : folder to save the results to, see :meth:`Recovery.save`. Until then every image is
         kept as it is finished in ``OUT.unfinished`` beside it, so that a run that is cut
-        short, however it is, can go on
+        short, however it is, can go on. What an earlier run wrote there is replaced, with a
+        warning before this one begins, once it is done: one that is cut short replaces
+        nothing that is whole
     resume : go on with such a run: what is finished isn't solved again, and the result is that
         of a run that was never cut
     progress : instead of the bar that a notebook shows; called with a
@@ -105,19 +109,22 @@ def recover(
     with opened(out, resume=resume, inputs=[x, y, config, layer, settings]) as journal:
         made = ready(x, y, both, extra)
         failed: RunError | None = None
+        saved = False
         try:
             recovery = made.recovered(progress, journal)
         except RunError as error:
             failed, recovery = error, error.recovery
         if journal is not None and out is not None:
-            recovery.save(out)
+            saved = gives_way(Path(out), cut=recovery.interrupted)
+            if saved:
+                recovery.save(out)
             if not recovery.interrupted:
                 journal.clear()
     if failed is None:
         return recovery
     if out is None:
         raise failed
-    kept_in = f"--resume once it is mended; what was done is in {out}"
+    kept_in = f"--resume once it is mended{f'; what was done is in {out}' if saved else ''}"
     raise RunError(failed.what, recovery=recovery, try_=kept_in) from failed
 
 
