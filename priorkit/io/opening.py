@@ -94,7 +94,8 @@ def volume_of(files: Sequence[Path], pick: Pick) -> tuple[Tensor, Source | None]
     if first is not None:
         headers = tuple(part.source.headers[0] for part in parts if part.source is not None)
         first = replace(first, headers=headers)
-    return torch.stack([plane.double() for plane in planes], 1), first
+    alike = len({plane.dtype for plane in planes}) == 1  # else slices have slopes of their own
+    return torch.stack([plane if alike else plane.double() for plane in planes], 1), first
 
 
 def array_in(path: Path, pick: Pick) -> Tensor:

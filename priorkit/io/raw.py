@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -18,8 +19,8 @@ from priorkit.io.brightness import ends, extent
 from priorkit.io.files import distinct, numbered
 from priorkit.io.formats import format_of
 from priorkit.io.frames import frame
-from priorkit.io.listing import images_in, is_folder
-from priorkit.io.opening import name_of, numbers_in
+from priorkit.io.listing import images_in, is_dicom, is_folder, text
+from priorkit.io.opening import name_of, numbers_in, volume_of
 from priorkit.io.places import Files, Pick, exists, picked, place
 from priorkit.io.sources import Source
 from priorkit.io.together import in_folder, read_each
@@ -28,14 +29,15 @@ from priorkit.io.values import require_one_size
 __all__ = ["Raw", "extent_of", "numbers_or_picture", "raw", "raw_from", "require_nothing"]
 
 
+NAMED = 3  # files
 AXES = 3  # of one picture; what has more is a batch
 
 
 @dataclass(frozen=True)
 class Raw:
     """Numbers as they are, and of each that is from a file what that is called, and the file
-    itself where results can go back into one like it. ``of`` is the name of the file of all;
-    ``skipped`` are files of a folder that were left out, with the reason."""
+    itself where results can go back into one like it. ``of`` names the file of all, or the first
+    few; ``skipped`` are files of a folder that were left out, with the reason."""
 
     numbers: Tensor
     names: list[str] = field(default_factory=list)
@@ -118,7 +120,11 @@ def _raw(source: Any, what: str, pick: Pick, volume: bool) -> Raw:
         path, own = place(source)
         pick = own.over(pick)
         if is_folder(path):
-            return _of_files(*in_folder(path), what, pick, volume)
+            files, left = in_folder(path)
+            if volume and all(is_dicom(Path(file)) for file in files):
+                x, origin = volume_of(list(map(Path, files)), pick)
+                return Raw(numbers(x[None], what), [text(path.name)], [origin], text(path.name))
+            return _of_files(files, left, what, pick, volume)
         if is_npy(path):
             require_nothing(path, pick)
             return Raw(numbers(read_array(path), what), [name_of(path, pick)], [None], path.name)
@@ -149,7 +155,10 @@ def _together(parts: list[Raw], what: str) -> Raw:
     require_one_size([tuple(p.shape) for part in arrays if part.ndim == 4 for p in part])
     found = numbers([x[0] if len(x) == 1 and x.ndim > AXES else x for x in arrays], what)
     names = [name for part in parts for name in part.names or ["image"]]
-    return Raw(found, distinct(names), [s for part in parts for s in part.sources or [None]])
+    sources = [s for part in parts for s in part.sources or [None]]
+    files = [part.of for part in parts if part.of]
+    more = [f"{len(files) - NAMED} more"] if len(files) > NAMED else []
+    return Raw(found, distinct(names), sources, ", ".join(files[:NAMED] + more))
 
 
 def require_nothing(thing: object, pick: Pick) -> None:

@@ -50,7 +50,8 @@ def read_each(
     said = [_brief(file, error) for file, error in errors.items()]
     if errors and not found:
         first = next(iter(errors.values()))
-        if len({_reason(file, error) for file, error in errors.items()}) == 1:
+        kinds = ({e.what for e in errors.values()}, {_reason(f, e) for f, e in errors.items()})
+        if 1 in map(len, kinds):
             raise first
         raise BadInputError(
             f"None of the {len(errors)} files of {place(files[0])[0].parent} can be read.",
