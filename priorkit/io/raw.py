@@ -107,6 +107,8 @@ def numbers_or_picture(source: Any, what: str, names: Sequence[str]) -> Any:
             got=repr(str(source)),
             try_=did_you_mean(str(source), names),
         )
+    if is_folder(path):
+        raise BadInputError(f"{what} is one file.", got=f"the folder {path}")
     if not is_npy(path) and format_of(path) is None:
         return source
     found = raw(source, what)

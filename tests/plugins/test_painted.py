@@ -94,6 +94,8 @@ def test_a_scratched_photograph_is_repaired_from_the_one_file(tmp_path):
 
 def test_what_no_mask_is(tmp_path):
     path = scratched(tmp_path, *WAYS["red"])
+    with pytest.raises(BadInputError, match=r"A mask is one file\. Got the folder"):
+        Mask(mask=tmp_path).bind((3, 32, 32))
     with pytest.raises(BadInputError, match="missing is dark, white, transparent, painted or a"):
         Mask(mask=str(path), missing="reddish")
     with pytest.raises(BadInputError, match=r"Nothing is missing .* missing='transparent'"):
