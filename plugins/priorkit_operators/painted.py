@@ -24,6 +24,9 @@ log = logging.getLogger("priorkit")
 WORDS = ("dark", "white", "transparent", "painted")
 NEAR = 0.25  # of the greatest difference of a colour's parts, within which it is that colour
 WHITE = 0.98
+# Brightness that is neither dark nor bright, and how much of a mask may be so: the soft edges of
+# many thin scratches are a third of it, of photographs nearly all are more than two fifths.
+GRAY, MOST_GRAY = (0.1, 0.9), 0.4
 
 
 def require_painted(missing: str) -> None:
@@ -36,10 +39,13 @@ def painted(source: Any, missing: str, sides: Shape, grow: int) -> Tensor:
     """0 where a painted picture, a file or of PIL, says that a pixel is missing, else 1, (H, W).
 
     One of another size is cropped and resized as the picture itself is. Raises BadInputError for
-    a file that can't be read, and where nothing is missing.
+    a file that can't be read, for a photograph of which the "dark" is missing, and where nothing
+    is missing.
     """
     if missing == "dark":
-        hole = (load(source, (1, *sides)).x[0, 0] < 0.5).numpy()
+        bright = load(source, (1, *sides)).x[0, 0]
+        _require_two(bright, source)
+        hole = (bright < 0.5).numpy()
     else:
         image = with_opacity(source)
         hole = _hole(np.asarray(image, dtype=np.float32) / 255, missing)
@@ -58,6 +64,19 @@ def painted(source: Any, missing: str, sides: Shape, grow: int) -> Tensor:
         hole = binary_dilation(hole, iterations=grow)
     log.info("mask: %.3g%% of the pixels are missing.", 100 * float(np.mean(hole)))
     return torch.from_numpy(~hole).float()
+
+
+def _require_two(bright: Tensor, source: Any) -> None:
+    """Raise BadInputError for brightness (H, W) of many values, which has no dark and bright."""
+    gray = float(((bright > GRAY[0]) & (bright < GRAY[1])).float().mean())
+    if gray > MOST_GRAY:
+        name = "A picture" if isinstance(source, Image.Image) else str(source)
+        raise BadInputError(
+            f"{name} is no mask of two values, dark where pixels are missing and bright elsewhere.",
+            got=f"{gray:.0%} of its pixels in between, at {bright.shape[0]}×{bright.shape[1]}",
+            try_="missing='red', or the colour that its holes are painted in; or a picture in "
+            "black and white",
+        )
 
 
 def _hole(rgba: np.ndarray, missing: str) -> np.ndarray:

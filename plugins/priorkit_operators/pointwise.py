@@ -119,7 +119,8 @@ class Mask(Calibrated, Masked):
         missing), "bottom" (likewise, of pictures and volumes), "outliers" (pixels of a y that was
         measured which are 0, or which no noise explains, as where cosmic rays struck), or an
         array or file of one, also ``scan.h5::dataset=mask``, or for pictures a picture file, whose
-        bright pixels (≥ ½) are seen unless ``missing`` says otherwise
+        bright pixels (≥ ½) are seen unless ``missing`` says otherwise; one of many grays, such as
+        a photograph, is then refused
     missing : which pixels of a mask painted in a picture file are missing: "dark" ones, "white",
         "transparent", "painted" (all that isn't transparent), or those of a colour, "red",
         "green" (the brightest) or "#ff0000", to within a quarter of the way to any other

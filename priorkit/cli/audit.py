@@ -36,7 +36,7 @@ def audit(
         groups[name] = place
     settings |= components(op=op)
     with Bar(quiet=as_json) as progress:
-        from priorkit.io.folders import require_place
+        from priorkit.io.folders import gives_way, require_place
         from priorkit.verbs.audit import audit as run
 
         folder = results_folder(save)
@@ -47,10 +47,12 @@ def audit(
             progress=lambda label, now, done: progress(now, done, label),
             **settings,
         )
-        found.save(folder)
+        if saved := gives_way(folder, cut=found.interrupted):
+            found.save(folder)
     if as_json:
         show_json(found.table())
     else:
         show_table(*found.cells())
+    if saved and not as_json:
         out.print(f"Wrote {escape(folder)}: report.html, audit.csv, audit.svg …", soft_wrap=True)
-    leave(found, "what was done is kept")
+    leave(found, "what was done is kept" if saved else "nothing was written")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from priorkit.cli.console import Bar, JsonFlag, escape, out, show_json, show_table
-from priorkit.cli.ending import leave, results_folder, resumable, to_go_on
+from priorkit.cli.ending import FINISHED, is_saved, leave, results_folder, resumable, to_go_on
 from priorkit.cli.recover import (
     OpOption,
     OutOption,
@@ -56,16 +56,17 @@ def compare(
             progress=lambda label, now, done: progress(now, done, label),
             **settings,
         )
+    saved = is_saved(result, folder)
     if as_json:
         show_json(result.table())
     else:
         cells, common = result.brief()
         show_table(*cells)
         same = [f"The same for all: {', '.join(common)}."] if common else []
-        wrote = f"Wrote {folder}: grid.png, curve.svg, report.html, results.json …"
-        for line in (*same, result.summary(), *result.reasons(), wrote):
+        wrote = [f"Wrote {folder}: grid.png, curve.svg, report.html, results.json …"] * saved
+        for line in (*same, result.summary(), *result.reasons(), *wrote):
             out.print(escape(line), soft_wrap=True)
     failed = any(row["status"] == "failed" for row in result.table())
     said = "A component failed in some rows; what was done until then is kept."
     hint = to_go_on(folder, named) if result.interrupted else ""
-    leave(result, "what was done is kept", said if failed else "", hint)
+    leave(result, "what was done is kept" if saved else FINISHED, said if failed else "", hint)

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from priorkit.results.comparison import Comparison
     from priorkit.results.recovery import Recovery
 
-__all__ = ["leave", "results_folder", "resumable", "to_go_on"]
+__all__ = ["FINISHED", "is_saved", "leave", "results_folder", "resumable", "to_go_on"]
 
 DEFAULT = Path("priorkit-out")
+FINISHED = "what was finished is kept beside it"  # of a run that left its folder to another
 
 
 def results_folder(save: Path | None, resume: bool = False) -> Path:
@@ -38,6 +39,13 @@ def results_folder(save: Path | None, resume: bool = False) -> Path:
             try_="--out FOLDER",
         )
     return found[0].with_suffix("")
+
+
+def is_saved(result: Recovery | Comparison, folder: Path) -> bool:
+    """Whether a result is in its folder: one that was cut short doesn't replace an earlier one."""
+    from priorkit.io.manifest import is_whole
+
+    return not (result.interrupted and is_whole(folder))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import typer
 
 from priorkit.cli.completion import names
 from priorkit.cli.console import Bar, JsonFlag, escape, out, show_json, show_table
-from priorkit.cli.ending import leave, results_folder, resumable, to_go_on
+from priorkit.cli.ending import FINISHED, is_saved, leave, results_folder, resumable, to_go_on
 from priorkit.cli.words import components, split
 from priorkit.errors import BadInputError
 
@@ -94,12 +94,15 @@ def recover(
         from priorkit.verbs.recover import recover as run
 
         result = run(image, config=config, out=folder, resume=resume, progress=progress, **settings)
+    saved = is_saved(result, folder)
     if as_json:
         show_json(result.record | {"folder": str(folder)})
     else:
         _show(result)
+    if saved and not as_json:
         out.print(f"Wrote {escape(folder)}: grid.png, report.html, record.json …", soft_wrap=True)
-    _exit_recovered(result, to_go_on(folder, named) if result.interrupted else "")
+    hint = to_go_on(folder, named) if result.interrupted else ""
+    _exit_recovered(result, "the best so far was kept" if saved else FINISHED, hint)
 
 
 def listed(names: str) -> list[str]:
@@ -115,12 +118,12 @@ def replay(
     import numpy as np
 
     from priorkit.io.saved import read
-    from priorkit.verbs.replay import replay as run
+    from priorkit.verbs.replay import repeated
 
-    before = read(folder).x
+    saved = read(folder)
     with Bar(quiet=as_json) as progress:
-        result = run(folder, progress=progress)
-    difference = float(np.abs(result.x.cpu().numpy() - before).max())
+        result = repeated(saved, progress)
+    difference = float(np.abs(result.x.cpu().numpy() - saved.x).max())
     if as_json:
         show_json(result.record | {"largest_difference": difference})
     else:
@@ -164,7 +167,7 @@ def _chosen(config: dict[str, Any]) -> str:
     return ", ".join(told)
 
 
-def _exit_recovered(result: Recovery, hint: str = "") -> None:
+def _exit_recovered(result: Recovery, kept: str = "", hint: str = "") -> None:
     diverged = "diverged" in result.status
     said = "Some images diverged; their best iterates were kept." if diverged else ""
-    leave(result, "the best so far was kept", said, hint)
+    leave(result, kept or "nothing was written", said, hint)

@@ -151,7 +151,8 @@ def complaint(path: Path, error: Exception) -> str:
     with suppress(OSError, ValueError):  # a name that no file can have
         if path.is_file() and not path.stat().st_size:
             return "an empty file"
-    said = re.split(r"\.\s|\.$|\s-\s|\n", str(error).strip())[0] or "no reason is told"
+    told = str(error).strip().replace(f" {str(path)!r}", "")  # whoever asks names the file
+    said = re.split(r"\.\s|\.$|\s-\s|\n", told)[0] or "no reason is told"
     said = textwrap.shorten(said, 150, placeholder=" …")
     return f"{type(error).__name__}: {said}"
 

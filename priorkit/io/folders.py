@@ -20,10 +20,11 @@ from pathlib import Path
 
 from priorkit.errors import BadInputError
 from priorkit.io.files import file_sha256, require_writable, unwritable
-from priorkit.io.manifest import MANIFEST, list_files, listed_in
+from priorkit.io.manifest import MANIFEST, is_whole, list_files, listed_in
 
 __all__ = [
     "discard",
+    "gives_way",
     "locked",
     "replacing",
     "require_place",
@@ -79,12 +80,23 @@ def require_place(folder: Path, inputs: Iterable[str | os.PathLike[str]] = ()) -
     require_writable(place.parent)
 
 
+def gives_way(folder: Path, *, cut: bool) -> bool:
+    """Whether the result of a run goes to ``folder``: one that was ``cut`` short doesn't replace
+    one that is whole, which is said."""
+    if cut and is_whole(folder):
+        log.warning("%s keeps the result of the earlier run, as this one was cut short.", folder)
+        return False
+    return True
+
+
 @contextmanager
-def replacing(folder: Path, known: Mapping[str, str] | None = None) -> Iterator[Path]:
+def replacing(
+    folder: Path, known: Mapping[str, str] | None = None, *, cut: bool = False
+) -> Iterator[Path]:
     """A folder to write into that takes the place of ``folder`` when the block ends.
 
     What is ``known`` when the block ends, the sha256 of files by their names there, goes into the
-    manifest as it is; other files are read for it.
+    manifest as it is; other files are read for it. It also says of a run that it was ``cut`` short.
 
     Until then, and where the block raises, ``folder`` is as it was. (Where the file system can't
     exchange two folders, for an instant the old one is ``….before`` and the new one nowhere.)
@@ -105,7 +117,7 @@ def replacing(folder: Path, known: Mapping[str, str] | None = None) -> Iterator[
     with locked(stage):
         try:
             yield stage
-            list_files(stage, known or {})
+            list_files(stage, known or {}, cut=cut)
             _swap(stage, place)
             if untold:
                 log.warning("The earlier result in %s was replaced.", folder)

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from priorkit.io.values import centre_box, dimensions, framed
 
 __all__ = [
     "MAX_PIXELS",
+    "Decoded",
     "frame",
     "open_frame",
     "open_stack",
@@ -44,9 +46,17 @@ HEIF = (".heic", ".heif")  # of phones; Pillow reads it by the plugin of another
 PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
 
 
+@dataclass(frozen=True)
+class Decoded:
+    """The numbers of a picture file, and whether they are whole ones there."""
+
+    numbers: Tensor
+    whole: bool
+
+
 def open_frame(
     path: Path, shape: tuple[int, ...] | None, pick: Pick = NOTHING, scaling: Scaling = PLAIN
-) -> Tensor | Format:
+) -> Decoded | Format:
     """The numbers of a picture file, as :func:`frame`, or what reads them where Pillow would change
     them. Raises BadInputError; a large file is refused before it is decoded, and one of several
     frames unless one is picked."""
@@ -60,7 +70,7 @@ def open_frame(
     return _read(path, read)
 
 
-def open_stack(path: Path, pick: Pick) -> Tensor | Format:
+def open_stack(path: Path, pick: Pick) -> Decoded | Format:
     """The frames of a picture file behind one another, numbers (C, D, H, W), as
     :func:`open_frame`."""
 
@@ -88,11 +98,11 @@ def _of_several_kinds(path: Path) -> BadInputError:
     )
 
 
-def _read(path: Path, read: Callable[[Image.Image], Tensor]) -> Tensor | Format:
+def _read(path: Path, read: Callable[[Image.Image], Tensor]) -> Decoded | Format:
     """What ``read`` makes of a picture file, or what reads one that Pillow would change."""
     try:
         with opened(path) as file:
-            return deep_format(file) or read(file)
+            return deep_format(file) or Decoded(read(file), file.mode != "F")
     except BadInputError as error:
         unknown = isinstance(error.__cause__, UnidentifiedImageError)  # as TIFF of 64 bits is
         if unknown and path.name.lower().endswith(Tiff.suffixes):

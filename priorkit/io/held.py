@@ -24,6 +24,8 @@ from priorkit.io.values import dimensions
 
 __all__ = ["LYING", "Held", "held", "indices", "quiet", "telling"]
 
+log = logging.getLogger("priorkit")
+
 LISTED = 6  # datasets that an error names
 LYING = (5, 6, 7, 8)  # turns in which rows are columns, and in which each is then reversed
 REVERSED = {"row": (3, 4, 7, 8), "column": (2, 3, 6, 7)}
@@ -86,6 +88,7 @@ def held(
             header = format.header(path, part)
     axes = tuple(axis for axis in part.axes if axis not in at)
     told = part.told or not (whole or any_)
+    values = _positive(values, part, axes, path) if part.negative else values
     x = numbers(_upright(values, axes, part.turn), str(path))
     found = Held(path, part.name, x, axes, told, part.opacity)
     if not isinstance(format, Writable) or not {"row", "column"} <= set(axes):
@@ -131,6 +134,30 @@ def indices(path: Path, part: Part, pick: Pick, *, stack: bool) -> dict[str, int
             try_ += ", or kind='volume'"
         raise BadInputError(f"{path} holds {counts} of {size}.", try_=try_)
     return said | {axis: 0 for axis in open_ if axis not in kept}
+
+
+def _positive(values: np.ndarray, part: Part, axes: tuple[str, ...], path: Path) -> np.ndarray:
+    """Numbers of which 0 is white so that it is black, as Pillow makes those of 8 bits: whole ones
+    by their bits, and floats in [0, 1], as brightness is. Of others black is any number: they are
+    as they were, with a warning."""
+    if values.dtype.kind == "b":
+        return ~values
+    if values.dtype.kind == "u":
+        black = (1 << (part.bits or 8 * values.dtype.itemsize)) - 1
+    elif values.dtype.kind == "f" and values.size and values.min() >= 0 and values.max() <= 1:
+        black = 1
+    else:
+        log.warning(
+            "%s says that 0 is white (WhiteIsZero), and not what black is: its numbers are taken "
+            "as they are, as if greater ones were brighter.",
+            path.name,
+        )
+        return values
+    made = (black - values).astype(values.dtype)
+    if part.opacity:
+        opacity = tuple(-1 if axis == "channel" else slice(None) for axis in axes)
+        made[opacity] = values[opacity]
+    return made
 
 
 def _upright(values: np.ndarray, axes: tuple[str, ...], turn: int) -> np.ndarray:

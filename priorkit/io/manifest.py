@@ -6,26 +6,28 @@ import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from priorkit.errors import BadInputError
 from priorkit.io.files import file_sha256, write_atomic
 
-__all__ = ["MANIFEST", "list_files", "listed_in", "verify"]
+__all__ = ["MANIFEST", "is_whole", "list_files", "listed_in", "verify"]
 
 MANIFEST = "manifest.json"
+CUT = "cut_short"  # in the manifest of a run that Ctrl-C or an error ended
 
 
-def list_files(folder: Path, known: Mapping[str, str]) -> None:
+def list_files(folder: Path, known: Mapping[str, str], *, cut: bool) -> None:
     """Write the manifest: every file in the folder and its sha256, read where it isn't ``known``
-    by the file's name there."""
+    by the file's name there, and whether they are of a run that was ``cut`` short."""
     files = {
         name: known.get(name) or file_sha256(folder / name)
         for name in sorted(
             path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
         )
     }
-    text = json.dumps({"made_by": "priorkit", "files": files}, indent=1)
-    write_atomic(folder / MANIFEST, text.encode())
+    about = {"made_by": "priorkit"} | ({CUT: True} if cut else {})
+    write_atomic(folder / MANIFEST, json.dumps(about | {"files": files}, indent=1).encode())
 
 
 def listed_in(folder: Path) -> dict[str, str] | None:
@@ -33,13 +35,10 @@ def listed_in(folder: Path) -> dict[str, str] | None:
 
     Paths in the manifest that lead out of the folder are left out.
     """
-    try:
-        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        if found["made_by"] != "priorkit":
-            return None
-        files = {str(name): str(digest) for name, digest in found["files"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    found = _read(folder)
+    if found is None:
         return None
+    files = {str(name): str(digest) for name, digest in found["files"].items()}
     inside: dict[str, str] = {}
     for name, digest in files.items():
         with suppress(OSError, ValueError):  # names that no file can have
@@ -48,6 +47,22 @@ def listed_in(folder: Path) -> dict[str, str] | None:
             if plain and path.resolve().is_relative_to(folder.resolve()):
                 inside[name] = digest
     return inside
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a folder holds a result of priorkit's that wasn't cut short."""
+    found = _read(folder)
+    return found is not None and not found.get(CUT)
+
+
+def _read(folder: Path) -> dict[str, Any] | None:
+    """The manifest of a folder that is priorkit's own, else None."""
+    try:
+        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        ours = found["made_by"] == "priorkit" and isinstance(found["files"], dict)
+        return dict(found) if ours else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
 
 
 def verify(folder: Path, names: Iterable[str]) -> None:

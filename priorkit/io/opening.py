@@ -15,7 +15,7 @@ from priorkit.errors import BadInputError
 from priorkit.interfaces.kinds import VOLUME
 from priorkit.io.brightness import WHITE, Scaling, scaled
 from priorkit.io.formats import Dicom, Tiff, format_of
-from priorkit.io.frames import open_frame, open_stack, opened
+from priorkit.io.frames import Decoded, open_frame, open_stack
 from priorkit.io.held import Held, held, telling
 from priorkit.io.of_kind import refuse_picture
 from priorkit.io.places import Pick
@@ -47,9 +47,9 @@ def picture_in(
     Raises BadInputError for what isn't one picture.
     """
     read = format_of(path) or open_frame(path, shape, pick, scaling)
-    if isinstance(read, Tensor):
-        x = framed(read, None, Scaling(of=scaling.of))
-        return x, _of_pillow(path, x)
+    if isinstance(read, Decoded):
+        x = framed(read.numbers, None, Scaling(of=scaling.of))
+        return x, _of_pillow(path, x, read.whole)
     found = held(path, read, pick)
     if found.numbers.is_complex() or not (found.told or found.numbers.ndim == 2):
         return found
@@ -63,10 +63,10 @@ def picture_in(
 def volume_in(path: Path, pick: Pick) -> tuple[Tensor, Source | None]:
     """The numbers of a volume (C, D, H, W) in a file of slices or frames."""
     read = format_of(path) or open_stack(path, pick)
-    if isinstance(read, Tensor):
-        if read.shape[1] == 1 and not pick:
+    if isinstance(read, Decoded):
+        if read.numbers.shape[1] == 1 and not pick:
             refuse_picture(path, VOLUME, None)
-        return read, _of_pillow(path, read)
+        return read.numbers, _of_pillow(path, read.numbers, read.whole)
     found = held(path, read, pick, stack=True)
     return found.planes(volume=True), found.source
 
@@ -95,14 +95,15 @@ def volume_of(files: Sequence[Path], pick: Pick) -> tuple[Tensor, Source | None]
     if first is not None:
         headers = tuple(part.source.headers[0] for part in parts if part.source is not None)
         first = replace(first, headers=headers)
-    return torch.stack([plane.double() for plane in planes], 1), first
+    alike = len({plane.dtype for plane in planes}) == 1  # else slices have slopes of their own
+    return torch.stack([plane if alike else plane.double() for plane in planes], 1), first
 
 
 def array_in(path: Path, pick: Pick) -> Tensor:
     """The numbers of a dataset, of any number of axes. Raises BadInputError."""
     read = format_of(path) or open_frame(path, None, pick)
-    if isinstance(read, Tensor):
-        return read
+    if isinstance(read, Decoded):
+        return read.numbers
     return held(path, read, pick, stack=True, any_=True).numbers
 
 
@@ -113,8 +114,8 @@ def numbers_in(path: Path, pick: Pick, *, volume: bool = False) -> tuple[Tensor,
         x, source = volume_in(path, pick)
         return x[None], source
     read = format_of(path) or open_frame(path, None, pick)
-    if isinstance(read, Tensor):
-        return read[None], _of_pillow(path, read)
+    if isinstance(read, Decoded):
+        return read.numbers[None], _of_pillow(path, read.numbers, read.whole)
     found = held(path, read, pick, any_=True)
     if not found.told or "row" not in found.axes:
         return found.numbers, None
@@ -151,12 +152,10 @@ def name_of(path: Path, pick: Pick) -> str:
     return "-".join(parts)
 
 
-def _of_pillow(path: Path, x: Tensor) -> Source | None:
+def _of_pillow(path: Path, x: Tensor, whole: bool) -> Source | None:
     """A TIFF file, of which others can be made like it; None of other pictures."""
     if path.suffix.lower() not in Tiff.suffixes:
         return None
-    with opened(path) as file:
-        whole = file.mode != "F"
     return Source.plain(path, Tiff(), (int(x.shape[-2]), int(x.shape[-1])), whole)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,7 +21,7 @@ from priorkit.io.files import distinct, numbered
 from priorkit.io.formats import Npz, format_of
 from priorkit.io.frames import frame
 from priorkit.io.held import Held
-from priorkit.io.listing import PICTURES, images_in, is_dicom, is_folder, is_image, text
+from priorkit.io.listing import is_dicom, is_folder, is_image, text
 from priorkit.io.of_kind import (
     images_of,
     images_told,
@@ -36,9 +35,10 @@ from priorkit.io.opening import (
     volume_in,
     volume_of,
 )
-from priorkit.io.places import Pick, place
+from priorkit.io.places import Files, Pick, place
 from priorkit.io.raw import extent_of, raw, raw_from, require_nothing
 from priorkit.io.sources import Source
+from priorkit.io.together import in_folder, read_each
 from priorkit.io.values import dimensions, framed, require_one_size
 from priorkit.linear import CACHE
 
@@ -53,8 +53,6 @@ __all__ = [
     "raw_from",
     "to_pil",
 ]
-
-log = logging.getLogger("priorkit")
 
 Shaped = tuple[int, ...] | None
 
@@ -148,6 +146,8 @@ def load(
 
 def _load(source: Any, shape: Shaped, how: _How) -> Pictures:
     known = kind_of(shape, how.kind)
+    if isinstance(source, Files):
+        return _from_files(source, {}, shape, how)
     if isinstance(source, (list, tuple)):
         if not source and known is PICTURE:
             raise BadInputError("No pictures given.", got="an empty list")
@@ -227,26 +227,14 @@ def _volume(x: Tensor, source: Source | None, shape: Shaped, how: _How, name: st
 def _from_folder(folder: Path, shape: Shaped, how: _How) -> Pictures:
     """The files that can be read; the others are listed. Raises where none can. DICOM files are
     the slices of one volume, where volumes are asked for."""
-    files, others = images_in(folder)
-    if kind_of(shape, how.kind) is VOLUME and all(is_dicom(path) for path in files):
-        return _volume(*volume_of(files, how.pick), shape, how, text(folder.name))
-    parts = []
-    skipped = {
-        text(path.name): f"{path.suffix} files are not read out of a folder. "
-        f"Try: {' '.join(PICTURES)}"
-        for path in others
-    }
-    errors = []
-    for path in files:
-        try:
-            parts.append(_from_path(path, shape, how))
-        except BadInputError as error:
-            errors.append(error)
-            skipped[text(path.name)] = str(error)
-    if not parts:
-        raise errors[0]
-    for name, reason in skipped.items():
-        log.warning("Left out: %s: %s", name, reason)
+    files, left = in_folder(folder)
+    if kind_of(shape, how.kind) is VOLUME and all(is_dicom(Path(file)) for file in files):
+        return _volume(*volume_of(list(map(Path, files)), how.pick), shape, how, text(folder.name))
+    return _from_files(files, left, shape, how)
+
+
+def _from_files(files: Files, left: dict[str, str], shape: Shaped, how: _How) -> Pictures:
+    parts, skipped = read_each(files, lambda file: _load(file, shape, how), left)
     return replace(_batch(parts), skipped=skipped)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from priorkit.errors import BadInputError
 
-__all__ = ["Pick", "exists", "picked", "place"]
+__all__ = ["Files", "Pick", "exists", "picked", "place"]
 
 MARK = "::"  # between a path and what is picked there
 EXAMPLE = "scan.nii.gz::slice=90"
@@ -42,6 +42,11 @@ class Pick:
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
+class Files(tuple[str, ...]):
+    """Paths of files that are read as those of a folder are: what can't be is left out and listed,
+    where a plain list of paths is refused for one of them."""
+
+
 def place(source: str | os.PathLike[str]) -> tuple[Path, Pick]:
     """A path, and what is picked there, as in ``scan.nii.gz::slice=90`` or
     ``raw.h5::dataset=kspace,slice=3``. A file whose name holds '::' is that file.
@@ -71,7 +76,8 @@ def picked(source: Any, pick: Pick) -> Any:
     if not pick:
         return source
     if isinstance(source, (list, tuple)) and source:
-        return [picked(item, pick) for item in source]
+        each = [picked(item, pick) for item in source]
+        return Files(each) if isinstance(source, Files) else each
     if not isinstance(source, (str, os.PathLike)):
         raise BadInputError(
             "dataset and slice pick from a file that holds several; an array in memory is one.",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -18,27 +19,31 @@ from priorkit.io.brightness import ends, extent
 from priorkit.io.files import distinct, numbered
 from priorkit.io.formats import format_of
 from priorkit.io.frames import frame
-from priorkit.io.listing import images_in, is_folder
-from priorkit.io.opening import name_of, numbers_in
-from priorkit.io.places import Pick, exists, place
+from priorkit.io.listing import images_in, is_dicom, is_folder, text
+from priorkit.io.opening import name_of, numbers_in, volume_of
+from priorkit.io.places import Files, Pick, exists, picked, place
 from priorkit.io.sources import Source
+from priorkit.io.together import in_folder, read_each
 from priorkit.io.values import require_one_size
 
 __all__ = ["Raw", "extent_of", "numbers_or_picture", "raw", "raw_from", "require_nothing"]
 
 
+NAMED = 3  # files
 AXES = 3  # of one picture; what has more is a batch
 
 
 @dataclass(frozen=True)
 class Raw:
     """Numbers as they are, and of each that is from a file what that is called, and the file
-    itself where results can go back into one like it. ``of`` is the name of the file of all."""
+    itself where results can go back into one like it. ``of`` names the file of all, or the first
+    few; ``skipped`` are files of a folder that were left out, with the reason."""
 
     numbers: Tensor
     names: list[str] = field(default_factory=list)
     sources: list[Source | None] = field(default_factory=list)
     of: str = ""
+    skipped: dict[str, str] = field(default_factory=dict)
 
     def named(self, count: int) -> list[str]:
         """What as many measurements are called as these numbers turned out to be."""
@@ -59,8 +64,12 @@ def raw(
     the dataset as it is, of complex numbers too.
 
     ``what`` names it in errors: "The measurement y". ``dataset`` and ``slice`` pick one where a
-    path doesn't say which itself; ``kind`` "volume" keeps slices together. Raises BadInputError.
+    path doesn't say which itself; ``kind`` "volume" keeps slices together. Raises BadInputError,
+    of a folder also where one of its files can't be read.
     """
+    if isinstance(source, (str, os.PathLike)) and is_folder(place(source)[0]):
+        path, own = place(source)
+        source = picked([str(file) for file in images_in(path)[0]], own)
     return raw_from(source, what, kind=kind, dataset=dataset, slice=slice).numbers
 
 
@@ -72,7 +81,8 @@ def raw_from(
     dataset: str | None = None,
     slice: int | None = None,
 ) -> Raw:
-    """The same, and the files that it is from."""
+    """The same, and the files that it is from. Of a folder those that can't be read are left out
+    and listed, with a warning."""
     found = _raw(source, what, Pick(dataset, slice), kind == VOLUME.name)
     if not found.numbers.numel():
         raise BadInputError(
@@ -97,6 +107,8 @@ def numbers_or_picture(source: Any, what: str, names: Sequence[str]) -> Any:
             got=repr(str(source)),
             try_=did_you_mean(str(source), names),
         )
+    if is_folder(path):
+        raise BadInputError(f"{what} is one file.", got=f"the folder {path}")
     if not is_npy(path) and format_of(path) is None:
         return source
     found = raw(source, what)
@@ -110,27 +122,45 @@ def _raw(source: Any, what: str, pick: Pick, volume: bool) -> Raw:
         path, own = place(source)
         pick = own.over(pick)
         if is_folder(path):
-            source = images_in(path)[0]
-        elif is_npy(path):
+            files, left = in_folder(path)
+            if volume and all(is_dicom(Path(file)) for file in files):
+                x, origin = volume_of(list(map(Path, files)), pick)
+                return Raw(numbers(x[None], what), [text(path.name)], [origin], text(path.name))
+            return _of_files(files, left, what, pick, volume)
+        if is_npy(path):
             require_nothing(path, pick)
             return Raw(numbers(read_array(path), what), [name_of(path, pick)], [None], path.name)
-        else:
-            x, origin = numbers_in(path, pick, volume=volume)
-            return Raw(numbers(x, what), [name_of(path, pick)], [origin], path.name)
-    elif isinstance(source, Image.Image):
+        x, origin = numbers_in(path, pick, volume=volume)
+        return Raw(numbers(x, what), [name_of(path, pick)], [origin], path.name)
+    if isinstance(source, Files):
+        return _of_files(source, {}, what, pick, volume)
+    if isinstance(source, Image.Image):
         require_nothing("a PIL image", pick)
         return Raw(frame(source, None)[None])
     if isinstance(source, (list, tuple)) and all(
         isinstance(item, (str, os.PathLike, Image.Image)) for item in source
     ):
-        parts = [_raw(item, what, pick, volume) for item in source]
-        arrays = [part.numbers for part in parts]
-        require_one_size([tuple(p.shape) for part in arrays if part.ndim == 4 for p in part])
-        found = numbers([x[0] if len(x) == 1 and x.ndim > AXES else x for x in arrays], what)
-        names = [name for part in parts for name in part.names or ["image"]]
-        return Raw(found, distinct(names), [s for part in parts for s in part.sources or [None]])
+        return _together([_raw(item, what, pick, volume) for item in source], what)
     require_nothing("an array", pick)
     return Raw(numbers(source, what))
+
+
+def _of_files(files: Files, left: dict[str, str], what: str, pick: Pick, volume: bool) -> Raw:
+    """The files that can be read; the others are listed."""
+    parts, skipped = read_each(files, lambda file: _raw(file, what, pick, volume), left)
+    return replace(_together(parts, what), skipped=skipped)
+
+
+def _together(parts: list[Raw], what: str) -> Raw:
+    """All parts as one, with distinct names. Raises BadInputError for several shapes."""
+    arrays = [part.numbers for part in parts]
+    require_one_size([tuple(p.shape) for part in arrays if part.ndim == 4 for p in part])
+    found = numbers([x[0] if len(x) == 1 and x.ndim > AXES else x for x in arrays], what)
+    names = [name for part in parts for name in part.names or ["image"]]
+    sources = [s for part in parts for s in part.sources or [None]]
+    files = [part.of for part in parts if part.of]
+    more = [f"{len(files) - NAMED} more"] if len(files) > NAMED else []
+    return Raw(found, distinct(names), sources, ", ".join(files[:NAMED] + more))
 
 
 def require_nothing(thing: object, pick: Pick) -> None:

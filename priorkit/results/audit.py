@@ -18,6 +18,7 @@ from priorkit.io.folders import replacing
 from priorkit.io.saved import number
 from priorkit.results import audit_page
 from priorkit.results.finding import PARTS, Finding, Recoveries
+from priorkit.settings.called import called_as
 
 __all__ = ["Audit"]
 
@@ -66,10 +67,11 @@ class Audit:
     def _repr_html_(self) -> str:
         return audit_page.fragment(self.findings, self.recoveries, self.cells())
 
+    @called_as('audit.save("results")')
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write audit.csv, audit.json, audit.svg, grid.png and report.html into a folder."""
         place = Path(folder)
-        with replacing(place) as stage:
+        with replacing(place, cut=self.interrupted) as stage:
             rows = self.table()
             text = io.StringIO()
             writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")

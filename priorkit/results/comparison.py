@@ -23,6 +23,7 @@ from priorkit.results import gallery, tally
 from priorkit.results.board import Board
 from priorkit.results.contender import Contender, apart, places
 from priorkit.results.folder import write
+from priorkit.settings.called import called_as
 
 __all__ = ["Comparison"]
 
@@ -153,10 +154,11 @@ class Comparison:
     def _repr_html_(self) -> str:
         return self._board().fragment()
 
+    @called_as('comparison.save("results")')
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write grid.png, curve.svg, report.html, results.json and each recovery's folder."""
         place, digests = Path(folder), dict[str, str]()
-        with replacing(place, digests) as stage:
+        with replacing(place, digests, cut=self.interrupted) as stage:
             digests |= self.write(stage, place.resolve())
         return place
 

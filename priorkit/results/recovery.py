@@ -6,14 +6,16 @@ import os
 from pathlib import Path
 from typing import Any
 
+from priorkit.counted import counted
 from priorkit.draw.tiles import png, tile
-from priorkit.errors import PluginError
+from priorkit.errors import BadInputError, PluginError
 from priorkit.io.folders import replacing
 from priorkit.results import page, record, views
 from priorkit.results.folder import write
 from priorkit.results.notebook import fragment
 from priorkit.results.recovered import Recovered
 from priorkit.run.run import Outcome, Task
+from priorkit.settings.called import called_as
 
 __all__ = ["Recovery", "RunError"]
 
@@ -26,6 +28,7 @@ class Recovery(Recovered):
         super().__init__(outcome, task)
         self.record = record.make(outcome, self)
 
+    @called_as('recovery.save("results")')
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write everything of a run into a folder, all of it or nothing.
 
@@ -41,7 +44,7 @@ class Recovery(Recovered):
         Raises BadInputError where the folder can't be written, or holds files and isn't priorkit's.
         """
         place, digests = Path(folder), dict[str, str]()
-        with replacing(place, digests) as stage:
+        with replacing(place, digests, cut=self.interrupted) as stage:
             digests |= write(self, stage, place.resolve())
         return place
 
@@ -61,12 +64,18 @@ class Recovery(Recovered):
     def _repr_html_(self) -> str:
         return fragment(self)
 
+    @called_as('recovery.report("report.html")')
     def report(self, path: str | os.PathLike[str]) -> Path:
         """Write a self-contained HTML page."""
         return page.write(self, Path(path), rows=views.rows_of(self))
 
+    @called_as("recovery.image(0)")
     def image(self, i: int = 0) -> Any:
-        """Recovered image ``i`` as a PIL image, as it is shown."""
+        """Recovered image ``i``, counted from 0, or with a number below it from the last, as a PIL
+        image, as it is shown. Raises BadInputError where there is none of that number."""
+        if not -len(self.x) <= i < len(self.x):
+            counts = counted(len(self.x), "images")
+            raise BadInputError(f"There is no image {i}: the run has {counts}.", try_="image(0)")
         return tile(views.inside(self, self.x[i]), self.kind)
 
 

@@ -1,4 +1,4 @@
-"""A verb that is called with arguments that it doesn't take says what it takes."""
+"""A verb that is called with arguments that it doesn't take says what it takes; so do methods."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ __all__ = ["called_as"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 EMPTY = inspect.Parameter.empty
+OWN = ("self", "cls")  # what a method is given besides
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -29,14 +30,17 @@ KINDS: dict[frozenset[Any], tuple[str, Callable[[Any], bool]]] = {
     frozenset((str, os.PathLike)): ("a path", _is_path),
     frozenset((bool,)): ("True or False", lambda value: isinstance(plain(value), bool)),
     frozenset((Callable,)): ("a function", callable),
+    frozenset((int,)): ("a whole number", lambda value: type(plain(value)) is int),
+    frozenset((str,)): ("text", lambda value: isinstance(value, str)),
 }
 
 
 def called_as(example: str) -> Callable[[F], F]:
-    """A verb whose calls are checked against its signature before anything else: where Python would
-    raise a TypeError, it raises UnknownNameError for a keyword, else BadInputError, and shows an
-    ``example`` of a call. Paths, flags and functions are checked too, see ``KINDS``; None stands
-    for a default. What settings hold is checked elsewhere, as they are read.
+    """A verb or a method whose calls are checked against its signature before anything else: where
+    Python would raise a TypeError, it raises UnknownNameError for a keyword, else BadInputError,
+    and shows an ``example`` of a call. Paths, flags, functions and what else ``KINDS`` has are
+    checked too; None stands for a default. What settings hold is checked elsewhere, as they are
+    read.
 
     >>> @called_as("twice(2)")
     ... def twice(x: int) -> int:
@@ -75,11 +79,13 @@ def called_as(example: str) -> Callable[[F], F]:
 def _asked(verb: Callable[..., Any]) -> dict[str, tuple[str, Callable[[Any], bool]]]:
     """The arguments of a verb that are of one of the ``KINDS``, and of which."""
     found = {}
-    for name, annotation in get_type_hints(verb).items():
+    own = {name: told for name, told in verb.__annotations__.items() if name != "return"}
+    holder = type("holder", (), {"__annotations__": own})
+    for name, annotation in get_type_hints(holder, verb.__globals__).items():
         united = get_origin(annotation) in (Union, types.UnionType)
         parts = get_args(annotation) if united else (annotation,)
         classes = frozenset(get_origin(part) or part for part in parts) - {type(None)}
-        if classes in KINDS and name != "return":
+        if classes in KINDS:
             found[name] = KINDS[classes]
     return found
 
@@ -92,11 +98,13 @@ def _refused(
     example: str,
 ) -> BadInputError | UnknownNameError:
     """The error for arguments that a verb doesn't take."""
-    known = [p for p in signature.parameters.values() if p.kind in NAMED]
+    every = [p for p in signature.parameters.values() if p.name not in OWN]
+    args = args[len(signature.parameters) - len(every) :]
+    known = [p for p in every if p.kind in NAMED]
     names = [p.name for p in known]
     placed = [p.name for p in known if p.kind == p.POSITIONAL_OR_KEYWORD]
     unknown = [name for name in keywords if name not in names]
-    if unknown and len(known) == len(signature.parameters):  # it takes no settings besides
+    if unknown and len(known) == len(every):  # it takes no settings besides
         return UnknownNameError.nearest(
             f"{verb} takes no {unknown[0]!r}.",
             unknown[0],
@@ -106,7 +114,7 @@ def _refused(
         )
     if len(args) > len(placed):
         return BadInputError(
-            f"{verb} takes {', '.join(placed)} by place, and all else by name.",
+            f"{verb} takes {', '.join(placed) or 'nothing'} by place, and all else by name.",
             got=f"{len(args)} by place",
             try_=example,
         )

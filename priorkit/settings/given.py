@@ -13,6 +13,7 @@ from torch import Tensor
 from priorkit.errors import BadInputError, MismatchError
 from priorkit.interfaces import Encoder, Problem, Range, Shape, Start, kind_of
 from priorkit.io.arrays import SUFFIXES, require_finite
+from priorkit.io.brightness import Scaling
 from priorkit.io.pictures import is_image, raw
 from priorkit.io.places import place
 from priorkit.io.values import arranged
@@ -27,18 +28,20 @@ class GivenStart(Start):
 
     Images are encoded where the solver moves a latent, latents decoded where it moves pixels.
     Whole numbers of 8 and 16 bits are brightness where they are images, but where a ``range`` says
-    what values mean. ``first`` is the number of the image that the first one is of.
+    what values mean. ``first`` is the number of the image that the first one is of, ``of`` the
+    name of their file, for warnings.
     """
 
     value: Tensor
     range: Range | None = None
     first: int = 0
+    of: str = ""
 
     def check(self, problem: Problem) -> None:
         """Raise BadInputError for a wrong shape or values, MismatchError without an encoder."""
         shape, size = problem.shape, problem.latent_decoder.latent_size
         require_finite(self.value, "The start")
-        if self._images(shape) is not None:
+        if self._images(shape, self.of) is not None:
             if not isinstance(problem.decoder, Encoder):
                 raise MismatchError(
                     "A start given as images needs a prior that encodes.", try_="a latent (B, k)"
@@ -65,8 +68,9 @@ class GivenStart(Start):
         if count not in (1, images):
             raise BadInputError(f"There must be 1 start or {images}.", got=count)
 
-    def _images(self, shape: Shape) -> Tensor | None:
-        """The start as images (B, *shape); None where it is of latents."""
+    def _images(self, shape: Shape, of: str | None = None) -> Tensor | None:
+        """The start as images (B, *shape); None where it is of latents. Nothing is warned of where
+        ``of`` is None."""
         value, axes = self.value, len(shape)
         if axes > 2 and tuple(shape) == (1, *value.shape):  # one gray picture (H, W)
             value = value[None]
@@ -75,7 +79,7 @@ class GivenStart(Start):
         if self.range is not None:
             value = self.range.inside(value.double())
         if kind_of(shape).has_pixels:
-            value = arranged(value, kind_of(shape), shape)
+            value = arranged(value, kind_of(shape), shape, Scaling(of=of))
         return value.view(-1, *shape) if tuple(value.shape[-axes:]) == tuple(shape) else None
 
 
@@ -84,13 +88,15 @@ def given_start(value: Any) -> GivenStart | None:
 
     Raises BadInputError for what holds no real numbers.
     """
+    name = ""
     if isinstance(value, (str, os.PathLike)):
         path = place(value)[0]
         if path.suffix.lower() not in SUFFIXES and not is_image(path):
             return None
+        name = path.name
     elif not isinstance(value, (np.ndarray, Tensor, Image.Image, list, tuple)):
         return None
     start = raw(value, "A start")
     if start.is_complex():
         raise BadInputError("A start holds real numbers.", got="complex ones")
-    return GivenStart(start)
+    return GivenStart(start, of=name)

@@ -101,7 +101,7 @@ def recover_folder(
         "settings": {k: v for k, v in common.items() if k not in ("image", "y")},
         "folder": str(folder),
         **provenance(setup),
-        "files": [[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files],
+        "files": [_state(file) for file in files],
     }
     place = Path(out).resolve()
     processes.require_scheduler()
@@ -168,6 +168,15 @@ def _set_up(file: str, what: str, config: RunConfig, extra: dict[str, Any]) -> S
         given = raw_from(one, "The measurement y", kind=config.kind).numbers
         return prepare(None, given, config, extra)[0]
     return prepare(one, None, config, extra)[0]
+
+
+def _state(file: Path) -> list[str | int]:
+    """What a file was when the run began; of a link to one that is gone its name alone."""
+    try:
+        told = file.stat()
+    except OSError:
+        return [file.name]
+    return [file.name, told.st_size, told.st_mtime_ns]
 
 
 def _plain(settings: dict[str, Any]) -> dict[str, Any]:

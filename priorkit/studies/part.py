@@ -13,10 +13,12 @@ from typing import Any
 import torch
 
 from priorkit import __version__
-from priorkit.errors import BadInputError, PriorkitError
+from priorkit.errors import BadInputError
 from priorkit.io.folders import discard, unfinished
+from priorkit.io.listing import text
 from priorkit.io.pictures import raw
-from priorkit.settings.config import RunConfig, split
+from priorkit.io.places import Files
+from priorkit.settings.config import RunConfig
 from priorkit.studies.cell import FAILED, Row, reason_of
 from priorkit.studies.study import Cell
 from priorkit.verbs.prepare import load_framed
@@ -45,12 +47,12 @@ def solve(cell: Cell, *, out: Path, driver: int) -> list[Row]:
     """
     if os.getpid() != driver:
         logging.getLogger("priorkit").setLevel(logging.ERROR)
-    place, told = place_of(cell, out), None
+    place = place_of(cell, out)
     try:
         if unfinished(place).exists() or not (place / "record.json").exists():
             with _one_thread():
-                told = _run(cell, place)
-        return _rows(cell, place, told)
+                _run(cell, place)
+        return _rows(cell, place)
     except Exception as error:  # of any kind: the other parts go on
         return failed(cell, reason_of(error))
 
@@ -69,25 +71,12 @@ def require_readable(file: str, what: str, config: RunConfig) -> None:
         load_framed(file, config.shape, config)
 
 
-def _run(cell: Cell, place: Path) -> dict[str, str]:
-    """Solve a part, and save it. Files that can't be read are left out, unless none can: these,
-    each with the reason."""
-    files = _files(cell)
-    try:
-        _recover(cell, files, place)
-        return {}
-    except BadInputError:
-        told = _unreadable(cell)
-        if not 0 < len(told) < len(files):
-            raise
-        _recover(cell, [file for file in files if file not in told], place)
-        return told
-
-
-def _recover(cell: Cell, files: list[str], place: Path) -> None:
-    """Solve some files. What isn't finished isn't saved, but kept to go on with."""
-    settings = {**cell.settings, _what(cell): files}
+def _run(cell: Cell, place: Path) -> None:
+    """Solve a part, and save it. Files that can't be read are left out, unless none can. What isn't
+    finished isn't saved, but kept to go on with."""
+    settings = dict(cell.settings)
     given = {"x": settings.pop("image", None), "y": settings.pop("y", None)}
+    given = {name: value and Files(value) for name, value in given.items()}
     finished = False
     try:
         found = recover(**given, config=settings, out=place, resume=unfinished(place).exists())
@@ -99,21 +88,19 @@ def _recover(cell: Cell, files: list[str], place: Path) -> None:
         raise KeyboardInterrupt
 
 
-def _rows(cell: Cell, place: Path, told: dict[str, str] | None) -> list[Row]:
-    """What the record of a saved part says of each of its pictures. ``told`` has the files that
-    can't be read with the reason; None where that isn't known."""
+def _rows(cell: Cell, place: Path) -> list[Row]:
+    """What the record of a saved part says of each of its pictures."""
     record = json.loads((place / "record.json").read_text(encoding="utf-8"))
-    images, files = record["images"], _files(cell)
-    if told is None:
-        told = _unreadable(cell) if len(images) != len(files) else {}
-    read = [file for file in files if file not in told]
+    images, told = record["images"], record.get("skipped", {})
+    names = {file: text(Path(file).name) for file in _files(cell)}
+    read = [file for file, name in names.items() if name not in told]
     if len(images) != len(read):
         raise BadInputError(
             "A picture of a folder is one file here.", got=f"{len(images)} of {len(read)} files"
         )
     each = {"seconds": record["seconds"] / len(images)}
     rows = [_head(cell, f) | _scalars(i) | each for f, i in zip(read, images, strict=True)]
-    return rows + [_failed(cell, file, reason) for file, reason in told.items()]
+    return rows + [_failed(cell, f, told[name]) for f, name in names.items() if name in told]
 
 
 def _scalars(image: dict[str, Any]) -> Row:
@@ -126,18 +113,6 @@ def _head(cell: Cell, file: str) -> Row:
 
 def _failed(cell: Cell, file: str, reason: str) -> Row:
     return _head(cell, file) | {"status": FAILED, "reason": reason}
-
-
-def _unreadable(cell: Cell) -> dict[str, str]:
-    """The files of a part that can't be read, each with the reason."""
-    config, _ = split({k: v for k, v in cell.settings.items() if k not in ("image", "y")})
-    told = {}
-    for file in _files(cell):
-        try:
-            require_readable(file, _what(cell), config)
-        except PriorkitError as error:
-            told[file] = str(error)
-    return told
 
 
 def _what(cell: Cell) -> str:

@@ -17,6 +17,7 @@ from priorkit.counted import counted
 from priorkit.errors import BadInputError, needed
 from priorkit.io.files import require_writable, unwritable, write_atomic
 from priorkit.io.folders import locked
+from priorkit.settings.called import called_as
 from priorkit.studies.cell import FAILED, Row
 from priorkit.studies.study import Cell
 from priorkit.studies.summary import Mean, grouped, summary
@@ -66,25 +67,37 @@ class Results:
         kept = [{**row, "label": cell.label} for cell in cells for row in own.get(cell.key, [])]
         return Results(kept, self.interrupted)
 
+    @called_as("results.where(m=500)")
     def where(self, **settings: Any) -> Results:
         """The rows that have these values."""
         kept = [row for row in self.rows if all(row.get(k) == v for k, v in settings.items())]
         return Results(kept, self.interrupted)
 
+    @called_as('results.summary(by=["label"], across="m")')
     def summary(
         self, *, by: Sequence[str] = ("label",), across: str | None = None, value: str = "psnr"
     ) -> list[Mean]:
         """Mean and 95% interval per group, see :func:`priorkit.studies.summary.summary`."""
         return summary(self.rows, by=by, across=across, value=value)
 
-    def plot(self, *, across: str, value: str = "psnr", by: str = "label", **axes: Any) -> Figure:
+    @called_as('results.plot(across="m")')
+    def plot(
+        self,
+        *,
+        across: str,
+        value: str = "psnr",
+        by: str = "label",
+        log: bool = False,
+        title: str = "",
+    ) -> Figure:
         """Lines over a setting with their 95% bands, as a figure of matplotlib, drawn where it is
-        called in a notebook."""
+        called in a notebook, see :func:`priorkit.studies.plot.lines`."""
         from priorkit.studies.plot import lines
 
         means = self.summary(by=(by,), across=across, value=value)
-        return lines(means, across=across, value=value, **axes).drawn()
+        return lines(means, across=across, value=value, log=log, title=title).drawn()
 
+    @called_as('results.save("study.parquet")')
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the rows as a Parquet file, in one step. A column that mixes numbers and words, as
         γ = 0.1 and "sure", is one of JSON. Raises BadInputError."""
@@ -100,6 +113,7 @@ class Results:
         write_atomic(Path(path), buffer.getvalue())
 
     @classmethod
+    @called_as('Results.read("study.parquet")')
     def read(cls, path: str | os.PathLike[str]) -> Results:
         """The rows of a file that :meth:`save` wrote. Raises BadInputError."""
         pa, pq = _pyarrow()

@@ -62,6 +62,8 @@ def summary(
     Raises UnknownNameError for a column that doesn't exist, BadInputError for one that holds no
     numbers.
     """
+    if isinstance(by, str) or not isinstance(by, Sequence):
+        raise BadInputError("by is a list of columns.", got=repr(by)[:60], try_='by=["label"]')
     columns = {column for row in rows for column in row}
     for name in (*by, across, value):
         if name is not None and columns and name not in columns:

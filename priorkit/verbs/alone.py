@@ -11,7 +11,7 @@ from typing import Any
 from priorkit.counted import counted
 from priorkit.errors import BadInputError
 from priorkit.io.listing import PICTURES
-from priorkit.io.places import place
+from priorkit.io.places import Files, place
 from priorkit.registry import registry
 from priorkit.settings.config import COMPONENTS, RunConfig
 
@@ -53,6 +53,8 @@ def _said(config: RunConfig, name: str) -> bool:
 def _are_pictures(x: Any) -> bool:
     """Whether x is the path of a picture file, as photographs are, or of a folder with some, or
     several of these; files of instruments have units of their own."""
+    if isinstance(x, Files):
+        return any(_are_pictures(item) for item in x)
     if isinstance(x, (list, tuple)):
         return bool(x) and all(_are_pictures(item) for item in x)
     if not isinstance(x, (str, os.PathLike)):

@@ -6,11 +6,13 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Unpack
 
 import torch
 
 from priorkit.errors import BadInputError, PriorkitError
+from priorkit.io.folders import gives_way
 from priorkit.io.pictures import astronaut, raw_from
 from priorkit.io.places import Pick, picked
 from priorkit.results import record
@@ -104,7 +106,8 @@ def compare(
         equal = {} if y is not None else {m: seconds or _slowest(rows, m) for m in counts}
         found = Comparison(rows, evidence.x, evidence.names, equal, interrupted, evidence.skipped)
         if journal is not None and out is not None:
-            found.save(out)
+            if gives_way(Path(out), cut=found.interrupted):
+                found.save(out)
             if not found.interrupted:
                 journal.clear()
         return found

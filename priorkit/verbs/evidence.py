@@ -116,7 +116,7 @@ class Measured(Evidence):
         bound = bound_to(operator, built, self.shape, said.kind)
         count = len(batch(wide(given.numbers), *bound))
         self._measured: dict[torch.dtype, Tensor] = {}
-        super().__init__(given.named(count), given.sources, {}, None)
+        super().__init__(given.named(count), given.sources, given.skipped, None)
 
     def set_up(self, chosen: Selections) -> Setup:
         told = {"range": self.told.range, "sigma": self.told.sigma}

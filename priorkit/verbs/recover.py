@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Unpack
 
 from torch import Tensor
 
+from priorkit.io.folders import gives_way
 from priorkit.io.pictures import Pictures, astronaut, raw_from
 from priorkit.io.places import Pick, picked
 from priorkit.io.raw import Raw
@@ -60,13 +62,16 @@ def recover(
         PIL image, an array or a tensor, pictures and volumes in [0, 1] (see
         :func:`priorkit.io.pictures.load`).
         Without x and y, the sample photograph.
-    y : real measurements instead, an array or a .npy file, (m,) or (B, m), or images for
-        operators whose y is one; of pictures and volumes alone are whole numbers of 8 and 16 bits
-        brightness, unless the noise is of counts; all other y are numbers as they are
+    y : real measurements instead, an array or a .npy file, (m,) or (B, m), or images, or a folder
+        of them, for operators whose y is one; of pictures and volumes alone are whole numbers
+        of 8 and 16 bits brightness, unless the noise is of counts; all other y are numbers as
+        they are
     config : settings from a TOML file or a dict; keywords given here go over it
     out : folder to save the results to, see :meth:`Recovery.save`. Until then every image is
         kept as it is finished in ``OUT.unfinished`` beside it, so that a run that is cut
-        short, however it is, can go on
+        short, however it is, can go on. What an earlier run wrote there is replaced, with a
+        warning before this one begins, once it is done: one that is cut short replaces
+        nothing that is whole
     resume : go on with such a run: what is finished isn't solved again, and the result is that
         of a run that was never cut
     progress : instead of the bar that a notebook shows; called with a
@@ -104,19 +109,22 @@ def recover(
     with opened(out, resume=resume, inputs=[x, y, config, layer, settings]) as journal:
         made = ready(x, y, both, extra)
         failed: RunError | None = None
+        saved = False
         try:
             recovery = made.recovered(progress, journal)
         except RunError as error:  # raised once the journal is closed: it is to go on with
             failed, recovery = error, error.recovery
         if journal is not None and out is not None:
-            recovery.save(out)
+            saved = gives_way(Path(out), cut=recovery.interrupted)
+            if saved:
+                recovery.save(out)
             if not recovery.interrupted:
                 journal.clear()
     if failed is None:
         return recovery
     if out is None:
         raise failed
-    kept_in = f"--resume once it is mended; what was done is in {out}"
+    kept_in = f"--resume once it is mended{f'; what was done is in {out}' if saved else ''}"
     raise RunError(failed.what, recovery=recovery, try_=kept_in) from failed
 
 
@@ -146,18 +154,20 @@ class Ready:
     ) -> Recovery:
         """Measure, and solve. Raises RunError where a component fails meanwhile, whose ``recovery``
         is what was done until then."""
-        setup, given, skipped = self.setup, self.given, dict[str, str]()
+        setup, given = self.setup, self.given
         truth: Tensor | None = None
         if isinstance(given, Pictures):
             planned = plan(setup, len(given.x))
             truth = given.x.to(setup.device, setup.dtype)
-            y, names, skipped = simulate(setup, truth), given.names, given.skipped
+            y, names = simulate(setup, truth), given.names
         else:
             y = measurement(given.numbers, setup, given.of)
             names, planned = given.named(len(y)), plan(setup, len(y))
         with in_steps(progress, setup, len(y)) as told:
-            task = Task(setup, y, truth, names, planned, told, journal)
-            task = replace(task, sources=given.sources, skipped=skipped)
+            task = Task(
+                setup, y, truth, names, planned, told, journal,
+                sources=given.sources, skipped=given.skipped,
+            )  # fmt: skip
             if journal is not None:
                 journal.agree(_identity(task))
             recovery = solved(task)

@@ -9,7 +9,7 @@ import torch
 
 from priorkit.io import packages
 from priorkit.io.arrays import numbers
-from priorkit.io.saved import read
+from priorkit.io.saved import Saved, read
 from priorkit.results import record
 from priorkit.results.recovery import Recovery
 from priorkit.run.measure import measurement
@@ -21,7 +21,7 @@ from priorkit.verbs.bars import in_steps
 from priorkit.verbs.prepare import prepare
 from priorkit.verbs.solved import solved
 
-__all__ = ["replay"]
+__all__ = ["repeated", "replay"]
 
 
 @called_as('priorkit.replay("priorkit-out")')
@@ -34,7 +34,11 @@ def replay(folder: str | os.PathLike[str], *, progress: Progress | None = None) 
     name, UnknownNameError for a component whose package isn't there, and WeightsError where the
     weights are no longer the ones that were used.
     """
-    saved = read(Path(folder))
+    return repeated(read(Path(folder)), progress)
+
+
+def repeated(saved: Saved, progress: Progress | None = None) -> Recovery:
+    """A run that was read back, repeated, as :func:`replay`, which raises the same."""
     packages.check(saved.plugins)
     config, extra = split(saved.config)
     measured = numbers(saved.y, "The saved measurement")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from typer.main import get_command
@@ -248,6 +249,21 @@ def test_names_are_data(command_line, tmp_path, monkeypatch):
     alone = command_line("recover", os.fsdecode(os.fsencode(images) + b"/\xff\xfe.png"), *words)
     assert alone.code == 0, alone.err
     assert command_line("recover", "--config", "out/config.toml", "--out", "again").code == 0
+
+
+def test_a_replay_reads_its_folder_once(command_line, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (8, 8), "gray").save("a.png")
+    words = ["--prior", "none", "--op", "mask", "--budget", "2", "--out", "out"]
+    assert command_line("recover", "a.png", *words).code == 0
+    read, whole = [], np.load
+    monkeypatch.setattr(
+        np, "load", lambda path, **how: read.append(path.name) or whole(path, **how)
+    )
+    done = command_line("replay", "out")
+    assert done.code == 0
+    assert "Largest difference of a pixel from the saved result: " in done.out
+    assert sorted(read) == ["truth.npy", "x.npy", "y.npy"]
 
 
 HEADS = ["prior", "m", "PSNR", "SSIM", "error", "evaluations", "seconds", "PSNR at T", "T"]

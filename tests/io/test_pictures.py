@@ -187,8 +187,10 @@ def test_what_a_folder_holds_besides_is_told(tmp_path, caplog):
     found = pictures.load(tmp_path)
     assert found.names == ["a"]
     assert sorted(found.skipped) == ["b.gif", "c.PPM", "d.avif", "e.tif"]
-    assert "Left out: b.gif: .gif files are not read out of a folder" in caplog.text
-    assert "Got int32, values from 70000 to 70000. Try: range=" in caplog.text
+    (said,) = caplog.messages
+    assert said.startswith(f"Left out, 4 of the 5 files of {tmp_path}: e.tif: Pictures are bool, ")
+    assert "(int32, values from 70000 to 70000); b.gif: .gif files are not read out of a" in said
+    assert "Got int32, values from 70000 to 70000. Try: range=" in found.skipped["e.tif"]
     assert pictures.load(tmp_path / "b.gif").x.shape == (1, 3, 30, 40)  # by itself it is read
     (tmp_path / "a.png").unlink()
     (tmp_path / "e.tif").unlink()

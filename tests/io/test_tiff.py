@@ -106,3 +106,67 @@ def test_each_frame_has_a_size_of_its_own(tmp_path, monkeypatch):
     with pytest.raises(BadInputError, match="Got 8×8, 21 frames"):
         pictures.load(film, kind="volume")
     assert pictures.load(f"{film}::frame=7", kind="volume").x.shape == (1, 1, 1, 8, 8)
+
+
+WHITE = {
+    "bool": (DEEP > 30000, lambda a: ~a),
+    "uint8": ((DEEP >> 8).astype("u1"), lambda a: 255 - a),
+    "uint16": (DEEP, lambda a: 65535 - a),
+    "uint16, the other way round": (DEEP.astype(">u2"), lambda a: 65535 - a),
+    "uint32": (DEEP.astype("u4") << 16, lambda a: 2**32 - 1 - a),
+    "float32": ((DEEP / 65535).astype("f4"), lambda a: 1 - a),
+    "float64": (DEEP / 65535, lambda a: 1 - a),
+}
+
+
+@pytest.mark.parametrize("kind", WHITE)
+def test_white_may_be_zero(tmp_path, kind, caplog):
+    """However deep, as Pillow has it of 8 bits: what is bright in the file is bright here."""
+    values, positive = WHITE[kind]
+    order = ">" if values.dtype.byteorder == ">" else "<"
+    how = {"photometric": "miniswhite", "byteorder": order}
+    tifffile.imwrite(tmp_path / "negative.tif", values, **how)
+    tag = (274, "H", 1, 6, True)
+    tifffile.imwrite(tmp_path / "turned.tif", values, **how, extratags=[tag])
+    expected = positive(values)
+    found = pictures.raw(tmp_path / "negative.tif", "y")[0, 0].numpy()
+    assert np.array_equal(found, expected)
+    assert np.array_equal(pictures.raw(tmp_path / "turned.tif", "y")[0, 0], np.rot90(expected, -1))
+    if kind != "uint32":
+        white = 1 if values.dtype.kind in "bf" else 2 ** (8 * values.dtype.itemsize) - 1
+        picture = pictures.load(tmp_path / "negative.tif").x[0, 0].numpy()
+        assert np.allclose(picture, expected / white, atol=1e-6)
+    assert not caplog.records
+
+
+def test_white_may_be_zero_beside_opacity(tmp_path):
+    """Which isn't turned; its colour goes over white."""
+    values = np.stack([DEEP, np.full_like(DEEP, 65535)], 2)
+    how = {"photometric": "miniswhite", "planarconfig": "contig", "extrasamples": ["unassalpha"]}
+    tifffile.imwrite(tmp_path / "layer.tif", values, **how)
+    how |= {"planarconfig": "separate"}
+    tifffile.imwrite(tmp_path / "planes.tif", np.moveaxis(values, 2, 0), **how)
+    for name in ("layer.tif", "planes.tif"):
+        found = pictures.raw(tmp_path / name, "y")[0, 0].numpy()
+        assert np.array_equal(found, 65535 - DEEP)
+
+
+@pytest.mark.parametrize("values", [DEEP.astype("f4"), DEEP.astype("i2")])
+def test_nobody_knows_what_black_is_of_some_numbers(tmp_path, values, caplog):
+    tifffile.imwrite(tmp_path / "heights.tif", values, photometric="miniswhite")
+    assert np.array_equal(pictures.raw(tmp_path / "heights.tif", "y")[0, 0].numpy(), values)
+    (said,) = caplog.messages
+    assert said.startswith("heights.tif says that 0 is white (WhiteIsZero), and not what black is")
+
+
+@pytest.mark.parametrize("values", [DEEP, (DEEP / 65535).astype("f4")])
+def test_a_file_is_opened_once(tmp_path, values, monkeypatch):
+    """To learn whether it held floats, it had been opened again."""
+    path = tmp_path / "a.tif"
+    Image.fromarray(values).save(path)
+    opened, whole = [], Image.open
+    monkeypatch.setattr(Image, "open", lambda *a, **k: opened.append(a) or whole(*a, **k))
+    for count, shape in enumerate((None, (1, 4, 4)), 1):
+        (source,) = pictures.load(path, shape).sources
+        assert source.whole == (values.dtype.kind == "u")
+        assert len(opened) == count

@@ -66,6 +66,39 @@ def test_few_of_16_bits(name, tmp_path, caplog):
         assert [line.partition(": ")[0] for line in said] == [name]
 
 
+def test_few_of_16_bits_of_several_files(tmp_path, caplog):
+    """Of a y all of them together, of a start that, of slices as a volume their folder."""
+    settings = {"op": "identity", "prior": "none", "penalty": "tv", "gamma": 1e-5, "budget": 1}
+    files = [tmp_path / "scan" / f"{k}.dcm" for k in range(5)]
+    (tmp_path / "scan").mkdir()
+    for file in files:
+        dicom(file)
+    named = {
+        "0.dcm, 1.dcm": {"y": files[:2], "sigma": 0.001},
+        "0.dcm, 1.dcm, 2.dcm, 2 more": {"y": tmp_path / "scan", "sigma": 0.001},
+        "scan": {"y": tmp_path / "scan", "kind": "volume", "sigma": 0.001},
+        "0.dcm": {"x": np.full(STORED.shape, 0.5), "start": str(files[0])},
+    }
+    for name, given in named.items():
+        caplog.clear()
+        priorkit.recover(**settings, **given)
+        said = [line for line in warnings(caplog) if NEARLY_BLACK in line]
+        assert [line.partition(": ")[0] for line in said] == [name]
+
+
+def test_the_slices_of_a_volume_are_one_y(tmp_path):
+    """As they are one x."""
+    for k in range(4):
+        dicom(tmp_path / f"{k}.dcm")
+    how = {"kind": "volume", "range": (0, 4095)}
+    settings = {"op": "identity", "prior": "none", "penalty": "tv", "gamma": 1e-5, "budget": 1}
+    found = priorkit.recover(y=tmp_path, sigma=10, **how, **settings)
+    x = load(tmp_path, **how).x
+    assert found.x.shape == x.shape == (1, 1, 4, *STORED.shape)
+    assert found.names == [tmp_path.name]
+    assert np.allclose(found.y[0, 0, 1].numpy(), STORED, atol=0.01)
+
+
 def test_what_was_clipped(tmp_path, caplog):
     dicom(tmp_path / "slice.dcm")
     load(tmp_path / "slice.dcm", range=(0, 2000), clip=True)

@@ -65,6 +65,18 @@ def test_units_of_a_slice(tmp_path, modality, told, unit):
     assert pydicom.dcmread(path).RescaleType == unit
 
 
+@pytest.mark.parametrize("shown", ["MONOCHROME1", "MONOCHROME2"])
+def test_a_slice_is_shown_as_its_source_is(tmp_path, shown):
+    """Whose numbers it has: of a MONOCHROME1 the least is white."""
+    source = pydicom.dcmread(ct())
+    source.PhotometricInterpretation = shown
+    source.save_as(tmp_path / "a.dcm")
+    (tmp_path / "out").mkdir()
+    x, path = written(tmp_path / "a.dcm", tmp_path / "out", range=(-1024, 3071))
+    assert pydicom.dcmread(path).PhotometricInterpretation == shown
+    assert np.allclose(pictures.raw(path, "y")[0].numpy(), x, atol=0.1)
+
+
 @pytest.mark.parametrize("values", [lambda x: x * 0 + 40.25, lambda x: x * 1e6, lambda x: x / 1e6])
 def test_any_numbers_fit_into_a_slice(tmp_path, values):
     x, path = written(ct(), tmp_path, range=(-1024, 3071), values=values)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 from priorkit_operators.blur import Blur
 from priorkit_operators.pointwise import Mask
 
@@ -62,6 +64,23 @@ def test_a_larger_mask_is_resized_and_loses_no_paint(tmp_path):
     assert 0.9 < float(mask.mean()) < 0.98
 
 
+def test_a_photograph_is_no_mask_in_black_and_white(tmp_path):
+    """It had been taken for one at half its brightness; soft edges and JPEG are none."""
+    photo = scratched(tmp_path, *WAYS["red"])
+    with pytest.raises(BadInputError) as caught:
+        priorkit.recover(photo, op="mask", mask=photo, prior="none", penalty="tv")
+    said = rf"{photo} is no mask of two values, dark .* Got \d\d% of .* 32×32\. Try: missing='red'"
+    assert re.match(said, str(caught.value))
+    with pytest.raises(BadInputError, match="A picture is no mask of two values"):
+        Mask(mask=Image.open(photo)).bind((3, 32, 32))
+    soft = Image.new("L", (256, 256), 255)
+    for k in range(0, 256, 32):
+        ImageDraw.Draw(soft).line([(0, k), (255, 255 - k)], fill=0, width=5)
+    soft.filter(ImageFilter.GaussianBlur(2)).save(tmp_path / "soft.jpg", quality=40)
+    mask = Mask(mask=str(tmp_path / "soft.jpg")).bind((3, 64, 64)).mask
+    assert 0.7 < float(mask.mean()) < 0.95
+
+
 def test_a_scratched_photograph_is_repaired_from_the_one_file(tmp_path):
     path = str(scratched(tmp_path, *WAYS["red"]))
     found = priorkit.recover(
@@ -75,6 +94,8 @@ def test_a_scratched_photograph_is_repaired_from_the_one_file(tmp_path):
 
 def test_what_no_mask_is(tmp_path):
     path = scratched(tmp_path, *WAYS["red"])
+    with pytest.raises(BadInputError, match=r"A mask is one file\. Got the folder"):
+        Mask(mask=tmp_path).bind((3, 32, 32))
     with pytest.raises(BadInputError, match="missing is dark, white, transparent, painted or a"):
         Mask(mask=str(path), missing="reddish")
     with pytest.raises(BadInputError, match=r"Nothing is missing .* missing='transparent'"):

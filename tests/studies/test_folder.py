@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ from priorkit_noises.gaussian import Gaussian
 
 import priorkit
 from priorkit.errors import BadInputError, PriorkitError
+from priorkit.io import opening
+from priorkit.io.frames import open_frame as frames
 from priorkit.io.pictures import load
-from priorkit.studies import part
 from priorkit.studies.results import Results
 from tests.helpers import PATIENCE
 
@@ -233,8 +235,8 @@ def test_a_process_that_is_killed(folder, whole, tmp_path):
     ("more", "message"),
     [
         ({"batch": 0}, "batch must be at least 1. Got 0"),
-        ({"batch": "3"}, "batch must be at least 1. Got '3'"),
-        ({"jobs": "3"}, "jobs must be at least 1. Got '3'"),
+        ({"batch": "3"}, "recover_folder takes a whole number for batch. Got '3'"),
+        ({"jobs": "3"}, "recover_folder takes a whole number for jobs. Got '3'"),
         ({"range": "auto"}, r"range='auto' looks at all pictures at once.*range=\(lo, hi\)"),
         ({"gamma": "sure"}, "gamma='sure' looks at all pictures at once"),
         ({"penalty": object()}, "values that a file can hold, not objects|penalty"),
@@ -285,13 +287,29 @@ def test_the_first_picture_is_read_once_before_the_parts(folder, tmp_path, monke
         priorkit.recover_folder(folder, out=tmp_path / "c", **SETTINGS | {"prior": "nothing"})
 
 
-def test_what_can_not_be_read_is_looked_for_once(folder, tmp_path, monkeypatch):
-    read, whole = [], part.require_readable
-    monkeypatch.setattr(part, "require_readable", lambda *a: read.append(a[0]) or whole(*a))
+@pytest.mark.parametrize("what", ["x", "y"])
+def test_each_file_is_read_once(what, folder, tmp_path, monkeypatch):
+    """By its part, also of one that holds what can't be read, and where it is looked at again; the
+    first that can be, once more, to tell whether the settings fit."""
+    read = Counter()
+    monkeypatch.setattr(
+        opening, "open_frame", lambda path, *a: [read.update([path.name]), frames(path, *a)][1]
+    )
     (folder / "1.png").write_bytes(b"no picture")
-    found = priorkit.recover_folder(folder, out=tmp_path / "out", jobs=1, batch=COUNT, **SETTINGS)
-    assert len(found.failed) == 1
-    assert len(read) == COUNT
+    (folder / "2.png").unlink()
+    (folder / "2.png").symlink_to("gone.png")
+    settings = {"jobs": 1, "batch": COUNT, "out": tmp_path / "out", **SETTINGS}
+    settings |= {"op": "identity", "m": None} if what == "y" else {}
+    settings = {name: value for name, value in settings.items() if value is not None}
+    for resume in (False, True):
+        found = priorkit.recover_folder(**{what: folder}, resume=resume, **settings)
+        reasons = {Path(row["image"]).name: row["reason"] for row in found.failed}
+        assert "not a picture that can be read" in reasons.pop("1.png")
+        assert "There is no file" in reasons.pop("2.png")
+        assert not reasons
+        assert all(count == 1 for name, count in read.items() if name != "0.png")
+        assert len(read) == COUNT - 1
+        assert read["0.png"] == 2 + resume
 
 
 def test_what_is_refused_of_folders(folder, tmp_path):

@@ -14,6 +14,7 @@ import priorkit
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Level, LinearOperator
 from priorkit.io import pictures
+from priorkit.results.recovery import RunError
 from priorkit.results.views import summary
 from priorkit.run.memory import plan
 
@@ -287,6 +288,57 @@ def test_what_a_run_will_replace_is_said_before_it_begins(tmp_path, caplog):
         caplog.clear()
         priorkit.compare(x, priors=["none"], **settings)
         assert caplog.messages == heard[-1] == [said]
+
+
+@pytest.mark.parametrize("verb", ["recover", "compare"])
+def test_a_run_that_is_cut_short_replaces_nothing_that_is_whole(verb, tmp_path, caplog):
+    """Ctrl-C had put what there was of it in the place of a finished result."""
+    out = tmp_path / "out"
+    page = out / "report.html"
+    settings = {"op": "identity", "penalty": "tv", "gamma": 0.01, "budget": 40, "out": out}
+    settings |= {"prior": "none"} if verb == "recover" else {"priors": ["none"]}
+    run = getattr(priorkit, verb)
+    x = np.random.default_rng(0).random((1, 16, 16), dtype=np.float32)
+
+    def cut(*_):
+        raise KeyboardInterrupt
+
+    def whole():
+        return "cut_short" not in json.loads((out / "manifest.json").read_text())
+
+    assert run(x, progress=cut, **settings).interrupted  # nothing is there: the best so far
+    assert not whole()
+    run(x, resume=True, **settings)
+    assert whole()
+    before = page.read_bytes()
+    said = f"{out} keeps the result of the earlier run, as this one was cut short."
+    for resume in (False, True):
+        caplog.clear()
+        found = run(1 - x, progress=cut, resume=resume, **settings)
+        assert found.interrupted
+        assert said in caplog.messages
+        assert page.read_bytes() == before
+        assert whole()
+    run(1 - x, resume=True, **settings)
+    assert page.read_bytes() != before
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_component_that_fails_replaces_nothing_that_is_whole(tmp_path, monkeypatch):
+    x = np.random.default_rng(0).random((1, 16, 16), dtype=np.float32)
+    settings = {"prior": "none", "penalty": "tv", "gamma": 0.01, "budget": 5}
+    settings |= {"out": tmp_path / "out", "op": "identity"}
+    priorkit.recover(x, **settings)
+    before = (tmp_path / "out" / "record.json").read_bytes()
+
+    def fails(*_):
+        raise ValueError("of mine")
+
+    monkeypatch.setattr("priorkit_solvers.lbfgs.LBFGS.step", fails)
+    with pytest.raises(RunError) as caught:
+        priorkit.recover(x, **settings)
+    assert str(caught.value).endswith("Try: --resume once it is mended")
+    assert (tmp_path / "out" / "record.json").read_bytes() == before
 
 
 def test_a_run_with_its_own_start_is_repeated(tmp_path):

@@ -17,6 +17,7 @@ __all__ = [
     "AXES",
     "MAX_NUMBERS",
     "ORIENTATION",
+    "SCANNED",
     "STACKED",
     "Format",
     "Geometry",
@@ -27,6 +28,7 @@ __all__ = [
 
 MAX_NUMBERS = 50_000_000  # that are read of a file, as many as an image may have
 STACKED = ("frame", "slice")  # axes along which images lie behind one another
+SCANNED = ("row", "column", "slice", "frame")  # axes of scans, in the order of those who scan
 AXES = ("frame", "slice", "channel", "row", "column")  # of arrays that nothing is told of
 ORIENTATION = 0x0112  # the tag of EXIF and of TIFF that says how a picture is turned
 
@@ -49,6 +51,8 @@ class Part:
     told : whether the format says what the axes are; else they are the usual ones for as many
     opacity : whether the last channel is one
     turn : how rows and columns are to be turned, in EXIF's numbers for it; 1 is upright
+    negative : whether the file says that 0 is white
+    bits : of a number, where they are fewer than its type has
     """
 
     name: str
@@ -58,6 +62,8 @@ class Part:
     told: bool = True
     opacity: bool = False
     turn: int = 1
+    negative: bool = False
+    bits: int | None = None
 
     def extent(self, axis: str) -> int:
         """How long an axis is; 1 where there is none of that name."""

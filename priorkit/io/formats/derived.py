@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["derived", "group_of"]
 
 SECONDARY = "1.2.840.10008.5.1.4.1.1.7"  # Secondary Capture Image Storage
+NEGATIVE = "MONOCHROME1"  # of which the least number is shown white
 STEPS = 65534  # between the least and the greatest number that are written
 # What is true of the numbers of the source alone; all of the pixels' own group is made anew.
 OWN = {
@@ -59,7 +60,9 @@ def derived(source: Dataset, values: np.ndarray, geometry: Geometry) -> bytes:
     usual = "HU" if source.get("Modality") == "CT" else "US"
     made.RescaleType = told.get("RescaleType") or usual
     made.Rows, made.Columns = values.shape
-    made.SamplesPerPixel, made.PhotometricInterpretation = 1, "MONOCHROME2"
+    negative = source.get("PhotometricInterpretation") == NEGATIVE  # its numbers stay as they are
+    made.PhotometricInterpretation = NEGATIVE if negative else "MONOCHROME2"
+    made.SamplesPerPixel = 1
     made.BitsAllocated = made.BitsStored = 16
     made.HighBit, made.PixelRepresentation = 15, 1
     numbers = np.round((values.astype(np.float64) - float(middle)) / float(slope))

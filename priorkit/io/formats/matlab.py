@@ -8,12 +8,11 @@ from typing import Any, final
 
 import numpy as np
 
-from priorkit.io.formats.base import Format, Part
+from priorkit.io.formats.base import SCANNED, Format, Part
 from priorkit.io.formats.hdf5 import of_hdf5, read_dataset
 
 __all__ = ["Matlab"]
 
-AXES = ("row", "column", "slice", "frame")  # img(:, :, k) is the k-th slice
 TYPES: dict[str, np.dtype[Any]] = {
     **{name: np.dtype(name) for name in ("int8", "int16", "int32", "int64")},
     **{f"u{name}": np.dtype(f"u{name}") for name in ("int8", "int16", "int32", "int64")},
@@ -25,8 +24,9 @@ BLOCK = 512  # bytes that MATLAB puts in front of HDF5
 
 @final
 class Matlab(Format):
-    """The arrays of numbers, as MATLAB shows them. Cells, structures, objects and text are left
-    alone, and nothing is unpacked but the one that is read."""
+    """The arrays of numbers, as MATLAB shows them. ``img(:, :, k)`` is the k-th
+    slice. Cells, structures, objects and text are left alone, and nothing is unpacked but the one
+    that is read."""
 
     title, package, suffixes = "a MATLAB file", "h5py", (".mat",)
 
@@ -42,9 +42,9 @@ class Matlab(Format):
                 if kind in TYPES
             }
         return [
-            Part(name, shape, dtype, AXES[: len(shape)], told=False)
+            Part(name, shape, dtype, SCANNED[: len(shape)], told=False)
             for name, (shape, dtype) in found.items()
-            if len(shape) <= len(AXES)
+            if len(shape) <= len(SCANNED)
         ]
 
     def read(self, path: Path, part: Part, at: Mapping[str, int]) -> np.ndarray:

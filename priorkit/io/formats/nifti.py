@@ -10,11 +10,9 @@ from typing import Any, cast, final
 import numpy as np
 
 from priorkit.counted import counted
-from priorkit.io.formats.base import Geometry, Part, Writable
+from priorkit.io.formats.base import SCANNED, Geometry, Part, Writable
 
 __all__ = ["Nifti"]
-
-AXES = ("row", "column", "slice", "frame")
 
 
 @final
@@ -30,14 +28,14 @@ class Nifti(Writable):
     def parts(self, path: Path) -> list[Part]:
         image = _opened(path)
         shape = tuple(int(n) for n in image.shape)
-        while len(shape) > len(AXES) and shape[-1] == 1:
+        while len(shape) > len(SCANNED) and shape[-1] == 1:
             shape = shape[:-1]
-        if not 2 <= len(shape) <= len(AXES):
+        if not 2 <= len(shape) <= len(SCANNED):
             raise ValueError(
-                f"it has {counted(len(shape), 'axes')}, where 2 to {len(AXES)} are read"
+                f"it has {counted(len(shape), 'axes')}, where 2 to {len(SCANNED)} are read"
             )
         dtype = np.dtype(image.get_data_dtype())
-        return [Part("", shape, dtype, AXES[: len(shape)])]
+        return [Part("", shape, dtype, SCANNED[: len(shape)])]
 
     def read(self, path: Path, part: Part, at: Mapping[str, int]) -> np.ndarray:
         proxy = _opened(path).dataobj

@@ -16,7 +16,8 @@ from priorkit.io.formats.base import ORIENTATION, Geometry, Part, Writable
 
 __all__ = ["Tiff"]
 
-BITS, DESCRIPTION, SAMPLES, FORMAT = 258, 270, 277, 339  # tags
+BITS, PHOTOMETRIC, DESCRIPTION, SAMPLES, FORMAT = 258, 262, 270, 277, 339  # tags
+WHITE_IS_ZERO = 0  # a photometric interpretation
 SIGNED, FLOAT = 2, 3  # formats of numbers
 STACK = r"^ImageJ=[^\0]*\nimages=|<OME\b"
 AXES = {"Y": "row", "X": "column", "S": "channel", "C": "channel", "Z": "slice"}
@@ -36,13 +37,16 @@ class Tiff(Writable):
     @staticmethod
     def knows(image: Image.Image) -> bool:
         """Whether an opened file has numbers that Pillow would change: more than 8 bits of several
-        channels, whole numbers of more than 16, and those that may be below 0. And whether a
-        microscope's program says in it what the axes of its pages are."""
+        channels, whole numbers of more than 16, those that may be below 0, and more than 8 bits
+        of which 0 is white. And whether a microscope's program says in it what the axes of its
+        pages are."""
         if image.format != "TIFF":
             return False
         tags: Mapping[int, Any] = getattr(image, "tag_v2", {})
         bits, kind = max(tags.get(BITS, (1,))), max(tags.get(FORMAT, (1,)))
         several = tags.get(SAMPLES, 1) > 1
+        if bits > 8 and tags.get(PHOTOMETRIC) == WHITE_IS_ZERO:
+            return True
         if re.search(STACK, str(tags.get(DESCRIPTION, ""))):
             return True
         if kind == FLOAT:
@@ -60,9 +64,13 @@ class Tiff(Writable):
                 name = str(number) if len(file.series) > 1 else ""
                 see_through = bool(opacity) and int(opacity[0]) in ALPHA
                 shape = tuple(int(n) for n in series.shape)
-                turn = series.keyframe.tags.valueof(ORIENTATION, 1)
-                dtype = np.dtype(series.dtype)
-                found.append(Part(name, shape, dtype, axes, opacity=see_through, turn=turn))
+                about: dict[str, Any] = {
+                    "opacity": see_through,
+                    "turn": series.keyframe.tags.valueof(ORIENTATION, 1),
+                    "negative": series.keyframe.photometric == WHITE_IS_ZERO,
+                    "bits": series.keyframe.bitspersample,
+                }
+                found.append(Part(name, shape, np.dtype(series.dtype), axes, **about))
         return found
 
     def read(self, path: Path, part: Part, at: Mapping[str, int]) -> np.ndarray:

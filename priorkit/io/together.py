@@ -1,0 +1,93 @@
+"""Files that are read together as those of a folder: what can't be read is left out, and said."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from priorkit.counted import counted
+from priorkit.errors import BadInputError, PriorkitError
+from priorkit.io.listing import PICTURES, images_in, text
+from priorkit.io.places import Files, place
+
+__all__ = ["in_folder", "read_each"]
+
+log = logging.getLogger("priorkit")
+
+T = TypeVar("T")
+NAMED = 20  # files that a line names
+
+
+def in_folder(folder: Path) -> tuple[Files, dict[str, str]]:
+    """The files of a folder that may be read, and why its other pictures aren't. Raises
+    BadInputError where there are none of the first."""
+    files, others = images_in(folder)
+    kinds = " ".join(PICTURES)
+    left = {
+        text(path.name): f"{path.suffix} files are not read out of a folder. Try: {kinds}"
+        for path in others
+    }
+    return Files(map(str, files)), left
+
+
+def read_each(
+    files: Sequence[str], read: Callable[[str], T], left: dict[str, str]
+) -> tuple[list[T], dict[str, str]]:
+    """What ``read`` makes of each file, once, and the reasons of those that can't be read, after
+    those that were ``left`` before, by the names of the files.
+
+    What is left out is one warning that names it all. Where no file can be read, the error is that
+    of the first if all are alike, else a BadInputError that names them.
+    """
+    found, errors = [], dict[str, PriorkitError]()
+    for file in files:
+        try:
+            found.append(read(file))
+        except PriorkitError as error:
+            errors[file] = error
+    said = [_brief(file, error) for file, error in errors.items()]
+    if errors and not found:
+        first = next(iter(errors.values()))
+        kinds = ({e.what for e in errors.values()}, {_reason(f, e) for f, e in errors.items()})
+        if 1 in map(len, kinds):
+            raise first
+        raise BadInputError(
+            f"None of the {len(errors)} files of {place(files[0])[0].parent} can be read.",
+            got=_listed(said),
+            try_="files that are whole, or the settings that these need",
+        ) from first
+    skipped = left | {text(place(f)[0].name): str(error) for f, error in errors.items()}
+    if skipped:
+        told = [f"{name}: {reason.partition('. ')[0]}" for name, reason in left.items()]
+        log.warning(
+            "Left out, %d of the %s of %s: %s. The run goes on with the others; Recovery.skipped "
+            "and record.json have the reasons. To have these too, mend or convert them; to stop "
+            "for them, give a list of files in place of the folder.",
+            len(skipped),
+            counted(len(files) + len(left), "files"),
+            place(files[0])[0].parent,
+            _listed(said + told),
+        )
+    return found, skipped
+
+
+def _reason(file: str, error: PriorkitError) -> str:
+    """What is wrong with a file, without its name."""
+    path = place(file)[0]
+    return str(error).replace(str(path), "it").replace(path.name, "it")
+
+
+def _brief(file: str, error: PriorkitError) -> str:
+    """A file and what is wrong with it, in few words."""
+    path = place(file)[0]
+    name = text(path.name)
+    what = error.what.removesuffix(".").replace(str(path), name)
+    what = what if name in what else f"{name}: {what}"
+    return what if error.got is None else f"{what} ({error.got})"
+
+
+def _listed(said: list[str]) -> str:
+    more = [f"and {len(said) - NAMED} more"] if len(said) > NAMED else []
+    return "; ".join(" ".join(words.splitlines()) for words in said[:NAMED] + more)
