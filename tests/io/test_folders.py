@@ -126,3 +126,14 @@ def test_a_run_gets_a_folder_of_its_own(tmp_path):
     (tmp_path / "out").mkdir()
     unfinished(tmp_path / "out-2").mkdir()
     assert unused(tmp_path / "out") == tmp_path / "out-3"
+
+
+def test_what_was_cut_short_replaces_nothing_that_is_whole(tmp_path, caplog):
+    out = tmp_path / "out"
+    for cut in (True, False):
+        assert folders.gives_way(out, cut=True)  # nothing is there, or what was cut short
+        with replacing(out, cut=cut) as stage:
+            (stage / "a.txt").write_text("a")
+    assert not folders.gives_way(out, cut=True)
+    assert caplog.messages[-1].startswith(f"{out} keeps the result of the earlier run")
+    assert folders.gives_way(out, cut=False)

@@ -140,6 +140,31 @@ def test_ctrl_c_saves_the_best_so_far_and_goes_on(faces, kill, tmp_path):
     same(priorkit.recover(x, **settings, out=out, resume=True), whole)
 
 
+@pytest.mark.parametrize("verb", ["recover", "compare"])
+def test_a_command_that_is_cut_short_keeps_what_was_done_before(
+    verb, faces, command_line, monkeypatch, tmp_path
+):
+    np.save(tmp_path / "faces.npy", faces[:2, :16, :16])
+    out, given = tmp_path / "out", str(tmp_path / "faces.npy")
+    words = {
+        "recover": [given, "--prior", "dct"],
+        "compare": [given, "--priors", "dct"],
+    }[verb]
+    words += ["--op", "gaussian", "--m", "100", "--solver", "fista", "--budget", "20"]
+    assert command_line(verb, *words, "--out", out).code == 0
+    before = (out / "report.html").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(FISTA, "step", interrupted_after(FISTA.step, 3))
+        done = command_line(verb, *words, "--seed", "3", "--out", out)
+    assert done.code == 130
+    assert "Wrote" not in done.out
+    assert "keeps the result of the earlier run" in done.err
+    assert (out / "report.html").read_bytes() == before
+    assert "Interrupted: what was finished is kept beside it. To continue: the same" in done.err
+    assert command_line(verb, *words, "--seed", "3", "--out", out, "--resume").code == 0
+    assert (out / "report.html").read_bytes() != before
+
+
 def test_ctrl_c_before_anything_is_finished(faces, command_line, monkeypatch, tmp_path):
     """Nothing of it can be gone on with, and the same command with --resume is no error."""
     np.save(tmp_path / "faces.npy", faces[:2, :16, :16])
