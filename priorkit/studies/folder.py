@@ -30,6 +30,7 @@ from priorkit.studies.part import PARTS, failed, require_readable, solve
 from priorkit.studies.results import Results
 from priorkit.studies.study import Cell, placed
 from priorkit.studies.sweep import Progress, swept
+from priorkit.verbs.alone import denoised
 from priorkit.verbs.bars import of_pieces
 from priorkit.verbs.contest import label_of
 from priorkit.verbs.prepare import prepare
@@ -91,6 +92,8 @@ def recover_folder(
     both, extra = split(layer, settings)
     if (both.image is None) == (both.y is None):
         raise BadInputError("Give one folder: of pictures x, or of measurements y.")
+    if both.y is None and (alone := denoised(both.image, both, extra)) is not None:
+        both = alone.model_copy(update={"image": None, "y": both.image})
     _require_apart(both)
     what = "y" if both.y is not None else "image"
     folder = Path(str(both.y or both.image)).resolve()

@@ -106,6 +106,18 @@ def test_measurements_of_ones_own(folder, tmp_path):
     assert all("psnr" not in row and row["misfit"] > 0 for row in found.rows)
 
 
+def test_pictures_of_which_nothing_else_is_said_are_denoised_with_one_sigma(folder, tmp_path):
+    """As by recover, which takes them for measurements."""
+    told = {"out": tmp_path / "out", "jobs": 1, "budget": 1}
+    with pytest.raises(priorkit.PriorkitError, match="sigma='auto' looks at all pictures at once"):
+        priorkit.recover_folder(folder, **told)
+    rows = priorkit.recover_folder(folder, sigma=0.05, **told).rows
+    one = priorkit.recover(folder, sigma=0.05, budget=1)
+    assert one.truth is None
+    assert [row.get("psnr") for row in rows] == [None] * len(one.x)
+    assert [row["misfit"] for row in rows] == pytest.approx(one.misfit.tolist(), rel=1e-6)
+
+
 def test_files_that_can_not_be_read_are_rows(folder, tmp_path):
     (folder / "0.png").write_text("no picture")
     (folder / "4.png").write_text("no picture")
