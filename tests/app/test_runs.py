@@ -203,7 +203,7 @@ def test_a_run_gives_its_folder_which_can_be_begun_again(runs, tmp_path, monkeyp
     again = priorkit.recover(config="priorkit-out/config.toml")
     assert torch.equal(again.x, run.result.x)
     assert torch.equal(priorkit.replay("priorkit-out").x, run.result.x)
-    (tmp_path / "priorkit-out/inputs/mask.png").write_bytes(picture())
+    mask.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "priorkit-out/inputs/mask.png")
     with pytest.raises(BadInputError, match=r"mask\.png has changed since this run"):
         priorkit.replay("priorkit-out")
     (tmp_path / "priorkit-out/inputs/mask.png").write_bytes(buffer.getvalue())

@@ -301,7 +301,7 @@ REFUSED = {
     "the bottom of a signal": (Mask(mask="bottom"), (2, 16), "bottom' is for pictures .*'left'"),
     "a picture for a volume": (Mask(mask=PICTURE), (1, 8, 8, 8), "A picture as a mask is for pict"),
     "a mask of a slice": (Mask(mask=np.eye(8)), (1, 3, 4, 8), r"must be 3×4×8\. Got 8×8"),
-    "a mask of two vectors": (Mask(mask=np.ones((2, 9))), (9,), "must have 1 or 1 channels"),
+    "a mask of two vectors": (Mask(mask=np.ones((2, 9))), (9,), r"must have 1 channel\. Got 2×9"),
     "a shaken volume": (Blur(kernel="motion"), (1, 30, 30, 30), "channels, here 3.*'gaussian'"),
     "a kernel of a picture": (Blur(kernel=np.eye(3) / 3), (12,), r"here 1\. Got shape \(3, 3\)"),
     "a wide kernel": (Blur(width=2.0), (1, 6, 20, 20), "fit into the image, 6×20×20. Got 13×13×13"),
@@ -321,7 +321,7 @@ def test_what_a_component_is_not_for_is_refused(name):
 @pytest.mark.parametrize(
     ("depth", "shape", "words"),
     [
-        (None, (12,), r"volumes \(C, D, H, W\).*Try: shape=\(1, 100\)"),
+        (None, (12,), r"volumes \(C, D, H, W\).*Try: .*shape=\(1, 100\)"),
         (True, (1, 4, 5, 6), "of many channels.*no depth"),
     ],
 )
