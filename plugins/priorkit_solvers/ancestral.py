@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -143,7 +142,7 @@ class Ancestral(Solver[_Drawing]):
             assert isinstance(operator, LinearOperator)
             assert isinstance(problem.prior, Denoiser)
             level = min(BEGIN, problem.prior.levels[1])
-            s = noise_floor(problem, EXACT * operator.gain) / math.sqrt(problem.parts)
+            s = noise_floor(problem, EXACT * operator.gain)
         infinite = torch.full((len(u0),), torch.inf, dtype=torch.float64, device=u0.device)
         return _Drawing.begin(
             u0,

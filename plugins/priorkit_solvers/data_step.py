@@ -29,17 +29,20 @@ def require_falling(sigma_start: float, sigma_end: float) -> None:
 
 
 def noise_floor(problem: Problem, least: float) -> float:
-    """The standard deviation of the noise in y, where it is known and more than ``least``; of a
-    noise that is near weighted squares that in these, of which ``std`` may be another."""
+    """The standard deviation of the noise in a real number of y, where it is known and more than
+    ``least``; of a noise that is near weighted squares that in these, of which ``std`` may be
+    another. Of complex y it is σ/√2: that much a data step of real images trusts y."""
     noise = problem.noise
     if not noise.known:
         return least
     weighted = isinstance(noise, WeightedNoise) and not isinstance(noise, GaussianNoise)
-    return max(math.sqrt(noise.energy / noise.entries) if weighted else noise.std, least)
+    told = math.sqrt(noise.energy / noise.entries) if weighted else noise.std
+    return max(told / math.sqrt(problem.parts), least)
 
 
 def noise_levels(problem: Problem, x: Tensor, s: float) -> Tensor:
-    """The standard deviation of the noise in y that data steps assume, one per image, (B,).
+    """The standard deviation of the noise in a real number of y that data steps assume, one per
+    image, (B,).
 
     That is s; and more where least squares from x come to a rest at a misfit beyond that of the
     noise, as where A is known only roughly, by the root of the ratio of the two: data are trusted
@@ -55,7 +58,7 @@ def noise_levels(problem: Problem, x: Tensor, s: float) -> Tensor:
         energies.append(energy(A(x) - y))
     before, after = energies
     known = noise.known and s == noise_floor(problem, 0.0)
-    expected = noise.energy if known else operator.entries * s**2
+    expected = noise.energy if known else operator.entries * problem.parts * s**2
     beyond = (after > BEYOND * expected) & (after > RESTING * before)
     return torch.where(beyond, s * (after / expected).sqrt(), s)
 

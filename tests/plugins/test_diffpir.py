@@ -39,26 +39,32 @@ class Squares(NoiseOfAnyKind):
         return (Ax - y).square().sum(1), 2 * (Ax - y)
 
 
-def normal(noise, images=2):
+def normal(noise, images=2, matrix=M):
     generator = torch.Generator().manual_seed(1)
     x = 0.5 + CONTRAST * torch.randn(images, 20, generator=generator, dtype=torch.float64)
-    operator = Matrix(matrix=M).bind((20,))
+    operator = Matrix(matrix=matrix).bind((20,))
     y = operator.A(x)
     if noise.known:
         y = y + noise.std * torch.randn(y.shape, generator=generator, dtype=y.dtype)
     return a_problem(operator, y, prior=Normal(), noise=noise), x
 
 
-def test_its_mean_is_the_posterior_mean_of_normal_entries():
-    noise = Noise(sigma=0.05).bind(12)
-    problem, _ = normal(noise)
-    weight = 0.05**2 / CONTRAST**2
+@pytest.mark.parametrize("matrix", [M, torch.complex(M[:6], M[6:])], ids=["real", "complex"])
+def test_its_mean_is_the_posterior_mean_of_normal_entries(matrix):
+    """Of complex y each part has half of the noise's variance."""
+    sigma, draws = 0.1, 16
+    noise = Noise(sigma=sigma).bind(len(matrix))
+    problem, _ = normal(noise, matrix=matrix)
+    weight = sigma**2 / (1 if matrix is M else 2) / CONTRAST**2
     residual = problem.y - problem.operator.A(torch.full((2, 20), 0.5).double())
-    ridge = torch.linalg.solve(M.T @ M + weight * torch.eye(20).double(), M.T @ residual.T).T
+    square = (matrix.mH @ matrix).real + weight * torch.eye(20).double()
+    ridge = torch.linalg.solve(square, (matrix.mH @ residual.mT).real).mT
     ten = problem.at(problem.y.repeat(10, 1))  # of each measurement, with draws of their own
-    found = run(DiffPIR(draws=4, data_steps=40), ten, torch.full((20, 20), 0.5).double(), 160)
+    found = run(
+        DiffPIR(draws=draws, data_steps=40), ten, torch.full((20, 20), 0.5).double(), 40 * draws
+    )
     gap = (found.draws.mean.view(10, 2, 20).mean(0) - 0.5 - ridge).square().mean().sqrt()
-    assert found.draws.count.tolist() == [4] * 20
+    assert found.draws.count.tolist() == [draws] * 20
     assert float(gap) < 0.1 * float(ridge.square().mean().sqrt())
 
 
