@@ -103,9 +103,12 @@ class Ancestral(Solver[_Drawing]):
     ) -> None:
         self.draws, self.levels = draws, levels
 
-    @property
-    def least(self) -> int:
-        return 2 * self.draws * self.levels
+    def least(self, problem: Problem) -> int:
+        """That of all draws, after as many passes of message passing as there can be."""
+        levels = self.draws * self.levels
+        if isinstance(problem.operator, IdentityOperator):
+            return 2 * levels
+        return 2 * (levels + PASSES) if _found_by_passing(problem) else (2 + STEPS) * levels
 
     def check(self, problem: Problem) -> None:
         """Raise BadInputError where it isn't known how much noise there is."""

@@ -63,8 +63,7 @@ class Denoise(Solver[_Once]):
     def __init__(self, *, estimate: bool | None = None) -> None:
         self.estimate = estimate
 
-    @property
-    def least(self) -> int:
+    def least(self, problem: Problem) -> int:
         return 2 if self.estimate else 1
 
     def check(self, problem: Problem) -> None:

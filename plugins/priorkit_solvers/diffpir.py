@@ -94,8 +94,7 @@ class DiffPIR(Solver[_Walking]):
         self.draws, self.zeta, self.data_steps = draws, zeta, data_steps
         self.sigma_start, self.sigma_end = sigma_start, sigma_end
 
-    @property
-    def least(self) -> int:
+    def least(self, problem: Problem) -> int:
         return self.draws
 
     def check(self, problem: Problem) -> None:

@@ -64,8 +64,7 @@ class Perturb(Solver[_Drawing]):
     ) -> None:
         self.draws, self.temperature = draws, temperature
 
-    @property
-    def least(self) -> int:
+    def least(self, problem: Problem) -> int:
         return self.draws
 
     def check(self, problem: Problem) -> None:

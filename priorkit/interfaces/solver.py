@@ -176,11 +176,11 @@ class Solver(Component, ABC, Generic[S]):
     penalised: ClassVar[bool] = True
     draws: int = 0
 
-    @property
-    def least(self) -> int:
-        """The fewest evaluations in which it can do what its options say, such as so many draws.
+    def least(self, problem: Problem) -> int:
+        """The fewest evaluations that are enough, whatever the data, for what its options say,
+        such as so many draws. ``problem`` has no data yet.
 
-        A run whose budget is less says so, and ends before that.
+        A run whose budget is less says so.
         """
         return 1
 

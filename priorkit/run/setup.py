@@ -186,11 +186,10 @@ def set_up(
     fit.check_called(selections, problem, solver)
     # What a prior suggests is in the unit of the solver that it suggests.
     budget = config.budget or (choices.budget if suits else None) or solver.budget
-    if budget < solver.least:
+    if budget < (least := solver.least(problem)):
         log.warning(
-            "%s needs %s at the least for what is asked of it, and ends after %d. "
-            "Try: budget=%d, or more",
-            *(selections["solver"], counted(solver.least, solver.unit), budget, solver.least),
+            "%s may need %s for what is asked of it, and ends after %d. Try: budget=%d, or more",
+            *(selections["solver"], counted(least, solver.unit), budget, least),
         )
     return Setup(
         config=config,

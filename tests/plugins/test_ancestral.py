@@ -136,6 +136,16 @@ def test_the_error_that_it_expects_is_that_of_a_mean_of_draws():
     assert 0.5 < float(((low <= found.truth) & (found.truth <= high)).double().mean()) < 1.0
 
 
+@pytest.mark.parametrize(
+    "operator", [Identity(), Gaussian(m=100), Blur(width=0.7)], ids=["noise", "random", "blur"]
+)
+def test_what_it_says_is_enough_is_enough_for_all_draws(operator):
+    problem, *_ = measured(operator, 0.2)
+    solver = Ancestral(draws=3, levels=4)
+    found = run(solver, problem, everyone(3), solver.least(problem))
+    assert found.draws.count.tolist() == [3] * 3
+
+
 def test_complex_measurements():
     x = torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(0))
     told = {"op": "fourier", "sigma": 0.1, "solver": {"name": "ancestral", "draws": 2}}
