@@ -196,7 +196,8 @@ class Solver(Component, ABC, Generic[S]):
 
     @abstractmethod
     def step(self, problem: Problem, state: S) -> S:
-        """The state after at most one more evaluation per image, or with images ended.
+        """The state after one more evaluation per image, or the few that belong together, by which
+        a budget may be exceeded; or with images ended.
 
         ``problem`` and ``state`` hold the images that still run, and beside the last one another
         that has ended, of which nothing is read. A step may change ``state`` and return it. It
