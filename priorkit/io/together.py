@@ -68,8 +68,8 @@ def read_each(
         told = [f"{name}: {reason.partition('. ')[0]}" for name, reason in left.items()]
         log.warning(
             "Left out, %d of the %s of %s: %s. The run goes on with the others; its result "
-            "has the whole reasons, and what is saved of it too. To have these too, mend or convert "
-            "them; to stop for them, give a list of files in place of the folder.",
+            "has the whole reasons, and what is saved of it too. To have these too, mend or "
+            "convert them; to stop for them, give a list of files in place of the folder.",
             len(skipped),
             counted(len(files) + len(left), "files"),
             place(files[0])[0].parent,
