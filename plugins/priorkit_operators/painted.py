@@ -47,7 +47,7 @@ def painted(source: Any, missing: str, sides: Shape, grow: int) -> Tensor:
     a file that can't be read, for a photograph of which the "dark" is missing, judged as large as
     it is, and where nothing or all is missing.
     """
-    hole, gray = _missing(source, missing, sides)
+    hole, gray, resized = _missing(source, missing, sides)
     if gray > MOST_GRAY:
         name = "A picture" if isinstance(source, Image.Image) else str(source)
         raise BadInputError(
@@ -63,28 +63,33 @@ def painted(source: Any, missing: str, sides: Shape, grow: int) -> Tensor:
             got=f"missing={missing!r}, at {dimensions(sides)}",
             try_=_instead(source, missing, sides),
         )
+    if resized > MOST_GRAY:
+        log.warning(
+            "mask: brought to %s, %.0f%% of it are neither dark nor bright: what is darker than "
+            "half is missing. One of that size is taken as it is.",
+            *(dimensions(sides), 100 * resized),
+        )
     if grow:
         hole = binary_dilation(hole, iterations=grow)
     log.info("mask: %.3g%% of the pixels are missing.", 100 * float(np.mean(hole)))
     return torch.from_numpy(~hole).float()
 
 
-def _missing(source: Any, missing: str, sides: Shape) -> tuple[np.ndarray, float]:
+def _missing(source: Any, missing: str, sides: Shape) -> tuple[np.ndarray, float, float]:
     """Which pixels are missing, (H, W), and how much of a picture of which the "dark" is missing is
-    neither dark nor bright, as large as it is in the file: resized, a mask of two values has gray
-    edges."""
+    neither dark nor bright, as large as it is in the file and as large as the mask: resized, one of
+    two values has gray edges."""
     size = (sides[1], sides[0])
     if missing == "dark":
         bright = _bright(source, sides)
-        gray = float(((bright > GRAY[0]) & (bright < GRAY[1])).float().mean())
-        small = to_pil(bright).resize(size, Image.Resampling.BILINEAR)
-        return np.asarray(small) < HALF, gray
+        small = np.asarray(to_pil(bright).resize(size, Image.Resampling.BILINEAR))
+        return small < HALF, _gray(bright), _gray(torch.from_numpy(small / 255))
     image = with_opacity(source)
     hole = _hole(np.asarray(image, dtype=np.float32) / 255, missing)
     left, top, right, bottom = centre_box(image.width, image.height, *size)
     shade = Image.fromarray(hole[top:bottom, left:right].astype(np.float32))
     small = shade.resize(size, Image.Resampling.BILINEAR)
-    return np.asarray(small) > 0, 0.0  # a pixel that holds some paint
+    return np.asarray(small) > 0, 0.0, 0.0  # a pixel that holds some paint
 
 
 def _bright(source: Any, sides: Shape) -> Tensor:
@@ -107,6 +112,11 @@ def _size(source: Any) -> tuple[int, int]:
         return width, height
 
 
+def _gray(bright: Tensor) -> float:
+    """How much of it is neither dark nor bright."""
+    return float(((bright > GRAY[0]) & (bright < GRAY[1])).float().mean())
+
+
 def _instead(source: Any, missing: str, sides: Shape) -> str:
     """What to say in place of ``missing``: another picture, or what has been tried and finds some
     of the pixels of this one, and not all."""
@@ -115,7 +125,7 @@ def _instead(source: Any, missing: str, sides: Shape) -> str:
         if word == missing:
             continue
         try:
-            hole, gray = _missing(source, word, sides)
+            hole, gray, _ = _missing(source, word, sides)
         except BadInputError:  # of a file that has brightness alone
             continue
         share = float(np.mean(hole))

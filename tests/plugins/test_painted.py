@@ -121,7 +121,7 @@ def test_what_is_proposed_finds_something(tmp_path):
 
 
 @pytest.mark.parametrize(("kind", "white"), [("u1", 255), ("u2", 65535), ("f4", 1), ("f8", 1)])
-def test_a_mask_of_two_values_may_have_any_size(tmp_path, kind, white):
+def test_a_mask_of_two_values_may_have_any_size(tmp_path, kind, white, caplog):
     """Resized, its edges are gray, and it had been refused for them."""
     tifffile = pytest.importorskip("tifffile")
     values = np.full((50, 50), white, dtype=kind)
@@ -129,6 +129,7 @@ def test_a_mask_of_two_values_may_have_any_size(tmp_path, kind, white):
     tifffile.imwrite(tmp_path / "rows.tif", values)
     mask = Mask(mask=tmp_path / "rows.tif").bind((1, 64, 64)).mask
     assert 0.4 < float(mask.mean()) < 0.6
+    assert "mask: brought to 64×64, " in caplog.text
     if kind != "f8":
         assert torch.equal(mask, Mask(mask=Image.fromarray(values)).bind((1, 64, 64)).mask)
 
