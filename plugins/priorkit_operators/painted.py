@@ -88,8 +88,8 @@ def _missing(source: Any, missing: str, sides: Shape) -> tuple[np.ndarray, float
     hole = _hole(np.asarray(image, dtype=np.float32) / 255, missing)
     left, top, right, bottom = centre_box(image.width, image.height, *size)
     shade = Image.fromarray(hole[top:bottom, left:right].astype(np.float32))
-    small = shade.resize(size, Image.Resampling.BILINEAR)
-    return np.asarray(small) > 0, 0.0, 0.0  # a pixel that holds some paint
+    some = np.asarray(shade.resize(size, Image.Resampling.BILINEAR)) > 0  # it holds some paint
+    return some, 0.0, 0.0
 
 
 def _bright(source: Any, sides: Shape) -> Tensor:
