@@ -39,6 +39,7 @@ class PriorkitError(Exception):
     """
 
     exit_code = 2  # of the command line
+    each: Mapping[str, str] = {}  # where no file of several can be read, the reasons by their names
 
     def __init__(
         self,

@@ -7,15 +7,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageColor
+from PIL import Image, ImageColor, ImageOps
 from scipy.ndimage import binary_dilation
 from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Shape
-from priorkit.io.frames import with_opacity
-from priorkit.io.pictures import load
-from priorkit.io.values import centre_box
+from priorkit.io.formats.base import ORIENTATION
+from priorkit.io.frames import opened, with_opacity
+from priorkit.io.held import LYING
+from priorkit.io.pictures import load, to_pil
+from priorkit.io.places import place
+from priorkit.io.values import centre_box, dimensions
 
 __all__ = ["painted", "require_painted"]
 
@@ -24,6 +27,8 @@ log = logging.getLogger("priorkit")
 WORDS = ("dark", "white", "transparent", "painted")
 NEAR = 0.25  # of the greatest difference of a colour's parts, within which it is that colour
 WHITE = 0.98
+HALF = 128  # of 255: what is darker is dark
+COLOURS = ("red", "green", "blue")  # that are tried where another is not found
 # Brightness that is neither dark nor bright, and how much of a mask may be so: the soft edges of
 # many thin scratches are a third of it, of photographs nearly all are more than two fifths.
 GRAY, MOST_GRAY = (0.1, 0.9), 0.4
@@ -39,44 +44,94 @@ def painted(source: Any, missing: str, sides: Shape, grow: int) -> Tensor:
     """0 where a painted picture, a file or of PIL, says that a pixel is missing, else 1, (H, W).
 
     One of another size is cropped and resized as the picture itself is. Raises BadInputError for
-    a file that can't be read, for a photograph of which the "dark" is missing, and where nothing
-    is missing.
+    a file that can't be read, for a photograph of which the "dark" is missing, judged as large as
+    it is, and where nothing or all is missing.
     """
-    if missing == "dark":
-        bright = load(source, (1, *sides)).x[0, 0]
-        _require_two(bright, source)
-        hole = (bright < 0.5).numpy()
-    else:
-        image = with_opacity(source)
-        hole = _hole(np.asarray(image, dtype=np.float32) / 255, missing)
-        left, top, right, bottom = centre_box(image.width, image.height, sides[1], sides[0])
-        shade = Image.fromarray(hole[top:bottom, left:right].astype(np.float32))
-        small = shade.resize((sides[1], sides[0]), Image.Resampling.BILINEAR)
-        hole = np.asarray(small) > 0  # a pixel that holds some paint
-        if not hole.any():
-            others = ", ".join(f"missing={word!r}" for word in WORDS if word != missing)
-            raise BadInputError(
-                "Nothing is missing by this mask: no pixel is as it says.",
-                got=f"missing={missing!r}",
-                try_=f"{others}, or a colour",
-            )
+    hole, gray, resized = _missing(source, missing, sides)
+    if gray > MOST_GRAY:
+        name = "A picture" if isinstance(source, Image.Image) else str(source)
+        raise BadInputError(
+            f"{name} is no mask of two values, dark where pixels are missing and bright elsewhere.",
+            got=f"{gray:.0%} of its pixels in between",
+            try_=_instead(source, missing, sides),
+        )
+    if not hole.any() or hole.all():
+        raise BadInputError(
+            "All is missing by this mask: every pixel is as it says."
+            if hole.any()
+            else "Nothing is missing by this mask: no pixel is as it says.",
+            got=f"missing={missing!r}, at {dimensions(sides)}",
+            try_=_instead(source, missing, sides),
+        )
+    if resized > MOST_GRAY:
+        log.warning(
+            "mask: brought to %s, %.0f%% of it are neither dark nor bright: what is darker than "
+            "half is missing. One of that size is taken as it is.",
+            *(dimensions(sides), 100 * resized),
+        )
     if grow:
         hole = binary_dilation(hole, iterations=grow)
     log.info("mask: %.3g%% of the pixels are missing.", 100 * float(np.mean(hole)))
     return torch.from_numpy(~hole).float()
 
 
-def _require_two(bright: Tensor, source: Any) -> None:
-    """Raise BadInputError for brightness (H, W) of many values, which has no dark and bright."""
-    gray = float(((bright > GRAY[0]) & (bright < GRAY[1])).float().mean())
-    if gray > MOST_GRAY:
-        name = "A picture" if isinstance(source, Image.Image) else str(source)
-        raise BadInputError(
-            f"{name} is no mask of two values, dark where pixels are missing and bright elsewhere.",
-            got=f"{gray:.0%} of its pixels in between, at {bright.shape[0]}×{bright.shape[1]}",
-            try_="missing='red', or the colour that its holes are painted in; or a picture in "
-            "black and white",
-        )
+def _missing(source: Any, missing: str, sides: Shape) -> tuple[np.ndarray, float, float]:
+    """Which pixels are missing, (H, W), and how much of a picture of which the "dark" is missing is
+    neither dark nor bright, as large as it is in the file and as large as the mask: resized, one of
+    two values has gray edges."""
+    size = (sides[1], sides[0])
+    if missing == "dark":
+        bright = _bright(source, sides)
+        small = np.asarray(to_pil(bright).resize(size, Image.Resampling.BILINEAR))
+        return small < HALF, _gray(bright), _gray(torch.from_numpy(small / 255))
+    image = with_opacity(source)
+    hole = _hole(np.asarray(image, dtype=np.float32) / 255, missing)
+    left, top, right, bottom = centre_box(image.width, image.height, *size)
+    shade = Image.fromarray(hole[top:bottom, left:right].astype(np.float32))
+    some = np.asarray(shade.resize(size, Image.Resampling.BILINEAR)) > 0  # it holds some paint
+    return some, 0.0, 0.0
+
+
+def _bright(source: Any, sides: Shape) -> Tensor:
+    """The brightness (1, h, w) of the part that becomes the mask, as large as in the file."""
+    width, height = _size(source)
+    left, top, right, bottom = centre_box(width, height, sides[1], sides[0])
+    return load(source, (1, height, width)).x[0, :, top:bottom, left:right]
+
+
+def _size(source: Any) -> tuple[int, int]:
+    """Width and height of a picture that stands upright."""
+    if isinstance(source, Image.Image):
+        return ImageOps.exif_transpose(source).size
+    try:
+        with opened(place(source)[0]) as file:
+            lying = file.getexif().get(ORIENTATION, 1) in LYING
+            return file.size[::-1] if lying else file.size
+    except BadInputError:  # of what Pillow doesn't know, as TIFF of 64 bits
+        height, width = load(source).x.shape[2:]
+        return width, height
+
+
+def _gray(bright: Tensor) -> float:
+    """How much of it is neither dark nor bright."""
+    return float(((bright > GRAY[0]) & (bright < GRAY[1])).float().mean())
+
+
+def _instead(source: Any, missing: str, sides: Shape) -> str:
+    """What to say in place of ``missing``: another picture, or what has been tried and finds some
+    of the pixels of this one, and not all."""
+    said = ["a picture of the holes alone, black where pixels are missing and white elsewhere"]
+    for word in (*WORDS, *COLOURS):
+        if word == missing:
+            continue
+        try:
+            hole, gray, _ = _missing(source, word, sides)
+        except BadInputError:  # of a file that has brightness alone
+            continue
+        share = float(np.mean(hole))
+        if 0 < share < 1 and gray <= MOST_GRAY:
+            said.append(f"missing={word!r}, by which {100 * share:.2g}% of the pixels are")
+    return "; or ".join(said)
 
 
 def _hole(rgba: np.ndarray, missing: str) -> np.ndarray:

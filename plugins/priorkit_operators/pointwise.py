@@ -169,7 +169,7 @@ class Mask(Calibrated, Masked):
     def prepare(self) -> None:
         self._see(self._make())
         if not bool(self._mask.any()):
-            raise BadInputError("The mask sees nothing: all of its pixels are dark.")
+            raise BadInputError("The mask sees nothing: every pixel is missing.")
         self.y_shape = self.shape
 
     def _make(self) -> Tensor:
@@ -222,7 +222,12 @@ class Mask(Calibrated, Masked):
         if array.ndim == len(sides):
             array = array[None]
         if array.shape[1:] != sides:
-            raise BadInputError(f"The mask must be {dimensions(sides)}.", got=given)
+            raise BadInputError(
+                f"The mask must be {dimensions(sides)}.",
+                got=given,
+                try_=f"one of {dimensions(sides)}"
+                + (", or a PNG of it, which is brought to that size" if len(sides) == 2 else ""),
+            )
         if not bool(torch.isfinite(array).all()):
             raise BadInputError("The mask has values that are NaN or infinite.")
         if float(array.max()) > 1:

@@ -12,7 +12,17 @@ from priorkit.errors import BadInputError
 from priorkit.interfaces.units import Range
 from priorkit.io.arrays import require_finite
 
-__all__ = ["MISSING", "PLAIN", "WHITE", "Scaling", "check_range", "ends", "extent", "scaled"]
+__all__ = [
+    "MISSING",
+    "PLAIN",
+    "WHITE",
+    "Scaling",
+    "check_range",
+    "ends",
+    "extent",
+    "scaled",
+    "white_of",
+]
 
 log = logging.getLogger("priorkit")
 
@@ -68,7 +78,7 @@ class Scaling:
     def _question_depth(self, x: Tensor) -> None:
         """Warn of numbers of 16 bits of which so few are used that they seem to be of fewer."""
         high = _ends(x)[1] if x.numel() else 0
-        white = _white(high)
+        white = white_of(high)
         if high > 1 and white is not None and white < 2**14:
             self.warn(
                 "Numbers of 16 bits are brightness up to 65535, and the brightest here is %d: the "
@@ -152,7 +162,7 @@ def ends(x: Tensor) -> tuple[float, float] | None:
     return _ends(finite)
 
 
-def _white(high: float) -> int | None:
+def white_of(high: float) -> int | None:
     """The largest number of as many bits as ``high`` seems to need; None beyond 16."""
     return next((2**bits - 1 for bits in BITS if high <= 2**bits - 1), None)
 
@@ -169,7 +179,7 @@ def _span(x: Tensor) -> str:
 
 def _range(low: float, high: float) -> str:
     """The setting for such values: by the number of bits that they seem to have, else theirs."""
-    white = _white(high) if low >= 0 and high > 2 else None
+    white = white_of(high) if low >= 0 and high > 2 else None
     if white is not None:
         return f"range=(0, {white})"
     return f"range=({low:.6g}, {high:.6g})" if low < high else "range=(lo, hi)"

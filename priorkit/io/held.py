@@ -15,6 +15,7 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError, PriorkitError, did_you_mean, needed
 from priorkit.io.arrays import numbers
+from priorkit.io.brightness import white_of
 from priorkit.io.files import complaint
 from priorkit.io.formats import Format, Geometry, Part, Writable
 from priorkit.io.formats.base import STACKED
@@ -139,7 +140,10 @@ def indices(path: Path, part: Part, pick: Pick, *, stack: bool) -> dict[str, int
 def _positive(values: np.ndarray, part: Part, axes: tuple[str, ...], path: Path) -> np.ndarray:
     """Numbers of which 0 is white so that it is black, as Pillow makes those of 8 bits: whole ones
     by their bits, and floats in [0, 1], as brightness is. Of others black is any number: they are
-    as they were, with a warning."""
+    as they were, with a warning.
+
+    Whole ones are turned about by the bits that the file says, which is logged; where so few of
+    them are used that they seem to be fewer, as a warning."""
     if values.dtype.kind == "b":
         return ~values
     if values.dtype.kind == "u":
@@ -154,10 +158,28 @@ def _positive(values: np.ndarray, part: Part, axes: tuple[str, ...], path: Path)
         )
         return values
     made = (black - values).astype(values.dtype)
+    colours = made
     if part.opacity:
-        opacity = tuple(-1 if axis == "channel" else slice(None) for axis in axes)
-        made[opacity] = values[opacity]
+        last = [-1 if axis == "channel" else slice(None) for axis in axes]
+        made[tuple(last)] = values[tuple(last)]
+        colours = made[tuple(slice(-1) if at == -1 else at for at in last)]
+    if black > 255 and made.size:
+        _say_turned(path, black, int(colours.min()), int(colours.max()))
     return made
+
+
+def _say_turned(path: Path, black: int, low: int, high: int) -> None:
+    """Log that whole numbers v became black − v, from low to high."""
+    white = white_of(black - low)
+    turned = (
+        f"{path.name} says that 0 is white (WhiteIsZero): its numbers v are turned about, "
+        f"{black} − v, and lie from {low} to {high}."
+    )
+    if white is not None and low < black - 1 and white < black >> 2:
+        bits, start = white.bit_length(), black - white
+        log.warning("%s Of %d bits their range is range=(%d, %d)", turned, bits, start, black)
+    else:
+        log.info("%s", turned)
 
 
 def _upright(values: np.ndarray, axes: tuple[str, ...], turn: int) -> np.ndarray:

@@ -39,7 +39,8 @@ def read_each(
     those that were ``left`` before, by the names of the files.
 
     What is left out is one warning that names it all. Where no file can be read, the error is that
-    of the first if all are alike, else a BadInputError that names them.
+    of the first if all are alike, else a BadInputError that names them; its ``each`` has the reason
+    of every file.
     """
     found, errors = [], dict[str, PriorkitError]()
     for file in files:
@@ -48,23 +49,27 @@ def read_each(
         except PriorkitError as error:
             errors[file] = error
     said = [_brief(file, error) for file, error in errors.items()]
+    reasons = {text(place(f)[0].name): str(error) for f, error in errors.items()}
     if errors and not found:
         first = next(iter(errors.values()))
         kinds = ({e.what for e in errors.values()}, {_reason(f, e) for f, e in errors.items()})
         if 1 in map(len, kinds):
+            first.each = reasons
             raise first
-        raise BadInputError(
+        none = BadInputError(
             f"None of the {len(errors)} files of {place(files[0])[0].parent} can be read.",
             got=_listed(said),
             try_="files that are whole, or the settings that these need",
-        ) from first
-    skipped = left | {text(place(f)[0].name): str(error) for f, error in errors.items()}
+        )
+        none.each = reasons
+        raise none from first
+    skipped = left | reasons
     if skipped:
         told = [f"{name}: {reason.partition('. ')[0]}" for name, reason in left.items()]
         log.warning(
-            "Left out, %d of the %s of %s: %s. The run goes on with the others; Recovery.skipped "
-            "and record.json have the reasons. To have these too, mend or convert them; to stop "
-            "for them, give a list of files in place of the folder.",
+            "Left out, %d of the %s of %s: %s. The run goes on with the others; its result "
+            "has the whole reasons, and what is saved of it too. To have these too, mend or "
+            "convert them; to stop for them, give a list of files in place of the folder.",
             len(skipped),
             counted(len(files) + len(left), "files"),
             place(files[0])[0].parent,

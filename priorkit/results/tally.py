@@ -36,9 +36,10 @@ NOTHING = ("", "—")
 
 
 def summary(row: Contender, equal: float) -> dict[str, Any]:
-    """Means over the images of what is known of a row, or its reason; ``equal`` is T."""
+    """Means over the images of what is known of a row, or its reason; ``equal`` is T. ``m`` is that
+    of the operator, also where all rows have the same one."""
     status = "interrupted" if row.interrupted else "done"
-    head: dict[str, Any] = {"prior": row.label, "m": row.m, "status": status}
+    head: dict[str, Any] = {"prior": row.label, "m": _m(row), "status": status}
     found = row.recovery
     if found is None or row.reason is not None:
         return head | {"status": "none" if found is None else "failed", "reason": row.reason}
@@ -67,6 +68,14 @@ def summary(row: Contender, equal: float) -> dict[str, Any]:
     }
 
 
+def _m(row: Contender) -> int | None:
+    """The number of measurements, of several or as the operator was given it."""
+    if row.m is not None or row.recovery is None:
+        return row.m
+    op = row.recovery.record["config"]["op"]
+    return op.get("m") if isinstance(op, dict) else None
+
+
 def cells(table: Sequence[dict[str, Any]], *, known: bool) -> Cells:
     """The table as text: a head, and a row of as many cells per prior and m; ``known``: whether
     the truth is.
@@ -88,7 +97,7 @@ def cells(table: Sequence[dict[str, Any]], *, known: bool) -> Cells:
         told = ["—" if value is None else format(value, form) for value, form in values]
         if "reason" in row:
             told = ["—", *[""] * (len(told) - 1)][: len(told)]
-        rows.append([label, *([] if one else [str(row["m"])]), *told])
+        rows.append([label, *([] if one else ["—" if row["m"] is None else str(row["m"])]), *told])
     return ["prior", *([] if one else ["m"]), *(head for head, _, _ in columns)], rows
 
 

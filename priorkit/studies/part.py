@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from priorkit import __version__
-from priorkit.errors import BadInputError
+from priorkit.errors import BadInputError, PriorkitError
 from priorkit.io.folders import discard, unfinished
 from priorkit.io.listing import text
 from priorkit.io.pictures import raw
@@ -41,7 +41,8 @@ def solve(cell: Cell, *, out: Path, driver: int) -> list[Row]:
     A part that is there isn't solved again, and one that was cut short goes on with the pictures
     that it hadn't finished. It computes with one thread, so that its numbers are the same wherever
     it is solved. ``driver`` is the id of the process that began it all: what is less than an error
-    is logged there alone. A part that fails has a row per picture with the reason.
+    is logged there alone. A part that fails has a row per picture with the reason, its own where
+    none can be read.
 
     Raises KeyboardInterrupt where Ctrl-C cut it short.
     """
@@ -54,7 +55,9 @@ def solve(cell: Cell, *, out: Path, driver: int) -> list[Row]:
                 _run(cell, place)
         return _rows(cell, place)
     except Exception as error:  # of any kind: the other parts go on
-        return failed(cell, reason_of(error))
+        own = error.each if isinstance(error, PriorkitError) else {}
+        rows = failed(cell, reason_of(error))
+        return [r | {"reason": own.get(text(Path(r["image"]).name), r["reason"])} for r in rows]
 
 
 def failed(cell: Cell, reason: str) -> list[Row]:

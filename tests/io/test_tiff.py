@@ -136,19 +136,38 @@ def test_white_may_be_zero(tmp_path, kind, caplog):
         white = 1 if values.dtype.kind in "bf" else 2 ** (8 * values.dtype.itemsize) - 1
         picture = pictures.load(tmp_path / "negative.tif").x[0, 0].numpy()
         assert np.allclose(picture, expected / white, atol=1e-6)
-    assert not caplog.records
+    assert all(record.levelname == "INFO" for record in caplog.records)
+    assert ("are turned about" in caplog.text) == (values.dtype.kind == "u" and kind != "uint8")
 
 
-def test_white_may_be_zero_beside_opacity(tmp_path):
+def test_twelve_bits_of_which_0_is_white_are_said(tmp_path, caplog):
+    """Nobody had said that they are turned about by the 16 bits of the file, nor their range."""
+    values = (DEEP >> 4).astype("u2")
+    values[0, 0] = 4000
+    tifffile.imwrite(tmp_path / "plate.tif", values, photometric="miniswhite")
+    with pytest.raises(BadInputError, match="The range is"):
+        pictures.load(tmp_path / "plate.tif", range=(0, 4095))
+    said = caplog.messages[0]
+    assert said.startswith("plate.tif says that 0 is white (WhiteIsZero): its numbers v are turned")
+    assert "65535 − v, " in said
+    assert said.endswith("Of 12 bits their range is range=(61440, 65535)")
+    found = pictures.load(tmp_path / "plate.tif", range=(61440, 65535)).x[0, 0].numpy()
+    assert np.allclose(found, 1 - values / 4095, atol=1e-6)
+
+
+def test_white_may_be_zero_beside_opacity(tmp_path, caplog):
     """Which isn't turned; its colour goes over white."""
     values = np.stack([DEEP, np.full_like(DEEP, 65535)], 2)
     how = {"photometric": "miniswhite", "planarconfig": "contig", "extrasamples": ["unassalpha"]}
     tifffile.imwrite(tmp_path / "layer.tif", values, **how)
     how |= {"planarconfig": "separate"}
     tifffile.imwrite(tmp_path / "planes.tif", np.moveaxis(values, 2, 0), **how)
+    caplog.set_level("INFO", logger="priorkit")
     for name in ("layer.tif", "planes.tif"):
         found = pictures.raw(tmp_path / name, "y")[0, 0].numpy()
         assert np.array_equal(found, 65535 - DEEP)
+        assert f"from {65535 - DEEP.max()} to {65535 - DEEP.min()}." in caplog.text
+        caplog.clear()
 
 
 @pytest.mark.parametrize("values", [DEEP.astype("f4"), DEEP.astype("i2")])

@@ -2,6 +2,7 @@
 said once."""
 
 import json
+from html import escape
 
 import numpy as np
 import pytest
@@ -65,10 +66,13 @@ def test_a_folder_alone_is_denoised_all_the_same(folder, monkeypatch):
     assert ended["names"] == ["a", "d"]
 
 
-def test_a_comparison_says_what_it_left_out(folder):
+def test_a_comparison_says_what_it_left_out(folder, tmp_path, caplog):
     settings = {name: value for name, value in SETTINGS.items() if name not in ("prior", "gamma")}
     found = priorkit.compare(y=folder, priors=["none"], gamma=0.02, **settings)
     assert list(found.skipped) == ["f.gif", "b.png", "c.jpg", "e.png"]
+    assert "its result has the whole reasons" in caplog.text
+    page = (found.save(tmp_path / "out") / "report.html").read_text()
+    assert [reason for reason in found.skipped.values() if escape(reason) not in page] == []
 
 
 def test_a_list_is_of_what_is_wanted(folder):
@@ -91,6 +95,7 @@ def test_where_nothing_can_be_read_all_is_named(folder):
         said = one_line(caught.value)
         assert said.startswith(f"None of the 3 files of {folder} can be read. Got b.png is not a ")
         assert "c.jpg is not a picture that can be read (an empty file); There is no file" in said
+        assert [name in reason for name, reason in caught.value.each.items()] == [True] * 3
 
 
 def test_a_setting_that_no_file_takes_is_one_error(folder):

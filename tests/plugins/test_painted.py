@@ -69,7 +69,7 @@ def test_a_photograph_is_no_mask_in_black_and_white(tmp_path):
     photo = scratched(tmp_path, *WAYS["red"])
     with pytest.raises(BadInputError) as caught:
         priorkit.recover(photo, op="mask", mask=photo, prior="none", penalty="tv")
-    said = rf"{photo} is no mask of two values, dark .* Got \d\d% of .* 32×32\. Try: missing='red'"
+    said = rf"{photo} is no mask of two values, dark .* Got \d\d% of .*; or missing='red', by"
     assert re.match(said, str(caught.value))
     with pytest.raises(BadInputError, match="A picture is no mask of two values"):
         Mask(mask=Image.open(photo)).bind((3, 32, 32))
@@ -98,7 +98,7 @@ def test_what_no_mask_is(tmp_path):
         Mask(mask=tmp_path).bind((3, 32, 32))
     with pytest.raises(BadInputError, match="missing is dark, white, transparent, painted or a"):
         Mask(mask=str(path), missing="reddish")
-    with pytest.raises(BadInputError, match=r"Nothing is missing .* missing='transparent'"):
+    with pytest.raises(BadInputError, match=r"Nothing is missing .* Got missing='transparent'"):
         Mask(mask=str(path), missing="transparent").bind((3, 32, 32))
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(BadInputError, match="not a picture that can be read"):
@@ -107,10 +107,43 @@ def test_what_no_mask_is(tmp_path):
         Mask(mask=np.eye(32), missing="red").bind((3, 32, 32))
 
 
+def test_what_is_proposed_finds_something(tmp_path):
+    """A photograph was sent from one word to the next, each of which refused it too."""
+    photo = Image.open(astronaut()).convert("RGB")
+    for word in ("dark", "red", "transparent", "painted", "blue"):
+        with pytest.raises(BadInputError, match="a picture of the holes alone") as caught:
+            Mask(mask=photo, missing=word).bind((3, 64, 64))
+        assert word == "painted" or "painted" not in str(caught.value)
+        for other in re.findall(r"or missing='(\w+)'", str(caught.value)):
+            assert 0 < float(Mask(mask=photo, missing=other).bind((3, 64, 64)).mask.mean()) < 1
+    with pytest.raises(BadInputError, match=r"All is missing .* Got missing='painted', at 64×64"):
+        Mask(mask=photo, missing="painted").bind((3, 64, 64))
+
+
+@pytest.mark.parametrize(("kind", "white"), [("u1", 255), ("u2", 65535), ("f4", 1), ("f8", 1)])
+def test_a_mask_of_two_values_may_have_any_size(tmp_path, kind, white, caplog):
+    """Resized, its edges are gray, and it had been refused for them."""
+    tifffile = pytest.importorskip("tifffile")
+    values = np.full((50, 50), white, dtype=kind)
+    values[::2] = 0
+    tifffile.imwrite(tmp_path / "rows.tif", values)
+    mask = Mask(mask=tmp_path / "rows.tif").bind((1, 64, 64)).mask
+    assert 0.4 < float(mask.mean()) < 0.6
+    assert "mask: brought to 64×64, " in caplog.text
+    if kind != "f8":
+        assert torch.equal(mask, Mask(mask=Image.fromarray(values)).bind((1, 64, 64)).mask)
+
+
+@pytest.mark.parametrize(("shade", "said"), [(255, "Nothing is missing"), (0, "All is missing")])
+def test_a_mask_of_one_value_is_refused(tmp_path, shade, said):
+    with pytest.raises(BadInputError, match=rf"{said} .* Got missing='dark'"):
+        Mask(mask=Image.new("L", (32, 32), shade)).bind((3, 32, 32))
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ((30, 32), "must be 32×32. Got 30×32"),
+        ((30, 32), "must be 32×32. Got 30×32. Try: one of 32×32, or a PNG of it"),
         ((1, 30, 32), "must be 32×32. Got 1×30×32"),
         ((2, 32, 32), "1 or 3 channels. Got 2×32×32"),
     ],

@@ -130,6 +130,17 @@ def test_files_that_can_not_be_read_are_rows(folder, tmp_path):
         assert "not a picture that can be read" in found.failed[0]["reason"]
 
 
+@pytest.mark.parametrize("second", ["no picture", ""])
+def test_each_file_of_a_part_that_has_none_to_read_has_its_own_reason(folder, tmp_path, second):
+    """Of two kinds or of one; they had all had that of the part, which named them all."""
+    (folder / "0.png").write_text("no picture")
+    (folder / "1.png").write_text(second)
+    rows = priorkit.recover_folder(folder, out=tmp_path / "out", jobs=1, batch=2, **SETTINGS).failed
+    assert [Path(row["image"]).name for row in rows] == ["0.png", "1.png"]
+    for row in rows:
+        assert row["reason"].startswith(f"{row['image']} is not a picture that can be read")
+
+
 @pytest.mark.parametrize("moment", ["between parts", "in a part"])
 def test_ctrl_c_and_on(moment, folder, whole, tmp_path, monkeypatch):
     """What is finished isn't solved again: neither parts, nor pictures of one that was cut."""

@@ -255,3 +255,13 @@ def test_a_contestant_cannot_change_the_measurement(face):
         contestants = ["dct", {"prior": "dct", "label": "cheat"} | own]
         found = priorkit.compare(face, priors=contestants, m=20)
         assert "can't change the measurement" in found.rows[1].reason
+
+
+def test_the_one_m_that_all_have_is_in_the_table(face):
+    """It had been null where it came by m; what has no result has none."""
+    odd = {"prior": "glow-celeba", "label": "impossible"}
+    found = priorkit.compare(
+        face, priors=["dct", odd], op="gaussian", m=40, shape=(3, 8, 8), budget=3
+    )
+    assert [row["m"] for row in found.table()] == [40, None]
+    assert [row[1] for row in found.cells()[1]] == ["40", "—"]
