@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated
 
 import torch
@@ -14,6 +15,8 @@ from priorkit.linear import sums
 from priorkit.streams import Streams
 
 __all__ = ["Poisson"]
+
+log = logging.getLogger("priorkit")
 
 
 class Poisson(Noise):
@@ -49,10 +52,22 @@ class Poisson(Noise):
         return (self.gain / 2) ** 0.5
 
     def check(self, y: Tensor) -> None:
-        _require_counts(y, "y", "y.clip(0), or noise='gaussian'")
+        _require_counts(y, "y", "y.clip(0), or noise='gaussian' and no gain")
+        if 0 < (most := float(y.max())) < self.gain / 2:
+            log.warning(
+                "poisson: y is at most %.3g, and a single count is gain=%g. Where y are counts in "
+                "whole numbers of 8 or 16 bits: range=(0, …), up to the largest that x expects; "
+                "without a range they are brightness. Else: a smaller gain",
+                *(most, self.gain),
+            )
 
     def sample(self, Ax: Tensor, streams: Streams) -> Tensor:
-        _require_counts(Ax, "A x", "op='identity' or 'mask', or noise='gaussian'")
+        _require_counts(
+            Ax,
+            "A x",
+            "x of what is counted, which is at least 0; an operator without negative entries; or "
+            "noise='gaussian' and no gain",
+        )
         counts = streams.poisson(Ax.flatten(1) / self.gain)
         return (self.gain * counts).view(Ax.shape).to(Ax.device, Ax.dtype)
 

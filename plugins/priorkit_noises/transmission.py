@@ -75,6 +75,13 @@ class Transmission(WeightedNoise):
         return True
 
     @property
+    def _otherwise(self) -> str:
+        """Settings without counts: what is said of them belongs to this noise alone."""
+        own = {"photons": self._said, "background": bool(self.background)}
+        less = [f" and no {name}" for name, said in own.items() if said]
+        return "noise='gaussian'" + "".join(less)
+
+    @property
     def std(self) -> float:
         """σ of a ray with A x = 1."""
         passed = float(self.photons.mean()) / math.e
@@ -91,7 +98,7 @@ class Transmission(WeightedNoise):
             raise BadInputError(
                 "With noise 'transmission' y are counts, which must not be negative.",
                 got="complex values" if y.is_complex() else f"values down to {lowest:.3g}",
-                try_="noise='gaussian' where y are line integrals; y.clip(0)",
+                try_=f"{self._otherwise} where y are line integrals; y.clip(0)",
             )
         if not self._said:
             raise BadInputError(
@@ -151,7 +158,10 @@ class Transmission(WeightedNoise):
             raise BadInputError(
                 "What passes is at most what was sent: A x must not be negative.",
                 got="complex values" if Ax.is_complex() else f"{float(Ax.min()):.3g}",
-                try_="op='radon' or 'identity', or noise='gaussian'",
+                try_="x of attenuation, which is at least 0: mu*(1 + hu/1000).clip(0) of "
+                "Hounsfield units, mu that of water in the operator's unit of length, and "
+                "range=(0, 2*mu); an operator without negative entries; or "
+                f"{self._otherwise}",
             )
         self._require_fitting(Ax)
         counts = streams.poisson(self._mean(Ax.double())[0].flatten(1))
@@ -187,6 +197,7 @@ def _photons(given: Any) -> Tensor:
     if not 1 <= low <= high <= MOST:
         raise BadInputError(
             f"photons, how many a detector counts without an object, are from 1 to {MOST:g}.",
-            got=f"{low:g} to {high:g}",
+            got=f"{low:g} to {high:g}" if low < high else f"{low:g}",
+            try_=f"photons={PHOTONS:g}",
         )
     return found

@@ -50,7 +50,8 @@ def advised(
             vectors = shape is not None and not (kind or kind_of(shape)).has_pixels
             most = max(LEAST, NUMBERS // math.prod(shape or ()))
             with _silent():
-                error.only(_accepted(error.ways, _trial(chosen, begin, most, vectors), said))
+                refused = _trial(chosen, begin, most, vectors)
+                error.only(_accepted(error.ways, refused, chosen.whole, said))
         raise
 
 
@@ -77,7 +78,9 @@ def _trial(
     return refused
 
 
-def _accepted(ways: Sequence[Way], refused: Refused, said: Sequence[str]) -> list[Way]:
+def _accepted(
+    ways: Sequence[Way], refused: Refused, whole: Callable[[Way], Way], said: Sequence[str]
+) -> list[Way]:
     """The shortest ways that nothing refuses: of those suggested, else of those that their refusals
     suggest, and so on; else in the same way from some of what was ``said`` left out."""
     counts = range(1, len(said) + 1)
@@ -88,7 +91,7 @@ def _accepted(ways: Sequence[Way], refused: Refused, said: Sequence[str]) -> lis
         further, most = list(begin), FEW
         for _ in range(STEPS):
             found: list[Way] = []
-            tried, further = _distinct(further)[:TRIED], []
+            tried, further = _distinct(map(whole, further))[:TRIED], []
             for way in tried:
                 error = refused(way)
                 if error is None:

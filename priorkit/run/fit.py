@@ -102,18 +102,18 @@ def check_rule(selections: ByKind, rule: str, problem: Problem, solver: Solver[A
             got=f"gamma={rule!r}",
             ways=[{"gamma": None}],
         )
+    if rule == "sure" and not (operator.sees_all and isinstance(noise, GaussianNoise)):
+        raise MismatchError(
+            "gamma='sure' is for a y that is the whole picture with Gaussian noise.",
+            got=f"{selections['operator']}, {selections['noise']}",
+            ways=[{"gamma": "discrepancy"}],
+        )
     if not noise.known or not noise.energy:
         raise BadInputError(
             f"gamma={rule!r} needs to know how much noise there is.",
             got="no noise" if noise.known else "no sigma",
             ways=[{"sigma": 0.1}, {"gamma": ...}],
             try_=None if problem.simulated else "sigma='auto' where y is a picture",
-        )
-    if rule == "sure" and not (operator.sees_all and isinstance(noise, GaussianNoise)):
-        raise MismatchError(
-            "gamma='sure' is for a y that is the whole picture with Gaussian noise.",
-            got=f"{selections['operator']}, {selections['noise']}",
-            ways=[{"gamma": "discrepancy"}],
         )
 
 

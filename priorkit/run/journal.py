@@ -46,10 +46,12 @@ WORDS: dict[str, Callable[[Any], Any]] = {
 
 
 class Journal:
-    """The finished rows of a run in a folder; a row is one restart of one image."""
+    """The finished rows of a run in a folder; a row is one restart of one image. ``replaces`` is
+    the folder with an earlier result that this run is to replace, where there is one."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.replaces: Path | None = None
         self._mark = folder / "unfinished.mark"
         self._full = False
 
@@ -95,10 +97,13 @@ class Journal:
         return found if isinstance(found, dict) else None
 
     def agree(self, settings: Mapping[str, Any]) -> None:
-        """Note the settings of a new run; raise BadInputError where they aren't those that an
-        unfinished one began with."""
+        """Note the settings of a new run that nothing refuses; raise BadInputError where they
+        aren't those that an unfinished one began with. Warns of a result that will be replaced."""
         now = json.loads(json.dumps(settings))
         before = self.noted("settings")
+        if self.replaces is not None:
+            said = "%s holds the result of an earlier run: this one replaces it when done."
+            log.warning(said, self.replaces)
         if before is None:
             self.note("settings", now)
             return
@@ -147,10 +152,10 @@ def opened(
     """The journal of the run that will be saved to ``out``, held by this process; None of None.
 
     Refuses an ``out`` as :func:`priorkit.io.folders.require_place`, and without ``resume`` one
-    that has finished rows: nothing is thrown away that took work. Warns where ``out`` holds an
-    earlier result, which will be replaced. The journal goes by :meth:`Journal.clear`, and where a
-    run that had none was refused or never began; one that was cut short keeps it, and goes on or,
-    where nothing was finished, begins anew. Raises BadInputError.
+    that has finished rows: nothing is thrown away that took work. The journal
+    goes by :meth:`Journal.clear`, and where a run that had none was refused or never began; one
+    that was cut short keeps it, and goes on or, where nothing was finished, begins anew. Raises
+    BadInputError.
 
     Parameters
     ----------
@@ -182,7 +187,7 @@ def opened(
     except OSError as error:
         raise unwritable(place, error) from error
     if not resume and listed_in(Path(out)) is not None:
-        log.warning("%s holds the result of an earlier run: this one replaces it when done.", out)
+        journal.replaces = Path(out)
     with locked(place):
         if not resume:  # what a run noted that had finished nothing
             for path in place.glob("*.json"):

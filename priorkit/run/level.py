@@ -176,11 +176,17 @@ def beyond(x: Tensor, kind: Kind) -> Tensor:
 
 
 def question_misfit(
-    misfit: Tensor, good: list[bool], y: Tensor, problem: Problem, *, of: str = ""
+    misfit: Tensor,
+    good: list[bool],
+    y: Tensor,
+    problem: Problem,
+    *,
+    by_rule: bool = False,
+    of: str = "",
 ) -> None:
     """Warn where what was found doesn't explain y, as ``good`` says of each image (see
     :func:`explained`), is far from it for its noise, or is as near to it as only its noise is;
-    ``of`` says who found it, where there are several."""
+    ``by_rule`` says that γ followed from y, ``of`` who found it, where there are several."""
     noise, who = problem.noise, f"{of}: " if of else ""
     lost, known = ~torch.tensor(good, device=misfit.device), _known(noise)
     if bool(lost.any()):
@@ -189,11 +195,15 @@ def question_misfit(
         if not known:
             nothing = float(_empty(y[worst : worst + 1], problem))
             beside = f"an empty picture would give {nothing:.3g}"
+        which = "The measurement isn't explained"
+        if len(good) > 1:
+            which = f"{int(lost.sum())} of {len(good)} measurements aren't explained, and least "
+            which += f"number {worst + 1}"
         log.warning(
-            "%sThe measurement isn't explained: its misfit is %.3g where %s. "
+            "%s%s: its misfit is %.3g where %s. "
             "Is the operator the one that measured it, and %s in the units of x? Or is γ too "
             "large, or the budget too small?",
-            *(who, float(misfit[worst]), beside, "are y and σ" if known else "is y"),
+            *(who, which, float(misfit[worst]), beside, "are y and σ" if known else "is y"),
         )
     elif known and (most := float(misfit.max())) > UNEXPLAINED * noise.energy:
         log.warning(
@@ -203,9 +213,11 @@ def question_misfit(
         )
     elif known and (least := float(misfit.min())) < FITTED * noise.energy:
         log.warning(
-            "%sThe noise was fitted too: the misfit is %.3g where noise alone gives %.3g. Try: a "
-            "larger γ, or gamma='discrepancy'",
+            "%sThe noise was fitted too: the misfit is %.3g where noise alone gives %.3g. %s",
             *(who, least, noise.energy),
+            "Has y as much noise as was said, and is it in the units of x?"
+            if by_rule
+            else "Try: a larger γ, or gamma='discrepancy'",
         )
 
 

@@ -91,8 +91,8 @@ def measurement(y: Tensor, setup: Setup, of: str = "") -> Tensor:
     they have one, in warnings.
 
     Where the operator's y is a picture, whole numbers of 8 and 16 bits are brightness, unless
-    there is a range or the noise is of counts, and channels may be last; all other numbers are as
-    they are, whatever their type.
+    there is a range or the noise's y has units of its own, and channels may be last; all other
+    numbers are as they are, whatever their type.
     Raises BadInputError for another shape or values, and for numbers whose squares have no sum in
     float64.
     """

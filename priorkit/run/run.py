@@ -159,13 +159,10 @@ class _Run:
             if found is not None:
                 self.rows[row], self.traces[row] = found, found.trace
         if self.rows:
-            log.info(
-                "Finished before: %d of %s.", len(self.rows), counted(len(self.traces), "rows")
-            )
+            log.info("Finished before: %d of %s.", len(self.rows), self._counted(self.traces))
         self.bookmark = Bookmark.found(journal, self.traces, self.pending)
         if self.bookmark is not None:
-            count = counted(len(self.bookmark.traces), "rows")
-            log.info("Going on from where it stood: %s.", count)
+            log.info("Going on where the last run stood: %s.", self._counted(self.bookmark.traces))
             for row, trace in zip(self.bookmark.own, self.bookmark.traces, strict=True):
                 self.traces[row] = trace
         self.started -= max([0.0, *(s for trace in self.traces for s in trace.seconds[-1:])])
@@ -253,6 +250,10 @@ class _Run:
             self.rows[own[place]] = row
             if journal is not None:
                 journal.keep(self._number(row.trace), row)
+
+    def _counted(self, traces: Sequence[Trace]) -> str:
+        """How many they are, in words: images, or tries of images where one has several."""
+        return counted(len(traces), "images" if self.task.setup.tries == 1 else "tries of images")
 
     def _number(self, trace: Trace) -> int:
         """The number of a row in its journal, whichever tries this run is of."""

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from priorkit.errors import BadInputError
-from priorkit.settings.options import describe_errors, plain
+from priorkit.settings.options import describe_errors, instead, plain
 
 __all__ = ["COMPONENTS", "RunConfig", "listed", "of_runs", "split"]
 
@@ -93,8 +93,11 @@ class RunConfig(BaseModel):
         if isinstance(gamma, list):
             if not isinstance(penalty, list) or len(penalty) != len(gamma):
                 count = len(penalty) if isinstance(penalty, list) else 1
-                raise ValueError(
-                    f"gamma holds a number for each penalty: {count}, got {len(gamma)}"
+                one = f"gamma={gamma[0]}" if gamma else "gamma=0.1"
+                each = f"gamma=[{', '.join(['0.1'] * count)}], or {one} of their sum"
+                raise BadInputError(
+                    f"gamma holds a number for each penalty: {count}, got {len(gamma)}.",
+                    try_=each if count > 1 else one,
                 )
             pairs = zip(map(float, gamma), penalty, strict=True)
             penalty, gamma = [_with_weight(w, part) for w, part in pairs], 1.0
@@ -117,7 +120,11 @@ class RunConfig(BaseModel):
     @model_validator(mode="after")
     def _one_noise(self) -> RunConfig:
         if self.sigma is not None and self.noise_norm is not None:
-            raise ValueError("Say sigma or noise_norm, not both")
+            raise BadInputError(
+                "Say sigma or noise_norm, not both.",
+                got=f"sigma={self.sigma}, noise_norm={self.noise_norm:g}",
+                try_=f"sigma={self.sigma} and no noise_norm",
+            )
         if self.clip and self.range is None:
             raise ValueError("clip brings values into the range, and none is given")
         if self.averaging > 1 and (self.restarts or 1) > 1:
@@ -186,7 +193,8 @@ def split(*layers: Mapping[str, Any]) -> tuple[RunConfig, dict[str, Any]]:
         config = RunConfig(**own)
     except ValidationError as error:
         of_one = any(complaint["loc"] for complaint in error.errors())  # not of several at once
-        raise BadInputError(("Setting " if of_one else "") + describe_errors(error)) from error
+        said = ("Setting " if of_one else "") + describe_errors(error)
+        raise BadInputError(said, try_=instead(error)) from error
     return config, {name: v for name, v in values.items() if name not in own}
 
 

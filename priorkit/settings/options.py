@@ -6,6 +6,7 @@ from __future__ import annotations
 import inspect
 import math
 import os
+import re
 import sys
 import types
 from collections.abc import Mapping
@@ -15,11 +16,12 @@ from numbers import Integral, Real
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic_core import ErrorDetails
 
 from priorkit.discovery import describe
-from priorkit.errors import BadInputError, PluginError
+from priorkit.errors import BadInputError, PluginError, did_you_mean
 
-__all__ = ["describe_errors", "named", "option_fields", "options_model", "plain"]
+__all__ = ["describe_errors", "instead", "named", "option_fields", "options_model", "plain"]
 
 MAX_DEPTH = 32  # of lists and tables in one another
 MAX_LISTED = 4096  # numbers of an array that is an option; a larger one stays an object
@@ -136,8 +138,7 @@ def option_fields(target: Any) -> dict[str, Any]:
 def describe_errors(error: ValidationError, name: str = "") -> str:
     """The first complaint of pydantic, in one line, with what was got; ``name`` is that of the
     option where a single value was read, of which pydantic knows no name."""
-    # Of a union, what came nearest: of the right type, or wrong further inside.
-    first = max(error.errors(), key=lambda e: (len(e["loc"]), not e["type"].endswith("_type")))
+    first = _nearest(error)
     said = first["msg"].removeprefix("Value error, ").rstrip(".")
     if not first["loc"] and not name:  # about several at once: pydantic repeats them all as input
         return f"{said}."
@@ -146,3 +147,20 @@ def describe_errors(error: ValidationError, name: str = "") -> str:
     if first["type"] == "missing":
         return f"the option {where!r} is required."
     return f"{where}: {said}. Got {str(first.get('input'))[:80]!r}."
+
+
+def instead(error: ValidationError) -> str | None:
+    """What to try instead of the value of that complaint: the nearest of the words that may be, the
+    number without its sign, or the least one; None where it isn't about these."""
+    first = _nearest(error)
+    got, limits = first["input"], first.get("ctx", {})
+    if isinstance(got, str):
+        return did_you_mean(got, re.findall("'([^']*)'", first["msg"])) or None
+    if first["loc"] and "ge" in limits and isinstance(got, (int, float)):
+        return f"{first['loc'][0]}={max(abs(got), limits['ge'])}"
+    return None
+
+
+def _nearest(error: ValidationError) -> ErrorDetails:
+    """Of a union, the complaint that came nearest: of the right type, or wrong further inside."""
+    return max(error.errors(), key=lambda e: (len(e["loc"]), not e["type"].endswith("_type")))

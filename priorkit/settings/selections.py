@@ -8,7 +8,7 @@ from typing import Any
 
 from priorkit.errors import BadInputError, PriorkitError, UnknownNameError
 from priorkit.interfaces.units import Range
-from priorkit.registry import registry
+from priorkit.registry import Entry, registry
 from priorkit.settings.config import COMPONENTS, RunConfig
 from priorkit.settings.forked import use_one_thread_in_a_fork
 from priorkit.settings.given import given_start
@@ -43,8 +43,8 @@ class Selections:
         return replace(self, config=config)
 
     def otherwise(self, way: Mapping[str, Any]) -> Selections:
-        """The same with some settings said otherwise, None being one that is left out; the other
-        components are those that are here. Raises as :func:`select_all`."""
+        """The same with some settings and options said otherwise, None being one that is left out;
+        the other components are those that are here. Raises as :func:`select_all`."""
         own = {name: value for name, value in way.items() if name in RunConfig.model_fields}
         options = {name: value for name, value in way.items() if name not in own}
         kept = {
@@ -55,9 +55,24 @@ class Selections:
         free = {name: owner.options[name] for name, owner in self.given.items()} | self.extra
         if "sigma" in own:
             own["noise_norm"] = None
-        told = select_all(self.config.model_copy(update=kept | own), free | options)
+        said = {name: value for name, value in (free | options).items() if value is not None}
+        told = select_all(self.config.model_copy(update=kept | own), said)
         estimated = self.estimated and "sigma" not in own
         return replace(told, estimated=estimated, repeated=self.repeated)
+
+    def whole(self, way: Mapping[str, Any]) -> dict[str, Any]:
+        """A way to say some settings otherwise that also leaves out the options of components that
+        others take the place of, which these don't have."""
+        found = dict(way)
+        for name, owner in self.given.items():
+            key = next(key for key, kind in COMPONENTS.items() if kind == owner.kind)
+            if name not in way and isinstance(way.get(key), str):
+                try:
+                    kept = name in resolve(owner.kind, way[key]).fields
+                except PriorkitError:  # which is what refuses the way
+                    continue
+                found |= {} if kept else {name: None}
+        return found
 
 
 def select_all(config: RunConfig, extra: Mapping[str, Any]) -> Selections:
@@ -84,7 +99,7 @@ def select_all(config: RunConfig, extra: Mapping[str, Any]) -> Selections:
         elif any(_owners(open_kinds, name)):
             later[name] = value  # once the prior has chosen the rest
         else:
-            raise _unknown(name, selections)
+            raise _unknown(name, selections, {})
     return Selections(config, selections, later, given)
 
 
@@ -95,7 +110,9 @@ def give_rest(chosen: Selections, selections: dict[str, Selection]) -> None:
         _give(name, owner.options[name], selections)
     for name, value in chosen.extra.items():
         if _give(name, value, selections) is None:
-            raise _unknown(name, selections)
+            said = chosen.selections
+            unsaid = {kind: key for key, kind in COMPONENTS.items() if kind not in said}
+            raise _unknown(name, selections, unsaid)
 
 
 def _give(name: str, value: Any, selections: Mapping[str, Selection]) -> Selection | None:
@@ -113,31 +130,38 @@ def _give(name: str, value: Any, selections: Mapping[str, Selection]) -> Selecti
     return owners[0]
 
 
-def _owners(kinds: Iterable[str], option: str) -> Iterator[str]:
+def _owners(kinds: Iterable[str], option: str) -> Iterator[Entry]:
     """The registered components of these kinds that have an option which a user may give; each is
     imported only when it is its turn."""
     for kind in kinds:
         for entry in registry().entries(kind):
             try:
                 if option in option_fields(class_of(entry)) and option not in entry.preset:
-                    yield str(entry)
+                    yield entry
             except PriorkitError:
                 continue
 
 
-def _unknown(name: str, selections: Mapping[str, Selection]) -> UnknownNameError:
-    """The error for an option that nothing here has: whose it is, or what is near it."""
+def _unknown(
+    name: str, selections: Mapping[str, Selection], unsaid: Mapping[str, str]
+) -> UnknownNameError:
+    """The error for an option that nothing here has: whose it is, or what is near it. Those of
+    kinds that were ``unsaid``, each with the setting that names one, are what to try."""
     of_runs = set(RunConfig.model_fields)
     known = of_runs.union(*(selection.fields for selection in selections.values()))
     told = [", ".join(sorted(of_runs))]
     for selection in selections.values():
         own = ", ".join(sorted(selection.fields - of_runs))
         told += [f"of {selection}: {own}"] if own else []
-    owners = list(_owners(COMPONENTS.values(), name))
+    owners = list(map(str, _owners(COMPONENTS.values(), name)))
     more = " and others" if len(owners) > LISTED else ""
     hint = f" here: it is an option of {', '.join(owners[:LISTED])}{more}" if owners else ""
+    what = f"Unknown option {name!r}{hint}."
+    ways = [{unsaid[entry.kind]: entry.name} for entry in _owners(unsaid, name)]
+    if ways:
+        return UnknownNameError(what, ways=ways)
     return UnknownNameError.nearest(
-        f"Unknown option {name!r}{hint}.",
+        what,
         name,
         () if owners else known,
         otherwise=f"Options here: {'; '.join(told)}",

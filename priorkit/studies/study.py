@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
@@ -134,7 +135,7 @@ class Study(BaseModel):
                 for selection in selections.values():
                     selection.check()
             except PriorkitError as error:
-                raise type(error)(f"The run {_short(settings)}: {error}") from error
+                raise type(error)(f"The run {_short(settings, str(error))}: {error}") from error
             try:
                 key = json_sha256(_mapped(settings, identity))[:20]
             except TypeError as error:  # a value that JSON can't hold
@@ -229,6 +230,14 @@ def _is_path(value: Any) -> bool:
         return False
 
 
-def _short(settings: Settings) -> str:
-    text = ", ".join(f"{name} = {value}" for name, value in settings.items())
+def _short(settings: Settings, about: str = "") -> str:
+    """Settings in so many words; first those of which the words of an error are ``about`` the name
+    or the value, and that it mustn't lose."""
+
+    def aside(item: tuple[str, Any]) -> bool:
+        name, value = item
+        said = "|".join(map(re.escape, (name, repr(value))))
+        return not re.search(rf"(?<!\w)({said})(?!\w)", about)
+
+    text = ", ".join(f"{name} = {value}" for name, value in sorted(settings.items(), key=aside))
     return text if len(text) < 120 else f"{text[:117]}…"

@@ -174,8 +174,10 @@ def _run(
         watch.finish(row.recovery, before)
         interrupted = row.interrupted
         if truth is None and not interrupted:
-            found = row.recovery
-            level.question_misfit(found.misfit, found.explained, y, setup.problem, of=row.label)
+            found, rule = row.recovery, setup.by_rule
+            level.question_misfit(
+                found.misfit, found.explained, y, setup.problem, by_rule=rule, of=row.label
+            )
         if own is not None and not interrupted:
             own.note("finished", watch.noted())
     return interrupted

@@ -64,8 +64,8 @@ def recover(
         Without x and y, the sample photograph.
     y : real measurements instead, an array or a .npy file, (m,) or (B, m), or images, or a folder
         of them, for operators whose y is one; of pictures and volumes alone are whole numbers
-        of 8 and 16 bits brightness, unless the noise is of counts; all other y are numbers as
-        they are
+        of 8 and 16 bits brightness, unless there is a range, or the noise is 'transmission',
+        whose y are counts; all other y are numbers as they are
     config : settings from a TOML file or a dict; keywords given here go over it
     out : folder to save the results to, see :meth:`Recovery.save`. Until then every image is
         kept as it is finished in ``OUT.unfinished`` beside it, so that a run that is cut
@@ -172,7 +172,8 @@ class Ready:
                 journal.agree(_identity(task))
             recovery = solved(task)
         if truth is None and not recovery.interrupted:
-            level.question_misfit(recovery.misfit, recovery.explained, y, setup.problem)
+            misfit, good = recovery.misfit, recovery.explained
+            level.question_misfit(misfit, good, y, setup.problem, by_rule=setup.by_rule)
         return recovery
 
 

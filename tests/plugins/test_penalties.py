@@ -164,7 +164,11 @@ def test_a_rule_scales_the_sum():
 @pytest.mark.parametrize(
     ("said", "error", "words"),
     [
-        ({"penalty": ["tv", "l2"], "gamma": [0.1]}, BadInputError, "for each penalty: 2, got 1"),
+        (
+            {"penalty": ["tv", "l2"], "gamma": [0.1]},
+            BadInputError,
+            "2, got 1. Try: gamma=\\[0.1, 0.1",
+        ),
         ({"penalty": "tv", "gamma": [0.1, 0.2]}, BadInputError, "for each penalty: 1, got 2"),
         ({"penalty": ["tv", "l2"]}, BadInputError, "'tv \\+ l2' needs its weight"),
         (

@@ -112,6 +112,18 @@ def test_a_start_is_made_from_what_counts_say():
     assert float(found.psnr) > 20
 
 
+def test_what_is_said_of_hounsfield_units_does_it():
+    hu = np.linspace(-1024, 894, 16 * 16, dtype=np.float32).reshape(1, 16, 16)
+    said = {"op": "radon", "prior": "none", "penalty": "tv", "gamma": 0.1, "budget": 2}
+    counts = {"noise": "transmission", "photons": 200}
+    with pytest.raises(BadInputError, match=r"1000.*range=\(0, 2\*mu\)"):
+        priorkit.recover(hu, **said, **counts, range=(-1024, 894))
+    mu = 3.0
+    x = mu * (1 + hu / 1000).clip(0)
+    found = priorkit.recover(x, **said, **counts, range=(0, 2 * mu))
+    assert float(found.y.min()) >= 0
+
+
 MESSAGES = {
     "negative counts": ({"y": np.full((40, 48), -1.0)}, BadInputError, "values down to -1."),
     "complex counts": ({"y": np.full((40, 48), 1j)}, BadInputError, "is complex"),
@@ -125,11 +137,16 @@ MESSAGES = {
         BadInputError,
         "A x must not be negative. Got -",
     ),
+    "more than was sent, with options of counts": (
+        {"op": {"name": "gaussian", "m": 50}, "photons": 200, "background": 1},
+        BadInputError,
+        "negative entries; or noise='gaussian' and no photons and no background",
+    ),
     "a level": ({"sigma": 0.1}, BadInputError, "has no sigma. Try: background=…, photons=…"),
     "no photons": (
         {"photons": 0},
         BadInputError,
-        "photons, how many a detector counts without an object, are from 1 to 1e+15. Got 0 to 0.",
+        "detector counts without an object, are from 1 to 1e+15. Got 0. Try: photons=10000",
     ),
     "a dead detector in a flat field": ({"photons": [5.0, 0.0]}, BadInputError, "Got 0 to 5."),
     "photons that aren't finite": ({"photons": np.array([5, np.nan])}, BadInputError, "Got nan"),

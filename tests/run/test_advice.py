@@ -87,6 +87,16 @@ def test_what_was_measured_is_not_measured_otherwise():
         )
 
 
+def test_an_option_of_others_names_those_that_fit():
+    """None of the solvers that have it with this prior: the prior is said too."""
+    settings = {"prior": "dct", "op": "gaussian", "m": 50, "draws": 4}
+    error = refusal(X, settings)
+    assert str(error).startswith("Unknown option 'draws' here: it is an option of solver")
+    assert error.ways
+    assert all("solver" in way for way in error.ways)
+    assert refusal(X, settings | error.ways[0]) is None
+
+
 class Quiet(Denoiser):
     """Knows pictures of 16×16 alone, by objects of its own."""
 

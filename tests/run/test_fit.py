@@ -75,6 +75,13 @@ def test_the_space_is_refused_by_what_it_lacks(settings, said):
         priorkit.recover(op="identity", shape=(3, 16, 16), **settings)
 
 
+def test_a_rule_that_is_not_for_the_operator_is_refused_before_it_asks_for_sigma():
+    said = {"prior": "none", "penalty": "tv", "gamma": "sure", "op": "mask", "shape": (3, 16, 16)}
+    words = r"the whole picture.*Try: gamma='discrepancy' and sigma=0\.1$"
+    with pytest.raises(MismatchError, match=words):
+        priorkit.recover(**said)
+
+
 def test_components_as_objects():
     """The core knows no name: a penalty that is an object is no penalty all the same."""
     x = load(astronaut(), (3, 16, 16)).x

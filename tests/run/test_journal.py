@@ -13,6 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 import priorkit
+from priorkit.counted import counted
 from priorkit.errors import BadInputError, PriorkitError
 from priorkit.interfaces import Penalty
 from priorkit.io.folders import unfinished
@@ -541,7 +542,7 @@ FEW = [  # each sampler once, one alone and one among others
 
 
 @pytest.mark.parametrize(("name", "images"), FEW)
-def test_draws_are_kept_as_they_come(name, images, tiny_weights, monkeypatch, tmp_path):
+def test_draws_are_kept_as_they_come(name, images, tiny_weights, monkeypatch, tmp_path, caplog):
     """Cut in the middle of its draws, a run goes on with those that were done, bit for bit."""
     out, generator = tmp_path / "out", torch.Generator().manual_seed(0)
     x = torch.rand(images, 3, 8, 8, generator=generator)
@@ -567,6 +568,7 @@ def test_draws_are_kept_as_they_come(name, images, tiny_weights, monkeypatch, tm
         x, **settings, out=out, resume=True, progress=lambda now, _: begun.append(now.evaluations)
     )
     same(again, whole)
+    assert f"Going on where the last run stood: {counted(images, 'images')}." in caplog.text
     for one, other in zip(vars(again.draws).values(), vars(whole.draws).values(), strict=True):
         assert torch.equal(one, other)
     assert int(begun[0].min()) > max(whole.evaluations) / 3  # none of them was drawn again

@@ -141,6 +141,16 @@ MESSAGES = {
         BadInputError,
         "A x must not be negative",
     ),
+    "light that is complex": (
+        {"noise": "poisson", "op": "fourier", "gain": 0.1},
+        BadInputError,
+        "an operator without negative entries; or noise='gaussian' and no gain",
+    ),
+    "its options go with it": (
+        {"noise": "poisson", "gain": 0.1, "prior": "dct", "solver": "fista"},
+        MismatchError,
+        "and 'poisson' isn't. Try: noise='gaussian' and no gain",
+    ),
     "an unknown amount": (
         {"noise": "laplace", "op": "mask"},
         BadInputError,
@@ -166,6 +176,22 @@ def test_refused(name):
 def test_a_measurement_that_cannot_be_counts():
     with pytest.raises(BadInputError, match="y must not be negative"):
         priorkit.recover(y=np.full((3, 16, 16), -0.1), prior="none", op="identity", noise="poisson")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_counts_that_were_taken_for_brightness_are_told_of(dtype, caplog):
+    """Less than a single one; and no rule for γ is told to use a rule."""
+    counts = np.random.default_rng(0).poisson(3, (1, 16, 16)).astype(dtype)
+    said = {"op": "identity", "noise": "poisson", "gain": 1, "gamma": "discrepancy"}
+    said |= {"prior": "none", "penalty": "tv", "budget": 5}
+    priorkit.recover(y=counts, **said)
+    assert "a single count is gain=1. Where y are counts in whole numbers" in caplog.text
+    assert "The noise was fitted too" in caplog.text
+    assert "or gamma='discrepancy'" not in caplog.text
+    caplog.clear()
+    found = priorkit.recover(y=counts, **said, range=(0, int(counts.max())))
+    assert "a single count" not in caplog.text
+    assert np.allclose(found.y, counts[None])
 
 
 def test_dark_pixels_pull_back():

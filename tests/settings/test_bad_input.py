@@ -103,7 +103,7 @@ CASES = {
     "sigma in a word": (
         {"sigma": "atuo"},
         BadInputError,
-        "Setting sigma: it is a number or 'auto'. Got 'atuo'.",
+        "Setting sigma: it is a number or 'auto'. Got 'atuo'. Did you mean 'auto'?",
     ),
     "gamma in a word": (
         {"penalty": "tv", "gamma": "shure"},
@@ -395,7 +395,7 @@ CASES = {
     "both noises": (
         {"sigma": 0.1, "noise_norm": 0.1},
         BadInputError,
-        "Say sigma or noise_norm, not both.",
+        "Say sigma or noise_norm, not both. Got sigma=0.1, noise_norm=0.1. Try: sigma=0.1 and no ",
     ),
     "a range without a square": (
         {"range": (0, 1e300), "op": "mask", "m": None},
@@ -415,11 +415,18 @@ CASES = {
     "a range that clip needs": ({"clip": True}, BadInputError, "clip brings values into the range"),
     "negative noise": ({"sigma": -0.1}, BadInputError, "Setting sigma:", "Got '-0.1'"),
     "infinite noise": ({"sigma": float("inf")}, BadInputError, "Setting sigma:", "finite"),
-    "negative gamma": ({"penalty": "tv", "gamma": -1.0}, BadInputError, "Setting gamma:", "'-1.0'"),
+    "negative gamma": (
+        {"penalty": "tv", "gamma": -1.0},
+        BadInputError,
+        "Got '-1.0'. Try: gamma=1.0",
+    ),
     "gamma without penalty": ({"gamma": 0.1}, BadInputError, "none is chosen", "penalty='l2'"),
     "penalty without gamma": ({"penalty": "tv"}, BadInputError, "needs its weight", "gamma="),
     "budget": ({"budget": 0}, BadInputError, "Setting budget:", "Got '0'"),
-    "restarts": ({"restarts": 0}, BadInputError, "Setting restarts:"),
+    "restarts": ({"restarts": 0}, BadInputError, "Setting restarts:", "Try: restarts=1"),
+    "averaging": ({"averaging": 0}, BadInputError, "Setting averaging:", "Try: averaging=1"),
+    "spaces": ({"space": "pixels"}, BadInputError, "Setting space:", "Did you mean 'pixel'?"),
+    "a type": ({"precision": "flaot64"}, BadInputError, "Did you mean 'float64'?"),
     "seed": ({"seed": -1}, BadInputError, "Setting seed:"),
     "space": ({"space": "fourier"}, BadInputError, "Setting space:", "'latent' or 'pixel'"),
     "precision": ({"precision": "float16"}, BadInputError, "Setting precision:", "'float32'"),

@@ -78,6 +78,10 @@ def test_a_bare_name_of_a_folder_is_a_folder(tmp_path, monkeypatch):
         ({"variant": [{}]}, "no 'variant'.* 'variants'"),
         ({"grid": {"m": []}}, "The study has no run"),
         ({"grid": {"seed": [1, 1]}}, "Two runs of the study are the same"),
+        (
+            {"settings": {"op": "radon", "angles": list(range(60)), "seed": 3, "penalty": "l3"}},
+            "The run penalty = l3, op = radon, angles = .*…: Unknown penalty 'l3'",
+        ),
         ({"grid": {"m": [1]}, "variants": [{"m": 2}]}, "'m' of the variant .* is on the grid too"),
         ({"grid": {"image": ["nowhere/*.png"]}}, "No picture matches nowhere"),
         ({"settings": {"sigma": -1}}, "sigma"),

@@ -49,6 +49,14 @@ def test_not_plainly_converged(y, settings, caplog, tmp_path):
     assert record["images"][0]["reason"] == found.reason[0]
 
 
+def test_how_many_of_a_batch_are_not_explained(caplog):
+    y = torch.cat([sinogram(), 10 + sinogram(), 20 + sinogram()])
+    found = priorkit.recover(y=y, **ANGLES, **TV, sigma=0.01)
+    assert found.explained == [True, False, False]
+    said = "2 of 3 measurements aren't explained, and least number 3: its misfit is"
+    assert said in caplog.text
+
+
 @pytest.mark.parametrize("m", [1, 10, 30, 300])
 def test_a_gamma_that_holds_a_right_y_back_is_no_wrong_y(m, caplog):
     """Of few measurements the dct's own leaves thousands of times the noise: of y a tenth."""

@@ -81,7 +81,7 @@ def test_a_run_over_volumes_goes_on(tmp_path, caplog):
     with pytest.raises(RuntimeError, match="cut"):
         priorkit.recover(x, out=tmp_path / "out", progress=cut, **settings)
     again = priorkit.recover(x, out=tmp_path / "out", resume=True, **settings)
-    assert "Finished before: 2 of 2 rows" in caplog.text
+    assert "Finished before: 2 of 2 tries of images" in caplog.text
     assert torch.equal(again.x, whole.x)
     assert again.names == ["0000", "0001"]
 

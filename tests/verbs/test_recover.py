@@ -288,6 +288,10 @@ def test_what_a_run_will_replace_is_said_before_it_begins(tmp_path, caplog):
         caplog.clear()
         priorkit.compare(x, priors=["none"], **settings)
         assert caplog.messages == heard[-1] == [said]
+        caplog.clear()
+        with pytest.raises(priorkit.PriorkitError):  # which replaces nothing
+            priorkit.recover(x, prior="none", penalty="tv", **settings)
+        assert not caplog.messages
 
 
 @pytest.mark.parametrize("verb", ["recover", "compare"])
