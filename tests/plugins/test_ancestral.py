@@ -105,13 +105,13 @@ def test_of_random_measurements_they_hold_the_truth_as_often_as_they_say(operato
 )
 def test_of_other_measurements_they_are_those_of_normal_pixels(operator, sigma):
     """Pixel by pixel: what was measured is surer than what wasn't."""
-    problem, mean, variance = measured(operator, sigma, images=8)
-    found = run(Ancestral(draws=DRAWS), problem, everyone(8), 10_000)
-    assert found.status == ["converged"] * 8
+    problem, mean, variance = measured(operator, sigma, images=32)
+    found = run(Ancestral(draws=16), problem, everyone(32), 10_000)
+    assert found.status == ["converged"] * 32
     spread = found.draws.spread.double().square().mean(0).flatten()
     assert torch.allclose(spread, variance, rtol=0.3)
     off = (found.draws.mean.flatten(1) - mean).square().mean().sqrt()
-    assert float(off) < 0.3 * float(variance.mean().sqrt())
+    assert float(off) < 0.35 * float(variance.mean().sqrt())  # ¼ by 16 draws
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.01, 1.0])

@@ -52,19 +52,18 @@ def normal(noise, images=2, matrix=M):
 @pytest.mark.parametrize("matrix", [M, torch.complex(M[:6], M[6:])], ids=["real", "complex"])
 def test_its_mean_is_the_posterior_mean_of_normal_entries(matrix):
     """Of complex y each part has half of the noise's variance."""
-    sigma, draws = 0.1, 16
+    sigma, copies = 0.1, 40
     noise = Noise(sigma=sigma).bind(len(matrix))
     problem, _ = normal(noise, matrix=matrix)
     weight = sigma**2 / (1 if matrix is M else 2) / CONTRAST**2
     residual = problem.y - problem.operator.A(torch.full((2, 20), 0.5).double())
     square = (matrix.mH @ matrix).real + weight * torch.eye(20).double()
     ridge = torch.linalg.solve(square, (matrix.mH @ residual.mT).real).mT
-    ten = problem.at(problem.y.repeat(10, 1))  # of each measurement, with draws of their own
-    found = run(
-        DiffPIR(draws=draws, data_steps=40), ten, torch.full((20, 20), 0.5).double(), 40 * draws
-    )
-    gap = (found.draws.mean.view(10, 2, 20).mean(0) - 0.5 - ridge).square().mean().sqrt()
-    assert found.draws.count.tolist() == [draws] * 20
+    many = problem.at(problem.y.repeat(copies, 1))  # each measurement, with draws of its own
+    u0 = torch.full((2 * copies, 20), 0.5, dtype=torch.float64)
+    found = run(DiffPIR(draws=4, data_steps=40), many, u0, 160)
+    gap = (found.draws.mean.view(copies, 2, 20).mean(0) - 0.5 - ridge).square().mean().sqrt()
+    assert found.draws.count.tolist() == [4] * len(u0)
     assert float(gap) < 0.1 * float(ridge.square().mean().sqrt())
 
 
