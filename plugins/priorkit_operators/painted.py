@@ -7,15 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageColor, ImageOps
+from PIL import Image, ImageColor
 from scipy.ndimage import binary_dilation
 from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Shape
-from priorkit.io.formats.base import ORIENTATION
-from priorkit.io.frames import opened, with_opacity
-from priorkit.io.held import LYING
+from priorkit.io.frames import opened, upright, with_opacity
 from priorkit.io.pictures import load, to_pil
 from priorkit.io.places import place
 from priorkit.io.values import centre_box, dimensions
@@ -102,11 +100,10 @@ def _bright(source: Any, sides: Shape) -> Tensor:
 def _size(source: Any) -> tuple[int, int]:
     """Width and height of a picture that stands upright."""
     if isinstance(source, Image.Image):
-        return ImageOps.exif_transpose(source).size
+        return upright(source)
     try:
         with opened(place(source)[0]) as file:
-            lying = file.getexif().get(ORIENTATION, 1) in LYING
-            return file.size[::-1] if lying else file.size
+            return upright(file)
     except BadInputError:  # of what Pillow doesn't know, as TIFF of 64 bits
         height, width = load(source).x.shape[2:]
         return width, height

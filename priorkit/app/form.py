@@ -15,7 +15,7 @@ from priorkit.app.chooser import Chooser
 from priorkit.app.components import fields, plain, run_fields
 from priorkit.app.controls import Control
 from priorkit.app.draft import Draft
-from priorkit.app.offered import KEYS, Offer, Offers
+from priorkit.app.offered import Offer, Offers
 from priorkit.app.order import MOST_PRIORS
 from priorkit.app.reading import Reading
 from priorkit.app.run import Run
@@ -26,6 +26,7 @@ from priorkit.app.units import Units
 from priorkit.app.warned import heard
 from priorkit.app.words import said, warned
 from priorkit.errors import PriorkitError
+from priorkit.settings.config import KEYS
 
 __all__ = ["Form"]
 

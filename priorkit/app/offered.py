@@ -17,16 +17,15 @@ from priorkit.interfaces import Prior, kind_of
 from priorkit.registry import registry
 from priorkit.run.measure import batch, shape_of, wide
 from priorkit.run.setup import Setup, set_up
-from priorkit.settings.config import COMPONENTS, RunConfig, split
+from priorkit.settings.config import KEYS, RunConfig, split
 from priorkit.settings.options import option_fields
 from priorkit.settings.select import Selection, class_of, resolve
 from priorkit.settings.selections import select_all
 from priorkit.verbs.prepare import for_any_size, leaves_prior_open, prepare
 
-__all__ = ["KEYS", "Offer", "Offers"]
+__all__ = ["Offer", "Offers"]
 
 Shape = tuple[int, ...]
-KEYS = {kind: key for key, kind in COMPONENTS.items()}  # of settings
 WEIGHED = 1e-3  # the γ with which a penalty is tried where nobody says one
 NOISY = 0.05  # and σ
 

@@ -10,9 +10,7 @@ from PIL import Image, ImageChops
 
 from priorkit.draw.tiles import png
 from priorkit.errors import PriorkitError
-from priorkit.io.formats.base import ORIENTATION
-from priorkit.io.frames import MAX_WHOLE, opened, over_white, with_opacity
-from priorkit.io.held import LYING
+from priorkit.io.frames import MAX_WHOLE, opened, over_white, upright, with_opacity
 from priorkit.io.listing import PICTURES
 from priorkit.io.pictures import load
 
@@ -34,9 +32,7 @@ def extent(path: Path) -> Shape | None:
         return None
     try:
         with opened(path) as file:
-            width, height = file.size
-            if file.getexif().get(ORIENTATION) in LYING:
-                width, height = height, width
+            width, height = upright(file)
             if getattr(file, "n_frames", 1) > 1 and file.format != "MPO":
                 return None
             gray = file.mode in ("1", "L", "LA", "F") or file.mode.startswith("I")

@@ -43,9 +43,9 @@ def results_folder(save: Path | None, resume: bool = False) -> Path:
 
 def is_saved(result: Recovery | Comparison, folder: Path) -> bool:
     """Whether a result is in its folder: one that was cut short doesn't replace an earlier one."""
-    from priorkit.io.manifest import is_whole
+    from priorkit.io.folders import stays
 
-    return not (result.interrupted and is_whole(folder))
+    return not stays(folder, cut=result.interrupted)
 
 
 @contextmanager

@@ -28,6 +28,7 @@ __all__ = [
     "locked",
     "replacing",
     "require_place",
+    "stays",
     "unfinished",
     "unused",
 ]
@@ -80,10 +81,15 @@ def require_place(folder: Path, inputs: Iterable[str | os.PathLike[str]] = ()) -
     require_writable(place.parent)
 
 
+def stays(folder: Path, *, cut: bool) -> bool:
+    """Whether the result in ``folder`` is whole, and that of a run that was ``cut`` short isn't."""
+    return cut and is_whole(folder)
+
+
 def gives_way(folder: Path, *, cut: bool) -> bool:
-    """Whether the result of a run goes to ``folder``: one that was ``cut`` short doesn't replace
-    one that is whole, which is said."""
-    if cut and is_whole(folder):
+    """Whether the result of a run goes to ``folder``, or another one :func:`stays`, which is
+    said."""
+    if stays(folder, cut=cut):
         log.warning("%s keeps the result of the earlier run, as this one was cut short.", folder)
         return False
     return True

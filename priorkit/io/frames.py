@@ -20,7 +20,7 @@ from priorkit.io.brightness import PLAIN, Scaling
 from priorkit.io.files import complaint
 from priorkit.io.formats import Format, Part, Tiff, deep_format
 from priorkit.io.formats.base import ORIENTATION
-from priorkit.io.held import indices, quiet
+from priorkit.io.held import LYING, indices, quiet
 from priorkit.io.places import Pick
 from priorkit.io.values import centre_box, dimensions, framed
 
@@ -32,6 +32,7 @@ __all__ = [
     "open_stack",
     "opened",
     "over_white",
+    "upright",
     "with_opacity",
 ]
 
@@ -175,6 +176,11 @@ def _seek(file: Image.Image, path: Path, pick: Pick) -> None:
     at = indices(path, Part("", shape, np.dtype(np.uint8), axes), pick, stack=False)
     if count > 1:
         file.seek(at["frame"])
+
+
+def upright(image: Image.Image) -> tuple[int, int]:
+    """Width and height of a picture as it is to be shown, by its header alone."""
+    return image.size[::-1] if image.getexif().get(ORIENTATION) in LYING else image.size
 
 
 def with_opacity(source: str | os.PathLike[str] | Image.Image) -> Image.Image:

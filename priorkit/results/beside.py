@@ -10,7 +10,7 @@ from PIL import Image
 from priorkit.draw.html import bar, embedded, figure, scale_bar, table_of, thumbnail
 from priorkit.draw.svg import COLOURS
 from priorkit.results.recovered import Recovered
-from priorkit.results.views import Shown, columns
+from priorkit.results.views import Shown, brightest, columns, shows_errors
 
 __all__ = [
     "ACROSS",
@@ -43,11 +43,10 @@ def shared(shown: Shown) -> str:
 def scale(recovery: Recovered) -> str:
     """The one scale of all errors, which are in the units of this one; nothing where none is
     shown."""
-    end = max((c.end for c in columns(recovery, 0) if c.what == "error"), default=0.0)
-    if not end:
+    if not shows_errors(recovery):
         return ""
-    said = f"<figcaption>errors of all, on one scale</figcaption>{scale_bar(end)}"
-    return f'<figure class="scale">{said}</figure>'
+    said = "<figcaption>errors of all, on one scale</figcaption>"
+    return f'<figure class="scale">{said}{scale_bar(brightest(recovery))}</figure>'
 
 
 def all_of(count: int, most: int) -> str:

@@ -19,11 +19,13 @@ from priorkit.results.recovered import Recovered
 __all__ = [
     "MAX_ROWS",
     "Shown",
+    "brightest",
     "columns",
     "ended",
     "grid",
     "inside",
     "rows_of",
+    "shows_errors",
     "summary",
     "unsure",
     "wiped",
@@ -54,7 +56,7 @@ class Shown(NamedTuple):
 def columns(recovery: Recovered, i: int) -> list[Shown]:
     """The pictures that are shown of image ``i``, large ones shrunk."""
     shown: list[Shown] = []
-    kind, scale = recovery.kind, recovery.units.range.scale
+    kind = recovery.kind
     if recovery.truth is not None:
         shown.append(_shown("truth", "truth", kind.picture(inside(recovery, recovery.truth[i]))))
     y = recovery.units.y_inside(recovery.y[i : i + 1])
@@ -76,14 +78,24 @@ def columns(recovery: Recovered, i: int) -> list[Shown]:
         caption = f"{float(expected[i]):.1f} dB expected"
     picture = kind.picture(inside(recovery, recovery.x[i]))
     shown += [_shown("recovery", caption, picture), *_detail("recovery", picture)]
-    if recovery.truth is not None and kind.has_pixels:
+    if recovery.truth is not None and shows_errors(recovery):
         error = kind.flat(recovery.x[i] - recovery.truth[i]).abs_()
-        shown.append(_sizes("error", f"|error|, {GAIN:g} times as bright", error, scale))
+        shown.append(_sizes("error", f"|error|, {GAIN:g} times as bright", error, recovery))
     draws = recovery.draws
     if draws is not None and draws.spread is not None and draws.count[i] > 1 and kind.has_pixels:
         spread = kind.flat(draws.spread[i])
-        shown.append(_sizes("spread", f"spread, {GAIN:g} times as bright", spread, scale))
+        shown.append(_sizes("spread", f"spread, {GAIN:g} times as bright", spread, recovery))
     return shown
+
+
+def shows_errors(recovery: Recovered) -> bool:
+    """Whether a picture of its errors is shown."""
+    return recovery.truth is not None and recovery.kind.has_pixels
+
+
+def brightest(recovery: Recovered) -> float:
+    """The error, or spread, that has the brightest colour, in the user's units."""
+    return recovery.units.range.scale / GAIN
 
 
 def wiped(row: Sequence[Shown]) -> tuple[Shown, Shown] | None:
@@ -119,10 +131,10 @@ def _detail(of: str, x: Tensor) -> list[Shown]:
     return [Shown("detail", caption, to_pil(crop), (columns, rows), of)]
 
 
-def _sizes(what: str, caption: str, sizes: Tensor, scale: float) -> Shown:
-    """Sizes of errors (C, H, W), in units of which ``scale`` is 1."""
-    drawn = error_map(shrunk(sizes, MAX_SIDE) / scale)
-    return Shown(what, caption, drawn, (sizes.shape[-1], sizes.shape[-2]), end=scale / GAIN)
+def _sizes(what: str, caption: str, sizes: Tensor, recovery: Recovered) -> Shown:
+    """Sizes of errors (C, H, W), in the user's units."""
+    drawn = error_map(shrunk(sizes, MAX_SIDE) / recovery.units.range.scale)
+    return Shown(what, caption, drawn, (sizes.shape[-1], sizes.shape[-2]), end=brightest(recovery))
 
 
 def summary(recovery: Recovered) -> str:

@@ -19,7 +19,7 @@ from priorkit.interfaces import (
     ZeroPenalty,
 )
 from priorkit.registry import Entry, registry
-from priorkit.settings.config import COMPONENTS
+from priorkit.settings.config import KEYS
 from priorkit.settings.select import Selection, classes, resolve
 
 __all__ = [
@@ -34,7 +34,6 @@ __all__ = [
 
 ByKind = dict[str, Selection]
 Ways = list[dict[str, Any]]
-KEYS = {kind: key for key, kind in COMPONENTS.items()}  # the setting that names one of a kind
 KNOWING = (Decoder, Denoiser, Density)  # priors that there is something to ask of
 
 

@@ -21,7 +21,7 @@ from pydantic import (
 from priorkit.errors import BadInputError
 from priorkit.settings.options import describe_errors, instead, plain
 
-__all__ = ["COMPONENTS", "RunConfig", "listed", "of_runs", "split"]
+__all__ = ["COMPONENTS", "KEYS", "RunConfig", "listed", "of_runs", "split"]
 
 
 MAX_NUMBERS = 50_000_000  # of an image
@@ -150,6 +150,7 @@ COMPONENTS = {
     "solver": "solver",
     "start": "start",
 }
+KEYS = {kind: key for key, kind in COMPONENTS.items()}  # the setting that names one of a kind
 
 
 # What else recover and its command take: only a table gives it to a component as an option.

@@ -9,7 +9,7 @@ from typing import Any
 from priorkit.errors import BadInputError, PriorkitError, UnknownNameError
 from priorkit.interfaces.units import Range
 from priorkit.registry import Entry, registry
-from priorkit.settings.config import COMPONENTS, RunConfig
+from priorkit.settings.config import COMPONENTS, KEYS, RunConfig
 from priorkit.settings.forked import use_one_thread_in_a_fork
 from priorkit.settings.given import given_start
 from priorkit.settings.options import option_fields
@@ -42,6 +42,13 @@ class Selections:
         config = self.config.model_copy(update={"range": (found.lo, found.hi)})
         return replace(self, config=config)
 
+    def as_usual(self) -> None:
+        """Where no operator was named, let that which is taken have the options that it has then,
+        under those that were said."""
+        if self.config.op is None:
+            operator = self.selections["operator"]
+            operator.options = registry().fallback("operator").usual | operator.options
+
     def otherwise(self, way: Mapping[str, Any]) -> Selections:
         """The same with some settings and options said otherwise, None being one that is left out;
         the other components are those that are here. Raises as :func:`select_all`."""
@@ -65,7 +72,7 @@ class Selections:
         others take the place of, which these don't have."""
         found = dict(way)
         for name, owner in self.given.items():
-            key = next(key for key, kind in COMPONENTS.items() if kind == owner.kind)
+            key = KEYS[owner.kind]
             if name not in way and isinstance(way.get(key), str):
                 try:
                     kept = name in resolve(owner.kind, way[key]).fields
@@ -111,7 +118,7 @@ def give_rest(chosen: Selections, selections: dict[str, Selection]) -> None:
     for name, value in chosen.extra.items():
         if _give(name, value, selections) is None:
             said = chosen.selections
-            unsaid = {kind: key for key, kind in COMPONENTS.items() if kind not in said}
+            unsaid = {kind: key for kind, key in KEYS.items() if kind not in said}
             raise _unknown(name, selections, unsaid)
 
 

@@ -18,7 +18,6 @@ from priorkit.errors import BadInputError, PriorkitError, UnknownNameError
 from priorkit.io.files import file_sha256, json_sha256
 from priorkit.io.pictures import is_image
 from priorkit.io.places import place
-from priorkit.registry import registry
 from priorkit.settings.config import split
 from priorkit.settings.files import from_file
 from priorkit.settings.options import describe_errors, plain
@@ -128,11 +127,9 @@ class Study(BaseModel):
         for label, settings in self._points():
             try:
                 config, extra = split({k: v for k, v in settings.items() if k != "image"})
-                selections = select_all(config, extra).selections
-                if config.op is None:  # as a run has it
-                    usual, operator = registry().fallback("operator").usual, selections["operator"]
-                    operator.options = usual | operator.options
-                for selection in selections.values():
+                chosen = select_all(config, extra)
+                chosen.as_usual()
+                for selection in chosen.selections.values():
                     selection.check()
             except PriorkitError as error:
                 raise type(error)(f"The run {_short(settings, str(error))}: {error}") from error

@@ -67,8 +67,8 @@ def prepare(
     begin = advised if advise else set_up
     chosen = replace(select_all(config, extra), estimated=estimated, repeated=repeated)
     operator = chosen.selections["operator"]
-    if y is None and config.op is None:  # x, and perhaps a prior
-        operator.options = registry().fallback("operator").usual | operator.options
+    if y is None:
+        chosen.as_usual()
     pictures: Pictures | None = None
     if y is not None and _is_spectrum(y, chosen):
         config = config.model_copy(update={"kind": COMPLEX.name})
