@@ -195,6 +195,7 @@ def test_python_runs(block, tmp_path, monkeypatch, names_known):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr("priorkit.interfaces.Solver.budget", 10)
     monkeypatch.setattr("priorkit_solvers.perturb.Perturb.budget", 32)
+    monkeypatch.setattr("priorkit_solvers.ancestral.Ancestral.budget", 72)  # of draws, two
     given(block, tmp_path)
     exec(compile(block.text, block.where, "exec"), {"__name__": "__docs__"})
 

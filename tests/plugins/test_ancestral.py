@@ -66,7 +66,7 @@ def everyone(count):
     return torch.full((count, 256), 0.5, dtype=torch.float64)
 
 
-@pytest.mark.parametrize("levels", [4, 30])
+@pytest.mark.parametrize("levels", [4, pytest.param(30, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("sigma", [0.003, 0.2])
 def test_of_noise_alone_the_draws_are_those_of_normal_pixels(sigma, levels):
     """However few levels: the variance of a step is exact for them."""

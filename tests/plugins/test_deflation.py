@@ -60,6 +60,7 @@ def test_what_is_reported_is_the_misfit_itself():
     assert bool((found.misfit < 1e-4 * problem.y.square().sum(1)).all())
 
 
+@pytest.mark.slow
 def test_a_face_is_found_in_fewer_evaluations():
     """At 30 evaluations the misfit is less than three quarters of what it is otherwise."""
     said = {"prior": "glow-celeba", "op": "gaussian", "m": 500, "budget": 30}

@@ -14,14 +14,15 @@ from priorkit_realnvp.prior import RealNVPPrior
 from priorkit.errors import WeightsError
 from priorkit.io import weights
 
+
+def denoised(prior, x):
+    """One call of the network, where ``encode`` is many."""
+    return prior.denoise(x, 0.1)
+
+
 PRIORS = [
     (GlowPrior, "priorkit_glow/weights/glow-celeba", GlowPrior.encode, (3, 64, 64)),
-    (
-        DiffusionPrior,
-        "priorkit_diffusion/weights/diffusion-celeba",
-        DiffusionPrior.encode,
-        (3, 64, 64),
-    ),
+    (DiffusionPrior, "priorkit_diffusion/weights/diffusion-celeba", denoised, (3, 64, 64)),
     (RealNVPPrior, "priorkit_realnvp/weights/realnvp-2d", RealNVPPrior.log_prob, (2,)),
     (PatchFlow, "priorkit_realnvp/weights/patches/patch-photos", PatchFlow.log_prob, (3, 8, 9)),
     (DCGANPrior, "priorkit_dcgan/weights/dcgan-celeba", DCGANPrior.decode, (100,)),

@@ -211,7 +211,8 @@ def compiling(monkeypatch, backend):
     return compiled
 
 
-@pytest.mark.parametrize("kind", ["diffusion", pytest.param("crops", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["diffusion", "crops"])
 def test_compiled_it_is_the_same_run(kind, pictures, tmp_path, monkeypatch):
     """As one graph, which is compiled once: with breaks in it, or anew, it would be slow."""
     plain = a_run(kind, pictures, tmp_path / "plain", rate=1e-2)
