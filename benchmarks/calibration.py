@@ -81,11 +81,11 @@ def row(x: Tensor, run: dict[str, Any], problem: str, options: argparse.Namespac
     assert found.psnr is not None
     assert found.draws is not None
     assert found.draws.spread is not None
-    low, high = found.draws.interval(0.9)
-    inside = ((low <= found.truth) & (found.truth <= high)).double().mean()
+    assert found.within_90 is not None
     error = (found.x - found.truth).square().mean().sqrt()
     spread = found.draws.spread.square().mean().sqrt()
-    return f"{float(found.psnr.mean()):.2f} | {error:.4f} | {spread:.4f} | {float(inside):.0%}"
+    inside = float(found.within_90.mean())
+    return f"{float(found.psnr.mean()):.2f} | {error:.4f} | {spread:.4f} | {inside:.0%}"
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ COLUMNS = (
     _Column("misfit", "misfit ℓ(A x̂, y)", ".3e", "misfit", THREE),
     _Column("noise", "of noise alone, E ℓ(A x, y)", ".3e", "of noise alone", THREE),
     _Column("spread", "std of draws", THREE),
-    _Column("within_90", "truth within their 90% interval", ".0%"),
+    _Column("within_90", "truth within their 90% interval", ".0%", "within 90%", ".0%"),
 )
 
 

@@ -39,7 +39,7 @@ def make(outcome: Outcome, recovery: Recovered) -> dict[str, Any]:
     # Of all images at once: a device is waited for as often as it is asked.
     scores = {
         name: values.tolist()
-        for name in ("psnr", "expected_psnr", "ssim", "error")
+        for name in ("psnr", "expected_psnr", "ssim", "error", "within_90")
         if (values := getattr(recovery, name)) is not None
     }
     objective, misfit = recovery.objective.tolist(), recovery.misfit.tolist()
@@ -66,7 +66,7 @@ def make(outcome: Outcome, recovery: Recovered) -> dict[str, Any]:
                 for row, value in zip(recovery.rows[i::b], known, strict=False)
             ]
         if recovery.draws is not None:
-            image |= _drawn(recovery.draws.rows([i]), recovery, i)
+            image |= _drawn(recovery.draws.rows([i]))
         record["images"].append(image)
     if needed := plugins.of(setup):
         record["plugins"] = needed
@@ -83,17 +83,10 @@ def _versions() -> dict[str, str]:
     return found | {"python": platform.python_version()}
 
 
-def _drawn(draws: Draws, recovery: Recovered, i: int) -> dict[str, Any]:
-    """How many draws there are of image i, how far they spread, and whether they say too much."""
+def _drawn(draws: Draws) -> dict[str, Any]:
+    """How many draws there are of one image, and how far they spread."""
     told: dict[str, Any] = {"draws": int(draws.count[0])}
-    if draws.spread is None:
-        return told
-    told["spread"] = number(draws.spread.mean())
-    if recovery.truth is None:
-        return told
-    low, high = draws.interval(0.9)
-    truth = recovery.truth[i]
-    return told | {"within_90": float(((low[0] <= truth) & (truth <= high[0])).double().mean())}
+    return told if draws.spread is None else told | {"spread": number(draws.spread.mean())}
 
 
 def provenance(setup: Setup) -> dict[str, dict[str, str]]:

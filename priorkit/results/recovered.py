@@ -151,6 +151,18 @@ class Recovered:
         return -10 * error.clamp_min(1e-30).log10()
 
     @property
+    def within_90(self) -> Tensor | None:
+        """Per image the share of the truth's values that lie within ``draws.interval(0.9)``, (B,):
+        0.9 where the error bars are true. None where no truth is known or nothing was drawn twice,
+        NaN of an image that has one draw."""
+        if self.truth is None or self.draws is None or self.draws.spread is None:
+            return None
+        low, high = self.draws.interval(0.9)
+        inside = (low <= self.truth) & (self.truth <= high)
+        share = inside.flatten(1).double().mean(1)
+        return torch.where(self.draws.count > 1, share, torch.nan)
+
+    @property
     def mean_psnr(self) -> Tensor | None:
         """PSNR per image, the mean over restarts: the paper's number for its DCGAN."""
         return None if self.restart_psnr is None else self.restart_psnr.mean(0)

@@ -20,6 +20,7 @@ KNOWN = (
     ("of restarts", "mean_psnr", ".2f"),
     ("SSIM", "ssim", ".3f"),
     ("error", "error", ".2e"),
+    ("within 90%", "within_90", ".0%"),
     ("evaluations", "evaluations", ".0f"),
     ("seconds", "seconds", ".1f"),
     ("PSNR at T", "psnr_at", ".2f"),
@@ -45,7 +46,9 @@ def summary(row: Contender, equal: float) -> dict[str, Any]:
         return head | {"status": "none" if found is None else "failed", "reason": row.reason}
     known = found.truth is not None
     scores = (
-        ("psnr", "expected_psnr", "mean_psnr", "ssim", "error") if known else ("expected_psnr",)
+        ("psnr", "expected_psnr", "mean_psnr", "ssim", "error", "within_90")
+        if known
+        else ("expected_psnr",)
     )
     for name in scores:
         score = getattr(found, name)
@@ -80,14 +83,12 @@ def cells(table: Sequence[dict[str, Any]], *, known: bool) -> Cells:
     """The table as text: a head, and a row of as many cells per prior and m; ``known``: whether
     the truth is.
 
-    The mean PSNR of restarts is shown where there are any, and without the truth only what somebody
-    knows.
+    Only what somebody knows is shown, and the mean PSNR of restarts where there are any.
     """
-    several = any(row.get("mean_psnr") != row.get("psnr") for row in table)
-    columns = [column for column in KNOWN if several or column[1] != "mean_psnr"]
-    if not known:
-        keys = {key for row in table for key, value in row.items() if value is not None}
-        columns = [column for column in MEASURED if column[1] in keys]
+    keys = {key for row in table for key, value in row.items() if value is not None}
+    if all(row.get("mean_psnr") == row.get("psnr") for row in table):
+        keys.discard("mean_psnr")
+    columns = [column for column in (KNOWN if known else MEASURED) if column[1] in keys]
     one = all(row["m"] is None for row in table)  # then nothing is said of it
     rows = []
     for row in table:

@@ -13,6 +13,7 @@ from priorkit.draw.tiles import png
 from priorkit.errors import PriorkitError
 from priorkit.io.saved import number
 from priorkit.results.recovery import Recovery
+from priorkit.studies.columns import SCORES
 from priorkit.studies.study import Cell
 from priorkit.verbs.recover import recover
 
@@ -60,7 +61,7 @@ def _head(cell: Cell) -> Row:
 
 def _result(found: Recovery, i: int, pictures: bool) -> Row:
     u = found.x if found.z is None else found.z
-    scores = {name: getattr(found, name) for name in ("psnr", "ssim", "error")}
+    scores = {name: getattr(found, name) for name in SCORES}
     row: Row = {
         "name": found.names[i],
         "status": found.status[i],

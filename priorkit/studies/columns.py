@@ -5,7 +5,8 @@ Nothing is imported here, since the command line completes these names.
 
 from __future__ import annotations
 
-__all__ = ["NUMBERS", "RESULT"]
+__all__ = ["NUMBERS", "RESULT", "SCORES"]
 
-NUMBERS = ("psnr", "ssim", "error", "misfit", "objective", "u_norm", "evaluations", "seconds")
+SCORES = ("psnr", "ssim", "error", "within_90")  # where the truth is known
+NUMBERS = (*SCORES, "misfit", "objective", "u_norm", "evaluations", "seconds")
 RESULT = (*NUMBERS, "cell", "label", "version", "name", "status", "reason", "png", "image")

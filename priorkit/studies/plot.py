@@ -15,6 +15,7 @@ WORDS = {
     "psnr": "PSNR (dB)",
     "ssim": "SSIM",
     "error": "(1/n)‖x − x̂‖²",
+    "within_90": "truth within the 90% interval",
     "misfit": "misfit",
     "m": "number of measurements m",
     "gamma": "γ",

@@ -37,7 +37,8 @@ SHARE = 20  # at most 1/SHARE of the time goes to writing
 class Results:
     """The rows of a study: a dict per image of each run, its settings and its result.
 
-    The columns of a result are ``name``, ``psnr`` in dB, ``ssim``, ``error``, ``misfit``,
+    The columns of a result are ``name``, ``psnr`` in dB, ``ssim``, ``error``, of samplers
+    ``within_90``, the share of the truth's values within their 90% interval, ``misfit``,
     ``objective``, ``u_norm`` = ‖u‖, ``evaluations``, ``seconds``, ``status``, ``reason`` and,
     where pictures are kept, ``png``; all others are settings, with ``cell``, the key of the run,
     and its ``label``.

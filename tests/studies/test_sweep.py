@@ -138,6 +138,20 @@ def test_the_command_line_of_measurements(command_line, tmp_path, monkeypatch):
         assert "±" in done.out
 
 
+def test_how_true_error_bars_are_is_a_column(tmp_path):
+    """Of runs that draw; of others it is empty."""
+    settings = {"prior": "denoiser-photos", "op": "identity", "sigma": 0.1, "shape": (3, 16, 16)}
+    variants = [{"label": "draws", "solver": {"name": "ancestral", "draws": 2, "levels": 4}},
+                {"label": "best"}]  # fmt: skip
+    study = {"settings": settings, "variants": variants}
+    found = priorkit.sweep(study, out=tmp_path / "a.parquet", jobs=1)
+    drawn, best = (found.where(label=label).rows[0] for label in ("draws", "best"))
+    assert 0.5 < drawn["within_90"] <= 1
+    assert best["within_90"] is None
+    (mean,) = found.summary(value="within_90")
+    assert mean.group == ("draws",)
+
+
 def test_pictures_are_kept(tmp_path):
     import io
 

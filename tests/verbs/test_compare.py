@@ -265,3 +265,18 @@ def test_the_one_m_that_all_have_is_in_the_table(face):
     )
     assert [row["m"] for row in found.table()] == [40, None]
     assert [row[1] for row in found.cells()[1]] == ["40", "—"]
+
+
+def test_how_much_of_the_truth_the_intervals_hold(face):
+    """The mean over the images, of priors whose solver draws; no column where none does."""
+    x = torch.stack([face, face.flip(-1)])
+    told = {"priors": ["denoiser-photos"], "op": "identity", "sigma": 0.1}
+    drawn = priorkit.compare(x, **told, solver={"name": "ancestral", "draws": 3, "levels": 4})
+    held = drawn.rows[0].recovery.within_90
+    assert held.shape == (2,)
+    assert drawn.table()[0]["within_90"] == pytest.approx(float(held.mean()))
+    assert "within 90%" in drawn.markdown()
+    one = priorkit.compare(x, **told, solver={"name": "diffpir", "draws": 1}, budget=4)
+    assert one.rows[0].recovery.within_90 is None
+    assert one.table()[0]["within_90"] is None
+    assert "within 90%" not in one.markdown()
