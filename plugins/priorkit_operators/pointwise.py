@@ -182,7 +182,7 @@ class Mask(Calibrated, Masked):
             if self._found is None:
                 raise BadInputError(
                     "mask='outliers' finds them in a y that was measured.",
-                    try_="y=… (--y), or mask='random'",
+                    try_="y=…, or mask='random'",
                 )
             seen = self._found
         elif kind == "center":

@@ -16,6 +16,8 @@ from rich.console import Console, JustifyMethod
 from rich.markup import escape as _escape
 from rich.table import Table
 
+from priorkit.cli.words import said_here
+
 __all__ = ["Bar", "JsonFlag", "TrainingBar", "err", "escape", "out", "show_json", "show_table"]
 
 out = Console(emoji=False)  # ":x:" in the name of a file is no picture
@@ -117,7 +119,7 @@ class Bar(logging.Handler):
         log.setLevel(self.level_before)
 
     def emit(self, record: logging.LogRecord) -> None:
-        err.print(escape(record.getMessage()), soft_wrap=True, highlight=False)
+        err.print(escape(said_here(record.getMessage())), soft_wrap=True, highlight=False)
 
     def __call__(self, now: Any, done: int, label: str = "") -> None:
         from priorkit.results.numbers import reached

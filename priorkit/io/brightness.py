@@ -82,8 +82,8 @@ class Scaling:
         if high > 1 and white is not None and white < 2**14:
             self.warn(
                 "Numbers of 16 bits are brightness up to 65535, and the brightest here is %d: the "
-                "picture is nearly black. If it has %d bits, say range=(0, %d)",
-                *(high, white.bit_length(), white),
+                "picture is nearly black. Try: range=(0, %d), if it has %d bits",
+                *(high, white, white.bit_length()),
             )
 
     def _require_inside(self, x: Tensor) -> None:

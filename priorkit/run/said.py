@@ -23,7 +23,7 @@ def noise_for(config: RunConfig, selection: Selection, operator: Operator, *, re
             "sigma='auto' estimates the noise of a measurement that was given, and here pictures "
             "are measured: sigma says how much noise is added.",
             ways=[{"sigma": 0.1}],
-            try_="y=… (--y) instead of the picture, where that is the noisy one",
+            try_="y=… instead of the picture, where that is the noisy one",
         )
     level = said_by(config)
     in_table = any(name in selection.options for name in LEVELS)

@@ -341,7 +341,7 @@ def test_a_component_that_fails_replaces_nothing_that_is_whole(tmp_path, monkeyp
     monkeypatch.setattr("priorkit_solvers.lbfgs.LBFGS.step", fails)
     with pytest.raises(RunError) as caught:
         priorkit.recover(x, **settings)
-    assert str(caught.value).endswith("Try: --resume once it is mended")
+    assert str(caught.value).endswith("Try: resume=True once it is mended")
     assert (tmp_path / "out" / "record.json").read_bytes() == before
 
 
