@@ -22,7 +22,7 @@ VALUE = (
     r"""|[-+]?\.?\d[\d.]*(?:e[-+]?\d+)?\b|\b(?:True|False|None)\b)"""
 )
 SETTING = re.compile(rf"(?<![^\s(])([a-z_]+)=({VALUE})((?: or {VALUE})*)")
-LEFT_OUT = re.compile(r"\bno ([a-z_]+)(?=[,.;]| and | or |$)")
+LEFT_OUT = re.compile(r"(?:^|(?<=, )|(?<=or )|(?<=and ))no ([a-z_]+)(?=[,.;]| and | or |$)")
 CALL = re.compile(r"[\w\]]\((?:[^()]|\([^()]*\))*\)")
 TRY = " Try: "
 FLAGS = ("resume",)  # options without a value
