@@ -128,5 +128,5 @@ def require_signal(given: tuple[int, ...], shape: tuple[int, ...]) -> None:
         raise BadInputError(
             f"An array of the shape {shape} could be one signal of {counted(shape[0], 'channels')}"
             ", or a gray picture.",
-            try_=f"shape={(1, *shape)} for a picture, or an array {(1, *shape)} for a signal",
+            try_=f"shape={(1, *shape)} for a picture, or x[None] for a signal",
         )

@@ -174,9 +174,7 @@ def opened(
     if strange and journal.noted("settings") is None:
         raise BadInputError(f"{place} is not a run that was cut short.", try_="another folder")
     if resume and not place.exists():
-        raise BadInputError(
-            f"There is no unfinished run of {out}.", try_="no resume"
-        )
+        raise BadInputError(f"There is no unfinished run of {out}.", try_="no resume")
     if not resume and journal.holds:
         raise BadInputError(
             f"{place} holds {journal.holds} of a run that was cut short.",

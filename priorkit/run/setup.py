@@ -213,7 +213,8 @@ def unknown_shape() -> BadInputError:
     """The error for a measurement that doesn't say what it is of."""
     return BadInputError(
         "The shape of the picture isn't known.",
-        try_="shape=(3, 64, 64), shape=(1, 64, 64) in gray, or kind='complex' of a scanner's spectra",
+        try_="shape=(3, 64, 64), shape=(1, 64, 64) in gray, "
+        "or kind='complex' of a scanner's spectra",
     )
 
 

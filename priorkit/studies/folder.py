@@ -16,6 +16,7 @@ from typing import Any, Unpack
 from priorkit.counted import counted
 from priorkit.errors import BadInputError, PriorkitError
 from priorkit.interfaces.kinds import VOLUME
+from priorkit.io.brightness import BeyondError
 from priorkit.io.files import require_writable, unwritable, write_atomic
 from priorkit.io.folders import discard, unfinished
 from priorkit.io.listing import images_in, is_dicom, is_folder
@@ -156,7 +157,8 @@ def _files(folder: Path, config: RunConfig) -> list[Path]:
 
 def _prepared(files: list[Path], what: str, config: RunConfig, extra: dict[str, Any]) -> Setup:
     """What a run of the first picture that can be read is set up with: what is wrong with the
-    settings is said here. Raises what the first one does where none can be read."""
+    settings is said here. Raises what the first one does where none can be read, of numbers that
+    need a range what all do."""
     unread = []
     for file in map(str, files):
         try:
@@ -171,7 +173,12 @@ def _prepared(files: list[Path], what: str, config: RunConfig, extra: dict[str, 
         if isinstance(setup.start, GivenStart):
             setup.start.require(1, setup.problem.shape)
         return setup
-    raise unread[0]
+    beyond = [error for error in unread if isinstance(error, BeyondError)]
+    if len(beyond) < len(unread):
+        raise unread[0]
+    error = BeyondError.of_all(beyond)
+    low, high = error.ends
+    raise BadInputError(error.what, got=error.got, try_=f"range=({low:.6g}, {high:.6g})")
 
 
 def _set_up(file: str, what: str, config: RunConfig, extra: dict[str, Any]) -> Setup:
@@ -248,13 +255,12 @@ def _agreed(
         raise BadInputError(f"{out} holds something else.", try_="another folder")
     begun = before is not None and (out / PARTS).exists()
     if resume and not begun:
-        raise BadInputError(
-            f"There is no unfinished run of {out}.", try_="no resume"
-        )
+        raise BadInputError(f"There is no unfinished run of {out}.", try_="no resume")
     if not resume and begun:
         if not _all_done(out, parts):
             raise BadInputError(
-                f"{out} holds parts of a run that isn't done.", try_="resume=True, or another folder"
+                f"{out} holds parts of a run that isn't done.",
+                try_="resume=True, or another folder",
             )
         _set_aside(out)
         begun = False
@@ -306,7 +312,9 @@ def _replace_earlier(out: Path, *, cut: bool) -> None:
     if not (out / EARLIER / PLAN).exists():
         return
     if cut:
-        log.warning("%s has the result of the earlier run, as this one was cut short.", out / EARLIER)
+        log.warning(
+            "%s has the result of the earlier run, as this one was cut short.", out / EARLIER
+        )
     else:
         discard(out / EARLIER)
         log.warning("The earlier result in %s was replaced.", out)

@@ -24,7 +24,10 @@ COMMANDS = {
         "Got --shape 3 16 16. Try: no --shape, or another prior",
     ),
     "channels": (f"{RECOVER} --shape 2 8 8", "can't be brought to the shape 2×8×8"),
-    "half a shape": (f"{RECOVER} --shape 8", "Got --shape 8, of vectors. Try: --shape 3 64 64, or --shape 1 64 64 in gray"),
+    "half a shape": (
+        f"{RECOVER} --shape 8",
+        "Got --shape 8, of vectors. Try: --shape 3 64 64, or --shape 1 64 64 in gray",
+    ),
     "option of a command": (
         "guide --sigma -3",
         "--sigma: Input should be greater than or equal to 0. Got '-3'. Run: priorkit guide --help",

@@ -60,6 +60,6 @@ def test_a_warning_is_said_so_too(command_line, tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     Image.fromarray(np.full((8, 8), 4000, np.uint16)).save("dark.png")
-    done = command_line(*"recover dark.png --op identity --sigma 0.1 --prior none".split(),
-                        *"--penalty tv --gamma 0.01 --budget 1".split())  # fmt: skip
+    words = "recover dark.png --op identity --sigma 0.1 --prior none --penalty tv --gamma 0.01"
+    done = command_line(*words.split(), "--budget", "1")
     assert "Try: --range 0 4095, if it has 12 bits" in done.err

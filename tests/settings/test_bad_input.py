@@ -70,7 +70,7 @@ CASES = {
     "option of a kind that is chosen later": (
         {"history": 5, "solver": "fista", "penalty": "tv", "gamma": 0.1},
         UnknownNameError,
-        "Unknown option 'history' here: it is an option of solver 'lbfgs'.",
+        "Unknown option 'history' here: it is an option of solver 'lbfgs'. Try: solver='lbfgs'",
     ),
     "option of many others": (
         {"tilt": 0.5},
@@ -114,7 +114,7 @@ CASES = {
         {"sigma": "auto"},
         BadInputError,
         "estimates the noise of a measurement that was given",
-        "y=… (--y)",
+        "y=… instead of the picture",
     ),
     "sigma of no picture": (
         {"x": None, "y": np.ones(20), "op": "gaussian", "m": 20, "shape": (1, 8, 8)}
