@@ -139,7 +139,7 @@ def set_up(
         prior = choices.prior or prior
         asked_for = config.gamma is not None or {"penalty", "solver"} & set(selections)
         if choices.refused and not asked_for:
-            raise MismatchError(choices.refused, ways=[{"gamma": ...}])
+            raise MismatchError(choices.refused, ways=choices.instead or [{"gamma": ...}])
     # The prior's choices belong together: another penalty doesn't inherit their space.
     wanted = resolve("penalty", choices.penalty)
     asked = selections.setdefault("penalty", wanted)
