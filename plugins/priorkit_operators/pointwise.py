@@ -61,7 +61,9 @@ class Gray(LinearOperator):
     def prepare(self) -> None:
         if len(self.shape) != 3 or self.shape[0] != 3:
             raise BadInputError(
-                "Only colour pictures (3, H, W) can lose their colour.", got=self.shape
+                "Only colour pictures (3, H, W) can lose their colour.",
+                got=self.shape,
+                try_=f"shape={(3, *self.shape[1:])}",
             )
         self.y_shape = (1, *self.shape[1:])
 

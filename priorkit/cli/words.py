@@ -47,7 +47,7 @@ def split(args: list[str]) -> tuple[list[str], dict[str, Any]]:
         name, equals, text = word[2:].partition("=")
         if not equals:
             if not left or left[0].startswith("--"):
-                raise BadInputError(f"The option --{name} needs a value.")
+                raise BadInputError(f"The option --{name} needs a value.", try_=_example(name))
             text = left.popleft()
         values = [value(text)]
         while not equals and left and _is_number(values[0]) and _is_number(value(left[0])):
@@ -59,6 +59,14 @@ def split(args: list[str]) -> tuple[list[str], dict[str, Any]]:
 def components(**given: str | None) -> dict[str, Any]:
     """The components that were given, each as a name, or as a table in JSON."""
     return {kind: value(text) for kind, text in given.items() if text is not None}
+
+
+def _example(name: str) -> str:
+    """An option with a value."""
+    from priorkit.settings.config import RunConfig
+
+    field = RunConfig.model_fields.get(name.replace("-", "_"))
+    return f"--{name} {'true' if field is not None and field.annotation is bool else 'VALUE'}"
 
 
 def as_options(text: str, known: Collection[str] = ()) -> str:
@@ -77,10 +85,10 @@ def as_options(text: str, known: Collection[str] = ()) -> str:
         if any(start < match.start() < end for start, end in calls):
             return match[0]
         first, others = _typed(match[2]), re.sub(VALUE, lambda m: _typed(m[0]), match[3])
-        return f"--{match[1]}{'' if match[1] in FLAGS else f' {first}'}{others}"
+        return f"--{_dashed(match[1])}{'' if match[1] in FLAGS else f' {first}'}{others}"
 
     def left_out(match: re.Match[str]) -> str:
-        return f"no --{match[1]}" if match[1] in (*known, *FLAGS) else match[0]
+        return f"no --{_dashed(match[1])}" if match[1] in (*known, *FLAGS) else match[0]
 
     what, try_, advice = SETTING.sub(option, text).partition(TRY)
     return what + try_ + LEFT_OUT.sub(left_out, advice)
@@ -93,6 +101,10 @@ def said_here(text: str, *given: str) -> str:
 
     said = [word[2:].partition("=")[0].replace("-", "_") for word in given if word[:2] == "--"]
     return as_options(text, {*RunConfig.model_fields, *said})
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
 
 
 def _typed(text: str) -> str:

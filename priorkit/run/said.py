@@ -34,7 +34,11 @@ def noise_for(config: RunConfig, selection: Selection, operator: Operator, *, re
                 try_=", ".join(f"{field}=…" for field in sorted(selection.fields)) or None,
             )
         if in_table:
-            raise BadInputError("The level of the noise is given twice.", got=f"{name} and noise")
+            raise BadInputError(
+                "The level of the noise is given twice.",
+                got=f"{name} and noise",
+                try_=f"no {name}",
+            )
     if not level and not in_table and not real:
         usual = operator.default_noise  # of pictures in [0, 1]
         usual = usual.over(1 / _range(config).scale) if config.range is not None else usual

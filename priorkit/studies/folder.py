@@ -93,7 +93,7 @@ def recover_folder(
     """
     processes = Processes(engine, jobs, threads=1, scheduler=scheduler, wait=wait)
     if batch is not None and not (isinstance(batch, int) and batch >= 1):
-        raise BadInputError("batch must be at least 1.", got=repr(batch))
+        raise BadInputError("batch must be at least 1.", got=repr(batch), try_="batch=2")
     layer = layer_of(config, settings)
     if x is not None or y is not None:  # what is given here goes over the config
         layer |= {"image": x, "y": y}

@@ -12,6 +12,7 @@ KNOWN = [*RunConfig.model_fields, "m"]
     ("said", "typed"),
     [
         ("solver='adam' or 'fista', or no gamma", "--solver adam or fista, or no --gamma"),
+        ("noise_norm=0.1, or no noise_norm", "--noise-norm 0.1, or no --noise-norm"),
         ("noise='gaussian' and no m", "--noise gaussian and no --m"),
         ("range=(0, 4095), or range='auto'", "--range 0 4095, or --range auto"),
         ("range=(-1024.0, 3e3)", "--range -1024.0 3000.0"),
