@@ -66,7 +66,8 @@ def require_place(folder: Path, inputs: Iterable[str | os.PathLike[str]] = ()) -
             )
         if place.is_dir() and any(place.iterdir()) and listed_in(place) is None:
             raise BadInputError(
-                f"{folder} holds files that priorkit did not write: nothing in it is replaced.",
+                f"{folder} holds files that a run like this did not write: "
+                "nothing in it is replaced.",
                 try_="another folder",
             )
         for given in inputs:

@@ -176,9 +176,9 @@ def _prepared(files: list[Path], what: str, config: RunConfig, extra: dict[str, 
     beyond = [error for error in unread if isinstance(error, BeyondError)]
     if len(beyond) < len(unread):
         raise unread[0]
-    error = BeyondError.of_all(beyond)
-    low, high = error.ends
-    raise BadInputError(error.what, got=error.got, try_=f"range=({low:.6g}, {high:.6g})")
+    every = BeyondError.of_all(beyond)
+    low, high = every.ends
+    raise BadInputError(every.what, got=every.got, try_=f"range=({low:.6g}, {high:.6g})")
 
 
 def _set_up(file: str, what: str, config: RunConfig, extra: dict[str, Any]) -> Setup:

@@ -205,6 +205,25 @@ def test_a_run_that_is_done_is_replaced(folder, tmp_path, caplog):
     same(out, alone(folder, seed=1))
 
 
+def test_its_warnings_are_said_as_options(folder, tmp_path, command_line):
+    words = [
+        "--prior",
+        "denoiser-photos",
+        "--op",
+        "mask",
+        "--shape",
+        "3",
+        "8",
+        "8",
+        "--budget",
+        "1",
+    ]
+    done = command_line("recover", folder, *words, "--engine", "processes", "--jobs", "1",
+                        "--out", tmp_path / "out")  # fmt: skip
+    assert "Try: --budget" in done.err
+    assert "Try: budget" not in done.err
+
+
 def test_parts_without_their_rows_are_not_solved_again(folder, whole, tmp_path, monkeypatch):
     """As after a kill between the two."""
     from priorkit.studies import part
