@@ -79,7 +79,6 @@ def row(x: Tensor, run: dict[str, Any], problem: str, options: argparse.Namespac
         **PROBLEMS[problem],
     )
     assert found.psnr is not None
-    assert found.draws is not None
     assert found.draws.spread is not None
     assert found.within_90 is not None
     error = (found.x - found.truth).square().mean().sqrt()

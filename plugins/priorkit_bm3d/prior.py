@@ -73,8 +73,8 @@ class BM3D(Denoiser):
         if not (isinstance(operator, LinearOperator) and isinstance(noise, GaussianNoise)):
             return Choices(
                 space="pixel",
-                refused="BM3D removes Gaussian noise, and serves linear operators only. "
-                "Better: prior='none', or 'dct'.",
+                refused="BM3D removes Gaussian noise, and serves linear operators only.",
+                instead=[{"prior": "none"}, {"prior": "dct"}],
             )
         if isinstance(operator, IdentityOperator):
             return Choices(space="pixel", solver={"name": "denoise", "estimate": False})

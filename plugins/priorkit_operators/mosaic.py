@@ -43,7 +43,11 @@ class Mosaic(Masked):
 
     def prepare(self) -> None:
         if len(self.shape) != 3 or self.shape[0] != 3:
-            raise BadInputError("A mosaic is of a colour picture (3, H, W).", got=self.shape)
+            raise BadInputError(
+                "A mosaic is of a colour picture (3, H, W).",
+                got=self.shape,
+                try_=f"shape={(3, *self.shape[1:])}",
+            )
         _, height, width = self.shape
         cell = torch.tensor([COLOURS.index(c) for c in self.pattern]).view(2, 2)
         which = cell.repeat(-(-height // 2), -(-width // 2))[:height, :width]

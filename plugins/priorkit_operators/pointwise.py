@@ -61,7 +61,9 @@ class Gray(LinearOperator):
     def prepare(self) -> None:
         if len(self.shape) != 3 or self.shape[0] != 3:
             raise BadInputError(
-                "Only colour pictures (3, H, W) can lose their colour.", got=self.shape
+                "Only colour pictures (3, H, W) can lose their colour.",
+                got=self.shape,
+                try_=f"shape={(3, *self.shape[1:])}",
             )
         self.y_shape = (1, *self.shape[1:])
 
@@ -182,7 +184,7 @@ class Mask(Calibrated, Masked):
             if self._found is None:
                 raise BadInputError(
                     "mask='outliers' finds them in a y that was measured.",
-                    try_="y=… (--y), or mask='random'",
+                    try_="y=…, or mask='random'",
                 )
             seen = self._found
         elif kind == "center":

@@ -104,10 +104,16 @@ class DeepDecoder(Decoder):
         refused = None
         if operator.loses_channels:
             refused = (
-                "deep-decoder was never trained: lost colours stay what they were at its start. "
-                "Better: prior='none', which gives gray."
+                "deep-decoder was never trained: lost colours stay what they were at its start, "
+                "and prior='none' gives gray."
             )
-        return Choices(space="latent", penalty="none", budget=1000, refused=refused)
+        return Choices(
+            space="latent",
+            penalty="none",
+            budget=1000,
+            refused=refused,
+            instead=[{"prior": "none"}],
+        )
 
 
 def _draw(

@@ -32,8 +32,8 @@ __all__ = ["PatchFlow"]
 SHIPPED = Path(__file__).parent / "weights" / "patches" / "patch-photos.safetensors"
 CHUNK = 4096  # patches that are evaluated at once
 COLOURS = (
-    "patch-flow doesn't know which colours a gray picture had, and makes it smoother only. "
-    "Better: prior='none', which gives gray."
+    "patch-flow doesn't know which colours a gray picture had, and makes it smoother only; "
+    "prior='none' gives gray."
 )
 LOUD = 0.15  # σ above which the budget is doubled
 LEAST = 1e-4  # least γ: with less, a search doesn't converge
@@ -127,6 +127,7 @@ class PatchFlow(Density):
             start=_start(operator, noise),
             budget=300 if loud else 150,
             refused=COLOURS if operator.loses_channels else None,
+            instead=[{"prior": "none"}],
         )
 
 

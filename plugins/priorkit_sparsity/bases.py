@@ -34,6 +34,7 @@ __all__ = ["DCT", "Basis", "Wavelet"]
 
 USUAL = ("db1", "db4", "sym4", "coif1")  # wavelets
 ORTHOGONAL = 1e-6  # how far ΦᵀΦ of a wavelet may be from the identity
+Refused = tuple[str | None, list[dict[str, object]]]  # why, and ways that do better
 FACTOR = 5.6  # of γ where y is a picture; benchmarks/calibrate_gamma.py
 # (m/n, γ), the best on six validation faces; printed by benchmarks/calibrate_lasso.py.
 WEIGHTS = ((0.008, 10.0), (0.04, 1.0), (0.08, 1.0), (0.2, 0.1), (0.4, 0.01), (0.8, 0.001))
@@ -98,12 +99,14 @@ class Basis(LinearDecoder, Encoder):
         elif noise.known and noise.std:
             gain = operator.gain if isinstance(operator, LinearOperator) else 1.0
             gamma = FACTOR * noise.std**1.5 * gain**0.5
+        refused, better = self._refused(operator)
         return Choices(
             space="latent",
             penalty="l1",
             gamma=None if gamma is None else float(f"{gamma:.2g}"),
             solver=self._solver(operator, noise),
-            refused=self._refused(operator),
+            refused=refused,
+            instead=better,
         )
 
     @staticmethod
@@ -119,26 +122,23 @@ class Basis(LinearDecoder, Encoder):
         stored = isinstance(operator, MatrixOperator) and size <= MAX_MATRIX
         return "coordinate-descent" if stored else "fista"
 
-    def _refused(self, operator: Operator) -> str | None:
-        """Why another prior is better for this operator (docs/choosing.md), or None."""
+    def _refused(self, operator: Operator) -> Refused:
+        """Why others are better for this operator (docs/choosing.md), and which; None where none
+        are."""
         if len(operator.shape) != 3:
-            return None
+            return None, []
         if operator.sees_all:
-            return (
-                "A basis of whole pictures removes their noise less well than a Gaussian filter. "
-                "Better: prior='bm3d', or 'none' with penalty='tv'."
-            )
+            said = "A basis of whole pictures removes their noise less well than a Gaussian filter."
+            return said, [{"prior": "bm3d"}, {"prior": "none", "penalty": "tv", "gamma": ...}]
         if operator.sees_image:
-            return (
-                "A basis of whole pictures fills their holes less well than a straight line. "
-                "Better: prior='none', which interpolates, or 'patch-flow'."
-            )
+            said = "A basis of whole pictures fills their holes less well than a straight line."
+            return said, [{"prior": "none"}, {"prior": "patch-flow"}]
         if operator.loses_channels:
             return (
                 "A basis takes every channel by itself, and knows nothing of colours that weren't "
-                "measured. Better: prior='none', which gives gray."
-            )
-        return None
+                "measured; prior='none' gives gray."
+            ), [{"prior": "none"}]
+        return None, []
 
     @property
     def _bound_shape(self) -> Shape:
@@ -193,15 +193,15 @@ class Wavelet(Basis):
             raise BadInputError("A wavelet basis has at least one level.", got=levels)
         self.wavelet, self.levels = wavelet, levels
 
-    def _refused(self, operator: Operator) -> str | None:
+    def _refused(self, operator: Operator) -> Refused:
         """Also for blurred, small and projected pictures, where least squares alone is better; not
         for complex pictures, whose spectra it is not better of (docs/mri.md)."""
         blurred = not operator.sees_image and self._pictured(operator)
         if len(operator.shape) == 3 and blurred and not _complex(operator):
             return (
                 "Wavelets do less well than least squares where y is a picture of some kind; they "
-                "are for numbers that mix all pixels. Better: prior='none', or 'dct'."
-            )
+                "are for numbers that mix all pixels."
+            ), [{"prior": "none"}, {"prior": "dct"}]
         return super()._refused(operator)
 
     def check(self, shape: Shape) -> None:

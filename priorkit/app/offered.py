@@ -15,6 +15,7 @@ from priorkit.app.components import needs, usual
 from priorkit.errors import BadInputError, MismatchError, PriorkitError
 from priorkit.interfaces import Prior, kind_of
 from priorkit.registry import registry
+from priorkit.run.advice import advised
 from priorkit.run.measure import batch, shape_of, wide
 from priorkit.run.setup import Setup, set_up
 from priorkit.settings.config import KEYS, RunConfig, split
@@ -197,15 +198,22 @@ class Offers:
         """The config of the run, with everything that nobody said as it would be chosen; raises as
         :func:`priorkit.recover`, for a y that isn't of this operator too."""
         with self._lock:
-            found = self._set_up(settings, shape, y).settings()
+            found = self._set_up(settings, shape, y, advise=True).settings()
         differs = self.differs(settings, shape, y)
         if differs is not None:
             raise differs
         return found
 
-    def _set_up(self, settings: Mapping[str, Any], shape: Shape, y: Tensor | None) -> Setup:
-        """The run as it would begin. What is estimated of a measurement has a value here that
-        costs nothing."""
+    def _set_up(
+        self,
+        settings: Mapping[str, Any],
+        shape: Shape,
+        y: Tensor | None,
+        *,
+        advise: bool = False,
+    ) -> Setup:
+        """The run as it would begin; where it can't, with ``advise`` what has been tried is said.
+        What is estimated of a measurement has a value here that costs nothing."""
         told = {n: v for n, v in settings.items() if n != "shape"}
         estimated = {"sigma": NOISY, "range": (0.0, 1.0), "gamma": WEIGHED}
         told |= {n: v for n, v in estimated.items() if isinstance(told.get(n), str)}
@@ -218,9 +226,10 @@ class Offers:
             asked += " numbers" if len(prior.shape) == 1 else ""
             raise BadInputError(f"It is for {kind_of(prior.shape).many} of {asked}.")
         if y is not None:
-            return prepare(None, y, *split(told | {"shape": shape}), advise=False)[0]
+            return prepare(None, y, *split(told | {"shape": shape}), advise=advise)[0]
         config, extra = split(told)
-        return set_up(select_all(config, extra), prior.shape or tuple(shape), real=False)
+        begin = advised if advise else set_up
+        return begin(select_all(config, extra), prior.shape or tuple(shape), real=False)
 
     def _open(self, shape: Shape, config: RunConfig) -> str:
         """The prior that a run takes where nobody names one."""

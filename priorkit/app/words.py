@@ -4,10 +4,11 @@ no Python."""
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 
 from priorkit.discovery import describe
 from priorkit.errors import PriorkitError
+from priorkit.settings.config import COMPONENTS
 
 __all__ = ["said", "warned"]
 
@@ -24,6 +25,7 @@ CONTROLS = {
     "solver": "another solver",
     "start": "another start",
     "noise": "another noise",
+    "op": "another operator",
     "range": "say from where to where its values run",
     "shape": "choose a size, or fill in the shape of the picture",
     "slice": "fill in which slice, counted from 0",
@@ -46,11 +48,14 @@ def said(error: Exception, options: Collection[str] = ()) -> str:
     'No noise level. Try: fill in sigma'
     >>> said(PriorkitError("No rows.", got=0, try_="numpy.asarray(x)"))
     'No rows. Got 0.'
+    >>> ways = [{"solver": "adam"}, {"solver": "fista", "penalty": None}, {"gamma": ...}]
+    >>> said(PriorkitError("No.", ways=ways))
+    'No. Try: the solver adam, or the solver fista and no penalty, or fill in gamma'
     """
     if not isinstance(error, PriorkitError):
         return describe(error)
     what = error.what if error.got is None else f"{error.what} Got {error.got}."
-    return _advised(" ".join(what.splitlines()), error.try_ or "", options)
+    return _advised(" ".join(what.splitlines()), error.words or "", options, error.ways)
 
 
 def warned(text: str, options: Collection[str] = ()) -> str:
@@ -59,12 +64,29 @@ def warned(text: str, options: Collection[str] = ()) -> str:
     return _advised(what, try_, options)
 
 
-def _advised(what: str, try_: str, options: Collection[str]) -> str:
+def _advised(
+    what: str,
+    try_: str,
+    options: Collection[str],
+    ways: Iterable[Mapping[str, object]] = (),
+) -> str:
+    here = (way for way in ways if all(name in CONTROLS or name in options for name in way))
+    told = [" and ".join(_setting(*each) for each in way.items()) for way in here]
     named = dict.fromkeys(SETTING.findall(try_))
     found = [
         CONTROLS.get(name) or f"fill in {name.replace('_', ' ')}"
         for name in named
         if name in CONTROLS or name in options
     ]
-    advice = ", or ".join(dict.fromkeys(found))
+    advice = ", or ".join(dict.fromkeys(told + found))
     return f"{what}{TRY}{advice}" if advice else what
+
+
+def _setting(name: str, value: object) -> str:
+    """A setting of a way, to be filled in or chosen."""
+    label = COMPONENTS.get(name, name).replace("_", " ")
+    if value is None:
+        return f"no {label}"
+    if value is ...:
+        return CONTROLS.get(name) or f"fill in {label}"
+    return f"the {label} {value}" if name in COMPONENTS else f"{label} {value}"

@@ -15,7 +15,7 @@ from priorkit.cli.recover import (
     given,
     listed,
 )
-from priorkit.cli.words import components
+from priorkit.cli.words import components, said_here
 
 __all__ = ["compare"]
 
@@ -64,7 +64,7 @@ def compare(
         show_table(*cells)
         same = [f"The same for all: {', '.join(common)}."] if common else []
         wrote = [f"Wrote {folder}: grid.png, curve.svg, report.html, results.json …"] * saved
-        for line in (*same, result.summary(), *result.reasons(), *wrote):
+        for line in (*same, result.summary(), *map(said_here, result.reasons()), *wrote):
             out.print(escape(line), soft_wrap=True)
     failed = any(row["status"] == "failed" for row in result.table())
     said = "A component failed in some rows; what was done until then is kept."

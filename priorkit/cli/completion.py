@@ -6,12 +6,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import typer
 from typer._click.shell_completion import CompletionItem  # typer has no public name for it
 from typer.core import TyperCommand
 
+from priorkit.cli.words import said_here
 from priorkit.counted import a_or_an
+from priorkit.errors import PriorkitError
 from priorkit.registry import registry
 
 __all__ = ["Offer", "OpenCommand", "among", "names"]
@@ -66,7 +69,17 @@ class Offer:
 
 
 class OpenCommand(TyperCommand, ABC):
-    """A command that takes any ``--NAME VALUE``, and completes those that it knows of."""
+    """A command that takes any ``--NAME VALUE``, completes those that it knows of, and says what an
+    error advises in these words."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run it. Raises what the library does, settings in its words being options."""
+        try:
+            return super().invoke(ctx)
+        except PriorkitError as error:
+            declared = [f"--{option.name}" for option in self.params]
+            error.args = (said_here(str(error), *declared, *ctx.args),)
+            raise
 
     @abstractmethod
     def offers(self, context: typer.Context, *, begun: bool) -> dict[str, Offer]:

@@ -6,8 +6,8 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Sequence
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from typing import Annotated, Any
 
 import typer
@@ -16,7 +16,19 @@ from rich.console import Console, JustifyMethod
 from rich.markup import escape as _escape
 from rich.table import Table
 
-__all__ = ["Bar", "JsonFlag", "TrainingBar", "err", "escape", "out", "show_json", "show_table"]
+from priorkit.cli.words import said_here
+
+__all__ = [
+    "Bar",
+    "JsonFlag",
+    "TrainingBar",
+    "err",
+    "escape",
+    "logged",
+    "out",
+    "show_json",
+    "show_table",
+]
 
 out = Console(emoji=False)  # ":x:" in the name of a file is no picture
 err = Console(stderr=True, emoji=False)
@@ -75,7 +87,25 @@ def _narrowest(head: str, *cells: str) -> int:
     return min(max(cell_len(word) for text in (head, *cells) for word in text.split()), WORD)
 
 
-class Bar(logging.Handler):
+class _Log(logging.Handler):
+    """Shows what priorkit logs on stderr, in the words of the command line."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        err.print(escape(said_here(record.getMessage())), soft_wrap=True, highlight=False)
+
+
+@contextmanager
+def logged() -> Iterator[None]:
+    """A block whose warnings are shown so."""
+    log, shown = logging.getLogger("priorkit"), _Log(logging.WARNING)
+    log.addHandler(shown)
+    try:
+        yield
+    finally:
+        log.removeHandler(shown)
+
+
+class Bar(_Log):
     """A bar over the steps of a solver; callable as the ``progress`` of ``recover``.
 
     While it is open, what priorkit logs and what components print goes to stderr.
@@ -115,9 +145,6 @@ class Bar(logging.Handler):
         log = logging.getLogger("priorkit")
         log.removeHandler(self)
         log.setLevel(self.level_before)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        err.print(escape(record.getMessage()), soft_wrap=True, highlight=False)
 
     def __call__(self, now: Any, done: int, label: str = "") -> None:
         from priorkit.results.numbers import reached

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from priorkit.cli.console import err, escape, out, show_json, show_table
+from priorkit.cli.console import err, escape, logged, out, show_json, show_table
+from priorkit.cli.words import said_here
 from priorkit.counted import counted
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def recover_folder(
     from priorkit.studies.part import PARTS
 
     shown = Filling(quiet=as_json)
-    with shown:
+    with shown, logged():
         found = run(image, out=place, resume=resume, progress=shown, **settings)
     if as_json:
         show_json(found.rows)
@@ -57,4 +58,4 @@ def _show(found: Results) -> None:
         cells += [format(sum(values) / len(values), form)] if values else []
     show_table(head, [cells])
     for row in failed[:SHOWN]:
-        out.print(f"{escape(row['image'])}: {escape(row['reason'])}", soft_wrap=True)
+        out.print(f"{escape(row['image'])}: {escape(said_here(row['reason']))}", soft_wrap=True)

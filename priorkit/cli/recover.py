@@ -136,7 +136,11 @@ def given(args: list[str]) -> tuple[str | None, dict[str, Any]]:
     """The picture or folder, and the other settings."""
     positional, settings = split(args)
     if len(positional) > 1:
-        raise BadInputError("One picture or folder at a time.", got=" ".join(positional))
+        raise BadInputError(
+            "One picture or folder at a time.",
+            got=" ".join(positional),
+            try_="the folder that holds them, or a command for each",
+        )
     return (positional[0] if positional else None), settings
 
 

@@ -13,7 +13,7 @@ from priorkit.errors import BadInputError
 from priorkit.interfaces.units import Range
 from priorkit.linear import column
 
-__all__ = ["SAMPLES", "Draws", "pooled", "stacked"]
+__all__ = ["SAMPLES", "Draws", "NoDraws", "pooled", "stacked"]
 
 SAMPLES = 8  # draws that are kept, besides their mean
 
@@ -21,7 +21,7 @@ SAMPLES = 8  # draws that are kept, besides their mean
 @dataclass(frozen=True, repr=False)
 class Draws:
     """What a sampler drew: how many per image (B,), their mean and standard deviation
-    (B, *shape), and a few of them (k, B, *shape), evenly spaced.
+    (B, *shape), and a few of them (k, B, *shape), evenly spaced. True where there is any.
 
     One draw has no deviation: ``spread`` is None where no image has two, and NaN of an image that
     has fewer than others.
@@ -31,6 +31,9 @@ class Draws:
     mean: Tensor
     spread: Tensor | None
     samples: Tensor
+
+    def __bool__(self) -> bool:
+        return bool((self.count > 0).any())
 
     def __repr__(self) -> str:
         """As <Draws: 8 of 2 images of 3×64×64>; of which one has fewer, as <Draws: 3 to 8 …>."""
@@ -89,6 +92,28 @@ class Draws:
         mean, samples = units.outside(self.mean), units.outside(self.samples)
         spread = None if self.spread is None else units.scale * self.spread
         return Draws(self.count, mean, spread, samples)
+
+
+@dataclass(frozen=True, repr=False)
+class NoDraws(Draws):
+    """Those of a run that has none, and ``why``: the mean are its images, of 0 draws."""
+
+    why: str = ""
+
+    @classmethod
+    def of(cls, x: Tensor, why: str) -> NoDraws:
+        """For images (B, *shape)."""
+        none = torch.zeros(len(x), dtype=torch.long, device=x.device)
+        return cls(none, x, None, x.new_empty((0, *x.shape)), why)
+
+    def interval(self, level: float = 0.9) -> tuple[Tensor, Tensor]:
+        """Raises BadInputError, which says why there are none."""
+        raise BadInputError(
+            "An interval is of two draws and more.",
+            got=f"none: {self.why}",
+            try_="a solver that draws, with a budget that is enough, see Draws and error bars in "
+            "docs/concepts.md",
+        )
 
 
 def pooled(several: Sequence[Draws]) -> Draws:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -33,8 +34,9 @@ class Choices:
     ``prior`` is the prior itself, set up otherwise for this problem.
     ``rough`` says that answers in pixel space are as good in mixed precision, which is then the
     default where the machine is faster so.
-    ``refused`` says why nothing that it could suggest is worth a run, and what would do better;
-    the run is then refused, unless the user says penalty, gamma or solver himself.
+    ``refused`` says why nothing that it could suggest is worth a run; the run is then refused,
+    unless the user says penalty, gamma or solver himself. ``instead`` are settings that do better,
+    the best first, as the ``ways`` of a :class:`~priorkit.errors.PriorkitError`.
     """
 
     space: Space | None = None
@@ -47,6 +49,7 @@ class Choices:
     prior: Prior | None = None
     rough: bool = False
     refused: str | None = None
+    instead: Sequence[Mapping[str, object]] = ()
 
 
 class Prior(Component, ABC):

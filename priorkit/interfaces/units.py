@@ -50,7 +50,9 @@ class Range:
             lo, hi = map(float, () if isinstance(ends, str) else ends)
         except (TypeError, ValueError) as error:
             raise BadInputError(
-                "range is (lo, hi), two numbers, or 'auto'.", got=repr(ends)[:60]
+                "range is (lo, hi), two numbers, or 'auto'.",
+                got=repr(ends)[:60],
+                try_="range=(0, 4095)",
             ) from error
         return cls(lo, hi)
 

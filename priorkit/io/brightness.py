@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -16,6 +18,7 @@ __all__ = [
     "MISSING",
     "PLAIN",
     "WHITE",
+    "BeyondError",
     "Scaling",
     "check_range",
     "ends",
@@ -33,6 +36,29 @@ BITS = (8, 10, 12, 14, 16)
 MISSING = 'y=x, op="mask", mask=numpy.isfinite(x), which takes x for a measurement with holes'
 AUTO, CLIPPED = "or range='auto'", "or range=(0, 1) and clip=True"
 NEAR = 1e-3  # by which rounding may leave [0, 1]
+
+
+class BeyondError(BadInputError):
+    """Numbers outside of the range of brightness that is said, or that needs to be: from the least
+    to the greatest, ``ends``; ``advice`` says what to try for such."""
+
+    def __init__(
+        self,
+        what: str,
+        ends: tuple[float, float],
+        advice: Callable[[float, float], str],
+        dtype: str = "",
+    ) -> None:
+        low, high = ends
+        got = f"values from {low:.6g} to {high:.6g}"
+        super().__init__(what, got=", ".join(filter(None, [dtype, got])), try_=advice(low, high))
+        self.ends, self.advice, self.dtype = ends, advice, dtype
+
+    @classmethod
+    def of_all(cls, errors: Sequence[BeyondError]) -> Self:
+        """The error for all files of several, each of which has one: what is advised is for all."""
+        low, high = (min(e.ends[0] for e in errors), max(e.ends[1] for e in errors))
+        return cls(errors[0].what, (low, high), errors[0].advice, errors[0].dtype)
 
 
 @dataclass(frozen=True)
@@ -82,8 +108,8 @@ class Scaling:
         if high > 1 and white is not None and white < 2**14:
             self.warn(
                 "Numbers of 16 bits are brightness up to 65535, and the brightest here is %d: the "
-                "picture is nearly black. If it has %d bits, say range=(0, %d)",
-                *(high, white.bit_length(), white),
+                "picture is nearly black. Try: range=(0, %d), if it has %d bits",
+                *(high, white, white.bit_length()),
             )
 
     def _require_inside(self, x: Tensor) -> None:
@@ -91,17 +117,19 @@ class Scaling:
         slack = NEAR * self.range.scale
         outside = (x < self.range.lo - slack) | (x > self.range.hi + slack)
         if count := int(outside.sum()):
-            low, high = float(x.min()), float(x.max())
-            raise BadInputError(
+            raise BeyondError(
                 f"The range is ({self.range.lo:g}, {self.range.hi:g}), and {count:,} of "
                 f"{x.numel():,} values lie outside.",
-                got=f"values from {low:.6g} to {high:.6g}",
-                try_=f"range=({low:.6g}, {high:.6g}), range='auto', or clip=True, which makes them "
-                "the nearest inside",
+                _ends(x),
+                _wider,
             )
 
 
 PLAIN = Scaling()
+UNSAID = (
+    "Pictures are bool, uint8, uint16, or float in [0, 1], unless range says in which numbers "
+    "they are."
+)
 
 
 def scaled(x: Tensor) -> Tensor:
@@ -114,15 +142,10 @@ def scaled(x: Tensor) -> Tensor:
     if x.dtype in WHITE:
         return x.float() / WHITE[x.dtype]
     if not x.is_floating_point() and x.numel():
-        whole = not x.is_complex()
-        raise BadInputError(
-            "Pictures are bool, uint8, uint16, or float in [0, 1], unless range says in which "
-            "numbers they are.",
-            got=f"{x.dtype}".removeprefix("torch.") + (f", {_span(x)}" if whole else ""),
-            try_=f"{_range(*_ends(x))}, or y.astype(float) for a measurement in units of its own"
-            if whole
-            else None,
-        )
+        name = f"{x.dtype}".removeprefix("torch.")
+        if x.is_complex():
+            raise BadInputError(UNSAID, got=name)
+        raise BeyondError(UNSAID, _ends(x), _whole_numbers, name)
     return x
 
 
@@ -131,11 +154,8 @@ def check_range(x: Tensor) -> None:
     require_finite(x, "A picture", MISSING)
     low, high = float(x.min()), float(x.max())
     if low < -NEAR or high > 1 + NEAR:
-        raise BadInputError(
-            "Pixels must lie in [0, 1], unless range says in which numbers they are.",
-            got=_span(x),
-            try_=f"{_range(low, high)}, {CLIPPED if low > -NEAR and high <= 2 else AUTO}",
-        )
+        said = "Pixels must lie in [0, 1], unless range says in which numbers they are."
+        raise BeyondError(said, (low, high), _to_unit)
 
 
 def extent(parts: list[tuple[float, float] | None]) -> Range:
@@ -172,9 +192,17 @@ def _ends(x: Tensor) -> tuple[float, float]:
     return float(wide.min()), float(wide.max())
 
 
-def _span(x: Tensor) -> str:
-    low, high = _ends(x)
-    return f"values from {low:.6g} to {high:.6g}"
+def _wider(low: float, high: float) -> str:
+    said = f"range=({low:.6g}, {high:.6g})"
+    return f"{said}, range='auto', or clip=True, which makes them the nearest inside"
+
+
+def _whole_numbers(low: float, high: float) -> str:
+    return f"{_range(low, high)}, or an array of floats for a measurement in units of its own"
+
+
+def _to_unit(low: float, high: float) -> str:
+    return f"{_range(low, high)}, {CLIPPED if low > -NEAR and high <= 2 else AUTO}"
 
 
 def _range(low: float, high: float) -> str:

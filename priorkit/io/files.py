@@ -161,5 +161,5 @@ def unwritable(path: Path, error: Exception) -> BadInputError:
     """The error for a place that can't be written, with the system's reason."""
     reason = error.strerror if isinstance(error, OSError) else None
     return BadInputError(
-        f"{path} can't be written.", got=reason or str(error), try_="another --out folder"
+        f"{path} can't be written.", got=reason or str(error), try_="another folder"
     )

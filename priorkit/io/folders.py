@@ -57,23 +57,24 @@ def require_place(folder: Path, inputs: Iterable[str | os.PathLike[str]] = ()) -
     try:
         place = folder.resolve()
         if place.exists() and not place.is_dir():
-            raise BadInputError(f"{folder} is a file.", try_="another --out folder")
+            raise BadInputError(f"{folder} is a file.", try_="another folder")
         if place == Path.cwd() or os.path.ismount(place):
             kind = "where you are" if place == Path.cwd() else "where a disk is mounted"
             raise BadInputError(
                 f"{folder} is the folder {kind}, which can't be replaced in one step.",
-                try_=f"--out {place / 'run'}",
+                try_=f"the folder {place / 'run'}",
             )
         if place.is_dir() and any(place.iterdir()) and listed_in(place) is None:
             raise BadInputError(
-                f"{folder} holds files that priorkit did not write: nothing in it is replaced.",
-                try_="another --out folder",
+                f"{folder} holds files that a run like this did not write: "
+                "nothing in it is replaced.",
+                try_="another folder",
             )
         for given in inputs:
             if Path(given).resolve().is_relative_to(place):
                 raise BadInputError(
                     f"{folder} holds an input of this run, {Path(given).name}.",
-                    try_="another --out folder",
+                    try_="another folder",
                 )
         unfinished(place).exists()  # raises for a name that is too long
     except (OSError, ValueError, RuntimeError) as error:  # for names that no file can have
@@ -165,7 +166,7 @@ def locked(folder: Path) -> Iterator[None]:
         yield
         return
     in_use = BadInputError(
-        f"Another process is working in {folder}.", try_="another --out folder, or wait for it"
+        f"Another process is working in {folder}.", try_="another folder, or wait for it"
     )
     handle = os.open(folder, os.O_RDONLY)
     try:

@@ -177,7 +177,7 @@ def _say_turned(path: Path, black: int, low: int, high: int) -> None:
     )
     if white is not None and low < black - 1 and white < black >> 2:
         bits, start = white.bit_length(), black - white
-        log.warning("%s Of %d bits their range is range=(%d, %d)", turned, bits, start, black)
+        log.warning("%s Try: range=(%d, %d), if they have %d bits", turned, start, black, bits)
     else:
         log.info("%s", turned)
 

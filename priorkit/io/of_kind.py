@@ -118,7 +118,7 @@ def refuse_picture(source: Any, kind: Kind, shape: tuple[int, ...] | None) -> No
     raise BadInputError(
         "The shape of a picture is (channels, height, width).",
         got=f"kind={kind.name!r}" if shape is None else f"shape={shape}, of {kind.many}",
-        try_=f"shape={(3, *sides)}, or {(1, *sides)} for gray",
+        try_=f"shape={(3, *sides)}, or shape={(1, *sides)} in gray",
     )
 
 

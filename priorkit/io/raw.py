@@ -101,7 +101,7 @@ def numbers_or_picture(source: Any, what: str, names: Sequence[str]) -> Any:
     if not isinstance(source, (str, os.PathLike)):
         return source
     path, _ = place(source)
-    if not exists(path):
+    if not exists(path) and not path.suffix:  # a word, and no file that isn't there
         raise BadInputError(
             f"{what} is {', '.join(names)}, a file or an array.",
             got=repr(str(source)),

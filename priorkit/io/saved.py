@@ -91,7 +91,8 @@ def read(folder: Path) -> Saved:
     path = folder / "record.json"
     if not os.path.exists(path):
         raise BadInputError(
-            f"{str(folder)[:200]} holds no run.", try_="a folder written by --out or save()"
+            f"{str(folder)[:200]} holds no run.",
+            try_="a folder written by --out or save(), or one of the parts of such",
         )
     try:
         if path.stat().st_size > MAX_RECORD:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from priorkit.counted import counted
 from priorkit.errors import BadInputError, PriorkitError
+from priorkit.io.brightness import BeyondError
 from priorkit.io.listing import PICTURES, images_in, text
 from priorkit.io.places import Files, place
 
@@ -40,7 +41,7 @@ def read_each(
 
     What is left out is one warning that names it all. Where no file can be read, the error is that
     of the first if all are alike, else a BadInputError that names them; its ``each`` has the reason
-    of every file.
+    of every file. What is advised of a range is for all files.
     """
     found, errors = [], dict[str, PriorkitError]()
     for file in files:
@@ -50,16 +51,19 @@ def read_each(
             errors[file] = error
     said = [_brief(file, error) for file, error in errors.items()]
     reasons = {text(place(f)[0].name): str(error) for f, error in errors.items()}
+    beyond = [error for error in errors.values() if isinstance(error, BeyondError)]
+    ranged = BeyondError.of_all(beyond) if beyond and len(beyond) == len(errors) else None
     if errors and not found:
-        first = next(iter(errors.values()))
+        first = ranged or next(iter(errors.values()))
         kinds = ({e.what for e in errors.values()}, {_reason(f, e) for f, e in errors.items()})
         if 1 in map(len, kinds):
             first.each = reasons
             raise first
+        usual = "files that are whole, or the settings that these need"
         none = BadInputError(
             f"None of the {len(errors)} files of {place(files[0])[0].parent} can be read.",
             got=_listed(said),
-            try_="files that are whole, or the settings that these need",
+            try_=ranged.try_ if ranged else usual,
         )
         none.each = reasons
         raise none from first
@@ -68,12 +72,13 @@ def read_each(
         told = [f"{name}: {reason.partition('. ')[0]}" for name, reason in left.items()]
         log.warning(
             "Left out, %d of the %s of %s: %s. The run goes on with the others; its result "
-            "has the whole reasons, and what is saved of it too. To have these too, mend or "
-            "convert them; to stop for them, give a list of files in place of the folder.",
+            "has the whole reasons, and what is saved of it too. To have these too, %s; to stop "
+            "for them, give a list of files in place of the folder.",
             len(skipped),
             counted(len(files) + len(left), "files"),
             place(files[0])[0].parent,
             _listed(said + told),
+            f"say {ranged.advice(*ranged.ends)}" if ranged and not left else "mend or convert them",
         )
     return found, skipped
 

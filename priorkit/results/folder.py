@@ -22,7 +22,7 @@ def write(recovery: Recovered, folder: Path, place: Path) -> dict[str, str]:
     """Write a run into the new ``folder``; its config has the paths of ``place``, its final one.
     The sha256 of large files, by their names there."""
     arrays = {name: getattr(recovery, name) for name in ("y", "x", "z", "truth", "start")}
-    if recovery.draws is not None:
+    if recovery.draws:
         arrays |= {"spread": recovery.draws.spread, "samples": recovery.draws.samples}
     with ThreadPoolExecutor(1) as beside:  # to hash, to write and to draw take about as long
         hashed = beside.submit(saved.write_arrays, arrays, folder)

@@ -65,7 +65,7 @@ def make(outcome: Outcome, recovery: Recovered) -> dict[str, Any]:
                 | ({} if value is None else {"psnr": number(value)})
                 for row, value in zip(recovery.rows[i::b], known, strict=False)
             ]
-        if recovery.draws is not None:
+        if recovery.draws:
             image |= _drawn(recovery.draws.rows([i]))
         record["images"].append(image)
     if needed := plugins.of(setup):

@@ -12,11 +12,12 @@ from torch import Tensor
 from priorkit import metrics
 from priorkit.counted import counted
 from priorkit.interfaces import Draws, Kind
-from priorkit.interfaces.draws import stacked
+from priorkit.interfaces.draws import NoDraws, stacked
 from priorkit.io.pictures import dimensions
 from priorkit.run import level
 from priorkit.run.rows import Row, Trace
 from priorkit.run.run import Outcome, Task
+from priorkit.run.setup import Setup
 from priorkit.settings.given import GivenStart
 
 __all__ = ["Recovered"]
@@ -61,8 +62,8 @@ class Recovered:
     expected_error : per image the error (1/n)‖x̂ − x‖² that the solver expects without knowing x,
         an estimate, which takes y for what was asked to be explained: NaN where it can't tell, or
         there are ``doubts``; None where that is so of all images
-    draws : of a sampler, their count, mean, standard deviation and a few of them; None before the
-        first
+    draws : of a sampler, their count, mean, standard deviation and a few of them; where there are
+        none, of another solver or before the first, the count is 0, and ``interval`` says why
     asked : how many draws of each image were to be made at most, 0 where none
     rows : every restart of every image, a :class:`~priorkit.run.rows.Row` each: of all images, then
         of all again for each further restart; x is, per image, that of the lowest objective
@@ -118,7 +119,8 @@ class Recovered:
             truth = None if truth is None else said.outside(truth)
             error, told = None if error is None else square * error, square * told
             draws = None if draws is None else draws.within(said)
-        self.x, self.y, self.truth, self.error, self.draws = x, y, truth, error, draws
+        self.x, self.y, self.truth, self.error = x, y, truth, error
+        self.draws: Draws = draws or NoDraws.of(x, self._undrawn(setup))
         self.expected_error = None if bool(told.isnan().all()) else told.to(y.device)
         self.rows = outcome.rows
         self.seconds = outcome.seconds
@@ -135,6 +137,12 @@ class Recovered:
     def doubted(self) -> Counter[str]:
         """Each of the ``doubts`` in words, and of how many images it is one."""
         return Counter(words for doubts in self.doubts for words in doubts)
+
+    def _undrawn(self, setup: Setup) -> str:
+        """Why there are no draws."""
+        if self.asked:
+            return "; ".join(dict.fromkeys(self.reason))
+        return f"{setup.selections['solver']} makes no draws"
 
     def _few(self, made: int) -> list[str]:
         """How many draws of how many, in words; nothing where all were made."""
@@ -155,7 +163,7 @@ class Recovered:
         """Per image the share of the truth's values that lie within ``draws.interval(0.9)``, (B,):
         0.9 where the error bars are true. None where no truth is known or nothing was drawn twice,
         NaN of an image that has one draw."""
-        if self.truth is None or self.draws is None or self.draws.spread is None:
+        if self.truth is None or self.draws.spread is None:
             return None
         low, high = self.draws.interval(0.9)
         inside = (low <= self.truth) & (self.truth <= high)

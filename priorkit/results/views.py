@@ -82,7 +82,7 @@ def columns(recovery: Recovered, i: int) -> list[Shown]:
         error = kind.flat(recovery.x[i] - recovery.truth[i]).abs_()
         shown.append(_sizes("error", f"|error|, {GAIN:g} times as bright", error, recovery))
     draws = recovery.draws
-    if draws is not None and draws.spread is not None and draws.count[i] > 1 and kind.has_pixels:
+    if draws.spread is not None and draws.count[i] > 1 and kind.has_pixels:
         spread = kind.flat(draws.spread[i])
         shown.append(_sizes("spread", f"spread, {GAIN:g} times as bright", spread, recovery))
     return shown
@@ -162,7 +162,7 @@ def summary(recovery: Recovered) -> str:
 
 def _draws(recovery: Recovered) -> str:
     """How many draws an image has, and of how many where some are missing."""
-    made = [0] if recovery.draws is None else recovery.draws.count.tolist()
+    made = recovery.draws.count.tolist()
     least, most = min(made), max(made)
     several = f"{least} to {most}" if least < most else f"{most}"
     missing = least < recovery.asked
@@ -172,7 +172,7 @@ def _draws(recovery: Recovered) -> str:
 
 def unsure(recovery: Recovered) -> str:
     """How the spread of draws is to be read; nothing where there are none."""
-    if recovery.draws is None or recovery.draws.spread is None:
+    if recovery.draws.spread is None:
         return ""
     told = [image.get("within_90") for image in recovery.record["images"]]
     held = [share for share in told if share is not None]

@@ -89,13 +89,14 @@ def _accepted(
     ]
     for begin in (ways, less):
         further, most = list(begin), FEW
-        for _ in range(STEPS):
+        for step in range(STEPS):
             found: list[Way] = []
             tried, further = _distinct(map(whole, further))[:TRIED], []
             for way in tried:
                 error = refused(way)
                 if error is None:
-                    found.append(_least(way, refused))
+                    own = [name for name in way if way[name] is None] if not step else list(way)
+                    found.append(_least(way, own, refused))
                 else:
                     further += [{**way, **m} for m in error.ways if not way.keys() & m.keys()]
                 if len(found) == most:
@@ -106,9 +107,10 @@ def _accepted(
     return []
 
 
-def _least(way: Way, refused: Refused) -> Way:
-    """A way without what it doesn't need."""
-    for name in list(way):
+def _least(way: Way, names: Sequence[str], refused: Refused) -> Way:
+    """A way without what it doesn't need of these. Of one that was suggested that is what it leaves
+    out alone: the rest belongs together, as a prior and its penalty."""
+    for name in names:
         less = {n: v for n, v in way.items() if n != name}
         if less and refused(less) is None:
             way = less

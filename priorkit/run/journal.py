@@ -112,7 +112,7 @@ class Journal:
                 raise BadInputError(
                     f"The unfinished run had another {name}, {_short(before.get(name))}.",
                     got=_short(now.get(name)),
-                    try_="the settings that it began with, or another --out folder",
+                    try_="the settings that it began with, or another folder",
                 )
         if not self.holds:
             log.info("Nothing was finished before: all begins anew.")
@@ -163,7 +163,7 @@ def opened(
     """
     if out is None:
         if resume:
-            raise BadInputError("Say which run is to go on.", try_="out=FOLDER")
+            raise BadInputError("Say which run is to go on.", try_="out='FOLDER'")
         yield None
         return
     require_place(Path(out), _paths(inputs))
@@ -172,15 +172,13 @@ def opened(
     strange = place.exists() and not place.is_dir()
     strange = strange or any(path.suffix != ".partial" for path in place.glob("*"))
     if strange and journal.noted("settings") is None:
-        raise BadInputError(f"{place} is not a run that was cut short.", try_="another --out")
+        raise BadInputError(f"{place} is not a run that was cut short.", try_="another folder")
     if resume and not place.exists():
-        raise BadInputError(
-            f"There is no unfinished run of {out}.", try_="the same without --resume"
-        )
+        raise BadInputError(f"There is no unfinished run of {out}.", try_="no resume")
     if not resume and journal.holds:
         raise BadInputError(
             f"{place} holds {journal.holds} of a run that was cut short.",
-            try_=f"--resume, another --out, or remove {place.name}",
+            try_=f"resume=True, another folder, or remove {place.name}",
         )
     try:
         place.mkdir(parents=True, exist_ok=True)

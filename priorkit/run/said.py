@@ -23,7 +23,7 @@ def noise_for(config: RunConfig, selection: Selection, operator: Operator, *, re
             "sigma='auto' estimates the noise of a measurement that was given, and here pictures "
             "are measured: sigma says how much noise is added.",
             ways=[{"sigma": 0.1}],
-            try_="y=… (--y) instead of the picture, where that is the noisy one",
+            try_="y=… instead of the picture, where that is the noisy one",
         )
     level = said_by(config)
     in_table = any(name in selection.options for name in LEVELS)
@@ -34,7 +34,11 @@ def noise_for(config: RunConfig, selection: Selection, operator: Operator, *, re
                 try_=", ".join(f"{field}=…" for field in sorted(selection.fields)) or None,
             )
         if in_table:
-            raise BadInputError("The level of the noise is given twice.", got=f"{name} and noise")
+            raise BadInputError(
+                "The level of the noise is given twice.",
+                got=f"{name} and noise",
+                try_=f"no {name}",
+            )
     if not level and not in_table and not real:
         usual = operator.default_noise  # of pictures in [0, 1]
         usual = usual.over(1 / _range(config).scale) if config.range is not None else usual

@@ -139,7 +139,7 @@ def set_up(
         prior = choices.prior or prior
         asked_for = config.gamma is not None or {"penalty", "solver"} & set(selections)
         if choices.refused and not asked_for:
-            raise MismatchError(choices.refused, ways=[{"gamma": ...}])
+            raise MismatchError(choices.refused, ways=choices.instead or [{"gamma": ...}])
     # The prior's choices belong together: another penalty doesn't inherit their space.
     wanted = resolve("penalty", choices.penalty)
     asked = selections.setdefault("penalty", wanted)
@@ -213,7 +213,8 @@ def unknown_shape() -> BadInputError:
     """The error for a measurement that doesn't say what it is of."""
     return BadInputError(
         "The shape of the picture isn't known.",
-        try_="shape=(3, 64, 64), (1, 64, 64) in gray, or kind='complex' of a scanner's spectra",
+        try_="shape=(3, 64, 64), shape=(1, 64, 64) in gray, "
+        "or kind='complex' of a scanner's spectra",
     )
 
 

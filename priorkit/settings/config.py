@@ -195,7 +195,7 @@ def split(*layers: Mapping[str, Any]) -> tuple[RunConfig, dict[str, Any]]:
     except ValidationError as error:
         of_one = any(complaint["loc"] for complaint in error.errors())  # not of several at once
         said = ("Setting " if of_one else "") + describe_errors(error)
-        raise BadInputError(said, try_=instead(error)) from error
+        raise BadInputError(said, try_=instead(error, usual=0.1)) from error
     return config, {name: v for name, v in values.items() if name not in own}
 
 

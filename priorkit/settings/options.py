@@ -25,6 +25,7 @@ __all__ = ["describe_errors", "instead", "named", "option_fields", "options_mode
 
 MAX_DEPTH = 32  # of lists and tables in one another
 MAX_LISTED = 4096  # numbers of an array that is an option; a larger one stays an object
+TINY = 1e-6  # a least number that nobody means
 MAX_RANGE = 1_000_000  # as much of a range
 
 
@@ -149,16 +150,33 @@ def describe_errors(error: ValidationError, name: str = "") -> str:
     return f"{where}: {said}. Got {str(first.get('input'))[:80]!r}."
 
 
-def instead(error: ValidationError) -> str | None:
+def instead(error: ValidationError, usual: float | None = None) -> str | None:
     """What to try instead of the value of that complaint: the nearest of the words that may be, the
-    number without its sign, or the least one; None where it isn't about these."""
+    number without its sign or its fraction, or the least or greatest one; the ``usual`` one for one
+    that isn't finite, or a word that is near none. None where it isn't about these."""
     first = _nearest(error)
     got, limits = first["input"], first.get("ctx", {})
     if isinstance(got, str):
-        return did_you_mean(got, re.findall("'([^']*)'", first["msg"])) or None
-    if first["loc"] and "ge" in limits and isinstance(got, (int, float)):
-        return f"{first['loc'][0]}={max(abs(got), limits['ge'])}"
-    return None
+        words = re.findall("'([^']*)'", first["msg"])
+        near = did_you_mean(got, words)
+        if near or not usual or len(words) != 1 or not first["loc"]:
+            return near or None
+        name = first["loc"][0]
+        return f"{name}={usual}, or {name}={words[0]!r}"
+    inside = any(isinstance(part, int) for part in first["loc"])  # of a list, not all of it
+    if not first["loc"] or inside or not isinstance(got, (int, float)):
+        return None
+    name = first["loc"][0]
+    if first["type"] == "finite_number":
+        return f"{name}={usual}" if usual else None
+    if first["type"] == "int_from_float":
+        return f"{name}={max(1, round(got))}"
+    if "gt" in limits:
+        return f"{name}={abs(got)}" if abs(got) > limits["gt"] else None
+    if "ge" in limits:
+        least = max(abs(got), limits["ge"])
+        return f"{name}={least}" if got or least > TINY else None
+    return f"{name}={limits['le']}" if "le" in limits else None
 
 
 def _nearest(error: ValidationError) -> ErrorDetails:

@@ -18,6 +18,7 @@ from priorkit.settings.select import Selection, class_of, resolve
 __all__ = ["Selections", "give_rest", "select_all"]
 
 LISTED = 3  # of the components that have an option
+OTHERS = ("penalty", "solver", "start")  # kinds of which another may be named for its option
 
 
 @dataclass
@@ -36,6 +37,16 @@ class Selections:
     given: dict[str, Selection]
     estimated: bool = False
     repeated: bool = False
+
+    def check(self) -> None:
+        """Raise what :meth:`Selection.check` does of what is chosen, and UnknownNameError for an
+        option of a kind of which one is chosen that doesn't have it."""
+        for selection in self.selections.values():
+            selection.check()
+        unsaid = [kind for kind in COMPONENTS.values() if kind not in self.selections]
+        for name in self.extra:
+            if not any(_owners(unsaid, name)):
+                raise _unknown(name, self.selections, {})
 
     def within(self, found: Range) -> Selections:
         """The same with the range of values that was found."""
@@ -98,13 +109,13 @@ def select_all(config: RunConfig, extra: Mapping[str, Any]) -> Selections:
             selections[kind] = resolve(kind, spec)
     later: dict[str, Any] = {}
     given: dict[str, Selection] = {}
-    open_kinds = [kind for kind in COMPONENTS.values() if kind not in selections]
+    open_kinds = [k for k in COMPONENTS.values() if k not in selections or k in OTHERS]
     for name, value in extra.items():
         owner = _give(name, value, selections)
         if owner is not None:
             given[name] = owner
         elif any(_owners(open_kinds, name)):
-            later[name] = value  # once the prior has chosen the rest
+            later[name] = value  # once the prior has chosen the rest; else what fits is said there
         else:
             raise _unknown(name, selections, {})
     return Selections(config, selections, later, given)
@@ -118,8 +129,8 @@ def give_rest(chosen: Selections, selections: dict[str, Selection]) -> None:
     for name, value in chosen.extra.items():
         if _give(name, value, selections) is None:
             said = chosen.selections
-            unsaid = {kind: key for kind, key in KEYS.items() if kind not in said}
-            raise _unknown(name, selections, unsaid)
+            others = {k: key for k, key in KEYS.items() if k not in said or k in OTHERS}
+            raise _unknown(name, selections, others)
 
 
 def _give(name: str, value: Any, selections: Mapping[str, Selection]) -> Selection | None:
@@ -150,10 +161,10 @@ def _owners(kinds: Iterable[str], option: str) -> Iterator[Entry]:
 
 
 def _unknown(
-    name: str, selections: Mapping[str, Selection], unsaid: Mapping[str, str]
+    name: str, selections: Mapping[str, Selection], others: Mapping[str, str]
 ) -> UnknownNameError:
     """The error for an option that nothing here has: whose it is, or what is near it. Those of
-    kinds that were ``unsaid``, each with the setting that names one, are what to try."""
+    kinds of which ``others`` may be named, each with the setting that does, are what to try."""
     of_runs = set(RunConfig.model_fields)
     known = of_runs.union(*(selection.fields for selection in selections.values()))
     told = [", ".join(sorted(of_runs))]
@@ -164,7 +175,7 @@ def _unknown(
     more = " and others" if len(owners) > LISTED else ""
     hint = f" here: it is an option of {', '.join(owners[:LISTED])}{more}" if owners else ""
     what = f"Unknown option {name!r}{hint}."
-    ways = [{unsaid[entry.kind]: entry.name} for entry in _owners(unsaid, name)]
+    ways = [{others[entry.kind]: entry.name} for entry in _owners(others, name)]
     if ways:
         return UnknownNameError(what, ways=ways)
     return UnknownNameError.nearest(

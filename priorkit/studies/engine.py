@@ -75,14 +75,18 @@ class Processes:
 
     def __post_init__(self) -> None:
         if not (isinstance(self.engine, str) and self.engine in get_args(Engine)):
-            raise BadInputError("The engine is 'processes' or 'dask'.", got=repr(self.engine))
+            raise BadInputError(
+                "The engine is 'processes' or 'dask'.",
+                got=repr(self.engine),
+                try_="engine='processes'",
+            )
         if self.engine == "local":
             said = "The engine 'local' is 'processes' now, and goes with priorkit 2.0."
             warnings.warn(said, DeprecationWarning, stacklevel=4)
         if self.scheduler is not None and self.engine != "dask":
             raise BadInputError("A scheduler is for the engine 'dask' only.", try_="engine='dask'")
         if self.jobs is not None and not (isinstance(self.jobs, int) and self.jobs >= 1):
-            raise BadInputError("jobs must be at least 1.", got=repr(self.jobs))
+            raise BadInputError("jobs must be at least 1.", got=repr(self.jobs), try_="jobs=2")
 
     @contextmanager
     def working(

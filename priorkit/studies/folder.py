@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +16,9 @@ from typing import Any, Unpack
 from priorkit.counted import counted
 from priorkit.errors import BadInputError, PriorkitError
 from priorkit.interfaces.kinds import VOLUME
+from priorkit.io.brightness import BeyondError
 from priorkit.io.files import require_writable, unwritable, write_atomic
+from priorkit.io.folders import discard, unfinished
 from priorkit.io.listing import images_in, is_dicom, is_folder
 from priorkit.io.pictures import raw_from
 from priorkit.io.places import Pick, picked
@@ -26,7 +30,7 @@ from priorkit.settings.files import layer_of
 from priorkit.settings.given import GivenStart
 from priorkit.settings.keywords import Settings
 from priorkit.studies.engine import Engine, Processes
-from priorkit.studies.part import PARTS, failed, require_readable, solve
+from priorkit.studies.part import PARTS, failed, key_of, place_of, require_readable, solve
 from priorkit.studies.results import Results
 from priorkit.studies.study import Cell, placed
 from priorkit.studies.sweep import Progress, swept
@@ -38,6 +42,8 @@ from priorkit.verbs.prepare import prepare
 __all__ = ["MOST", "TABLE", "recover_folder"]
 
 PLAN, TABLE = "plan.json", "results.parquet"
+EARLIER = "earlier"  # the result of the run before, until this one has one
+log = logging.getLogger("priorkit")
 MOST, BYTES = 48, 64 << 20  # pictures of a part, and bytes of them: more is hardly faster
 
 
@@ -68,8 +74,9 @@ def recover_folder(
     Parameters
     ----------
     x, y : the folder: of pictures to measure and recover, or of real measurements
-    out : a folder that isn't there, or with ``resume`` that of an earlier call; with "dask" the
-        workers must see it, and x or y, under the same path
+    out : a folder that isn't there, or of an earlier call: with ``resume`` that goes on, else what
+        has come to an end is replaced, with a warning, and kept in ``OUT/earlier`` until this run
+        has come to its own; with "dask" the workers must see it, and x or y, under the same path
     engine, jobs, scheduler, wait, progress : as those of :func:`priorkit.sweep`, "processes" being
         those of this machine
     batch : pictures in a part, default: as many as 64 MiB hold, from 2 to 48; with ``resume`` as
@@ -79,13 +86,14 @@ def recover_folder(
     config, **settings : as those of :func:`priorkit.recover`; values, names and paths, no objects
 
     Raises a :class:`~priorkit.errors.PriorkitError`, before any compute, as these do; for settings
-    that follow from all pictures at once: ``range``, ``sigma`` and ``gamma`` by a rule; and with
-    ``resume`` for other settings, pictures, weights or sizes of parts. A picture that can't be
+    that follow from all pictures at once: ``range``, ``sigma`` and ``gamma`` by a rule; with
+    ``resume`` for other settings, pictures, weights or sizes of parts; and without it for an
+    ``out`` of a run that isn't done. A picture that can't be
     read, or a part that failed, is a row with the reason. Ctrl-C gives what is done.
     """
     processes = Processes(engine, jobs, threads=1, scheduler=scheduler, wait=wait)
     if batch is not None and not (isinstance(batch, int) and batch >= 1):
-        raise BadInputError("batch must be at least 1.", got=repr(batch))
+        raise BadInputError("batch must be at least 1.", got=repr(batch), try_="batch=2")
     layer = layer_of(config, settings)
     if x is not None or y is not None:  # what is given here goes over the config
         layer |= {"image": x, "y": y}
@@ -112,7 +120,7 @@ def recover_folder(
     label = label_of(common.get("prior", "default prior"))
     cells = [
         Cell(
-            f"{k:06d}",
+            key_of(k),
             label,
             {**planned["settings"], what: [str(f) for f in files[a:b]], "first": both.first + a},
         )
@@ -120,7 +128,9 @@ def recover_folder(
     ]
     work = partial(solve, out=place, driver=os.getpid())
     with of_pieces(progress, "parts") as told:
-        return swept(cells, work, place / TABLE, processes, told, failed)
+        found = swept(cells, work, place / TABLE, processes, told, failed)
+    _replace_earlier(place, cut=found.interrupted)
+    return found
 
 
 def _require_apart(config: RunConfig) -> None:
@@ -147,7 +157,8 @@ def _files(folder: Path, config: RunConfig) -> list[Path]:
 
 def _prepared(files: list[Path], what: str, config: RunConfig, extra: dict[str, Any]) -> Setup:
     """What a run of the first picture that can be read is set up with: what is wrong with the
-    settings is said here. Raises what the first one does where none can be read."""
+    settings is said here. Raises what the first one does where none can be read, of numbers that
+    need a range what all do."""
     unread = []
     for file in map(str, files):
         try:
@@ -162,7 +173,12 @@ def _prepared(files: list[Path], what: str, config: RunConfig, extra: dict[str, 
         if isinstance(setup.start, GivenStart):
             setup.start.require(1, setup.problem.shape)
         return setup
-    raise unread[0]
+    beyond = [error for error in unread if isinstance(error, BeyondError)]
+    if len(beyond) < len(unread):
+        raise unread[0]
+    every = BeyondError.of_all(beyond)
+    low, high = every.ends
+    raise BadInputError(every.what, got=every.got, try_=f"range=({low:.6g}, {high:.6g})")
 
 
 def _set_up(file: str, what: str, config: RunConfig, extra: dict[str, Any]) -> Setup:
@@ -221,27 +237,33 @@ def _agreed(
     """The size of the parts, noted in ``out`` beside the plan, or as it was noted there.
 
     Raises BadInputError for a folder that can't be written or holds anything else, for one that
-    has parts unless they go on, and for parts of another plan, or of another size than was said.
+    has some of a run's parts unless they go on, and for parts of another plan, or of another size
+    than was said. Those of a run that has all are set aside.
     """
     if folder.is_relative_to(out):
-        raise BadInputError(f"{out} holds the input of this run.", try_="another --out folder")
+        raise BadInputError(f"{out} holds the input of this run.", try_="another folder")
     require_writable(out)
     try:
         before = json.loads((out / PLAN).read_text(encoding="utf-8"))
         size_before = int(before.pop("batch"))
+        parts = len(_cuts(len(before["files"]), size_before))
     except FileNotFoundError:
         before = None
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise BadInputError(f"{out / PLAN} can't be read.", got=str(error)[:100]) from error
     if before is None and out.exists() and any(out.iterdir()):
-        raise BadInputError(f"{out} holds something else.", try_="another --out folder")
+        raise BadInputError(f"{out} holds something else.", try_="another folder")
     begun = before is not None and (out / PARTS).exists()
     if resume and not begun:
-        raise BadInputError(
-            f"There is no unfinished run of {out}.", try_="the same without --resume"
-        )
+        raise BadInputError(f"There is no unfinished run of {out}.", try_="no resume")
     if not resume and begun:
-        raise BadInputError(f"{out} holds parts of a run.", try_="--resume, or another --out")
+        if not _all_done(out, parts):
+            raise BadInputError(
+                f"{out} holds parts of a run that isn't done.",
+                try_="resume=True, or another folder",
+            )
+        _set_aside(out)
+        begun = False
     if not begun:
         try:
             (out / PARTS).mkdir(parents=True, exist_ok=True)
@@ -254,12 +276,45 @@ def _agreed(
         if before.get(name) != value:
             raise BadInputError(
                 f"The run in {out} had other {name}.",
-                try_="what it began with, or another --out folder",
+                try_="what it began with, or another folder",
             )
     if said not in (None, size_before):
         raise BadInputError(
             f"The run in {out} has parts of {counted(size_before, 'pictures')}.",
             got=f"batch={said}",
-            try_="no batch, or another --out folder",
+            try_="no batch, or another folder",
         )
     return size_before
+
+
+def _all_done(out: Path, count: int) -> bool:
+    """Whether a run of so many parts has saved them all."""
+    places = [place_of(out, key_of(k)) for k in range(count)]
+    return all((p / "record.json").exists() and not unfinished(p).exists() for p in places)
+
+
+def _set_aside(out: Path) -> None:
+    """Move the result in ``out`` to where it stays until there is another. The plan goes last:
+    where this is cut short, what is left is still that of a run."""
+    aside = out / EARLIER
+    try:
+        discard(aside)
+        aside.mkdir()
+        for name in (TABLE, PARTS, PLAN):
+            with suppress(FileNotFoundError):
+                os.replace(out / name, aside / name)
+    except OSError as error:
+        raise unwritable(out, error) from error
+
+
+def _replace_earlier(out: Path, *, cut: bool) -> None:
+    """Remove the result of an earlier run, unless this one was ``cut`` short."""
+    if not (out / EARLIER / PLAN).exists():
+        return
+    if cut:
+        log.warning(
+            "%s has the result of the earlier run, as this one was cut short.", out / EARLIER
+        )
+    else:
+        discard(out / EARLIER)
+        log.warning("The earlier result in %s was replaced.", out)

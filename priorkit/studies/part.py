@@ -24,14 +24,19 @@ from priorkit.studies.study import Cell
 from priorkit.verbs.prepare import load_framed
 from priorkit.verbs.recover import recover
 
-__all__ = ["PARTS", "failed", "place_of", "require_readable", "solve"]
+__all__ = ["PARTS", "failed", "key_of", "place_of", "require_readable", "solve"]
 
 PARTS = "parts"  # the folder of them
 
 
-def place_of(cell: Cell, out: Path) -> Path:
+def key_of(k: int) -> str:
+    """What a part is called, by its number."""
+    return f"{k:06d}"
+
+
+def place_of(out: Path, key: str) -> Path:
     """The folder of a part."""
-    return out / PARTS / cell.key
+    return out / PARTS / key
 
 
 def solve(cell: Cell, *, out: Path, driver: int) -> list[Row]:
@@ -48,7 +53,7 @@ def solve(cell: Cell, *, out: Path, driver: int) -> list[Row]:
     """
     if os.getpid() != driver:
         logging.getLogger("priorkit").setLevel(logging.ERROR)
-    place = place_of(cell, out)
+    place = place_of(out, cell.key)
     try:
         if unfinished(place).exists() or not (place / "record.json").exists():
             with _one_thread():

@@ -139,7 +139,7 @@ class Results:
                 f"{path} is no Parquet file that can be read.", got=str(error).partition("\n")[0]
             ) from error
         if rows is None or not all(row.get("cell") and row.get("status") for row in rows):
-            raise BadInputError(f"{path} holds no results of priorkit.", try_="another --out")
+            raise BadInputError(f"{path} holds no results of priorkit.", try_="another file")
         return cls([{k: v for k, v in row.items() if v is not None} for row in rows])
 
 
@@ -162,7 +162,7 @@ class Store:
         """
         _pyarrow()
         if os.path.isdir(path):
-            raise BadInputError(f"{path} is a folder.", try_="--out FILE.parquet")
+            raise BadInputError(f"{path} is a folder.", try_="out='FILE.parquet'")
         require_writable(path.parent)
         lock = path.with_name(f".{path.name}.lock")
         try:
@@ -175,7 +175,7 @@ class Store:
                 after.enter_context(locked(lock))
             except BadInputError as error:  # which names the lock
                 raise BadInputError(
-                    f"Another process is writing to {path}.", try_="another --out, or wait for it"
+                    f"Another process is writing to {path}.", try_="another file, or wait for it"
                 ) from error
             after.callback(lock.unlink, missing_ok=True)
             store = cls(path)

@@ -129,8 +129,7 @@ class Study(BaseModel):
                 config, extra = split({k: v for k, v in settings.items() if k != "image"})
                 chosen = select_all(config, extra)
                 chosen.as_usual()
-                for selection in chosen.selections.values():
-                    selection.check()
+                chosen.check()
             except PriorkitError as error:
                 raise type(error)(f"The run {_short(settings, str(error))}: {error}") from error
             try:

@@ -85,7 +85,9 @@ def compare(
     tables = contestants(priors)
     ms, seconds = plain(ms), plain(seconds)
     if ms is not None and not (isinstance(ms, list) and ms):
-        raise BadInputError("ms is a list of numbers of measurements.", got=ms)
+        raise BadInputError(
+            "ms is a list of numbers of measurements.", got=ms, try_="ms=[100, 500]"
+        )
     counts: list[int | None] = [None] if ms is None else list(ms)
     if seconds is not None and not (isinstance(seconds, (int, float)) and 0 < seconds < math.inf):
         raise BadInputError("seconds is a wall time above 0.", got=repr(seconds), try_="seconds=10")

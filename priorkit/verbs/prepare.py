@@ -69,6 +69,11 @@ def prepare(
     operator = chosen.selections["operator"]
     if y is None:
         chosen.as_usual()
+    elif config.op is None and not operator.options:
+        raise BadInputError(
+            "Nobody says which operator measured y.",
+            try_="op='identity' where y is a picture with noise, or m=… of random numbers",
+        )
     pictures: Pictures | None = None
     if y is not None and _is_spectrum(y, chosen):
         config = config.model_copy(update={"kind": COMPLEX.name})

@@ -124,7 +124,7 @@ def recover(
         return recovery
     if out is None:
         raise failed
-    kept_in = f"--resume once it is mended{f'; what was done is in {out}' if saved else ''}"
+    kept_in = f"resume=True once it is mended{f'; what was done is in {out}' if saved else ''}"
     raise RunError(failed.what, recovery=recovery, try_=kept_in) from failed
 
 

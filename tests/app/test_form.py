@@ -29,6 +29,7 @@ from priorkit.app.preview import look, sample
 from priorkit.app.sizes import choices, extent, reduced, scaled
 from priorkit.app.sketch import Stroke, mask, stroke
 from priorkit.app.store import UPLOADS, Store
+from priorkit.app.words import said as in_the_app
 from priorkit.errors import BadInputError, PriorkitError
 from priorkit.registry import registry
 from priorkit.settings.options import option_fields
@@ -261,6 +262,17 @@ def test_what_would_be_taken_is_told_and_what_is_wrong_is_refused(offers):
     said = offers.refused({"op": "mask", "prior": "none", "penalty": "tv"}, SHAPE)
     assert said.startswith("The penalty 'tv' needs its weight gamma")
     assert offers.refused({"op": "mask", "prior": "none"}, SHAPE) is None
+
+
+def test_what_is_advised_has_been_tried(offers):
+    """As on the command line, by name: with each of it the run would begin."""
+    settings = {"op": "mask", "prior": "glow-celeba", "solver": "diffpir"}
+    with pytest.raises(PriorkitError) as caught:
+        offers.chosen(settings, SHAPE)
+    ways = caught.value.ways
+    assert {"prior": "diffusion-celeba"} in ways
+    assert [offers.refused(settings | way, SHAPE) for way in ways] == [None] * len(ways)
+    assert "Try: the prior diffusion-celeba, or the prior" in in_the_app(caught.value)
 
 
 def test_a_prior_is_read_once(offers, monkeypatch):

@@ -21,10 +21,13 @@ COMMANDS = {
     "empty folder": (RECOVER.replace("face.png", "empty"), "No pictures in the folder empty"),
     "shape": (
         f"{RECOVER} --prior tiny.safetensors --shape 3 16 16",
-        "Got shape=(3, 16, 16). Try: no shape",
+        "Got --shape 3 16 16. Try: no --shape, or another prior",
     ),
     "channels": (f"{RECOVER} --shape 2 8 8", "can't be brought to the shape 2×8×8"),
-    "half a shape": (f"{RECOVER} --shape 8", "Got shape=(8,), of vectors. Try: shape=(3, 64"),
+    "half a shape": (
+        f"{RECOVER} --shape 8",
+        "Got --shape 8, of vectors. Try: --shape 3 64 64, or --shape 1 64 64 in gray",
+    ),
     "option of a command": (
         "guide --sigma -3",
         "--sigma: Input should be greater than or equal to 0. Got '-3'. Run: priorkit guide --help",
@@ -44,7 +47,7 @@ COMMANDS = {
     ),
     "folder of an audit": (
         "audit a=face.png --priors dct --op mask --out face.png",
-        "face.png is a file. Try: another --out folder",
+        "face.png is a file. Try: another folder",
     ),
     "port": (
         "app --port 99999",
@@ -80,7 +83,7 @@ COMMANDS = {
     "a kink for a smooth solver": (
         f"{RECOVER} --penalty l1 --gamma 1 --solver lbfgs",
         "requires a smooth penalty",
-        "solver='adam'",
+        "Try: --solver adam or ",
     ),
     "matrix": (f"{RECOVER} --op matrix --path text.npy", "not an array that can be read"),
     "matrix of other columns": (f"{RECOVER} --op matrix --path narrow.npy", "has 192 columns"),
@@ -137,4 +140,4 @@ def test_saving_where_nothing_can_be_written(files):
 
     with pytest.raises(BadInputError) as caught:
         require_writable(Path(files.folder / "face.png" / "out"))
-    assert "can't be written. Got Not a directory. Try: another --out" in one_line(caught.value)
+    assert "can't be written. Got Not a directory. Try: another folder" in one_line(caught.value)

@@ -218,7 +218,7 @@ def test_the_users_own_pictures_stay(command_line, tmp_path, monkeypatch):
     for out in ("data", "data/images"):
         done = command_line("recover", images, *words, "--out", out)
         assert done.code == 2
-        assert "holds files that priorkit did not write" in done.err
+        assert "holds files that a run like this did not write" in done.err
     assert [p.name for p in images.iterdir()] == ["a.png"]
     assert (images / "a.png").read_bytes() == before
     for _ in range(2):  # without --out, each has a folder of its own

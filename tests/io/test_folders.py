@@ -84,7 +84,7 @@ def test_what_priorkit_did_not_make_is_refused(tmp_path, monkeypatch):
     (theirs / "face.png").write_text("a picture")
     (theirs / "record.json").write_text("{}")
     for folder, said in {
-        theirs: "holds files that priorkit did not write",
+        theirs: "holds files that a run like this did not write",
         theirs / "face.png": "is a file",
         theirs / "face.png" / "out": "Not a directory",
         tmp_path / ("n" * 300): "can't be written",

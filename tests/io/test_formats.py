@@ -328,7 +328,7 @@ def test_twelve_bits_are_said(tmp_path, caplog):
     for source in (tmp_path / "camera.png", values):
         caplog.clear()
         assert float(pictures.load(source).x.max()) < 0.07
-        assert "If it has 12 bits, say range=(0, 4095)" in caplog.text
+        assert "Try: range=(0, 4095), if it has 12 bits" in caplog.text
         caplog.clear()
         found = pictures.load(source, range=(0, 4095))
         assert np.allclose(found.x[0, 0] * 4095, values, atol=1e-3)

@@ -150,7 +150,7 @@ def test_twelve_bits_of_which_0_is_white_are_said(tmp_path, caplog):
     said = caplog.messages[0]
     assert said.startswith("plate.tif says that 0 is white (WhiteIsZero): its numbers v are turned")
     assert "65535 − v, " in said
-    assert said.endswith("Of 12 bits their range is range=(61440, 65535)")
+    assert said.endswith("Try: range=(61440, 65535), if they have 12 bits")
     found = pictures.load(tmp_path / "plate.tif", range=(61440, 65535)).x[0, 0].numpy()
     assert np.allclose(found, 1 - values / 4095, atol=1e-6)
 

@@ -103,3 +103,23 @@ def test_a_setting_that_no_file_takes_is_one_error(folder):
         (folder / name).unlink()
     with pytest.raises(BadInputError, match=r"^A picture file can't be brought to the shape 5×8×8"):
         load(folder, (5, 8, 8))
+
+
+def test_what_is_advised_of_a_range_is_for_all_files(tmp_path, caplog):
+    """Of each by itself it would leave out the others."""
+    for name, (low, high) in {"a": (-3, 10), "b": (-5, 7), "c": (-1, 20)}.items():
+        np.save(tmp_path / f"{name}.npy", np.linspace(low, high, 192).reshape(3, 8, 8))
+    files = [str(tmp_path / f"{name}.npy") for name in "abc"]
+
+    def loaded(**how):
+        return load(Files(files), **how)
+
+    with pytest.raises(BadInputError, match=r"from -5 to 20. Try: range=\(-5, 20\), or range='au"):
+        loaded()
+    assert len(loaded(range=(-5, 20)).x) == 3
+    with pytest.raises(
+        BadInputError, match=r"None of the 3 .* Try: range=\(-5, 20\), range='auto'"
+    ):
+        loaded(range=(0, 1))
+    assert len(loaded(range=(-3, 10)).x) == 1
+    assert "To have these too, say range=(-5, 20), range='auto', or clip=True" in caplog.text

@@ -97,5 +97,6 @@ def test_a_hole_in_a_face_is_the_network_of_faces_alone_with_mirrors():
 def test_counts_of_light_are_refused_with_a_reason():
     x = torch.rand(1, *SHAPE)
     noise = {"name": "poisson", "gain": 0.01}
-    with pytest.raises(MismatchError, match=r"is for Gaussian noise.*penalty='tv'"):
+    said = r"is for Gaussian noise. Try: prior='none' and penalty='tv' and gamma=…$"
+    with pytest.raises(MismatchError, match=said):
         priorkit.recover(x, prior="denoiser-photos", op="blur", noise=noise)

@@ -82,8 +82,20 @@ def test_draws_that_were_not_made_are_said(tmp_path):
     assert "3 of 6 draws." in page
     assert "<td>budget, 3 of 6 draws</td>" in page
     none = priorkit.recover(budget=60, progress=stop, **told)
-    assert none.draws is None
     assert none.reason == ["interrupted, 0 of 6 draws"]
+    assert not none.draws
+    with pytest.raises(BadInputError, match=r"Got none: interrupted, 0 of 6 draws\. Try: a solver"):
+        none.draws.interval(0.9)
+
+
+def test_a_solver_that_draws_nothing_says_so():
+    found = priorkit.recover(torch.rand(2, 1, 8, 8), prior="none", op="identity", budget=1)
+    assert not found.draws
+    assert repr(found.draws) == "<Draws: 0 of 2 images of 1×8×8>"
+    assert torch.equal(found.draws.mean, found.x)
+    with pytest.raises(BadInputError, match=r"Got none: solver 'lbfgs' makes no draws\."):
+        found.draws.interval()
+    assert "draws" not in found.record["images"][0]
 
 
 def stop(now, done):

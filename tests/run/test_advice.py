@@ -97,6 +97,15 @@ def test_an_option_of_others_names_those_that_fit():
     assert refusal(X, settings | error.ways[0]) is None
 
 
+def test_an_option_of_other_solvers_than_the_one_that_is_named():
+    """Those that have it and fit are what to try, not all that could be said."""
+    settings = {"prior": "denoiser-photos", "op": "identity", "sigma": 0.1, "solver": "denoise"}
+    error = refusal(X, settings | {"draws": 4})
+    assert str(error).startswith("Unknown option 'draws' here: it is an option of solver")
+    assert str(error).endswith("Try: solver='ancestral' or 'diffpir'")
+    assert refusal(X, settings | {"draws": 4} | error.ways[0]) is None
+
+
 class Quiet(Denoiser):
     """Knows pictures of 16×16 alone, by objects of its own."""
 

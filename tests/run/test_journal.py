@@ -269,7 +269,7 @@ def test_a_component_that_fails_at_once_leaves_a_run_to_go_on_with(faces, monkey
 
     with monkeypatch.context() as patch:
         patch.setattr(FISTA, "step", failing)
-        with pytest.raises(RunError, match="--resume once it is mended"):
+        with pytest.raises(RunError, match="resume=True once it is mended"):
             priorkit.recover(x, **settings, out=out)
     same(priorkit.recover(x, **settings, out=out, resume=True), priorkit.recover(x, **settings))
 
@@ -316,7 +316,7 @@ def test_what_took_work_is_not_thrown_away(faces, kill, tmp_path):
     kill(2)
     with pytest.raises(Killed):
         priorkit.recover(faces, **SMALL, out=out)
-    with pytest.raises(BadInputError, match=r"holds 2 rows that were finished .*Try: --resume"):
+    with pytest.raises(BadInputError, match=r"holds 2 rows that were finished .*Try: resume=True"):
         priorkit.recover(faces, **SMALL, out=out)
     shutil.rmtree(unfinished(out))
     unfinished(out).mkdir()
@@ -562,7 +562,7 @@ def test_draws_are_kept_as_they_come(name, images, tiny_weights, monkeypatch, tm
         patch.setattr(Journal, "mark", cut)
         with pytest.raises(Killed):
             priorkit.recover(x, **settings, out=out)
-    with pytest.raises(BadInputError, match=r"holds the draws so far .*Try: --resume"):
+    with pytest.raises(BadInputError, match=r"holds the draws so far .*Try: resume=True"):
         priorkit.recover(x, **settings, out=out)
     again = priorkit.recover(
         x, **settings, out=out, resume=True, progress=lambda now, _: begun.append(now.evaluations)

@@ -45,6 +45,26 @@ CASES = {
         "The operator is an object, and this is its class. Got class IdentityOperator.",
         "Try: IdentityOperator()",
     ),
+    "number that is none": ({"sigma": float("nan")}, BadInputError, "Got 'nan'. Try: sigma=0.1"),
+    "number above the greatest": ({"averaging": 2000}, BadInputError, "Try: averaging=1000"),
+    "number with a fraction": ({"budget": 2.5}, BadInputError, "Try: budget=2"),
+    "word for a level": ({"sigma": "lots"}, BadInputError, "Try: sigma=0.1, or sigma='auto'"),
+    "option below 0": ({"op": "blur", "width": -1}, BadInputError, "Got '-1'. Try: width=1"),
+    "option that isn't finite": (
+        {"op": "blur", "width": float("nan")},
+        BadInputError,
+        "Try: priorkit show blur",
+    ),
+    "mask that isn't there": (
+        {"op": "mask", "mask": "nowhere.png"},
+        BadInputError,
+        "There is no file nowhere.png.",
+    ),
+    "y of nobody knows what": (
+        {"x": None, "op": None, "prior": None, "y": np.zeros((1, 3, 64, 64), np.float32)},
+        BadInputError,
+        "Nobody says which operator measured y. Try: op='identity'",
+    ),
     "option": ({"budgt": 5}, UnknownNameError, "Unknown option 'budgt'. Did you mean 'budget'?"),
     "option that is near nothing": (
         {"op": "mask", "qqqq": 0.2},
@@ -70,7 +90,7 @@ CASES = {
     "option of a kind that is chosen later": (
         {"history": 5, "solver": "fista", "penalty": "tv", "gamma": 0.1},
         UnknownNameError,
-        "Unknown option 'history' here: it is an option of solver 'lbfgs'.",
+        "Unknown option 'history' here: it is an option of solver 'lbfgs'. Try: solver='lbfgs'",
     ),
     "option of many others": (
         {"tilt": 0.5},
@@ -114,7 +134,7 @@ CASES = {
         {"sigma": "auto"},
         BadInputError,
         "estimates the noise of a measurement that was given",
-        "y=… (--y)",
+        "y=… instead of the picture",
     ),
     "sigma of no picture": (
         {"x": None, "y": np.ones(20), "op": "gaussian", "m": 20, "shape": (1, 8, 8)}
@@ -352,7 +372,7 @@ CASES = {
     "mask that is near nothing": (
         {"op": "mask", "mask": "qqq.npy"},
         BadInputError,
-        "a file or an array. Got 'qqq.npy'.",
+        "There is no file qqq.npy.",
     ),
     "kernel": (
         {"op": "blur", "kernel": "gausian"},

@@ -167,7 +167,7 @@ def test_ctrl_c_and_on(moment, folder, whole, tmp_path, monkeypatch):
     )
     monkeypatch.undo()
     assert found.interrupted
-    with pytest.raises(BadInputError, match=r"holds parts of a run.*--resume"):
+    with pytest.raises(BadInputError, match=r"holds parts of a run .*Try: resume=True"):
         priorkit.recover_folder(folder, **settings)
     told = []
     found = priorkit.recover_folder(
@@ -176,6 +176,52 @@ def test_ctrl_c_and_on(moment, folder, whole, tmp_path, monkeypatch):
     assert told == ([3] if moment == "between parts" else [1, 2, 3])
     assert not found.interrupted
     same(out, whole)
+
+
+def test_a_run_that_is_done_is_replaced(folder, tmp_path, caplog):
+    """As a run without an engine replaces one, in one step: while the new one isn't done, the
+    result of the earlier one is kept; what others put there stays."""
+    out = tmp_path / "out"
+    settings = {"out": out, "jobs": 1, "batch": PART, **SETTINGS}
+    priorkit.recover_folder(folder, **settings)
+    (out / "note.txt").write_text("mine")
+    before = parts_of(out)
+
+    def cut(rows, done, total):
+        raise KeyboardInterrupt
+
+    assert priorkit.recover_folder(folder, progress=cut, **settings, seed=1).interrupted
+    assert f"{out / 'earlier'} has the result of the earlier run" in caplog.text
+    np.testing.assert_array_equal(parts_of(out / "earlier"), before)
+    with pytest.raises(BadInputError, match=r"holds parts of a run that isn't done"):
+        priorkit.recover_folder(folder, **settings)
+    found = priorkit.recover_folder(folder, resume=True, **settings, seed=1)
+    assert len(found.rows) == COUNT
+    assert not found.failed
+    assert f"The earlier result in {out} was replaced." in caplog.text
+    assert not (out / "earlier").exists()
+    assert (out / "note.txt").exists()
+    assert (parts_of(out) != before).any()
+    same(out, alone(folder, seed=1))
+
+
+def test_its_warnings_are_said_as_options(folder, tmp_path, command_line):
+    words = [
+        "--prior",
+        "denoiser-photos",
+        "--op",
+        "mask",
+        "--shape",
+        "3",
+        "8",
+        "8",
+        "--budget",
+        "1",
+    ]
+    done = command_line("recover", folder, *words, "--engine", "processes", "--jobs", "1",
+                        "--out", tmp_path / "out")  # fmt: skip
+    assert "Try: --budget" in done.err
+    assert "Try: budget" not in done.err
 
 
 def test_parts_without_their_rows_are_not_solved_again(folder, whole, tmp_path, monkeypatch):

@@ -341,7 +341,7 @@ def test_a_component_that_fails_replaces_nothing_that_is_whole(tmp_path, monkeyp
     monkeypatch.setattr("priorkit_solvers.lbfgs.LBFGS.step", fails)
     with pytest.raises(RunError) as caught:
         priorkit.recover(x, **settings)
-    assert str(caught.value).endswith("Try: --resume once it is mended")
+    assert str(caught.value).endswith("Try: resume=True once it is mended")
     assert (tmp_path / "out" / "record.json").read_bytes() == before
 
 
@@ -423,6 +423,7 @@ def test_nothing_said_recovers_the_sample_photograph(tmp_path, command_line):
     assert torch.equal(priorkit.replay(tmp_path / "out").x, result.x)
     assert priorkit.recover(m=20, budget=1).y.shape == (1, 20)  # what is said goes before
     assert priorkit.recover(prior="none", budget=1).y.shape == (1, 500)
-    for chosen in ({"op": "gaussian"}, {"y": np.zeros(500)}):
-        with pytest.raises(BadInputError, match="the option 'm' is required"):
+    said = "the option 'm' is required", "Nobody says which operator measured y"
+    for chosen, words in zip(({"op": "gaussian"}, {"y": np.zeros(500)}), said, strict=True):
+        with pytest.raises(BadInputError, match=words):
             priorkit.recover(**chosen)
