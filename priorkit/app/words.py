@@ -83,10 +83,10 @@ def _advised(
 
 
 def _setting(name: str, value: object) -> str:
-    """A setting of a way, to be filled in or chosen."""
+    """A setting of a way, a component to be chosen or a value to be filled in."""
     label = COMPONENTS.get(name, name).replace("_", " ")
     if value is None:
         return f"no {label}"
-    if value is ...:
+    if value is ... or name not in COMPONENTS:
         return CONTROLS.get(name) or f"fill in {label}"
-    return f"the {label} {value}" if name in COMPONENTS else f"{label} {value}"
+    return f"the {label} {value}"

@@ -116,7 +116,7 @@ def test_warnings_are_heard_of_the_own_thread_alone():
         ("m=500", "fill in m"),
         ("priorkit show gaussian", None),
         ("numpy.asarray(image) / its largest number", None),
-        ('op="mask", mask=numpy.isfinite(y)', None),
+        ('op="mask", mask=numpy.isfinite(y)', "another operator"),
         (None, None),
     ],
 )
