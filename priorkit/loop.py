@@ -7,13 +7,15 @@ leaving the batch, draws being averaged, and Ctrl-C are here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from priorkit.errors import PluginError
-from priorkit.interfaces import Draws, Problem, Snapshot, Solver, State, Status
+from priorkit.interfaces import Draws, Problem, Shape, Snapshot, Solver, State, Status
+from priorkit.interfaces.answers import answer, refusal
 from priorkit.interfaces.draws import SAMPLES
 from priorkit.linear import column
 
@@ -97,7 +99,9 @@ def iterate(
     solver neither counts an evaluation nor ends an image in a step.
     """
     ledger = ledger or Ledger(problem, u0, solver.descends)
-    state = solver.init(problem, u0, budget) if ledger.state is None else ledger.state
+    state = ledger.state
+    if state is None:
+        state = _state(solver, "init", solver.init(problem, u0, budget), u0.shape)
     before = (-1, 0)  # evaluations of all images, and how many run
     while True:
         state.end(state.evaluations >= budget, "stopped", "budget")
@@ -120,7 +124,27 @@ def iterate(
             yield ledger
         if not running:
             return
-        state = solver.step(problem, state)
+        state = _state(
+            solver, "step", solver.step(problem, state), (len(ledger.which), u0.shape[1])
+        )
+
+
+def _state(solver: Solver[Any], method: str, found: object, shape: Shape) -> State:
+    """What a solver returned, a State whose u is of ``shape`` (b, n). Raises PluginError where it
+    isn't, naming the field."""
+    if not isinstance(found, State):
+        raise refusal(solver, f"{method} must return the state", found)
+    b = shape[0]
+    answer(solver, f"{method}, as state.u,", found.u, shape)
+    for name in ("value", "misfit", "evaluations", "drawn", "expected"):
+        answer(solver, f"{method}, as state.{name},", getattr(found, name), (b,))
+    for item in fields(found):
+        value = getattr(found, item.name)
+        several = isinstance(value, (Tensor, list)) and not item.metadata.get("shared")
+        if several and not (getattr(value, "ndim", 1) and len(value) == b):
+            promise = f"{method}: state.{item.name} must have a row per image, or be shared()"
+            raise refusal(solver, promise, value)
+    return found
 
 
 class Ledger:

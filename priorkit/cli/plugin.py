@@ -174,7 +174,10 @@ def _outcomes(
     found += again
     if any(outcome.broken for outcome in found):
         return [*found, testing.Outcome(RECOVERS, untried="a promise is broken")]
-    return [*found, _recovery(kind, component, said)]
+    recovered = _recovery(kind, component, said)
+    if recovered.broken and told and "shape" not in said:  # of the one that the kit took
+        recovered = _recovery(kind, component, {**said, "shape": shape})
+    return [*found, recovered]
 
 
 def _recovery(kind: str, component: Any, said: dict[str, Any]) -> Outcome:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from priorkit.errors import MismatchError
+from priorkit.interfaces.answers import refusal
 from priorkit.interfaces.component import Component, Shape, seeded_apart
 from priorkit.interfaces.kinds import COMPLEX, PICTURE, Kind
 from priorkit.interfaces.noise import Level
@@ -60,7 +61,11 @@ class Operator(Component, ABC):
         vars(bound).pop("y_shape", None)  # of an earlier binding
         bound.prepare()
         if "y_shape" not in vars(bound):
-            bound.y_shape = tuple(bound.A(torch.zeros(1, *shape)).shape[1:])
+            y: object = bound.A(torch.zeros(1, *shape))
+            if not (isinstance(y, Tensor) and y.shape[:1] == (1,)):
+                raise refusal(bound, "A must give measurements (B, …), here of one image", y)
+            bound.y_shape = y.shape[1:]
+        bound.y_shape = tuple(bound.y_shape)
         return bound
 
     def prepare(self) -> None:

@@ -439,10 +439,11 @@ class Single(LinearOperator):
         self.kernel, self.scale = torch.full((1, 1, 3, 3), 1 / 9), scale
 
     def A(self, x):
-        return torch.nn.functional.conv2d(x, self.kernel, padding=1)
+        return torch.nn.functional.conv2d(x, self.kernel.to(x.device), padding=1)
 
     def A_adjoint(self, y):
-        return self.scale * torch.nn.functional.conv_transpose2d(y, self.kernel, padding=1)
+        kernel = self.kernel.to(y.device)
+        return self.scale * torch.nn.functional.conv_transpose2d(y, kernel, padding=1)
 
 
 def test_float32_alone_is_checked_in_float32():
