@@ -144,11 +144,11 @@ def finite(what: str, *values: Tensor) -> None:
 
 def pair(what: str, found: object) -> tuple[Tensor, Tensor]:
     """A value and its gradient; raise AssertionError where they aren't two tensors."""
-    two = found if isinstance(found, tuple) and len(found) == 2 else (found, None)
-    assert isinstance(two[0], Tensor) and isinstance(two[1], Tensor), (
-        f"{what} gives {_kind(found)}, not two tensors, a value and its gradient"
-    )
-    return two[0], two[1]
+    if isinstance(found, tuple) and len(found) == 2:
+        value, gradient = found
+        if isinstance(value, Tensor) and isinstance(gradient, Tensor):
+            return value, gradient
+    raise AssertionError(f"{what} gives {_kind(found)}, not two tensors, a value and its gradient")
 
 
 def bound_by(component: C, bind: Callable[[], C], hint: str) -> C:

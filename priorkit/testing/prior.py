@@ -182,7 +182,8 @@ def _check_denoiser(prior: Denoiser, shape: Shape) -> None:
     with promise("levels are the least and the greatest sigma", "levels = (0.0, math.inf)"):
         levels = prior.levels
         two = isinstance(levels, tuple) and len(levels) == 2
-        assert two and 0 <= levels[0] <= levels[1], f"levels is {levels!r}"
+        ordered = two and 0 <= levels[0] <= levels[1]
+        assert ordered, f"levels is {levels!r}"
     low, high = levels
     sigmas = sorted({min(max(sigma, low), high) for sigma in SIGMAS})
     clean = _smooth(shape)

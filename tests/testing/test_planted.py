@@ -381,7 +381,7 @@ FAULTS = [
         "operator",
         Stays(),
         {"shape": SHAPE},
-        "A has a tensor of the processor beside one of another",
+        "A has a tensor of the processor beside one",
     ),
     ("operator", Back(), {"shape": SHAPE}, "A answers on the processor to an input on another"),
     ("operator", Counting(), {"shape": SHAPE}, "A, asked again, differs: off by"),
