@@ -220,7 +220,7 @@ def bound_prior(prior: Prior, shape: Shape, kind: Kind | None = None) -> Prior:
         if kind is VOLUME:
             return Slices(own, shape)
         return ComplexDenoiser(own, shape) if kind is COMPLEX else Bands(own, shape)
-    return bound(prior, whole, Prior)
+    return bound(prior, whole)
 
 
 class ComplexLinear(LinearOperator):
@@ -266,7 +266,7 @@ def bound_operator(operator: Operator, shape: Shape, kind: Kind) -> Operator:
     ``for_complex`` how it measures them: by each part alone nobody does.
     """
     if kind is not COMPLEX:
-        return bound(operator, operator.bind(shape), Operator)
+        return bound(operator, operator.bind(shape))
     own = operator.for_complex()
     if own is not None:
         return own.bind(shape)
@@ -277,7 +277,7 @@ def bound_operator(operator: Operator, shape: Shape, kind: Kind) -> Operator:
             got=f"{type(operator).__name__} and images of shape {shape}",
             try_="op='phase', a linear operator, or kind='picture' for real images",
         )
-    plain = bound(operator, operator.bind(shape), Operator)
+    plain = bound(operator, operator.bind(shape))
     if not plain.A(torch.zeros(1, *shape)).is_complex():
         return plain
     try:

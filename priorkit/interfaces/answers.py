@@ -43,11 +43,12 @@ def answers(
     raise refusal(who, f"{method} must give two tensors, of shapes {shapes}", found)
 
 
-def bound(who: Component, found: object, kind: type[C]) -> C:
-    """What ``who.bind(…)`` gave, one of its kind. Raises PluginError where it isn't."""
-    if isinstance(found, kind):
-        return found
-    raise refusal(who, f"bind must return the bound copy, of class {kind.__name__}", found)
+def bound(who: Component, found: C) -> C:
+    """What ``who.bind(…)`` gave, a component. Raises PluginError where it isn't."""
+    given: object = found
+    if not isinstance(given, Component):
+        raise refusal(who, "bind must return the bound copy", given)
+    return found
 
 
 def refusal(who: Component, promise: str, found: object) -> PluginError:

@@ -173,7 +173,7 @@ def set_up(
     unsaid = config.gamma is None and not solver.penalised  # then γ·R is left out: it is 0
     gamma = 0.0 if unsaid else _gamma(config, own, asked.name, penalty, follows, bare)
     with blaming(selections["penalty"]):
-        penalty = bound(penalty, penalty.bind(prior, shape), Penalty)
+        penalty = bound(penalty, penalty.bind(prior, shape))
     problem = replace(bare, penalty=penalty, gamma=gamma)
     precision = precisions.chosen(config.precision, own, space, device)
     if precision == "mixed":

@@ -40,7 +40,7 @@ def steady(what: str, function: Callable[..., object], *inputs: Tensor) -> None:
         "table.to(x), x.new_zeros(…), device=x.device, or priorkit.interfaces.Copies",
     ):
         try:
-            with _Apart(), torch.no_grad():
+            with _Apart(), torch.no_grad():  # type: ignore[no-untyped-call]  # of torch
                 found = _tensors(function(*(x.to(ELSEWHERE) for x in inputs)))
         except _MixedError as error:
             raise AssertionError(f"{what} has {error}") from error
