@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from priorkit.errors import PluginError
-from priorkit.interfaces import Problem, Shape, Snapshot, Solver, State, Status
+from priorkit.interfaces import Problem, Snapshot, Solver, State, Status
 from priorkit.interfaces.answers import answer, refusal
 from priorkit.interfaces.draws import Average
 
@@ -100,7 +100,7 @@ def iterate(
     ledger = ledger or Ledger(problem, u0, solver.descends)
     state = ledger.state
     if state is None:
-        state = _state(solver, "init", solver.init(problem, u0, budget), u0.shape)
+        state = _state(solver, "init", solver.init(problem, u0, budget), u0)
     before = (-1, 0)  # evaluations of all images, and how many run
     while True:
         state.end(state.evaluations >= budget, "stopped", "budget")
@@ -123,18 +123,20 @@ def iterate(
             yield ledger
         if not running:
             return
-        state = _state(
-            solver, "step", solver.step(problem, state), (len(ledger.which), u0.shape[1])
-        )
+        like = u0[: len(ledger.which)]
+        state = _state(solver, "step", solver.step(problem, state), like)
 
 
-def _state(solver: Solver[Any], method: str, found: object, shape: Shape) -> State:
-    """What a solver returned, a State whose u is of ``shape`` (b, n). Raises PluginError where it
+def _state(solver: Solver[Any], method: str, found: object, like: Tensor) -> State:
+    """What a solver returned, a State whose u is as ``like`` (b, n). Raises PluginError where it
     isn't, naming the field."""
     if not isinstance(found, State):
         raise refusal(solver, f"{method} must return the state", found)
-    b = shape[0]
-    answer(solver, f"{method}, as state.u,", found.u, shape)
+    b = len(like)
+    answer(solver, f"{method}, as state.u,", found.u, like.shape)
+    if found.u.dtype != like.dtype:
+        promise = f"{method} must leave state.u in the precision of u0, {like.dtype}"
+        raise refusal(solver, promise, found.u.dtype)
     for name in ("value", "misfit", "evaluations", "drawn", "expected"):
         answer(solver, f"{method}, as state.{name},", getattr(found, name), (b,))
     for item in fields(found):

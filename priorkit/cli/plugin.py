@@ -167,7 +167,10 @@ def _outcomes(
         prior = resolve("prior", said.get("prior")).build(0)
         told["shape"] = prior.shape or shape
         told["prior"] = prior.bind(told["shape"])
-    again = testing.outcomes(partial(testing.check_built, component, build)) if build else []
+    again: list[Outcome] = []
+    if build is not None:
+        again = testing.outcomes(partial(testing.check_built, component, build))
+        again += testing.outcomes(partial(testing.check_options, type(component)))
     found = testing.outcomes(partial(check, component, **told))
     if told and "shape" not in said:  # the first that is broken may be that of another shape
         found = [replace(o, hint=o.hint or SHAPE_HINT) if o.broken else o for o in found]

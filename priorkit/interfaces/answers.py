@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+import torch
 from torch import Tensor
 
 from priorkit.errors import PluginError
@@ -64,6 +65,8 @@ def _told(found: object) -> str:
     if isinstance(found, Tensor):
         kind = f"{found.dtype} of " if found.is_complex() else ""
         return f"{kind}shape {tuple(found.shape)}"
+    if isinstance(found, torch.dtype):
+        return str(found)
     if isinstance(found, tuple):
         return " and ".join(map(_told, found)) or "an empty tuple"
     return f"{found!r:.60}" if found is None or isinstance(found, float) else type(found).__name__

@@ -50,6 +50,11 @@ def summed(state):
     return state
 
 
+def doubled(state):
+    state.u = state.u.double()
+    return state
+
+
 def flat(x):
     return x.flatten(1)
 
@@ -96,6 +101,7 @@ CASES = [
     ("solver", changed(Adam, step=nothing)(), {}, "Odd.step must return the state. Got None"),
     ("solver", changed(Adam, step=moved)(), {}, "Odd.step, as state.u, must .*Got shape"),
     ("solver", changed(Adam, step=summed)(), {}, "Odd.step, as state.value, must .*Got shape"),
+    ("solver", changed(Adam, step=doubled)(), {}, "must leave state.u in .*float32. Got torch.f"),
     ("solver", changed(Adam, init=own)(), {}, "Odd.init: state.first must have a row per image"),
     ("start", changed(Zero, make=nothing)(), {}, "Odd.make must .*Got None"),
     ("start", changed(Zero, make=lambda u: u.numpy())(), {}, "Odd.make must .*Got ndarray"),
