@@ -198,11 +198,14 @@ def _recovery(kind: str, component: Any, said: dict[str, Any]) -> Outcome:
     settings["op" if kind == "operator" else kind] = component
     x = photograph(said["shape"]) if "shape" in said else None
     errors: list[PriorkitError] = []
-    for way in _ways(kind, settings):
+    ways = _ways(kind, settings)
+    for way in ways:
         try:
             result = recover(x, **way)
         except PriorkitError as refused:
             errors.append(refused)
+            if kind == "penalty" and "solver" not in way:  # one that isn't smooth asks for another
+                ways += [{**way, **other} for other in refused.ways if "solver" in other]
             continue
         psnr = "" if result.psnr is None else f" PSNR {float(result.psnr[0]):.1f} dB,"
         ended = f"{result.status[0]}: {result.reason[0]}"

@@ -13,7 +13,8 @@ from priorkit_sparsity.bases import DCT
 
 from priorkit.cli.plugin import _outcomes as checked
 from priorkit.errors import BadInputError, UnknownNameError
-from priorkit.interfaces import LinearOperator
+from priorkit.interfaces import LinearOperator, ProximalPenalty
+from priorkit.linear import column
 from priorkit.registry import COMPONENTS
 from priorkit.scaffold import write_plugin
 from priorkit.testing import check_operator, outcomes
@@ -148,6 +149,26 @@ class Sixteen(TwoChannels):
 
 def test_the_recovery_has_the_shape_that_the_kit_took_where_another_is_refused():
     found = checked("operator", Sixteen(), {})
+    assert found[-1].promise.startswith("it recovers the sample photograph:")
+    assert not any(o.broken for o in found)
+
+
+class Corners(ProximalPenalty):
+    """‖u‖₁ and a little of ‖u‖², of which no solver of smooth penalties knows."""
+
+    smooth = False
+
+    def value_grad(self, u):
+        flat = u.flatten(1).double()
+        return flat.abs().sum(1) + 0.25 * flat.square().sum(1), u.sign() + 0.5 * u
+
+    def prox(self, u, step):
+        step = column(step, u)
+        return u.sign() * (u.abs() - step).clamp_min(0) / (1 + 0.5 * step)
+
+
+def test_a_penalty_that_is_not_smooth_is_recovered_by_a_solver_for_such():
+    found = checked("penalty", Corners(), {})
     assert found[-1].promise.startswith("it recovers the sample photograph:")
     assert not any(o.broken for o in found)
 
