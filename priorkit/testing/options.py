@@ -39,7 +39,7 @@ def check_options(cls: type[Component]) -> None:
                 f"{name} is a setting of the run: the {kind} gets it from a table alone"
             )
     with promise("a default is one that its type allows", "int | None = None where it may be None"):
-        model = options_model(cls)
+        model = options_model(cls)  # type: ignore[arg-type]  # a class has a hash
         for name, field in option_fields(cls).items():
             assert field.is_required() or _allowed(model, name, field.default), (
                 f"{name} is {field.default!r} where nobody says, which a user may not"
