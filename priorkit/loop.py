@@ -7,17 +7,18 @@ leaving the batch, draws being averaged, and Ctrl-C are here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from priorkit.errors import PluginError
-from priorkit.interfaces import Draws, Problem, Snapshot, Solver, State, Status
-from priorkit.interfaces.draws import SAMPLES
-from priorkit.linear import column
+from priorkit.interfaces import Problem, Snapshot, Solver, State, Status
+from priorkit.interfaces.answers import answer, refusal
+from priorkit.interfaces.draws import Average
 
-__all__ = ["Average", "Ledger", "company", "iterate", "solve"]
+__all__ = ["Ledger", "company", "iterate", "solve"]
 
 
 def company(rows: Sequence[int], everyone: Sequence[int]) -> list[int]:
@@ -97,7 +98,9 @@ def iterate(
     solver neither counts an evaluation nor ends an image in a step.
     """
     ledger = ledger or Ledger(problem, u0, solver.descends)
-    state = solver.init(problem, u0, budget) if ledger.state is None else ledger.state
+    state = ledger.state
+    if state is None:
+        state = _state(solver, "init", solver.init(problem, u0, budget), u0)
     before = (-1, 0)  # evaluations of all images, and how many run
     while True:
         state.end(state.evaluations >= budget, "stopped", "budget")
@@ -120,7 +123,29 @@ def iterate(
             yield ledger
         if not running:
             return
-        state = solver.step(problem, state)
+        like = u0[: len(ledger.which)]
+        state = _state(solver, "step", solver.step(problem, state), like)
+
+
+def _state(solver: Solver[Any], method: str, found: object, like: Tensor) -> State:
+    """What a solver returned, a State whose u is as ``like`` (b, n). Raises PluginError where it
+    isn't, naming the field."""
+    if not isinstance(found, State):
+        raise refusal(solver, f"{method} must return the state", found)
+    b = len(like)
+    answer(solver, f"{method}, as state.u,", found.u, like.shape)
+    if found.u.dtype != like.dtype:
+        promise = f"{method} must leave state.u in the precision of u0, {like.dtype}"
+        raise refusal(solver, promise, found.u.dtype)
+    for name in ("value", "misfit", "evaluations", "drawn", "expected"):
+        answer(solver, f"{method}, as state.{name},", getattr(found, name), (b,))
+    for item in fields(found):
+        value = getattr(found, item.name)
+        several = isinstance(value, (Tensor, list)) and not item.metadata.get("shared")
+        if several and not (getattr(value, "ndim", 1) and len(value) == b):
+            promise = f"{method}: state.{item.name} must have a row per image, or be shared()"
+            raise refusal(solver, promise, value)
+    return found
 
 
 class Ledger:
@@ -234,69 +259,3 @@ class Ledger:
     def _image(self, u: Tensor) -> Tensor:
         with torch.no_grad():
             return self.problem.image(u)
-
-
-class Average:
-    """Mean and spread of draws per image, by Welford's updates, and a few of the draws.
-
-    Of an image every draw is kept while there are fewer than twice as many as are wanted, then
-    every second one, every fourth … : which they are follows from its own count, whatever others
-    have. ``kept`` has a tensor (B, *shape) for each place, ``counts`` are on the processor.
-
-    Reference: Welford, "Note on a method for calculating corrected sums of squares and
-    products", Technometrics 1962.
-    """
-
-    def __init__(self, b: int, like: Tensor) -> None:
-        self.counts = [0] * b
-        self.mean = torch.zeros(b, *like.shape[1:], dtype=torch.float64, device=like.device)
-        self.square = torch.zeros_like(self.mean)
-        self.kept: list[Tensor] = []
-        self.dtype = like.dtype
-
-    def add(self, rows: Sequence[int], x: Tensor) -> None:
-        """Add a draw of each of some rows, x (len(rows), *shape)."""
-        for row in rows:
-            self.counts[row] += 1
-        counts = [self.counts[row] for row in rows]
-        index, divisor = torch.tensor([[*rows], counts], device=x.device)
-        gap = x.double() - self.mean[index]
-        self.mean[index] += gap / column(divisor, gap)
-        self.square[index] += gap * (x.double() - self.mean[index])
-        if min(counts) == max(counts):
-            self._keep(index, x, counts[0])
-        else:
-            for k, count in enumerate(counts):
-                self._keep(index[k : k + 1], x[k : k + 1], count)
-
-    def _keep(self, index: Tensor, x: Tensor, count: int) -> None:
-        """Keep the draw of that number of some rows, if it is one that is kept."""
-        stride = _stride(count)
-        place, between = divmod(count, stride)
-        if between:
-            return
-        if stride > 1 and place == SAMPLES:  # of twice as many every second one stays
-            for k in range(SAMPLES - 1):
-                self.kept[k][index] = self.kept[2 * k + 1][index]
-        if place > len(self.kept):
-            self.kept.append(torch.full_like(self.mean, torch.nan, dtype=self.dtype))
-        self.kept[place - 1][index] = x
-
-    def of(self, row: int) -> Draws | None:
-        """The draws of a row, a batch of one; None where there are none."""
-        count = self.counts[row]
-        if not count:
-            return None
-        one, places = slice(row, row + 1), count // _stride(count)
-        variance = self.square[one] / (count - 1) if count > 1 else None
-        return Draws(
-            count=torch.tensor([count], device=self.mean.device),
-            mean=self.mean[one].to(self.dtype),
-            spread=None if variance is None else variance.sqrt().to(self.dtype),
-            samples=torch.stack([x[one] for x in self.kept[max(0, places - SAMPLES) : places]]),
-        )
-
-
-def _stride(count: int) -> int:
-    """How far apart the draws are that are kept of so many: 1, 2, 4 …"""
-    return 1 << max(0, (count // SAMPLES).bit_length() - 1)

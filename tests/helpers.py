@@ -134,7 +134,7 @@ class Rotated(MatrixOperator):
         self.phase = torch.exp(1j * torch.arange(self.base.m, dtype=torch.float64))
 
     def A(self, x):
-        return self.base.A(x) * self.phase.to(x.dtype.to_complex())
+        return self.base.A(x) * self.phase.to(x.device, x.dtype.to_complex())
 
     def A_adjoint(self, y):
         return self.base.A_adjoint((y * self.phase.conj().to(y)).real)

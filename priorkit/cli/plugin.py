@@ -167,14 +167,20 @@ def _outcomes(
         prior = resolve("prior", said.get("prior")).build(0)
         told["shape"] = prior.shape or shape
         told["prior"] = prior.bind(told["shape"])
-    again = testing.outcomes(partial(testing.check_built, component, build)) if build else []
+    again: list[Outcome] = []
+    if build is not None:
+        again = testing.outcomes(partial(testing.check_built, component, build))
+        again += testing.outcomes(partial(testing.check_options, type(component)))
     found = testing.outcomes(partial(check, component, **told))
     if told and "shape" not in said:  # the first that is broken may be that of another shape
         found = [replace(o, hint=o.hint or SHAPE_HINT) if o.broken else o for o in found]
     found += again
     if any(outcome.broken for outcome in found):
         return [*found, testing.Outcome(RECOVERS, untried="a promise is broken")]
-    return [*found, _recovery(kind, component, said)]
+    recovered = _recovery(kind, component, said)
+    if recovered.broken and told and "shape" not in said:  # of the one that the kit took
+        recovered = _recovery(kind, component, {**said, "shape": shape})
+    return [*found, recovered]
 
 
 def _recovery(kind: str, component: Any, said: dict[str, Any]) -> Outcome:
@@ -192,11 +198,14 @@ def _recovery(kind: str, component: Any, said: dict[str, Any]) -> Outcome:
     settings["op" if kind == "operator" else kind] = component
     x = photograph(said["shape"]) if "shape" in said else None
     errors: list[PriorkitError] = []
-    for way in _ways(kind, settings):
+    ways = _ways(kind, settings)
+    for way in ways:
         try:
             result = recover(x, **way)
         except PriorkitError as refused:
             errors.append(refused)
+            if kind == "penalty" and "solver" not in way:  # one that isn't smooth asks for another
+                ways += [{**way, **other} for other in refused.ways if "solver" in other]
             continue
         psnr = "" if result.psnr is None else f" PSNR {float(result.psnr[0]):.1f} dB,"
         ended = f"{result.status[0]}: {result.reason[0]}"

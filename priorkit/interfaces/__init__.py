@@ -12,6 +12,7 @@ noise, prior, penalty, problem, solver, start.
 
 from typing import TYPE_CHECKING
 
+import priorkit.interfaces.product  # noqa: F401  # says what A @ B is
 from priorkit.deprecated import moved
 from priorkit.interfaces.component import Component, Copies, Pullback, Shape, Space, Spec, Status
 from priorkit.interfaces.draws import Draws

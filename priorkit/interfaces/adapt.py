@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from priorkit.errors import MismatchError, PriorkitError
+from priorkit.interfaces.answers import bound
 from priorkit.interfaces.component import Shape, Space
 from priorkit.interfaces.kinds import COMPLEX, PICTURE, VOLUME, Kind, kind_of
 from priorkit.interfaces.noise import Level, Noise
@@ -206,7 +207,7 @@ def bound_prior(prior: Prior, shape: Shape, kind: Kind | None = None) -> Prior:
     """
     kind = kind or kind_of(shape)
     try:
-        return prior.bind(shape)
+        whole = prior.bind(shape)
     except PriorkitError as refused:
         if not (kind in (VOLUME, COMPLEX, PICTURE) and isinstance(prior, Denoiser)):
             raise
@@ -219,6 +220,7 @@ def bound_prior(prior: Prior, shape: Shape, kind: Kind | None = None) -> Prior:
         if kind is VOLUME:
             return Slices(own, shape)
         return ComplexDenoiser(own, shape) if kind is COMPLEX else Bands(own, shape)
+    return bound(prior, whole)
 
 
 class ComplexLinear(LinearOperator):
@@ -264,7 +266,7 @@ def bound_operator(operator: Operator, shape: Shape, kind: Kind) -> Operator:
     ``for_complex`` how it measures them: by each part alone nobody does.
     """
     if kind is not COMPLEX:
-        return operator.bind(shape)
+        return bound(operator, operator.bind(shape))
     own = operator.for_complex()
     if own is not None:
         return own.bind(shape)
@@ -275,11 +277,10 @@ def bound_operator(operator: Operator, shape: Shape, kind: Kind) -> Operator:
             got=f"{type(operator).__name__} and images of shape {shape}",
             try_="op='phase', a linear operator, or kind='picture' for real images",
         )
-    bound = operator.bind(shape)
-    complex_y = bound.A(torch.zeros(1, *shape)).is_complex()
-    if not complex_y:
-        return bound
+    plain = bound(operator, operator.bind(shape))
+    if not plain.A(torch.zeros(1, *shape)).is_complex():
+        return plain
     try:
         return ComplexLinear(operator).bind(shape)
     except PriorkitError:
-        return bound
+        return plain

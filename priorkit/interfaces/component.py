@@ -47,16 +47,31 @@ class Component:
     provenance: Mapping[str, str] = MappingProxyType({})
     seed: int | None = 0
 
+    def __init_subclass__(cls, **more: Any) -> None:
+        """Raises TypeError where a property of an interface is overridden by a method, or a method
+        by a property: neither is called as the other."""
+        super().__init_subclass__(**more)
+        for name, own in vars(cls).items():
+            owner, held = _held(cls.__mro__[1:], name)
+            if isinstance(held, property) and isinstance(own, METHODS):
+                what, mend = "property", "write @property above it"
+            elif isinstance(held, METHODS) and isinstance(own, property):
+                what, mend = "method", "leave @property out"
+            else:
+                continue
+            raise TypeError(
+                f"{cls.__name__}.{name} overrides a {what} of {owner}. Try: {mend}, or another name"
+            )
+
     def __setattr__(self, name: str, value: Any) -> None:
         """Raises AttributeError for a name that a property has, saying of which class that is, and
         for one that a method has, but of what can be called in its place."""
-        owner = next((c for c in type(self).__mro__ if name in vars(c)), None)
-        held = None if owner is None else vars(owner)[name]
+        owner, held = _held(type(self).__mro__, name)
         method = isinstance(held, METHODS) and not callable(value)
-        if owner is not None and (method or (isinstance(held, property) and held.fset is None)):
+        if method or (isinstance(held, property) and held.fset is None):
             what, why = ("method", "would hide") if method else ("property", "can't set")
             raise AttributeError(
-                f"{name!r} is a {what} of {owner.__name__}, which self.{name} = … {why}. "
+                f"{name!r} is a {what} of {owner}, which self.{name} = … {why}. "
                 f"Try: another name for the attribute, such as self.own_{name}"
             )
         super().__setattr__(name, value)
@@ -76,6 +91,12 @@ class Component:
         A registered class that overrides this lets users write ``op=thing``.
         """
         return None
+
+
+def _held(classes: Sequence[type], name: str) -> tuple[str, object]:
+    """The first of some classes that has an attribute of that name, and what it has."""
+    owner = next((cls for cls in classes if name in vars(cls)), None)
+    return ("", None) if owner is None else (owner.__name__, vars(owner)[name])
 
 
 C = TypeVar("C", bound=Component)

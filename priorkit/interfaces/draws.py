@@ -13,7 +13,7 @@ from priorkit.errors import BadInputError
 from priorkit.interfaces.units import Range
 from priorkit.linear import column
 
-__all__ = ["SAMPLES", "Draws", "NoDraws", "pooled", "stacked"]
+__all__ = ["SAMPLES", "Average", "Draws", "NoDraws", "pooled", "stacked"]
 
 SAMPLES = 8  # draws that are kept, besides their mean
 
@@ -168,3 +168,69 @@ def stacked(drawn: Sequence[Draws | None], x: Tensor) -> Draws | None:
         if draws.spread is not None:
             spread[i] = draws.spread[0]
     return Draws(count, mean, spread if int(count.max()) > 1 else None, samples)
+
+
+class Average:
+    """Mean and spread of draws per image, by Welford's updates, and a few of the draws.
+
+    Of an image every draw is kept while there are fewer than twice as many as are wanted, then
+    every second one, every fourth … : which they are follows from its own count, whatever others
+    have. ``kept`` has a tensor (B, *shape) for each place, ``counts`` are on the processor.
+
+    Reference: Welford, "Note on a method for calculating corrected sums of squares and
+    products", Technometrics 1962.
+    """
+
+    def __init__(self, b: int, like: Tensor) -> None:
+        self.counts = [0] * b
+        self.mean = torch.zeros(b, *like.shape[1:], dtype=torch.float64, device=like.device)
+        self.square = torch.zeros_like(self.mean)
+        self.kept: list[Tensor] = []
+        self.dtype = like.dtype
+
+    def add(self, rows: Sequence[int], x: Tensor) -> None:
+        """Add a draw of each of some rows, x (len(rows), *shape)."""
+        for row in rows:
+            self.counts[row] += 1
+        counts = [self.counts[row] for row in rows]
+        index, divisor = torch.tensor([[*rows], counts], device=x.device)
+        gap = x.double() - self.mean[index]
+        self.mean[index] += gap / column(divisor, gap)
+        self.square[index] += gap * (x.double() - self.mean[index])
+        if min(counts) == max(counts):
+            self._keep(index, x, counts[0])
+        else:
+            for k, count in enumerate(counts):
+                self._keep(index[k : k + 1], x[k : k + 1], count)
+
+    def _keep(self, index: Tensor, x: Tensor, count: int) -> None:
+        """Keep the draw of that number of some rows, if it is one that is kept."""
+        stride = _stride(count)
+        place, between = divmod(count, stride)
+        if between:
+            return
+        if stride > 1 and place == SAMPLES:  # of twice as many every second one stays
+            for k in range(SAMPLES - 1):
+                self.kept[k][index] = self.kept[2 * k + 1][index]
+        if place > len(self.kept):
+            self.kept.append(torch.full_like(self.mean, torch.nan, dtype=self.dtype))
+        self.kept[place - 1][index] = x
+
+    def of(self, row: int) -> Draws | None:
+        """The draws of a row, a batch of one; None where there are none."""
+        count = self.counts[row]
+        if not count:
+            return None
+        one, places = slice(row, row + 1), count // _stride(count)
+        variance = self.square[one] / (count - 1) if count > 1 else None
+        return Draws(
+            count=torch.tensor([count], device=self.mean.device),
+            mean=self.mean[one].to(self.dtype),
+            spread=None if variance is None else variance.sqrt().to(self.dtype),
+            samples=torch.stack([x[one] for x in self.kept[max(0, places - SAMPLES) : places]]),
+        )
+
+
+def _stride(count: int) -> int:
+    """How far apart the draws are that are kept of so many: 1, 2, 4 …"""
+    return 1 << max(0, (count // SAMPLES).bit_length() - 1)

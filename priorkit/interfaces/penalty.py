@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
 
 from priorkit.errors import BadInputError
+from priorkit.interfaces.answers import answers
 from priorkit.interfaces.component import Component, Shape
 from priorkit.interfaces.noise import Noise
 from priorkit.interfaces.operator import Operator
@@ -31,6 +32,16 @@ class Penalty(Component, ABC):
     smooth: ClassVar[bool] = True
     requires: ClassVar[tuple[type[Prior], ...]] = ()
 
+    def __init_subclass__(cls, **more: Any) -> None:
+        """Raises TypeError where ``acts_on`` or ``requires`` is set to what it can't be."""
+        super().__init_subclass__(**more)
+        if cls.acts_on not in ("u", "x"):
+            raise TypeError(f"{cls.__name__}.acts_on is 'u' or 'x', and not {cls.acts_on!r}")
+        said = cls.requires
+        if not isinstance(said, (tuple, property)):
+            why = f"a tuple of classes of priors, such as (Density,), and not {said!r}"
+            raise TypeError(f"{cls.__name__}.requires is {why}")
+
     def bind(self, prior: Prior, shape: Shape) -> Penalty:
         """This penalty for that prior and images of ``shape``; by default unchanged.
 
@@ -49,11 +60,11 @@ class Penalty(Component, ABC):
     def over(self, u: Tensor, x: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """R (B,) at the solver's variable u and its image x, and its gradients in u and in x,
         None in what it doesn't act on."""
-        if self.acts_on == "x":
-            value, slope = self.value_grad(x)
-            return value, None, slope
-        value, gradient = self.value_grad(u)
-        return value, gradient, None
+        of_x = self.acts_on == "x"
+        at = x if of_x else u
+        found = self.value_grad(at)
+        value, gradient = answers(self, "value_grad", found, (len(at),), at.shape)
+        return (value, None, gradient) if of_x else (value, gradient, None)
 
     def __add__(self, other: Penalty) -> Penalty:
         """R₁ + R₂."""

@@ -11,6 +11,7 @@ from typing import NamedTuple, Self, cast
 import torch
 from torch import Tensor
 
+from priorkit.interfaces.answers import answer, answers
 from priorkit.interfaces.component import Shape, Space
 from priorkit.interfaces.noise import GaussianNoise, Noise, WeightedNoise
 from priorkit.interfaces.operator import LinearOperator, MatrixOperator, Operator
@@ -171,7 +172,7 @@ class Problem:
 
     def image(self, u: Tensor) -> Tensor:
         """D(u), (B, n) → (B, *shape)."""
-        return self.decoder.decode(u)
+        return answer(self.decoder, "decode", self.decoder.decode(u), (len(u), *self.shape))
 
     def to_u(self, *, image: Tensor | None = None, latent: Tensor | None = None) -> Tensor:
         """The u of images (B, *shape), or of latents (B, k) of :attr:`latent_decoder`, whichever
@@ -202,17 +203,23 @@ class Problem:
         return self._evaluate(u, 0.0)
 
     def _evaluate(self, u: Tensor, gamma: float, weigh: Map | None = None) -> Evaluation:
+        b = len(u)
         x, pullback = self.decoder.decode_vjp(u)
-        misfit, slope = self.noise.misfit(self.operator.A(x), self.y)
+        answer(self.decoder, "decode", x, (b, *self.shape))
+        Ax = answer(self.operator, "A", self.operator.A(x), self.y.shape, real=False)
+        found = self.noise.misfit(Ax, self.y)
+        misfit, slope = answers(self.noise, "misfit", found, (b,), Ax.shape)
         value = misfit
         if weigh is not None:  # of a sum of squares the slope is 2r
             plain, slope = slope, weigh(slope)
             value = 0.25 * dots(plain, slope)
-        slope = self.operator.vjp(x, slope)
-        if not gamma:
-            return Evaluation(value, pullback(slope), misfit)
-        penalty, in_u, in_x = self.penalty.over(u, x)
-        gradient = pullback(slope if in_x is None else slope + gamma * in_x)
+        pulled = "A_adjoint" if isinstance(self.operator, LinearOperator) else "vjp"
+        slope = answer(self.operator, pulled, self.operator.vjp(x, slope), x.shape)
+        penalty, in_u, in_x = self.penalty.over(u, x) if gamma else (None, None, None)
+        slope = slope if in_x is None else slope + gamma * in_x
+        gradient = answer(self.decoder, "decode_vjp: its pullback", pullback(slope), u.shape)
+        if penalty is None:
+            return Evaluation(value, gradient, misfit)
         gradient = gradient if in_u is None else gradient + gamma * in_u
         return Evaluation(value + gamma * penalty.double(), gradient, misfit)
 
@@ -248,7 +255,7 @@ class Problem:
         else:
             sigma = min(max(sigma, low), high)
         with torch.no_grad():
-            return prior.denoise(x, sigma)
+            return answer(prior, "denoise", prior.denoise(x, sigma), x.shape)
 
     # --- for linear A and D -----------------------------------------------------
 

@@ -47,6 +47,13 @@ class Requires:
         ]
 
 
+def require(cls: type[Component], requires: object) -> None:
+    """Raises TypeError where what a solver or start ``requires`` is no :class:`Requires`."""
+    if not isinstance(requires, (Requires, property)):
+        why = f"a Requires, such as Requires(prior=(Denoiser,)), and not {requires!r}"
+        raise TypeError(f"{cls.__name__}.requires is {why}")
+
+
 def shared(**options: Any) -> Any:
     """A field of a :class:`State` that is one for the whole batch, not a row per image."""
     return field(metadata={"shared": True}, **options)
@@ -175,6 +182,10 @@ class Solver(Component, ABC, Generic[S]):
     descends: ClassVar[bool] = True
     penalised: ClassVar[bool] = True
     draws: int = 0
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        require(cls, cls.requires)
 
     def least(self, problem: Problem) -> int:
         """The fewest evaluations that are enough, whatever the data, for what its options say,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
 from priorkit.interfaces.component import Component
 from priorkit.interfaces.problem import Problem
-from priorkit.interfaces.solver import Requires
+from priorkit.interfaces.solver import Requires, require
 
 __all__ = ["Start"]
 
@@ -18,6 +18,10 @@ class Start(Component, ABC):
     """The first u of a solver."""
 
     requires: ClassVar[Requires] = Requires(latent=())
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        require(cls, cls.requires)
 
     def check(self, problem: Problem) -> None:
         """Raise a PriorkitError, before any compute, where this start can't serve.

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from priorkit.interfaces import Problem, Solver
-from priorkit.loop import Average, Ledger, company
+from priorkit.interfaces.draws import Average
+from priorkit.loop import Ledger, company
 from priorkit.run.journal import Journal
 from priorkit.run.rows import Trace
 

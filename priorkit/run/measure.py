@@ -19,6 +19,7 @@ from priorkit.interfaces import (
     Shape,
     kind_of,
 )
+from priorkit.interfaces.answers import answer
 from priorkit.interfaces.kinds import COMPLEX, PICTURE, VOLUME
 from priorkit.io.arrays import require_finite
 from priorkit.io.brightness import Scaling
@@ -45,9 +46,10 @@ def simulate(setup: Setup, x: Tensor) -> Tensor:
     operator = setup.problem.operator
     streams = Streams(setup.config.seed, "noise", setup.numbers(len(x)))
     with blaming(setup.selections["operator"]):
-        clean = operator.A(x)
+        clean = answer(operator, "A", operator.A(x), (len(x), *operator.y_shape), real=False)
+    noise = setup.problem.noise
     with blaming(setup.selections["noise"]):
-        y = setup.problem.noise.sample(clean, streams)
+        y = answer(noise, "sample", noise.sample(clean, streams), clean.shape, real=False)
     return _hidden(y, setup)
 
 

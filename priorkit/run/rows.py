@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from priorkit.interfaces import Draws, Kind, Pixels, Status
+from priorkit.interfaces.answers import answer, answers
 from priorkit.loop import Ledger, company
 
 __all__ = ["Row", "Trace", "best", "ended"]
@@ -85,7 +86,9 @@ def ended(ledger: Ledger, places: Sequence[int], traces: Sequence[Trace], kind: 
             x = torch.cat([*means, x[len(draws) :]])
         outside = kind.outside(x)
         x = kind.reported(x, clip=problem.simulated)
-        misfit = problem.noise.misfit(problem.operator.A(x), problem.y)[0]
+        operator, noise, y = problem.operator, problem.noise, problem.y
+        Ax = answer(operator, "A", operator.A(x), y.shape, real=False)
+        misfit, _ = answers(noise, "misfit", noise.misfit(Ax, y), (len(y),), y.shape)
     # Of all at once: a device is waited for as often as it is asked.
     kept = ledger.value[index], misfit, ledger.expected[index]
     value, misfit, expected = torch.stack(kept).tolist()

@@ -17,6 +17,7 @@ from torch import Tensor
 from priorkit.counted import counted
 from priorkit.errors import PriorkitError
 from priorkit.interfaces import Problem, Snapshot
+from priorkit.interfaces.answers import answer
 from priorkit.io.sources import Source
 from priorkit.loop import Ledger, company
 from priorkit.loop import solve as solve_batch
@@ -181,7 +182,8 @@ class _Run:
             rows = company(own, everyone) if begun is None else begun.rows
             problem = self.whole.rows(torch.tensor(rows, device=self.whole.y.device))
             with blaming(setup.selections["start"]):
-                u0 = setup.start.make(problem)
+                found, start = setup.start.make(problem), setup.start
+                u0 = answer(start, "make", found, (len(rows), problem.size))
             batches.append((own, problem, u0.to(problem.y.device, problem.y.real.dtype), begun))
             begun = None
         done = 0

@@ -31,6 +31,7 @@ from priorkit.interfaces import (
     kind_of,
 )
 from priorkit.interfaces.adapt import Parts, bound_operator, bound_prior
+from priorkit.interfaces.answers import bound
 from priorkit.run import fit
 from priorkit.run import precision as precisions
 from priorkit.run.room import require_room
@@ -172,7 +173,8 @@ def set_up(
     unsaid = config.gamma is None and not solver.penalised  # then γ·R is left out: it is 0
     gamma = 0.0 if unsaid else _gamma(config, own, asked.name, penalty, follows, bare)
     with blaming(selections["penalty"]):
-        problem = replace(bare, penalty=penalty.bind(prior, shape), gamma=gamma)
+        penalty = bound(penalty, penalty.bind(prior, shape))
+    problem = replace(bare, penalty=penalty, gamma=gamma)
     precision = precisions.chosen(config.precision, own, space, device)
     if precision == "mixed":
         problem = replace(problem, prior=precisions.mixed(prior, selections["prior"], space))

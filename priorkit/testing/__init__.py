@@ -12,6 +12,7 @@ Each check raises AssertionError saying which promise is broken and by how much;
 from priorkit.testing.chance import check_built
 from priorkit.testing.noise import check_noise
 from priorkit.testing.operator import check_operator
+from priorkit.testing.options import check_options
 from priorkit.testing.penalty import check_penalty
 from priorkit.testing.prior import check_prior
 from priorkit.testing.promises import Outcome, outcomes
@@ -24,6 +25,7 @@ __all__ = [
     "check_built",
     "check_noise",
     "check_operator",
+    "check_options",
     "check_penalty",
     "check_prior",
     "check_solver",

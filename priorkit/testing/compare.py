@@ -5,26 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+from priorkit.errors import PluginError
+from priorkit.interfaces import Component
 from priorkit.testing.promises import promise
 
 __all__ = [
     "Precision",
+    "bound_by",
     "close",
     "differentiated",
     "dot_test",
     "draws",
     "finite",
     "inner",
+    "pair",
     "slope",
     "untouched",
 ]
 
 T = TypeVar("T")
+C = TypeVar("C", bound=Component)
 
 
 @dataclass(frozen=True)
@@ -134,6 +140,32 @@ def finite(what: str, *values: Tensor) -> None:
     for value in values:
         bad = value[~torch.isfinite(value)]
         assert not len(bad), f"{what} isn't finite: {bad[0].item()}"
+
+
+def pair(what: str, found: object) -> tuple[Tensor, Tensor]:
+    """A value and its gradient; raise AssertionError where they aren't two tensors."""
+    if isinstance(found, tuple) and len(found) == 2:
+        value, gradient = found
+        if isinstance(value, Tensor) and isinstance(gradient, Tensor):
+            return value, gradient
+    raise AssertionError(f"{what} gives {_kind(found)}, not two tensors, a value and its gradient")
+
+
+def bound_by(component: C, bind: Callable[[], C], hint: str) -> C:
+    """What ``bind``, that of a component, gives; raise AssertionError where that is none, or where
+    the one that it was called on has changed."""
+    before = dict(vars(component))
+    try:
+        found = bind()  # which may refuse a shape, and keeps its promise
+    except PluginError as error:
+        raise AssertionError(str(error)) from error
+    with promise("bind returns a copy", hint):
+        assert isinstance(found, Component), f"bind gives {_kind(found)}, not the bound copy"
+        now = vars(component)
+        lazy = {k for k in now if isinstance(getattr(type(component), k, None), cached_property)}
+        changed = [k for k in now if k not in lazy and now[k] is not before.get(k, before)]
+        assert not changed, f"bind changes the component itself, not a copy: {', '.join(changed)}"
+    return found
 
 
 @contextmanager

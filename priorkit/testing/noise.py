@@ -13,6 +13,7 @@ from priorkit.streams import Streams
 from priorkit.testing.chance import addressed
 from priorkit.testing.compare import Precision, close, draws, finite, inner, slope, untouched
 from priorkit.testing.promises import promise
+from priorkit.testing.steady import steady
 
 __all__ = ["check_noise"]
 
@@ -43,6 +44,7 @@ def check_noise(noise: Noise, *, shape: Shape = (1, 64, 64)) -> None:
         assert value.dtype == torch.float64, f"the misfit is {value.dtype}, not float64"
         assert gradient.shape == Ax.shape, f"its gradient has shape {tuple(gradient.shape)}"
         Precision.of(lambda a: noise.misfit(a, y.to(a.dtype))[1], Ax, "the gradient of misfit")
+        steady("misfit", noise.misfit, Ax, y)
         close(noise.misfit(Ax[1:2], y[1:2])[0], value[1:2], 1e-9, "the misfit depends on the batch")
     with promise("its gradient is that of the misfit", "with respect to A x"):
         direction = draws((3, *shape), 2)
@@ -132,6 +134,7 @@ def _check_samples(noise: Noise, shape: Shape) -> None:
     ):
         y = untouched("sample", lambda a: noise.sample(a, whole), Ax)
         Precision.of(lambda a: noise.sample(a, whole), Ax, "sample")
+        steady("sample", lambda a: noise.sample(a, whole), Ax)
         assert y.shape == Ax.shape, f"sample gives shape {tuple(y.shape)}"
         assert torch.equal(y, noise.sample(Ax, whole)), "sample doesn't follow its streams"
         alone = noise.sample(Ax[2:3], Streams(0, "noise", [2]))

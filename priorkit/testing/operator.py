@@ -19,6 +19,7 @@ from priorkit.interfaces import (
 from priorkit.testing.chance import addressed
 from priorkit.testing.compare import (
     Precision,
+    bound_by,
     close,
     differentiated,
     dot_test,
@@ -29,6 +30,7 @@ from priorkit.testing.compare import (
     untouched,
 )
 from priorkit.testing.promises import promise
+from priorkit.testing.steady import steady
 
 __all__ = ["check_operator"]
 
@@ -41,11 +43,11 @@ def check_operator(operator: Operator, *, shape: Shape) -> None:
     10⁻⁸ in float64, with complex y where A x is complex, and agreement of the rows with A.
     An operator that computes in float32 only is checked in float32.
     """
-    bound = operator.bind(shape)
-    with promise("bind returns a copy", "leave bind, and size things in prepare(self)"):
-        assert bound is not operator, "bind returns the operator itself, not a copy"
+    hint = "leave bind, and size things in prepare(self)"
+    bound = bound_by(operator, lambda: operator.bind(shape), hint)
     precision = Precision.of(bound.A, draws((1, *shape), 0), "A")
     x, x2 = draws((3, *shape), 0, precision.dtype), draws((3, *shape), 1, precision.dtype)
+    steady("A", bound.A, x)
     with promise(
         "A has the shape that it says, and measures an image alike in every batch",
         "act on each x[i] alone; y_shape is known after prepare()",
@@ -71,6 +73,7 @@ def check_operator(operator: Operator, *, shape: Shape) -> None:
         assert pulled.shape == x.shape, f"vjp has shape {tuple(pulled.shape)}"
         assert not pulled.is_complex(), "vjp of a real x is complex: take the real part"
         Precision.of(lambda x: bound.vjp(x, _as(r, x.dtype)), x, "vjp")
+        steady("vjp", bound.vjp, x, r)
         close(bound.vjp(x[1:2], r[1:2]), pulled[1:2], alone, "vjp of one differs from a batch's")
         pushed, tolerance = slope(bound.A, x, x2, precision.step()), precision.slope(1e-5)
         close(inner(pushed, r), inner(pulled, x2), tolerance, "vjp isn't the transposed Jacobian")

@@ -15,8 +15,19 @@ from priorkit.interfaces import (
     ZeroPenalty,
 )
 from priorkit.testing.chance import addressed
-from priorkit.testing.compare import Precision, close, draws, finite, inner, slope, untouched
+from priorkit.testing.compare import (
+    Precision,
+    bound_by,
+    close,
+    draws,
+    finite,
+    inner,
+    pair,
+    slope,
+    untouched,
+)
 from priorkit.testing.promises import promise
+from priorkit.testing.steady import steady
 
 __all__ = ["check_penalty"]
 
@@ -29,9 +40,15 @@ def check_penalty(penalty: Penalty, *, shape: Shape, prior: Prior | None = None)
 
     Of a norm also the dual: ⟨u, v⟩ ≤ R(u)·R*(v), tight for the gradient of R.
     """
-    penalty = penalty.bind(prior or Prior(), shape)
+    given, hint = penalty, "copy.copy(self), and what depends on prior and shape set on that"
+    penalty = bound_by(given, lambda: given.bind(prior or Prior(), shape), hint)
     x = torch.sigmoid(draws((3, *shape), 0))
-    precision = Precision.of(lambda u: penalty.value_grad(u)[1], x, "value_grad")
+
+    def gradient_of(u: Tensor) -> Tensor:
+        return pair("value_grad", penalty.value_grad(u))[1]
+
+    precision = Precision.of(gradient_of, x, "value_grad")
+    steady("value_grad", penalty.value_grad, x.to(precision.dtype))
     u, direction = x.to(precision.dtype), draws((3, *shape), 1, precision.dtype)
     tolerance = precision.exact(1e-9)
     with promise(
@@ -39,6 +56,7 @@ def check_penalty(penalty: Penalty, *, shape: Shape, prior: Prior | None = None)
         "priorkit.linear.sums(x.double()), or .flatten(1).double().sum(1)",
     ):
         value, gradient = untouched("value_grad", penalty.value_grad, u)
+        untouched("value_grad", penalty.value_grad, 3 * u - 1)  # as pixels are on the way
         assert tuple(value.shape) == (3,), f"the value has shape {tuple(value.shape)}"
         assert value.dtype == torch.float64, f"the value is {value.dtype}, not float64"
         assert gradient.shape == u.shape, f"the gradient has shape {tuple(gradient.shape)}"
@@ -94,6 +112,7 @@ def _check_prox(penalty: ProximalPenalty, u: Tensor, precision: Precision) -> No
     t = 0.3
     with promise("prox is the minimiser of R(v) + ‖v − u‖²/2t", "a step for all, or one per image"):
         Precision.of(lambda u: penalty.prox(u, t), u, "prox")
+        steady("prox", lambda u: penalty.prox(u, t), u)
         best = untouched("prox", lambda u: penalty.prox(u, t), u)
 
         def objective(v: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from priorkit.linear import column
 from priorkit.testing.chance import addressed
 from priorkit.testing.compare import (
     Precision,
+    bound_by,
     close,
     differentiated,
     dot_test,
@@ -32,6 +33,7 @@ from priorkit.testing.compare import (
     untouched,
 )
 from priorkit.testing.promises import promise
+from priorkit.testing.steady import steady
 
 __all__ = ["check_prior"]
 
@@ -50,7 +52,8 @@ def check_prior(prior: Prior, *, shape: Shape | None = None) -> None:
     """
     shape = prior.shape or shape
     assert shape is not None, "this prior takes any shape: say shape=(C, H, W)"
-    prior = prior.bind(shape)
+    own, hint = prior, "copy.copy(self), and what depends on the shape set on that"
+    prior = bound_by(own, lambda: own.bind(shape), hint)
     image = torch.sigmoid(draws((2, *shape), 0))
     if isinstance(prior, Decoder):
         _check_decoder(prior, shape)
@@ -69,6 +72,7 @@ def _check_decoder(prior: Decoder, shape: Shape) -> None:
     precision = Precision.of(prior.decode, draws((1, k), 0), "decode")
     z = 0.5 * draws((3, k), 0, precision.dtype)
     alone = precision.exact(1e-9)
+    steady("decode", prior.decode, z)
     with promise(
         "decode gives images of the shape it says, alike in every batch",
         "act on each z[i] alone, in eval mode",
@@ -94,6 +98,7 @@ def _check_decoder(prior: Decoder, shape: Shape) -> None:
     if isinstance(prior, LinearDecoder):
         with promise("decode_adjoint is the adjoint of decode", "Φᵀ x for D(z) = Φ z + D(0)"):
             linear = x - prior.decode(torch.zeros_like(z))
+            steady("decode_adjoint", prior.decode_adjoint, r)
             pulled = untouched("decode_adjoint", prior.decode_adjoint, r)
             tolerance = precision.exact(1e-8)
             dot_test(linear, r, z, pulled, tolerance, "dot test of decode_adjoint")
@@ -102,6 +107,7 @@ def _check_decoder(prior: Decoder, shape: Shape) -> None:
 def _check_encoder(prior: Encoder, image: Tensor) -> None:
     precision = Precision.of(prior.encode, image, "encode")
     image = image.to(precision.dtype)
+    steady("encode", prior.encode, image)
     with promise("encode gives a latent per image, alike in every batch", "(B, C, H, W) → (B, k)"):
         z = untouched("encode", prior.encode, image)
         assert z.ndim == 2, f"encode must give (B, k), got {tuple(z.shape)}"
@@ -116,6 +122,7 @@ def _check_encoder(prior: Encoder, image: Tensor) -> None:
 def _check_density(prior: Density, image: Tensor) -> None:
     precision = Precision.of(prior.log_prob, image, "log_prob")
     image = image.to(precision.dtype)
+    steady("log_prob", prior.log_prob, image)
     with promise(
         "log_prob gives a number per image, alike in every batch",
         "in nats, for x in [0, 1]ⁿ: (B, C, H, W) → (B,)",
@@ -172,10 +179,22 @@ def _check_sampler(prior: Sampler, shape: Shape) -> None:
 
 def _check_denoiser(prior: Denoiser, shape: Shape) -> None:
     """In float32, at each of ``SIGMAS``, or at the nearest level within the prior's range."""
-    low, high = prior.levels
+    with promise("levels are the least and the greatest sigma", "levels = (0.0, math.inf)"):
+        levels = prior.levels
+        two = isinstance(levels, tuple) and len(levels) == 2
+        ordered = two and 0 <= levels[0] <= levels[1]
+        assert ordered, f"levels is {levels!r}"
+    low, high = levels
     sigmas = sorted({min(max(sigma, low), high) for sigma in SIGMAS})
     clean = _smooth(shape)
     noise = draws(tuple(clean.shape), 1, torch.float32)
+    middle = sigmas[len(sigmas) // 2]
+    with promise("denoise gives images of the shape that it gets", "(B, C, H, W) → (B, C, H, W)"):
+        noisy = clean + middle * noise
+        found = untouched("denoise", lambda x: _denoised(prior, x, middle), noisy)
+        assert found.shape == noisy.shape, f"denoise gives shape {tuple(found.shape)}"
+        assert found.dtype == noisy.dtype, f"denoise gives {found.dtype} for {noisy.dtype}"
+    steady("denoise", lambda x: _denoised(prior, x, middle), noisy)
     with promise(
         "denoise removes noise of a known level, alike in every batch",
         "sigma is in units of x in [0, 1], not of 255; levels says where it holds",
@@ -188,19 +207,17 @@ def _check_denoiser(prior: Denoiser, shape: Shape) -> None:
     ):
         ends = (sigmas[0], sigmas[-1])
         noisy = clean + column(torch.tensor(ends), clean) * noise
-        found = prior.denoise(noisy, torch.tensor(ends))
+        found = _denoised(prior, noisy, torch.tensor(ends))
         assert found.shape == noisy.shape, f"denoise gives shape {tuple(found.shape)}"
         for i, sigma in enumerate(ends):
-            each = prior.denoise(noisy[i : i + 1], sigma)
+            each = _denoised(prior, noisy[i : i + 1], sigma)
             what = f"sigma {sigma:g} as a number and as that of one image of a batch differ"
             close(found[i : i + 1], each, 1e-5, what)
 
 
 def _check_level(prior: Denoiser, clean: Tensor, noisy: Tensor, sigma: float) -> None:
     """The denoised images must be nearer to the clean ones than the noisy images are."""
-    found = untouched("denoise", lambda x: prior.denoise(x, sigma), noisy)
-    assert found.shape == noisy.shape, f"denoise gives shape {tuple(found.shape)}"
-    assert found.dtype == noisy.dtype, f"denoise gives {found.dtype} for {noisy.dtype}"
+    found = _denoised(prior, noisy, sigma)
     finite("denoise(x, sigma)", found)
     before = (noisy - clean).square().flatten(1).mean(1)
     after = (found - clean).square().flatten(1).mean(1)
@@ -209,8 +226,14 @@ def _check_level(prior: Denoiser, clean: Tensor, noisy: Tensor, sigma: float) ->
         f"denoise doesn't remove noise of sigma {sigma:g}: mean square "
         f"{float(after[worst]):.2e} after {float(before[worst]):.2e}"
     )
-    alone = prior.denoise(noisy[1:2], sigma)
+    alone = _denoised(prior, noisy[1:2], sigma)
     close(alone, found[1:2], 1e-5, "denoise of one image differs from a batch")
+
+
+def _denoised(prior: Denoiser, x: Tensor, sigma: float | Tensor) -> Tensor:
+    """As a run asks for it, without a graph of autograd."""
+    with torch.no_grad():
+        return prior.denoise(x, sigma)
 
 
 def _smooth(shape: Shape) -> Tensor:

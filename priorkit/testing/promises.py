@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 
 from priorkit.discovery import describe
 
-__all__ = ["Outcome", "outcomes", "promise"]
+__all__ = ["Outcome", "Untried", "outcomes", "promise"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,10 @@ class Outcome:
     untried: str | None = None
 
 
+class Untried(Exception):  # noqa: N818  # it is no error
+    """A promise that can't be tried here, and why."""
+
+
 _collected: ContextVar[list[Outcome] | None] = ContextVar("collected", default=None)
 
 
@@ -33,14 +37,17 @@ def promise(what: str, hint: str = "") -> Iterator[None]:
     """A block that checks one promise, with a hint for mending a broken one.
 
     An exception in the block ends the check; within :func:`outcomes` it is recorded, and the
-    check goes on.
+    check goes on, as it does from :class:`Untried` always.
     """
     gathered = _collected.get()
     if gathered is None:
-        yield
+        with suppress(Untried):
+            yield
         return
     try:
         yield
+    except Untried as why:
+        gathered.append(Outcome(what, untried=str(why)))
     except Exception as error:
         if _follows(error, gathered):
             gathered.append(Outcome(what, untried="a promise that it needs is broken"))

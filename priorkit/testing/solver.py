@@ -81,6 +81,8 @@ def check_solver(
     with promise("a small budget is kept", "at most one more evaluation per step"):
         short = solved(problem, u0, budget=2)
         assert int(short.evaluations.max()) <= 2, "a budget of 2 isn't kept"
+    with promise("u stays in the precision of the problem", "no .double() of u or its gradient"):
+        solved(_single(problem), u0.float(), budget=2)
     if solver.descends:
         with promise("value and misfit are those of u", "set all three together in step"):
             _check_values(problem, short, "u after two evaluations")
@@ -100,6 +102,13 @@ def check_solver(
             "problem.streams(name, step=number)",
         ):
             _check_draws(solved, problem, u0, found)
+
+
+def _single(problem: Problem) -> Problem:
+    """The same measurements in float32, as those of a run are."""
+    y = problem.y.to(torch.complex64 if problem.y.is_complex() else torch.float32)
+    truth = None if problem.truth is None else problem.truth.float()
+    return problem.at(y, truth, problem.images, problem.restarts)
 
 
 def _check_values(problem: Problem, found: Ledger, which: str) -> None:

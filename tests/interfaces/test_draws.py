@@ -5,8 +5,7 @@ import torch
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Draws
-from priorkit.interfaces.draws import pooled, stacked
-from priorkit.loop import Average
+from priorkit.interfaces.draws import Average, pooled, stacked
 
 
 def drawn(*count):

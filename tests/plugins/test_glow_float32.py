@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from priorkit_glow import convolution, folded, fused
+from priorkit_glow import convolution, folded, fused_step
 from priorkit_glow.folded import FoldedGlow
 from priorkit_glow.fused import FusedGlow
 from priorkit_glow.network import Glow, GlowConfig
@@ -15,7 +15,7 @@ from priorkit.linear import pixelwise
 def everywhere(monkeypatch):
     """As on a CUDA device, where PyTorch would round."""
     monkeypatch.setattr(float32, "_rounds", lambda x: True)
-    for module in (folded, fused):
+    for module in (folded, fused_step):
         monkeypatch.setattr(module, "mixed", lambda x, M, c=None: convolution._convolved(x, M, c))
 
 

@@ -14,6 +14,7 @@ from priorkit_sparsity.bases import DCT
 from priorkit_starts.plain import Normal
 
 from priorkit import testing
+from priorkit.errors import PluginError
 from priorkit.interfaces import (
     Denoiser,
     LinearOperator,
@@ -337,6 +338,15 @@ class Ahead(Adam):
         return state
 
 
+class InDouble(Adam):
+    """Goes on in float64, whatever the run is in."""
+
+    def step(self, problem, state):
+        state = super().step(problem, state)
+        state.u, state.point = state.u.double(), state.point.double()
+        return state
+
+
 class Wordy(Adam):
     """Ends in a word of its own."""
 
@@ -412,6 +422,7 @@ FAULTS = [
     ("solver", Contagious(tolerance=1e-9), {}, "another measured|fell to"),
     ("solver", Spendthrift(), {}, "budget"),
     ("solver", Ahead(), {}, "value isn't that of u after two evaluations"),
+    ("solver", InDouble(), {}, "must leave state.u in the precision of u0, torch.float32"),
     ("solver", Wordy(), {}, "'finished'. is no status: converged, stopped, diverged"),
     ("start", ByPlace(), {}, "depends on its batch"),
     ("start", Stuck(), {}, "two restarts"),
@@ -421,7 +432,7 @@ FAULTS = [
 
 @of_faults(FAULTS)
 def test_a_fault_is_caught(kind, component, told, message):
-    with pytest.raises(AssertionError, match=message):
+    with pytest.raises((AssertionError, PluginError), match=message):
         getattr(testing, f"check_{kind}")(component, **told)
 
 
@@ -439,10 +450,11 @@ class Single(LinearOperator):
         self.kernel, self.scale = torch.full((1, 1, 3, 3), 1 / 9), scale
 
     def A(self, x):
-        return torch.nn.functional.conv2d(x, self.kernel, padding=1)
+        return torch.nn.functional.conv2d(x, self.kernel.to(x.device), padding=1)
 
     def A_adjoint(self, y):
-        return self.scale * torch.nn.functional.conv_transpose2d(y, self.kernel, padding=1)
+        kernel = self.kernel.to(y.device)
+        return self.scale * torch.nn.functional.conv_transpose2d(y, kernel, padding=1)
 
 
 def test_float32_alone_is_checked_in_float32():
@@ -453,7 +465,5 @@ def test_float32_alone_is_checked_in_float32():
 
 def test_a_step_that_leads_nowhere_is_an_error():
     """Rather than a loop that never ends."""
-    from priorkit.errors import PluginError
-
     with pytest.raises(PluginError, match="without counting an evaluation"):
         testing.check_solver(Idler())

@@ -231,6 +231,88 @@ class NumpyDenoiser(Denoiser):
         return 0.5 * x.numpy()
 
 
+class Stays(LinearOperator):
+    """Its table is on the processor, wherever x is."""
+
+    def prepare(self):
+        self.table = torch.full(self.shape, 2.0)
+
+    def A(self, x):
+        return x * self.table.to(x.dtype)
+
+    A_adjoint = A
+
+
+class Back(Identity):
+    """Answers on the processor."""
+
+    def A(self, x):
+        return torch.zeros(x.shape, dtype=x.dtype)
+
+
+class Counting(Identity):
+    """Each answer is a little larger than the one before."""
+
+    calls = 0
+
+    def A(self, x):
+        self.calls += 1
+        return x * (1 + 1e-3 * self.calls)
+
+
+class OwnDraws(Denoiser):
+    """Draws from a generator of its own, which nobody seeded."""
+
+    def __init__(self):
+        self.generator = np.random.default_rng(3)
+
+    def denoise(self, x, sigma):
+        kick = torch.from_numpy(self.generator.normal(size=tuple(x.shape)))
+        return 0.5 * x + 0.25 + 1e-3 * kick.to(x)
+
+
+class Upside(Denoiser):
+    """From the greatest level to the least."""
+
+    levels = (1.0, 0.0)
+
+    def denoise(self, x, sigma):
+        return x
+
+
+class SetsItself(DCT):
+    """bind sets what it was called on, and returns that."""
+
+    def bind(self, shape):
+        self.shape = shape
+        return super().bind(shape)
+
+
+class PenaltySetsItself(L2Squared):
+    def bind(self, prior, shape):
+        self.entries = shape
+        return self
+
+
+class NotBound(L2Squared):
+    def bind(self, prior, shape):
+        self.entries = shape
+
+
+class ClipsOutside(L2Squared):
+    """Of what is in [0, 1] nothing is changed."""
+
+    acts_on = "x"
+
+    def value_grad(self, u):
+        return super().value_grad(u.clamp_(0, 1))
+
+
+class NoGradient(L2Squared):
+    def value_grad(self, u):
+        return super().value_grad(u)[0]
+
+
 # --- noises and solvers ----------------------------------------------------------
 
 
@@ -294,7 +376,22 @@ FAULTS = [
     ("noise", DoubleNoise(sigma=0.1), {}, "sample gives torch.float64 for torch.float32"),
     ("operator", Detached(), {"shape": SHAPE}, "the result of A has no gradient"),
     ("operator", Numpy(), {"shape": SHAPE}, "the result of A has no gradient.*numpy"),
-    ("operator", Array(), {"shape": SHAPE}, "A gives numpy.ndarray, not a tensor"),
+    ("operator", Array(), {"shape": SHAPE}, "A must give measurements .B, ….*Got ndarray"),
+    (
+        "operator",
+        Stays(),
+        {"shape": SHAPE},
+        "A has a tensor of the processor beside one",
+    ),
+    ("operator", Back(), {"shape": SHAPE}, "A answers on the processor to an input on another"),
+    ("operator", Counting(), {"shape": SHAPE}, "A, asked again, differs: off by"),
+    ("prior", OwnDraws(), {"shape": SHAPE}, "denoise, asked again, differs: off by"),
+    ("prior", Upside(), {"shape": SHAPE}, r"levels is \(1.0, 0.0\)"),
+    ("prior", SetsItself(), {"shape": SHAPE}, "bind changes the component itself.*: shape"),
+    ("penalty", PenaltySetsItself(), {"shape": SHAPE}, "bind changes the component.*: entries"),
+    ("penalty", NotBound(), {"shape": SHAPE}, "bind gives builtins.NoneType, not the bound copy"),
+    ("penalty", ClipsOutside(), {"shape": SHAPE}, "value_grad changes its input"),
+    ("penalty", NoGradient(), {"shape": SHAPE}, "value_grad gives torch.Tensor, not two tensors"),
     ("penalty", Kink(), {"shape": SHAPE}, "the gradient jumps where entries of u pass 0"),
     ("penalty", Groups(), {"shape": SHAPE}, "the gradient jumps where entries of u pass 0"),
     ("penalty", NaNAtZero(), {"shape": SHAPE}, "the gradient at u = 0 isn't finite: nan"),
@@ -338,6 +435,18 @@ def test_a_fault_is_told_once_and_with_a_hint():
     assert kink.hint.startswith("smooth = False")
     slow = broken("solver", Slow(), budget=30)[0]
     assert slow.hint.startswith("another rate")
+
+
+def test_what_needs_numbers_is_not_tried_on_another_device():
+    """A denoiser of numpy has none there, which says nothing against it."""
+
+    class Halves(Denoiser):
+        def denoise(self, x, sigma):
+            return torch.from_numpy(0.5 * x.numpy() + 0.25)
+
+    found = outcomes(lambda: testing.check_prior(Halves(), shape=SHAPE))
+    (device,) = [outcome for outcome in found if outcome.untried]
+    assert device.promise == "denoise computes on the device of its input"
 
 
 def test_a_check_leaves_global_state_as_it_was():
