@@ -11,17 +11,19 @@ from pydantic import Field
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import Noise
+from priorkit.interfaces import WeightedNoise
 from priorkit.linear import sums
 from priorkit.streams import Streams
 from priorkit_noises.counts import OverCounts
 
 __all__ = ["Poisson"]
 
+LEAST = 0.5  # counts in the mean, whose variance is assumed of fewer
+
 log = logging.getLogger("priorkit")
 
 
-class Poisson(Noise):
+class Poisson(WeightedNoise):
     """y = g·k with counts k ~ Poisson(A x / g): the variance of an entry is g·A x.
 
     Its misfit is twice the Kullback-Leibler divergence,
@@ -31,7 +33,8 @@ class Poisson(Noise):
     which is −2σ² log p up to a constant with σ² = g, the variance at a = 1, and agrees with
     ‖a − y‖² to second order where y = 1. Below a tenth of y, and of a count, it is continued by a
     parabola: it is finite, pulls negative pixels back, and bends at a = 0 some hundred times as
-    much as at a = y, however many counts y is.
+    much as at a = y, however many counts y is. Solvers that know squares take Σ w(a − y)² instead of
+    ℓ, w = 1/a at an estimate of a, of at least half a count.
 
     Parameters
     ----------
@@ -77,6 +80,10 @@ class Poisson(Noise):
         y = y.double().clamp_min(0.0)  # of units that were changed: −1e-9
         value, gradient = _divergence(Ax.double(), y, self.gain)
         return sums(value), gradient.to(Ax.dtype)
+
+    def weights(self, Ax: Tensor) -> Tensor:
+        """1/A x, the inverse of the variance of y in parts of g."""
+        return 1 / Ax.clamp_min(LEAST * self.gain)
 
     @property
     def energy(self) -> float:
