@@ -28,8 +28,8 @@ def choose(operator: Operator, noise: Noise) -> Choices:
         return Choices(
             space="pixel",
             penalty="none",
-            refused="A denoising network is for Gaussian noise and counts. Better: prior='glow-celeba', or "
-            "penalty='tv' with prior='none'.",
+            refused="A denoising network is for Gaussian noise and counts. "
+            "Better: prior='glow-celeba', or penalty='tv' with prior='none'.",
         )
     squares = isinstance(noise, GaussianNoise)
     if squares and isinstance(operator, IdentityOperator):

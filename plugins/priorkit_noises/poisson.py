@@ -33,8 +33,8 @@ class Poisson(WeightedNoise):
     which is −2σ² log p up to a constant with σ² = g, the variance at a = 1, and agrees with
     ‖a − y‖² to second order where y = 1. Below a tenth of y, and of a count, it is continued by a
     parabola: it is finite, pulls negative pixels back, and bends at a = 0 some hundred times as
-    much as at a = y, however many counts y is. Solvers that know squares take Σ w(a − y)² instead of
-    ℓ, w = 1/a at an estimate of a, of at least half a count.
+    much as at a = y, however many counts y is. Solvers that know squares take Σ w(a − y)² instead
+    of ℓ, w = 1/a at an estimate of a, of at least half a count.
 
     Parameters
     ----------

@@ -65,13 +65,13 @@ class Ancestral(Solver[_Drawing]):
     mean D(v; σₖ) and the covariance σₖ²J, J the Jacobian of D, which takes one call of the denoiser
     more, and 4 for y, see :mod:`.conditioned`.
 
-    - Of Gaussian noise alone y is v, and of random measurements message passing finds a v, with its τ = σ₀,
-      that says of x what y does; the pass of the least τ is taken. Then y adds nothing, and
+    - Of Gaussian noise alone y is v, and of random measurements message passing finds a v, with its
+      τ = σ₀, that says of x what y does; the pass of the least τ is taken. Then y adds nothing, and
       q = σₖ₊₁²/σₖ² keeps what v says.
-    - Of any other linear A, and of counts, σ₀ is 1, or the highest level of the prior where that is less, and v
-      the start with noise of its own for each draw. Every x is told y, so that q = 0: what was
-      wrong at a level of much noise is forgotten. Counts are taken for squares that are near their
-      misfit at D(v).
+    - Of any other linear A, and of counts, σ₀ is 1, or the highest level of the prior where that is
+      less, and v the start with noise of its own for each draw. Every x is told y, so that q = 0:
+      what was wrong at a level of much noise is forgotten. Counts are taken for squares that are
+      near their misfit at D(v).
 
     The answer is the mean of the draws. What it expects of its error is 1 + 1/draws times what
     ``amp`` does. Of faces, 92% to 98% of a truth's values lie within the 90% interval of sixteen

@@ -71,9 +71,9 @@ def data_step(
     """argmin over x of ℓ(A x, y) + ρ‖x − centre‖², ρ (B,), in at most ``steps`` iterations.
 
     By conjugate gradients from ``start`` for a linear A and Gaussian noise, or noise whose ℓ is
-    near weighted squares, which then stand for it, weighted at ``centre``; else by descent from ``centre`` with the step
-    sizes of Barzilai & Borwein ("Two-point step size gradient methods", IMA J. Numer. Anal. 1988),
-    halved where the objective rises. The descent returns the best x it
+    near weighted squares, which then stand for it, weighted at ``centre``; else by descent from
+    ``centre`` with the step sizes of Barzilai & Borwein ("Two-point step size gradient methods",
+    IMA J. Numer. Anal. 1988), halved where the objective rises. The descent returns the best x it
     met.
     """
     if isinstance(problem.operator, LinearOperator) and isinstance(problem.noise, WeightedNoise):
