@@ -7,6 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from priorkit.interfaces import Copies
+
 __all__ = ["OverCounts"]
 
 MOST = 100.0  # mean count, from which on a series stands for the sum
@@ -30,14 +32,14 @@ class OverCounts:
         mean, k = root[:, None] ** 4, torch.arange(COUNTS, dtype=torch.float64)
         chance = (torch.xlogy(k, mean) - mean - torch.lgamma(k + 1)).exp()
         # A cost that is infinite at λ = 0 has no chance there.
-        self._table = torch.where(chance > 0, chance * cost(mean, k), 0.0).sum(1)
+        self._table = Copies(torch.where(chance > 0, chance * cost(mean, k), 0.0).sum(1).to)
 
     def __call__(self, mean: Tensor) -> Tensor:
         """Of every mean count, 0 for what isn't one; in float64."""
         mean = mean.double().nan_to_num(0.0).clamp_min(0.0)
         place = mean.clamp_max(MOST).sqrt().sqrt() * ((NODES - 1) / MOST**0.25)
         low = place.long().clamp_max(NODES - 2)
-        part, table = place - low, self._table.to(mean.device)
+        part, table = place - low, self._table.like(mean)
         within = (1 - part) * table[low] + part * table[low + 1]
         less = 1 / mean.clamp_min(MOST)
         return torch.where(mean < MOST, within, 1 + less * (1 + less) / 6)
