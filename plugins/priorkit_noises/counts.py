@@ -23,8 +23,9 @@ class OverCounts:
     Up to λ = 100 it is the sum over counts, by linear interpolation in λ^¼ between nodes of a
     table, to 1e-5; from there 1 + 1/6λ + 1/6λ².
 
-    >>> OverCounts(lambda mean, k: k)(torch.tensor([0.0, 3.0]))
-    tensor([0., 3.], dtype=torch.float64)
+    >>> of_noise = OverCounts(lambda mean, k: 2 * (mean - k + torch.xlogy(k, k / mean)))
+    >>> of_noise(torch.tensor([0.1, 2.0, 1e4]))
+    tensor([0.4741, 1.1394, 1.0000], dtype=torch.float64)
     """
 
     def __init__(self, cost: Callable[[Tensor, Tensor], Tensor]) -> None:
