@@ -28,7 +28,7 @@ def choose(operator: Operator, noise: Noise) -> Choices:
         return Choices(
             space="pixel",
             penalty="none",
-            refused="A denoising network is for Gaussian noise.",
+            refused="A denoising network is for Gaussian noise and counts.",
             instead=[{"prior": "glow-celeba"}, {"prior": "none", "penalty": "tv", "gamma": ...}],
         )
     squares = isinstance(noise, GaussianNoise)

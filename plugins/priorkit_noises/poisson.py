@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
 from typing import Annotated
 
 import torch
@@ -10,16 +11,19 @@ from pydantic import Field
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import Noise
+from priorkit.interfaces import WeightedNoise
 from priorkit.linear import sums
 from priorkit.streams import Streams
+from priorkit_noises.counts import OverCounts
 
 __all__ = ["Poisson"]
+
+LEAST = 0.5  # counts in the mean, whose variance is assumed of fewer
 
 log = logging.getLogger("priorkit")
 
 
-class Poisson(Noise):
+class Poisson(WeightedNoise):
     """y = g·k with counts k ~ Poisson(A x / g): the variance of an entry is g·A x.
 
     Its misfit is twice the Kullback-Leibler divergence,
@@ -29,7 +33,8 @@ class Poisson(Noise):
     which is −2σ² log p up to a constant with σ² = g, the variance at a = 1, and agrees with
     ‖a − y‖² to second order where y = 1. Below a tenth of y, and of a count, it is continued by a
     parabola: it is finite, pulls negative pixels back, and bends at a = 0 some hundred times as
-    much as at a = y, however many counts y is.
+    much as at a = y, however many counts y is. Solvers that know squares take Σ w(a − y)² instead
+    of ℓ, w = 1/a at an estimate of a, of at least half a count.
 
     Parameters
     ----------
@@ -72,25 +77,44 @@ class Poisson(Noise):
         return (self.gain * counts).view(Ax.shape).to(Ax.device, Ax.dtype)
 
     def misfit(self, Ax: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        a, y = Ax.double(), y.double().clamp_min(0.0)  # of units that were changed: −1e-9
-        floor = y.clamp_min(self.gain) / 10
-        above = torch.maximum(a, floor)
-        below = (a - floor).clamp_max(0.0)
-        slope = 2 * (1 - y / above)
-        curvature = 2 * (y / floor**2 + 1 / floor)
-        value = 2 * (above - y + torch.xlogy(y, y / above))
-        value = value + below * slope + 0.5 * curvature * below.square()
-        # The least value over a, which isn't 0 where y is below the floor.
-        lowest = 2 * (floor - y + torch.xlogy(y, y / floor))
-        lowest = lowest - (2 * (1 - y / floor)).square() / (2 * curvature)
-        value = value - torch.where(y < floor, lowest, 0.0)
-        gradient = slope + curvature * below
+        y = y.double().clamp_min(0.0)  # of units that were changed: −1e-9
+        value, gradient = _divergence(Ax.double(), y, self.gain)
         return sums(value), gradient.to(Ax.dtype)
+
+    def weights(self, Ax: Tensor) -> Tensor:
+        """1/A x, the inverse of the variance of y in parts of g."""
+        return 1 / Ax.clamp_min(LEAST * self.gain)
 
     @property
     def energy(self) -> float:
         """g per entry: twice the divergence of n counts is about χ² with n degrees, times g."""
         return self.entries * self.gain
+
+    def expected_misfit(self, Ax: Tensor) -> Tensor:
+        """g·Σ e(A x/g), e(λ) that of counts of the mean λ in units of g: from 0 at λ = 0 over 1.13
+        at 2 to 1 of many. What isn't seen has A x = 0, and so none."""
+        return self.gain * sums(_unit()(Ax / self.gain))
+
+
+def _divergence(a: Tensor, y: Tensor, gain: float) -> tuple[Tensor, Tensor]:
+    """ℓ of every entry and its derivative in a, for y >= 0, in float64."""
+    floor = y.clamp_min(gain) / 10
+    above = torch.maximum(a, floor)
+    below = (a - floor).clamp_max(0.0)
+    slope = 2 * (1 - y / above)
+    curvature = 2 * (y / floor**2 + 1 / floor)
+    value = 2 * (above - y + torch.xlogy(y, y / above))
+    value = value + below * slope + 0.5 * curvature * below.square()
+    # The least value over a, which isn't 0 where y is below the floor.
+    lowest = 2 * (floor - y + torch.xlogy(y, y / floor))
+    lowest = lowest - (2 * (1 - y / floor)).square() / (2 * curvature)
+    return value - torch.where(y < floor, lowest, 0.0), slope + curvature * below
+
+
+@cache
+def _unit() -> OverCounts:
+    """E ℓ of an entry in units of g, by its mean count."""
+    return OverCounts(lambda mean, k: _divergence(mean, k, 1.0)[0])
 
 
 def _require_counts(values: Tensor, what: str, try_: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from functools import cache
 from typing import Annotated, Any
 
 import torch
@@ -15,6 +16,7 @@ from priorkit.interfaces import Copies, WeightedNoise
 from priorkit.io.raw import raw
 from priorkit.linear import sums
 from priorkit.streams import Streams
+from priorkit_noises.counts import OverCounts
 
 __all__ = ["Transmission"]
 
@@ -25,6 +27,7 @@ MOST = 1e15
 DENSE = 7.0  # A x of every ray, from which y is questioned
 MANY = 1.5  # times what was sent, and as many counts more, from which on y is questioned too
 FEW = 0.01  # of the counts, beyond which it isn't detectors that fail
+FEWEST = 50  # of the background: of more, counts are normal
 LEAST = -1.0  # of A x: the exponential goes on as a parabola below
 
 
@@ -41,7 +44,8 @@ class Transmission(WeightedNoise):
     continued by a parabola, so that nothing is infinite.
 
     Starts and reports, which know of no counts, take a = ln(I₀/(y − b)), of less than half a count
-    as of half a one. Solvers that know squares take Σ w(A x − a)² instead of ℓ, w = σ²(y − b)²/y.
+    as of half a one. Solvers that know squares take Σ w(A x − a)² instead of ℓ, w = σ²(m − b)²/m
+    at an estimate of A x, or at a.
 
     Parameters
     ----------
@@ -91,6 +95,31 @@ class Transmission(WeightedNoise):
     def energy(self) -> float:
         """σ² per entry: twice the divergence of n counts is about χ² with n degrees."""
         return self.entries * self.std**2
+
+    def expected_misfit(self, Ax: Tensor) -> Tensor:
+        """σ²·Σ e(m), e that of counts of the mean m in units of σ²: 1 of many, and less of few, or
+        of hardly more than the background. Of what isn't seen A x = 0."""
+        unseen = Ax[0].numel() - self.entries
+        empty = self._of_noise(torch.zeros_like(Ax[:1], dtype=torch.float64)).mean()
+        return self.std**2 * (sums(self._of_noise(Ax.double())) - unseen * empty)
+
+    def _of_noise(self, a: Tensor) -> Tensor:
+        """E ℓ of every entry in units of σ², less what of it is ℓ's least value where fewer were
+        counted than the background b."""
+        mean = self._mean(a)[0]
+        whole, b = _unit()(mean), self.background
+        if not b:
+            return whole
+        if b <= FEWEST:
+            least, chance = torch.zeros_like(mean), (-mean).exp()
+            for k in range(math.ceil(b)):
+                least = least + 2 * (b - k + (k * math.log(k / b) if k else 0.0)) * chance
+                chance = chance * mean / (k + 1)
+            return whole - least
+        # (k − b)²/b of k ~ N(m, m) below b, and what skewness adds at m = b.
+        far, skewed = (mean - b) / mean.sqrt(), 1 + math.sqrt(2 / (9 * math.pi * b))
+        below, density = torch.special.ndtr(-far), (-far.square() / 2).exp() / math.sqrt(math.tau)
+        return whole - skewed * mean / b * ((1 + far.square()) * below - far * density)
 
     def check(self, y: Tensor) -> None:
         lowest = 0.0 if y.is_complex() else float(y.min())
@@ -148,10 +177,11 @@ class Transmission(WeightedNoise):
     def measured(self, y: Tensor) -> Tensor:
         return -((y - self.background).clamp_min(0.5) / self.photons.to(y)).log()
 
-    def weights(self, y: Tensor) -> Tensor:
-        """σ²·(y − b)²/y, the inverse of the variance of ``measured``, in parts of σ²."""
-        passed = (y - self.background).clamp_min(0.5)
-        return self.std**2 * passed.square() / y.clamp_min(0.5)
+    def weights(self, Ax: Tensor) -> Tensor:
+        """σ²·m′²/m, the inverse of the variance of ``measured`` in parts of σ², of at least half a
+        count that passes."""
+        passed = (self._mean(Ax.double())[0] - self.background).clamp_min(0.5)
+        return (self.std**2 * passed.square() / (passed + self.background)).to(Ax.dtype)
 
     def sample(self, Ax: Tensor, streams: Streams) -> Tensor:
         if Ax.is_complex() or float(Ax.min()) < 0:
@@ -185,6 +215,12 @@ class Transmission(WeightedNoise):
         mean = passed * (1 - below + below.square() / 2) + self.background
         # Of rays that nothing passes, a count would have the chance 0.
         return mean.clamp_min(1e-300), -passed * (1 - below)
+
+
+@cache
+def _unit() -> OverCounts:
+    """Twice the divergence of a count from its mean, on average."""
+    return OverCounts(lambda mean, k: 2 * (mean - k + torch.xlogy(k, k / mean)))
 
 
 def _photons(given: Any) -> Tensor:

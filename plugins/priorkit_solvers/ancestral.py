@@ -20,6 +20,7 @@ from priorkit.interfaces import (
     Requires,
     Solver,
     State,
+    WeightedNoise,
     shared,
 )
 from priorkit.linear import column
@@ -64,12 +65,13 @@ class Ancestral(Solver[_Drawing]):
     mean D(v; σₖ) and the covariance σₖ²J, J the Jacobian of D, which takes one call of the denoiser
     more, and 4 for y, see :mod:`.conditioned`.
 
-    - Of noise alone y is v, and of random measurements message passing finds a v, with its τ = σ₀,
-      that says of x what y does; the pass of the least τ is taken. Then y adds nothing, and
+    - Of Gaussian noise alone y is v, and of random measurements message passing finds a v, with its
+      τ = σ₀, that says of x what y does; the pass of the least τ is taken. Then y adds nothing, and
       q = σₖ₊₁²/σₖ² keeps what v says.
-    - Of any other linear A, σ₀ is 1, or the highest level of the prior where that is less, and v
-      the start with noise of its own for each draw. Every x is told y, so that q = 0: what was
-      wrong at a level of much noise is forgotten.
+    - Of any other linear A, and of counts, σ₀ is 1, or the highest level of the prior where that is
+      less, and v the start with noise of its own for each draw. Every x is told y, so that q = 0:
+      what was wrong at a level of much noise is forgotten. Counts are taken for squares that are
+      near their misfit at D(v).
 
     The answer is the mean of the draws. What it expects of its error is 1 + 1/draws times what
     ``amp`` does. Of faces, 92% to 98% of a truth's values lie within the 90% interval of sixteen
@@ -88,7 +90,7 @@ class Ancestral(Solver[_Drawing]):
     """
 
     requires = Requires(
-        latent=None, prior=(Denoiser,), operator=(LinearOperator,), noise=(GaussianNoise,)
+        latent=None, prior=(Denoiser,), operator=(LinearOperator,), noise=(WeightedNoise,)
     )
     unit = "calls of the denoiser"
     budget = 2 * PASSES + 16 * 8 * (2 + STEPS)  # of the options' defaults, at most
@@ -106,13 +108,13 @@ class Ancestral(Solver[_Drawing]):
     def least(self, problem: Problem) -> int:
         """That of all draws, after as many passes of message passing as there can be."""
         levels = self.draws * self.levels
-        if isinstance(problem.operator, IdentityOperator):
+        if _alone(problem):
             return 2 * levels
         return 2 * (levels + PASSES) if _found_by_passing(problem) else (2 + STEPS) * levels
 
     def check(self, problem: Problem) -> None:
         """Raise BadInputError where it isn't known how much noise there is."""
-        noise, alone = problem.noise, isinstance(problem.operator, IdentityOperator)
+        noise, alone = problem.noise, _alone(problem)
         if alone:
             enough = noise.known and bool(noise.std)
         else:  # message passing finds how much there is
@@ -139,7 +141,7 @@ class Ancestral(Solver[_Drawing]):
 
     def _begun(self, problem: Problem, u0: Tensor) -> _Drawing:
         operator, v, level, s = problem.operator, u0, torch.inf, 0.0
-        if isinstance(operator, IdentityOperator):
+        if _alone(problem):
             v, level = problem.y.flatten(1), problem.noise.std
         elif not _found_by_passing(problem):
             assert isinstance(operator, LinearOperator)
@@ -234,10 +236,20 @@ class Ancestral(Solver[_Drawing]):
         return state
 
 
+def _alone(problem: Problem) -> bool:
+    """Whether y is the image with noise that is a denoiser's."""
+    return isinstance(problem.operator, IdentityOperator) and _white(problem)
+
+
 def _found_by_passing(problem: Problem) -> bool:
     """Whether message passing finds a v that says of x what y does."""
     operator = problem.operator
-    return isinstance(operator, RandomOperator) and operator.ensemble is not None
+    random = isinstance(operator, RandomOperator) and operator.ensemble is not None
+    return random and _white(problem)
+
+
+def _white(problem: Problem) -> bool:
+    return isinstance(problem.noise, GaussianNoise)
 
 
 def _level(tau: Tensor, part: float) -> Tensor:

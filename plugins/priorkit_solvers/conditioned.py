@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor
 
-from priorkit.interfaces import LinearOperator, Problem
+from priorkit.interfaces import Problem
 from priorkit.linear import column, dots, energy
 
 __all__ = ["STEPS", "conditioned", "jacobian", "unconditioned"]
@@ -55,7 +53,8 @@ def conditioned(
 ) -> Tensor:
     """An image of p(x | v, y) from ``drawn``, one of p(x | v), v = x + σn.
 
-    With p(x | v) = N(D(v), σ²J), D(v) = ``clean``, and y = A x + s·n′ that is
+    With p(x | v) = N(D(v), σ²J), D(v) = ``clean``, and y = A x + s·n′, where noise isn't Gaussian
+    in the squares that are near its misfit at D(v), that is
 
         x + σ²J Aᴴ w,   (s² + σ²A J Aᴴ) w = y + s·n − A x,
 
@@ -70,15 +69,14 @@ def conditioned(
     "Variational iterative methods for nonsymmetric systems of linear equations", SIAM J. Numer.
     Anal. 1983 (the steps).
     """
-    operator = cast(LinearOperator, problem.operator)
-    variance, mask = sigma.square(), operator.mask
-    moved = problem.noise.sample(problem.y, problem.streams("ancestral y", number))
-    r = moved - operator.A(drawn)
+    A, adjoint, y = problem.squares(near=clean)
+    variance, mask = sigma.square(), problem.operator.mask
+    r = y + s * _normals(problem, number) - A(drawn)
     r = r if mask is None else r * mask.to(r)
     found, taken = drawn, list[tuple[Tensor, Tensor]]()
     for _ in range(STEPS):
-        change = column(variance, v) * jacobian(problem, v, clean, sigma, operator.A_adjoint(r))
-        q = s**2 * r + operator.A(change)
+        change = column(variance, v) * jacobian(problem, v, clean, sigma, adjoint(r))
+        q = s**2 * r + A(change)
         q = q if mask is None else q * mask.to(q)
         whole = energy(q)
         for earlier, its_change in taken:
@@ -89,6 +87,15 @@ def conditioned(
         found, r = found + column(part, v) * change, r - column(part, r) * q
         taken.append((q, change))
     return found
+
+
+def _normals(problem: Problem, number: int) -> Tensor:
+    """Noise of variance 1 in every real number of y, a function of each image."""
+    y, parts = problem.y, problem.parts
+    columns = parts * y[0].numel()
+    draws = problem.streams("ancestral y", number).normal(columns, y.device).to(y.real.dtype)
+    whole = draws if parts == 1 else torch.complex(*draws.chunk(2, 1))
+    return whole.view_as(y)
 
 
 def _part(r: Tensor, q: Tensor) -> Tensor:

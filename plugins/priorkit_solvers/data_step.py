@@ -51,14 +51,16 @@ def noise_levels(problem: Problem, x: Tensor, s: float) -> Tensor:
     operator, noise = problem.operator, problem.noise
     if not (isinstance(operator, LinearOperator) and isinstance(noise, WeightedNoise)):
         return torch.full((len(x),), s, dtype=torch.float64, device=x.device)
-    A, adjoint, y = problem.squares()
-    energies = []
+    misfits, near = [], None
     for _ in range(2):
-        x = least_squares(A, adjoint, y, x, steps=PROBE)
-        energies.append(energy(A(x) - y))
-    before, after = energies
+        A, adjoint, y = problem.squares(near)
+        x = near = least_squares(A, adjoint, y, x, steps=PROBE)
+        Ax = operator.A(x)
+        misfits.append(noise.misfit(Ax, problem.y)[0])
+    before, after = misfits
     known = noise.known and s == noise_floor(problem, 0.0)
-    expected = noise.energy if known else operator.entries * problem.parts * s**2
+    assumed = torch.full_like(after, operator.entries * problem.parts * s**2)
+    expected = noise.expected_misfit(Ax) if known else assumed
     beyond = (after > BEYOND * expected) & (after > RESTING * before)
     return torch.where(beyond, s * (after / expected).sqrt(), s)
 
@@ -69,13 +71,13 @@ def data_step(
     """argmin over x of ℓ(A x, y) + ρ‖x − centre‖², ρ (B,), in at most ``steps`` iterations.
 
     By conjugate gradients from ``start`` for a linear A and Gaussian noise, or noise whose ℓ is
-    near weighted squares, which then stand for it; else by descent from ``centre`` with the step
-    sizes of Barzilai & Borwein ("Two-point step size gradient methods", IMA J. Numer. Anal. 1988),
-    halved where the objective rises. The descent returns the best x it
+    near weighted squares, which then stand for it, weighted at ``centre``; else by descent from
+    ``centre`` with the step sizes of Barzilai & Borwein ("Two-point step size gradient methods",
+    IMA J. Numer. Anal. 1988), halved where the objective rises. The descent returns the best x it
     met.
     """
     if isinstance(problem.operator, LinearOperator) and isinstance(problem.noise, WeightedNoise):
-        return problem.prox_data(centre, rho, start=start, steps=steps)
+        return problem.prox_data(centre, rho, start=start, steps=steps, near=centre)
     x = centre  # the quadratic term has no gradient there: the first step follows that of ℓ
     value, slope = _evaluated(problem, x, centre, rho)
     best, least = x, value

@@ -173,7 +173,7 @@ class LBFGS(Solver[Search]):
         if problem.gamma:  # a penalty can be negative, and then a small objective says nothing
             small = small & (state.value == state.misfit)
         ends = {
-            "noise level reached": state.misfit < self.discrepancy * problem.noise_energy,
+            "noise level reached": state.misfit < self.discrepancy * problem.enough(state.u),
             "the measurement is fitted": small,
             "the objective no longer falls": (oldest < torch.inf)
             & (fall <= self.tolerance * oldest.abs()),

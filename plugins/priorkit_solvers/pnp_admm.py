@@ -121,7 +121,7 @@ class PnPADMM(Solver[_Split]):
         place = state.evaluations.clamp_max(len(state.levels) - 1)
         sigma = state.levels[place]
         rho = self.trust * state.s**2 / sigma**2
-        x = problem.prox_data(state.v - state.w, rho, start=old, steps=self.cg_steps)
+        x = problem.prox_data(state.v - state.w, rho, start=old, steps=self.cg_steps, near=state.v)
         noisy = x + state.w
         if self.renoise:
             there = state.s * state.gain / (state.gain**2 + rho)

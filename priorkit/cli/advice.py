@@ -121,7 +121,7 @@ PASSED = Choice(
 EVEN = Choice(
     "",
     f"{FLAT} --gamma discrepancy",
-    "total variation, since networks that denoise know Gaussian noise alone",
+    "total variation, since networks that denoise know no wild values",
 )
 ALONE = "a picture alone is denoised: by the noise that it shows, and a network for photographs"
 
@@ -170,8 +170,8 @@ def _level(measured: str, noise: str) -> Choice:
 
 
 def _image(noise: str, shows: str) -> Choice:
-    """What is said of the picture: noise that isn't Gaussian leaves total variation."""
-    return EVEN if noise in ("counts", "outliers") and shows != "flat" else SHOWS[shows]
+    """What is said of the picture: wild values leave total variation."""
+    return EVEN if noise == "outliers" and shows != "flat" else SHOWS[shows]
 
 
 def offered(key: str, said: Mapping[str, str]) -> list[str]:

@@ -125,27 +125,37 @@ class Noise(Component, ABC):
     @property
     @abstractmethod
     def energy(self) -> float:
-        """E ℓ(A x, y) at the true x: below it, only noise is fitted."""
+        """E ℓ(A x, y) where every entry of the true A x is 1, or near it."""
+
+    def expected_misfit(self, Ax: Tensor) -> Tensor:
+        """E ℓ(A x, y) per image at the true A x (B, *y_shape), (B,) in float64: below it, only
+        noise is fitted.
+
+        That is ``energy`` at any A x, unless a noise says otherwise, as one of few counts does.
+        """
+        return torch.full((len(Ax),), self.energy, dtype=torch.float64, device=Ax.device)
 
 
 class WeightedNoise(Noise):
     """Noise whose misfit is near Σ w·|A x − a|², a = measured(y), for solvers that know squares.
 
-    To these √w·a is a measurement with noise of the variance ``energy``/``entries``.
+    w is that at the true A x: at an estimate of it, or where there is none at a itself, whose w
+    goes with its noise. To these √w·a is a measurement with noise of the variance
+    ``energy``/``entries``.
     """
 
     @abstractmethod
-    def weights(self, y: Tensor) -> Tensor:
-        """w > 0 of every entry, shaped as y and real: with them the squares agree with ℓ to
-        second order at A x = a, where it is ``centred``, and else curve as it does; their mean at
-        the true x is ``energy`` too."""
+    def weights(self, Ax: Tensor) -> Tensor:
+        """w > 0 of every entry of A x (B, *y_shape), shaped as it and real: σ² over the variance
+        of a, σ² = ``energy``/``entries``. With those at a the squares agree with ℓ to second order
+        at A x = a, where it is ``centred``, and else curve as it does."""
 
 
 class GaussianNoise(WeightedNoise):
     """Noise whose misfit is ‖A x − y‖² exactly, for solvers that know no other."""
 
-    def weights(self, y: Tensor) -> Tensor:
-        return torch.ones_like(y.real)
+    def weights(self, Ax: Tensor) -> Tensor:
+        return torch.ones_like(Ax.real)
 
     def misfit(self, Ax: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         residual = Ax - y
@@ -188,6 +198,9 @@ class _Rescaled(Noise):
     def energy(self) -> float:
         return self.noise.energy / self.scale**2
 
+    def expected_misfit(self, Ax: Tensor) -> Tensor:
+        return self.noise.expected_misfit(self._outside(Ax)) / self.scale**2
+
     def expected(self, Ax: Tensor) -> Tensor:
         return self._inside(self.noise.expected(self._outside(Ax)), self.same_units)
 
@@ -217,5 +230,5 @@ class _RescaledWeighted(_Rescaled, WeightedNoise):
 
     noise: WeightedNoise
 
-    def weights(self, y: Tensor) -> Tensor:
-        return self.noise.weights(self._said(y))
+    def weights(self, Ax: Tensor) -> Tensor:
+        return self.noise.weights(self._outside(Ax))

@@ -152,11 +152,6 @@ class Problem:
         noise up to a constant: σ², and of complex y, whose parts have half of it each, σ²/2."""
         return self.noise.std**2 / self.parts
 
-    @property
-    def noise_energy(self) -> float:
-        """E ℓ at the truth: a misfit below it fits noise. 0 where unknown, or where γ > 0."""
-        return self.noise.energy if self.noise.known and not self.gamma else 0.0
-
     # --- between u and images ---------------------------------------------------
 
     @cached_property
@@ -223,6 +218,16 @@ class Problem:
         gradient = gradient if in_u is None else gradient + gamma * in_u
         return Evaluation(value + gamma * penalty.double(), gradient, misfit)
 
+    def enough(self, u: Tensor) -> Tensor:
+        """E ℓ of noise alone at D(u), (B,) in float64: a misfit below it fits noise. 0 where that
+        isn't known, or where γ > 0. For noise that isn't Gaussian it takes a product with A."""
+        if self.gamma or not self.noise.known:
+            return torch.zeros(len(u), dtype=torch.float64, device=u.device)
+        if isinstance(self.noise, GaussianNoise):  # the same at any A x
+            return self.noise.expected_misfit(u)
+        with torch.no_grad():
+            return self.noise.expected_misfit(self.operator.A(self.image(u)))
+
     def blame(self, u: Tensor) -> str:
         """What stops being finite at the u (1, n) of one image, for the reason of a status."""
         with torch.no_grad():
@@ -265,32 +270,37 @@ class Problem:
         return self.operator.A(self.image(zero))
 
     def prox_data(
-        self, x: Tensor, rho: float | Tensor, *, start: Tensor | None = None, steps: int = 50
+        self,
+        x: Tensor,
+        rho: float | Tensor,
+        *,
+        start: Tensor | None = None,
+        steps: int = 50,
+        near: Tensor | None = None,
     ) -> Tensor:
-        """argmin over v of ‖A v − y‖² + ρ‖v − x‖², for a linear A, in :meth:`squares`.
+        """argmin over v of ‖A v − y‖² + ρ‖v − x‖², for a linear A, in :meth:`squares` ``near`` an
+        estimate of v.
 
         ρ is a number or one per image, (B,); ``start`` is the first v.
         """
-        A, adjoint, y = self.squares()
+        A, adjoint, y = self.squares(near)
         first = x if start is None else start
         return least_squares(A, adjoint, y, first, rho=rho, centre=x, steps=steps)
 
-    def squares(self) -> tuple[Map, Map, Tensor]:
+    def squares(self, near: Tensor | None = None) -> tuple[Map, Map, Tensor]:
         """A, its adjoint and y of the squares ‖A x − y‖² that ℓ is, or is near, for a linear A.
 
-        Of noise that isn't Gaussian they are √w·A and √w·a, see :class:`WeightedNoise`.
+        Of noise that isn't Gaussian they are √w·A and √w·a, see :class:`WeightedNoise`: w at A x of
+        the images x that they are to be ``near``, (B, *shape), else at a = measured(y).
         """
         A, noise = self.operator, self.noise
         assert isinstance(A, LinearOperator)
         assert isinstance(noise, WeightedNoise)
         if isinstance(noise, GaussianNoise):
             return A.A, A.A_adjoint, self.y
-        linear, root = A, noise.weights(self.y).sqrt()
-        return (
-            lambda x: root * linear.A(x),
-            lambda r: linear.A_adjoint(root * r),
-            root * noise.measured(self.y),
-        )
+        linear, a = A, noise.measured(self.y)
+        root = noise.weights(a if near is None else linear.A(near)).sqrt()
+        return lambda x: root * linear.A(x), lambda r: linear.A_adjoint(root * r), root * a
 
     def matrix_bytes(self) -> int:
         """Size of :meth:`matrix` in float64, where every entry of y is real."""

@@ -136,7 +136,7 @@ def _misfits(rows: Sequence[Contender]) -> str:
     ]
     found = first_of(rows)
     last = max((when for _, line in named for when, _ in line), default=0.0)
-    if found is not None and found.noise.known and found.noise.energy > 0:
-        level = math.log10(found.noise.energy)
+    if found is not None and found.noise.known and float(found.noise_misfit.mean()) > 0:
+        level = math.log10(float(found.noise_misfit.mean()))
         named.append(("noise alone", [(0.0, level), (last, level)]))
     return plot(named, across="seconds", up="misfit ℓ(A x, y)", powers=True, marks=True)

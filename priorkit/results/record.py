@@ -43,6 +43,7 @@ def make(outcome: Outcome, recovery: Recovered) -> dict[str, Any]:
         if (values := getattr(recovery, name)) is not None
     }
     objective, misfit = recovery.objective.tolist(), recovery.misfit.tolist()
+    alone = recovery.noise_misfit.tolist()
     b = len(recovery.names)
     for i, name in enumerate(recovery.names):
         image = {
@@ -54,8 +55,7 @@ def make(outcome: Outcome, recovery: Recovered) -> dict[str, Any]:
             "misfit": number(misfit[i]),
             "outside": recovery.outside[i],
         }
-        noise = setup.problem.noise
-        image |= {"noise": number(noise.energy)} if noise.known else {}
+        image |= {"noise": number(alone[i])} if setup.problem.noise.known else {}
         image |= {k: number(v[i]) for k, v in scores.items()}
         if len(recovery.rows) > b:
             psnr = recovery.restart_psnr

@@ -57,6 +57,8 @@ class Recovered:
     evaluations : per image, in the solver's unit
     objective : per image at the end, of the solver's u
     misfit : ℓ(A x̂, y) per image, x̂ the image that is returned
+    noise_misfit : what noise alone has there, E ℓ of y that scatters around A x̂, per image; 0 where
+        nobody knows how much noise there is
     outside : per image, how many values of the picture lay outside its range; they were clipped
         where the measurements were simulated, and are as they were where y was given
     expected_error : per image the error (1/n)‖x̂ − x‖² that the solver expects without knowing x,
@@ -90,9 +92,11 @@ class Recovered:
         self.outside = [row.outside for row in best]
         self.objective = torch.tensor([row.value for row in best], dtype=torch.float64).to(y.device)
         self.misfit = outcome.misfit.to(y.device)
+        self.noise_misfit = outcome.noise_misfit.to(y.device)
         self.explained, far = [True] * len(best), [False] * len(best)
         if truth is None and outcome.cut is None:
-            self.explained = level.explained(self.misfit, y, setup.problem).tolist()
+            misfits = self.misfit, self.noise_misfit
+            self.explained = level.explained(*misfits, y, setup.problem).tolist()
             far = level.beyond(x, kind).tolist()
         away = BEYOND.format(self.units.bounds)
         self.doubts = [

@@ -55,7 +55,7 @@ def summary(row: Contender, equal: float) -> dict[str, Any]:
         head[name] = None if score is None else number(score.mean())
     head |= {
         "misfit": number(found.misfit.mean()),
-        "noise": number(found.noise.energy) if found.noise.known else None,
+        "noise": number(found.noise_misfit.mean()) if found.noise.known else None,
         "evaluations": sum(found.evaluations) / len(found.evaluations),
         "seconds": number(row.seconds),
     }

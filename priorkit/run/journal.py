@@ -37,6 +37,7 @@ log = logging.getLogger("priorkit")
 WORDS: dict[str, Callable[[Any], Any]] = {
     "value": float,
     "misfit": float,
+    "noise_misfit": float,
     "expected": float,
     "outside": int,
     "status": str,

@@ -145,11 +145,11 @@ def _whole(seen: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
     return seen
 
 
-def explained(misfit: Tensor, y: Tensor, problem: Problem) -> Tensor:
-    """Whether what was found explains y (B, *y_shape) at all, (B,) of its misfit (B,). It doesn't
-    where
+def explained(misfit: Tensor, alone: Tensor, y: Tensor, problem: Problem) -> Tensor:
+    """Whether what was found explains y (B, *y_shape) at all, (B,) of its misfit (B,), and that
+    which noise ``alone`` has there, E ℓ (B,). It doesn't where
 
-        ℓ(A x̂, y) > 0.15 · ℓ(A 0, y) and > 10 · E ℓ(A x, y)   if the noise is known, and not from y,
+        ℓ(A x̂, y) > 0.15 · ℓ(A 0, y) and > 10 · E ℓ           if the noise is known, and not from y,
         ℓ(A x̂, y) > ¼ · ℓ(A 0, y)                             else:
 
     ℓ(A 0, y), of an empty picture, is what y holds at all. That y is mostly in other units than x,
@@ -158,7 +158,7 @@ def explained(misfit: Tensor, y: Tensor, problem: Problem) -> Tensor:
     """
     empty = _empty(y, problem).to(misfit)
     if _known(problem.noise):
-        return ~((misfit > UNEXPLAINED * problem.noise.energy) & (misfit > HELD * empty))
+        return ~((misfit > UNEXPLAINED * alone) & (misfit > HELD * empty))
     return ~(misfit > HARDLY * empty)
 
 
@@ -177,6 +177,7 @@ def beyond(x: Tensor, kind: Kind) -> Tensor:
 
 def question_misfit(
     misfit: Tensor,
+    alone: Tensor,
     good: list[bool],
     y: Tensor,
     problem: Problem,
@@ -185,13 +186,14 @@ def question_misfit(
     of: str = "",
 ) -> None:
     """Warn where what was found doesn't explain y, as ``good`` says of each image (see
-    :func:`explained`), is far from it for its noise, or is as near to it as only its noise is;
-    ``by_rule`` says that γ followed from y, ``of`` who found it, where there are several."""
+    :func:`explained`), is far from it for its noise, or is as near to it as only its noise is, to
+    whose own misfit, ``alone`` (B,), its ``misfit`` (B,) is compared; ``by_rule`` says that γ
+    followed from y, ``of`` who found it, where there are several."""
     noise, who = problem.noise, f"{of}: " if of else ""
     lost, known = ~torch.tensor(good, device=misfit.device), _known(noise)
     if bool(lost.any()):
         worst = int(torch.where(lost, misfit, -torch.inf).argmax())
-        beside = f"noise alone gives {noise.energy:.3g}"
+        beside = f"noise alone gives {float(alone[worst]):.3g}"
         if not known:
             nothing = float(_empty(y[worst : worst + 1], problem))
             beside = f"an empty picture would give {nothing:.3g}"
@@ -205,16 +207,18 @@ def question_misfit(
             "large, or the budget too small?",
             *(who, which, float(misfit[worst]), beside, "are y and σ" if known else "is y"),
         )
-    elif known and (most := float(misfit.max())) > UNEXPLAINED * noise.energy:
+    elif known and bool((misfit > UNEXPLAINED * alone).any()):
+        most = int((misfit / alone.clamp_min(1e-300)).argmax())
         log.warning(
             "%sThe misfit is %.3g where noise alone gives %.3g: little of what y holds, and more "
             "than its noise. Is γ too large, σ that of y, or the budget too small?",
-            *(who, most, noise.energy),
+            *(who, float(misfit[most]), float(alone[most])),
         )
-    elif known and (least := float(misfit.min())) < FITTED * noise.energy:
+    elif known and bool((misfit < FITTED * alone).any()):
+        least = int((misfit / alone.clamp_min(1e-300)).argmin())
         log.warning(
             "%sThe noise was fitted too: the misfit is %.3g where noise alone gives %.3g. %s",
-            *(who, least, noise.energy),
+            *(who, float(misfit[least]), float(alone[least])),
             "Has y as much noise as was said, and is it in the units of x?"
             if by_rule
             else "Try: a larger γ, or gamma='discrepancy'",

@@ -43,6 +43,7 @@ class Row:
         instrument measured has units of its own
     value : the objective at u
     misfit : ℓ(A x, y), of ``x``, whatever the solver's last was
+    noise_misfit : E ℓ there of noise alone; 0 where nobody knows how much there is
     expected : the error (1/n)‖x̂ − x‖² that the solver expects, NaN where it can't tell
     outside : how many values of the image left [0, 1]
     status, reason, evaluations : as the loop has them
@@ -54,6 +55,7 @@ class Row:
     x: Tensor
     value: float
     misfit: float
+    noise_misfit: float
     expected: float
     outside: int
     status: Status
@@ -89,9 +91,10 @@ def ended(ledger: Ledger, places: Sequence[int], traces: Sequence[Trace], kind: 
         operator, noise, y = problem.operator, problem.noise, problem.y
         Ax = answer(operator, "A", operator.A(x), y.shape, real=False)
         misfit, _ = answers(noise, "misfit", noise.misfit(Ax, y), (len(y),), y.shape)
+        alone = noise.expected_misfit(Ax)
     # Of all at once: a device is waited for as often as it is asked.
-    kept = ledger.value[index], misfit, ledger.expected[index]
-    value, misfit, expected = torch.stack(kept).tolist()
+    kept = ledger.value[index], misfit, alone, ledger.expected[index]
+    value, misfit, alone, expected = torch.stack(kept).tolist()
     counts = torch.stack([outside, ledger.evaluations[index]]).tolist()
     return [
         Row(
@@ -99,6 +102,7 @@ def ended(ledger: Ledger, places: Sequence[int], traces: Sequence[Trace], kind: 
             x=x[i],
             value=value[i],
             misfit=misfit[i],
+            noise_misfit=alone[i],
             expected=expected[i],
             outside=counts[0][i],
             status=ledger.status[place] or "stopped",

@@ -98,6 +98,11 @@ class Outcome:
         return torch.tensor([row.misfit for row in self.best], dtype=torch.float64)
 
     @property
+    def noise_misfit(self) -> Tensor:
+        """E ℓ at A x̂ of noise alone, (B,) in float64; 0 where nobody knows how much there is."""
+        return torch.tensor([row.noise_misfit for row in self.best], dtype=torch.float64)
+
+    @property
     def failure(self) -> str | None:
         """What a component did that ended the run, naming it; None for an end of its own, and for
         Ctrl-C."""

@@ -35,9 +35,9 @@ def search(solve: Solve, task: Task) -> Outcome:
         (1/n)‖x̂(y) − x‖² ≈ (1/n)‖x̂(y) − y‖² − σ² + 2σ²·⟨s, x̂(y + εs) − x̂(y)⟩/(εn),
 
     s random signs, which takes two solves, by steps of log γ that are halved. "discrepancy" finds
-    the γ at which the mean misfit ℓ(A x̂, y) is E ℓ(A x, y), the noise's, by false position in
-    log γ; the misfit rises with γ. The record lists what was tried under "weight", and the γ found
-    as its gamma.
+    the γ at which the mean misfit ℓ(A x̂, y) is that of noise alone, E ℓ at A x̂, by false position
+    in log γ; the misfit rises with γ. The record lists what was tried under "weight", and the γ
+    found as its gamma.
 
     References: Stein, "Estimation of the mean of a multivariate normal distribution", Ann.
     Statist. 1981; Ramani, Blu & Unser, "Monte-Carlo SURE", IEEE Trans. Image Process. 2008;
@@ -111,7 +111,7 @@ class _Tried:
         """The mean misfit at γ, in parts of the noise's."""
         if gamma not in self.means:
             found = self._solve(gamma, self.task.y)
-            mean = float(found.misfit.mean()) / self.task.setup.problem.noise.energy
+            mean = float(found.misfit.mean() / found.noise_misfit.mean().clamp_min(1e-300))
             self.means[gamma] = mean if math.isfinite(mean) else math.inf
             log.info("γ = %.4g: misfit %.4g times that of the noise.", gamma, mean)
         return self.means[gamma]

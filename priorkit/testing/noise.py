@@ -18,7 +18,9 @@ from priorkit.testing.steady import steady
 __all__ = ["check_noise"]
 
 STEP = 1e-4  # in A x, for second differences
+NEAR, ROUGHLY = 0.05, 0.2  # of a mean misfit: as it is said to be, and as one number for all may be
 BESIDE = 0.1  # of the energy, and of the curvature: what a log-variance may add
+ORDINARY = (1.0, 0.1)  # A x of which samples are drawn
 FAR = (-1e3, -1.0, 0.0, 1e3)  # of A x
 BIAS = 0.01  # of a slope's size, which its mean may be: five times its error
 
@@ -28,9 +30,9 @@ def check_noise(noise: Noise, *, shape: Shape = (1, 64, 64)) -> None:
     """The gradient and scale of a misfit, its energy, and what the draws depend on.
 
     The misfit is 0 where y is as expected, agrees with ‖A x − a‖² to second order at a = 1, where
-    y is what is expected of a, and its mean over samples of the noise is ``energy``, that of its
-    gradient 0. Of one that isn't ``centred`` the first is so up to ``BESIDE`` of the energy, and
-    it curves as ‖A x − a‖² does.
+    y is what is expected of a, and its mean over samples of the noise is ``expected_misfit``, near
+    a = 1 about ``energy``; that of its gradient is 0. Of one that isn't ``centred`` the first is so
+    up to ``BESIDE`` of the energy, and it curves as ‖A x − a‖² does.
     """
     n = math.prod(shape)
     noise = noise.bind(n)
@@ -76,6 +78,9 @@ def check_noise(noise: Noise, *, shape: Shape = (1, 64, 64)) -> None:
         close(own[1], gradient / 2, 1e-6, "its gradient isn't that of the same numbers")
         assert math.isclose(said.std, noise.std / 2), "std isn't that of the same numbers"
         assert math.isclose(said.energy, noise.energy / 4), "energy isn't that of the same numbers"
+        alone = said.expected_misfit(inside[0])
+        wanted = noise.expected_misfit(Ax) / 4
+        close(alone, wanted, 1e-6, "expected_misfit isn't that of the same numbers")
     _check_samples(noise, shape)
     with promise(
         "misfit and gradient are finite for every A x, as solvers pass through any",
@@ -109,8 +114,8 @@ def _check_scale(noise: Noise, y: Tensor) -> None:
         found = _risen(noise, one)
         close(found, squares, near, "the misfit isn't ‖A x − y‖² to second order at y = 1")
     if isinstance(noise, WeightedNoise):
-        with promise("with its weights, squares agree with the misfit near A x = a", "w(y), real"):
-            squares = (noise.weights(noise.expected(y)).double() * STEP**2).flatten(1).sum(1)
+        with promise("with its weights, squares agree with the misfit near A x", "w(A x), real"):
+            squares = (noise.weights(y).double() * STEP**2).flatten(1).sum(1)
             found = _risen(noise, y)
             close(found, squares, near, "with its weights, the squares aren't the misfit")
 
@@ -144,15 +149,15 @@ def _check_samples(noise: Noise, shape: Shape) -> None:
     with promise("two images have noise of their own"):
         same = noise.sample(Ax[:1].expand_as(Ax), whole)
         assert not torch.equal(same[0], same[1]), "two images have the same noise"
+    many = Streams(0, "noise", range(64))
+    for at in ORDINARY:
+        flat = torch.full((64, *shape), at, dtype=torch.float64)
+        value = noise.misfit(flat, noise.sample(flat, many))[0]
+        _check_expected(noise, flat, float(value.mean()))
     # At A x = 1, where every misfit has the scale of its variance.
-    with promise("energy is the mean misfit of samples", "E ℓ(A x, y) at the true x"):
-        flat, many = torch.ones(64, *shape, dtype=torch.float64), Streams(0, "noise", range(64))
-        found = noise.sample(flat, many)
-        value, slope = noise.misfit(flat, found)
-        mean = float(value.mean())
-        assert abs(mean / noise.energy - 1) < 0.05, (
-            f"the misfit of samples is {mean:.3g} on average, energy says {noise.energy:.3g}"
-        )
+    flat = torch.ones_like(flat)
+    found = noise.sample(flat, many)
+    slope = noise.misfit(flat, found)[1]
     with promise(
         "the misfit of samples has no slope on average at the true A x",
         "a variance that depends on A x needs its log-variance, or weights of y alone",
@@ -171,3 +176,23 @@ def _check_samples(noise: Noise, shape: Shape) -> None:
             f"complex noise has variances {parts[0]:.3g} and {parts[1]:.3g} in its two parts, "
             f"not {each:.3g} in each"
         )
+
+
+def _check_expected(noise: Noise, flat: Tensor, mean: float) -> None:
+    """That ``mean``, the misfit of samples at an even A x, is what the noise says of it."""
+    at, near = float(flat[0].max()), NEAR if noise.centred else ROUGHLY
+    with promise(
+        "expected_misfit is the mean misfit of samples, and energy that near A x = 1",
+        "E ℓ(A x, y) at the true A x; override expected_misfit where that isn't energy at any",
+    ):
+        alone = noise.expected_misfit(flat)
+        assert tuple(alone.shape) == (len(flat),), f"expected_misfit has shape {tuple(alone.shape)}"
+        assert alone.dtype == torch.float64, f"expected_misfit is {alone.dtype}, not float64"
+        close(noise.expected_misfit(flat[:1]), alone[:1], 1e-9, "it depends on the batch")
+        told = [("expected_misfit", float(alone[0]), near)]
+        told += [("energy", noise.energy, ROUGHLY)] if at == 1 else []
+        for name, value, within in told:
+            assert abs(mean / value - 1) < within, (
+                f"the misfit of samples of A x = {at:g} is {mean:.3g} on average, {name} says "
+                f"{value:.3g}"
+            )

@@ -11,7 +11,7 @@ import torch
 
 from priorkit.counted import a_or_an
 from priorkit.errors import BadInputError, MismatchError
-from priorkit.interfaces import Decoder, Encoder, Level
+from priorkit.interfaces import Decoder, Encoder
 from priorkit.linear import energy
 from priorkit.metrics import reconstruction_error
 from priorkit.results.audit import Audit
@@ -157,7 +157,7 @@ def _finding(
     near = _whole(recover(y=found.y, **again, progress=tell))
     reached = reconstruction_error(near.x, found.truth)
     represented = reconstruction_error(best.x.to(found.truth), found.truth)
-    fitted = near.objective.clamp_min(_noise_energy(found)) + FITTED * energy(found.y)
+    fitted = torch.maximum(near.objective, found.noise_misfit) + FITTED * energy(found.y)
     missed = found.objective > fitted
     gain = torch.where(missed, (found.error - reached).clamp_min(0), 0.0)
     representation = torch.minimum(represented, found.error - gain)
@@ -187,14 +187,6 @@ def _without_measurement(settings: dict[str, Any], made: Ready) -> dict[str, Any
 def _of(found: Recovery) -> dict[str, Any]:
     """What the images are, which numbers alone may not tell."""
     return {"shape": tuple(found.x.shape[1:]), "kind": found.kind.name}
-
-
-def _noise_energy(found: Recovery) -> float:
-    """E‖η‖² of a recovery."""
-    config = found.record["config"]
-    said = {**config["noise"], **config}
-    level = Level(said.get("sigma"), said.get("noise_norm"))
-    return found.operator.entries * level.std(found.operator.entries) ** 2
 
 
 def _represented(found: Recovery, settings: dict[str, Any], tell: Any) -> Recovery:

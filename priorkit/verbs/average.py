@@ -134,8 +134,9 @@ def _means(setup: Setup, y: Tensor, tries: Sequence[Sequence[Row]], enough: int)
         found.append(mean)
     with torch.no_grad():
         Ax = problem.operator.A(torch.stack([row.x for row in found]))
-        for row, misfit in zip(found, problem.noise.misfit(Ax, problem.y)[0], strict=True):
-            row.misfit = float(misfit)
+        misfits, alone = problem.noise.misfit(Ax, problem.y)[0], problem.noise.expected_misfit(Ax)
+        for row, misfit, of_noise in zip(found, misfits, alone, strict=True):
+            row.misfit, row.noise_misfit = float(misfit), float(of_noise)
     return found
 
 

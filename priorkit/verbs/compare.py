@@ -177,9 +177,8 @@ def _run(
         interrupted = row.interrupted
         if truth is None and not interrupted:
             found, rule = row.recovery, setup.by_rule
-            level.question_misfit(
-                found.misfit, found.explained, y, setup.problem, by_rule=rule, of=row.label
-            )
+            told = found.misfit, found.noise_misfit, found.explained
+            level.question_misfit(*told, y, setup.problem, by_rule=rule, of=row.label)
         if own is not None and not interrupted:
             own.note("finished", watch.noted())
     return interrupted

@@ -172,8 +172,8 @@ class Ready:
                 journal.agree(_identity(task))
             recovery = solved(task)
         if truth is None and not recovery.interrupted:
-            misfit, good = recovery.misfit, recovery.explained
-            level.question_misfit(misfit, good, y, setup.problem, by_rule=setup.by_rule)
+            found = recovery.misfit, recovery.noise_misfit, recovery.explained
+            level.question_misfit(*found, y, setup.problem, by_rule=setup.by_rule)
         return recovery
 
 

@@ -5,6 +5,8 @@ import math
 import pytest
 import torch
 from priorkit_noises.gaussian import Gaussian as Noise
+from priorkit_noises.poisson import Poisson
+from priorkit_noises.transmission import Transmission
 from priorkit_operators.blur import Blur
 from priorkit_operators.fourier import Fourier
 from priorkit_operators.gaussian import Gaussian
@@ -18,9 +20,10 @@ from priorkit.errors import BadInputError
 from priorkit.interfaces import Denoiser
 from priorkit.linear import column, energy
 from priorkit.loop import solve
+from priorkit.streams import Streams
 from tests.helpers import a_problem, run
 
-CONTRAST = 0.3
+CONTRAST, DULL = 0.3, 0.15
 SHAPE = (1, 16, 16)
 DRAWS = 64
 
@@ -112,6 +115,48 @@ def test_of_other_measurements_they_are_those_of_normal_pixels(operator, sigma):
     assert torch.allclose(spread, variance, rtol=0.3)
     off = (found.draws.mean.flatten(1) - mean).square().mean().sqrt()
     assert float(off) < 0.35 * float(variance.mean().sqrt())  # ¼ by 16 draws
+
+
+class Dull(Denoiser):
+    """E[x | v] of pixels that are N(½, 0.15²): hardly one in a thousand is below 0."""
+
+    def denoise(self, x, sigma):
+        share = DULL**2 / (DULL**2 + torch.as_tensor(sigma) ** 2)
+        return 0.5 + column(share, x) * (x - 0.5)
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [Poisson(gain=0.3), Poisson(gain=0.05), Poisson(gain=0.002), Transmission(photons=60)],
+    ids=["two counts", "ten counts", "many counts", "transmission"],
+)
+def test_of_counts_they_are_those_of_normal_pixels(noise):
+    """Pixel by pixel, by sums over all x: half of them are measured."""
+    operator = Mask(mask="random", fraction=0.5, seed=3).bind(SHAPE)
+    seen, bound = operator.mask > 0, noise.bind(operator.entries)
+    generator = torch.Generator().manual_seed(0)
+    x = 0.5 + DULL * torch.randn(24, *SHAPE, generator=generator, dtype=torch.float64)
+    x = x.clamp_min(0.0)
+    counts = noise.sample(x, Streams(0, "noise", range(24)))
+    y = torch.where(seen, counts, noise.expected(torch.zeros_like(x)))
+    problem = a_problem(operator, y, prior=Dull(), noise=bound)
+    found = run(Ancestral(draws=16), problem, everyone(24), 10_000)
+
+    a = torch.linspace(0.002, 1.4, 400, dtype=torch.float64)
+    costs = [bound.misfit(v.expand(24 * 256, 1), y.view(-1, 1))[0] for v in a]
+    likely = -torch.stack(costs, 1) / (2 * bound.energy / bound.entries)
+    likely = torch.where(seen.expand_as(x).reshape(-1, 1), likely, 0.0)
+    chance = (likely - ((a - 0.5) / DULL) ** 2 / 2).softmax(1)
+    mean = (chance * a).sum(1)
+    variance = (chance * a**2).sum(1) - mean**2
+    for part in (seen, ~seen):
+        part = part.expand_as(x).reshape(-1)
+        spread = found.draws.spread.double().square().flatten()[part].mean()
+        assert float(spread) == pytest.approx(float(variance[part].mean()), rel=0.1)
+        off = (found.draws.mean.flatten() - mean)[part].square().mean().sqrt()
+        assert float(off) < 0.33 * float(variance[part].mean().sqrt())  # ¼ by 16 draws
+    low, high = found.draws.interval(0.9)
+    assert 0.87 < float(((low <= x) & (x <= high)).double().mean()) < 0.95
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.01, 1.0])

@@ -3,8 +3,9 @@
 import pytest
 import torch
 from priorkit_noises.gaussian import Gaussian as Noise
+from priorkit_noises.poisson import Poisson
 from priorkit_operators.matrix import Matrix
-from priorkit_solvers.data_step import data_step
+from priorkit_solvers.data_step import data_step, noise_floor
 from priorkit_solvers.diffpir import CONTRAST, DiffPIR
 from priorkit_solvers.pnp_admm import PnPADMM
 
@@ -12,6 +13,7 @@ import priorkit
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Denoiser
 from priorkit.interfaces import Noise as NoiseOfAnyKind
+from priorkit.io.pictures import astronaut, load
 from priorkit.linear import column
 from priorkit.settings.select import resolve
 from tests.helpers import a_problem, run
@@ -135,16 +137,43 @@ def test_plug_and_play_adds_the_noise_that_a_denoiser_is_told_of():
     assert float((wild - x).abs().min()) > 2
 
 
-def test_counts_of_light_take_a_descent():
+def test_wild_values_take_a_descent():
     torch.manual_seed(0)
     x = torch.rand(2, 3, 16, 16).cumsum(2).cumsum(3)
     x = x / x.amax((2, 3), keepdim=True)
     found = priorkit.recover(
-        x, prior="denoiser-photos", op="gray", noise={"name": "poisson", "gain": 0.01},
+        x, prior="denoiser-photos", op="gray", noise={"name": "laplace", "sigma": 0.1},
         solver={"name": "diffpir", "draws": 1}, start="flat", budget=4,
     )  # fmt: skip
     assert found.status == ["converged"] * 2
-    assert bool((found.misfit < 4 * 256).all())
+    assert bool((found.misfit < 4 * found.noise_misfit).all())
+
+
+def test_counts_of_light_are_squares_with_the_weights_of_an_estimate():
+    """Of dark pixels, whose counts scatter little, y says more; but not by chance alone, as where
+    nothing was counted."""
+    noise = Poisson(gain=0.1).bind(20)
+    operator = Matrix(matrix=torch.eye(20, dtype=torch.float64)).bind((20,))
+    near = torch.linspace(0.1, 1.0, 20, dtype=torch.float64).expand(2, 20)
+    y = torch.stack([near[0], torch.zeros(20, dtype=torch.float64)])
+    problem = a_problem(operator, y, prior=Normal(), noise=noise)
+    assert noise_floor(problem, 1e-4) == pytest.approx(0.1**0.5)
+    rho = torch.full((2,), 2.0, dtype=torch.float64)
+    found = data_step(problem, near, rho, start=near, steps=60)
+    assert torch.allclose(found, (y / near + 2.0 * near) / (1 / near + 2.0))
+
+
+@pytest.mark.parametrize("solver", ["diffpir", "pnp-admm"])
+def test_counts_of_light_are_explained_as_far_as_they_are_noise(solver):
+    """Where few were counted too, of which weights at y itself would darken all."""
+    x = load(astronaut(), (3, 32, 32)).x * torch.tensor([1.0, 0.3, 0.1]).view(3, 1, 1)
+    found = priorkit.recover(
+        x, prior="denoiser-photos", op="identity", noise="poisson", gain=0.05, solver=solver,
+        start="noisy", budget=24,
+    )  # fmt: skip
+    assert 0.2 < float(found.misfit / found.noise_misfit) < 1.2
+    assert torch.allclose(found.x.mean((2, 3)), x.mean((2, 3)), rtol=0.1)
+    assert float((found.x - x).square().mean()) < 0.3 * float((found.y - x).square().mean())
 
 
 def test_draws_have_a_spread_and_a_record():

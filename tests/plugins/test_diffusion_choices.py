@@ -94,9 +94,9 @@ def test_a_hole_in_a_face_is_the_network_of_faces_alone_with_mirrors():
     assert torch.equal(said.denoise(v, 0.05), plain.denoise(v, 0.05))
 
 
-def test_counts_of_light_are_refused_with_a_reason():
+def test_wild_values_are_refused_with_a_reason():
     x = torch.rand(1, *SHAPE)
-    noise = {"name": "poisson", "gain": 0.01}
-    said = r"is for Gaussian noise. Try: prior='none' and penalty='tv' and gamma=…$"
+    noise = {"name": "laplace", "sigma": 0.05}
+    said = r"is for Gaussian noise and counts. Try: prior='none' and penalty='tv' and gamma=…$"
     with pytest.raises(MismatchError, match=said):
         priorkit.recover(x, prior="denoiser-photos", op="blur", noise=noise)

@@ -105,6 +105,20 @@ def test_a_run_of_counts_is_recorded_and_replayed(tmp_path):
     assert torch.equal(priorkit.replay(first.save(tmp_path)).x, first.x)
 
 
+@pytest.mark.parametrize(("photons", "background"), [(10, 0), (300, 40), (300, 51), (30, 0.5)])
+def test_the_misfit_of_few_counts_is_what_is_said(photons, background):
+    """Of a single one, and of hardly more than the background, of which ℓ leaves out a half."""
+    for through in (0.0, 1.0, 4.0, 7.0):
+        noise = Transmission(photons=photons, background=background).bind(20_000)
+        Ax = torch.full((20, 20_000), through, dtype=torch.float64)
+        found = noise.misfit(Ax, noise.sample(Ax, Streams(0, "noise", range(20))))[0]
+        said = float(noise.expected_misfit(Ax)[0])
+        assert float(found.mean()) == pytest.approx(said, rel=0.03)
+    half = noise.bind(10_000)
+    Ax[:, 10_000:] = 0.0  # not seen
+    assert float(half.expected_misfit(Ax)[0]) == pytest.approx(said / 2, rel=1e-9)
+
+
 def test_a_start_is_made_from_what_counts_say():
     x = load(astronaut(), (1, 32, 32)).x
     settings = {"prior": "none", "noise": "transmission", "start": "pseudo-inverse", "budget": 1}

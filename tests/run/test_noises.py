@@ -180,18 +180,67 @@ def test_a_measurement_that_cannot_be_counts():
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_counts_that_were_taken_for_brightness_are_told_of(dtype, caplog):
-    """Less than a single one; and no rule for γ is told to use a rule."""
+    """Less than a single one."""
     counts = np.random.default_rng(0).poisson(3, (1, 16, 16)).astype(dtype)
     said = {"op": "identity", "noise": "poisson", "gain": 1, "gamma": "discrepancy"}
     said |= {"prior": "none", "penalty": "tv", "budget": 5}
     priorkit.recover(y=counts, **said)
     assert "a single count is gain=1. Where y are counts in whole numbers" in caplog.text
-    assert "The noise was fitted too" in caplog.text
-    assert "or gamma='discrepancy'" not in caplog.text
     caplog.clear()
     found = priorkit.recover(y=counts, **said, range=(0, int(counts.max())))
     assert "a single count" not in caplog.text
     assert np.allclose(found.y, counts[None])
+
+
+def test_no_rule_for_gamma_is_told_to_use_a_rule(caplog):
+    """Of a y that is even every γ finds y."""
+    said = {"op": "identity", "sigma": 0.1, "gamma": "discrepancy", "prior": "none"}
+    priorkit.recover(y=np.full((1, 16, 16), 0.5), **said, penalty="tv", start="noisy", budget=5)
+    assert "The noise was fitted too" in caplog.text
+    assert "or gamma='discrepancy'" not in caplog.text
+
+
+FEW = (0.05, 0.3, 1.0, 3.0, 30.0, 1000.0)  # counts in the mean
+
+
+@pytest.mark.parametrize("mean", FEW)
+def test_the_misfit_of_few_counts_is_what_is_said(mean):
+    """Of less than one it is far below that of many, and of two above it."""
+    noise = Poisson(gain=0.02).bind(20_000)
+    Ax = torch.full((20, 20_000), 0.02 * mean, dtype=torch.float64)
+    found = noise.misfit(Ax, noise.sample(Ax, Streams(0, "noise", range(20))))[0]
+    assert float(found.mean()) == pytest.approx(float(noise.expected_misfit(Ax)[0]), rel=0.015)
+    other = noise.rescaled(4.0, torch.full((1, 20_000), -0.5, dtype=torch.float64))
+    told = other.expected_misfit((Ax + 0.5) / 4)
+    torch.testing.assert_close(16 * told, noise.expected_misfit(Ax))
+
+
+def test_what_is_not_seen_has_no_misfit_of_noise():
+    """And what is no number of counts isn't asked for one."""
+    noise = Poisson(gain=0.02).bind(3)
+    Ax = torch.tensor([[1.0, 1.0, 1.0, 0.0], [1.0, 1.0, 1.0, -2.0], [1.0, 1.0, 1.0, torch.nan]])
+    assert noise.expected_misfit(Ax).tolist() == pytest.approx([3 * 0.02 * (1 + 1 / 300)] * 3, 1e-3)
+
+
+@pytest.mark.parametrize("brightness", [0.03, 0.1, 1.0])
+def test_the_discrepancy_of_few_counts_ends_where_it_should(brightness):
+    """A dark picture isn't evened out: its noise has less of a misfit than that of a bright one."""
+    x = brightness * load(astronaut(), (1, 32, 32)).x
+    said = {"prior": "none", "op": "identity", "noise": "poisson", "penalty": "tv", "gain": 0.1}
+    found = priorkit.recover(x, **said, gamma="discrepancy")
+    alone = found.record["images"][0]["noise"]
+    assert float(found.misfit) == pytest.approx(alone, rel=0.02)
+    assert alone == pytest.approx(float(found.noise.expected_misfit(x)), rel=0.1)
+    assert float(found.x.std()) > 0.4 * float(x.std())
+
+
+def test_a_dark_picture_is_not_taken_for_fitted():
+    """A search without a penalty ends at half of its own noise, not of that of a bright one."""
+    x = 0.03 * load(astronaut(), (1, 32, 32)).x
+    found = priorkit.recover(x, prior="none", op="identity", noise="poisson", gain=0.1, budget=200)
+    assert found.reason[0].startswith("noise level reached")
+    misfit = float(found.noise.misfit(found.x, found.y)[0])
+    assert misfit < 0.55 * float(found.noise.expected_misfit(found.x))
 
 
 def test_dark_pixels_pull_back():

@@ -11,7 +11,7 @@ from priorkit.run.rows import Row, Trace, best
 def tried(value, restart):
     u = torch.full((4,), float(restart))
     ended = {"status": "stopped", "reason": "budget", "evaluations": 3, "outside": 0}
-    numbers = {"value": value, "misfit": 0.0, "expected": math.nan}
+    numbers = {"value": value, "misfit": 0.0, "noise_misfit": 0.0, "expected": math.nan}
     return Row(u=u, x=u.view(1, 2, 2), draws=None, trace=Trace(0, restart), **ended, **numbers)
 
 

@@ -156,9 +156,10 @@ SAMPLES = {
             (GaussianNoise(), {}),
         ],
         "laplace": [(Laplace(sigma=0.05), {}), (Laplace(noise_norm=2.0), {})],
-        "poisson": [(Poisson(gain=0.01), {}), (Poisson(gain=0.05), {})],
+        "poisson": [(Poisson(gain=0.01), {}), (Poisson(gain=0.1), {})],
         "transmission": [
             (Transmission(), {}),
+            (Transmission(photons=3), {}),
             (Transmission(photons=300, background=40), {}),
         ],
     },

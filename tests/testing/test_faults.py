@@ -409,7 +409,7 @@ FAULTS = [
     ("prior", Feverish(), {}, "temperature 0"),
     ("noise", NoImaginary(sigma=0.1), {}, "two parts"),
     ("noise", SharedNoise(sigma=0.1), {}, "depends on the batch|same noise"),
-    ("noise", LoudNoise(sigma=0.1), {}, "energy says"),
+    ("noise", LoudNoise(sigma=0.1), {}, "expected_misfit says"),
     ("noise", HalfMisfit(sigma=0.1), {}, "second order"),
     ("noise", NoLogVariance(), {}, "estimates are biased"),
     ("noise", LogVariance(), {}, "misfit isn't 0 at A x = y"),

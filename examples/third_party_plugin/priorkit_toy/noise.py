@@ -60,8 +60,8 @@ class Detector(WeightedNoise):
     def energy(self) -> float:
         return self.entries * self.gain * (1 + self.b)
 
-    def weights(self, y: Tensor) -> Tensor:
-        return (1 + self.b) / self._shifted(y)
+    def weights(self, Ax: Tensor) -> Tensor:
+        return (1 + self.b) / self._shifted(Ax)
 
     def _shifted(self, values: Tensor) -> Tensor:
         return values.double().clamp_min(0.0) + self.b

@@ -66,8 +66,8 @@ class Camera(WeightedNoise):
     def energy(self) -> float:
         return self.entries * (self.gain + self.sigma**2)
 
-    def weights(self, y: Tensor) -> Tensor:
-        return (self.gain + self.sigma**2) / self._variance(y)
+    def weights(self, Ax: Tensor) -> Tensor:
+        return (self.gain + self.sigma**2) / self._variance(Ax)
 
     def _variance(self, a: Tensor) -> Tensor:
         return self.gain * a.clamp_min(0.0) + self.sigma**2
