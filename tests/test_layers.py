@@ -28,6 +28,9 @@ def test_light_modules_import_no_torch():
         "import priorkit\n"
         "assert priorkit.recover and 'torch' in sys.modules\n"
         "assert 'matplotlib' not in sys.modules, 'which only a page needs'\n"
+        "import priorkit_operators.pointwise, priorkit_starts.images\n"
+        "only = {'scipy.ndimage', 'scipy.interpolate'}\n"
+        "assert not only & set(sys.modules), 'which only holes need'\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

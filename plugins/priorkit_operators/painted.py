@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image, ImageColor
-from scipy.ndimage import binary_dilation
 from torch import Tensor
 
 from priorkit.errors import BadInputError
@@ -68,6 +67,8 @@ def painted(source: Any, missing: str, sides: Shape, grow: int) -> Tensor:
             *(dimensions(sides), 100 * resized),
         )
     if grow:
+        from scipy.ndimage import binary_dilation  # 0.3 s, which other operators don't need
+
         hole = binary_dilation(hole, iterations=grow)
     log.info("mask: %.3g%% of the pixels are missing.", 100 * float(np.mean(hole)))
     return torch.from_numpy(~hole).float()

@@ -1,6 +1,8 @@
-"""Holes of an image filled from what lies around them: ‖Δx‖² least, linearly, or by the nearest."""
+"""A start whose holes are filled: by one value, by noise, or from what lies around them."""
 
 from __future__ import annotations
+
+from typing import Literal, cast
 
 import numpy as np
 import torch
@@ -9,12 +11,55 @@ from scipy.ndimage import binary_dilation, distance_transform_edt
 from scipy.spatial import QhullError
 from torch import Tensor
 
-from priorkit.linear import least_squares
+from priorkit.errors import MismatchError
+from priorkit.interfaces import Problem
+from priorkit.linear import in_company, least_squares
+from priorkit_starts.images import ImageStart, needs_image
 
-__all__ = ["nearest", "smooth"]
+__all__ = ["Filled"]
 
 
-def nearest(y: Tensor, seen: Tensor) -> Tensor:
+class Filled(ImageStart):
+    """The measured image, of any kind, its holes filled.
+
+    Parameters
+    ----------
+    fill : "mean" (of the seen pixels, per channel), "noise" (uniform in [0, 1]), "neighbours"
+        (the nearest seen pixel) or "smooth" (least ‖Δx‖², Δ the Laplacian, by 200 steps from a
+        linear interpolation, in volumes from the nearest seen pixel)
+    """
+
+    def __init__(self, *, fill: Literal["mean", "noise", "neighbours", "smooth"] = "mean") -> None:
+        self.fill = fill
+
+    def check(self, problem: Problem) -> None:
+        needs_image("filled", problem)
+        if problem.operator.mask is None:
+            raise MismatchError(
+                "start 'filled' is for pictures with holes, and this operator sees everything.",
+                ways=[{"start": "noisy"}],
+            )
+
+    def image(self, problem: Problem) -> Tensor:
+        shown, mask = problem.operator.image, cast(Tensor, problem.operator.mask)
+        sides = problem.shape[1:] or problem.shape  # of a vector, which is taken for one channel
+        measured = problem.noise.measured(problem.y)
+        y = cast(Tensor, shown(measured)).reshape(len(measured), -1, *sides)
+        seen = cast(Tensor, shown(mask[None].to(y))).reshape(-1, *sides)
+        if self.fill == "mean":
+            count = seen.flatten(1).sum(1).clamp_min(1)
+            mean = in_company(lambda v: v.flatten(2).sum(2), y * seen) / count
+            filling = mean.view(*mean.shape, *[1] * len(sides)).expand_as(y)
+        elif self.fill == "noise":
+            draws = problem.streams("start").normal(y[0].numel()).view(y.shape).to(y)
+            filling = (1 + torch.erf(draws / 2**0.5)) / 2  # normal → uniform
+        else:
+            between = _smooth if self.fill == "smooth" else _nearest
+            filling = torch.stack([between(y[:, c], seen[c]) for c in range(y.shape[1])], 1)
+        return (y * seen + filling * (1 - seen)).view(-1, *problem.shape)
+
+
+def _nearest(y: Tensor, seen: Tensor) -> Tensor:
     """Channels (B, *sides) in which every pixel has the value of the nearest seen one."""
     if not bool(seen.any()):
         return torch.full_like(y, 0.5)
@@ -27,7 +72,7 @@ def nearest(y: Tensor, seen: Tensor) -> Tensor:
 def _linear(y: Tensor, seen: Tensor) -> Tensor:
     """Channels (B, *sides), holes interpolated linearly between the pixels beside: of a picture on
     Delaunay triangles, which would be too many in a volume, where the nearest pixel is taken."""
-    filled, there = nearest(y, seen), seen.cpu().numpy() >= 0.5
+    filled, there = _nearest(y, seen), seen.cpu().numpy() >= 0.5
     beside = there & binary_dilation(~there, np.ones((3,) * there.ndim))
     points, holes = np.argwhere(beside), np.argwhere(~there)
     if len(points) <= there.ndim or there.ndim > 2:  # as where all is seen, or nothing
@@ -45,7 +90,7 @@ def _linear(y: Tensor, seen: Tensor) -> Tensor:
     return filled
 
 
-def smooth(y: Tensor, seen: Tensor) -> Tensor:
+def _smooth(y: Tensor, seen: Tensor) -> Tensor:
     """Channels (B, *sides), holes filled with the least ‖Δx‖², with no slope across the border."""
     linear, holes = _linear(y, seen), (seen < 0.5).nonzero()
     if not len(holes):

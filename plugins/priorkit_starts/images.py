@@ -6,7 +6,7 @@ In latent space the image is encoded, so the prior must encode; in pixel space i
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Annotated, Literal, cast
+from typing import Annotated, cast
 
 import torch
 from pydantic import Field
@@ -15,10 +15,9 @@ from torch.nn import functional as F
 
 from priorkit.errors import MismatchError
 from priorkit.interfaces import Encoder, LinearOperator, Problem, Requires, Start, WeightedNoise
-from priorkit.linear import in_company, least_squares
-from priorkit_starts.holes import nearest, smooth
+from priorkit.linear import least_squares
 
-__all__ = ["Enlarged", "Filled", "Flat", "ImageStart", "Noisy", "NullSpace", "PseudoInverse"]
+__all__ = ["Enlarged", "Flat", "ImageStart", "Noisy", "NullSpace", "PseudoInverse", "needs_image"]
 
 SEEN = 100  # roundings of v, below which nothing of it is left unseen
 
@@ -57,50 +56,10 @@ class Noisy(ImageStart):
     """The measured image itself, as in denoising."""
 
     def check(self, problem: Problem) -> None:
-        _needs_image("noisy", problem)
+        needs_image("noisy", problem)
 
     def image(self, problem: Problem) -> Tensor:
         return cast(Tensor, problem.operator.image(problem.noise.measured(problem.y)))
-
-
-class Filled(ImageStart):
-    """The measured image, of any kind, its holes filled.
-
-    Parameters
-    ----------
-    fill : "mean" (of the seen pixels, per channel), "noise" (uniform in [0, 1]), "neighbours"
-        (the nearest seen pixel) or "smooth" (least ‖Δx‖², Δ the Laplacian, by 200 steps from a
-        linear interpolation, in volumes from the nearest seen pixel)
-    """
-
-    def __init__(self, *, fill: Literal["mean", "noise", "neighbours", "smooth"] = "mean") -> None:
-        self.fill = fill
-
-    def check(self, problem: Problem) -> None:
-        _needs_image("filled", problem)
-        if problem.operator.mask is None:
-            raise MismatchError(
-                "start 'filled' is for pictures with holes, and this operator sees everything.",
-                ways=[{"start": "noisy"}],
-            )
-
-    def image(self, problem: Problem) -> Tensor:
-        shown, mask = problem.operator.image, cast(Tensor, problem.operator.mask)
-        sides = problem.shape[1:] or problem.shape  # of a vector, which is taken for one channel
-        measured = problem.noise.measured(problem.y)
-        y = cast(Tensor, shown(measured)).reshape(len(measured), -1, *sides)
-        seen = cast(Tensor, shown(mask[None].to(y))).reshape(-1, *sides)
-        if self.fill == "mean":
-            count = seen.flatten(1).sum(1).clamp_min(1)
-            mean = in_company(lambda v: v.flatten(2).sum(2), y * seen) / count
-            filling = mean.view(*mean.shape, *[1] * len(sides)).expand_as(y)
-        elif self.fill == "noise":
-            draws = problem.streams("start").normal(y[0].numel()).view(y.shape).to(y)
-            filling = (1 + torch.erf(draws / 2**0.5)) / 2  # normal → uniform
-        else:
-            between = smooth if self.fill == "smooth" else nearest
-            filling = torch.stack([between(y[:, c], seen[c]) for c in range(y.shape[1])], 1)
-        return (y * seen + filling * (1 - seen)).view(-1, *problem.shape)
 
 
 class Enlarged(ImageStart):
@@ -199,7 +158,8 @@ def pseudo_inverse(problem: Problem, y: Tensor, steps: int, energy: float = 0.0)
     return least_squares(A.A, A.A_adjoint, y, zero, steps=steps, enough=energy)
 
 
-def _needs_image(name: str, problem: Problem) -> None:
+def needs_image(name: str, problem: Problem) -> None:
+    """Raise MismatchError where y is no picture."""
     if not problem.operator.sees_image:
         raise MismatchError(
             f"start {name!r} needs a measurement that is a picture.",

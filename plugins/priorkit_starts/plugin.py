@@ -11,7 +11,7 @@ def register_starts(register: Register) -> None:
     register("fixed-norm", "priorkit_starts.plain:FixedNorm")
     register("flat", "priorkit_starts.images:Flat")
     register("noisy", "priorkit_starts.images:Noisy")
-    register("filled", "priorkit_starts.images:Filled")
+    register("filled", "priorkit_starts.holes:Filled")
     register("pseudo-inverse", "priorkit_starts.images:PseudoInverse")
     register("enlarged", "priorkit_starts.images:Enlarged")
     register("null-space", "priorkit_starts.images:NullSpace")

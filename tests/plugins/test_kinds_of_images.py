@@ -23,7 +23,7 @@ from priorkit_pixels.deep_decoder import DeepDecoder
 from priorkit_pixels.prior import NoPrior
 from priorkit_solvers.lbfgs import LBFGS
 from priorkit_sparsity.bases import DCT, Wavelet
-from priorkit_starts.images import Filled
+from priorkit_starts.holes import Filled
 
 from priorkit.errors import PriorkitError
 from priorkit.interfaces import Prior

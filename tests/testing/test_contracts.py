@@ -50,7 +50,8 @@ from priorkit_solvers.lbfgs import LBFGS
 from priorkit_solvers.perturb import Perturb
 from priorkit_solvers.pnp_admm import PnPADMM
 from priorkit_sparsity.bases import DCT, Wavelet
-from priorkit_starts.images import Enlarged, Filled, Flat, Noisy, NullSpace, PseudoInverse
+from priorkit_starts.holes import Filled
+from priorkit_starts.images import Enlarged, Flat, Noisy, NullSpace, PseudoInverse
 from priorkit_starts.lasso import Lasso
 from priorkit_starts.plain import FixedNorm, Normal, Zero
 from scipy.sparse.linalg import aslinearoperator
