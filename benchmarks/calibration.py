@@ -24,9 +24,10 @@ from priorkit.interfaces import Sampler
 from priorkit.io.pictures import load
 from priorkit.settings.select import resolve
 
+HALF = {"op": "mask", "mask": "random", "fraction": 0.5}
 PROBLEMS: dict[str, dict[str, Any]] = {
     "hole": {"op": "mask", "sigma": 0.01},
-    "half of the pixels": {"op": "mask", "mask": "random", "fraction": 0.5, "sigma": 0.05},
+    "half of the pixels": HALF | {"sigma": 0.05},
     "blur": {"op": "blur", "width": 1.6, "sigma": 0.01},
     "m = 500": {"op": "gaussian", "m": 500},
     "m = 2500": {"op": "gaussian", "m": 2500},
@@ -36,6 +37,12 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     "fourier": {"op": "fourier", "sigma": 0.01},
     "radon": {"op": "radon", "angles": 30, "sigma": 0.05},
 }
+for photons in (10, 100, 1000):  # at white
+    counted = {"noise": {"name": "poisson", "gain": 1 / photons}}
+    PROBLEMS[f"{photons} photons"] = {"op": "identity"} | counted
+    PROBLEMS[f"{photons} photons, half of the pixels"] = HALF | counted
+    PROBLEMS[f"{photons} photons, blur"] = {"op": "blur", "width": 1.6} | counted
+TRUTHS = ("test faces", "its own draws")
 RUNS: dict[str, dict[str, Any]] = {
     "ancestral": {"prior": "diffusion-celeba", "solver": {"name": "ancestral"}, "budget": None},
     "diffpir": {"prior": "diffusion-celeba", "solver": {"name": "diffpir"}},
@@ -52,6 +59,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=30, help="for each draw, but of ancestral")
     parser.add_argument("--solvers", nargs="+", choices=RUNS, default=list(RUNS))
     parser.add_argument("--problems", nargs="+", choices=PROBLEMS, default=list(PROBLEMS))
+    parser.add_argument("--truths", nargs="+", choices=TRUTHS, default=list(TRUTHS))
     options = parser.parse_args()
     print(f"{options.faces} truths, {options.draws} draws of {options.calls} calls, {machine()}\n")
     print("| solver | truths | problem | PSNR | error | spread | within 90% |")
@@ -62,8 +70,9 @@ def main() -> None:
         prior = resolve("prior", run["prior"]).build(0)
         assert isinstance(prior, Sampler)
         drawn = prior.sample(options.faces, generator=torch.Generator().manual_seed(0))
-        truths = {"test faces": load(files, (3, 64, 64)).x, "its own draws": drawn.clamp(0, 1)}
-        for kind, x in truths.items():
+        truths = dict(zip(TRUTHS, (load(files, (3, 64, 64)).x, drawn.clamp(0, 1)), strict=True))
+        for kind in options.truths:
+            x = truths[kind]
             for problem in options.problems:
                 print(f"| {name} | {kind} | {problem} | {row(x, run, problem, options)} |",
                       flush=True)  # fmt: skip

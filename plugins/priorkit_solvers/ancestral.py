@@ -33,6 +33,7 @@ __all__ = ["Ancestral"]
 
 PASSES = 20  # of message passing at most, of two calls each
 BEGIN, END = 2.0, 0.02  # the first and the last noise level, in pixel values
+NEAR = 2.0  # times the noise of a picture of counts, the first level: the picture says the rest
 EXACT = 1e-3  # least noise level assumed of y, in parts of the gain of A
 
 
@@ -68,8 +69,9 @@ class Ancestral(Solver[_Drawing]):
     - Of Gaussian noise alone y is v, and of random measurements message passing finds a v, with its
       τ = σ₀, that says of x what y does; the pass of the least τ is taken. Then y adds nothing, and
       q = σₖ₊₁²/σₖ² keeps what v says.
-    - Of any other linear A, and of counts, σ₀ is 2, or the highest level of the prior where that is
-      less, and v the start with noise of its own for each draw. Every x is told y, so that q = 0:
+    - Of any other linear A, and of counts, σ₀ is 2, twice the noise where y is a whole picture, or
+      the highest level of the prior where that is less, and v the start with noise of its own for
+      each draw. Every x is told y, so that q = 0:
       what was wrong at a level of much noise is forgotten. Counts are taken for squares that are
       near their misfit at D(v).
 
@@ -148,6 +150,7 @@ class Ancestral(Solver[_Drawing]):
             assert isinstance(problem.prior, Denoiser)
             level = min(BEGIN, problem.prior.levels[1])
             s = noise_floor(problem, EXACT * operator.gain)
+            level = min(level, NEAR * s) if operator.sees_all else level
         infinite = torch.full((len(u0),), torch.inf, dtype=torch.float64, device=u0.device)
         return _Drawing.begin(
             u0,
