@@ -33,7 +33,7 @@ __all__ = ["Ancestral"]
 
 PASSES = 20  # of message passing at most, of two calls each
 BEGIN, END = 2.0, 0.02  # the first and the last noise level, in pixel values
-NEAR = 2.0  # times its largest noise: where draws of a picture of counts begin
+LAST, LAST_TOLD = 1 / 2, 1 / 8  # of the first level, the most that the last is; where x is told y
 EXACT = 1e-3  # least noise level assumed of y, in parts of the gain of A
 
 
@@ -70,7 +70,7 @@ class Ancestral(Solver[_Drawing]):
       τ = σ₀, that says of x what y does; the pass of the least τ is taken. Then y adds nothing, and
       q = σₖ₊₁²/σₖ² keeps what v says.
     - Of any other linear A, and of counts, σ₀ is 2, or the highest level of the prior, or where y
-      is a whole picture twice its noise, whichever is least, and v the start with noise of its own
+      is a whole picture its noise, whichever is least, and v the start with noise of its own
       for each draw. Every x is told y, so that q = 0: what was wrong at a level of much noise is
       forgotten. Counts are taken for squares that are near their misfit at D(v).
 
@@ -152,7 +152,7 @@ class Ancestral(Solver[_Drawing]):
         infinite = torch.full((len(u0),), torch.inf, dtype=torch.float64, device=u0.device)
         tau = torch.full_like(infinite, level)
         if s and operator.sees_all:
-            tau = torch.minimum(tau, NEAR * _widest(problem, s))
+            tau = torch.minimum(tau, _widest(problem, s))
         return _Drawing.begin(
             u0,
             passing=None,
@@ -206,7 +206,7 @@ class Ancestral(Solver[_Drawing]):
         """The next noise level of a draw, of all images."""
         number, place = divmod(state.count, self.levels)
         last = self.levels - 1
-        v, sigma = state.moving.view(-1, *problem.shape), _level(state.tau, place / last)
+        v, sigma = state.moving.view(-1, *problem.shape), self._level(state, place)
         if state.s and not place:
             v = v + column(sigma, v) * normals(problem, "ancestral start", state.count, v)
         clean, calls = problem.denoise(v, sigma), 2
@@ -230,7 +230,7 @@ class Ancestral(Solver[_Drawing]):
             if number + 1 == self.draws:
                 state.end(finite, "converged", f"{self.draws} draws")
         else:
-            after = _level(state.tau, (place + 1) / last)
+            after = self._level(state, place + 1)
             q = torch.zeros_like(sigma) if state.s else (after / sigma).square()
             fresh = normals(problem, "ancestral", state.count, v)
             fresh = column(after * (1 - q).sqrt(), v) * fresh
@@ -238,6 +238,12 @@ class Ancestral(Solver[_Drawing]):
         state.passing, state.count = None, state.count + 1
         state.evaluations = state.evaluations + calls
         return state
+
+    def _level(self, state: _Drawing, place: int) -> Tensor:
+        """The noise level (B,) at a place on the way from τ to the last, in equal ratios."""
+        part, tau = place / (self.levels - 1), state.tau
+        least = (LAST_TOLD if state.s else LAST) * tau
+        return tau ** (1 - part) * least.clamp_max(END) ** part
 
 
 def _alone(problem: Problem) -> bool:
@@ -261,8 +267,3 @@ def _widest(problem: Problem, s: float) -> Tensor:
     assert isinstance(problem.noise, WeightedNoise)
     weights = problem.noise.weights(problem.noise.measured(problem.y)).flatten(1)
     return s / weights.amin(1).double().sqrt()
-
-
-def _level(tau: Tensor, part: float) -> Tensor:
-    """The noise level (B,) so far on the way from τ to the last, in equal ratios."""
-    return tau ** (1 - part) * torch.minimum(0.5 * tau, torch.full_like(tau, END)) ** part

@@ -26,6 +26,7 @@ from priorkit_solvers.renoising import normals
 __all__ = ["DiffPIR"]
 
 EXACT = 1e-4  # least noise level assumed of y, in parts of the gain of A
+HIDDEN = 3.0  # times the noise of y, the least first level: a start with less shows it as texture
 CONTRAST = 0.25  # c, the standard deviation of the pixels of pictures
 
 
@@ -66,7 +67,7 @@ class DiffPIR(Solver[_Walking]):
     ----------
     draws : how many; the budget is shared out among them
     sigma_start, sigma_end : the first and the last noise level, in pixel values; those between
-        are in equal ratios
+        are in equal ratios. Where y is noisier the first is three times its noise
     zeta : ζ, the part of the noise that is new in each step
     data_steps : at most so many products with A and its adjoint per data step
 
@@ -115,7 +116,8 @@ class DiffPIR(Solver[_Walking]):
     def _begun(self, problem: Problem, u0: Tensor, budget: int, s: Tensor) -> _Walking:
         each = max(1, budget // self.draws)
         part = torch.linspace(0, 1, each, dtype=torch.float64)
-        levels = (self.sigma_start ** (1 - part) * self.sigma_end**part).tolist()
+        start = max(self.sigma_start, HIDDEN * noise_floor(problem, 0.0))
+        levels = (start ** (1 - part) * self.sigma_end**part).tolist()
         x = problem.image(u0)
         first = x + levels[0] * normals(problem, "renoise", 0, x)
         return _Walking.begin(u0, v=first, moved=torch.zeros_like(x), levels=levels, s=s)

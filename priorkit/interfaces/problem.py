@@ -30,6 +30,7 @@ from priorkit.streams import Streams
 __all__ = ["Data", "Evaluation", "Problem"]
 
 Map = Callable[[Tensor], Tensor]
+SURE = 3.0  # standard deviations of y, within which an estimate of what it is of must lie
 
 
 class Evaluation(NamedTuple):
@@ -291,7 +292,8 @@ class Problem:
         """A, its adjoint and y of the squares ‖A x − y‖² that ℓ is, or is near, for a linear A.
 
         Of noise that isn't Gaussian they are √w·A and √w·a, see :class:`WeightedNoise`: w at A x of
-        the images x that they are to be ``near``, (B, *shape), else at a = measured(y).
+        the images x that they are to be ``near``, (B, *shape), brought to within three standard
+        deviations of a = measured(y), else at a.
         """
         A, noise = self.operator, self.noise
         assert isinstance(A, LinearOperator)
@@ -299,7 +301,11 @@ class Problem:
         if isinstance(noise, GaussianNoise):
             return A.A, A.A_adjoint, self.y
         linear, a = A, noise.measured(self.y)
-        root = noise.weights(a if near is None else linear.A(near)).sqrt()
+        weights = noise.weights(a)
+        if near is not None:
+            Ax, reach = linear.A(near), SURE * (noise.energy / noise.entries / weights).sqrt()
+            weights = noise.weights(Ax if Ax.is_complex() else Ax.clamp(a - reach, a + reach))
+        root = weights.sqrt()
         return lambda x: root * linear.A(x), lambda r: linear.A_adjoint(root * r), root * a
 
     def matrix_bytes(self) -> int:

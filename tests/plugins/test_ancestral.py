@@ -159,6 +159,15 @@ def test_of_counts_they_are_those_of_normal_pixels(noise):
     assert 0.87 < float(((low <= x) & (x <= high)).double().mean()) < 0.95
 
 
+def test_draws_of_many_counts_are_as_near_to_the_truth_as_they_are():
+    """Also of fine texture, which the prior takes for noise at higher levels."""
+    told = {"prior": "denoiser-photos", "op": "identity", "shape": (3, 32, 32)}
+    solver = {"name": "ancestral", "draws": 4}
+    found = priorkit.recover(noise={"name": "poisson", "gain": 1e-4}, solver=solver, **told)
+    counted = -10 * float((found.y - found.truth).square().mean().log10())
+    assert float(found.psnr) > counted - 5
+
+
 @pytest.mark.parametrize("kept", [0.0, 0.01, 1.0])
 def test_what_y_adds_is_no_larger_than_what_it_says_where_a_jacobian_is_not_symmetric(kept):
     problem, *_ = measured(Blur(width=0.3), 0.02, prior=Turning(kept))
