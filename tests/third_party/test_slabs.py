@@ -64,7 +64,7 @@ def test_what_lacks_the_capability_is_refused(here, command_line):
     assert done.code == 2
     said = " ".join(done.err.split())
     assert "penalty 'uneven' requires the prior to be a Smoother" in said
-    assert "prior='continuous'" in said
+    assert "--prior continuous" in said
 
 
 def test_its_operator_keeps_its_promises(monkeypatch):
