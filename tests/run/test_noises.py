@@ -8,6 +8,7 @@ from priorkit_noises.laplace import Laplace
 from priorkit_noises.poisson import Poisson
 
 import priorkit
+from priorkit.cli.words import said_here
 from priorkit.errors import BadInputError, MismatchError
 from priorkit.io.pictures import astronaut, load
 from priorkit.streams import Streams
@@ -176,6 +177,33 @@ def test_refused(name):
 def test_a_measurement_that_cannot_be_counts():
     with pytest.raises(BadInputError, match="y must not be negative"):
         priorkit.recover(y=np.full((3, 16, 16), -0.1), prior="none", op="identity", noise="poisson")
+
+
+@pytest.mark.parametrize(
+    ("said", "most", "try_"),
+    [
+        ({}, 0.9, "gain=1 with range=(0, …) where y are counts"),
+        ({}, 41.5, "gain=1 with range=(0, 42) where y are counts"),
+        ({"range": (0, 300)}, 300, "Got y up to 300. Try: gain=1 with range=(0, 300)"),
+    ],
+)
+def test_no_gain_is_assumed_of_measured_counts(said, most, try_):
+    """As no other amount of noise is. Of simulated ones it is 0.01."""
+    common = {"prior": "none", "op": "identity", "noise": "poisson", "budget": 1}
+    y = np.linspace(0, most, 256).reshape(1, 16, 16)
+    with pytest.raises(BadInputError) as caught:
+        priorkit.recover(y=y, **common, **said)
+    assert "needs to know what one of them adds to y" in str(caught.value)
+    assert try_ in str(caught.value)
+    assert "--gain 1 with --range 0 " in said_here(str(caught.value))
+
+
+def test_simulated_counts_need_no_gain(tmp_path):
+    """And are replayed without one."""
+    x = load(astronaut(), (1, 16, 16)).x
+    first = priorkit.recover(x, prior="none", op="identity", noise="poisson", budget=1)
+    torch.testing.assert_close(100 * first.y, (100 * first.y).round())
+    assert torch.equal(priorkit.replay(first.save(tmp_path)).x, first.x)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
