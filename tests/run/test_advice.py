@@ -116,7 +116,7 @@ class Quiet(Denoiser):
 
 
 def test_components_as_objects_and_their_options_stay():
-    settings = {"prior": Quiet(), "op": "mask", "mask": np.ones((16, 16)), "solver": "lbfgs"}
+    settings = {"prior": Quiet(), "op": "mask", "mask": np.eye(16), "solver": "lbfgs"}
     error = refusal(X, settings)
     assert {way["solver"] for way in error.ways} >= {"pnp-admm", "diffpir"}
     assert refusal(X, settings | error.ways[0]) is None

@@ -380,7 +380,7 @@ CASES = {
         "A kernel is gaussian, motion, a file or an array. Got 'gausian'. Did you mean 'gaussian'?",
     ),
     "mask of words": ({"op": "mask", "mask": np.array([["a"]])}, BadInputError, "of numbers"),
-    "dark mask": ({"op": "mask", "mask": np.zeros((8, 8))}, BadInputError, "sees nothing"),
+    "dark mask": ({"op": "mask", "mask": np.zeros((8, 8))}, BadInputError, "no pixel is seen. Got"),
     "size of a mask": ({"op": "mask", "mask": np.ones((4, 4))}, BadInputError, "must be 8×8"),
     "fraction": ({"op": "mask", "fraction": 1.5}, BadInputError, "less than 1. Got '1.5'"),
     "matrix or path": ({"op": "matrix"}, BadInputError, "needs one of path and matrix"),
