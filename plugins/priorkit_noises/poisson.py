@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Annotated
 
@@ -88,8 +89,9 @@ class Poisson(WeightedNoise):
         _require_counts(
             Ax,
             "A x",
-            "x of what is counted, which is at least 0; an operator without negative entries; or "
-            "noise='gaussian' and no gain",
+            "an operator without negative entries; x of what is counted, which is at least 0; or "
+            f"{self._otherwise}",
+            ways=[{"op": "identity"}],
         )
         counts = streams.poisson(Ax.flatten(1) / self.gain)
         return (self.gain * counts).view(Ax.shape).to(Ax.device, Ax.dtype)
@@ -135,11 +137,14 @@ def _unit() -> OverCounts:
     return OverCounts(lambda mean, k: _divergence(mean, k, 1.0)[0])
 
 
-def _require_counts(values: Tensor, what: str, try_: str) -> None:
+def _require_counts(
+    values: Tensor, what: str, try_: str, ways: Iterable[Mapping[str, object]] = ()
+) -> None:
     if values.is_complex() or float(values.min()) < 0:
         lowest = "" if values.is_complex() else f"values down to {float(values.min()):.3g}"
         raise BadInputError(
             f"Poisson noise is about counts: {what} must not be negative.",
             got=lowest or "complex values",
             try_=try_,
+            ways=ways,
         )

@@ -140,12 +140,17 @@ MESSAGES = {
     "negative light": (
         {"noise": "poisson", "op": "gaussian", "m": 50},
         BadInputError,
-        "A x must not be negative",
+        "Try: op='identity', or an operator without negative entries",
+    ),
+    "negative light by the operator for it": (
+        {"x": -np.ones((1, 3, 16, 16)), "noise": "poisson", "gain": 1, "range": (-1, 1)},
+        BadInputError,
+        "Got values down to -1. Try: an operator without negative entries; x of what is counted",
     ),
     "light that is complex": (
         {"noise": "poisson", "op": "fourier", "gain": 0.1},
         BadInputError,
-        "an operator without negative entries; or noise='gaussian' and no gain",
+        "x of what is counted, which is at least 0; or noise='gaussian' and no gain",
     ),
     "its options go with it": (
         {"noise": "poisson", "gain": 0.1, "prior": "dct", "solver": "fista"},
