@@ -191,7 +191,9 @@ class Mask(Calibrated, Masked):
             if missing
             else "Nothing is missing by this mask: every pixel is seen.",
             got=got,
-            try_=try_ if missing else f"{try_}; or op='identity' and no mask, where none is missing",
+            try_=try_
+            if missing
+            else f"{try_}; or op='identity' and no mask, where none is missing",
         )
 
     def _make(self) -> Tensor:

@@ -141,6 +141,16 @@ CASES = {
         "estimates the noise of a measurement that was given",
         "y=… instead of the picture",
     ),
+    "sigma of simulated counts": (
+        {"noise": "poisson", "sigma": "auto", "op": "identity"},
+        BadInputError,
+        "The noise 'poisson' has no sigma. Try: gain=…",
+    ),
+    "sigma of simulated outliers": (
+        {"noise": "laplace", "sigma": "auto", "op": "identity"},
+        BadInputError,
+        "sigma says how much noise is added. Try: sigma=0.1",
+    ),
     "sigma of no picture": (
         {"x": None, "y": np.ones(20), "op": "gaussian", "m": 20, "shape": (1, 8, 8)}
         | {"sigma": "auto"},
