@@ -20,7 +20,7 @@ from pathlib import Path
 
 from priorkit.errors import BadInputError
 from priorkit.io.files import file_sha256, require_writable, unwritable
-from priorkit.io.manifest import MANIFEST, is_whole, list_files, listed_in
+from priorkit.io.manifest import MANIFEST, is_whole, list_files, listed_in, of_an_engine
 
 __all__ = [
     "claimed",
@@ -88,6 +88,11 @@ def require_place(folder: Path, inputs: Iterable[str | os.PathLike[str]] = ()) -
             raise BadInputError(
                 f"{folder} is the folder {kind}, which can't be replaced in one step.",
                 try_=f"the folder {place / 'run'}",
+            )
+        if of_an_engine(place):
+            raise BadInputError(
+                f"{folder} holds a run of an engine, and this one is of none: it isn't replaced.",
+                try_="another folder",
             )
         if place.is_dir() and any(place.iterdir()) and listed_in(place) is None:
             raise BadInputError(

@@ -163,7 +163,8 @@ def _number(value: float) -> str:
 def instead(error: ValidationError, usual: float | None = None) -> str | None:
     """What to try instead of the value of that complaint: the nearest of the words that may be, the
     whole number without its sign, the number without its fraction, or the least or greatest one;
-    the ``usual`` one for one that isn't finite, or a word that is near none. None where it isn't about these."""
+    the ``usual`` one for one that isn't finite, or a word that is near none. None where it isn't
+    about these."""
     first = _nearest(error)
     got, limits = first["input"], first.get("ctx", {})
     if isinstance(got, str):
