@@ -64,7 +64,7 @@ def test_what_a_refusal_suggests_is_not_refused(prior, no_compute):
 
 def test_both_settings_are_said_where_one_leads_to_the_next_refusal():
     settings = {"prior": "dct", "op": "gaussian", "m": 50, "solver": "diffpir", "space": "latent"}
-    said = r"works in pixel space only\. Try: space='pixel' and prior='denoiser-photos'"
+    said = r"and 'dct' isn't\. Try: prior='denoiser-photos' and space='pixel'"
     with pytest.raises(MismatchError, match=said):
         priorkit.recover(X, **settings)
     del settings["space"]  # which needn't be said, then
