@@ -68,7 +68,7 @@ def test_both_settings_are_said_where_one_leads_to_the_next_refusal():
     with pytest.raises(MismatchError, match=said):
         priorkit.recover(X, **settings)
     del settings["space"]  # which needn't be said, then
-    with pytest.raises(MismatchError, match=r"pixel space only\. Try: prior='denoiser-photos'"):
+    with pytest.raises(MismatchError, match=r"'dct' isn't\. Try: prior='denoiser-photos'"):
         priorkit.recover(X, **settings)
 
 
