@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Annotated
 
@@ -18,6 +20,7 @@ from priorkit_noises.counts import OverCounts
 
 __all__ = ["Poisson"]
 
+GAIN = 0.01  # of simulated counts, where nobody says: 100 photons at white
 LEAST = 0.5  # counts in the mean, whose variance is assumed of fewer
 
 log = logging.getLogger("priorkit")
@@ -38,18 +41,24 @@ class Poisson(WeightedNoise):
 
     Parameters
     ----------
-    gain : g, what one count adds to y; 1/g is the number of photons at white
+    gain : g, what one count adds to y; 1/g is the number of photons at white. It must be known of
+        counts that were measured; of simulated ones it is 0.01
 
     Reference: Snyder, Hammoud & White, "Image recovery from data acquired with a charge-
     coupled-device camera", JOSA A 1993.
     """
 
-    def __init__(self, *, gain: Annotated[float, Field(ge=1e-15, le=1e15)] = 0.01) -> None:
-        self.gain = gain
+    def __init__(self, *, gain: Annotated[float, Field(ge=1e-15, le=1e15)] | None = None) -> None:
+        self._said, self.gain = gain is not None, GAIN if gain is None else gain
 
     @property
     def known(self) -> bool:
         return True
+
+    @property
+    def _otherwise(self) -> str:
+        """Settings without counts: what is said of them belongs to this noise alone."""
+        return "noise='gaussian'" + (" and no gain" if self._said else "")
 
     @property
     def std(self) -> float:
@@ -57,8 +66,18 @@ class Poisson(WeightedNoise):
         return (self.gain / 2) ** 0.5
 
     def check(self, y: Tensor) -> None:
-        _require_counts(y, "y", "y.clip(0), or noise='gaussian' and no gain")
-        if 0 < (most := float(y.max())) < self.gain / 2:
+        _require_counts(y, "y", f"y.clip(0), or {self._otherwise}")
+        most = float(y.max())
+        if not self._said:
+            largest = f"{math.ceil(most):.15g}" if most > 1 else "…"
+            raise BadInputError(
+                "Of counts that were measured, noise 'poisson' needs to know what one of them adds "
+                "to y.",
+                got=f"y up to {most:.6g}",
+                try_=f"gain=1 with range=(0, {largest}) where y are counts, 0 to the largest that "
+                "x expects; or gain=…, 1 over the photons at white",
+            )
+        if 0 < most < self.gain / 2:
             log.warning(
                 "poisson: y is at most %.3g, and a single count is gain=%g. Where y are counts in "
                 "whole numbers of 8 or 16 bits: range=(0, …), up to the largest that x expects; "
@@ -70,8 +89,9 @@ class Poisson(WeightedNoise):
         _require_counts(
             Ax,
             "A x",
-            "x of what is counted, which is at least 0; an operator without negative entries; or "
-            "noise='gaussian' and no gain",
+            "an operator without negative entries; x of what is counted, which is at least 0; or "
+            f"{self._otherwise}",
+            ways=[{"op": "identity"}],
         )
         counts = streams.poisson(Ax.flatten(1) / self.gain)
         return (self.gain * counts).view(Ax.shape).to(Ax.device, Ax.dtype)
@@ -117,11 +137,14 @@ def _unit() -> OverCounts:
     return OverCounts(lambda mean, k: _divergence(mean, k, 1.0)[0])
 
 
-def _require_counts(values: Tensor, what: str, try_: str) -> None:
+def _require_counts(
+    values: Tensor, what: str, try_: str, ways: Iterable[Mapping[str, object]] = ()
+) -> None:
     if values.is_complex() or float(values.min()) < 0:
         lowest = "" if values.is_complex() else f"values down to {float(values.min()):.3g}"
         raise BadInputError(
             f"Poisson noise is about counts: {what} must not be negative.",
             got=lowest or "complex values",
             try_=try_,
+            ways=ways,
         )

@@ -188,10 +188,11 @@ class Transmission(WeightedNoise):
             raise BadInputError(
                 "What passes is at most what was sent: A x must not be negative.",
                 got="complex values" if Ax.is_complex() else f"{float(Ax.min()):.3g}",
-                try_="x of attenuation, which is at least 0: mu*(1 + hu/1000).clip(0) of "
-                "Hounsfield units, mu that of water in the operator's unit of length, and "
-                "range=(0, 2*mu); an operator without negative entries; or "
+                try_="an operator without negative entries; x of attenuation, which is at least "
+                "0: mu*(1 + hu/1000).clip(0) of Hounsfield units, mu that of water in the "
+                "operator's unit of length, and range=(0, 2*mu); or "
                 f"{self._otherwise}",
+                ways=[{"op": "radon"}, {"op": "identity"}],
             )
         self._require_fitting(Ax)
         counts = streams.poisson(self._mean(Ax.double())[0].flatten(1))

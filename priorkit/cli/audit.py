@@ -35,11 +35,10 @@ def audit(
             )
         groups[name] = place
     settings |= components(op=op)
-    with Bar(quiet=as_json) as progress:
+    with Bar(quiet=as_json) as progress, results_folder(save) as folder:
         from priorkit.io.folders import gives_way, require_place
         from priorkit.verbs.audit import audit as run
 
-        folder = results_folder(save)
         require_place(folder, groups.values())  # before any compute
         found = run(
             groups,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from priorkit.cli.console import Bar, JsonFlag, escape, out, show_json, show_table
-from priorkit.cli.ending import FINISHED, is_saved, leave, results_folder, resumable, to_go_on
+from priorkit.cli.ending import FINISHED, is_saved, leave, resumable, to_go_on
 from priorkit.cli.recover import (
     OpOption,
     OutOption,
@@ -45,7 +45,7 @@ def compare(
     if isinstance(settings.get("ms"), int):
         settings["ms"] = [settings["ms"]]
     named = save is not None or resume
-    with Bar(quiet=as_json) as progress, resumable(results_folder(save, resume), named) as folder:
+    with Bar(quiet=as_json) as progress, resumable(save, resume) as folder:
         from priorkit.verbs.compare import compare as run
 
         result = run(

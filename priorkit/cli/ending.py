@@ -24,12 +24,23 @@ DEFAULT = Path("priorkit-out")
 FINISHED = "what was finished is kept beside it"  # of a run that left its folder to another
 
 
-def results_folder(save: Path | None, resume: bool = False) -> Path:
-    """The folder for results: as given, else that of the run to resume, else a new one."""
-    from priorkit.io.folders import unfinished, unused
+@contextmanager
+def results_folder(save: Path | None, resume: bool = False) -> Iterator[Path]:
+    """The folder for results: as given, else that of the run to resume, else a new one, which no
+    other command takes while the block runs."""
+    from priorkit.io.folders import claimed
 
-    if save is not None or not resume:
-        return save or unused(DEFAULT)
+    if save is not None or resume:
+        yield save or _to_resume()
+        return
+    with claimed(DEFAULT) as place:
+        yield place
+
+
+def _to_resume() -> Path:
+    """The folder of the only run here that was cut short."""
+    from priorkit.io.folders import unfinished
+
     suffix = unfinished(DEFAULT).suffix
     found = sorted(Path().glob(f"{DEFAULT}*{suffix}"))
     if len(found) != 1:
@@ -49,14 +60,16 @@ def is_saved(result: Recovery | Comparison, folder: Path) -> bool:
 
 
 @contextmanager
-def resumable(folder: Path, named: bool) -> Iterator[Path]:
-    """A block that runs into ``folder``, and which Ctrl-C may end before there is a result: the
-    command leaves with 130 then, and says how to go on."""
-    try:
-        yield folder
-    except KeyboardInterrupt:
-        err.print(f"Interrupted.{to_go_on(folder, named)}", soft_wrap=True)
-        raise typer.Exit(130) from None
+def resumable(save: Path | None, resume: bool) -> Iterator[Path]:
+    """A block that runs into the folder for results, and which Ctrl-C may end before there are
+    any: the command leaves with 130 then, and says how to go on."""
+    with results_folder(save, resume) as folder:
+        try:
+            yield folder
+        except KeyboardInterrupt:
+            hint = to_go_on(folder, save is not None or resume)
+            err.print(f"Interrupted.{hint}", soft_wrap=True)
+            raise typer.Exit(130) from None
 
 
 def to_go_on(folder: Path, named: bool) -> str:

@@ -24,9 +24,9 @@ def recover_folder(
 ) -> None:
     """Run :func:`priorkit.recover_folder`, and show how it goes and ends."""
     from priorkit.cli.filling import Filling
+    from priorkit.io.manifest import PARTS
     from priorkit.studies.folder import TABLE
     from priorkit.studies.folder import recover_folder as run
-    from priorkit.studies.part import PARTS
 
     shown = Filling(quiet=as_json)
     with shown, logged():
@@ -58,4 +58,5 @@ def _show(found: Results) -> None:
         cells += [format(sum(values) / len(values), form)] if values else []
     show_table(head, [cells])
     for row in failed[:SHOWN]:
-        out.print(f"{escape(row['image'])}: {escape(said_here(row['reason']))}", soft_wrap=True)
+        named = "" if row["image"] in row["reason"] else f"{row['image']}: "
+        out.print(escape(named + said_here(row["reason"])), soft_wrap=True)

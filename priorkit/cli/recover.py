@@ -83,14 +83,14 @@ def recover(
         if save is None and resume:
             raise BadInputError("Say which run is to go on.", try_="--out FOLDER")
         own |= settings | {"engine": engine, "config": config}
-        place = results_folder(save)
-        recover_folder(image, place=place, resume=resume, as_json=as_json, **own)
+        with results_folder(save) as place:
+            recover_folder(image, place=place, resume=resume, as_json=as_json, **own)
         return
     for name, value in own.items():
         if value is not None:
             raise BadInputError(f"--{name} is for an engine.", try_="--engine processes")
     named = save is not None or resume
-    with Bar(quiet=as_json) as progress, resumable(results_folder(save, resume), named) as folder:
+    with Bar(quiet=as_json) as progress, resumable(save, resume) as folder:
         from priorkit.verbs.recover import recover as run
 
         result = run(image, config=config, out=folder, resume=resume, progress=progress, **settings)

@@ -39,8 +39,8 @@ class Requires:
     def asked(self, problem: Problem) -> list[tuple[str, Component, tuple[type, ...]]]:
         """Kind, component of the problem, and the classes that it must be of."""
         return [
-            ("prior", problem.decoder, (Pixels,) if self.latent is None else self.latent),
             ("prior", problem.prior, self.prior),
+            ("prior", problem.decoder, (Pixels,) if self.latent is None else self.latent),
             ("operator", problem.operator, self.operator),
             ("noise", problem.noise, self.noise),
             ("penalty", problem.penalty, self.penalty),

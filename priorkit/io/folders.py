@@ -20,9 +20,10 @@ from pathlib import Path
 
 from priorkit.errors import BadInputError
 from priorkit.io.files import file_sha256, require_writable, unwritable
-from priorkit.io.manifest import MANIFEST, is_whole, list_files, listed_in
+from priorkit.io.manifest import MANIFEST, is_whole, list_files, listed_in, of_an_engine
 
 __all__ = [
+    "claimed",
     "discard",
     "gives_way",
     "locked",
@@ -30,7 +31,6 @@ __all__ = [
     "require_place",
     "stays",
     "unfinished",
-    "unused",
 ]
 
 UNFINISHED = ".unfinished"
@@ -43,9 +43,34 @@ def unfinished(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}{UNFINISHED}")
 
 
-def unused(folder: Path) -> Path:
-    """``folder``, or the first of ``folder-2``, ``folder-3`` … that no run has taken."""
-    return _free(folder, lambda place: place.exists() or unfinished(place).exists())
+@contextmanager
+def claimed(folder: Path) -> Iterator[Path]:
+    """``folder``, or the first of ``folder-2``, ``folder-3`` … that no run has taken, and that none
+    takes until the block ends: what a run keeps beside it is made here, by one process alone, and
+    goes where it is empty then."""
+    place = _free(folder, lambda place: not _claims(place))
+    try:
+        yield place
+    finally:
+        with suppress(OSError):  # it is gone, or holds a run that is to go on
+            unfinished(place).rmdir()
+
+
+def _claims(place: Path) -> bool:
+    """Whether ``place`` is free, and now this process's. One that can't be made is nobody's: why
+    is said where it is written to."""
+    beside = unfinished(place)
+    try:
+        beside.mkdir()
+    except FileExistsError:
+        return False
+    except OSError:
+        return not place.exists()
+    if not place.exists():  # which another may have saved to since
+        return True
+    with suppress(OSError):
+        beside.rmdir()
+    return False
 
 
 def require_place(folder: Path, inputs: Iterable[str | os.PathLike[str]] = ()) -> None:
@@ -63,6 +88,11 @@ def require_place(folder: Path, inputs: Iterable[str | os.PathLike[str]] = ()) -
             raise BadInputError(
                 f"{folder} is the folder {kind}, which can't be replaced in one step.",
                 try_=f"the folder {place / 'run'}",
+            )
+        if of_an_engine(place):
+            raise BadInputError(
+                f"{folder} holds a run of an engine, and this one is of none: it isn't replaced.",
+                try_="another folder",
             )
         if place.is_dir() and any(place.iterdir()) and listed_in(place) is None:
             raise BadInputError(

@@ -11,9 +11,19 @@ from typing import Any
 from priorkit.errors import BadInputError
 from priorkit.io.files import file_sha256, write_atomic
 
-__all__ = ["MANIFEST", "is_whole", "list_files", "listed_in", "verify"]
+__all__ = [
+    "MANIFEST",
+    "PARTS",
+    "PLAN",
+    "is_whole",
+    "list_files",
+    "listed_in",
+    "of_an_engine",
+    "verify",
+]
 
 MANIFEST = "manifest.json"
+PLAN, PARTS = "plan.json", "parts"  # in place of it where a run is of parts
 CUT = "cut_short"  # in the manifest of a run that Ctrl-C or an error ended
 
 
@@ -53,6 +63,11 @@ def is_whole(folder: Path) -> bool:
     """Whether a folder holds a result of priorkit's that wasn't cut short."""
     found = _read(folder)
     return found is not None and not found.get(CUT)
+
+
+def of_an_engine(folder: Path) -> bool:
+    """Whether a folder holds a run in parts, each of which is a result of its own."""
+    return (folder / PLAN).is_file() and (folder / PARTS).is_dir()
 
 
 def _read(folder: Path) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from priorkit.errors import BadInputError
 
-__all__ = ["Files", "Pick", "exists", "picked", "place"]
+__all__ = ["Files", "Part", "Pick", "exists", "picked", "place"]
 
 MARK = "::"  # between a path and what is picked there
 EXAMPLE = "scan.nii.gz::slice=90"
@@ -47,6 +47,10 @@ class Files(tuple[str, ...]):
     where a plain list of paths is refused for one of them."""
 
 
+class Part(Files):
+    """Some of those of a folder: whoever reads it in parts says what was left out of all."""
+
+
 def place(source: str | os.PathLike[str]) -> tuple[Path, Pick]:
     """A path, and what is picked there, as in ``scan.nii.gz::slice=90`` or
     ``raw.h5::dataset=kspace,slice=3``. A file whose name holds '::' is that file.
@@ -77,7 +81,7 @@ def picked(source: Any, pick: Pick) -> Any:
         return source
     if isinstance(source, (list, tuple)) and source:
         each = [picked(item, pick) for item in source]
-        return Files(each) if isinstance(source, Files) else each
+        return type(source)(each) if isinstance(source, Files) else each
     if not isinstance(source, (str, os.PathLike)):
         raise BadInputError(
             "dataset and slice pick from a file that holds several; an array in memory is one.",

@@ -11,7 +11,7 @@ from priorkit.counted import counted
 from priorkit.errors import BadInputError, PriorkitError
 from priorkit.io.brightness import BeyondError
 from priorkit.io.listing import PICTURES, images_in, text
-from priorkit.io.places import Files, place
+from priorkit.io.places import Files, Part, place
 
 __all__ = ["in_folder", "read_each"]
 
@@ -39,9 +39,9 @@ def read_each(
     """What ``read`` makes of each file, once, and the reasons of those that can't be read, after
     those that were ``left`` before, by the names of the files.
 
-    What is left out is one warning that names it all. Where no file can be read, the error is that
-    of the first if all are alike, else a BadInputError that names them; its ``each`` has the reason
-    of every file. What is advised of a range is for all files.
+    What is left out is one warning that names it all, but of a Part. Where no file can be read, the
+    error is that of the first if all are alike, else a BadInputError that names them; its ``each``
+    has the reason of every file. What is advised of a range is for all files.
     """
     found, errors = [], dict[str, PriorkitError]()
     for file in files:
@@ -68,7 +68,7 @@ def read_each(
         none.each = reasons
         raise none from first
     skipped = left | reasons
-    if skipped:
+    if skipped and not isinstance(files, Part):
         told = [f"{name}: {reason.partition('. ')[0]}" for name, reason in left.items()]
         log.warning(
             "Left out, %d of the %s of %s: %s. The run goes on with the others; its result "

@@ -81,13 +81,16 @@ def check_called(selections: ByKind, problem: Problem, solver: Solver[Any]) -> N
     )
 
 
-def check_weighed(selections: ByKind, problem: Problem, solver: Solver[Any]) -> None:
-    """Refuse a penalty that was asked for and that the solver would leave out."""
+def check_weighed(
+    selections: ByKind, problem: Problem, gamma: float | None, solver: Solver[Any]
+) -> None:
+    """Refuse a penalty that was asked for, of a weight where one was said, and that the solver
+    would leave out."""
     if solver.penalised or isinstance(problem.penalty, ZeroPenalty):
         return
     raise MismatchError(
         f"{selections['solver']} weighs no penalty: it would leave out what was asked for.",
-        got=f"{selections['penalty']}" + (f", gamma={problem.gamma:g}" if problem.gamma else ""),
+        got=f"{selections['penalty']}" + (f", gamma={gamma:g}" if gamma else ""),
         ways=[{"penalty": None, "gamma": None}, {"solver": None}],
     )
 

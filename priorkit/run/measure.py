@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from priorkit.errors import BadInputError, PluginError
+from priorkit.errors import BadInputError, PluginError, PriorkitError
 from priorkit.interfaces import (
     Denoiser,
     IdentityOperator,
@@ -28,7 +30,7 @@ from priorkit.io.values import arranged
 from priorkit.linear import energy, least_squares
 from priorkit.run.level import question_said
 from priorkit.run.setup import Setup
-from priorkit.settings.select import blaming
+from priorkit.settings.select import Selection, blaming
 from priorkit.streams import Streams
 
 __all__ = ["batch", "measurement", "question_sigma", "shape_of", "simulate", "span", "wide"]
@@ -48,9 +50,21 @@ def simulate(setup: Setup, x: Tensor) -> Tensor:
     with blaming(setup.selections["operator"]):
         clean = answer(operator, "A", operator.A(x), (len(x), *operator.y_shape), real=False)
     noise = setup.problem.noise
-    with blaming(setup.selections["noise"]):
+    with blaming(setup.selections["noise"]), _apart_from(setup.selections["operator"]):
         y = answer(noise, "sample", noise.sample(clean, streams), clean.shape, real=False)
     return _hidden(y, setup)
+
+
+@contextmanager
+def _apart_from(operator: Selection) -> Iterator[None]:
+    """A block whose errors name no operators to try where this one is among them: it isn't the
+    operator then."""
+    try:
+        yield
+    except PriorkitError as error:
+        if any(way.get("op") == operator.name for way in error.ways):
+            error.only(way for way in error.ways if "op" not in way)
+        raise
 
 
 def shape_of(y: Tensor, operator: Operator, name: str | None) -> Shape | None:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import torch
 
 from priorkit.errors import BadInputError, MismatchError
-from priorkit.interfaces import Kind, Level, LinearOperator, Noise, Operator, Range, Units
+from priorkit.interfaces import (
+    GaussianNoise,
+    Kind,
+    Level,
+    LinearOperator,
+    Noise,
+    Operator,
+    Range,
+    Units,
+)
 from priorkit.interfaces.kinds import COMPLEX
 from priorkit.settings.config import RunConfig
 from priorkit.settings.select import Selection, blaming
@@ -18,13 +27,6 @@ MOST = 1e15  # of pictures in [0, 1]: its square, of all entries, is a number in
 
 def noise_for(config: RunConfig, selection: Selection, operator: Operator, *, real: bool) -> Noise:
     """The noise at the level that the user says, or where y is simulated the operator."""
-    if isinstance(config.sigma, str):
-        raise BadInputError(
-            "sigma='auto' estimates the noise of a measurement that was given, and here pictures "
-            "are measured: sigma says how much noise is added.",
-            ways=[{"sigma": 0.1}],
-            try_="y=… instead of the picture, where that is the noisy one",
-        )
     level = said_by(config)
     in_table = any(name in selection.options for name in LEVELS)
     for name in level:
@@ -39,6 +41,14 @@ def noise_for(config: RunConfig, selection: Selection, operator: Operator, *, re
                 got=f"{name} and noise",
                 try_=f"no {name}",
             )
+    if isinstance(config.sigma, str):
+        as_y = "y=… instead of the picture, where that is the noisy one"
+        raise BadInputError(
+            "sigma='auto' estimates the noise of a measurement that was given, and here pictures "
+            "are measured: sigma says how much noise is added.",
+            ways=[{"sigma": 0.1}],
+            try_=as_y if issubclass(selection.target, GaussianNoise) else None,
+        )
     if not level and not in_table and not real:
         usual = operator.default_noise  # of pictures in [0, 1]
         usual = usual.over(1 / _range(config).scale) if config.range is not None else usual

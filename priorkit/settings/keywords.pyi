@@ -63,7 +63,7 @@ class Shared(TypedDict, total=False):
     fill: Literal["mean", "noise", "neighbours", "smooth"]
     finer: bool | None
     fraction: float | None
-    gain: float
+    gain: float | None
     geometry: Literal["parallel", "fan"]
     grow: int
     history: int

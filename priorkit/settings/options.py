@@ -26,6 +26,7 @@ __all__ = ["describe_errors", "instead", "named", "option_fields", "options_mode
 MAX_DEPTH = 32  # of lists and tables in one another
 MAX_LISTED = 4096  # numbers of an array that is an option; a larger one stays an object
 TINY = 1e-6  # a least number that nobody means
+LIMITS = {"gt", "ge", "lt", "le"}
 MAX_RANGE = 1_000_000  # as much of a range
 
 
@@ -141,19 +142,29 @@ def describe_errors(error: ValidationError, name: str = "") -> str:
     option where a single value was read, of which pydantic knows no name."""
     first = _nearest(error)
     said = first["msg"].removeprefix("Value error, ").rstrip(".")
+    for limit in LIMITS & first.get("ctx", {}).keys():  # which is written out, 1e-15 too
+        said = re.sub(r" -?[\d.]+$", f" {_number(first['ctx'][limit])}", said)
     if not first["loc"] and not name:  # about several at once: pydantic repeats them all as input
         return f"{said}."
     parts = [p for p in map(str, first["loc"]) if p.isidentifier() or p.isdigit()]
     where = ".".join([*filter(None, [name]), *parts])
     if first["type"] == "missing":
         return f"the option {where!r} is required."
-    return f"{where}: {said}. Got {str(first.get('input'))[:80]!r}."
+    got = first.get("input")
+    number = isinstance(got, (int, float)) and not isinstance(got, bool)
+    return f"{where}: {said}. Got {_number(got) if number else repr(str(got)[:80])}."
+
+
+def _number(value: float) -> str:
+    """A number as it is read best, a whole one with all its digits up to 80."""
+    return str(value)[:80] if isinstance(value, int) else f"{value:.12g}"
 
 
 def instead(error: ValidationError, usual: float | None = None) -> str | None:
     """What to try instead of the value of that complaint: the nearest of the words that may be, the
-    number without its sign or its fraction, or the least or greatest one; the ``usual`` one for one
-    that isn't finite, or a word that is near none. None where it isn't about these."""
+    whole number without its sign, the number without its fraction, or the least or greatest one;
+    the ``usual`` one for one that isn't finite, or a word that is near none. None where it isn't
+    about these."""
     first = _nearest(error)
     got, limits = first["input"], first.get("ctx", {})
     if isinstance(got, str):
@@ -174,9 +185,11 @@ def instead(error: ValidationError, usual: float | None = None) -> str | None:
     if "gt" in limits:
         return f"{name}={abs(got)}" if abs(got) > limits["gt"] else None
     if "ge" in limits:
-        least = max(abs(got), limits["ge"])
-        return f"{name}={least}" if got or least > TINY else None
-    return f"{name}={limits['le']}" if "le" in limits else None
+        least = limits["ge"]
+        if isinstance(least, int):
+            least = max(abs(got), least)
+        return f"{name}={_number(least)}" if not 0 < least < TINY else None
+    return f"{name}={_number(limits['le'])}" if "le" in limits else None
 
 
 def _nearest(error: ValidationError) -> ErrorDetails:

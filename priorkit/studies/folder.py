@@ -20,6 +20,7 @@ from priorkit.io.brightness import BeyondError
 from priorkit.io.files import require_writable, unwritable, write_atomic
 from priorkit.io.folders import discard, unfinished
 from priorkit.io.listing import images_in, is_dicom, is_folder
+from priorkit.io.manifest import PARTS, PLAN, listed_in
 from priorkit.io.pictures import raw_from
 from priorkit.io.places import Pick, picked
 from priorkit.results.record import provenance
@@ -30,7 +31,7 @@ from priorkit.settings.files import layer_of
 from priorkit.settings.given import GivenStart
 from priorkit.settings.keywords import Settings
 from priorkit.studies.engine import Engine, Processes
-from priorkit.studies.part import PARTS, failed, key_of, place_of, require_readable, solve
+from priorkit.studies.part import failed, key_of, place_of, require_readable, solve
 from priorkit.studies.results import Results
 from priorkit.studies.study import Cell, placed
 from priorkit.studies.sweep import Progress, swept
@@ -41,7 +42,7 @@ from priorkit.verbs.prepare import prepare
 
 __all__ = ["MOST", "TABLE", "recover_folder"]
 
-PLAN, TABLE = "plan.json", "results.parquet"
+TABLE = "results.parquet"
 EARLIER = "earlier"  # the result of the run before, until this one has one
 log = logging.getLogger("priorkit")
 MOST, BYTES = 48, 64 << 20  # pictures of a part, and bytes of them: more is hardly faster
@@ -251,6 +252,11 @@ def _agreed(
         before = None
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise BadInputError(f"{out / PLAN} can't be read.", got=str(error)[:100]) from error
+    if before is None and listed_in(out) is not None:
+        raise BadInputError(
+            f"{out} holds a run without an engine, and this one is of one: it isn't replaced.",
+            try_="another folder",
+        )
     if before is None and out.exists() and any(out.iterdir()):
         raise BadInputError(f"{out} holds something else.", try_="another folder")
     begun = before is not None and (out / PARTS).exists()

@@ -16,17 +16,16 @@ from priorkit import __version__
 from priorkit.errors import BadInputError, PriorkitError
 from priorkit.io.folders import discard, unfinished
 from priorkit.io.listing import text
+from priorkit.io.manifest import PARTS
 from priorkit.io.pictures import raw
-from priorkit.io.places import Files
+from priorkit.io.places import Part
 from priorkit.settings.config import RunConfig
 from priorkit.studies.cell import FAILED, Row, reason_of
 from priorkit.studies.study import Cell
 from priorkit.verbs.prepare import load_framed
 from priorkit.verbs.recover import recover
 
-__all__ = ["PARTS", "failed", "key_of", "place_of", "require_readable", "solve"]
-
-PARTS = "parts"  # the folder of them
+__all__ = ["failed", "key_of", "place_of", "require_readable", "solve"]
 
 
 def key_of(k: int) -> str:
@@ -84,7 +83,7 @@ def _run(cell: Cell, place: Path) -> None:
     finished isn't saved, but kept to go on with."""
     settings = dict(cell.settings)
     given = {"x": settings.pop("image", None), "y": settings.pop("y", None)}
-    given = {name: value and Files(value) for name, value in given.items()}
+    given = {name: value and Part(value) for name, value in given.items()}
     finished = False
     try:
         found = recover(**given, config=settings, out=place, resume=unfinished(place).exists())

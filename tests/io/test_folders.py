@@ -1,12 +1,14 @@
 """Folders of results: whole at every moment, and nobody else's files touched."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 
 from priorkit.errors import BadInputError
 from priorkit.io import folders
-from priorkit.io.folders import locked, replacing, require_place, unfinished, unused
+from priorkit.io.folders import claimed, locked, replacing, require_place, unfinished
 
 
 def write(folder, **files):
@@ -122,10 +124,33 @@ def test_only_one_works_in_a_folder(tmp_path):
 
 
 def test_a_run_gets_a_folder_of_its_own(tmp_path):
-    assert unused(tmp_path / "out") == tmp_path / "out"
+    with claimed(tmp_path / "out") as place:
+        assert place == tmp_path / "out"
+        with claimed(tmp_path / "out") as other:  # a run that begins at the same time
+            assert other == tmp_path / "out-2"
+    assert list(tmp_path.iterdir()) == []
     (tmp_path / "out").mkdir()
     unfinished(tmp_path / "out-2").mkdir()
-    assert unused(tmp_path / "out") == tmp_path / "out-3"
+    with claimed(tmp_path / "out") as place:
+        assert place == tmp_path / "out-3"
+
+
+def test_of_runs_that_begin_at_once_none_gets_the_folder_of_another(tmp_path):
+    """Nor one to which a run has saved since it was seen to be free."""
+    many = 8
+    together = Barrier(many)
+
+    def begun(_):
+        together.wait()
+        with claimed(tmp_path / "out") as place:
+            together.wait()
+            place.mkdir()
+            return place
+
+    with ThreadPoolExecutor(many) as pool:
+        places = list(pool.map(begun, range(many)))
+    assert len(set(places)) == many
+    assert sorted(tmp_path.iterdir()) == sorted(places)
 
 
 def test_what_was_cut_short_replaces_nothing_that_is_whole(tmp_path, caplog):

@@ -141,6 +141,25 @@ def test_a_mask_of_one_value_is_refused(tmp_path, shade, said):
 
 
 @pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"mask": np.ones((32, 32))}, "Nothing .* Got a mask of 3×32×32 that is nowhere below 0.5"),
+        ({"mask": np.ones((32, 32), bool)}, "Try: a mask .*; or op='identity' and no mask"),
+        ({"mask": np.zeros((32, 32))}, "All is missing .* that is below 0.5 everywhere. Try: a"),
+        ({"mask": "random", "fraction": 1e-5}, r"Nothing .*fraction=1e-05, at .* a larger fract"),
+        ({"mask": "left", "fraction": 0.999}, r"All is missing .* Try: a smaller fraction"),
+    ],
+)
+def test_so_are_arrays_and_rules(settings, said, tmp_path):
+    with pytest.raises(BadInputError, match=said):
+        Mask(**settings).bind((3, 32, 32))
+    if not isinstance(settings["mask"], str):
+        np.save(tmp_path / "mask.npy", settings["mask"])
+        with pytest.raises(BadInputError, match=said):
+            Mask(mask=tmp_path / "mask.npy").bind((3, 32, 32))
+
+
+@pytest.mark.parametrize(
     ("given", "said"),
     [
         ((30, 32), "must be 32×32. Got 30×32. Try: one of 32×32, or a PNG of it"),

@@ -149,12 +149,12 @@ MESSAGES = {
     "more than was sent": (
         {"op": {"name": "gaussian", "m": 50}},
         BadInputError,
-        "A x must not be negative. Got -",
+        "Try: op='radon' or 'identity', or an operator without negative entries",
     ),
     "more than was sent, with options of counts": (
         {"op": {"name": "gaussian", "m": 50}, "photons": 200, "background": 1},
         BadInputError,
-        "negative entries; or noise='gaussian' and no photons and no background",
+        "range=(0, 2*mu); or noise='gaussian' and no photons and no background",
     ),
     "a level": ({"sigma": 0.1}, BadInputError, "has no sigma. Try: background=…, photons=…"),
     "no photons": (

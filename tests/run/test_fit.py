@@ -110,6 +110,16 @@ def test_a_penalty_that_a_solver_leaves_out_is_refused(solver, no_compute):
         priorkit.recover(x, **own)
 
 
+@pytest.mark.parametrize("solver", ["ancestral", "diffpir"])
+def test_what_a_solver_lacks_is_said_before_the_space(solver, no_compute):
+    """Which is that of no such run where it takes no penalty, or the prior isn't of its kind."""
+    said = {"op": "gaussian", "m": 500, "solver": solver}
+    with pytest.raises(MismatchError, match=rf"{solver}' weighs no penalty.*tv', gamma=0\.1\. Try"):
+        priorkit.recover(**said, penalty="tv", gamma=0.1)
+    with pytest.raises(MismatchError, match=r"requires the prior to be a Denoiser, and 'glow-cel"):
+        priorkit.recover(**said, prior="glow-celeba")
+
+
 class Weighing(Mean):
     """A denoiser that suggests a penalty, whatever the solver."""
 

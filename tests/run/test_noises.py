@@ -8,6 +8,7 @@ from priorkit_noises.laplace import Laplace
 from priorkit_noises.poisson import Poisson
 
 import priorkit
+from priorkit.cli.words import said_here
 from priorkit.errors import BadInputError, MismatchError
 from priorkit.io.pictures import astronaut, load
 from priorkit.streams import Streams
@@ -139,12 +140,17 @@ MESSAGES = {
     "negative light": (
         {"noise": "poisson", "op": "gaussian", "m": 50},
         BadInputError,
-        "A x must not be negative",
+        "Try: op='identity', or an operator without negative entries",
+    ),
+    "negative light by the operator for it": (
+        {"x": -np.ones((1, 3, 16, 16)), "noise": "poisson", "gain": 1, "range": (-1, 1)},
+        BadInputError,
+        "Got values down to -1. Try: an operator without negative entries; x of what is counted",
     ),
     "light that is complex": (
         {"noise": "poisson", "op": "fourier", "gain": 0.1},
         BadInputError,
-        "an operator without negative entries; or noise='gaussian' and no gain",
+        "x of what is counted, which is at least 0; or noise='gaussian' and no gain",
     ),
     "its options go with it": (
         {"noise": "poisson", "gain": 0.1, "prior": "dct", "solver": "fista"},
@@ -176,6 +182,33 @@ def test_refused(name):
 def test_a_measurement_that_cannot_be_counts():
     with pytest.raises(BadInputError, match="y must not be negative"):
         priorkit.recover(y=np.full((3, 16, 16), -0.1), prior="none", op="identity", noise="poisson")
+
+
+@pytest.mark.parametrize(
+    ("said", "most", "try_"),
+    [
+        ({}, 0.9, "gain=1 with range=(0, …) where y are counts"),
+        ({}, 41.5, "gain=1 with range=(0, 42) where y are counts"),
+        ({"range": (0, 300)}, 300, "Got y up to 300. Try: gain=1 with range=(0, 300)"),
+    ],
+)
+def test_no_gain_is_assumed_of_measured_counts(said, most, try_):
+    """As no other amount of noise is. Of simulated ones it is 0.01."""
+    common = {"prior": "none", "op": "identity", "noise": "poisson", "budget": 1}
+    y = np.linspace(0, most, 256).reshape(1, 16, 16)
+    with pytest.raises(BadInputError) as caught:
+        priorkit.recover(y=y, **common, **said)
+    assert "needs to know what one of them adds to y" in str(caught.value)
+    assert try_ in str(caught.value)
+    assert "--gain 1 with --range 0 " in said_here(str(caught.value))
+
+
+def test_simulated_counts_need_no_gain(tmp_path):
+    """And are replayed without one."""
+    x = load(astronaut(), (1, 16, 16)).x
+    first = priorkit.recover(x, prior="none", op="identity", noise="poisson", budget=1)
+    torch.testing.assert_close(100 * first.y, (100 * first.y).round())
+    assert torch.equal(priorkit.replay(first.save(tmp_path)).x, first.x)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

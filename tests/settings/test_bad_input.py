@@ -45,11 +45,16 @@ CASES = {
         "The operator is an object, and this is its class. Got class IdentityOperator.",
         "Try: IdentityOperator()",
     ),
-    "number that is none": ({"sigma": float("nan")}, BadInputError, "Got 'nan'. Try: sigma=0.1"),
+    "number that is none": ({"sigma": float("nan")}, BadInputError, "Got nan. Try: sigma=0.1"),
     "number above the greatest": ({"averaging": 2000}, BadInputError, "Try: averaging=1000"),
     "number with a fraction": ({"budget": 2.5}, BadInputError, "Try: budget=2"),
     "word for a level": ({"sigma": "lots"}, BadInputError, "Try: sigma=0.1, or sigma='auto'"),
-    "option below 0": ({"op": "blur", "width": -1}, BadInputError, "Got '-1'. Try: width=1"),
+    "option below 0": ({"op": "blur", "width": -1}, BadInputError, "Got -1. Try: width=1"),
+    "option below a small number": (
+        {"op": "identity", "noise": "poisson", "gain": 0},
+        BadInputError,
+        "greater than or equal to 1e-15. Got 0. Try: priorkit show poisson",
+    ),
     "option that isn't finite": (
         {"op": "blur", "width": float("nan")},
         BadInputError,
@@ -135,6 +140,16 @@ CASES = {
         BadInputError,
         "estimates the noise of a measurement that was given",
         "y=… instead of the picture",
+    ),
+    "sigma of simulated counts": (
+        {"noise": "poisson", "sigma": "auto", "op": "identity"},
+        BadInputError,
+        "The noise 'poisson' has no sigma. Try: gain=…",
+    ),
+    "sigma of simulated outliers": (
+        {"noise": "laplace", "sigma": "auto", "op": "identity"},
+        BadInputError,
+        "sigma says how much noise is added. Try: sigma=0.1",
     ),
     "sigma of no picture": (
         {"x": None, "y": np.ones(20), "op": "gaussian", "m": 20, "shape": (1, 8, 8)}
@@ -355,7 +370,7 @@ CASES = {
     "m below 1": (
         {"op": "gaussian", "m": 0},
         BadInputError,
-        "m: Input should be greater than or equal to 1. Got '0'",
+        "m: Input should be greater than or equal to 1. Got 0",
     ),
     "m above n": (
         {"op": "gaussian", "m": 193},
@@ -380,9 +395,9 @@ CASES = {
         "A kernel is gaussian, motion, a file or an array. Got 'gausian'. Did you mean 'gaussian'?",
     ),
     "mask of words": ({"op": "mask", "mask": np.array([["a"]])}, BadInputError, "of numbers"),
-    "dark mask": ({"op": "mask", "mask": np.zeros((8, 8))}, BadInputError, "sees nothing"),
+    "dark mask": ({"op": "mask", "mask": np.zeros((8, 8))}, BadInputError, "no pixel is seen. Got"),
     "size of a mask": ({"op": "mask", "mask": np.ones((4, 4))}, BadInputError, "must be 8×8"),
-    "fraction": ({"op": "mask", "fraction": 1.5}, BadInputError, "less than 1. Got '1.5'"),
+    "fraction": ({"op": "mask", "fraction": 1.5}, BadInputError, "less than 1. Got 1.5"),
     "matrix or path": ({"op": "matrix"}, BadInputError, "needs one of path and matrix"),
     "matrix of words": (
         {"op": {"name": "matrix", "matrix": "A"}},
@@ -433,16 +448,16 @@ CASES = {
         "sigma is from 0 to 1e+15 times the range. Got 2e+17",
     ),
     "a range that clip needs": ({"clip": True}, BadInputError, "clip brings values into the range"),
-    "negative noise": ({"sigma": -0.1}, BadInputError, "Setting sigma:", "Got '-0.1'"),
+    "negative noise": ({"sigma": -1}, BadInputError, "Setting sigma:", "Got -1. Try: sigma=0"),
     "infinite noise": ({"sigma": float("inf")}, BadInputError, "Setting sigma:", "finite"),
     "negative gamma": (
         {"penalty": "tv", "gamma": -1.0},
         BadInputError,
-        "Got '-1.0'. Try: gamma=1.0",
+        "Got -1. Try: gamma=0",
     ),
     "gamma without penalty": ({"gamma": 0.1}, BadInputError, "none is chosen", "penalty='l2'"),
     "penalty without gamma": ({"penalty": "tv"}, BadInputError, "needs its weight", "gamma="),
-    "budget": ({"budget": 0}, BadInputError, "Setting budget:", "Got '0'"),
+    "budget": ({"budget": 0}, BadInputError, "Setting budget:", "Got 0"),
     "restarts": ({"restarts": 0}, BadInputError, "Setting restarts:", "Try: restarts=1"),
     "averaging": ({"averaging": 0}, BadInputError, "Setting averaging:", "Try: averaging=1"),
     "spaces": ({"space": "pixels"}, BadInputError, "Setting space:", "Did you mean 'pixel'?"),
@@ -478,7 +493,7 @@ CASES = {
             ("broken.toml", BadInputError, "broken.toml is not TOML", "line 1"),
             ("list.json", BadInputError, "must hold a table", "Got list"),
             ("unknown.toml", UnknownNameError, "'priors'", "Did you mean 'prior'?"),
-            ("value.toml", BadInputError, "Setting gamma:", "Got '-1.0'"),
+            ("value.toml", BadInputError, "Setting gamma:", "Got -1"),
             ("both.toml", BadInputError, "sigma or noise_norm, not both"),
         ]
     },

@@ -404,6 +404,16 @@ def test_what_is_refused_of_folders(folder, tmp_path):
         run(resume=True)
 
 
+def test_runs_with_and_without_an_engine_do_not_replace_each_other(folder, tmp_path):
+    """Which is what is said, and not that somebody else's files are there."""
+    priorkit.recover_folder(folder, out=tmp_path / "parts", jobs=1, **SETTINGS)
+    with pytest.raises(BadInputError, match="parts holds a run of an engine, and this one is of n"):
+        priorkit.recover(folder, out=tmp_path / "parts", **SETTINGS)
+    priorkit.recover(folder, out=tmp_path / "plain", **SETTINGS)
+    with pytest.raises(BadInputError, match="plain holds a run without an engine, and this one"):
+        priorkit.recover_folder(folder, out=tmp_path / "plain", jobs=1, **SETTINGS)
+
+
 def test_the_command_line(folder, command_line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (folder / "3.png").write_text("no picture")
@@ -411,7 +421,8 @@ def test_the_command_line(folder, command_line, tmp_path, monkeypatch):
     done = command_line(*words, "--engine", "processes", "--jobs", "1")
     assert done.code == 1, done.err
     assert "Wrote priorkit-out: results.parquet" in done.out
-    assert "3.png is not a picture" in done.out
+    assert done.out.count("3.png") == done.out.count(f"{folder / '3.png'} is not a picture") == 1
+    assert "3.png" not in done.err
     assert "1 picture failed" in done.err
     done = command_line(*words, "--jobs", "2")
     assert (done.code, "--jobs is for an engine" in done.err) == (2, True)
