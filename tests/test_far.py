@@ -214,7 +214,10 @@ def test_solvers(solver, told, request):
         pytest.param(
             {"prior": "diffusion-celeba", "op": "mask", "budget": 4}, marks=pytest.mark.slow
         ),
-        {"prior": "glow-celeba", "op": "gaussian", "m": 500, "budget": 3},
+        pytest.param(
+            {"prior": "glow-celeba", "op": "gaussian", "m": 500, "budget": 3},
+            marks=pytest.mark.slow,
+        ),
         {"prior": "none", "op": "radon", "angles": 9, "penalty": "tv", "gamma": 1e-3, "budget": 9},
     ],
     ids=lambda told: f"{told['prior']} {told['op']}",

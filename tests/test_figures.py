@@ -55,12 +55,16 @@ def test_a_script_runs_on_the_sample_photograph(name, script, tmp_path, monkeypa
         assert "/4 " not in script(path, *words)
 
 
-def test_reproduce_knows_its_figures(command_line, tmp_path):
+def test_reproduce_knows_its_figures(command_line):
     listed = command_line("reproduce")
     assert all(name in listed.out for name in NAMES)
     done = command_line("reproduce", "fig400")
     assert done.code == 2
     assert "No script makes 'fig400'. Try: priorkit reproduce, which lists them" in done.err
+
+
+@pytest.mark.slow
+def test_reproduce_makes_a_figure(command_line, tmp_path):
     done = command_line("reproduce", "fig50", "--data", "nowhere", "--out", tmp_path)
     assert done.code == 0, done.err
     assert (tmp_path / "latent_noise.json").exists()

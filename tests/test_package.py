@@ -49,9 +49,8 @@ def test_the_wheel_is_complete(wheel):
         assert f"{folder}.plugin" in points, f"{folder} has no entry point"
 
 
-@pytest.mark.parametrize(
-    "name", [LEFT_OUT[0], *(pytest.param(n, marks=pytest.mark.slow) for n in LEFT_OUT[1:])]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LEFT_OUT)
 def test_what_the_wheel_leaves_out_says_where_it_is(wheel, tmp_path, name):
     """Its name isn't listed; asking for it says where the weights are, and how they are made."""
 

@@ -101,6 +101,7 @@ def test_without_a_command_it_says_what_there_is(checkout):
     assert "gpu run STEP..." in done.stdout
 
 
+@pytest.mark.slow
 @needs_bash
 def test_a_step_without_time_is_left_out(checkout, tmp_path):
     late = run(checkout, "run", "baseline", OUT=str(tmp_path / "out"), BUDGET="0")

@@ -100,7 +100,7 @@ def test_of_random_measurements_they_hold_the_truth_as_often_as_they_say(operato
     ("operator", "sigma"),
     [
         (Mask(mask="random", fraction=0.5, seed=3), 0.02),
-        (Mask(mask="random", fraction=0.5, seed=3), 0.2),
+        pytest.param(*(Mask(mask="random", fraction=0.5, seed=3), 0.2), marks=pytest.mark.slow),
         (Blur(width=0.7), 0.2),
         (Fourier(acceleration=1), 0.5),
     ],
@@ -127,7 +127,12 @@ class Dull(Denoiser):
 
 @pytest.mark.parametrize(
     "noise",
-    [Poisson(gain=0.3), Poisson(gain=0.05), Poisson(gain=0.002), Transmission(photons=60)],
+    [
+        Poisson(gain=0.3),
+        pytest.param(Poisson(gain=0.05), marks=pytest.mark.slow),
+        Poisson(gain=0.002),
+        Transmission(photons=60),
+    ],
     ids=["two counts", "ten counts", "many counts", "transmission"],
 )
 def test_of_counts_they_are_those_of_normal_pixels(noise):

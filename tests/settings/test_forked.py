@@ -30,6 +30,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_a_pool_of_forks_after_a_recovery_ends():
     """With two threads before it waited for ever; one computes, and it is said."""

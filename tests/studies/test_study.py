@@ -281,6 +281,7 @@ assert os.listdir("/proc/self/task") == before
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted in /proc")
 def test_results_are_read_in_one_thread(tmp_path):
     """Of several, one that is still at it when Python ends aborts the process."""
