@@ -33,6 +33,8 @@ def results_folder(save: Path | None, resume: bool = False) -> Iterator[Path]:
     if save is not None or resume:
         yield save or _to_resume()
         return
+    import torch  # noqa: F401  # before it is there Ctrl-C ends the process, whatever it has begun
+
     with claimed(DEFAULT) as place:
         yield place
 
