@@ -1,4 +1,5 @@
-"""What a misfit of counts is on average, at any mean count."""
+"""What noises of counts share: what a misfit is on average, at any mean count, and the settings
+without them."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from priorkit.interfaces import Copies
 
-__all__ = ["OverCounts"]
+__all__ = ["OverCounts", "otherwise"]
 
 MOST = 100.0  # mean count, from which on a series stands for the sum
 NODES = 2048  # of the table
@@ -44,3 +45,12 @@ class OverCounts:
         within = (1 - part) * table[low] + part * table[low + 1]
         less = 1 / mean.clamp_min(MOST)
         return torch.where(mean < MOST, within, 1 + less * (1 + less) / 6)
+
+
+def otherwise(**said: bool) -> str:
+    """Settings without counts, to try instead: what is said of them belongs to such a noise alone.
+
+    >>> otherwise(gain=True)
+    "noise='gaussian' and no gain"
+    """
+    return "noise='gaussian'" + "".join(f" and no {name}" for name, own in said.items() if own)

@@ -16,7 +16,7 @@ from priorkit.errors import BadInputError
 from priorkit.interfaces import WeightedNoise
 from priorkit.linear import sums
 from priorkit.streams import Streams
-from priorkit_noises.counts import OverCounts
+from priorkit_noises.counts import OverCounts, otherwise
 
 __all__ = ["Poisson"]
 
@@ -57,8 +57,7 @@ class Poisson(WeightedNoise):
 
     @property
     def _otherwise(self) -> str:
-        """Settings without counts: what is said of them belongs to this noise alone."""
-        return "noise='gaussian'" + (" and no gain" if self._said else "")
+        return otherwise(gain=self._said)
 
     @property
     def std(self) -> float:

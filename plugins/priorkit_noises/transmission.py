@@ -16,7 +16,7 @@ from priorkit.interfaces import Copies, WeightedNoise
 from priorkit.io.raw import raw
 from priorkit.linear import sums
 from priorkit.streams import Streams
-from priorkit_noises.counts import OverCounts
+from priorkit_noises.counts import OverCounts, otherwise
 
 __all__ = ["Transmission"]
 
@@ -80,10 +80,7 @@ class Transmission(WeightedNoise):
 
     @property
     def _otherwise(self) -> str:
-        """Settings without counts: what is said of them belongs to this noise alone."""
-        own = {"photons": self._said, "background": bool(self.background)}
-        less = [f" and no {name}" for name, said in own.items() if said]
-        return "noise='gaussian'" + "".join(less)
+        return otherwise(photons=self._said, background=bool(self.background))
 
     @property
     def std(self) -> float:

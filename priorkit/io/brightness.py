@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Self
 
@@ -55,10 +55,14 @@ class BeyondError(BadInputError):
         self.ends, self.advice, self.dtype = ends, advice, dtype
 
     @classmethod
-    def of_all(cls, errors: Sequence[BeyondError]) -> Self:
-        """The error for all files of several, each of which has one: what is advised is for all."""
-        low, high = (min(e.ends[0] for e in errors), max(e.ends[1] for e in errors))
-        return cls(errors[0].what, (low, high), errors[0].advice, errors[0].dtype)
+    def of_all(cls, errors: Collection[Exception]) -> Self | None:
+        """The error for all files of several, each of which has one: what is advised is for all.
+        None where some have another, or there are none."""
+        own = [error for error in errors if isinstance(error, BeyondError)]
+        if not own or len(own) < len(errors):
+            return None
+        low, high = (min(e.ends[0] for e in own), max(e.ends[1] for e in own))
+        return cls(own[0].what, (low, high), own[0].advice, own[0].dtype)
 
 
 @dataclass(frozen=True)

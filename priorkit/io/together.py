@@ -51,8 +51,7 @@ def read_each(
             errors[file] = error
     said = [_brief(file, error) for file, error in errors.items()]
     reasons = {text(place(f)[0].name): str(error) for f, error in errors.items()}
-    beyond = [error for error in errors.values() if isinstance(error, BeyondError)]
-    ranged = BeyondError.of_all(beyond) if beyond and len(beyond) == len(errors) else None
+    ranged = BeyondError.of_all(errors.values())
     if errors and not found:
         first = ranged or next(iter(errors.values()))
         kinds = ({e.what for e in errors.values()}, {_reason(f, e) for f, e in errors.items()})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -162,7 +163,7 @@ class Recovered:
         error = self.expected_error / self.units.range.scale**2
         return -10 * error.clamp_min(1e-30).log10()
 
-    @property
+    @cached_property
     def within_90(self) -> Tensor | None:
         """Per image the share of the truth's values that lie within ``draws.interval(0.9)``, (B,):
         0.9 where the error bars are true. None where no truth is known or nothing was drawn twice,

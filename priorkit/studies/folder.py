@@ -174,10 +174,9 @@ def _prepared(files: list[Path], what: str, config: RunConfig, extra: dict[str, 
         if isinstance(setup.start, GivenStart):
             setup.start.require(1, setup.problem.shape)
         return setup
-    beyond = [error for error in unread if isinstance(error, BeyondError)]
-    if len(beyond) < len(unread):
+    every = BeyondError.of_all(unread)
+    if every is None:
         raise unread[0]
-    every = BeyondError.of_all(beyond)
     low, high = every.ends
     raise BadInputError(every.what, got=every.got, try_=f"range=({low:.6g}, {high:.6g})")
 

@@ -21,7 +21,7 @@ STEP = 1e-4  # in A x, for second differences
 NEAR, DARK, ROUGHLY = 0.05, 0.1, 0.2  # of a mean misfit: as it is said to be, and of dark images,
 # where few are counted, and as one number for all may be
 BESIDE = 0.1  # of the energy, and of the curvature: what a log-variance may add
-ORDINARY = (1.0, 0.1)  # A x of which samples are drawn
+ORDINARY = (0.1, 1.0)  # A x of which samples are drawn: at 1 every misfit has its scale
 FAR = (-1e3, -1.0, 0.0, 1e3)  # of A x
 BIAS = 0.01  # of a slope's size, which its mean may be: five times its error
 
@@ -153,12 +153,10 @@ def _check_samples(noise: Noise, shape: Shape) -> None:
     many = Streams(0, "noise", range(64))
     for at in ORDINARY:
         flat = torch.full((64, *shape), at, dtype=torch.float64)
-        value = noise.misfit(flat, noise.sample(flat, many))[0]
+        found = noise.sample(flat, many)
+        value, slope = noise.misfit(flat, found)
         _check_expected(noise, flat, float(value.mean()))
-    # At A x = 1, where every misfit has the scale of its variance.
-    flat = torch.ones_like(flat)
-    found = noise.sample(flat, many)
-    slope = noise.misfit(flat, found)[1]
+    # Below flat, found and slope are those of A x = 1, the last.
     with promise(
         "the misfit of samples has no slope on average at the true A x",
         "a variance that depends on A x needs its log-variance, or weights of y alone",
