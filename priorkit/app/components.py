@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from priorkit.app.fields import Field, field_of, told_of, words_of
+from priorkit.app.fields import Field, field_of, words_of
 from priorkit.errors import PriorkitError
 from priorkit.interfaces import IdentityOperator
 from priorkit.registry import registry

@@ -19,12 +19,11 @@ from pydantic.fields import FieldInfo
 from priorkit.errors import BadInputError
 from priorkit.settings.words import value
 
-__all__ = ["Field", "field_of", "first_of", "told_of", "words_of"]
+__all__ = ["Field", "field_of", "first_of", "words_of"]
 
 What = Literal["number", "whole", "switch", "choice", "numbers", "file", "text"]
 SHORT = 80  # characters that stand below an option
 PARTS = re.compile(r"(?<=[.;]) (?!g\.)")  # of a docstring
-DOC = re.compile(r"^(\w[\w, ]*) : (.*)$")
 
 
 @dataclass(frozen=True)
@@ -114,22 +113,6 @@ def field_of(name: str, info: FieldInfo, help: str = "") -> Field:
     default = None if info.is_required() else info.default
     made = Field(name, "text", default, info.is_required(), help=help)
     return _limited(_of(info.annotation, made), info.metadata)
-
-
-def told_of(target: Any) -> dict[str, str]:
-    """What the docstring of a class says of each of its parameters."""
-    _, _, after = (inspect.getdoc(target) or "").partition("Parameters\n----------\n")
-    told: dict[str, str] = {}
-    names: list[str] = []
-    for line in after.splitlines():
-        if match := DOC.match(line):
-            names = match[1].split(", ")
-            told |= dict.fromkeys(names, match[2])
-        elif line.startswith("    ") and names:
-            told |= {name: f"{told[name]} {line.strip()}" for name in names}
-        else:
-            break
-    return {name: said.replace("``", "") for name, said in told.items()}
 
 
 def words_of(target: Any, *, measured: bool = False) -> str:

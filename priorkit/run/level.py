@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 
 import numpy as np
 import pywt
@@ -10,8 +11,18 @@ import torch
 from torch import Tensor
 
 from priorkit.errors import BadInputError, MismatchError
-from priorkit.interfaces import GaussianNoise, Kind, Noise, Operator, Problem
+from priorkit.interfaces import (
+    GaussianNoise,
+    Kind,
+    LinearOperator,
+    Noise,
+    Operator,
+    Problem,
+    RandomOperator,
+)
 from priorkit.interfaces.kinds import VECTOR
+from priorkit.linear import energy
+from priorkit.run.setup import Setup
 from priorkit.settings.select import Selection
 
 __all__ = [
@@ -31,6 +42,8 @@ TAPS = 4  # of the filter of db2
 LEAST = 64  # coefficients of a channel, whose median is then off by a seventh
 ROUNDED = 1e-6  # of the largest value: noise below it is that of float32
 UNEXPLAINED, FITTED = 10.0, 0.01  # of the misfit that noise has, from which on one is questioned
+DRAWN, SCATTER = 2.0, 7.0  # the same of draws, and what is added over √entries: noise scatters
+HALF, NOISY = 0.6, 0.04  # the same below, of a whole y of which noise is such a part of ‖y‖²
 HARDLY = 0.25  # of the misfit of an empty picture, likewise where nobody knows the noise
 HELD = 0.15  # of the same where it is known: γ may hold back a tenth of few measurements
 AWAY = 1.0  # from [0, 1] on average, in its own widths, from which on values are of another range
@@ -176,53 +189,106 @@ def beyond(x: Tensor, kind: Kind) -> Tensor:
 
 
 def question_misfit(
-    misfit: Tensor,
-    alone: Tensor,
-    good: list[bool],
-    y: Tensor,
-    problem: Problem,
-    *,
-    by_rule: bool = False,
-    of: str = "",
+    misfit: Tensor, alone: Tensor, good: list[bool], y: Tensor, setup: Setup, *, of: str = ""
 ) -> None:
     """Warn where what was found doesn't explain y, as ``good`` says of each image (see
     :func:`explained`), is far from it for its noise, or is as near to it as only its noise is, to
-    whose own misfit, ``alone`` (B,), its ``misfit`` (B,) is compared; ``by_rule`` says that γ
-    followed from y, ``of`` who found it, where there are several."""
-    noise, who = problem.noise, f"{of}: " if of else ""
+    whose own misfit, ``alone`` (B,), its ``misfit`` (B,) is compared; ``of`` says who found it,
+    where there are several.
+
+    Far is ten times the noise's of a y that was measured, and little is a hundredth. Of one that
+    was simulated much is by design: γ > 0 and a small family of pictures leave a misfit, and γ = 0
+    of few measurements none. There that is said which no design has:
+
+    - of draws more than twice the noise's: of p(x | y), each has as much on average as the truth.
+      Not of random measurements, whose draws message passing leads to without fitting y closely;
+    - where y is a whole picture and much of it noise, a 25th of ‖y‖², less than 0.6 of the noise's,
+      of a solver that γ could have held back.
+    """
+    noise, who = setup.problem.noise, f"{of}: " if of else ""
     lost, known = ~torch.tensor(good, device=misfit.device), _known(noise)
+    ratio = misfit / alone.clamp_min(1e-300)
+    most, least = _limits(y, setup)
     if bool(lost.any()):
         worst = int(torch.where(lost, misfit, -torch.inf).argmax())
         beside = f"noise alone gives {float(alone[worst]):.3g}"
         if not known:
-            nothing = float(_empty(y[worst : worst + 1], problem))
+            nothing = float(_empty(y[worst : worst + 1], setup.problem))
             beside = f"an empty picture would give {nothing:.3g}"
         which = "The measurement isn't explained"
         if len(good) > 1:
             which = f"{int(lost.sum())} of {len(good)} measurements aren't explained, and least "
             which += f"number {worst + 1}"
         log.warning(
-            "%s%s: its misfit is %.3g where %s. "
-            "Is the operator the one that measured it, and %s in the units of x? Or is γ too "
-            "large, or the budget too small?",
-            *(who, which, float(misfit[worst]), beside, "are y and σ" if known else "is y"),
+            "%s%s: its misfit is %.3g where %s. %s",
+            *(who, which, float(misfit[worst]), beside, _why(setup.problem.simulated, known)),
         )
-    elif known and bool((misfit > UNEXPLAINED * alone).any()):
-        most = int((misfit / alone.clamp_min(1e-300)).argmax())
+    elif known and bool((ratio > most).any()):
+        i = int(ratio.argmax())
         log.warning(
-            "%sThe misfit is %.3g where noise alone gives %.3g: little of what y holds, and more "
-            "than its noise. Is γ too large, σ that of y, or the budget too small?",
-            *(who, float(misfit[most]), float(alone[most])),
+            "%sThe misfit is %.3g where noise alone gives %.3g: %s",
+            *(who, float(misfit[i]), float(alone[i])),
+            _far(setup),
         )
-    elif known and bool((misfit < FITTED * alone).any()):
-        least = int((misfit / alone.clamp_min(1e-300)).argmin())
+    elif known and bool((ratio < least).any()):
+        i = int(ratio.argmin())
         log.warning(
             "%sThe noise was fitted too: the misfit is %.3g where noise alone gives %.3g. %s",
-            *(who, float(misfit[least]), float(alone[least])),
+            *(who, float(misfit[i]), float(alone[i])),
             "Has y as much noise as was said, and is it in the units of x?"
-            if by_rule
+            if setup.by_rule
             else "Try: a larger γ, or gamma='discrepancy'",
         )
+
+
+def _limits(y: Tensor, setup: Setup) -> tuple[float, float]:
+    """How much of the noise's misfit what was found may have at most, and at least."""
+    problem, noise = setup.problem, setup.problem.noise
+    least = 0.0 if problem.simulated else FITTED
+    if problem.simulated and problem.operator.sees_all and _held_by_gamma(setup):
+        power = float(energy(noise.measured(y)).mean())
+        least = HALF if noise.entries * noise.std**2 > NOISY * power else least
+    if _draws_fit(setup):
+        return DRAWN + SCATTER / max(noise.entries, 1) ** 0.5, least
+    return math.inf if problem.simulated else UNEXPLAINED, least
+
+
+def _held_by_gamma(setup: Setup) -> bool:
+    """Whether a larger γ would keep what was found from the noise."""
+    return setup.solver.penalised and not setup.by_rule
+
+
+def _draws_fit(setup: Setup) -> bool:
+    """Whether what was found is of draws, whose distance from y is that of noise."""
+    operator = setup.problem.operator
+    passed = isinstance(operator, RandomOperator) and operator.ensemble is not None
+    return setup.solver.draws > 0 and not passed
+
+
+def _why(simulated: bool, known: bool) -> str:
+    """What is to be asked where y isn't explained."""
+    if simulated:
+        return (
+            "Is γ too large, the budget too small, or x of a kind that the prior doesn't know?"
+        )
+    return (
+        f"Is the operator the one that measured it, and {'are y and σ' if known else 'is y'} in "
+        "the units of x? Or is γ too large, or the budget too small?"
+    )
+
+
+def _far(setup: Setup) -> str:
+    """What is to be asked where a misfit is larger than noise has it."""
+    if not _draws_fit(setup):
+        return (
+            "little of what y holds, and more than its noise. Is γ too large, σ that of y, or the "
+            "budget too small?"
+        )
+    chosen = setup.config.solver is not None
+    return (
+        "y says more of x than these draws do. Is the budget too small, or x of a kind that the "
+        f"prior doesn't know?{' Try: no solver, for the usual one may come nearer' * chosen}"
+    )
 
 
 def _known(noise: Noise) -> bool:

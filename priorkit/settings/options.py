@@ -21,12 +21,21 @@ from pydantic_core import ErrorDetails
 from priorkit.discovery import describe
 from priorkit.errors import BadInputError, PluginError, did_you_mean
 
-__all__ = ["describe_errors", "instead", "named", "option_fields", "options_model", "plain"]
+__all__ = [
+    "describe_errors",
+    "instead",
+    "named",
+    "option_fields",
+    "options_model",
+    "plain",
+    "told_of",
+]
 
 MAX_DEPTH = 32  # of lists and tables in one another
 MAX_LISTED = 4096  # numbers of an array that is an option; a larger one stays an object
 TINY = 1e-6  # a least number that nobody means
 LIMITS = {"gt", "ge", "lt", "le"}
+DOC = re.compile(r"^(\w[\w, ]*) : (.*)$")
 MAX_RANGE = 1_000_000  # as much of a range
 
 
@@ -135,6 +144,22 @@ def _model(target: Any) -> type[BaseModel]:
 def option_fields(target: Any) -> dict[str, Any]:
     """Name → pydantic field of every option of a component class."""
     return dict(options_model(target).model_fields)
+
+
+def told_of(target: Any) -> dict[str, str]:
+    """What the docstring of a class says of each of its parameters."""
+    _, _, after = (inspect.getdoc(target) or "").partition("Parameters\n----------\n")
+    told: dict[str, str] = {}
+    names: list[str] = []
+    for line in after.splitlines():
+        if match := DOC.match(line):
+            names = match[1].split(", ")
+            told |= dict.fromkeys(names, match[2])
+        elif line.startswith("    ") and names:
+            told |= {name: f"{told[name]} {line.strip()}" for name in names}
+        else:
+            break
+    return {name: said.replace("``", "") for name, said in told.items()}
 
 
 def describe_errors(error: ValidationError, name: str = "") -> str:

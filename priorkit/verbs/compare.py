@@ -19,7 +19,6 @@ from priorkit.results import record
 from priorkit.results.comparison import Comparison
 from priorkit.results.contender import Contender
 from priorkit.results.recovery import RunError
-from priorkit.run import level
 from priorkit.run.journal import Journal, opened
 from priorkit.run.memory import Plan
 from priorkit.run.run import Task
@@ -168,17 +167,13 @@ def _run(
                 _warm(setup)
                 watch.start()
             task = Task(setup, y, truth, evidence.names, planned, watch, own)
-            row.recovery = solved(replace(task, sources=evidence.sources))
+            row.recovery = solved(replace(task, sources=evidence.sources), of=row.label)
         except PriorkitError as error:
             row.reason = str(error)
             row.recovery = error.recovery if isinstance(error, RunError) else None
             continue
         watch.finish(row.recovery, before)
         interrupted = row.interrupted
-        if truth is None and not interrupted:
-            found, rule = row.recovery, setup.by_rule
-            told = found.misfit, found.noise_misfit, found.explained
-            level.question_misfit(*told, y, setup.problem, by_rule=rule, of=row.label)
         if own is not None and not interrupted:
             own.note("finished", watch.noted())
     return interrupted

@@ -15,7 +15,6 @@ from priorkit.io.places import Pick, picked
 from priorkit.io.raw import Raw
 from priorkit.results import record
 from priorkit.results.recovery import Recovery, RunError
-from priorkit.run import level
 from priorkit.run.journal import Journal, digest, opened
 from priorkit.run.measure import measurement, simulate
 from priorkit.run.memory import plan
@@ -170,11 +169,7 @@ class Ready:
             )  # fmt: skip
             if journal is not None:
                 journal.agree(_identity(task))
-            recovery = solved(task)
-        if truth is None and not recovery.interrupted:
-            found = recovery.misfit, recovery.noise_misfit, recovery.explained
-            level.question_misfit(*found, y, setup.problem, by_rule=setup.by_rule)
-        return recovery
+            return solved(task)
 
 
 def _identity(task: Task) -> dict[str, Any]:

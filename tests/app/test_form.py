@@ -22,7 +22,7 @@ from priorkit.app.components import (
     usual,
 )
 from priorkit.app.draft import Draft
-from priorkit.app.fields import Field, field_of, first_of, told_of
+from priorkit.app.fields import Field, field_of, first_of
 from priorkit.app.offered import Offers
 from priorkit.app.order import Order
 from priorkit.app.preview import look, sample
