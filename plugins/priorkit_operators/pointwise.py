@@ -122,7 +122,8 @@ class Mask(Calibrated, Masked):
         measured which are 0, or which no noise explains, as where cosmic rays struck), or an
         array or file of one, also ``scan.h5::dataset=mask``, or for pictures a picture file, whose
         bright pixels (≥ ½) are seen unless ``missing`` says otherwise; one of many grays, such as
-        a photograph, is then refused, and always one by which nothing or all is missing
+        a photograph, is then refused, and always one by which all is missing. By an array nothing
+        may be, which is warned of
     missing : which pixels of a mask painted in a picture file are missing: "dark" ones, "white",
         "transparent", "painted" (all that isn't transparent), or those of a colour, "red",
         "green" (the brightest) or "#ff0000", to within a quarter of the way to any other
@@ -171,8 +172,9 @@ class Mask(Calibrated, Masked):
     def prepare(self) -> None:
         self._see(self._make())
         seen = int(self._mask.count_nonzero())
-        # A picture may have no outliers.
-        if not seen or (seen == self._mask.numel() and self._rule != "outliers"):
+        # One of many pictures may be whole, and a picture may have no outliers.
+        whole = seen == self._mask.numel() and self._rule in RULES and self._rule != "outliers"
+        if not seen or whole:
             raise self._even(missing=not seen)
         self.y_shape = self.shape
 
@@ -183,17 +185,14 @@ class Mask(Calibrated, Masked):
             got = f"mask={self._rule!r} and fraction={self.fraction}, at {size}"
             try_ = f"a {'smaller' if missing else 'larger'} fraction"
         else:
-            got = f"a mask of {size} that is {'below' if missing else 'nowhere below'} 0.5"
-            got += " everywhere" if missing else ""
+            got = f"a mask of {size} that is below 0.5 everywhere"
             try_ = "a mask that is 1 where pixels are seen and 0 where they are missing"
         return BadInputError(
             "All is missing by this mask: no pixel is seen."
             if missing
             else "Nothing is missing by this mask: every pixel is seen.",
             got=got,
-            try_=try_
-            if missing
-            else f"{try_}; or op='identity' and no mask, where none is missing",
+            try_=try_,
         )
 
     def _make(self) -> Tensor:

@@ -10,7 +10,7 @@ from priorkit.errors import PriorkitError
 from priorkit.interfaces import IdentityOperator
 from priorkit.registry import registry
 from priorkit.settings.config import RunConfig
-from priorkit.settings.options import option_fields
+from priorkit.settings.options import option_fields, told_of
 from priorkit.settings.select import class_of, classes
 
 __all__ = [

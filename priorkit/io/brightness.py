@@ -36,6 +36,7 @@ BITS = (8, 10, 12, 14, 16)
 MISSING = 'y=x, op="mask", mask=numpy.isfinite(x), which takes x for a measurement with holes'
 AUTO, CLIPPED = "or range='auto'", "or range=(0, 1) and clip=True"
 NEAR = 1e-3  # by which rounding may leave [0, 1]
+MOST, LOST = 0.5, 0.99  # of the values of an image, from which on clipping is doubted, or refused
 
 
 class BeyondError(BadInputError):
@@ -102,8 +103,22 @@ class Scaling:
         if not self.clip:
             return made
         if count := int(((made < 0) | (made > 1)).sum()):
-            self.warn("clip: %d of %d values lay outside the range.", count, made.numel())
+            self._question_clipped(x, count)
         return made.clamp(0, 1)
+
+    def _question_clipped(self, x: Tensor, count: int) -> None:
+        """Warn of values that are clipped, of most with the range that holds them. Raises
+        BadInputError where next to nothing else is left."""
+        assert self.range is not None
+        if count > LOST * x.numel():
+            raise BeyondError(
+                f"clip leaves next to nothing of it: {count:,} of {x.numel():,} values lie outside "
+                f"of ({self.range.lo:g}, {self.range.hi:g}).",
+                _ends(x),
+                lambda low, high: f"{_range(low, high)} and no clip",
+            )
+        most = f" Try: {_range(*_ends(x))}, which holds them all" * (count > MOST * x.numel())
+        self.warn("clip: %d of %d values lay outside the range.%s", count, x.numel(), most)
 
     def _question_depth(self, x: Tensor) -> None:
         """Warn of numbers of 16 bits of which so few are used that they seem to be of fewer."""

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
-from itertools import islice
 from pathlib import Path
 
-from priorkit.errors import BadInputError, did_you_mean
+from priorkit.errors import BadInputError
 from priorkit.io import arrays, formats
 from priorkit.io.formats import Dicom, Npz, format_of
+from priorkit.io.places import near
 
 __all__ = ["PICTURES", "images_in", "is_dicom", "is_folder", "is_image", "text"]
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".heic", ".heif")
 SUFFIXES = (*PICTURES, *formats.SUFFIXES)
-BESIDE = 1000  # files of a folder among which one that isn't there is looked for
 # Pictures that are not read from a folder; the log names them.
 OTHERS = (
     *(".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".ico", ".svg", ".psd", ".eps", ".jp2"),
@@ -42,21 +41,12 @@ def is_folder(path: Path) -> bool:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError as error:
-        raise BadInputError(f"There is no file {path}.", try_=_near(path)) from error
+        raise BadInputError(f"There is no file {path}.", try_=near(path)) from error
     except (OSError, ValueError) as error:  # too long, or a name that no file can have
         raise BadInputError("This path can't be read.", got=f"{str(path)[:80]!r}") from error
     if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
         raise BadInputError(f"{path} is no file: it is a pipe or a device.", try_="a file on disk")
     return stat.S_ISDIR(mode)
-
-
-def _near(path: Path) -> str | None:
-    """A question for the file that may be meant, as :func:`did_you_mean`; None where none is."""
-    try:
-        beside = [entry.name for entry in islice(os.scandir(path.parent), BESIDE)]
-    except (OSError, ValueError):
-        return None
-    return did_you_mean(path.name, beside) or None
 
 
 def images_in(folder: Path) -> tuple[list[Path], list[Path]]:

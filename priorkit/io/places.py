@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from priorkit.errors import BadInputError
+from priorkit.errors import BadInputError, did_you_mean
 
-__all__ = ["Files", "Part", "Pick", "exists", "picked", "place"]
+__all__ = ["Files", "Part", "Pick", "exists", "near", "picked", "place"]
 
 MARK = "::"  # between a path and what is picked there
 EXAMPLE = "scan.nii.gz::slice=90"
 MAX_DIGITS = 9
+BESIDE = 1000  # files of a folder among which one that isn't there is looked for
 
 
 @dataclass(frozen=True)
@@ -115,3 +117,13 @@ def _parsed(words: str) -> Pick:
             )
         said[key] = value if key == "dataset" else int(value)
     return Pick(**said)
+
+
+def near(path: Path) -> str | None:
+    """A question for the file that may be meant by one that isn't there, as :func:`did_you_mean`;
+    None where none is near."""
+    try:
+        beside = [entry.name for entry in islice(os.scandir(path.parent), BESIDE)]
+    except (OSError, ValueError):
+        return None
+    return did_you_mean(path.name, [name for name in beside if name != path.name]) or None

@@ -108,7 +108,9 @@ def numbers_or_picture(source: Any, what: str, names: Sequence[str]) -> Any:
             try_=did_you_mean(str(source), names),
         )
     if is_folder(path):
-        raise BadInputError(f"{what} is one file.", got=f"the folder {path}")
+        held = [file for file in sorted(path.iterdir()) if file.is_file()]
+        one = f"{held[0]}, which is in it, or another file" if held else "a file"
+        raise BadInputError(f"{what} is one file.", got=f"the folder {path}", try_=one)
     if not is_npy(path) and format_of(path) is None:
         return source
     found = raw(source, what)

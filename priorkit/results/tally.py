@@ -57,6 +57,7 @@ def summary(row: Contender, equal: float) -> dict[str, Any]:
         "misfit": number(found.misfit.mean()),
         "noise": number(found.noise_misfit.mean()) if found.noise.known else None,
         "evaluations": sum(found.evaluations) / len(found.evaluations),
+        "unit": found.record["unit"],
         "seconds": number(row.seconds),
     }
     if not known:
@@ -90,6 +91,9 @@ def cells(table: Sequence[dict[str, Any]], *, known: bool) -> Cells:
         keys.discard("mean_psnr")
     columns = [column for column in (KNOWN if known else MEASURED) if column[1] in keys]
     one = all(row["m"] is None for row in table)  # then nothing is said of it
+    units = {row["unit"] for row in table if "unit" in row}
+    # What solvers count is evaluations of the objective, unless all count the same otherwise.
+    counts = {"evaluations": units.pop()} if len(units) == 1 else {}
     rows = []
     for row in table:
         label = row["prior"] + (" (interrupted)" if row["status"] == "interrupted" else "")
@@ -99,7 +103,7 @@ def cells(table: Sequence[dict[str, Any]], *, known: bool) -> Cells:
         if "reason" in row:
             told = ["—", *[""] * (len(told) - 1)][: len(told)]
         rows.append([label, *([] if one else ["—" if row["m"] is None else str(row["m"])]), *told])
-    return ["prior", *([] if one else ["m"]), *(head for head, _, _ in columns)], rows
+    return ["prior", *([] if one else ["m"]), *(counts.get(head, head) for head, _, _ in columns)], rows
 
 
 def brief(head: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[Cells, list[str]]:

@@ -14,6 +14,7 @@ from priorkit.interfaces import (
     GaussianNoise,
     Pixels,
     Problem,
+    Sampler,
     Solver,
     Start,
     ZeroPenalty,
@@ -43,7 +44,9 @@ def check(selections: ByKind, problem: Problem, solver: Solver[Any], start: Star
     if _missing((Decoder,), problem.decoder) is not None:
         raise _refusal("space 'latent'", Decoder, prior, [{"space": "pixel"}])
     for kind, have, needed in solver.requires.asked(problem):
-        _need(used, needed, selections[kind], have, problem)
+        # Draws are of a distribution, from which the prior itself can draw.
+        drawn = (Sampler,) if kind == "prior" and solver.draws else ()
+        _need(used, needed, selections[kind], have, problem, drawn)
     _need(penalty, problem.penalty.requires, prior, problem.prior, problem)
     for kind, have, needed in start.requires.asked(problem):
         _need(selections["start"], needed, selections[kind], have, problem)
@@ -180,8 +183,15 @@ def _missing(needed: Iterable[type], have: object) -> type | None:
 
 
 def _need(
-    who: Selection, needed: Iterable[type], selection: Selection, have: object, problem: Problem
+    who: Selection,
+    needed: Iterable[type],
+    selection: Selection,
+    have: object,
+    problem: Problem,
+    offered: tuple[type, ...] = (),
 ) -> None:
+    """Refuse a component that isn't of the classes which another needs, with those that are, and of
+    the ones ``offered``."""
     missing = _missing(needed, have)
     if missing is None:
         return
@@ -190,8 +200,13 @@ def _need(
         raise MismatchError(f"{who} works in {space} space only.", ways=[{"space": space}])
     # What was measured elsewhere can't be measured otherwise.
     fixed = selection.kind in ("operator", "noise") and not problem.simulated
+    each = (missing, *offered)
     fitting = (
-        [] if fixed else named(selection.kind, lambda cls: issubclass(cls, missing), selection.name)
+        []
+        if fixed
+        else named(
+            selection.kind, lambda cls: all(issubclass(cls, one) for one in each), selection.name
+        )
     )
     raise _refusal(str(who), missing, selection, fitting or [{KEYS[who.kind]: None}])
 

@@ -43,7 +43,7 @@ LEAST = 64  # coefficients of a channel, whose median is then off by a seventh
 ROUNDED = 1e-6  # of the largest value: noise below it is that of float32
 UNEXPLAINED, FITTED = 10.0, 0.01  # of the misfit that noise has, from which on one is questioned
 DRAWN, SCATTER = 2.0, 7.0  # the same of draws, and what is added over √entries: noise scatters
-HALF, NOISY = 0.6, 0.04  # the same below, of a whole y of which noise is such a part of ‖y‖²
+HALF, NOISY = 0.65, 0.04  # the same below, of a whole y of which noise is such a part of ‖y‖²
 HARDLY = 0.25  # of the misfit of an empty picture, likewise where nobody knows the noise
 HELD = 0.15  # of the same where it is known: γ may hold back a tenth of few measurements
 AWAY = 1.0  # from [0, 1] on average, in its own widths, from which on values are of another range
@@ -202,7 +202,7 @@ def question_misfit(
 
     - of draws more than twice the noise's: of p(x | y), each has as much on average as the truth.
       Not of random measurements, whose draws message passing leads to without fitting y closely;
-    - where y is a whole picture and much of it noise, a 25th of ‖y‖², less than 0.6 of the noise's,
+    - where y is a whole picture and much of it noise, a 25th of ‖y‖², less than 0.65 of the noise's,
       of a solver that γ could have held back.
     """
     noise, who = setup.problem.noise, f"{of}: " if of else ""

@@ -28,6 +28,7 @@ from priorkit.io.brightness import Scaling
 from priorkit.io.of_kind import VOLUME_BATCH, require_signal
 from priorkit.io.values import arranged
 from priorkit.linear import energy, least_squares
+from priorkit.registry import registry
 from priorkit.run.level import question_said
 from priorkit.run.setup import Setup
 from priorkit.settings.select import Selection, blaming
@@ -36,6 +37,11 @@ from priorkit.streams import Streams
 __all__ = ["batch", "measurement", "question_sigma", "shape_of", "simulate", "span", "wide"]
 
 log = logging.getLogger("priorkit")
+
+
+class ShapeError(BadInputError):
+    """A measurement that isn't of the shape that the operator gives."""
+
 
 STEPS = 10  # towards A⁺y: noise is hardly fitted yet
 FAINT = 5e-3  # of [0, 1], below which a picture's values hardly differ
@@ -116,7 +122,12 @@ def measurement(y: Tensor, setup: Setup, of: str = "") -> Tensor:
     # Numbers in units of their own, as the user's or counts are, none of them brightness.
     if setup.config.range is not None or not setup.noise.same_units:
         y = wide(y)
-    values = batch(y, operator, setup.kind, of)
+    try:
+        values = batch(y, operator, setup.kind, of)
+    except ShapeError as error:
+        if (way := _of_its_size(y, setup)) is None:
+            raise
+        raise ShapeError(error.what, got=error.got, try_=way) from error
     probe = operator.A(torch.zeros(1, *setup.problem.shape, device=setup.device))
     if values.is_complex() and not probe.is_complex():
         raise BadInputError(
@@ -151,11 +162,27 @@ def measurement(y: Tensor, setup: Setup, of: str = "") -> Tensor:
     return values
 
 
+def _of_its_size(y: Tensor, setup: Setup) -> str | None:
+    """What to try for a y that is a picture of another size than what was said, or than the prior's
+    pictures; None where it isn't, or no prior is of any size."""
+    shape = shape_of(y, setup.problem.operator, setup.config.kind)
+    if shape is None:
+        return None
+    if setup.config.shape is not None and setup.problem.prior.shape is None:
+        return f"shape={shape}"
+    other = registry().any_size("prior")
+    if other is None or setup.problem.prior.shape is None:
+        return None
+    return f"prior={other.name!r}, which takes pictures of any size"
+
+
 def _hidden(y: Tensor, setup: Setup) -> Tensor:
     """y with what isn't measured as expected of A x = 0, where the misfit is 0."""
     if setup.problem.operator.mask is None:
         return y
     seen = setup.problem.operator.mask.to(y.device) > 0
+    if setup.problem.operator.sees_image and bool(seen.all()):
+        log.warning("Nothing is missing by the mask of %s.", setup.selections["operator"])
     return torch.where(seen, y, setup.problem.noise.expected(torch.zeros_like(y)))
 
 
@@ -219,7 +246,7 @@ def batch(values: Tensor, operator: Operator, kind: Kind, of: str | None = None)
     values = operator.taken(values)
     if tuple(values.shape[1:]) != shape or not len(values):
         picture = not kind.has_pixels and len(given) > 2
-        raise BadInputError(
+        raise ShapeError(
             f"The measurement y must be {shape}, or a batch of these.",
             got=given or "a single number",
             try_="shape=(channels, height, width) of a picture"

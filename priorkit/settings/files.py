@@ -11,6 +11,7 @@ from typing import Any
 
 from priorkit.errors import BadInputError
 from priorkit.io import packages
+from priorkit.io.places import near
 from priorkit.settings.config import COMPONENTS, listed
 from priorkit.settings.options import named
 
@@ -29,7 +30,9 @@ def from_file(path: str | os.PathLike[str]) -> dict[str, Any]:
         values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except OSError as error:
         raise BadInputError(
-            f"The config file {path} can't be read.", got=error.strerror or str(error)
+            f"The config file {path} can't be read.",
+            got=error.strerror or str(error),
+            try_=near(path) or "the path of a TOML or JSON file, such as config.toml of a saved run",
         ) from error
     except (ValueError, RecursionError) as error:
         kind = "JSON" if path.suffix == ".json" else "TOML"

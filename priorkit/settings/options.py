@@ -187,11 +187,13 @@ def _number(value: float) -> str:
 
 def instead(error: ValidationError, usual: float | None = None) -> str | None:
     """What to try instead of the value of that complaint: the nearest of the words that may be, the
-    whole number without its sign, the number without its fraction, or the least or greatest one;
-    the ``usual`` one for one that isn't finite, or a word that is near none. None where it isn't
-    about these."""
+    number without its fraction, or the least or greatest one, or where there is no least the number
+    without its sign; the ``usual`` one for one that isn't finite, or a word that is near none; yes
+    or no for what is neither. None where it isn't about these."""
     first = _nearest(error)
     got, limits = first["input"], first.get("ctx", {})
+    if first["type"] in ("bool_parsing", "bool_type") and len(first["loc"]) == 1:
+        return f"{first['loc'][0]}=True or False"
     if isinstance(got, str):
         words = re.findall("'([^']*)'", first["msg"])
         near = did_you_mean(got, words)
@@ -211,8 +213,6 @@ def instead(error: ValidationError, usual: float | None = None) -> str | None:
         return f"{name}={abs(got)}" if abs(got) > limits["gt"] else None
     if "ge" in limits:
         least = limits["ge"]
-        if isinstance(least, int):
-            least = max(abs(got), least)
         return f"{name}={_number(least)}" if not 0 < least < TINY else None
     return f"{name}={_number(limits['le'])}" if "le" in limits else None
 

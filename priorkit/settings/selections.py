@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,12 +12,13 @@ from priorkit.registry import Entry, registry
 from priorkit.settings.config import COMPONENTS, KEYS, RunConfig
 from priorkit.settings.forked import use_one_thread_in_a_fork
 from priorkit.settings.given import given_start
-from priorkit.settings.options import option_fields
+from priorkit.settings.options import option_fields, told_of
 from priorkit.settings.select import Selection, class_of, resolve
 
 __all__ = ["Selections", "give_rest", "select_all"]
 
 LISTED = 3  # of the components that have an option
+FEW = 2  # options of a component, of which it is said what they are
 OTHERS = ("penalty", "solver", "start")  # kinds of which another may be named for its option
 
 
@@ -167,11 +168,15 @@ def _unknown(
     kinds of which ``others`` may be named, each with the setting that does, are what to try."""
     of_runs = set(RunConfig.model_fields)
     known = of_runs.union(*(selection.fields for selection in selections.values()))
-    told = [", ".join(sorted(of_runs))]
-    for selection in selections.values():
+    entries = list(_owners(COMPONENTS.values(), name))
+    kinds, owners = {entry.kind for entry in entries}, list(map(str, entries))
+    # Of one that others of its kind have, theirs are all that may be meant.
+    near = [s for s in selections.values() if s.kind in kinds and s.fields - of_runs]
+    told = [] if near else [", ".join(sorted(of_runs))]
+    told += [f"of {s}: {_words(s, of_runs)}" for s in near]
+    for selection in [] if near else selections.values():
         own = ", ".join(sorted(selection.fields - of_runs))
         told += [f"of {selection}: {own}"] if own else []
-    owners = list(map(str, _owners(COMPONENTS.values(), name)))
     more = " and others" if len(owners) > LISTED else ""
     hint = f" here: it is an option of {', '.join(owners[:LISTED])}{more}" if owners else ""
     what = f"Unknown option {name!r}{hint}."
@@ -184,3 +189,10 @@ def _unknown(
         () if owners else known,
         otherwise=f"Options here: {'; '.join(told)}",
     )
+
+
+def _words(selection: Selection, but: Collection[str]) -> str:
+    """The options of a component, and of a few what they are."""
+    names = sorted(selection.fields.difference(but))
+    told = told_of(selection.target) if len(names) <= FEW else {}
+    return ", ".join(f"{n}, {told[n].partition('. ')[0]}" if n in told else n for n in names)

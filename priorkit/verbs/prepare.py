@@ -39,7 +39,8 @@ def require_one_source(x: Any, y: Any, config: RunConfig) -> None:
     there are measurements."""
     if x is not None and y is not None:
         raise BadInputError(
-            "Give pictures x to simulate measurements of, or measurements y, not both."
+            "Give pictures x to simulate measurements of, or measurements y, not both.",
+            try_="no y, where x is to be measured here, or y alone, where it was",
         )
     if y is not None and config.clip:
         raise BadInputError(

@@ -32,7 +32,7 @@ from priorkit.app.store import UPLOADS, Store
 from priorkit.app.words import said as in_the_app
 from priorkit.errors import BadInputError, PriorkitError
 from priorkit.registry import registry
-from priorkit.settings.options import option_fields
+from priorkit.settings.options import option_fields, told_of
 
 
 @pytest.fixture
