@@ -57,6 +57,8 @@ def _show(found: Results) -> None:
         head += [word] * bool(values)
         cells += [format(sum(values) / len(values), form)] if values else []
     show_table(head, [cells])
+    if failed:
+        out.print(f"Left out, {len(failed)} of {counted(len(found.rows), 'files')}:")
     for row in failed[:SHOWN]:
         named = "" if row["image"] in row["reason"] else f"{row['image']}: "
         out.print(escape(named + said_here(row["reason"])), soft_wrap=True)

@@ -25,6 +25,13 @@ SETTING = re.compile(rf"(?<![^\s(])([a-z_]+)=({VALUE})((?: or {VALUE})*)")
 LEFT_OUT = re.compile(r"(?:^|(?<=, )|(?<=or )|(?<=and ))no ([a-z_]+)(?=[,.;]| and | or |$)")
 CALL = re.compile(r"[\w\]]\((?:[^()]|\([^()]*\))*\)")
 TRY = " Try: "
+# What Python makes of an array, which is a file here: not how one is saved, nor a few numbers.
+INSIDE = r"\((?:[^()]|\([^()]*\))*\)"
+EXPRESSION = re.compile(
+    r"""(?<![\w.'"(=])(?:([a-z_]+)=)?(y\.real\b|flat\[[^\]]*\]|"""
+    rf"~?numpy\.(?!save|degrees)[\w.]+{INSIDE}|(?:\w+\*{INSIDE}|[xya])\.\w+{INSIDE})"
+)
+MADE = ". FILE.npy is what numpy.save('FILE.npy', …) of Python writes"
 FLAGS = ("resume",)  # options without a value
 
 
@@ -72,12 +79,15 @@ def _example(name: str) -> str:
 def as_options(text: str, known: Collection[str] = ()) -> str:
     """A message of the library with its settings as options of the command line.
 
-    Of what it says to leave out ("no gamma") that is an option which is one of the ``known``.
+    Of what it says to leave out ("no gamma") that is an option which is one of the ``known``. What
+    Python makes of an array is a file of it here.
 
     >>> as_options("gamma='sure' is for pictures. Try: range=(0, 4095), or no gamma", ["gamma"])
     '--gamma sure is for pictures. Try: --range 0 4095, or no --gamma'
     >>> as_options("No. Try: solver='adam' or 'fista', or numpy.save('A.npy', A)")
     "No. Try: --solver adam or fista, or numpy.save('A.npy', A)"
+    >>> print(as_options("No. Try: mask=numpy.isfinite(y)"))
+    No. Try: --mask FILE.npy of numpy.isfinite(y). FILE.npy is what numpy.save('FILE.npy', …) of Python writes
     """
     calls = [match.span() for match in CALL.finditer(text)]
 
@@ -90,8 +100,14 @@ def as_options(text: str, known: Collection[str] = ()) -> str:
     def left_out(match: re.Match[str]) -> str:
         return f"no --{_dashed(match[1])}" if match[1] in (*known, *FLAGS) else match[0]
 
+    def in_file(match: re.Match[str]) -> str:
+        option = f"--{_dashed(match[1])} " if match[1] else ""
+        return f"{option}FILE.npy of {match[2]}"
+
     what, try_, advice = SETTING.sub(option, text).partition(TRY)
-    return what + try_ + LEFT_OUT.sub(left_out, advice)
+    advice = advice.replace("y=x,", "--y of the same file,")
+    advice, made = EXPRESSION.subn(in_file, LEFT_OUT.sub(left_out, advice))
+    return what + try_ + advice + MADE * bool(made)
 
 
 def said_here(text: str, *given: str) -> str:

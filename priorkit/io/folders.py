@@ -14,6 +14,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -34,6 +35,8 @@ __all__ = [
 ]
 
 UNFINISHED = ".unfinished"
+NOTES = ("settings.json", ".partial")  # of what a run keeps that is nothing to go on with
+BEGINS = 60.0  # seconds within which a run that has claimed its folder works in it
 log = logging.getLogger("priorkit")
 
 
@@ -63,13 +66,37 @@ def _claims(place: Path) -> bool:
     try:
         beside.mkdir()
     except FileExistsError:
-        return False
+        return _cleared(beside) and _claims(place)
     except OSError:
         return not place.exists()
     if not place.exists():  # which another may have saved to since
         return True
     with suppress(OSError):
         beside.rmdir()
+    return False
+
+
+def _cleared(beside: Path) -> bool:
+    """Whether what a killed process kept beside its folder had nothing that was finished, and is
+    gone now. An empty one may be of a run that begins this minute; any other is locked by its
+    process. Where no locks are nothing is touched."""
+    try:
+        import fcntl
+    except ImportError:  # pragma: no cover
+        return False
+    with suppress(OSError):
+        handle = os.open(beside, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held = [path for path in beside.rglob("*") if not path.is_dir()]
+            young = time.time() - beside.stat().st_mtime < BEGINS
+            kept = [path for path in held if not path.name.endswith(NOTES)]
+            if kept or (young and not held):
+                return False
+            discard(beside)
+            return not beside.exists()
+        finally:
+            os.close(handle)
     return False
 
 

@@ -13,7 +13,7 @@ from priorkit.io.brightness import BeyondError
 from priorkit.io.listing import PICTURES, images_in, text
 from priorkit.io.places import Files, Part, place
 
-__all__ = ["in_folder", "read_each"]
+__all__ = ["in_folder", "left_out", "read_each"]
 
 log = logging.getLogger("priorkit")
 
@@ -68,18 +68,21 @@ def read_each(
         raise none from first
     skipped = left | reasons
     if skipped and not isinstance(files, Part):
-        told = [f"{name}: {reason.partition('. ')[0]}" for name, reason in left.items()]
         log.warning(
-            "Left out, %d of the %s of %s: %s. The run goes on with the others; its result "
+            "%s The run goes on with the others; its result "
             "has the whole reasons, and what is saved of it too. To have these too, %s; to stop "
             "for them, give a list of files in place of the folder.",
-            len(skipped),
-            counted(len(files) + len(left), "files"),
-            place(files[0])[0].parent,
-            _listed(said + told),
+            left_out(place(files[0])[0].parent, len(files) + len(left), left, said),
             f"say {ranged.advice(*ranged.ends)}" if ranged and not left else "mend or convert them",
         )
     return found, skipped
+
+
+def left_out(folder: Path, count: int, left: dict[str, str], said: Sequence[str] = ()) -> str:
+    """A line that says which of so many files of a folder are left out: those that were ``left``,
+    by their names with the reason, and others of which it was ``said`` in words."""
+    told = [*said, *(f"{name}: {reason.partition('. ')[0]}" for name, reason in left.items())]
+    return f"Left out, {len(told)} of the {counted(count, 'files')} of {folder}: {_listed(told)}."
 
 
 def _reason(file: str, error: PriorkitError) -> str:
@@ -97,6 +100,6 @@ def _brief(file: str, error: PriorkitError) -> str:
     return what if error.got is None else f"{what} ({error.got})"
 
 
-def _listed(said: list[str]) -> str:
+def _listed(said: Sequence[str]) -> str:
     more = [f"and {len(said) - NAMED} more"] if len(said) > NAMED else []
     return "; ".join(" ".join(words.splitlines()) for words in said[:NAMED] + more)

@@ -17,6 +17,7 @@ from priorkit.interfaces import (
     Kind,
     LinearOperator,
     Operator,
+    Prior,
     Range,
     Shape,
     kind_of,
@@ -119,6 +120,13 @@ def measurement(y: Tensor, setup: Setup, of: str = "") -> Tensor:
     float64.
     """
     operator = setup.problem.operator
+    if y.dtype is torch.uint8 and not setup.noise.same_units and operator.sees_image:
+        noise = setup.selections["noise"]
+        log.warning(
+            "y has numbers of 8 bits, as photographs have: %s takes them for counts. Try: "
+            "noise='gaussian'%s, where they are brightness",
+            *(noise, "".join(f" and no {name}" for name in noise.options)),
+        )
     # Numbers in units of their own, as the user's or counts are, none of them brightness.
     if setup.config.range is not None or not setup.noise.same_units:
         y = wide(y)
@@ -168,10 +176,11 @@ def _of_its_size(y: Tensor, setup: Setup) -> str | None:
     shape = shape_of(y, setup.problem.operator, setup.config.kind)
     if shape is None:
         return None
-    if setup.config.shape is not None and setup.problem.prior.shape is None:
-        return f"shape={shape}"
+    prior: Prior = setup.selections["prior"].build(setup.config.seed)
+    if prior.shape is None:
+        return None if setup.config.shape is None else f"shape={shape}, or no shape"
     other = registry().any_size("prior")
-    if other is None or setup.problem.prior.shape is None:
+    if other is None:
         return None
     return f"prior={other.name!r}, which takes pictures of any size"
 

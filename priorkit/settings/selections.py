@@ -195,4 +195,4 @@ def _words(selection: Selection, but: Collection[str]) -> str:
     """The options of a component, and of a few what they are."""
     names = sorted(selection.fields.difference(but))
     told = told_of(selection.target) if len(names) <= FEW else {}
-    return ", ".join(f"{n}, {told[n].partition('. ')[0]}" if n in told else n for n in names)
+    return ", ".join(f"{n} ({told[n].partition('. ')[0]})" if n in told else n for n in names)

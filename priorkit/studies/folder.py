@@ -19,10 +19,11 @@ from priorkit.interfaces.kinds import VOLUME
 from priorkit.io.brightness import BeyondError
 from priorkit.io.files import require_writable, unwritable, write_atomic
 from priorkit.io.folders import discard, unfinished
-from priorkit.io.listing import images_in, is_dicom, is_folder
+from priorkit.io.listing import is_dicom, is_folder
 from priorkit.io.manifest import PARTS, PLAN, listed_in
 from priorkit.io.pictures import raw_from
 from priorkit.io.places import Pick, picked
+from priorkit.io.together import in_folder, left_out
 from priorkit.results.record import provenance
 from priorkit.run.setup import Setup
 from priorkit.settings.called import called_as
@@ -148,7 +149,10 @@ def _require_apart(config: RunConfig) -> None:
 def _files(folder: Path, config: RunConfig) -> list[Path]:
     if not is_folder(folder):
         raise BadInputError("An engine is for a folder of pictures.", got=folder, try_="no engine")
-    files, _ = images_in(folder)
+    read, left = in_folder(folder)
+    files = list(map(Path, read))
+    if left:
+        log.warning("%s", left_out(folder, len(files) + len(left), left))
     if config.kind == VOLUME.name and all(is_dicom(file) for file in files):
         raise BadInputError(
             f"The files of {folder} are the slices of one volume.", try_="no engine"
