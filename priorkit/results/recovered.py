@@ -47,10 +47,11 @@ class Recovered:
         draws were made where fewer than were ``asked``; and its ``doubts``
     explained : per image, whether its misfit is one of a recovery at all, see
         :func:`priorkit.run.level.explained`: not where y has other units than x, or is of another
-        operator, however well the solver has converged. True of a run that was cut short
+        operator, however well the solver has converged. True where y was simulated, and of a run
+        that was cut short
     doubts : per image, what speaks against it however well the solver has converged, in words: that
         y isn't ``explained``, that x lies far outside its range, see
-        :func:`priorkit.run.level.beyond`. None of what was cut short
+        :func:`priorkit.run.level.beyond`. None of what was simulated or cut short
     truth : the images that were measured, where they are known
     psnr, ssim, error : per image, (B,): peak signal-to-noise ratio in dB, structural similarity and
         (1/n)‖x − x̂‖²; None without a truth, and the first two of what has no pixels
@@ -94,10 +95,10 @@ class Recovered:
         self.misfit = outcome.misfit.to(y.device)
         self.noise_misfit = outcome.noise_misfit.to(y.device)
         self.explained, far = [True] * len(best), [False] * len(best)
-        if outcome.cut is None:
+        if truth is None and outcome.cut is None:
             misfits = self.misfit, self.noise_misfit
             self.explained = level.explained(*misfits, y, setup.problem).tolist()
-            far = far if truth is not None else level.beyond(x, kind).tolist()
+            far = level.beyond(x, kind).tolist()
         away = BEYOND.format(self.units.bounds)
         self.doubts = [
             [*([] if good else [UNEXPLAINED]), *([away] if out else [])]

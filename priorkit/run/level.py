@@ -14,7 +14,6 @@ from priorkit.errors import BadInputError, MismatchError
 from priorkit.interfaces import (
     GaussianNoise,
     Kind,
-    LinearOperator,
     Noise,
     Operator,
     Problem,
@@ -220,8 +219,10 @@ def question_misfit(
             which = f"{int(lost.sum())} of {len(good)} measurements aren't explained, and least "
             which += f"number {worst + 1}"
         log.warning(
-            "%s%s: its misfit is %.3g where %s. %s",
-            *(who, which, float(misfit[worst]), beside, _why(setup.problem.simulated, known)),
+            "%s%s: its misfit is %.3g where %s. "
+            "Is the operator the one that measured it, and %s in the units of x? Or is γ too "
+            "large, or the budget too small?",
+            *(who, which, float(misfit[worst]), beside, "are y and σ" if known else "is y"),
         )
     elif known and bool((ratio > most).any()):
         i = int(ratio.argmax())
@@ -241,21 +242,17 @@ def question_misfit(
         )
 
 
-def _limits(y: Tensor, setup: Setup) -> tuple[float, float]:
-    """How much of the noise's misfit what was found may have at most, and at least."""
+def _limits(y: Tensor, setup: Setup) -> tuple[float, Tensor]:
+    """How much of the noise's misfit what was found may have at most, and at least, (B,)."""
     problem, noise = setup.problem, setup.problem.noise
-    least = 0.0 if problem.simulated else FITTED
-    if problem.simulated and problem.operator.sees_all and _held_by_gamma(setup):
-        power = float(energy(noise.measured(y)).mean())
-        least = HALF if noise.entries * noise.std**2 > NOISY * power else least
+    power = energy(noise.measured(y))
+    least = torch.full_like(power, 0.0 if problem.simulated else FITTED)
+    held = setup.solver.penalised and not setup.by_rule  # by a larger γ
+    if problem.simulated and problem.operator.sees_all and held:
+        least = torch.where(noise.entries * noise.std**2 > NOISY * power, HALF, least)
     if _draws_fit(setup):
         return DRAWN + SCATTER / max(noise.entries, 1) ** 0.5, least
     return math.inf if problem.simulated else UNEXPLAINED, least
-
-
-def _held_by_gamma(setup: Setup) -> bool:
-    """Whether a larger γ would keep what was found from the noise."""
-    return setup.solver.penalised and not setup.by_rule
 
 
 def _draws_fit(setup: Setup) -> bool:
@@ -265,18 +262,6 @@ def _draws_fit(setup: Setup) -> bool:
     return setup.solver.draws > 0 and not passed
 
 
-def _why(simulated: bool, known: bool) -> str:
-    """What is to be asked where y isn't explained."""
-    if simulated:
-        return (
-            "Is γ too large, the budget too small, or x of a kind that the prior doesn't know?"
-        )
-    return (
-        f"Is the operator the one that measured it, and {'are y and σ' if known else 'is y'} in "
-        "the units of x? Or is γ too large, or the budget too small?"
-    )
-
-
 def _far(setup: Setup) -> str:
     """What is to be asked where a misfit is larger than noise has it."""
     if not _draws_fit(setup):
@@ -284,11 +269,14 @@ def _far(setup: Setup) -> str:
             "little of what y holds, and more than its noise. Is γ too large, σ that of y, or the "
             "budget too small?"
         )
-    chosen = setup.config.solver is not None
-    return (
-        "y says more of x than these draws do. Is the budget too small, or x of a kind that the "
-        f"prior doesn't know?{' Try: no solver, for the usual one may come nearer' * chosen}"
+    said = (
+        "y says more of x than these draws do. Is the budget too small, σ that of y, or x of a "
+        "kind that the prior doesn't know?"
     )
+    if setup.config.solver is None:
+        return said
+    own = "".join(f" and no {name}" for name in setup.selections["solver"].options)
+    return f"{said} Try: no solver{own}, for the usual one may come nearer"
 
 
 def _known(noise: Noise) -> bool:

@@ -174,7 +174,7 @@ def _of_its_size(y: Tensor, setup: Setup) -> str | None:
     """What to try for a y that is a picture of another size than what was said, or than the prior's
     pictures; None where it isn't, or no prior is of any size."""
     shape = shape_of(y, setup.problem.operator, setup.config.kind)
-    if shape is None:
+    if shape is None or not setup.kind.fits(shape):
         return None
     prior: Prior = setup.selections["prior"].build(setup.config.seed)
     if prior.shape is None:

@@ -64,11 +64,22 @@ COMMANDS = {
     "m below 1": (f"{RECOVER} --op gaussian --m 0", "greater than or equal to 1. Got 0"),
     "negative m": (
         f"{RECOVER} --op gaussian --m -5",
-        "greater than or equal to 1. Got -5. Try: --m 5",
+        "greater than or equal to 1. Got -5. Try: --m 1",
     ),
     "m above n": (f"{RECOVER} --op gaussian --m 193", "at most n = 192", "Got 193"),
     "m of words": (f"{RECOVER} --op gaussian --m many", "valid integer", "Got 'many'"),
-    "x and y": (f"{RECOVER} --y y.npy", "or measurements y, not both"),
+    "x and y": (f"{RECOVER} --y y.npy", "or measurements y, not both", "Try: no --y, where x"),
+    "neither yes nor no": (f"{RECOVER} --resize maybe", "Got 'maybe'. Try: --resize true or false"),
+    "folder as a mask": (
+        f"{RECOVER} --op mask --mask run-without-y",
+        "A mask is one file. Got the folder run-without-y. Try: run-without-y/",
+        ", which is in it",
+    ),
+    "photons of what has a gain": (
+        f"{RECOVER} --noise poisson --photons 100",
+        "it is an option of noise 'transmission'. Options here: of noise 'poisson': gain (g, what "
+        "one count adds to y; 1/g is the number of photons at white)\n",
+    ),
     "y of the wrong length": (
         "recover --prior none --op gaussian --m 5 --y short.npy --shape 3 8 8 --out out",
         "y must be (5,), or a batch of these. Got (7,)",
@@ -90,7 +101,15 @@ COMMANDS = {
     ),
     "matrix": (f"{RECOVER} --op matrix --path text.npy", "not an array that can be read"),
     "matrix of other columns": (f"{RECOVER} --op matrix --path narrow.npy", "has 192 columns"),
-    "no config": (f"{RECOVER} --config nowhere.toml", "nowhere.toml can't be read"),
+    "no config": (
+        f"{RECOVER} --config qqqqqqq",
+        "qqqqqqq can't be read",
+        "Try: the path of a TOML or JSON file",
+    ),
+    "study that isn't there": (
+        "sweep brokn.toml --out out.parquet",
+        "brokn.toml can't be read. Got No such file or directory. Did you mean 'broken.toml'",
+    ),
     "broken config": (f"{RECOVER} --config broken.toml", "broken.toml is not TOML"),
     "unknown setting": (f"{RECOVER} --config unknown.toml", "Did you mean 'prior'?"),
     **{

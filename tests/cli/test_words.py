@@ -26,7 +26,10 @@ KNOWN = [*RunConfig.model_fields, "m"]
         ('op={"name": "matrix"}', """--op '{"name": "matrix"}'"""),
         ("path='my file.npy'", "--path 'my file.npy'"),
         ("a file (mask='auto')", "a file (--mask auto)"),
+        ("shape=(3, 64, 64), or no shape", "--shape 3 64 64, or no --shape"),
         # What is no setting stays as it is.
+        ("op=Mask(mask=numpy.isfinite(y)) @ …", "op=Mask(mask=numpy.isfinite(y)) @ …"),
+        ("numpy.degrees(angles), if they are", "numpy.degrees(angles), if they are"),
         ("scan.nii.gz::slice=77,frame=2", "scan.nii.gz::slice=77,frame=2"),
         ("numpy.save('A.npy', A, x=1)", "numpy.save('A.npy', A, x=1)"),
         ("DRUNet(pretrained=True)", "DRUNet(pretrained=True)"),
@@ -40,6 +43,26 @@ def test_settings_are_said_as_options(said, typed):
     assert as_options(f"It is so. Got no noise. Try: {said}", KNOWN) == (
         f"It is so. Got no noise. Try: {typed}"
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "typed"),
+    [
+        ("y.clip(0), or gain=1", "FILE.npy of y.clip(0), or --gain 1"),
+        (
+            "x of attenuation: mu*(1 + hu/1000).clip(0) of Hounsfield units",
+            "x of attenuation: FILE.npy of mu*(1 + hu/1000).clip(0) of Hounsfield units",
+        ),
+        (
+            'y=x, op="mask", mask=numpy.isfinite(x), which takes',
+            "--y of the same file, --op mask, --mask FILE.npy of numpy.isfinite(x), which takes",
+        ),
+        ("photons=flat[:, None] of one", "--photons FILE.npy of flat[:, None] of one"),
+    ],
+)
+def test_what_python_makes_is_a_file_on_the_command_line(said, typed):
+    made = ". FILE.npy is what numpy.save('FILE.npy', …) of Python writes"
+    assert as_options(f"No. Try: {said}", KNOWN) == f"No. Try: {typed}{made}"
 
 
 @pytest.mark.parametrize(

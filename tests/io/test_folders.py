@@ -1,6 +1,8 @@
 """Folders of results: whole at every moment, and nobody else's files touched."""
 
 import json
+import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -133,6 +135,39 @@ def test_a_run_gets_a_folder_of_its_own(tmp_path):
     unfinished(tmp_path / "out-2").mkdir()
     with claimed(tmp_path / "out") as place:
         assert place == tmp_path / "out-3"
+
+
+@pytest.mark.parametrize(
+    ("kept", "age", "taken"),
+    [
+        ([], 3600, True),  # killed before it had noted anything
+        ([], 0, False),  # it may be about to begin
+        (["settings.json"], 0, True),
+        (["settings.json", "000000.safetensors"], 3600, False),
+        (["unfinished.mark"], 3600, False),
+        (["weight.json"], 3600, False),
+    ],
+)
+def test_a_folder_in_which_a_killed_run_finished_nothing_is_taken_again(
+    tmp_path, kept, age, taken
+):
+    beside = unfinished(tmp_path / "out")
+    beside.mkdir()
+    for name in kept:
+        (beside / name).touch()
+    then = time.time() - age
+    os.utime(beside, (then, then))
+    with claimed(tmp_path / "out") as place:
+        assert (place == tmp_path / "out") == taken
+    assert beside.exists() != taken
+
+
+def test_the_folder_of_a_run_that_has_only_begun_is_its_own(tmp_path):
+    beside = unfinished(tmp_path / "out")
+    beside.mkdir()
+    (beside / "settings.json").touch()
+    with locked(beside), claimed(tmp_path / "out") as place:
+        assert place == tmp_path / "out-2"
 
 
 def test_of_runs_that_begin_at_once_none_gets_the_folder_of_another(tmp_path):

@@ -1,6 +1,6 @@
 """The table of a comparison in a narrow place."""
 
-from priorkit.results.tally import brief
+from priorkit.results.tally import brief, cells
 
 HEAD = ["prior", "m", "PSNR", "expected", "error", "evaluations"]
 
@@ -11,6 +11,15 @@ def test_what_says_nothing_is_left_out_and_what_is_common_is_said():
     assert head == ["prior", "PSNR"]
     assert kept == [["a", "20.0"], ["b", "21.0"]]
     assert common == ["m 90", "evaluations 30"]
+
+
+def test_what_all_solvers_count_is_called_as_they_call_it():
+    """As in the table of a single run; of several it is called evaluations."""
+    row = {"prior": "a", "m": None, "status": "done", "evaluations": 60.0}
+    calls, sweeps = row | {"unit": "calls of the denoiser"}, row | {"unit": "sweeps"}
+    failed = {"prior": "b", "m": None, "status": "none", "reason": "no"}
+    assert cells([calls, calls, failed], known=True)[0] == ["prior", "calls of the denoiser"]
+    assert cells([calls, sweeps], known=False)[0] == ["prior", "evaluations"]
 
 
 def test_the_error_stays_where_there_is_no_psnr():

@@ -145,3 +145,12 @@ def test_a_large_picture_is_tried_a_few_times(monkeypatch):
     settings = {"prior": "realnvp-2d", "op": "gaussian", "solver": "denoise", "penalty": "l1"}
     assert refusal(torch.rand(1, 2), settings) is not None
     assert len(calls) <= 1 + advice.LEAST
+
+
+def test_where_draws_are_asked_for_priors_are_offered_that_can_draw():
+    """A filter has no distribution to draw from, and takes minutes."""
+    settings = {"prior": "none", "op": "gaussian", "m": 50}
+    found = refusal(X, settings | {"solver": "ancestral"}).ways
+    assert [way["prior"] for way in found] == ["denoiser-photos"]
+    found = refusal(X, settings | {"solver": "amp"}).ways
+    assert "bm3d" in [way["prior"] for way in found]

@@ -47,6 +47,18 @@ CASES = {
     ),
     "number that is none": ({"sigma": float("nan")}, BadInputError, "Got nan. Try: sigma=0.1"),
     "number above the greatest": ({"averaging": 2000}, BadInputError, "Try: averaging=1000"),
+    "neither yes nor no": ({"resize": "maybe"}, BadInputError, "Try: resize=True or False"),
+    "number below the least": (
+        {"op": "gaussian", "m": -5},
+        BadInputError,
+        "Got -5. Try: m=1",
+    ),
+    "a range that holds next to nothing": (
+        {"x": lambda files: np.full((3, 8, 8), 200, np.uint8), "range": (0, 1), "clip": True},
+        BadInputError,
+        "clip leaves next to nothing of it: 192 of 192 values lie outside of (0, 1).",
+        "Try: range=(0, 255) and no clip",
+    ),
     "number with a fraction": ({"budget": 2.5}, BadInputError, "Try: budget=2"),
     "word for a level": ({"sigma": "lots"}, BadInputError, "Try: sigma=0.1, or sigma='auto'"),
     "option below 0": ({"op": "blur", "width": -1}, BadInputError, "Got -1. Try: width=1"),

@@ -130,6 +130,17 @@ def test_files_that_can_not_be_read_are_rows(folder, tmp_path):
         assert "not a picture that can be read" in found.failed[0]["reason"]
 
 
+def test_how_many_files_are_left_out_is_said(folder, tmp_path, command_line):
+    """Those that can't be read, and those that are read from no folder."""
+    (folder / "0.png").write_text("no picture")
+    (folder / "z.gif").write_text("")
+    words = "--prior none --op gaussian --m 20 --shape 3 8 8 --budget 1 --engine processes --jobs 1"
+    done = command_line("recover", folder, *words.split(), "--out", tmp_path / "out")
+    assert done.code == 1
+    assert f"Left out, 1 of the 9 files of {folder}: z.gif: .gif files are not read" in done.err
+    assert f"Left out, 1 of 8 files:\n{folder / '0.png'} is not a picture that can be" in done.out
+
+
 @pytest.mark.parametrize("second", ["no picture", ""])
 def test_each_file_of_a_part_that_has_none_to_read_has_its_own_reason(folder, tmp_path, second):
     """Of two kinds or of one; they had all had that of the part, which named them all."""

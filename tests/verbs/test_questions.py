@@ -145,3 +145,90 @@ def test_clipped_noise_has_no_estimate_of_the_error():
     said = {"op": "identity", "prior": "denoiser-photos", "sigma": 0.1}
     assert priorkit.recover(y=y, **said).expected_psnr is not None
     assert priorkit.recover(y=y.clip(0, 1), **said).expected_psnr is None
+
+
+NOISY = torch.from_numpy(0.25 + 0.5 * DISC)[None].float()
+
+
+@pytest.mark.parametrize(
+    ("gamma", "op", "sigma", "said"),
+    [
+        (1e-6, "identity", 0.3, True),
+        (0.5, "identity", 0.3, False),
+        (1e-6, "identity", 0.02, False),  # of little noise fine detail has as much
+        (1e-6, {"name": "gaussian", "m": 200}, 0.3, False),  # of which all can be fitted by design
+    ],
+)
+def test_noise_that_was_fitted_is_said_of_what_was_simulated(gamma, op, sigma, said, caplog):
+    settings = TV | {"gamma": gamma, "budget": 100}
+    priorkit.recover(NOISY, op=op, sigma=sigma, **settings)
+    assert ("The noise was fitted too: the misfit is" in caplog.text) == said
+    caplog.clear()
+    priorkit.recover(NOISY, op=op, sigma=sigma, **settings | {"gamma": "discrepancy"})
+    assert "misfit is" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("op", "sigma", "said"),
+    [("blur", 1e-5, True), ("blur", 0.1, False), ({"name": "gaussian", "m": 200}, 1e-4, False)],
+)
+def test_draws_far_from_what_was_simulated_are_said(op, sigma, said, caplog):
+    """As those of next to exact numbers; not of message passing, which fits y loosely."""
+    settings = {"op": op, "sigma": sigma, "prior": "denoiser-photos", "draws": 2, "levels": 4}
+    found = priorkit.recover(NOISY, **settings, solver="ancestral")
+    assert (found.misfit > 2 * found.noise_misfit).any() == (said or op != "blur")
+    assert ("y says more of x than these draws do." in caplog.text) == said
+    assert ("Try: no solver and no draws and no levels, for the usual" in caplog.text) == said
+    caplog.clear()
+    table = settings | {"solver": "ancestral", "label": "drawn"}
+    measurement = {name: table.pop(name) for name in ("op", "sigma")}
+    priorkit.compare(NOISY, priors=[table], **measurement)
+    assert ("drawn: The misfit is" in caplog.text) == said
+
+
+def test_a_mask_under_which_all_is_seen_is_taken(caplog, tmp_path):
+    """As one of what is finite, of a file of many in which everything is."""
+    y = DISC + 0.1 * RNG.normal(size=DISC.shape)
+    np.save(tmp_path / "mask.npy", np.isfinite(y))
+    for mask in (np.isfinite(y), tmp_path / "mask.npy"):
+        caplog.clear()
+        found = priorkit.recover(y=y, op="mask", mask=mask, sigma=0.1, **TV)
+        said = [line for line in caplog.messages if "Nothing is missing" in line]
+        assert said == ["Nothing is missing by the mask of operator 'mask'."]
+    assert found.x.shape == (1, 1, 24, 24)
+    with pytest.raises(BadInputError, match="All is missing by this mask"):
+        priorkit.recover(y=y, op="mask", mask=np.zeros_like(y), sigma=0.1, **TV)
+
+
+def test_most_of_what_is_clipped_has_a_range_to_try(caplog):
+    values = np.linspace(0, 100, 24 * 24).reshape(1, 24, 24)
+    said = {"op": "identity", "clip": True, **TV | {"budget": 1}}
+    priorkit.recover(values, range=(0, 20), **said)
+    assert "of 576 values lay outside the range. Try: range=(0, 255), which" in caplog.text
+    caplog.clear()
+    priorkit.recover(values, range=(0, 80), **said)
+    assert "values lay outside the range." in caplog.text
+    assert "Try: range" not in caplog.text
+
+
+def test_a_photograph_whose_brightness_is_taken_for_counts(caplog):
+    y = (200 * DISC + 20).astype(np.uint8)
+    said = {"op": "identity", "noise": "transmission", "photons": 255, **TV}
+    priorkit.recover(y=y, **said)
+    assert "y has numbers of 8 bits" in caplog.text
+    assert "Try: noise='gaussian' and no photons, where they are brightness" in caplog.text
+    caplog.clear()
+    priorkit.recover(y=y.astype(np.uint16), **said)
+    assert "8 bits" not in caplog.text
+
+
+def test_a_y_of_another_size_than_the_prior_has_one_that_takes_it():
+    y = 0.5 + 0.1 * RNG.normal(size=(1, 80, 80))
+    said = {"y": y, "op": "identity", "sigma": 0.1}
+    with pytest.raises(BadInputError, match=r"must be \(3, 64, 64\).* Try: prior='denoiser-photos'"):
+        priorkit.recover(prior="glow-celeba", **said)
+    assert priorkit.recover(prior="denoiser-photos", **said).x.shape == (1, 1, 80, 80)
+    with pytest.raises(BadInputError, match=r"Try: shape=\(1, 80, 80\), or no shape"):
+        priorkit.recover(prior="denoiser-photos", shape=(1, 64, 64), **said)
+    with pytest.raises(BadInputError, match="the operator's own m"):
+        priorkit.recover(prior="none", op="gaussian", m=5, y=np.ones(7), shape=(1, 8, 8))
