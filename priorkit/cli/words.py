@@ -86,8 +86,8 @@ def as_options(text: str, known: Collection[str] = ()) -> str:
     '--gamma sure is for pictures. Try: --range 0 4095, or no --gamma'
     >>> as_options("No. Try: solver='adam' or 'fista', or numpy.save('A.npy', A)")
     "No. Try: --solver adam or fista, or numpy.save('A.npy', A)"
-    >>> print(as_options("No. Try: mask=numpy.isfinite(y)"))
-    No. Try: --mask FILE.npy of numpy.isfinite(y). FILE.npy is what numpy.save('FILE.npy', …) of Python writes
+    >>> as_options("No. Try: y.clip(0)").partition(". FILE")[0]
+    'No. Try: FILE.npy of y.clip(0)'
     """
     calls = [match.span() for match in CALL.finditer(text)]
 

@@ -102,4 +102,4 @@ def _brief(file: str, error: PriorkitError) -> str:
 
 def _listed(said: Sequence[str]) -> str:
     more = [f"and {len(said) - NAMED} more"] if len(said) > NAMED else []
-    return "; ".join(" ".join(words.splitlines()) for words in said[:NAMED] + more)
+    return "; ".join(" ".join(words.splitlines()) for words in (*said[:NAMED], *more))

@@ -15,7 +15,7 @@ from priorkit.counted import counted
 from priorkit.interfaces import Draws, Kind
 from priorkit.interfaces.draws import NoDraws, stacked
 from priorkit.io.pictures import dimensions
-from priorkit.run import level
+from priorkit.run.misfit import beyond, explained
 from priorkit.run.rows import Row, Trace
 from priorkit.run.run import Outcome, Task
 from priorkit.run.setup import Setup
@@ -46,12 +46,12 @@ class Recovered:
     reason : per image, why it ended, of the solver's own x: before values are clipped; how many
         draws were made where fewer than were ``asked``; and its ``doubts``
     explained : per image, whether its misfit is one of a recovery at all, see
-        :func:`priorkit.run.level.explained`: not where y has other units than x, or is of another
+        :func:`priorkit.run.misfit.explained`: not where y has other units than x, or is of another
         operator, however well the solver has converged. True where y was simulated, and of a run
         that was cut short
     doubts : per image, what speaks against it however well the solver has converged, in words: that
         y isn't ``explained``, that x lies far outside its range, see
-        :func:`priorkit.run.level.beyond`. None of what was simulated or cut short
+        :func:`priorkit.run.misfit.beyond`. None of what was simulated or cut short
     truth : the images that were measured, where they are known
     psnr, ssim, error : per image, (B,): peak signal-to-noise ratio in dB, structural similarity and
         (1/n)‖x − x̂‖²; None without a truth, and the first two of what has no pixels
@@ -97,8 +97,8 @@ class Recovered:
         self.explained, far = [True] * len(best), [False] * len(best)
         if truth is None and outcome.cut is None:
             misfits = self.misfit, self.noise_misfit
-            self.explained = level.explained(*misfits, y, setup.problem).tolist()
-            far = level.beyond(x, kind).tolist()
+            self.explained = explained(*misfits, y, setup.problem).tolist()
+            far = beyond(x, kind).tolist()
         away = BEYOND.format(self.units.bounds)
         self.doubts = [
             [*([] if good else [UNEXPLAINED]), *([away] if out else [])]

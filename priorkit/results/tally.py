@@ -103,7 +103,11 @@ def cells(table: Sequence[dict[str, Any]], *, known: bool) -> Cells:
         if "reason" in row:
             told = ["—", *[""] * (len(told) - 1)][: len(told)]
         rows.append([label, *([] if one else ["—" if row["m"] is None else str(row["m"])]), *told])
-    return ["prior", *([] if one else ["m"]), *(counts.get(head, head) for head, _, _ in columns)], rows
+    return [
+        "prior",
+        *([] if one else ["m"]),
+        *(counts.get(head, head) for head, _, _ in columns),
+    ], rows
 
 
 def brief(head: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[Cells, list[str]]:

@@ -148,9 +148,7 @@ def test_a_run_gets_a_folder_of_its_own(tmp_path):
         (["weight.json"], 3600, False),
     ],
 )
-def test_a_folder_in_which_a_killed_run_finished_nothing_is_taken_again(
-    tmp_path, kept, age, taken
-):
+def test_a_folder_in_which_a_killed_run_finished_nothing_is_taken_again(tmp_path, kept, age, taken):
     beside = unfinished(tmp_path / "out")
     beside.mkdir()
     for name in kept:

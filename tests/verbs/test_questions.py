@@ -225,7 +225,9 @@ def test_a_photograph_whose_brightness_is_taken_for_counts(caplog):
 def test_a_y_of_another_size_than_the_prior_has_one_that_takes_it():
     y = 0.5 + 0.1 * RNG.normal(size=(1, 80, 80))
     said = {"y": y, "op": "identity", "sigma": 0.1}
-    with pytest.raises(BadInputError, match=r"must be \(3, 64, 64\).* Try: prior='denoiser-photos'"):
+    with pytest.raises(
+        BadInputError, match=r"must be \(3, 64, 64\).* Try: prior='denoiser-photos'"
+    ):
         priorkit.recover(prior="glow-celeba", **said)
     assert priorkit.recover(prior="denoiser-photos", **said).x.shape == (1, 1, 80, 80)
     with pytest.raises(BadInputError, match=r"Try: shape=\(1, 80, 80\), or no shape"):
