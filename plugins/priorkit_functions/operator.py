@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import LinearOperator, Operator, Shape
+from priorkit.interfaces import LinearOperator, Operator, Shape, Signless
 from priorkit_functions.called import Called, is_function
 
 __all__ = ["Function", "LinearFunction"]
@@ -36,6 +36,7 @@ class Function(Operator):
     """
 
     _complex = False  # whether it is of complex pictures, whose parts are two channels of x
+    _even = False  # whether f(−v) = f(v)
 
     def __init__(self, *, function: Any) -> None:
         self.function = Called(function, "operator", "x")
@@ -66,6 +67,9 @@ class Function(Operator):
             )
         self.function.require_gradient(self._whole(x.requires_grad_(True)))
         self.y_shape = y.shape[1:]
+        v, _ = _images(self.shape)
+        with torch.no_grad():
+            self._even = _alike(self.A(-v), of_v := self.A(v), of_v)
 
     def _whole(self, x: Tensor) -> Tensor:
         """Images as f gets them: complex ones (B, 1, …) instead of two channels (B, 2, …)."""
@@ -73,6 +77,10 @@ class Function(Operator):
 
     def A(self, x: Tensor) -> Tensor:
         return cast(Tensor, self.function(self._whole(x)))
+
+    @property
+    def signless(self) -> Signless | None:
+        return "image" if self._even else None
 
     def image(self, y: Tensor) -> Tensor | None:
         return y if y.ndim == 4 and y.shape[1] in (1, 3) and not y.is_complex() else None
@@ -91,8 +99,7 @@ class LinearFunction(LinearOperator, Function):
 
     def prepare(self) -> None:
         super().prepare()
-        fixed = torch.Generator().manual_seed(0)
-        v, w = torch.rand(2, 1, *self.shape, generator=fixed) / 2
+        v, w = _images(self.shape)
         with torch.no_grad():
             of_v, again, of_w, both, twice = map(self.A, (v, v, w, v + w, 2 * v))
         if not torch.equal(again, of_v) and bool(of_v.isfinite().all()):
@@ -101,10 +108,7 @@ class LinearFunction(LinearOperator, Function):
                 got=f"{float((again - of_v).abs().max()):.3g} between two calls",
                 try_="a function without random numbers; noise is what sigma says",
             )
-        most = ALIKE * twice.abs().max()
-        if not bool(
-            ((both - of_v - of_w).abs() <= most).all() & ((twice - 2 * of_v).abs() <= most).all()
-        ):
+        if not (_alike(both, of_v + of_w, twice) and _alike(twice, 2 * of_v, twice)):
             raise _NotLinearError(
                 "The function isn't linear.", try_="op=f, or Function(function=f)"
             )
@@ -122,6 +126,15 @@ class LinearFunction(LinearOperator, Function):
     @property
     def sees_image(self) -> bool:
         return self._seen is not None
+
+
+def _images(shape: Shape) -> Tensor:
+    """Two random images, whose sum is one too, (2, 1, *shape)."""
+    return torch.rand(2, 1, *shape, generator=torch.Generator().manual_seed(0)) / 2
+
+
+def _alike(one: Tensor, other: Tensor, scale: Tensor) -> bool:
+    return bool(((one - other).abs() <= ALIKE * scale.abs().max()).all())
 
 
 class _NotLinearError(BadInputError):

@@ -101,6 +101,19 @@ def test_complex_pictures_are_given_as_complex_numbers():
     assert float(size.misfit) < 0.1 * float(torch.fft.fft2(x).abs().square().sum())
 
 
+def test_what_sees_no_sign_says_so():
+    """A(−x) = A(x) has no slope at 0, so that nothing can begin there."""
+    bound = Function(function=lambda x: spectrum(x).abs()).bind(SHAPE)
+    assert bound.signless == "image"
+    found = priorkit.recover(
+        prior="none", op=lambda x: spectrum(x).abs(), shape=(1, 16, 16), budget=40, sigma=0.01
+    )
+    assert found.record["config"]["start"] == {"name": "shown"}
+    assert float(found.x.mean()) > 0.2
+    for function in (binned, torch.exp, torch.sqrt):
+        assert Function(function=function).bind(SHAPE).signless is None
+
+
 def test_a_product_takes_a_linear_one():
     bound = (LinearFunction(function=binned) @ Blur()).bind((3, 16, 16))
     assert isinstance(bound, LinearOperator)
