@@ -36,9 +36,10 @@ def main() -> None:
     """Measure the photograph with the camera, and recover it by a network and by the penalty."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("priorkit-out/functions"))
+    parser.add_argument("--budget", type=int, help="of each; default: the prior's choice")
     args = parser.parse_args()
 
-    common = {"op": camera, "sigma": 0.01, "shape": (3, SIDE, SIDE)}
+    common = {"op": camera, "sigma": 0.01, "shape": (3, SIDE, SIDE), "budget": args.budget}
     plain = priorkit.recover(
         str(astronaut()), prior="none", penalty=roughness, gamma=1e-3, start="flat", **common
     )
