@@ -147,7 +147,7 @@ def test_all_that_a_problem_offers_is_told_to_authors_of_solvers():
 
     loops = {"simulated", "seed", "averaged", "data", "at", "truth", "paired"}
     loops |= {"has_mirror", "blame"}
-    text = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "plugins-solvers.md").read_text(encoding="utf-8")
     told = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`\n]+)`", text))))
     offered = {name for name in vars(Problem) if not name.startswith("_")} - loops
     assert offered - told == set()
@@ -201,19 +201,19 @@ def test_python_runs(block, tmp_path, monkeypatch, names_known):
 
 
 def test_quoted_files_are_the_files():
-    """docs/plugins.md quotes every source file of the example plugin, word for word."""
-    page = "docs/plugins.md"
+    """docs/plugins*.md quote every source file of the example plugin, word for word."""
+    pages = "docs/plugins"
     quoted = {
         block.mark.removeprefix("file: "): block.text
         for block in BLOCKS
-        if block.where.startswith(page) and block.mark.startswith("file: ")
+        if block.where.startswith(pages) and block.mark.startswith("file: ")
     }
     files = [
         p for p in PLUGIN.rglob("*") if p.suffix in (".py", ".toml") and "build" not in p.parts
     ]
     assert sorted(quoted) == sorted(str(p.relative_to(PLUGIN).as_posix()) for p in files)
     for name, text in quoted.items():
-        assert text == (PLUGIN / name).read_text(encoding="utf-8"), f"{page} differs from {name}"
+        assert text == (PLUGIN / name).read_text(encoding="utf-8"), f"{name} is quoted otherwise"
 
 
 LINK = re.compile(r"\]\((?!https?://|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)")

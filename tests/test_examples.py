@@ -21,6 +21,7 @@ PICTURES = {
     "quickstart.py": "grid.png",
     "own_measurements.py": "recovered.png",
     "denoise_and_inpaint.py": "grid.png",
+    "functions.py": "grid.png",
     "gradient_paths.py": "paths.png",
     "compare_priors.py": "grid.png",
     "operators.py": "grid.png",

@@ -78,13 +78,8 @@ class BM3D(Denoiser):
             )
         if isinstance(operator, IdentityOperator):
             return Choices(space="pixel", solver={"name": "denoise", "estimate": False})
-        start: Any = "pseudo-inverse"
-        if operator.sees_image and operator.mask is not None:
-            start = {"name": "filled", "fill": "smooth"}
-        elif operator.reduces:
-            start = "enlarged"
         solver = {"name": "pnp-admm", "renoise": 0.0}  # it needs no noise to be stable
-        return Choices(space="pixel", solver=solver, start=start)
+        return Choices(space="pixel", solver=solver, start="shown")
 
 
 def _colours(image: np.ndarray, level: float, profile: Any) -> np.ndarray:

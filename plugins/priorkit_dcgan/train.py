@@ -25,7 +25,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits as cross_entrop
 from priorkit.training.album import Framings, sent
 from priorkit.training.dataset import TrainingPictures
 from priorkit.training.descent import average, newest
-from priorkit.training.options import Progress, check_options, option
+from priorkit.training.options import PictureOptions, Progress, option
 from priorkit.training.recipe import Recipe
 from priorkit_dcgan.network import DCGANConfig, Discriminator, Generator
 
@@ -33,31 +33,18 @@ __all__ = ["DCGANTraining", "train"]
 
 
 @dataclass
-class DCGANTraining:
+class DCGANTraining(PictureOptions):
     """Options of ``priorkit train dcgan``."""
 
-    data: Path = option(Path(), "folder or zip of pictures")
-    out: Path = option(Path(), "folder for checkpoints, samples and the weights")
     name: str = option("dcgan", "name of the weights, family-dataset")
-    size: int = option(64, "side of the pictures in pixels: 8, 16, 32, 64 …")
+    size: int = option(64, "side of the pictures in pixels: 8, 16, 32, 64 …", least=2)
     latent: int = option(100, "length of z")
     width: int = option(64, "channels of the last hidden layer")
-    box: list[float] = option([], "left top right bottom of the crop; none: centre square")
-    validation: int | None = option(None, "pictures kept, the last by name; none: 10%, at most 336")
-    shift: float = option(0.0, "augmentation: shift of the box, in source pixels")
-    batch: int = option(64, "pictures per step")
-    iterations: int = option(10000, "steps of both networks")
+    iterations: int = option(10000, "steps of both networks", least=1)
     rate: float = option(2e-4, "learning rate of Adam")
     ema: float = option(0.999, "decay of the averaged generator")
     precision: str = option("", "fp32, or bf16 for the convolutions; default: bf16 on cuda")
-    every: int = option(1000, "steps between validations and samples")
-    minutes: float = option(0.0, "stop after so many minutes, to be continued; 0: never")
-    seed: int = option(0, "seed of initialisation, order, augmentation and latents")
-    licence: str = option("", "terms of the training pictures, for the card")
-    device: str = option("", "cpu or cuda; default: cuda where there is one")
-
-    def __post_init__(self) -> None:
-        check_options(self, {"batch": 2})
+    seed: int = option(0, "seed of initialisation, order, augmentation and latents", least=0)
 
 
 def train(options: DCGANTraining, progress: Progress | None = None) -> Path | None:
@@ -75,6 +62,7 @@ def train(options: DCGANTraining, progress: Progress | None = None) -> Path | No
 
 class _Run(Recipe):
     family = "dcgan"
+    options: DCGANTraining
 
     def __init__(self, options: DCGANTraining, progress: Progress | None) -> None:
         o = options
@@ -146,7 +134,7 @@ class _Run(Recipe):
     def message(self, losses: list[tuple[float, ...]]) -> str:
         critic, generator = np.mean(losses, axis=0)
         if not math.isfinite(critic + generator):
-            raise ValueError("the losses are no longer finite: try a smaller --rate")
+            raise ValueError("the losses are no longer finite: try a smaller rate")
         return f"losses {critic:.3f} and {generator:.3f}"
 
     def validate(self, losses: list[tuple[float, ...]]) -> tuple[dict[str, float | None], str]:

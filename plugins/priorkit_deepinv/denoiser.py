@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from priorkit.discovery import describe
 from priorkit.errors import BadInputError, MismatchError, needed
-from priorkit.interfaces import Copies, Denoiser, Shape
+from priorkit.interfaces import Choices, Copies, Denoiser, Noise, Operator, Shape
 
 __all__ = ["DeepinvDenoiser"]
 
@@ -53,6 +53,10 @@ class DeepinvDenoiser(Denoiser):
         if len(shape) != 3:
             raise BadInputError("Denoisers of deepinv are for pictures (C, H, W).", got=shape)
         return self
+
+    def defaults(self, operator: Operator, noise: Noise) -> Choices:
+        """In pixel space, from what y shows."""
+        return Choices(space="pixel", start="shown")
 
     def denoise(self, x: Tensor, sigma: float | Tensor) -> Tensor:
         """Each picture by itself; one with sigma = 0 is unchanged."""

@@ -8,11 +8,9 @@ from priorkit.interfaces import (
     Choices,
     GaussianNoise,
     IdentityOperator,
-    LinearOperator,
     Noise,
     Operator,
     RandomOperator,
-    Spec,
     WeightedNoise,
 )
 
@@ -33,22 +31,15 @@ def choose(operator: Operator, noise: Noise) -> Choices:
         )
     squares = isinstance(noise, GaussianNoise)
     if squares and isinstance(operator, IdentityOperator):
-        return Choices(space="pixel", penalty="none", solver="denoise", start="noisy")
+        return Choices(space="pixel", penalty="none", solver="denoise", start="shown")
     if squares and isinstance(operator, RandomOperator) and operator.ensemble is not None:
         return Choices(space="pixel", penalty="none", solver="amp", start="flat")
-    start: Spec = "pseudo-inverse"
-    if operator.sees_image and operator.mask is not None:
-        start = {"name": "filled", "fill": "smooth"}
-    elif operator.reduces:
-        start = "enlarged"
-    elif not isinstance(operator, LinearOperator):
-        start = "flat"
     hole = has_hole(operator)
     return Choices(
         space="pixel",
         penalty="none",
         solver={"name": "diffpir", **_diffpir(operator, hole)},
-        start=start,
+        start="shown",
         budget=300 if hole else 60 if operator.mask is None else None,
     )
 

@@ -89,7 +89,7 @@ class Crops:
         if self.trained < 1:
             raise ValueError(
                 f"{counted(len(self.pictures), 'pictures')} less {self.kept} for validation "
-                "leave none: try a smaller --validation"
+                "leave none: try a smaller validation"
             )
         areas = [height * width for height, width in self.pictures.sizes[: self.trained]]
         self._ends = np.cumsum([area // side**2 for area in areas])

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 
 from priorkit.training.album import sent
 from priorkit.training.dataset import TrainingPictures
-from priorkit.training.descent import Descent
-from priorkit.training.options import Progress, check_options, option
+from priorkit.training.descent import Descent, DescentOptions
+from priorkit.training.options import PictureOptions, Progress, option
 from priorkit.training.recipe import Losses
 from priorkit_diffusion.data import Crops, Source, Whole
 from priorkit_diffusion.held_out import HeldOut
@@ -34,42 +34,29 @@ __all__ = ["DiffusionTraining", "train"]
 
 
 @dataclass
-class DiffusionTraining:
+class DiffusionTraining(DescentOptions, PictureOptions):
     """Options of ``priorkit train diffusion``."""
 
-    data: Path = option(Path(), "folder or zip of pictures")
-    out: Path = option(Path(), "folder for checkpoints, samples and the weights")
     name: str = option("diffusion", "name of the weights, family-dataset")
     also: str = option("", "folder or zip of photographs: half of a batch, with little noise")
-    crop: int = option(0, "side of crops of pictures of any size to learn; 0: whole pictures")
-    size: int = option(64, "whole pictures: side in pixels")
+    crop: int = option(0, "side of crops of pictures of any size to learn; 0: whole ones", least=0)
+    size: int = option(64, "whole pictures: side in pixels", least=2)
     channels: list[int] = option([], "per level; none: 24 64 128 192, of crops 32 64 128 192")
     blocks: list[int] = option([], "residual blocks per level; none: 1 1 2 2, of crops 1 2 2 3")
     near: list[float] = option([], "σ of most pictures; none: 0.002 1.5, of crops 0.002 0.65")
     far: list[float] = option([], "σ of the others; none: 0.25 40, of crops 0.4 4")
     near_share: float = option(0.0, "part of the pictures with σ in near; 0: 0.72, of crops 0.87")
     gray: float = option(0.2, "crops: part of them that is gray, with gray noise")
-    box: list[float] = option([], "left top right bottom of the picture; none: centre square")
-    validation: int | None = option(None, "pictures kept, the last by name; none: 10%, at most 336")
-    shift: float = option(0.0, "augmentation: shift of the box, in source pixels")
-    batch: int = option(64, "pictures per step")
-    iterations: int = option(20000, "optimizer steps in all")
-    within: float = option(0.0, "end after so many minutes of training instead; 0: iterations")
+    within: float = option(
+        0.0, "end after so many minutes of training instead; 0: iterations", least=0
+    )
     rate: float = option(1e-3, "learning rate of AdamW")
-    warmup: int = option(400, "steps of linear warm-up")
     decay: float = option(0.65, "fraction of the run at the end in which the rate decays to 0")
-    ema: float = option(0.999, "decay of the averaged weights")
-    init: str = option("", "weights to begin with, of the same architecture: a name or a path")
     precision: str = option("", "fp32, or bf16 for the convolutions; default: bf16 on cuda")
     compile: bool = option(True, "compile the network on cuda; false: start at once, but slower")
-    every: int = option(1000, "steps between validations and samples")
-    minutes: float = option(0.0, "stop after so many minutes, to be continued; 0: never")
-    seed: int = option(0, "seed of initialisation, order, augmentation and noise")
-    licence: str = option("", "terms of the training pictures, for the card")
-    device: str = option("", "cpu or cuda; default: cuda where there is one")
 
     def __post_init__(self) -> None:
-        check_options(self, {"batch": 2, "crop": 0, "within": 0})
+        super().__post_init__()
         for name in ("near", "far"):
             given = getattr(self, name)
             if given and not (len(given) == 2 and 0 < given[0] < given[1]):
@@ -125,6 +112,7 @@ def train(options: DiffusionTraining, progress: Progress | None = None) -> Path 
 
 class _Run(Descent[Noisy]):
     family = "diffusion"
+    options: DiffusionTraining
     clip = 1.0
     net: DenoisingNetwork
     ema: DenoisingNetwork

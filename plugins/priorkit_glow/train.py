@@ -23,8 +23,8 @@ from torch import Tensor
 
 from priorkit.training.album import Framings
 from priorkit.training.dataset import TrainingPictures
-from priorkit.training.descent import MaximumLikelihood
-from priorkit.training.options import Progress, check_options, option
+from priorkit.training.descent import DescentOptions, MaximumLikelihood
+from priorkit.training.options import PictureOptions, Progress, option
 from priorkit_glow.export import rounded
 from priorkit_glow.network import Glow, GlowConfig
 
@@ -32,36 +32,19 @@ __all__ = ["GlowTraining", "train"]
 
 
 @dataclass
-class GlowTraining:
+class GlowTraining(DescentOptions, PictureOptions):
     """Options of ``priorkit train glow``."""
 
-    data: Path = option(Path(), "folder or zip of pictures")
-    out: Path = option(Path(), "folder for checkpoints, samples and the weights")
     name: str = option("glow", "name of the weights, family-dataset")
-    size: int = option(64, "side of the pictures in pixels")
     steps_per_level: list[int] = option([8, 8, 8, 8], "steps of flow, finest level first")
     width: list[int] = option([64, 96, 128, 192], "hidden channels, finest level first")
     scale_offset: float = option(0.1, "lower bound of the couplings' scale")
     n_bits: int = option(5, "bits per channel that the likelihood is trained on")
-    box: list[float] = option([], "left top right bottom of the crop; none: centre square")
-    validation: int | None = option(None, "pictures kept, the last by name; none: 10%, at most 336")
-    shift: float = option(0.0, "augmentation: shift of the box, in source pixels")
-    batch: int = option(16, "pictures per step")
-    iterations: int = option(25000, "optimizer steps in all")
-    rate: float = option(1e-3, "learning rate of Adam")
-    warmup: int = option(500, "steps of linear warm-up")
+    batch: int = option(16, "pictures per step", least=1)
+    iterations: int = option(25000, "optimizer steps in all", least=1)
+    warmup: int = option(500, "steps of linear warm-up", least=0)
     decay: float = option(0.4, "fraction of the run at the end in which the rate decays to 0")
-    ema: float = option(0.999, "decay of the averaged weights")
-    init: str = option("", "weights to begin with, of the same architecture: a name or a path")
     precision: str = option("", "fp32, or bf16 for the hidden layers; default: bf16 on cuda")
-    every: int = option(1000, "steps between validations and samples")
-    minutes: float = option(0.0, "stop after so many minutes, to be continued; 0: never")
-    seed: int = option(0, "seed of initialisation, order, augmentation and noise")
-    licence: str = option("", "terms of the training pictures, for the card")
-    device: str = option("", "cpu or cuda; default: cuda where there is one")
-
-    def __post_init__(self) -> None:
-        check_options(self, {"batch": 1})
 
 
 def train(options: GlowTraining, progress: Progress | None = None) -> Path | None:
@@ -78,6 +61,7 @@ def train(options: GlowTraining, progress: Progress | None = None) -> Path | Non
 
 class _Run(MaximumLikelihood):
     family = "glow"
+    options: GlowTraining
     net: Glow
     ema: Glow
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from priorkit.interfaces import Choices, Noise, Operator, Prior, Spec
+from priorkit.interfaces import Choices, Noise, Operator, Prior
 
 __all__ = ["NoPrior"]
 
@@ -22,13 +22,8 @@ class NoPrior(Prior):
         The search ends where the misfit is that of the noise: x has n numbers, and with m of
         them in y least squares fits a part of the noise as soon as n/m isn't small.
         """
-        start: Spec | None = None
-        if operator.signless:
-            start = {"name": "normal", "mean": 0.5, "std": 0.1}
-        if operator.sees_image and operator.mask is not None:
-            start = {"name": "filled", "fill": "smooth"}
-        elif operator.reduces:
-            start = "enlarged"
+        holes = operator.sees_image and operator.mask is not None
+        start = "shown" if holes or operator.reduces or operator.signless else None
         share = min(1.0, math.prod(operator.shape) / max(operator.entries, 1))
         solver = {"name": "lbfgs", "discrepancy": 1 - 0.1 * share}
         return Choices(space="pixel", penalty="none", solver=solver, start=start)

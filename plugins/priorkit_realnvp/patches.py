@@ -131,15 +131,8 @@ class PatchFlow(Density):
         )
 
 
-def _start(operator: Operator, noise: Noise) -> Spec | None:
-    """A picture made from y; where A isn't linear, random pixels or None, the core's choice."""
-    if operator.sees_image:
-        return "noisy" if operator.sees_all else {"name": "filled", "fill": "smooth"}
-    if operator.reduces:
-        return "enlarged"
-    if not isinstance(operator, LinearOperator):
-        # At x = 0 the gradient is 0, and −x, which fits y as well, isn't a picture.
-        return {"name": "normal", "mean": 0.5, "std": 0.1} if operator.signless else None
+def _start(operator: Operator, noise: Noise) -> Spec:
+    """A picture made from y: the Lasso's where y isn't like one."""
     pictured = operator.image(torch.zeros(1, *operator.y_shape)) is not None
-    sparse = not pictured and isinstance(noise, GaussianNoise)
-    return "lasso" if sparse else "pseudo-inverse"
+    squares = isinstance(operator, LinearOperator) and isinstance(noise, GaussianNoise)
+    return "lasso" if squares and not pictured else "shown"

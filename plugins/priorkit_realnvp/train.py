@@ -23,8 +23,8 @@ from torch import Tensor
 
 from priorkit.io.arrays import is_npy
 from priorkit.training.album import sent
-from priorkit.training.descent import MaximumLikelihood
-from priorkit.training.options import Progress, check_options, option
+from priorkit.training.descent import DescentOptions, MaximumLikelihood
+from priorkit.training.options import PictureOptions, Progress, option
 from priorkit_realnvp import data
 from priorkit_realnvp.network import RealNVP, RealNVPConfig
 
@@ -32,38 +32,30 @@ __all__ = ["RealNVPTraining", "train"]
 
 
 @dataclass
-class RealNVPTraining:
+class RealNVPTraining(DescentOptions, PictureOptions):
     """Options of ``priorkit train realnvp``."""
 
     data: Path = option(Path(), "points.npy (N, d), or a folder or zip of pictures")
-    out: Path = option(Path(), "folder for checkpoints, samples and the weights")
     name: str = option("realnvp", "name of the weights, family-dataset")
-    patch: int = option(0, "pictures: learn patches of so many pixels a side; 0: whole pictures")
-    size: int = option(16, "pictures: side in pixels, a multiple of 2^levels")
+    patch: int = option(0, "pictures: patches of so many pixels a side; 0: whole ones", least=0)
+    size: int = option(16, "pictures: side in pixels, a multiple of 2^levels", least=2)
     channels: int = option(3, "pictures: 3 for colour, 1 for grey")
     levels: int = option(2, "pictures: how often the sides are halved")
     n_bits: int = option(8, "pictures: bits per channel that the likelihood is trained on")
-    box: list[float] = option([], "pictures: left top right bottom of the crop; none: centre")
-    shift: float = option(0.0, "pictures: shift of the box as augmentation, in source pixels")
     steps: int = option(8, "couplings; of pictures, of either kind per level")
     width: int = option(64, "hidden units, or channels, of a coupling's networks")
     scale_limit: float = option(2.0, "a coupling scales by at most exp(±scale_limit)")
-    validation: int | None = option(None, "examples kept, the last ones; none: 10%, at most 336")
-    batch: int = option(64, "examples per step")
-    iterations: int = option(5000, "optimizer steps in all")
-    rate: float = option(1e-3, "learning rate of Adam")
-    warmup: int = option(100, "steps of linear warm-up")
-    decay: float = option(0.5, "fraction of the run at the end in which the rate decays to 0")
+    validation: int | None = option(
+        None, "examples kept, the last ones; none: 10%, at most 336", least=0
+    )
+    batch: int = option(64, "examples per step", least=2)
+    iterations: int = option(5000, "optimizer steps in all", least=1)
+    warmup: int = option(100, "steps of linear warm-up", least=0)
     ema: float = option(0.99, "decay of the averaged weights; 0: no average")
-    init: str = option("", "weights to begin with, of the same architecture: a name or a path")
-    every: int = option(1000, "steps between validations and samples")
-    minutes: float = option(0.0, "stop after so many minutes, to be continued; 0: never")
-    seed: int = option(0, "seed of initialisation, order, augmentation and noise")
     licence: str = option("", "terms of the training data, for the card")
-    device: str = option("", "cpu or cuda; default: cuda where there is one")
 
     def __post_init__(self) -> None:
-        check_options(self, {"batch": 2, "patch": 0})
+        super().__post_init__()
         if self.channels not in (1, 3):
             raise ValueError(f"channels is 3 for colour or 1 for grey, got {self.channels}")
         if self.patch and (self.box or self.shift or self.channels == 1 or self.n_bits != 8):
@@ -97,6 +89,7 @@ def train(options: RealNVPTraining, progress: Progress | None = None) -> Path | 
 
 class _Run(MaximumLikelihood):
     family = "realnvp"
+    options: RealNVPTraining
     net: RealNVP
     ema: RealNVP
 

@@ -6,6 +6,7 @@ In latent space the image is encoded, so the prior must encode; in pixel space i
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Annotated, cast
 
 import torch
@@ -15,10 +16,11 @@ from torch.nn import functional as F
 
 from priorkit.errors import MismatchError
 from priorkit.interfaces import Encoder, LinearOperator, Problem, Requires, Start, WeightedNoise
-from priorkit.linear import least_squares
+from priorkit.linear import in_company, least_squares
 
 __all__ = ["Enlarged", "Flat", "ImageStart", "Noisy", "NullSpace", "PseudoInverse", "needs_image"]
 
+Map = Callable[[Tensor], Tensor]
 SEEN = 100  # roundings of v, below which nothing of it is left unseen
 
 
@@ -85,7 +87,8 @@ class Enlarged(ImageStart):
 
 
 class PseudoInverse(ImageStart):
-    """A⁺y, the shortest of the x that minimise ‖A x − y‖, by CGLS.
+    """A⁺y, the shortest of the x that minimise ‖A x − y‖, by CGLS, or the one that is nearest to an
+    even image, c + A⁺(y − A c).
 
     Of noise that isn't Gaussian, ‖·‖ weighs each entry where its weight is known. Where the noise
     is known, CGLS stops at the noise level, ‖A x − y‖² ≤ E‖η‖²: for a badly
@@ -94,6 +97,8 @@ class PseudoInverse(ImageStart):
     Parameters
     ----------
     steps : of conjugate gradients at most
+    even : begin at the even image that explains y best, each channel of one value, which is what is
+        then seen where y says nothing, instead of 0
 
     Reference: Asim et al. 2020, supplement; Hanke, "Conjugate gradient type methods for
     ill-posed problems", 1995 (the stop).
@@ -101,17 +106,18 @@ class PseudoInverse(ImageStart):
 
     requires = Requires(latent=(Encoder,), operator=(LinearOperator,))
 
-    def __init__(self, *, steps: Annotated[int, Field(ge=1)] = 50) -> None:
-        self.steps = steps
+    def __init__(self, *, steps: Annotated[int, Field(ge=1)] = 50, even: bool = False) -> None:
+        self.steps, self.even = steps, even
 
     def image(self, problem: Problem) -> Tensor:
-        noise = problem.noise
+        noise, linear = problem.noise, cast(LinearOperator, problem.operator)
         energy = noise.energy if noise.known else 0.0
-        if not isinstance(noise, WeightedNoise):
-            return pseudo_inverse(problem, noise.measured(problem.y), self.steps, energy)
-        A, adjoint, y = problem.squares()
-        zero = y.real.new_zeros(len(y), *problem.shape)
-        return least_squares(A, adjoint, y, zero, steps=self.steps, enough=energy)
+        squares = linear.A, linear.A_adjoint, noise.measured(problem.y)
+        A, adjoint, y = problem.squares() if isinstance(noise, WeightedNoise) else squares
+        first = y.real.new_zeros(len(y), *problem.shape)
+        if self.even:
+            first = _even(A, adjoint, y, first)
+        return least_squares(A, adjoint, y, first, steps=self.steps, enough=energy)
 
 
 class NullSpace(ImageStart):
@@ -140,7 +146,9 @@ class NullSpace(ImageStart):
     def image(self, problem: Problem) -> Tensor:
         truth = cast(Tensor, problem.truth)
         drawn = problem.streams("start").normal(truth[0].numel()).view(truth.shape).to(truth)
-        v = drawn - pseudo_inverse(problem, problem.operator.A(drawn), 200)
+        A = cast(LinearOperator, problem.operator)
+        zero = torch.zeros_like(drawn)
+        v = drawn - least_squares(A.A, A.A_adjoint, A.A(drawn), zero, steps=200)
         of_image = tuple(range(1, v.ndim))
         size, whole = (torch.linalg.vector_norm(t, dim=of_image, keepdim=True) for t in (v, drawn))
         if bool((size <= SEEN * torch.finfo(v.dtype).eps * whole).any()):
@@ -151,11 +159,21 @@ class NullSpace(ImageStart):
         return truth + self.norm * v / size
 
 
-def pseudo_inverse(problem: Problem, y: Tensor, steps: int, energy: float = 0.0) -> Tensor:
-    """A⁺y for each image of a batch, or the first x whose misfit is at most ``energy``."""
-    A = cast(LinearOperator, problem.operator)
-    zero = torch.zeros(len(y), *problem.shape, dtype=y.real.dtype, device=y.device)
-    return least_squares(A.A, A.A_adjoint, y, zero, steps=steps, enough=energy)
+def _even(A: Map, adjoint: Map, y: Tensor, zero: Tensor) -> Tensor:
+    """The images like ``zero`` (B, *shape), each channel of one value, of least ‖A x − y‖."""
+    sides = tuple(range(2, zero.ndim)) or (1,)  # of a vector, which is one channel
+
+    def spread(channels: Tensor) -> Tensor:
+        return channels.expand_as(zero)
+
+    def gathered(x: Tensor) -> Tensor:
+        return in_company(lambda v: v.sum(sides, keepdim=True), x)
+
+    first = zero.new_zeros(gathered(zero).shape)
+    found = least_squares(
+        lambda c: A(spread(c)), lambda r: gathered(adjoint(r)), y, first, steps=first[0].numel()
+    )
+    return spread(found).contiguous()
 
 
 def needs_image(name: str, problem: Problem) -> None:

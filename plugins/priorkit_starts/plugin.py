@@ -13,6 +13,7 @@ def register_starts(register: Register) -> None:
     register("noisy", "priorkit_starts.images:Noisy")
     register("filled", "priorkit_starts.holes:Filled")
     register("pseudo-inverse", "priorkit_starts.images:PseudoInverse")
+    register("shown", "priorkit_starts.shown:Shown")
     register("enlarged", "priorkit_starts.images:Enlarged")
     register("null-space", "priorkit_starts.images:NullSpace")
     register("lasso", "priorkit_starts.lasso:Lasso")

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from priorkit.cli.completion import names
 from priorkit.cli.console import JsonFlag, err, escape, out, show_json
+from priorkit.cli.words import typed
 from priorkit.errors import PriorkitError, UnknownNameError
 from priorkit.registry import KINDS, Entry, registry
 
@@ -60,8 +61,8 @@ def show(name: NameArgument, as_json: JsonFlag = False) -> None:
             words = [f"  --{option['name'].replace('_', '-')} {option['type']}"]
             if option["default"] == "required":
                 words.append("required")
-            elif option["default"] is not None:
-                words.append(f"default: {option['default']}")
+            elif option["default"] not in (None, "", [], ()):
+                words.append(f"default: {typed(option['default'])}")
             words.append(option.get("help", ""))
             out.print(escape("  ".join(filter(None, words))), soft_wrap=True)
         for problem in item["problems"]:

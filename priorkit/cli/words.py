@@ -13,7 +13,7 @@ from typing import Any
 from priorkit.errors import BadInputError
 from priorkit.settings.words import value
 
-__all__ = ["as_options", "components", "said_here", "split"]
+__all__ = ["as_options", "components", "said_here", "split", "typed"]
 
 # A setting in the library's words, name=value, and others of its values behind an "or". What is
 # within a call, or of a part of a file (FILE::dataset=NAME), is none.
@@ -126,9 +126,17 @@ def _dashed(name: str) -> str:
 def _typed(text: str) -> str:
     """A value in Python's words as it is typed behind an option."""
     try:
-        found = ast.literal_eval(text)
+        return typed(ast.literal_eval(text))
     except (ValueError, SyntaxError):  # … and (lo, hi)
         return text.strip("()").replace(", ", " ")
+
+
+def typed(found: Any) -> str:
+    """A value as it is typed behind an option.
+
+    >>> typed([8, 8]), typed(True), typed("a b")
+    ('8 8', 'true', "'a b'")
+    """
     if isinstance(found, str):
         return shlex.quote(found) if found else "''"
     if isinstance(found, (tuple, list)) and found and not any(map(_holds, found)):

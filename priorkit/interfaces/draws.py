@@ -111,8 +111,7 @@ class NoDraws(Draws):
         raise BadInputError(
             "An interval is of two draws and more.",
             got=f"none: {self.why}",
-            try_="a solver that draws, with a budget that is enough, see Draws and error bars in "
-            "docs/concepts.md",
+            try_="a solver that draws, with a budget that is enough, see docs/draws.md",
         )
 
 

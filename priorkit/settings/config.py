@@ -207,7 +207,7 @@ def listed(value: Any) -> Any:
 
 
 def _with_weight(weight: float, part: Any) -> Any:
-    """A penalty with its γ: a table, or w · R of an object."""
+    """A penalty with its γ: a table, or of an object both."""
     if isinstance(part, (str, Mapping)):
         return {**({"name": part} if isinstance(part, str) else part), "gamma": weight}
-    return weight * part
+    return weight, part

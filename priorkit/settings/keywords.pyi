@@ -58,11 +58,13 @@ class Shared(TypedDict, total=False):
     dual: bool
     epsilon: float
     estimate: bool | None
+    even: bool
     factor: int
     field: Sequence[int] | None
     fill: Literal["mean", "noise", "neighbours", "smooth"]
     finer: bool | None
     fraction: float | None
+    function: Any
     gain: float | None
     geometry: Literal["parallel", "fan"]
     grow: int
@@ -70,6 +72,7 @@ class Shared(TypedDict, total=False):
     kernel: Any
     layers: int
     layout: Literal["angles", "skimage"]
+    least: float
     length: float
     levels: int | None
     m: int
@@ -80,6 +83,7 @@ class Shared(TypedDict, total=False):
     mean: float
     mirrored: bool | None
     missing: str
+    most: float | None
     norm: float
     origin: Literal["corner", "centre"] | None
     path: Any

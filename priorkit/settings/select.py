@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -172,11 +173,14 @@ class Several(Selection):
 
 
 def _several(specs: list[Any]) -> Several:
-    """From names, tables with a ``gamma`` and objects."""
+    """From names, tables with a ``gamma``, objects, and pairs of a γ and an object."""
     parts = []
     for spec in specs:
-        weight = spec.get("gamma") if isinstance(spec, Mapping) else None
-        if weight is not None:
+        weight = None
+        if isinstance(spec, tuple):
+            weight, spec = spec
+        elif isinstance(spec, Mapping):
+            weight = spec.get("gamma")
             spec = {name: v for name, v in spec.items() if name != "gamma"}
         parts.append((weight, resolve("penalty", spec)))
     return Several("penalty", " + ".join(part.name for _, part in parts), parts=parts)
@@ -218,8 +222,8 @@ def resolve(kind: str, spec: Any) -> Selection:
             )
         spec = name
     if not isinstance(spec, (str, Path)):
-        cls = type(spec)
-        name = f"<{cls.__module__}.{cls.__qualname__}>"
+        named = spec if inspect.isroutine(spec) else type(spec)
+        name = f"<{named.__module__}.{named.__qualname__}>"
         return Selection(kind, name, instance=_component(kind, spec))
     name = str(spec)
     entry = registry().find(kind, name)

@@ -94,7 +94,7 @@ class TrainingPictures:
         if enlarged:
             what = f"{enlarged} of {counted(len(self.names), 'pictures')}"
             wanted = f"{size[1]}×{size[0]}"
-            log.warning("%s are smaller than %s and enlarged: a smaller --size?", what, wanted)
+            log.warning("%s are smaller than %s and enlarged: a smaller size?", what, wanted)
         if not self.names:
             first = next((f": {n}: {why}" for n, why in self.skipped.items()), "")
             expected = f"Expected files ending in {', '.join(_SUFFIXES)}"

@@ -6,23 +6,38 @@ import json
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from priorkit.training.options import compiler_of
+from priorkit.training.options import Options, compiler_of, option
 from priorkit.training.recipe import Losses, Recipe
 
 if TYPE_CHECKING:
     from priorkit.io.weights import Weights
 
-__all__ = ["Descent", "MaximumLikelihood", "average", "newest"]
+__all__ = ["Descent", "DescentOptions", "MaximumLikelihood", "average", "newest"]
 
 Batch = TypeVar("Batch")
 
 BARREN = 100  # steps in a row without a finite gradient, after which a run ends
+
+
+@dataclass
+class DescentOptions(Options):
+    """What a recipe that descends one loss has beside what every recipe has."""
+
+    warmup: int = option(400, "steps of linear warm-up", least=0)
+    decay: float = option(0.5, "fraction of the run at the end in which the rate decays to 0")
+    init: str = option("", "weights to begin with, of the same architecture: a name or a path")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.decay <= 1:
+            raise ValueError(f"0 ≤ decay ≤ 1 is needed, got {self.decay}")
 
 
 class _MeanLoss(nn.Module):
@@ -39,12 +54,12 @@ class _MeanLoss(nn.Module):
 class Descent(Recipe, Generic[Batch]):
     """Adam on a mean loss, with warm-up and linear decay, and an average of the weights.
 
-    A family gives its networks to :meth:`adopt`, a batch, and the loss of each of its examples.
-    Further options: rate, warmup, decay, ema, and init, a path of weights to begin with. A step
-    without a finite gradient is left out: weights, moments and average stay as they are. After 100
-    in a row the run stops with ValueError, when losses are read next.
+    A family gives its networks to :meth:`adopt`, a batch, and the loss of each of its examples. A
+    step without a finite gradient is left out: weights, moments and average stay as they are. After
+    100 in a row the run stops with ValueError, when losses are read next.
     """
 
+    options: DescentOptions
     parallel = True
     clip: ClassVar[float] = 10.0  # the largest norm of the gradient
     compiled: bool = False  # network and loss, on a CUDA device with triton
@@ -75,7 +90,7 @@ class Descent(Recipe, Generic[Batch]):
         for name, wanted in ours.items():
             if theirs.get(name) != wanted:
                 raise ValueError(
-                    f"--init has another {name}: {theirs.get(name)}, not {wanted}. "
+                    f"init has another {name}: {theirs.get(name)}, not {wanted}. "
                     f"Train with the architecture on the card {found.card.name}.json"
                 )
         return found
@@ -136,9 +151,7 @@ class Descent(Recipe, Generic[Batch]):
 
     def judge(self) -> None:
         if float(self.barren) >= BARREN:
-            raise ValueError(
-                f"{BARREN} steps in a row had no finite gradient: try a smaller --rate"
-            )
+            raise ValueError(f"{BARREN} steps in a row had no finite gradient: try a smaller rate")
 
     def score(self, values: Mapping[str, float | None]) -> float | None:
         """By the loss on validation examples, which the log has as ``validation``."""

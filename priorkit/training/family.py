@@ -14,7 +14,14 @@ from torch import Tensor, nn
 
 from priorkit.counted import counted
 from priorkit.training import output
-from priorkit.training.options import Progress, device_of, halved, held_back, print_progress
+from priorkit.training.options import (
+    Options,
+    Progress,
+    device_of,
+    halved,
+    held_back,
+    print_progress,
+)
 from priorkit.training.parallel import Team
 from priorkit.training.tape import Losses
 
@@ -25,13 +32,12 @@ class Family(ABC):
     """A run of training on its way, and what is a family's own of it; :class:`.recipe.Recipe` does
     the rest.
 
-    Options that every recipe has: data, out, name, validation, batch, iterations, every, minutes,
-    seed, licence, device; precision, where it has that, is bf16 by default on a device with
-    bfloat16, and ``half`` says whether it is.
+    An option ``precision``, where a family has that, is bf16 by default on a device with bfloat16,
+    and ``half`` says whether it is.
 
     Parameters
     ----------
-    options : a dataclass of options, see :mod:`priorkit.training.options`
+    options : the family's own
     progress : called with step, total and a message, which stays on the screen where it ends in a
         newline
     examples : how many there are; the last ``options.validation`` are not trained on, or the last
@@ -45,7 +51,7 @@ class Family(ABC):
 
     def __init__(
         self,
-        options: Any,
+        options: Options,
         progress: Progress | None,
         examples: int,
         *,
@@ -65,7 +71,7 @@ class Family(ABC):
         if self.train_size < options.batch:
             raise ValueError(
                 f"{counted(examples, 'examples')} less {self.kept} for validation leave fewer than "
-                f"one batch of {options.batch}: try a smaller --validation or --batch"
+                f"one batch of {options.batch}: try a smaller validation or batch"
             )
         self.out, self.digest, self.skipped = Path(options.out), digest, skipped
         if self.team.leads:

@@ -1,4 +1,4 @@
-"""Options of training recipes: a dataclass, checked.
+"""Options of training recipes: dataclasses that check themselves.
 
 Imports torch only, so that a recipe also runs on a machine that has a GPU and little else.
 """
@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import field, fields
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import torch
 
 __all__ = [
+    "Options",
+    "PictureOptions",
     "Progress",
-    "check_options",
     "compiler_of",
     "device_of",
     "halved",
@@ -27,43 +29,70 @@ __all__ = [
 
 Progress = Callable[[int, int, str], None]
 
-LEAST = {
-    "every": 1, "iterations": 1, "size": 2, "validation": 0, "warmup": 0, "shift": 0, "minutes": 0,
-    "seed": 0,
-}  # fmt: skip
 HELD_BACK = 336  # examples for validation at most, where nobody says how many
 
 
-def option(default: Any, help: str) -> Any:
-    """A field of the dataclass of options of a trainer."""
+def option(default: Any, help: str, *, least: float | None = None) -> Any:
+    """A field of the dataclass of options of a trainer; no number below ``least`` is taken."""
+    metadata = {"help": help, "least": least}
     if isinstance(default, list):
-        return field(default_factory=lambda: list(default), metadata={"help": help})
-    return field(default=default, metadata={"help": help})
+        return field(default_factory=lambda: list(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
-def check_options(options: Any, least: Mapping[str, int]) -> None:
-    """Check what recipes have in common; ``least`` are the smallest values of further numbers.
+@dataclass
+class Options:
+    """What every recipe has. That of a family adds its own, and says again what is otherwise.
 
-    Raises ValueError for numbers that are too small, infinite or NaN, a bad name, box, precision,
-    or rates.
+    Raises ValueError for numbers that are too small, infinite or NaN, a name that isn't one of a
+    file, or rates.
     """
-    given = {item.name: getattr(options, item.name) for item in fields(options)}
-    for name, value in given.items():
-        numbers = value if isinstance(value, list) else [value]
-        if not all(math.isfinite(v) for v in numbers if isinstance(v, float)):
-            raise ValueError(f"{name} must be finite, got {value}")
-    for name, low in (LEAST | dict(least)).items():
-        if given.get(name) is not None and given[name] < low:
-            raise ValueError(f"{name} must be at least {low}, got {given[name]}")
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", given["name"]):
-        raise ValueError(f"name is letters, digits, '.', '_' and '-', got {given['name']!r}")
-    if given.get("precision", "") not in ("", "fp32", "bf16"):
-        raise ValueError(f"precision is fp32 or bf16, got {given['precision']!r}")
-    box = given["box"]
-    if box and not (len(box) == 4 and 0 <= box[0] < box[2] and 0 <= box[1] < box[3]):
-        raise ValueError(f"box is left top right bottom, left < right and top < bottom, got {box}")
-    if not (given["rate"] > 0 and 0 <= given["ema"] < 1 and 0 <= given.get("decay", 0) <= 1):
-        raise ValueError("rate > 0, 0 ≤ ema < 1 and 0 ≤ decay ≤ 1 are needed")
+
+    data: Path = option(Path(), "folder or zip of pictures")
+    out: Path = option(Path(), "folder for checkpoints, samples and the weights")
+    name: str = option("", "name of the weights, family-dataset")
+    validation: int | None = option(
+        None, "pictures kept, the last by name; none: 10%, at most 336", least=0
+    )
+    batch: int = option(64, "pictures per step", least=2)
+    iterations: int = option(20000, "optimizer steps in all", least=1)
+    rate: float = option(1e-3, "learning rate of Adam")
+    ema: float = option(0.999, "decay of the averaged weights")
+    every: int = option(1000, "steps between validations and samples", least=1)
+    minutes: float = option(0.0, "stop after so many minutes, to be continued; 0: never", least=0)
+    seed: int = option(0, "seed of initialisation, order, augmentation and noise", least=0)
+    licence: str = option("", "terms of the training pictures, for the card")
+    device: str = option("", "cpu or cuda; default: cuda where there is one")
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value, least = getattr(self, item.name), item.metadata.get("least")
+            numbers = value if isinstance(value, list) else [value]
+            if not all(math.isfinite(v) for v in numbers if isinstance(v, float)):
+                raise ValueError(f"{item.name} must be finite, got {value}")
+            if least is not None and value is not None and value < least:
+                raise ValueError(f"{item.name} must be at least {least}, got {value}")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", self.name):
+            raise ValueError(f"name is letters, digits, '.', '_' and '-', got {self.name!r}")
+        if not (self.rate > 0 and 0 <= self.ema < 1):
+            raise ValueError("rate > 0 and 0 ≤ ema < 1 are needed")
+
+
+@dataclass
+class PictureOptions(Options):
+    """And what a recipe of whole pictures has."""
+
+    size: int = option(64, "side of the pictures in pixels", least=2)
+    box: list[float] = option([], "left top right bottom of the crop; none: centre square")
+    shift: float = option(0.0, "augmentation: shift of the box, in source pixels", least=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        box = self.box
+        if box and not (len(box) == 4 and 0 <= box[0] < box[2] and 0 <= box[1] < box[3]):
+            raise ValueError(
+                f"box is left top right bottom, left < right and top < bottom, got {box}"
+            )
 
 
 def held_back(validation: int | None, examples: int) -> int:
@@ -85,7 +114,9 @@ def device_of(name: str, number: int = 0) -> torch.device:
 
 def halved(precision: str, device: torch.device) -> bool:
     """Whether convolutions are bfloat16: what ``precision`` says, and where it is empty, on a CUDA
-    device that has bfloat16."""
+    device that has bfloat16. Raises ValueError for another word."""
+    if precision not in ("", "fp32", "bf16"):
+        raise ValueError(f"precision is fp32 or bf16, got {precision!r}")
     if precision:
         return precision == "bf16"
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

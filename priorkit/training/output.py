@@ -40,13 +40,13 @@ def claim(folder: Path, data: Path) -> None:
     for one that holds the training data.
     """
     if data.resolve().is_relative_to(folder.resolve()):
-        raise ValueError(f"{folder} holds the training data: give another --out")
+        raise ValueError(f"{folder} holds the training data: give another folder as out")
     folder.mkdir(parents=True, exist_ok=True)
     files = [p for p in folder.iterdir() if p.suffix != ".partial"]
     if files and not (folder / CHECKPOINT).exists():
         raise ValueError(
             f"{folder} holds files, such as {files[0].name}, and no {CHECKPOINT} of a training: "
-            "give another --out"
+            "give another folder as out"
         )
 
 
@@ -71,12 +71,12 @@ def load_checkpoint(
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
         before = dict(state["settings"])
     except Exception as error:  # torch.load raises many kinds for a damaged file
-        raise ValueError(f"{path} can't be read: begin again in another --out") from error
+        raise ValueError(f"{path} can't be read: begin again in another folder") from error
     for name, now in settings.items():
         if before.get(name) != now:
             raise ValueError(
                 f"{path} is of a run with another {name}: {before.get(name)}, not {now}. "
-                "Give the options and data it was started with, or another --out"
+                "Give the options and data it was started with, or another folder as out"
             )
     return state
 
@@ -100,7 +100,7 @@ def write_weights(
     for weights that aren't finite, as in a type that is too small for them.
     """
     if name := not_finite(state):
-        raise ValueError(f"no weights are written, since {name} isn't finite: try a smaller --rate")
+        raise ValueError(f"no weights are written, since {name} isn't finite: try a smaller rate")
     data = save({key: value.contiguous().cpu() for key, value in state.items()})
     write_atomic(path, data)
     card = {

@@ -45,7 +45,7 @@ class Team:
         """This process's part of a batch. Raises ValueError."""
         if batch % self.size:
             raise ValueError(
-                f"--batch is of all processes together, a multiple of {self.size} here; got {batch}"
+                f"batch is of all processes together, a multiple of {self.size} here; got {batch}"
             )
         each = batch // self.size
         return slice(self.rank * each, (self.rank + 1) * each)

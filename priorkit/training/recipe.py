@@ -159,10 +159,10 @@ class Recipe(Family):
                 raise self._diverged(f"the weights ({name}) are")
 
     def _diverged(self, what: str) -> ValueError:
-        kept = f"; with --iterations {self.saved} this command writes the best weights so far"
+        kept = f"; the same with iterations {self.saved} writes the best weights so far"
         return ValueError(
-            f"{what} no longer finite at step {self.step}: begin again with a smaller --rate in "
-            f"another --out{kept if self.best else ''}"
+            f"{what} no longer finite at step {self.step}: begin again with a smaller rate in "
+            f"another folder{kept if self.best else ''}"
         )
 
     def _settings(self) -> dict[str, Any]:

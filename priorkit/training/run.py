@@ -49,7 +49,7 @@ def run_trainer(name: str, given: dict[str, Any], progress: Progress | None = No
         prior = resolve("prior", values["init"])
         values["init"] = prior.preset.get("weights")
         if not values["init"]:
-            raise BadInputError("--init is weights to begin with.", got=prior.name)
+            raise BadInputError("init is weights to begin with.", got=prior.name)
     require_writable(Path(values["out"]))
     try:  # a trainer raises ValueError for what it can't use
         result: Path | None = train(options_class(**values), progress)

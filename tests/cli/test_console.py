@@ -342,3 +342,10 @@ def test_a_name_between_colons_is_no_emoji(command_line):
 def test_show_says_how_a_component_is_imported(command_line):
     shown = "from priorkit_operators.mosaic import Mosaic"
     assert shown in command_line("show", "mosaic").out.splitlines()
+
+
+def test_defaults_are_as_they_are_typed(command_line):
+    told = command_line("show", "glow").out
+    assert "--reversible true|false  default: false\n" in told
+    assert "--steps-per-level INTEGER …  default: 8 8 8 8  " in told
+    assert "--box NUMBER …  left" in told

@@ -250,7 +250,7 @@ def test_what_is_missing_is_filled_smoothly(shape):
     x = waves(sides).expand(3, *shape).clone()
     operator = Mask().bind(shape)
     start = NoPrior().defaults(operator, resolve("noise", "gaussian").build(0)).start
-    assert start == {"name": "filled", "fill": "smooth"}
+    assert start == "shown"
     problem = a_problem(operator, operator.A(x), prior=NoPrior())
     smooth = Filled(fill="smooth").image(problem)
     assert torch.equal(smooth[:, operator.mask > 0], x[:, operator.mask > 0])

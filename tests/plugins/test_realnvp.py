@@ -332,7 +332,7 @@ def test_another_architecture_is_not_continued(points, tmp_path):
         (np.stack([np.arange(50.0), np.ones(50)], 1), "Column 1 .* is constant"),
         (np.stack([np.arange(50.0), 1e300 * np.arange(50)], 1), "49 rows .* first is row 1"),
         (np.full((50, 2), np.nan), "50 rows with NaN"),
-        (np.random.default_rng(0).normal(size=(10, 2)), "smaller --validation or --batch"),
+        (np.random.default_rng(0).normal(size=(10, 2)), "smaller validation or batch"),
     ],
 )
 def test_points_that_cannot_be_used(array, message, tmp_path):

@@ -171,14 +171,14 @@ def test_pseudo_inverse_stops_at_the_noise():
     [(16, {"budget": 4}), pytest.param(24, {}, marks=pytest.mark.slow)],
 )
 def test_a_denoiser_from_more_numbers_than_pixels(side, budget):
-    """Half as many noisy numbers again: as good from the pseudo-inverse as from zero."""
+    """Half as many noisy numbers again: as good from what y shows as from zero."""
     n, m = side**2, 3 * side**2 // 2
     A = np.random.default_rng(0).normal(size=(m, n)) / m**0.5
     x = load(astronaut(), (1, side, side)).x
     common = {"prior": "bm3d", "op": {"name": "matrix", "matrix": A}, "sigma": 0.02, **budget}
     found = priorkit.recover(x, **common)
     zero = priorkit.recover(x, **common, start="zero")
-    assert found.record["config"]["start"]["name"] == "pseudo-inverse"
+    assert found.record["config"]["start"]["name"] == "shown"
     assert float(found.psnr[0]) > float(zero.psnr[0]) - 1
     assert float(found.psnr[0]) > 25
 
@@ -193,3 +193,46 @@ def test_restarts_and_chunks_never_share_a_draw(monkeypatch):
     assert len({tuple(row.tolist()) for row in u}) == 8
     priorkit.recover(x[:1], prior="none", m=5, start="normal", budget=1)
     assert torch.equal(starts[-1][0], u[0])
+
+
+# --- what y shows -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("op", "like"),
+    [
+        ({"op": "identity"}, "noisy"),
+        ({"op": "mask"}, {"name": "filled", "fill": "smooth"}),
+        ({"op": "gray"}, "enlarged"),
+        ({"op": "downsample", "factor": 2}, "enlarged"),
+        ({"op": "gaussian", "m": 60}, {"name": "pseudo-inverse", "even": True}),
+    ],
+)
+def test_what_y_shows_is_the_start_of_its_operator(face, op, like):
+    shown, _ = made(face, "shown", **op)
+    assert torch.equal(shown, made(face, like, **op)[0])
+
+
+def test_of_signs_that_nobody_sees_it_is_nearly_gray(face):
+    shown, problem = made(face, "shown", op="phase")
+    x = problem.image(shown)
+    assert float((x.mean() - 0.5).abs()) < 0.02
+    assert 0.05 < float(x.std()) < 0.15
+
+
+def test_an_even_pseudo_inverse_isn_t_dark_where_y_says_nothing():
+    """It explains y as the shortest one does, and goes on beyond as what was measured is."""
+    x = torch.full((2, 3, 12, 12), 0.4) * torch.tensor([1.0, 1.5, 2.0]).view(3, 1, 1)
+    x[1] *= 0.5
+    x = x + 0.02 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+
+    def left(v):
+        return v[..., :6]
+
+    dark, problem = made(x, "pseudo-inverse", op=left, sigma=0.0)
+    even, _ = made(x, {"name": "pseudo-inverse", "even": True}, op=left, sigma=0.0)
+    dark, even = problem.image(dark), problem.image(even)
+    torch.testing.assert_close(even[..., :6], problem.y, atol=1e-4, rtol=0)
+    assert float(dark[..., 6:].abs().max()) < 1e-5
+    means = problem.y.mean((2, 3), keepdim=True).expand_as(even[..., 6:])
+    torch.testing.assert_close(even[..., 6:], means, atol=1e-4, rtol=0)

@@ -14,6 +14,9 @@ from priorkit_bm3d.prior import BM3D
 from priorkit_dcgan.network import DCGANConfig, Generator
 from priorkit_dcgan.prior import DCGANPrior
 from priorkit_diffusion.prior import DiffusionPrior
+from priorkit_functions.denoiser import FunctionDenoiser
+from priorkit_functions.operator import Function
+from priorkit_functions.penalty import FunctionPenalty
 from priorkit_glow.prior import GlowPrior
 from priorkit_noises.gaussian import Gaussian as GaussianNoise
 from priorkit_noises.laplace import Laplace
@@ -54,6 +57,7 @@ from priorkit_starts.holes import Filled
 from priorkit_starts.images import Enlarged, Flat, Noisy, NullSpace, PseudoInverse
 from priorkit_starts.lasso import Lasso
 from priorkit_starts.plain import FixedNorm, Normal, Zero
+from priorkit_starts.shown import Shown
 from scipy.sparse.linalg import aslinearoperator
 
 from priorkit import testing
@@ -80,6 +84,12 @@ def generator():
     network = Generator(DCGANConfig(shape=(3, 8, 8), latent=6, width=4))
     network(torch.randn(64, 6))
     return network.eval()
+
+
+def smoothed(v, sigma):
+    """Noisy images, each pixel partly the mean of those around it."""
+    around = torch.nn.functional.avg_pool2d(v, 3, 1, 1, count_include_pad=False)
+    return v + (around - v) * sigma**2 / (sigma**2 + 1e-3)
 
 
 def holes(mask):
@@ -135,6 +145,11 @@ SAMPLES = {
             (Fourier(pattern="radial", coils=3), {"shape": (3, 8, 7)}),
             (Fourier(maps=KERNEL[None] * np.array([1, 2j])[:, None, None]), {"shape": (1, 4, 3)}),
         ],
+        "function": [
+            (Function(function=lambda x: x[..., 1:].square()), {"shape": SHAPE}),
+            (Function(function=lambda x: x.diff(dim=-1).cumsum(1)), {"shape": SHAPE}),
+            (Function(function=lambda x: torch.fft.rfft(x.sum(1))), {"shape": (2, 9)}),
+        ],
         "gray": [(Gray(), {"shape": SHAPE})],
         "mosaic": [(Mosaic(), {"shape": SHAPE}), (Mosaic(pattern="gbrg"), {"shape": (3, 5, 7)})],
         "phase": [
@@ -170,6 +185,9 @@ SAMPLES = {
         "l2": [(L2(), {"shape": SHAPE})],
         "l2-squared": [(L2Squared(), {"shape": SHAPE})],
         "tv": [(TotalVariation(), {"shape": SHAPE}), (TotalVariation(), {"shape": (2, 30)})],
+        "function": [
+            (FunctionPenalty(function=lambda x: x.square().flatten(1).sum(1)), {"shape": SHAPE})
+        ],
         "nll": [
             (NLL(), {"shape": SHAPE, "prior": GlowPrior.from_network(random_glow(offset=0.1))})
         ],
@@ -193,6 +211,7 @@ SAMPLES = {
             (DeepDecoder(channels=4), {"shape": (1, 1, 5)}),
         ],
         "none": [(NoPrior(), {"shape": SHAPE})],
+        "function": [(FunctionDenoiser(function=smoothed), {"shape": SHAPE})],
     },
     "solver": {
         "lbfgs": [
@@ -223,6 +242,10 @@ SAMPLES = {
             (Enlarged(), {"problem": holes(each)}) for each in (Downsample(factor=2), Gray())
         ],
         "pseudo-inverse": [(PseudoInverse(), {})],
+        "shown": [
+            (Shown(), {}),
+            *[(Shown(), {"problem": holes(each)}) for each in (Identity(), Mask(), Gray())],
+        ],
         "null-space": [(NullSpace(), {}), (NullSpace(), {"problem": holes(Mask())})],
         "lasso": [(Lasso(), {"problem": holes(Mask())})],
     },

@@ -510,8 +510,9 @@ def test_one_that_follows_its_seed_passes(build):
 
 
 KINDS = ("operator", "noise", "penalty", "prior", "solver", "start")
-OPTIONS = {"operator": {"gaussian", "rademacher", "srht", "matrix", "deepinv"}}
-OPTIONS |= {"prior": {"glow", "dcgan", "realnvp", "diffusion", "deepinv"}}
+OPTIONS = {"operator": {"gaussian", "rademacher", "srht", "matrix", "deepinv", "function"}}
+OPTIONS |= {"prior": {"glow", "dcgan", "realnvp", "diffusion", "deepinv", "function"}}
+OPTIONS |= {"penalty": {"function"}}
 OPTIONS |= {"noise": {"laplace"}, "start": {"fixed-norm"}}  # which these need
 PLAIN = [
     (entry.kind, entry.name)

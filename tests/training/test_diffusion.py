@@ -157,7 +157,7 @@ def test_it_begins_with_weights(pictures, tmp_path):
     ours, theirs = load_file(first), load_file(second)
     for name, tensor in ours.items():
         torch.testing.assert_close(theirs[name], tensor, msg=name)
-    with pytest.raises(ValueError, match=r"--init has another sigma: \[0.004, 80.0\]"):
+    with pytest.raises(ValueError, match=r"init has another sigma: \[0.004, 80.0\]"):
         train(options(pictures, tmp_path / "third", init=str(first), far=[0.2, 20.0]), quiet)
 
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from priorkit.errors import BadInputError
 from priorkit.training import output, recipe
-from priorkit.training.options import check_options, held_back
+from priorkit.training.options import PictureOptions, held_back
 from priorkit.training.run import run_trainer
 from tests.helpers import smooth_pictures
 from tests.training.test_recipe import Fit, Options, quiet
@@ -124,7 +124,7 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path):
                 self.net.mean.data.fill_(float("nan"))
             return found
 
-    said = r"weights \(net\) are no longer finite at step 60: .*smaller --rate.* --iterations 40 "
+    said = r"weights \(net\) are no longer finite at step 60: .*smaller rate.* iterations 40 "
     with pytest.raises(ValueError, match=said):
         Diverging(Options(out=tmp_path), quiet).run()
     state = torch.load(tmp_path / "checkpoint.pt")
@@ -178,13 +178,15 @@ def test_weights_too_large_for_their_type_are_not_written(tmp_path):
         ({"minutes": float("nan")}, "minutes must be finite"),
         ({"minutes": -1.0}, "minutes must be at least 0"),
         ({"seed": -1}, "seed must be at least 0"),
+        ({"box": [1.0]}, "box is left top right bottom"),
         ({"box": [5.0, 1.0, 5.0, 9.0]}, "left < right"),
         ({"box": [float("nan"), 1.0, 5.0, 9.0]}, "box must be finite"),
+        ({"size": 1}, "size must be at least 2"),
     ],
 )
 def test_numbers_that_no_run_can_have(change, said):
     with pytest.raises(ValueError, match=said):
-        check_options(Options(**change), {})
+        PictureOptions(**{"name": "any"} | change)
 
 
 # --- pictures to look at -----------------------------------------------------------------

@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from priorkit.errors import PriorkitError
-from priorkit.training.descent import MaximumLikelihood
-from priorkit.training.options import check_options, option
+from priorkit.training.descent import DescentOptions, MaximumLikelihood
+from priorkit.training.options import option
 from priorkit.training.parallel import Team
 from priorkit.training.process import searching
 from priorkit.training.run import run_trainer
@@ -20,22 +20,16 @@ from priorkit.training.tape import Tape
 
 
 @dataclass
-class Options:
+class Options(DescentOptions):
     data: Path = option(Path("numbers"), "unused")
-    out: Path = option(Path(), "folder")
     name: str = option("line", "name")
-    box: list[float] = option([], "unused")
-    validation: int = option(10, "kept")
-    batch: int = option(8, "per step")
-    iterations: int = option(60, "steps")
+    validation: int | None = option(10, "kept", least=0)
+    batch: int = option(8, "per step", least=1)
+    iterations: int = option(60, "steps", least=1)
     rate: float = option(0.05, "of Adam")
-    warmup: int = option(2, "steps")
-    decay: float = option(0.5, "of the run")
+    warmup: int = option(2, "steps", least=0)
     ema: float = option(0.5, "of the average")
-    init: str = option("", "weights")
-    every: int = option(20, "steps")
-    minutes: float = option(0.0, "time")
-    seed: int = option(0, "seed")
+    every: int = option(20, "steps", least=1)
     licence: str = option("none", "terms")
     device: str = option("cpu", "device")
 
@@ -106,7 +100,7 @@ def test_it_begins_with_no_other_weights(tmp_path, monkeypatch):
     path = Fit(Options(out=tmp_path / "first"), quiet).run()
     options = Options(out=tmp_path / "second", init=str(path))
     monkeypatch.setattr(Fit, "architecture", {"kind": "wide"})
-    with pytest.raises(ValueError, match=r"--init has another kind: normal, not wide.*line.json"):
+    with pytest.raises(ValueError, match=r"init has another kind: normal, not wide.*line.json"):
         Fit(options, quiet)
     monkeypatch.setattr(Fit, "family", "cauchy")
     with pytest.raises(ValueError, match="another family: normal, not cauchy"):
@@ -116,7 +110,7 @@ def test_it_begins_with_no_other_weights(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("init", "said"),
     [
-        ("dct", "--init is weights to begin with. Got dct"),
+        ("dct", "init is weights to begin with. Got dct"),
         ("glow-celeb", "Did you mean 'glow-celeba'"),
         ("nowhere/x.safetensors", "no weights file"),
         ("glow-celeba", "another shape: [3, 64, 64], not [3, 16, 16]"),
@@ -169,14 +163,14 @@ def test_a_loss_that_never_is_finite_stops_it(tmp_path):
     [
         ({"batch": 0}, "batch must be at least 1"),
         ({"name": "a/b"}, "name is letters"),
-        ({"box": [1.0]}, "box is left top right bottom"),
         ({"rate": 0.0}, "rate > 0"),
         ({"ema": 1.0}, "rate > 0"),
+        ({"decay": 1.5}, "0 ≤ decay ≤ 1"),
     ],
 )
 def test_options_are_checked(change, said):
     with pytest.raises(ValueError, match=said):
-        check_options(Options(**change), {"batch": 1})
+        Options(**change)
 
 
 def test_less_than_a_batch_is_refused(tmp_path):

@@ -1,0 +1,141 @@
+"""A as a function of torch tensors."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import suppress
+from typing import Any, Self, cast
+
+import torch
+from torch import Tensor
+
+from priorkit.errors import BadInputError
+from priorkit.interfaces import LinearOperator, Operator, Shape, Signless
+from priorkit_functions.called import Called, is_function
+
+__all__ = ["Function", "LinearFunction"]
+
+ALIKE = 1e-4  # relative, in float32
+
+
+class Function(Operator):
+    """A(x) = f(x), a function of torch tensors (B, *shape) → (B, *y_shape); ``op=f`` is enough.
+
+    Its gradient is that of autograd. Whether it is linear is found out when it is bound: where
+    f(v + w) = f(v) + f(w) and f(2v) = 2 f(v), to 1e-4, for random images v and w, it becomes a
+    :class:`LinearFunction`. Complex pictures are given to f as complex numbers, (B, 1, H, W). Noise
+    isn't for f to add: ``sigma`` says how much a simulated measurement has.
+
+    Parameters
+    ----------
+    function : f, or a network of torch, of which a copy is called in evaluation mode. It does the
+        same to each image of a batch, follows the device and dtype of x, and draws nothing
+
+    Raises BadInputError where it gives other numbers when asked again, or where autograd doesn't
+    reach x through it, as behind numpy.
+    """
+
+    _complex = False  # whether it is of complex pictures, whose parts are two channels of x
+    _even = False  # whether f(−v) = f(v)
+
+    def __init__(self, *, function: Any) -> None:
+        self.function = Called(function, "operator", "x")
+
+    @classmethod
+    def adopt(cls, thing: object) -> Self | None:
+        return cls(function=thing) if is_function(thing) else None
+
+    def for_complex(self) -> Operator:
+        own = copy.copy(self)
+        own._complex = True
+        return own
+
+    def bind(self, shape: Shape) -> Self:
+        if not isinstance(self, LinearOperator):
+            linear = LinearFunction(function=self.function.function)
+            linear._complex = self._complex
+            with suppress(_NotLinearError):
+                return cast(Self, linear.bind(shape))
+        return super().bind(shape)
+
+    def prepare(self) -> None:
+        x = torch.zeros(1, *self.shape)
+        y = self.function.tried(self._whole(x))
+        if y.shape[:1] != (1,):
+            raise BadInputError(
+                f"The {self.function.told} must give measurements (B, …).", got=tuple(y.shape)
+            )
+        self.function.require_gradient(self._whole(x.requires_grad_(True)))
+        self.y_shape = y.shape[1:]
+        v, _ = _images(self.shape)
+        with torch.no_grad():
+            self._even = _alike(self.A(-v), of_v := self.A(v), of_v)
+
+    def _whole(self, x: Tensor) -> Tensor:
+        """Images as f gets them: complex ones (B, 1, …) instead of two channels (B, 2, …)."""
+        return torch.complex(x[:, :1], x[:, 1:]) if self._complex else x
+
+    def A(self, x: Tensor) -> Tensor:
+        return cast(Tensor, self.function(self._whole(x)))
+
+    @property
+    def signless(self) -> Signless | None:
+        return "image" if self._even else None
+
+    def image(self, y: Tensor) -> Tensor | None:
+        return y if y.ndim == 4 and y.shape[1] in (1, 3) and not y.is_complex() else None
+
+
+class LinearFunction(LinearOperator, Function):
+    """A x = f(x) for a linear f, whose adjoint is the pullback of f, J(0)ᴴ r, by autograd.
+
+    ``op=f`` finds it out by itself; this is for products: ``LinearFunction(function=f) @ Blur()``.
+    One that keeps some pixels, and gives 0 for the others, is a mask.
+
+    Raises BadInputError where f isn't linear.
+    """
+
+    _seen: Tensor | None = None  # of a mask
+
+    def prepare(self) -> None:
+        super().prepare()
+        v, w = _images(self.shape)
+        with torch.no_grad():
+            of_v, again, of_w, both, twice = map(self.A, (v, v, w, v + w, 2 * v))
+        if not torch.equal(again, of_v) and bool(of_v.isfinite().all()):
+            raise BadInputError(
+                f"The {self.function.told} gives other numbers when it is asked again.",
+                got=f"{float((again - of_v).abs().max()):.3g} between two calls",
+                try_="a function without random numbers; noise is what sigma says",
+            )
+        if not (_alike(both, of_v + of_w, twice) and _alike(twice, 2 * of_v, twice)):
+            raise _NotLinearError(
+                "The function isn't linear.", try_="op=f, or Function(function=f)"
+            )
+        masks = of_v.shape == v.shape and bool(((of_v == v) | (of_v == 0)).all())
+        self._seen = (of_v == v)[0].to(v) if masks else None
+
+    def A_adjoint(self, y: Tensor) -> Tensor:
+        zero = torch.zeros(len(y), *self.shape, dtype=y.real.dtype, device=y.device)
+        return Operator.vjp(self, zero, y)
+
+    @property
+    def mask(self) -> Tensor | None:
+        return None if self._seen is None or bool(self._seen.all()) else self._seen
+
+    @property
+    def sees_image(self) -> bool:
+        return self._seen is not None
+
+
+def _images(shape: Shape) -> Tensor:
+    """Two random images, whose sum is one too, (2, 1, *shape)."""
+    return torch.rand(2, 1, *shape, generator=torch.Generator().manual_seed(0)) / 2
+
+
+def _alike(one: Tensor, other: Tensor, scale: Tensor) -> bool:
+    return bool(((one - other).abs() <= ALIKE * scale.abs().max()).all())
+
+
+class _NotLinearError(BadInputError):
+    """That a function isn't linear."""
