@@ -25,8 +25,8 @@ def recover_folder(
     """Run :func:`priorkit.recover_folder`, and show how it goes and ends."""
     from priorkit.cli.filling import Filling
     from priorkit.io.manifest import PARTS
-    from priorkit.studies.folder import TABLE
     from priorkit.studies.folder import recover_folder as run
+    from priorkit.studies.plan import TABLE
 
     shown = Filling(quiet=as_json)
     with shown, logged():

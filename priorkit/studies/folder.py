@@ -7,20 +7,14 @@ import logging
 import math
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Unpack
 
-from priorkit.counted import counted
 from priorkit.errors import BadInputError, PriorkitError
 from priorkit.interfaces.kinds import VOLUME
 from priorkit.io.brightness import BeyondError
-from priorkit.io.files import require_writable, unwritable, write_atomic
-from priorkit.io.folders import discard, unfinished
 from priorkit.io.listing import is_dicom, is_folder
-from priorkit.io.manifest import PARTS, PLAN, listed_in
 from priorkit.io.pictures import raw_from
 from priorkit.io.places import Pick, picked
 from priorkit.io.together import in_folder, left_out
@@ -32,7 +26,8 @@ from priorkit.settings.files import layer_of
 from priorkit.settings.given import GivenStart
 from priorkit.settings.keywords import Settings
 from priorkit.studies.engine import Engine, Processes
-from priorkit.studies.part import failed, key_of, place_of, require_readable, solve
+from priorkit.studies.part import failed, key_of, require_readable, solve
+from priorkit.studies.plan import TABLE, agreed, cuts, replace_earlier
 from priorkit.studies.results import Results
 from priorkit.studies.study import Cell, placed
 from priorkit.studies.sweep import Progress, swept
@@ -41,10 +36,8 @@ from priorkit.verbs.bars import of_pieces
 from priorkit.verbs.contest import label_of
 from priorkit.verbs.prepare import prepare
 
-__all__ = ["MOST", "TABLE", "recover_folder"]
+__all__ = ["MOST", "recover_folder"]
 
-TABLE = "results.parquet"
-EARLIER = "earlier"  # the result of the run before, until this one has one
 log = logging.getLogger("priorkit")
 MOST, BYTES = 48, 64 << 20  # pictures of a part, and bytes of them: more is hardly faster
 
@@ -118,7 +111,7 @@ def recover_folder(
     }
     place = Path(out).resolve()
     processes.require_scheduler()
-    size = _agreed(place, planned, batch, _batch(setup), folder, resume=resume)
+    size = agreed(place, planned, batch, _batch(setup), folder, resume=resume)
     label = label_of(common.get("prior", "default prior"))
     cells = [
         Cell(
@@ -126,12 +119,12 @@ def recover_folder(
             label,
             {**planned["settings"], what: [str(f) for f in files[a:b]], "first": both.first + a},
         )
-        for k, (a, b) in enumerate(_cuts(len(files), size))
+        for k, (a, b) in enumerate(cuts(len(files), size))
     ]
     work = partial(solve, out=place, driver=os.getpid())
     with of_pieces(progress, "parts") as told:
         found = swept(cells, work, place / TABLE, processes, told, failed)
-    _replace_earlier(place, cut=found.interrupted)
+    replace_earlier(place, cut=found.interrupted)
     return found
 
 
@@ -219,111 +212,3 @@ def _plain(settings: dict[str, Any]) -> dict[str, Any]:
 
 def _batch(setup: Setup) -> int:
     return min(MOST, max(2, BYTES // (4 * math.prod(setup.problem.shape))))
-
-
-def _cuts(count: int, size: int) -> list[tuple[int, int]]:
-    """Where parts of about ``size`` of ``count`` pictures begin and end. None is of a single one
-    where it needn't be: libraries round a batch of one otherwise.
-
-    >>> _cuts(7, 3)
-    [(0, 2), (2, 4), (4, 7)]
-    """
-    parts = math.ceil(count / size)
-    if size > 1:
-        parts = min(parts, max(1, count // 2))
-    ends = [k * count // parts for k in range(parts + 1)]
-    return list(pairwise(ends))
-
-
-def _agreed(
-    out: Path, planned: dict[str, Any], said: int | None, usual: int, folder: Path, *, resume: bool
-) -> int:
-    """The size of the parts, noted in ``out`` beside the plan, or as it was noted there.
-
-    Raises BadInputError for a folder that can't be written or holds anything else, for one that
-    has some of a run's parts unless they go on, and for parts of another plan, or of another size
-    than was said. Those of a run that has all are set aside.
-    """
-    if folder.is_relative_to(out):
-        raise BadInputError(f"{out} holds the input of this run.", try_="another folder")
-    require_writable(out)
-    try:
-        before = json.loads((out / PLAN).read_text(encoding="utf-8"))
-        size_before = int(before.pop("batch"))
-        parts = len(_cuts(len(before["files"]), size_before))
-    except FileNotFoundError:
-        before = None
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise BadInputError(f"{out / PLAN} can't be read.", got=str(error)[:100]) from error
-    if before is None and listed_in(out) is not None:
-        raise BadInputError(
-            f"{out} holds a run without an engine, and this one is of one: it isn't replaced.",
-            try_="another folder",
-        )
-    if before is None and out.exists() and any(out.iterdir()):
-        raise BadInputError(f"{out} holds something else.", try_="another folder")
-    begun = before is not None and (out / PARTS).exists()
-    if resume and not begun:
-        raise BadInputError(f"There is no unfinished run of {out}.", try_="no resume")
-    if not resume and begun:
-        if not _all_done(out, parts):
-            raise BadInputError(
-                f"{out} holds parts of a run that isn't done.",
-                try_="resume=True, or another folder",
-            )
-        _set_aside(out)
-        begun = False
-    if not begun:
-        try:
-            (out / PARTS).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise unwritable(out, error) from error
-        size = said or usual
-        write_atomic(out / PLAN, json.dumps(planned | {"batch": size}).encode())
-        return size
-    for name, value in json.loads(json.dumps(planned)).items():
-        if before.get(name) != value:
-            raise BadInputError(
-                f"The run in {out} had other {name}.",
-                try_="what it began with, or another folder",
-            )
-    if said not in (None, size_before):
-        raise BadInputError(
-            f"The run in {out} has parts of {counted(size_before, 'pictures')}.",
-            got=f"batch={said}",
-            try_="no batch, or another folder",
-        )
-    return size_before
-
-
-def _all_done(out: Path, count: int) -> bool:
-    """Whether a run of so many parts has saved them all."""
-    places = [place_of(out, key_of(k)) for k in range(count)]
-    return all((p / "record.json").exists() and not unfinished(p).exists() for p in places)
-
-
-def _set_aside(out: Path) -> None:
-    """Move the result in ``out`` to where it stays until there is another. The plan goes last:
-    where this is cut short, what is left is still that of a run."""
-    aside = out / EARLIER
-    try:
-        discard(aside)
-        aside.mkdir()
-        for name in (TABLE, PARTS, PLAN):
-            with suppress(FileNotFoundError):
-                os.replace(out / name, aside / name)
-    except OSError as error:
-        raise unwritable(out, error) from error
-
-
-def _replace_earlier(out: Path, *, cut: bool) -> None:
-    """Remove the result of an earlier run, unless this one was ``cut`` short."""
-    if not (out / EARLIER / PLAN).exists():
-        return
-    if cut:
-        log.warning(
-            "%s has the result of the earlier run, as this one was cut short.", out / EARLIER
-        )
-    else:
-        discard(out / EARLIER)
-        log.warning("The earlier result in %s was replaced.", out)

@@ -1,0 +1,133 @@
+"""The parts of a folder: how it is cut into them, and whose parts a folder of results holds."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from priorkit.counted import counted
+from priorkit.errors import BadInputError
+from priorkit.io.files import require_writable, unwritable, write_atomic
+from priorkit.io.folders import discard, unfinished
+from priorkit.io.manifest import PARTS, PLAN, listed_in
+from priorkit.studies.part import key_of, place_of
+
+__all__ = ["TABLE", "agreed", "cuts", "replace_earlier"]
+
+TABLE = "results.parquet"
+EARLIER = "earlier"  # the result of the run before, until this one has one
+log = logging.getLogger("priorkit")
+
+
+def cuts(count: int, size: int) -> list[tuple[int, int]]:
+    """Where parts of about ``size`` of ``count`` pictures begin and end. None is of a single one
+    where it needn't be: libraries round a batch of one otherwise.
+
+    >>> cuts(7, 3)
+    [(0, 2), (2, 4), (4, 7)]
+    """
+    parts = math.ceil(count / size)
+    if size > 1:
+        parts = min(parts, max(1, count // 2))
+    ends = [k * count // parts for k in range(parts + 1)]
+    return list(pairwise(ends))
+
+
+def agreed(
+    out: Path, planned: dict[str, Any], said: int | None, usual: int, folder: Path, *, resume: bool
+) -> int:
+    """The size of the parts, noted in ``out`` beside the plan, or as it was noted there.
+
+    Raises BadInputError for a folder that can't be written or holds anything else, for one that
+    has some of a run's parts unless they go on, and for parts of another plan, or of another size
+    than was said. Those of a run that has all are set aside.
+    """
+    if folder.is_relative_to(out):
+        raise BadInputError(f"{out} holds the input of this run.", try_="another folder")
+    require_writable(out)
+    try:
+        before = json.loads((out / PLAN).read_text(encoding="utf-8"))
+        size_before = int(before.pop("batch"))
+        parts = len(cuts(len(before["files"]), size_before))
+    except FileNotFoundError:
+        before = None
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise BadInputError(f"{out / PLAN} can't be read.", got=str(error)[:100]) from error
+    if before is None and listed_in(out) is not None:
+        raise BadInputError(
+            f"{out} holds a run without an engine, and this one is of one: it isn't replaced.",
+            try_="another folder",
+        )
+    if before is None and out.exists() and any(out.iterdir()):
+        raise BadInputError(f"{out} holds something else.", try_="another folder")
+    begun = before is not None and (out / PARTS).exists()
+    if resume and not begun:
+        raise BadInputError(f"There is no unfinished run of {out}.", try_="no resume")
+    if not resume and begun:
+        if not _all_done(out, parts):
+            raise BadInputError(
+                f"{out} holds parts of a run that isn't done.",
+                try_="resume=True, or another folder",
+            )
+        _set_aside(out)
+        begun = False
+    if not begun:
+        try:
+            (out / PARTS).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unwritable(out, error) from error
+        size = said or usual
+        write_atomic(out / PLAN, json.dumps(planned | {"batch": size}).encode())
+        return size
+    for name, value in json.loads(json.dumps(planned)).items():
+        if before.get(name) != value:
+            raise BadInputError(
+                f"The run in {out} had other {name}.",
+                try_="what it began with, or another folder",
+            )
+    if said not in (None, size_before):
+        raise BadInputError(
+            f"The run in {out} has parts of {counted(size_before, 'pictures')}.",
+            got=f"batch={said}",
+            try_="no batch, or another folder",
+        )
+    return size_before
+
+
+def _all_done(out: Path, count: int) -> bool:
+    """Whether a run of so many parts has saved them all."""
+    places = [place_of(out, key_of(k)) for k in range(count)]
+    return all((p / "record.json").exists() and not unfinished(p).exists() for p in places)
+
+
+def _set_aside(out: Path) -> None:
+    """Move the result in ``out`` to where it stays until there is another. The plan goes last:
+    where this is cut short, what is left is still that of a run."""
+    aside = out / EARLIER
+    try:
+        discard(aside)
+        aside.mkdir()
+        for name in (TABLE, PARTS, PLAN):
+            with suppress(FileNotFoundError):
+                os.replace(out / name, aside / name)
+    except OSError as error:
+        raise unwritable(out, error) from error
+
+
+def replace_earlier(out: Path, *, cut: bool) -> None:
+    """Remove the result of an earlier run, unless this one was ``cut`` short."""
+    if not (out / EARLIER / PLAN).exists():
+        return
+    if cut:
+        log.warning(
+            "%s has the result of the earlier run, as this one was cut short.", out / EARLIER
+        )
+    else:
+        discard(out / EARLIER)
+        log.warning("The earlier result in %s was replaced.", out)
