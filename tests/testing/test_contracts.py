@@ -182,7 +182,7 @@ SAMPLES = {
         ],
         "realnvp": [(RealNVPPrior.from_network(realnvp()), {})],
         "dcgan": [(DCGANPrior.from_network(generator()), {})],
-        "diffusion": [(DiffusionPrior.from_network(small_denoiser(), steps=3), {})],
+        "diffusion": [(DiffusionPrior.from_network(small_denoiser(), steps=2), {})],
         "dct": [(DCT(), {"shape": SHAPE}), (DCT(), {"shape": (1, 9)})],
         "wavelet": [(Wavelet(), {"shape": SHAPE}), (Wavelet(), {"shape": (2, 16)})],
         "bm3d": [(BM3D(), {"shape": (1, 16, 20)}), (BM3D(), {"shape": (3, 16, 16)})],
