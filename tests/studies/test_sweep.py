@@ -25,7 +25,7 @@ budget = 20
 
 [grid]
 m = [20, 40]
-seed = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+seed = [0, 1, 2, 3, 4]
 
 [[variants]]
 prior = "dct"
@@ -36,7 +36,7 @@ prior = "none"
 penalty = "tv"
 gamma = 0.01
 """
-CELLS = 40
+CELLS = 20
 
 
 @pytest.fixture(scope="module")
@@ -218,7 +218,7 @@ from priorkit.studies import sweep
 
 def run(cell, **more):
     from priorkit.studies import cell as module
-    if cell.settings["seed"] > 7:
+    if cell.settings["seed"] > 2:
         module.recover = lambda *_, **__: time.sleep(3600)
     return module.run(cell, **more)
 
