@@ -177,6 +177,7 @@ def test_a_coordinate_is_recovered_from_the_other(space):
         space=space,
         penalty="l2" if space == "latent" else "nll",
         gamma=0.05,
+        budget=100,
         start=np.array([[1.5, -1.0], [-1.5, 1.0]]),
     )
     x = result.x
