@@ -198,15 +198,15 @@ SAMPLES = {
         "lbfgs": [
             (LBFGS(history=history, tolerance=1e-9), {"tolerance": 1e-8}) for history in (5, 100)
         ],
-        "adam": [(Adam(rate=0.1), {"budget": 800})],
+        "adam": [(Adam(rate=0.1), {"budget": 400})],
         "fista": [(FISTA(tolerance=1e-9), {"tolerance": 1e-6})],
         "coordinate-descent": [(CoordinateDescent(tolerance=1e-9), {"tolerance": 1e-6})],
-        "pnp-admm": [(PnPADMM(), {"budget": 60}), (PnPADMM(dual=True), {"budget": 60})],
+        "pnp-admm": [(PnPADMM(), {"budget": 30}), (PnPADMM(dual=True), {"budget": 60})],
         "amp": [(AMP(), {})],
         "diffpir": [(DiffPIR(draws=2), {"budget": 20}), (DiffPIR(zeta=0.5), {"budget": 40})],
-        "perturb": [(Perturb(draws=4), {"budget": 120})],
+        "perturb": [(Perturb(draws=4), {"budget": 60})],
         "ancestral": [(Ancestral(draws=3, levels=4), {"budget": 64})],
-        "langevin": [(Langevin(), {"budget": 100})],
+        "langevin": [(Langevin(), {"budget": 60})],
         "denoise": [(Denoise(), {})],
     },
     "start": {
@@ -224,7 +224,7 @@ SAMPLES = {
         ],
         "pseudo-inverse": [(PseudoInverse(), {})],
         "null-space": [(NullSpace(), {}), (NullSpace(), {"problem": holes(Mask())})],
-        "lasso": [(Lasso(), {"problem": holes(Mask())})],
+        "lasso": [(Lasso(steps=60), {"problem": holes(Mask())})],
     },
 }
 SHIPPED = {
