@@ -1,5 +1,6 @@
 """What several test files share."""
 
+import gc
 import runpy
 import sys
 from typing import NamedTuple
@@ -40,6 +41,11 @@ def pytest_runtest_setup():
 def pytest_runtest_call():
     """A test that asks for random numbers gets the same ones, whatever ran before it."""
     seed()
+
+
+def pytest_collection_finish():
+    """What is imported by now stays: garbage isn't looked for among it again, second by second."""
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
