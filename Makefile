@@ -25,6 +25,10 @@ lint: venv
 	$(BIN)/lint-imports
 	$(BIN)/python -c "import sys, priorkit.cli; sys.exit('torch' in sys.modules)"
 
+# Some sixty tests start processes that import torch: bytecode is written once, also where the
+# environment, as that of many containers, says not to.
+unexport PYTHONDONTWRITEBYTECODE
+
 # A process per core, each with one thread.
 RUN := OMP_NUM_THREADS=1 $(BIN)/python -m
 PYTEST := pytest -n $(JOBS) --dist worksteal --junitxml=.durations.xml

@@ -1,5 +1,6 @@
 """What several test files share."""
 
+import gc
 import runpy
 import sys
 from typing import NamedTuple
@@ -20,17 +21,31 @@ settings.register_profile(
 settings.load_profile("here")
 
 register()
+torch.manual_seed(0)  # also of devices, once they are there
+
+
+def seed():
+    """As ``torch.manual_seed(0)`` does, which notes for each device that isn't there yet who called
+    it: a millisecond for each test, and all of it kept."""
+    torch.default_generator.manual_seed(0)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(0)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup():
-    torch.manual_seed(0)
+    seed()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_call():
     """A test that asks for random numbers gets the same ones, whatever ran before it."""
-    torch.manual_seed(0)
+    seed()
+
+
+def pytest_collection_finish():
+    """What is imported by now stays: garbage isn't looked for among it again, second by second."""
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

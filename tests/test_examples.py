@@ -36,6 +36,7 @@ SMALL = {"scanner.py": ["--side", "64"]}
 LONG = {"compare_priors.py", "gradient_paths.py", "operators.py"}
 
 
+@pytest.mark.filterwarnings("ignore:Level value")  # of the scanner's four halvings of 64 pixels
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=[pytest.mark.slow] if n in LONG else []) for n in PICTURES]
 )

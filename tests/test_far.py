@@ -210,7 +210,7 @@ def test_solvers(solver, told, request):
 @pytest.mark.parametrize(
     "told",
     [
-        {"prior": "diffusion-celeba", "op": "gaussian", "m": 500, "budget": 4},
+        {"prior": "diffusion-celeba", "op": "gaussian", "m": 500, "budget": 2},
         pytest.param(
             {"prior": "diffusion-celeba", "op": "mask", "budget": 4}, marks=pytest.mark.slow
         ),

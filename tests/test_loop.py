@@ -213,7 +213,7 @@ def test_ctrl_c_within_a_step_keeps_the_step_before():
     assert torch.allclose(problem.value_grad(found.u).value, found.value)
 
 
-@pytest.mark.parametrize("count", [1, 5])
+@pytest.mark.parametrize("count", [1, 3])
 def test_an_image_takes_the_same_steps_in_any_batch(count):
     """To the last bit: total variation amplifies whatever a batch would change."""
     x = torch.rand(count + 1, 1, 32, 32, generator=torch.Generator().manual_seed(0))

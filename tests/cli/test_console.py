@@ -285,12 +285,17 @@ def test_no_number_of_a_table_is_broken(width, is_table, capsys, monkeypatch):
     assert ("my-prior-with-a-long-name" in words) == (width != 80)
 
 
-def test_what_is_no_terminal_has_no_width(tmp_path):
+def test_what_is_no_terminal_has_no_width(command_line, tmp_path, monkeypatch):
     """A row of a table is one line of a pipe, and each number is whole."""
+    code = "from priorkit.cli.console import out; print(out.width)"
+    width = int(subprocess.check_output([sys.executable, "-c", code]))
+    monkeypatch.setattr(console.out, "width", width)
     name = "a-photograph-with-a-long-name-" * 4
-    Image.new("RGB", (8, 8), "gray").save(tmp_path / f"{name}.png")
-    command = f"priorkit {MASK} --out out | cat".replace("recover", f"recover {name}.png")
-    head, row, *_ = in_a_shell(command, tmp_path).stdout.decode().splitlines()
+    picture = tmp_path / f"{name}.png"
+    Image.new("RGB", (8, 8), "gray").save(picture)
+    words = MASK.split()
+    found = command_line(words[0], picture, *words[1:], "--out", tmp_path / "out")
+    head, row, *_ = found.out.splitlines()
     assert head.split()[:2] == ["image", "PSNR"]
     assert row.split()[0] == name
     assert row.rstrip().endswith("the gradient is zero")

@@ -196,8 +196,8 @@ RECOVER = [
     "3",
     "--solver",
     "fista",
-    "--budget",
-    "700",
+    "--tolerance",
+    "1e-3",
 ]
 
 

@@ -109,7 +109,7 @@ def test_of_random_measurements_they_hold_the_truth_as_often_as_they_say(operato
 def test_of_other_measurements_they_are_those_of_normal_pixels(operator, sigma):
     """Pixel by pixel: what was measured is surer than what wasn't."""
     problem, mean, variance = measured(operator, sigma, images=32)
-    found = run(Ancestral(draws=16), problem, everyone(32), 10_000)
+    found = run(Ancestral(draws=16, levels=4), problem, everyone(32), 10_000)
     assert found.status == ["converged"] * 32
     spread = found.draws.spread.double().square().mean(0).flatten()
     assert torch.allclose(spread, variance, rtol=0.3)
@@ -140,15 +140,15 @@ def test_of_counts_they_are_those_of_normal_pixels(noise):
     operator = Mask(mask="random", fraction=0.5, seed=3).bind(SHAPE)
     seen, bound = operator.mask > 0, noise.bind(operator.entries)
     generator = torch.Generator().manual_seed(0)
-    x = 0.5 + DULL * torch.randn(24, *SHAPE, generator=generator, dtype=torch.float64)
+    x = 0.5 + DULL * torch.randn(10, *SHAPE, generator=generator, dtype=torch.float64)
     x = x.clamp_min(0.0)
-    counts = noise.sample(x, Streams(0, "noise", range(24)))
+    counts = noise.sample(x, Streams(0, "noise", range(10)))
     y = torch.where(seen, counts, noise.expected(torch.zeros_like(x)))
     problem = a_problem(operator, y, prior=Dull(), noise=bound)
-    found = run(Ancestral(draws=16), problem, everyone(24), 10_000)
+    found = run(Ancestral(draws=16), problem, everyone(10), 10_000)
 
     a = torch.linspace(0.002, 1.4, 400, dtype=torch.float64)
-    costs = [bound.misfit(v.expand(24 * 256, 1), y.view(-1, 1))[0] for v in a]
+    costs = [bound.misfit(v.expand(10 * 256, 1), y.view(-1, 1))[0] for v in a]
     likely = -torch.stack(costs, 1) / (2 * bound.energy / bound.entries)
     likely = torch.where(seen.expand_as(x).reshape(-1, 1), likely, 0.0)
     chance = (likely - ((a - 0.5) / DULL) ** 2 / 2).softmax(1)
@@ -167,10 +167,10 @@ def test_of_counts_they_are_those_of_normal_pixels(noise):
 def test_draws_of_many_counts_are_as_near_to_the_truth_as_they_are():
     """Also of fine texture, which the prior takes for noise at higher levels."""
     told = {"prior": "denoiser-photos", "op": "identity", "shape": (3, 32, 32)}
-    solver = {"name": "ancestral", "draws": 4}
+    solver = {"name": "ancestral", "draws": 2}
     found = priorkit.recover(noise={"name": "poisson", "gain": 1e-4}, solver=solver, **told)
     counted = -10 * float((found.y - found.truth).square().mean().log10())
-    assert float(found.psnr) > counted - 5
+    assert float(found.psnr) > counted - 6  # of which the spread of a mean of two is 2
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.01, 1.0])

@@ -47,8 +47,7 @@ def changed():
     torch.manual_seed(0)
     glow = GlowPrior.from_network(random_glow(shape=(3, 16, 16)))
     flow = PatchFlow().bind((3, 13, 13))
-    diffusion = DiffusionPrior.from_network(small_denoiser(shape=(3, 16, 16)), steps=4)
-    short = DiffusionPrior.from_network(small_denoiser(shape=(3, 16, 16)), steps=2)
+    diffusion = DiffusionPrior.from_network(small_denoiser(shape=(3, 16, 16)), steps=2)
     faces, sigmas = DiffusionPrior(weights=FACES), torch.linspace(0.5, 0.02, 8)
     M, N = torch.randn(24, 24), torch.randn(30, 500)
     phase, small = Phase(seed=0).bind((1, 7)), Downsample(factor=2).bind((1, 4, 4))
@@ -66,7 +65,7 @@ def changed():
         "two denoisers": (lambda x: faces.denoise(x, sigmas[: len(x)]), torch.rand(8, 3, 16, 16)),
         "diffusion": (lambda z: pulled(diffusion, z), torch.randn(8, 768)),
         "diffusion's latents": (diffusion.encode, torch.rand(8, 3, 16, 16)),
-        "diffusion's density": (lambda x: density(short, x), torch.rand(3, 3, 16, 16)),
+        "diffusion's density": (lambda x: density(diffusion, x), torch.rand(3, 3, 16, 16)),
         "patches": (lambda x: flow.log_prob_grad(x)[1], torch.rand(8, 3, 13, 13)),
     }
     found = []

@@ -63,7 +63,7 @@ def test_its_mean_is_the_posterior_mean_of_normal_entries(matrix):
     ridge = torch.linalg.solve(square, (matrix.mH @ residual.mT).real).mT
     many = problem.at(problem.y.repeat(copies, 1))  # each measurement, with draws of its own
     u0 = torch.full((2 * copies, 20), 0.5, dtype=torch.float64)
-    found = run(DiffPIR(draws=4, data_steps=40), many, u0, 160)
+    found = run(DiffPIR(draws=4, data_steps=15), many, u0, 40)
     gap = (found.draws.mean.view(copies, 2, 20).mean(0) - 0.5 - ridge).square().mean().sqrt()
     assert found.draws.count.tolist() == [4] * len(u0)
     assert float(gap) < 0.1 * float(ridge.square().mean().sqrt())

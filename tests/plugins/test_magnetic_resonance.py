@@ -204,7 +204,7 @@ def test_a_denoiser_of_pictures_helps(solver, caplog):
     y, best = a_scan()
     found = priorkit.recover(
         y=y, op="fourier", kind="complex", maps="estimate", sigma=0.01,
-        prior="denoiser-photos", solver=solver, budget=12,
+        prior="denoiser-photos", solver=solver, budget=8,
     )  # fmt: skip
     truth = torch.from_numpy(np.stack([best, np.zeros_like(best)]))[None]
     plain = float(COMPLEX.psnr(found.operator.image(found.y), truth))

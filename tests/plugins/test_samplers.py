@@ -54,7 +54,7 @@ def slow(*values):
     ("solver", "budget", "within"),
     [
         (Perturb(draws=32, temperature=1.0), 32 * 20, 0.25),
-        (Langevin(temperature=1.0), 600, 0.25),
+        (Langevin(temperature=1.0), 400, 0.25),
         slow(Perturb(draws=64, temperature=1.0), 64 * 40, 0.2),
         slow(Langevin(temperature=1.0), 4000, 0.2),
     ],
@@ -77,7 +77,7 @@ def test_the_posterior_of_a_linear_prior(solver, budget, within):
 
 @pytest.mark.parametrize(
     ("solver", "budget"),
-    [(Perturb(draws=64, temperature=1.0), 64 * 10), (Langevin(temperature=1.0), 1000)],
+    [(Perturb(draws=32, temperature=1.0), 32 * 10), (Langevin(temperature=1.0), 500)],
 )
 def test_complex_noise_has_half_of_its_variance_in_either_part(solver, budget):
     """Of all Fourier coefficients p(z | y) is known: AᴴA = 1, and either part has σ²/2."""
@@ -87,14 +87,14 @@ def test_complex_noise_has_half_of_its_variance_in_either_part(solver, budget):
     spread = (1 + 2 / sigma**2) ** -0.5
     seen = prior.encode(case.operator.A_adjoint(case.y))
     mean = prior.decode(spread**2 * 2 / sigma**2 * seen)
-    assert float((found.mean - mean).square().mean().sqrt()) < 0.2 * spread
+    assert float((found.mean - mean).square().mean().sqrt()) < 0.25 * spread
     assert float(found.spread.mean()) == pytest.approx(spread, rel=0.1)
 
 
 @pytest.mark.parametrize(
     ("solver", "budget"),
     [
-        (Perturb(draws=16, temperature=1.0), 16 * 40),
+        (Perturb(draws=16, temperature=1.0), 16 * 20),
         slow(Langevin(temperature=1.0), 2000),
     ],
 )

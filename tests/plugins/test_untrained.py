@@ -112,7 +112,7 @@ def test_it_denoises():
 def test_it_needs_fewer_measurements_than_a_basis():
     x, settings = photograph(32, 32), {"op": "srht", "m": 32 * 32 * 3 // 4, "seed": 1}
     basis = priorkit.recover(x, prior="dct", **settings)
-    found = priorkit.recover(x, prior="patch-flow", budget=100, **settings)
+    found = priorkit.recover(x, prior="patch-flow", budget=70, **settings)
     assert found.record["config"]["start"]["name"] == "lasso"
     assert float(found.psnr) > float(basis.psnr) + 2
 

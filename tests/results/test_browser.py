@@ -20,19 +20,12 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium h
 
 
 @pytest.fixture(scope="module")
-def browser():
+def tab():
+    """One of a browser, for all tests: each new one is a process that begins anew."""
     with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield found
-        found.close()
-
-
-@pytest.fixture(autouse=True)
-def closing(browser):
-    """Pages that stay open are drawn too, beside those of later tests."""
-    yield
-    for context in browser.contexts:
-        context.close()
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser.new_page()
+        browser.close()
 
 
 PAGES = ["two", "large", COMPARED, "several", "audited", "groups"]
@@ -84,19 +77,21 @@ def pages(tmp_path_factory):
     return root
 
 
-def opened(browser, path, width, height=900):
+def opened(tab, path, width, height=900, scheme="light"):
     """The page, and what it asked for and complained of."""
-    page = browser.new_page(viewport={"width": width, "height": height})
     said = {"requests": [], "errors": []}
-    page.on("request", lambda request: said["requests"].append(request.url))
-    page.on("pageerror", lambda error: said["errors"].append(str(error)))
-    page.goto(path.as_uri())
-    return page, said
+    tab.goto("about:blank")
+    tab.set_viewport_size({"width": width, "height": height})
+    tab.emulate_media(color_scheme=scheme)
+    tab.on("request", lambda request: said["requests"].append(request.url))
+    tab.on("pageerror", lambda error: said["errors"].append(str(error)))
+    tab.goto(path.as_uri())
+    return tab, said
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_fits_and_asks_for_nothing(browser, pages, name):
-    page, said = opened(browser, pages / name / "report.html", 390)
+def test_a_page_fits_and_asks_for_nothing(tab, pages, name):
+    page, said = opened(tab, pages / name / "report.html", 390)
     for width in (390, 1280):
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -109,14 +104,14 @@ def test_a_page_fits_and_asks_for_nothing(browser, pages, name):
     assert said["errors"] == []
 
 
-def test_long_names_fit(browser, tmp_path):
+def test_long_names_fit(tab, tmp_path):
     """On a narrow page, and beside the lines of a plot, where all of one is its title."""
     picture = Image.fromarray((255 * torch.rand(16, 16)).byte().numpy())
     for ending in ("one", "two"):
         picture.save(tmp_path / f"{'photograph' * 9}-{ending}.png")
     told = {"prior": "none", "op": "mask", "penalty": "tv", "gamma": 1, "shape": (1, 16, 16)}
     found = priorkit.recover(tmp_path, budget=3, **told)
-    page, _ = opened(browser, found.report(tmp_path / "page.html"), 390)
+    page, _ = opened(tab, found.report(tmp_path / "page.html"), 390)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.set_viewport_size({"width": 1280, "height": 900})
     drawn = page.locator("svg").bounding_box()
@@ -128,8 +123,8 @@ def test_long_names_fit(browser, tmp_path):
         assert names.nth(i).locator("title").text_content() == f"{'photograph' * 9}-{ending}"
 
 
-def test_a_picture_is_enlarged_and_the_next_one_follows(browser, pages):
-    page, _ = opened(browser, pages / "two" / "report.html", 1280)
+def test_a_picture_is_enlarged_and_the_next_one_follows(tab, pages):
+    page, _ = opened(tab, pages / "two" / "report.html", 1280)
     picture = page.locator("figure > img").first
     before = picture.bounding_box()["width"]
     picture.click()
@@ -142,8 +137,8 @@ def test_a_picture_is_enlarged_and_the_next_one_follows(browser, pages):
     assert not large.is_visible()
 
 
-def test_the_wipe_goes_from_truth_to_recovery(browser, pages):
-    page, _ = opened(browser, pages / "two" / "report.html", 1280)
+def test_the_wipe_goes_from_truth_to_recovery(tab, pages):
+    page, _ = opened(tab, pages / "two" / "report.html", 1280)
     assert page.locator(".wipe").count() == 2
     wipe = page.locator(".wipe").last
     row = wipe.locator("xpath=..")
@@ -155,25 +150,25 @@ def test_the_wipe_goes_from_truth_to_recovery(browser, pages):
     assert cut == "inset(0px 0px 0px 80%)"
 
 
-def test_what_stands_beside_the_pictures(browser, pages):
+def test_what_stands_beside_the_pictures(tab, pages):
     """PSNR and SSIM, the scale of the errors, the noise, a legend, and the large picture."""
-    page, _ = opened(browser, pages / "two" / "report.html", 1280)
+    page, _ = opened(tab, pages / "two" / "report.html", 1280)
     text = page.locator("body").inner_text()
     for said in ("dB, SSIM 0.", "0.2", "truth | recovery", "misfit ℓ(A x̂, y)", "0000", "0001"):
         assert said in text
-    page, _ = opened(browser, pages / "large" / "report.html", 1280)
+    page, _ = opened(tab, pages / "large" / "report.html", 1280)
     page.get_by_role("link", name="700×600").click()
     assert page.url.endswith("images/image.png")
-    page, _ = opened(browser, pages / "compared" / "report.html", 1280)
+    page, _ = opened(tab, pages / "compared" / "report.html", 1280)
     page.locator(".matrix a").first.click()
     assert page.url.endswith("dct/report.html")
 
 
 @pytest.mark.parametrize("name", [COMPARED, "several"])
-def test_the_pictures_of_a_comparison_take_the_width(browser, pages, name):
+def test_the_pictures_of_a_comparison_take_the_width(tab, pages, name):
     """At 1280 those of a line together more than two thirds of it, and on a phone no less."""
     for width in (1280, 390):
-        page, _ = opened(browser, pages / name / "report.html", width)
+        page, _ = opened(tab, pages / name / "report.html", width)
         boxes = page.evaluate(
             "[...document.querySelectorAll('.matrix')].slice(0, 1).flatMap(matrix =>"
             " [...matrix.querySelectorAll('.pair img')].map(i => i.getBoundingClientRect()))"
@@ -185,8 +180,8 @@ def test_the_pictures_of_a_comparison_take_the_width(browser, pages, name):
         assert shown.evaluate("i => i.complete && i.naturalWidth") == 16
 
 
-def test_a_comparison_is_sorted_and_its_times_are_bars(browser, pages):
-    page, _ = opened(browser, pages / "several" / "report.html", 1280)
+def test_a_comparison_is_sorted_and_its_times_are_bars(tab, pages):
+    page, _ = opened(tab, pages / "several" / "report.html", 1280)
     ms = page.locator("table td:nth-child(2)").all_inner_texts()
     assert ms == ["30", "30", "60", "60", "90", "90"]
     heads = page.locator("table th").all_inner_texts()
@@ -201,8 +196,8 @@ def test_a_comparison_is_sorted_and_its_times_are_bars(browser, pages):
     assert min(ends) > 0
 
 
-def test_errors_of_all_are_on_one_scale_and_follow_one_another(browser, pages):
-    page, _ = opened(browser, pages / "several" / "report.html", 1280)
+def test_errors_of_all_are_on_one_scale_and_follow_one_another(tab, pages):
+    page, _ = opened(tab, pages / "several" / "report.html", 1280)
     assert "errors of all, on one scale" in page.locator(".first").inner_text()
     assert page.locator(".bar").count() == 1
     page.locator(".matrix [data-is=error]").first.click()
@@ -218,9 +213,9 @@ def test_errors_of_all_are_on_one_scale_and_follow_one_another(browser, pages):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_can_be_read_in_the_dark_and_in_the_light(browser, pages, name):
+def test_a_page_can_be_read_in_the_dark_and_in_the_light(tab, pages, name):
     """Its ground is what the reader wants, and all of its text stands out from it."""
-    page, _ = opened(browser, pages / name / "report.html", 1280)
+    page, _ = opened(tab, pages / name / "report.html", 1280)
     for scheme in ("dark", "light"):
         page.emulate_media(color_scheme=scheme)
         ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -231,19 +226,18 @@ def test_a_page_can_be_read_in_the_dark_and_in_the_light(browser, pages, name):
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
-def test_numbers_that_do_not_fill_a_square_leave_no_white_strip(browser, pages, scheme):
-    page = browser.new_page(color_scheme=scheme)
-    page.goto((pages / "audited" / "report.html").as_uri())
+def test_numbers_that_do_not_fill_a_square_leave_no_white_strip(tab, pages, scheme):
+    page, _ = opened(tab, pages / "audited" / "report.html", 1280, scheme=scheme)
     shown = page.locator("[data-is=measurement]").first  # 90 numbers, a square of 10
     picture = Image.open(io.BytesIO(shown.screenshot())).convert("L")
     level = picture.getpixel((picture.width - 3, picture.height - 3))
     assert level < 50 if scheme == "dark" else level > 200
 
 
-def test_an_audit_is_laid_out_as_a_comparison_is(browser, pages):
+def test_an_audit_is_laid_out_as_a_comparison_is(tab, pages):
     """By groups, then in the order of the priors, pictures one by one and not on a white sheet, one
     scale of errors, and a bar for each error."""
-    page, _ = opened(browser, pages / "groups" / "report.html", 1280)
+    page, _ = opened(tab, pages / "groups" / "report.html", 1280)
     table = page.locator("table")
     rows = [table.locator(f"td:nth-child({k})").all_inner_texts() for k in (1, 2)]
     assert rows == [["dct", "wavelet"] * 2, ["some"] * 2 + ["others & more"] * 2]
@@ -267,8 +261,8 @@ def test_an_audit_is_laid_out_as_a_comparison_is(browser, pages):
 
 
 @pytest.mark.parametrize("name", ["audited", "groups"])
-def test_the_pictures_of_an_audit_take_the_width(browser, pages, name):
-    page, _ = opened(browser, pages / name / "report.html", 1280)
+def test_the_pictures_of_an_audit_take_the_width(tab, pages, name):
+    page, _ = opened(tab, pages / name / "report.html", 1280)
     boxes = page.evaluate(
         "[...document.querySelectorAll('.matrix')].slice(0, 1).flatMap(matrix =>"
         " [...matrix.querySelectorAll('[data-is=recovery], [data-is=error]')]"

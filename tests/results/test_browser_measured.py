@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import priorkit
-from tests.results.test_browser import CHROMIUM, browser, opened  # noqa: F401  (a fixture)
+from tests.results.test_browser import CHROMIUM, opened, tab  # noqa: F401  (a fixture)
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 
@@ -21,8 +21,8 @@ def report(tmp_path_factory):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_it_fits_and_asks_for_nothing(browser, report, width):  # noqa: F811
-    page, said = opened(browser, report, width)
+def test_it_fits_and_asks_for_nothing(tab, report, width):  # noqa: F811
+    page, said = opened(tab, report, width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert [url for url in said["requests"] if not url.startswith(("file:", "data:"))] == []
     assert said["errors"] == []
@@ -34,8 +34,8 @@ def test_it_fits_and_asks_for_nothing(browser, report, width):  # noqa: F811
     assert sum(line) > (0.66 if width == 1280 else 0.6) * width
 
 
-def test_it_shows_where_priors_disagree(browser, report):  # noqa: F811
-    page, _ = opened(browser, report, 1280)
+def test_it_shows_where_priors_disagree(tab, report):  # noqa: F811
+    page, _ = opened(tab, report, 1280)
     first = page.locator(".first")
     assert "std across priors" in first.inner_text()
     assert first.locator("[data-is=apart]").count() == page.locator(".bar").count() == 1

@@ -527,7 +527,7 @@ SAMPLERS = {
     "perturb": {"m": 40, "solver": {"name": "perturb", "draws": 6}, "budget": 30},
     "langevin": {"m": 40, "solver": {"name": "langevin", "vectors": 3}, "budget": 60},
     "ancestral": {"prior": "denoiser-photos", "op": "identity", "precision": "float32"}
-    | {"solver": {"name": "ancestral", "draws": 6, "levels": 4}},
+    | {"solver": {"name": "ancestral", "draws": 5, "levels": 4}},
 }
 
 

@@ -153,7 +153,7 @@ VALUES = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(al
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.lists(st.dictionaries(st.sampled_from("abc"), VALUES | TEXT | st.binary(), max_size=3)))
 def test_rows_come_back(tmp_path_factory, rows):
     """Whatever kinds of values a column mixes."""

@@ -25,7 +25,7 @@ budget = 20
 
 [grid]
 m = [20, 40]
-seed = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+seed = [0, 1, 2, 3, 4, 5]
 
 [[variants]]
 prior = "dct"
@@ -36,7 +36,7 @@ prior = "none"
 penalty = "tv"
 gamma = 0.01
 """
-CELLS = 40
+CELLS = 24
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +210,7 @@ def test_a_cluster_that_loses_a_worker(study, serial, dying, tmp_path):
     same(Results.read(tmp_path / "x.parquet"), serial)
 
 
-# priorkit, but that the cells of the last two seeds come to no end.
+# priorkit, but that the cells of the last seed come to no end.
 ENDLESS = """
 import time
 from priorkit.cli import main
@@ -218,7 +218,7 @@ from priorkit.studies import sweep
 
 def run(cell, **more):
     from priorkit.studies import cell as module
-    if cell.settings["seed"] > 7:
+    if cell.settings["seed"] > 4:
         module.recover = lambda *_, **__: time.sleep(3600)
     return module.run(cell, **more)
 

@@ -200,7 +200,7 @@ SAMPLES = {
         ],
         "realnvp": [(RealNVPPrior.from_network(realnvp()), {})],
         "dcgan": [(DCGANPrior.from_network(generator()), {})],
-        "diffusion": [(DiffusionPrior.from_network(small_denoiser(), steps=3), {})],
+        "diffusion": [(DiffusionPrior.from_network(small_denoiser(), steps=2), {})],
         "dct": [(DCT(), {"shape": SHAPE}), (DCT(), {"shape": (1, 9)})],
         "wavelet": [(Wavelet(), {"shape": SHAPE}), (Wavelet(), {"shape": (2, 16)})],
         "bm3d": [(BM3D(), {"shape": (1, 16, 20)}), (BM3D(), {"shape": (3, 16, 16)})],
@@ -217,15 +217,15 @@ SAMPLES = {
         "lbfgs": [
             (LBFGS(history=history, tolerance=1e-9), {"tolerance": 1e-8}) for history in (5, 100)
         ],
-        "adam": [(Adam(rate=0.1), {"budget": 800})],
+        "adam": [(Adam(rate=0.1), {"budget": 400})],
         "fista": [(FISTA(tolerance=1e-9), {"tolerance": 1e-6})],
         "coordinate-descent": [(CoordinateDescent(tolerance=1e-9), {"tolerance": 1e-6})],
-        "pnp-admm": [(PnPADMM(), {"budget": 60}), (PnPADMM(dual=True), {"budget": 60})],
+        "pnp-admm": [(PnPADMM(), {"budget": 30}), (PnPADMM(dual=True), {"budget": 60})],
         "amp": [(AMP(), {})],
         "diffpir": [(DiffPIR(draws=2), {"budget": 20}), (DiffPIR(zeta=0.5), {"budget": 40})],
-        "perturb": [(Perturb(draws=4), {"budget": 120})],
+        "perturb": [(Perturb(draws=4), {"budget": 60})],
         "ancestral": [(Ancestral(draws=3, levels=4), {"budget": 64})],
-        "langevin": [(Langevin(), {"budget": 100})],
+        "langevin": [(Langevin(), {"budget": 60})],
         "denoise": [(Denoise(), {})],
     },
     "start": {
@@ -247,7 +247,7 @@ SAMPLES = {
             *[(Shown(), {"problem": holes(each)}) for each in (Identity(), Mask(), Gray())],
         ],
         "null-space": [(NullSpace(), {}), (NullSpace(), {"problem": holes(Mask())})],
-        "lasso": [(Lasso(), {"problem": holes(Mask())})],
+        "lasso": [(Lasso(steps=60), {"problem": holes(Mask())})],
     },
 }
 SHIPPED = {

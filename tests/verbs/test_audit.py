@@ -124,12 +124,12 @@ def test_the_command(command_line, tmp_path, monkeypatch):
     (tmp_path / "faces").mkdir()
     astronaut = priorkit.recover(prior="none", op="identity", budget=1, shape=(3, 64, 64))
     astronaut.image().save(tmp_path / "faces/a.png")
-    words = ["audit", "faces=faces", "--priors", "glow-celeba", "--op", "gaussian"]
+    words = ["audit", "faces=faces", "--priors", "dcgan-celeba", "--op", "gaussian"]
     done = command_line(*words, "--m", "100", "--budget", "3", "--json")
     (row,) = json.loads(done.out)
-    assert (row["prior"], row["group"]) == ("glow-celeba", "faces")
+    assert (row["prior"], row["group"]) == ("dcgan-celeba", "faces")
     assert (tmp_path / "priorkit-out/report.html").exists()
-    said = command_line("audit", "faces", "--priors", "glow-celeba")
+    said = command_line("audit", "faces", "--priors", "dcgan-celeba")
     assert said.code == 2
     assert "A group is a name and its pictures. Got faces" in said.err
 

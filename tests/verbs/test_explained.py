@@ -73,7 +73,7 @@ def test_a_gamma_that_holds_a_right_y_back_is_no_wrong_y(m, caplog):
 @pytest.mark.parametrize(
     ("op", "unit", "prior"),
     [
-        ("radon", 100, {"prior": "denoiser-photos", "solver": "diffpir"}),
+        ("radon", 100, {"prior": "denoiser-photos", "solver": {"name": "diffpir", "draws": 1}}),
         ("mask", 255, TV),
         ("identity", 255, TV),
         ("blur", 255, TV),

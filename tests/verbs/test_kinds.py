@@ -22,7 +22,7 @@ TV = {"prior": "none", "penalty": "tv", "gamma": 0.002}
 CASES = {
     "volume": (BALL[None], {**TV, "op": "gaussian", "m": 500}),
     "volume in a basis": (BALL, {"kind": "volume", "prior": "dct", "op": "mask", "mask": "random"}),
-    "spectrum": (BANDS, {**TV, "op": "mask", "mask": "random"}),
+    "spectrum": (BANDS, {**TV, "budget": 60, "op": "mask", "mask": "random"}),
     "signal": (LINE[None].sin(), {"shape": (1, 12), "prior": "dct", "op": "gaussian", "m": 8}),
     "vector": (torch.tensor([0.3, -2.0]), {"shape": (2,), "prior": "none", "op": "identity"}),
     "complex": (FIELD, {**TV, "op": "fourier", "acceleration": 2}),

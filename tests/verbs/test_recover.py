@@ -45,8 +45,9 @@ def test_the_trace_tells_of_every_round(shipped):
     assert len(trace.seconds) == len(trace.objective) == len(trace.misfit)
 
 
-def test_save_and_replay(shipped, tmp_path):
+def test_save_and_replay(tmp_path):
     """A saved run is complete, opens, and repeats to the same picture."""
+    shipped = priorkit.recover(prior="glow-celeba", op="gaussian", m=500, budget=8)
     folder = shipped.save(tmp_path / "run")
     for name in ("y.npy", "x.npy", "z.npy", "truth.npy", "trace.json"):
         assert (folder / name).exists()
@@ -162,7 +163,7 @@ def test_restarts_keep_the_lowest_objective():
 
 def test_a_start_of_one_s_own(shipped):
     """Starting from the solution, as latent or as picture, ends at once and no worse."""
-    common = {"prior": "glow-celeba", "op": "gaussian", "m": 500, "budget": 5}
+    common = {"prior": "glow-celeba", "op": "gaussian", "m": 500, "budget": 2}
     for start in (shipped.z, shipped.x.numpy()):
         again = priorkit.recover(**common, start=start)
         assert float(again.objective[0]) < 3 * float(shipped.objective[0])
@@ -177,10 +178,10 @@ def test_denoising_defaults_improve_the_picture():
 
 
 def test_pixel_and_latent_space_and_adam():
-    latent = priorkit.recover(prior="glow-celeba", op="mask", budget=15, solver="adam")
+    latent = priorkit.recover(prior="glow-celeba", op="mask", budget=8, solver="adam")
     assert latent.z is not None
     pixel = priorkit.recover(
-        prior="glow-celeba", op="mask", space="pixel", penalty="nll", gamma=1e-4, budget=15
+        prior="glow-celeba", op="mask", space="pixel", penalty="nll", gamma=1e-4, budget=8
     )
     assert pixel.z is None
     assert float(pixel.psnr[0]) > 15
