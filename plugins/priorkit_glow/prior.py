@@ -187,7 +187,7 @@ class GlowPrior(Decoder, Encoder, Density, Sampler, Accelerated):
             if not noise.known:
                 return natural
             if noise.std > 0:
-                return replace(natural, gamma=self._table.at(noise.std))
+                return replace(natural, gamma=noise.typical_weight * self._table.at(noise.std))
         return Choices(space="latent", penalty="l2", gamma=0.0)
 
 

@@ -61,14 +61,16 @@ class TotalVariation(Penalty):
         return self
 
     def hint(self, operator: Operator, noise: Noise) -> float | None:
-        """3.8·gain²·(σ/gain)^1.5, for a linear A of the given gain and known noise.
+        """3.8·gain²·(σ/gain)^1.5, for a linear A of the given gain and known noise, and twice that
+        for counts: times ``noise.typical_weight``.
 
         Where A and y are multiplied by a number, γ is by its square and σ/gain stays. Factor and
         exponent: benchmarks/calibrate_gamma.py.
         """
         if not isinstance(operator, LinearOperator) or not noise.known:
             return None
-        return FACTOR * max(noise.std, LEAST) ** 1.5 * operator.gain**0.5
+        of_squares = FACTOR * max(noise.std, LEAST) ** 1.5 * operator.gain**0.5
+        return noise.typical_weight * of_squares
 
     def value_grad(self, u: Tensor) -> tuple[Tensor, Tensor]:
         axes = range(1 if self.depth else 2, u.ndim)

@@ -118,7 +118,9 @@ class PatchFlow(Density):
         γ is 3.5·σ^2.5, about σ² at σ = 0.1, and the search ends before it converges: later on it
         removes detail with the noise. Both were chosen on validation photographs.
         """
-        gamma = max(3.5 * noise.std**2.5, LEAST) if noise.known else LEAST
+        gamma = LEAST
+        if noise.known:
+            gamma = max(3.5 * noise.typical_weight * noise.std**2.5, LEAST)
         loud = noise.known and noise.std > LOUD
         return Choices(
             space="pixel",

@@ -89,5 +89,6 @@ class RealNVPPrior(Decoder, Encoder, Density, Sampler):
             if not noise.known:
                 return Choices(space="pixel", penalty="nll")
             if noise.std > 0:
-                return Choices(space="pixel", penalty="nll", gamma=2 * noise.std**2)
+                variance = noise.typical_weight * noise.std**2
+                return Choices(space="pixel", penalty="nll", gamma=2 * variance)
         return Choices(space="latent", penalty="l2", gamma=0.0)

@@ -91,6 +91,13 @@ class Noise(Component, ABC):
         """A typical standard deviation per entry: what defaults and denoisers are told."""
         return self.level.std(self.entries)
 
+    @property
+    def typical_weight(self) -> float:
+        """w of ℓ ≈ w·(A x − y)² at an entry whose standard deviation is ``std``, by which a γ that
+        is right for Gaussian noise of as much is multiplied: counts of a gray pixel weigh twice as
+        much as those of a white one."""
+        return 1.0
+
     def rescaled(self, scale: float, offset: Tensor) -> Noise:
         """This noise where what is given as A x and as y is (A x − offset)/scale, and y likewise
         where it has the ``same_units``; offset (1, *y_shape)."""
@@ -144,6 +151,12 @@ class WeightedNoise(Noise):
     ``energy``/``entries``.
     """
 
+    @property
+    def typical_weight(self) -> float:
+        """``energy``/``entries`` over the square of ``std``."""
+        variance = self.entries * self.std**2 if self.known else 0.0
+        return self.energy / variance if variance else 1.0
+
     @abstractmethod
     def weights(self, Ax: Tensor) -> Tensor:
         """w > 0 of every entry of A x (B, *y_shape), shaped as it and real: σ² over the variance
@@ -193,6 +206,10 @@ class _Rescaled(Noise):
     @property
     def std(self) -> float:
         return self.noise.std / self.scale
+
+    @property
+    def typical_weight(self) -> float:
+        return self.noise.typical_weight
 
     @property
     def energy(self) -> float:

@@ -117,7 +117,7 @@ def test_a_hint_is_a_number_that_works(problem):
     found, *others = (
         recovered(problem, channels=1, gamma=g, **common) for g in (gamma, 10 * gamma, gamma / 10)
     )
-    assert float(found.psnr) > plain(found, problem) - 0.5
+    assert float(found.psnr) > plain(found, problem) - 1
     assert float(found.psnr) > max(float(other.psnr) for other in others)
 
 

@@ -3,9 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from priorkit_glow.prior import GlowPrior
 from priorkit_noises.gaussian import Gaussian
 from priorkit_noises.laplace import Laplace
 from priorkit_noises.poisson import Poisson
+from priorkit_noises.transmission import Transmission
+from priorkit_operators.pointwise import Identity
+from priorkit_penalties.variation import TotalVariation
+from priorkit_realnvp.patches import PatchFlow
 
 import priorkit
 from priorkit.cli.words import said_here
@@ -292,3 +297,41 @@ def test_the_force_of_an_outlier_is_bounded():
     _, gradient = noise.misfit(torch.tensor([[1e6], [1e-4]]), torch.zeros(2, 1))
     assert float(gradient[0]) == pytest.approx(2 * 2**0.5 * 0.1, rel=1e-4)
     assert float(gradient[1]) == pytest.approx(2e-4, rel=1e-4)
+
+
+# --- what defaults of γ are multiplied by --------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("noise", "weight"),
+    [
+        (Gaussian(sigma=0.1), 1),
+        (Gaussian(), 1),
+        (Laplace(sigma=0.1), 1),
+        (Poisson(gain=0.1), 2),
+        (Transmission(photons=50), 1),
+    ],
+)
+def test_the_weight_of_a_typical_entry_is_that_of_its_misfit(noise, weight):
+    """Counts of a gray pixel, whose deviation ``std`` is, weigh twice as much as a white one's."""
+    bound = noise.bind(10)
+    assert bound.typical_weight == pytest.approx(weight)
+    assert bound.rescaled(50.0, torch.zeros(1, 10)).typical_weight == pytest.approx(weight)
+
+
+def test_a_default_of_gamma_goes_with_the_weight_of_counts(tiny_weights):
+    """Else it is half of what it should be, and few counts are fitted: by ``tv`` a photograph of
+    ten photons had 4 dB less."""
+    operator, counts = Identity().bind((3, 32, 32)), Poisson(gain=0.1).bind(3 * 32 * 32)
+    squares = Gaussian(sigma=counts.std).bind(3 * 32 * 32)
+    for prior in (GlowPrior(weights=tiny_weights), PatchFlow()):
+        of_counts, plain = (prior.defaults(operator, n).gamma for n in (counts, squares))
+        assert of_counts == pytest.approx(2 * plain)
+    hint = TotalVariation().hint(operator, counts)
+    assert hint == pytest.approx(2 * TotalVariation().hint(operator, squares))
+    settings = {"prior": "none", "op": "identity", "noise": "poisson", "gain": 0.1, "budget": 60}
+    found, half = (
+        priorkit.recover(shape=(3, 32, 32), penalty="tv", gamma=g, **settings)
+        for g in (hint, hint / 2)
+    )
+    assert float(found.psnr) > float(half.psnr) + 1
