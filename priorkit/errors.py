@@ -57,7 +57,8 @@ class PriorkitError(Exception):
         self.ways = tuple(ways)
         parts = [self.what]
         if self.got is not None:
-            parts.append(f"Got {self.got}.")
+            got = str(self.got)
+            parts.append(f"Got {got}" + "." * (not got.endswith(".")))
         if self.try_:
             parts.append(self.try_ if self.try_.endswith("?") else f"Try: {self.try_}")
         # One line, whatever a library's message held.

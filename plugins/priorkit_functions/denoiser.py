@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from priorkit.interfaces import Choices, Denoiser, Noise, Operator, Shape
-from priorkit_functions.called import Called, is_function
+from priorkit_functions.called import Called, images, is_function
 
 __all__ = ["FunctionDenoiser"]
 
@@ -27,7 +27,8 @@ class FunctionDenoiser(Denoiser):
         same to each image of a batch, and follows the device and dtype of v
     least, most : the σ between which it holds; one beyond is brought to the nearest of them
 
-    Raises BadInputError where it gives another shape than that of v.
+    Raises BadInputError where it gives another shape than that of v, or other numbers when asked
+    again or beside another image.
     """
 
     def __init__(
@@ -46,9 +47,9 @@ class FunctionDenoiser(Denoiser):
 
     def bind(self, shape: Shape) -> FunctionDenoiser:
         low, high = self.levels
-        x = torch.full((1, *shape), 0.5)
-        sigma = x.new_full((1,) * x.ndim, min(max(0.1, low), high))
-        self.function.tried(x, sigma, shape=x.shape)
+        x = images(shape)
+        sigma = x.new_full((2,) + (1,) * len(shape), min(max(0.1, low), high))
+        self.function.try_on(x, sigma, shape=x.shape)
         return self
 
     def defaults(self, operator: Operator, noise: Noise) -> Choices:

@@ -11,28 +11,27 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import LinearOperator, Operator, Shape, Signless
-from priorkit_functions.called import Called, is_function
+from priorkit_functions.called import Called, alike, images, is_function
 
 __all__ = ["Function", "LinearFunction"]
-
-ALIKE = 1e-4  # relative, in float32
 
 
 class Function(Operator):
     """A(x) = f(x), a function of torch tensors (B, *shape) → (B, *y_shape); ``op=f`` is enough.
 
     Its gradient is that of autograd. Whether it is linear is found out when it is bound: where
-    f(v + w) = f(v) + f(w) and f(2v) = 2 f(v), to 1e-4, for random images v and w, it becomes a
-    :class:`LinearFunction`. Complex pictures are given to f as complex numbers, (B, 1, H, W). Noise
-    isn't for f to add: ``sigma`` says how much a simulated measurement has.
+    f(v + w) = f(v) + f(w) and f(2v) = 2 f(v), to 1e-4, for random v and w of either sign, it
+    becomes a :class:`LinearFunction`. Complex pictures are given to f as complex numbers,
+    (B, 1, H, W). A search may ask for values beyond [0, 1]. Noise isn't for f to add: ``sigma``
+    says how much a simulated measurement has.
 
     Parameters
     ----------
     function : f, or a network of torch, of which a copy is called in evaluation mode. It does the
         same to each image of a batch, follows the device and dtype of x, and draws nothing
 
-    Raises BadInputError where it gives other numbers when asked again, or where autograd doesn't
-    reach x through it, as behind numpy.
+    Raises BadInputError where it gives other numbers when asked again, or beside another image, and
+    where autograd doesn't reach x through it, as behind numpy, or finds no slope, as of rounding.
     """
 
     _complex = False  # whether it is of complex pictures, whose parts are two channels of x
@@ -59,17 +58,11 @@ class Function(Operator):
         return super().bind(shape)
 
     def prepare(self) -> None:
-        x = torch.zeros(1, *self.shape)
-        y = self.function.tried(self._whole(x))
-        if y.shape[:1] != (1,):
-            raise BadInputError(
-                f"The {self.function.told} must give measurements (B, …).", got=tuple(y.shape)
-            )
-        self.function.require_gradient(self._whole(x.requires_grad_(True)))
+        v = self._whole(images(self.shape))
+        y = self.function.try_on(v)
+        self.function.require_gradient(v, y)
         self.y_shape = y.shape[1:]
-        v, _ = _images(self.shape)
-        with torch.no_grad():
-            self._even = _alike(self.A(-v), of_v := self.A(v), of_v)
+        self._even = alike(self.function(-v), y, y)
 
     def _whole(self, x: Tensor) -> Tensor:
         """Images as f gets them: complex ones (B, 1, …) instead of two channels (B, 2, …)."""
@@ -99,16 +92,13 @@ class LinearFunction(LinearOperator, Function):
 
     def prepare(self) -> None:
         super().prepare()
-        v, w = _images(self.shape)
+        v, w = 2 * images(self.shape)[:, None] - 1  # of either sign
         with torch.no_grad():
-            of_v, again, of_w, both, twice = map(self.A, (v, v, w, v + w, 2 * v))
-        if not torch.equal(again, of_v) and bool(of_v.isfinite().all()):
-            raise BadInputError(
-                f"The {self.function.told} gives other numbers when it is asked again.",
-                got=f"{float((again - of_v).abs().max()):.3g} between two calls",
-                try_="a function without random numbers; noise is what sigma says",
-            )
-        if not (_alike(both, of_v + of_w, twice) and _alike(twice, 2 * of_v, twice)):
+            of_v, of_w, both, twice = map(self.A, (v, w, v + w, 2 * v))
+            back = self.A_adjoint(of_w)
+        here, there = (of_v.conj() * of_w).real.sum(), (v * back).sum()
+        adjoint = alike(here, there, of_v.norm() * of_w.norm() + v.norm() * back.norm())
+        if not (alike(both, of_v + of_w, twice) and alike(twice, 2 * of_v, twice) and adjoint):
             raise _NotLinearError(
                 "The function isn't linear.", try_="op=f, or Function(function=f)"
             )
@@ -126,15 +116,6 @@ class LinearFunction(LinearOperator, Function):
     @property
     def sees_image(self) -> bool:
         return self._seen is not None
-
-
-def _images(shape: Shape) -> Tensor:
-    """Two random images, whose sum is one too, (2, 1, *shape)."""
-    return torch.rand(2, 1, *shape, generator=torch.Generator().manual_seed(0)) / 2
-
-
-def _alike(one: Tensor, other: Tensor, scale: Tensor) -> bool:
-    return bool(((one - other).abs() <= ALIKE * scale.abs().max()).all())
 
 
 class _NotLinearError(BadInputError):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from priorkit.interfaces import Penalty, Prior, Shape
-from priorkit_functions.called import Called, is_function
+from priorkit_functions.called import Called, images, is_function
 
 __all__ = ["FunctionPenalty"]
 
@@ -35,9 +35,8 @@ class FunctionPenalty(Penalty):
         return cls(function=thing) if is_function(thing) else None
 
     def bind(self, prior: Prior, shape: Shape) -> FunctionPenalty:
-        x = torch.full((1, *shape), 0.5)
-        self.function.tried(x, shape=(1,))
-        self.function.require_gradient(x.requires_grad_(True))
+        x = images(shape)
+        self.function.require_gradient(x, self.function.try_on(x, shape=(2,)))
         return self
 
     def value_grad(self, u: Tensor) -> tuple[Tensor, Tensor]:

@@ -145,7 +145,7 @@ class Operator(Component, ABC):
         (channels, *sides), (c, height, width) = self.shape, shown.shape[1:]
         factor, rest = divmod(sides[0], height)
         whole = not rest and [factor * height, factor * width] == sides
-        return whole and c <= channels and (factor > 1 or c < channels)
+        return whole and c in (1, channels) and (factor > 1 or c < channels)
 
     @property
     def loses_channels(self) -> bool:

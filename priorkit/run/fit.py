@@ -198,8 +198,8 @@ def _need(
     if missing is Pixels or (isinstance(have, Pixels) and have is not problem.prior):
         space = "pixel" if missing is Pixels else "latent"
         raise MismatchError(f"{who} works in {space} space only.", ways=[{"space": space}])
-    # What was measured elsewhere can't be measured otherwise.
-    fixed = selection.kind in ("operator", "noise") and not problem.simulated
+    # What was measured elsewhere can't be measured otherwise; an object is what was meant.
+    fixed = selection.kind in ("operator", "noise") and not (problem.simulated and selection.plugin)
     each = (missing, *offered)
     fitting = (
         []

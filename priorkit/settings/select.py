@@ -251,7 +251,8 @@ def _component(kind: str, thing: Any) -> Any:
         if adopted is not None:
             return adopted
     raise BadInputError(
-        f"The {kind} is a name, a table with one, or an object of class {base.__name__}.",
+        f"The {kind} is a name, a table with one, an object of class {base.__name__}, or what a "
+        "plugin takes for one, as a function is.",
         got=repr(thing)[:80],
     )
 

@@ -51,7 +51,11 @@ def spectrum(x):
         (lambda x: x + 1, False),
         (lambda x: x.abs().sqrt(), False),
         (lambda x: spectrum(x).abs(), False),
-        (torch.nn.Sequential(torch.nn.Dropout(), torch.nn.ReLU()), True),  # of images from 0 on
+        (torch.nn.Sequential(torch.nn.Dropout(), torch.nn.Conv2d(3, 2, 1, bias=False)), True),
+        (torch.relu, False),  # which is linear of images from 0 on
+        (lambda x: torch.maximum(binned(x), torch.zeros(())), False),
+        (lambda x: binned(x).square().sqrt(), False),
+        (partial(F.leaky_relu, negative_slope=0.1), False),
     ],
 )
 def test_whether_a_function_is_linear_is_found_out(function, linear):
@@ -177,25 +181,107 @@ def test_a_function_is_a_penalty():
     torch.testing.assert_close(by_hand.x, direct.x, atol=1e-3, rtol=0)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_constants_have_a_precision_of_their_own(dtype):
+    """As those that one writes: a measurement that is given is looked at in float64."""
+    kernel = torch.ones(3, 1, 3, 3, dtype=dtype) / 9
+
+    def blur(x):
+        return F.conv2d(x, kernel, padding=1, groups=3)
+
+    x = torch.rand(1, *SHAPE)
+    y = blur(x.to(dtype)).numpy()
+    settings = {"prior": "none", "penalty": "tv", "gamma": 0.001, "shape": SHAPE, "sigma": 0.01}
+    found = priorkit.recover(y=y, op=blur, budget=20, **settings)
+    simulated = priorkit.recover(x, op=blur, budget=20, **settings)
+    assert found.x.dtype == simulated.x.dtype == torch.float32
+    bound = Function(function=blur).bind(SHAPE)
+    assert bound.A(x.double()).dtype == torch.float64
+    denoised = priorkit.recover(prior=lambda v, s: blur(v.to(dtype)), op="identity", shape=SHAPE)
+    assert denoised.x.dtype == torch.float32
+
+
+def test_weights_that_can_be_trained_ask_for_no_gradient():
+    """Of a network, and of one that a function holds."""
+    network = torch.nn.Conv2d(3, 3, 3, padding=1)
+    settings = {"prior": "none", "penalty": "tv", "gamma": 0.001, "shape": SHAPE, "budget": 5}
+    for function in (network, lambda x: network(x)):
+        found = priorkit.recover(op=function, **settings)
+        assert not found.x.requires_grad
+        assert not found.operator.A(found.x).requires_grad
+    assert network.weight.requires_grad
+    assert network.weight.grad is None
+
+
+def test_a_colour_picture_of_many_bands_is_no_smaller_picture():
+    seen = torch.rand(3, 8)
+    found = priorkit.recover(
+        torch.rand(1, 8, 16, 16),
+        op=lambda x: torch.einsum("cb,nbhw->nchw", seen.to(x), x),
+        prior="none", penalty="tv", gamma=0.001, budget=5,
+    )  # fmt: skip
+    assert found.x.shape == (1, 8, 16, 16)
+
+
+def test_one_without_a_slope_at_0_is_begun_in_gray():
+    found = priorkit.recover(
+        op=lambda x: x.clamp(min=0).sqrt(), prior="none", shape=SHAPE, sigma=0.001, budget=60
+    )
+    assert found.psnr > 25
+
+
 # --- what can't be ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"op": lambda x: x.numpy()}, r"operator f\(x\) must give a tensor. Got ndarray"),
+        (
+            {"op": lambda x: x.numpy()},
+            r"operator f\(x\) must give a tensor of shape \(2, …\). Got ndarray",
+        ),
         (
             {"op": lambda x: torch.as_tensor(x.detach().numpy() ** 2)},
             r"operator f\(x\) has no gradient.* Try: operations of torch alone",
         ),
         ({"op": lambda x, y: x}, r"operator f\(x\) is called with x. Got TypeError: missing"),
         ({"op": lambda x: x + torch.randn_like(x)}, "other numbers when it is asked again"),
-        ({"op": lambda x: x.sum()}, r"must give measurements \(B, …\). Got \(\)"),
-        ({"op": lambda x: x @ torch.ones(5)}, r"Of images \(3, 8, 8\) the operator f\(x\) fails"),
+        ({"op": lambda x: x.sum()}, r"shape \(2, …\). Got shape \(\). Try: measurements \(B, …\)"),
+        (
+            {"op": lambda x: x @ torch.ones(5)},
+            r"Of two images, shape \(2, 3, 8, 8\), the operator f\(x\) fails. Got RuntimeError",
+        ),
         ({"prior": lambda x: x}, r"prior f\(x, sigma\) is called with x and sigma"),
-        ({"prior": lambda v, s: v.mean(1)}, r"must give a tensor of shape \(1, 3, 8, 8\)"),
-        ({"penalty": lambda x: x.sum(), "gamma": 1}, r"a tensor of shape \(1,\). Got \(\)"),
+        (
+            {"prior": lambda v, s: v.mean(1)},
+            r"must give a tensor of shape \(2, 3, 8, 8\). Got shape \(2, 8, 8\)",
+        ),
+        (
+            {"penalty": lambda x: x.sum(), "gamma": 1},
+            r"a tensor of shape \(2,\). Got shape \(\). Try: x.flatten\(1\).sum\(1\)",
+        ),
         ({"penalty": lambda x: x.detach().flatten(1).sum(1), "gamma": 1}, "has no gradient"),
+        (
+            {"op": lambda x: (x - 0.3) / (x.std() + 0.1)},
+            "to an image beside another than to it alone",
+        ),
+        ({"prior": lambda v, s: v - v.mean() + 0.4}, "to an image beside another than to it alone"),
+        (
+            {"prior": lambda v, s: v + s * torch.randn_like(v)},
+            "other numbers when it is asked again",
+        ),
+        ({"prior": lambda v, s: v / (1 + float(s))}, r"prior f\(x, sigma\) fails.*\(B, 1, …\)"),
+        (
+            {"penalty": lambda x: (x - x.mean()).square().flatten(1).sum(1), "gamma": 1},
+            "to an image beside another than to it alone",
+        ),
+        ({"op": lambda x: (x * 255).round() / 255}, "has a gradient of 0 everywhere"),
+        ({"op": lambda x: x.mul_(2)}, r"has no gradient.*x.clone\(\)"),
+        ({"op": lambda x: [x]}, r"Got list. Try: measurements"),
+        (
+            {"op": type("Physics", (), {})},
+            "takes one, as a function is|what a plugin takes for one",
+        ),
         ({"op": {"name": "function", "function": 3}}, r"operator f\(x\) is a function. Got int"),
         ({"op": {"name": "function"}}, "the option 'function' is required"),
     ],
@@ -210,5 +296,5 @@ def test_what_says_that_it_is_linear_must_be():
     with pytest.raises(BadInputError, match=r"isn't linear\. Try: op=f"):
         LinearFunction(function=torch.square).bind(SHAPE)
     lasso = {"solver": "fista", "penalty": "l1", "gamma": 0.1}
-    with pytest.raises(MismatchError, match="to be a LinearOperator"):
+    with pytest.raises(MismatchError, match=r"to be a LinearOperator.* Try: no .* no solver"):
         priorkit.recover(op=torch.square, prior="none", shape=SHAPE, **lasso)
