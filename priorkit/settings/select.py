@@ -252,7 +252,7 @@ def _component(kind: str, thing: Any) -> Any:
             return adopted
     raise BadInputError(
         f"The {kind} is a name, a table with one, an object of class {base.__name__}, or what a "
-        "plugin takes for one, as a function is.",
+        "plugin takes for one.",
         got=repr(thing)[:80],
     )
 

@@ -114,7 +114,7 @@ def test_a_setting_has_a_name(case):
 
 def test_a_matrix_as_a_prior_is_refused_as_one():
     """Where a file alone would be denoised, if nothing else were said."""
-    with pytest.raises(BadInputError, match="The prior is a name, a table with one, or an object"):
+    with pytest.raises(BadInputError, match="The prior is a name, a table with one, an object"):
         priorkit.recover("face.png", prior=np.ones((2, 2)))
 
 
