@@ -16,6 +16,7 @@ from typing import Any
 import pluggy
 
 from priorkit import hookspecs
+from priorkit.counted import a_or_an
 from priorkit.discovery import PluginStatus, describe, installed, isolated, label
 from priorkit.entry import Entry, Register
 from priorkit.errors import UnknownNameError, did_you_mean
@@ -81,7 +82,9 @@ class Registry:
         if entry is None:
             failed = ", ".join(repr(p.name) for p in self.plugins if p.failures)
             where = f"Plugins with problems: {failed}. Run: priorkit plugins" if failed else ""
-            what, then = f"Unknown {kind} {name!r}.", where or "Run: priorkit list"
+            others = [other for other, words in self._words.items() if name in words]
+            told = f": it is {a_or_an(others[0])}" if others else ""
+            what, then = f"Unknown {kind} {name!r}{told}.", where or "Run: priorkit list"
             raise UnknownNameError.nearest(what, name, self._words[kind], then)
         return entry
 

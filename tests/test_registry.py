@@ -596,3 +596,8 @@ def test_fifty_plugins_of_which_five_are_broken(tmp_path, monkeypatch):
         "prior 'crowd-00' is already registered by plugin 'crowd_00'",
     ):
         assert explained in said
+
+
+def test_a_name_of_another_kind_says_so():
+    with pytest.raises(UnknownNameError, match=r"Unknown operator 'poisson': it is a noise\."):
+        registry().get("operator", "poisson")

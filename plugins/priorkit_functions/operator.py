@@ -9,6 +9,7 @@ from typing import Any, Self, cast
 import torch
 from torch import Tensor
 
+from priorkit.discovery import describe
 from priorkit.errors import BadInputError
 from priorkit.interfaces import LinearOperator, Operator, Shape, Signless
 from priorkit_functions.called import Called, alike, images, is_function
@@ -62,7 +63,10 @@ class Function(Operator):
         y = self.function.try_on(v)
         self.function.require_gradient(v, y)
         self.y_shape = y.shape[1:]
-        self._even = alike(self.function(-v), y, y)
+        try:
+            self._even = alike(self.function(-v), y, y)
+        except Exception:  # it takes no negative values
+            self._even = False
 
     def _whole(self, x: Tensor) -> Tensor:
         """Images as f gets them: complex ones (B, 1, …) instead of two channels (B, 2, …)."""
@@ -93,9 +97,12 @@ class LinearFunction(LinearOperator, Function):
     def prepare(self) -> None:
         super().prepare()
         v, w = 2 * images(self.shape)[:, None] - 1  # of either sign
-        with torch.no_grad():
-            of_v, of_w, both, twice = map(self.A, (v, w, v + w, 2 * v))
+        try:
+            with torch.no_grad():
+                of_v, of_w, both, twice = map(self.A, (v, w, v + w, 2 * v))
             back = self.A_adjoint(of_w)
+        except Exception as error:
+            raise _NotLinearError("The function isn't linear.", got=describe(error)) from error
         here, there = (of_v.conj() * of_w).real.sum(), (v * back).sum()
         adjoint = alike(here, there, of_v.norm() * of_w.norm() + v.norm() * back.norm())
         if not (alike(both, of_v + of_w, twice) and alike(twice, 2 * of_v, twice) and adjoint):
