@@ -87,8 +87,7 @@ class Called:
         that is said, gives other numbers when asked again, or does something else to an image
         beside another than to it alone.
         """
-        self._settle(x, more)
-        found = self._quietly(x, more)
+        found = self._settled(x, more)
         if not isinstance(found, Tensor) or found.shape[:1] != (2,) or not found.numel():
             raise self._shapeless(found, shape)
         if shape is not None and found.shape != shape:
@@ -109,24 +108,26 @@ class Called:
             )
         return found
 
-    def _settle(self, x: Tensor, more: tuple[Tensor, ...]) -> None:
-        """Find out in which precision it can be called. Raises BadInputError where in none."""
+    def _settled(self, x: Tensor, more: tuple[Tensor, ...]) -> Any:
+        """What it gives, in the first precision in which it can be called; in which it can is known
+        from here on. Raises BadInputError where in none."""
         wrong: list[Exception] = []
-        takes = []
+        found: dict[torch.dtype, Any] = {}
         for self._within in (torch.float32, torch.float64):
             try:
-                self._quietly(x, more)
-                takes.append(self._within)
+                found[self._within] = self._quietly(x, more)
             except Exception as error:
                 wrong.append(error)
-        if not takes:
+        if not found:
             raise BadInputError(
                 f"Of two images, shape {tuple(x.shape)}, the {self.told} fails.",
                 got=describe(wrong[0]),
                 try_="a function of torch tensors that takes a batch of images"
                 + (", and sigma of shape (B, 1, …)" if more else ""),
             ) from wrong[0]
-        self._within = takes[0] if len(takes) == 1 else None
+        first = next(iter(found))
+        self._within = first if len(found) == 1 else None
+        return found[first]
 
     def _quietly(self, x: Tensor, more: tuple[Tensor, ...]) -> Any:
         with torch.no_grad():

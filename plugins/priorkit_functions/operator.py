@@ -51,12 +51,15 @@ class Function(Operator):
         return own
 
     def bind(self, shape: Shape) -> Self:
-        if not isinstance(self, LinearOperator):
-            linear = LinearFunction(function=self.function.function)
-            linear._complex = self._complex
-            with suppress(_NotLinearError):
-                return cast(Self, linear.bind(shape))
-        return super().bind(shape)
+        bound = super().bind(shape)
+        if isinstance(bound, LinearFunction):
+            return bound
+        linear = LinearFunction.__new__(LinearFunction)
+        vars(linear).update(vars(bound))
+        with suppress(BadInputError):
+            linear.require_linear()
+            return cast(Self, linear)
+        return bound
 
     def prepare(self) -> None:
         v = self._whole(images(self.shape))
@@ -96,19 +99,22 @@ class LinearFunction(LinearOperator, Function):
 
     def prepare(self) -> None:
         super().prepare()
+        self.require_linear()
+
+    def require_linear(self) -> None:
+        """Raises BadInputError where f, bound and tried, isn't linear; else whether it is a mask is
+        known from here on."""
         v, w = 2 * images(self.shape)[:, None] - 1  # of either sign
         try:
             with torch.no_grad():
                 of_v, of_w, both, twice = map(self.A, (v, w, v + w, 2 * v))
             back = self.A_adjoint(of_w)
         except Exception as error:
-            raise _NotLinearError("The function isn't linear.", got=describe(error)) from error
+            raise BadInputError("The function isn't linear.", got=describe(error)) from error
         here, there = (of_v.conj() * of_w).real.sum(), (v * back).sum()
         adjoint = alike(here, there, of_v.norm() * of_w.norm() + v.norm() * back.norm())
         if not (alike(both, of_v + of_w, twice) and alike(twice, 2 * of_v, twice) and adjoint):
-            raise _NotLinearError(
-                "The function isn't linear.", try_="op=f, or Function(function=f)"
-            )
+            raise BadInputError("The function isn't linear.", try_="op=f, or Function(function=f)")
         masks = of_v.shape == v.shape and bool(((of_v == v) | (of_v == 0)).all())
         self._seen = (of_v == v)[0].to(v) if masks else None
 
@@ -123,7 +129,3 @@ class LinearFunction(LinearOperator, Function):
     @property
     def sees_image(self) -> bool:
         return self._seen is not None
-
-
-class _NotLinearError(BadInputError):
-    """That a function isn't linear."""

@@ -17,7 +17,7 @@ class NoPrior(Prior):
 
     def defaults(self, operator: Operator, noise: Noise) -> Choices:
         """From what y shows where that is most of an image, else from x = 0; where A isn't linear
-        from gray pixels, since at 0 it may have no slope, or any.
+        from gray pixels, since at 0 its slope may be 0 or infinite.
 
         The search ends where the misfit is that of the noise: x has n numbers, and with m of
         them in y least squares fits a part of the noise as soon as n/m isn't small.

@@ -80,23 +80,14 @@ def _cleared(beside: Path) -> bool:
     """Whether what a killed process kept beside its folder had nothing that was finished, and is
     gone now. An empty one may be of a run that begins this minute; any other is locked by its
     process. Where no locks are nothing is touched."""
-    try:
-        import fcntl
-    except ImportError:  # pragma: no cover
-        return False
-    with suppress(OSError):
-        handle = os.open(beside, os.O_RDONLY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            held = [path for path in beside.rglob("*") if not path.is_dir()]
-            young = time.time() - beside.stat().st_mtime < BEGINS
-            kept = [path for path in held if not path.name.endswith(NOTES)]
-            if kept or (young and not held):
-                return False
-            discard(beside)
-            return not beside.exists()
-        finally:
-            os.close(handle)
+    with suppress(OSError, BadInputError), locked(beside, surely=True):
+        held = [path for path in beside.rglob("*") if not path.is_dir()]
+        young = time.time() - beside.stat().st_mtime < BEGINS
+        kept = [path for path in held if not path.name.endswith(NOTES)]
+        if kept or (young and not held):
+            return False
+        discard(beside)
+        return not beside.exists()
     return False
 
 
@@ -211,27 +202,31 @@ def discard(folder: Path) -> None:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, *, surely: bool = False) -> Iterator[None]:
     """Lock a folder while this process works in it; the lock goes with the process.
 
     Raises BadInputError where another process has it. Where the system (Windows) or the disk has
-    no such locks, none is taken.
+    no such locks, none is taken, unless it is to be locked ``surely``: that is refused then too.
     """
-    try:
-        import fcntl
-    except ImportError:  # pragma: no cover
-        yield
-        return
     in_use = BadInputError(
         f"Another process is working in {folder}.", try_="another folder, or wait for it"
     )
+    try:
+        import fcntl
+    except ImportError as error:  # pragma: no cover
+        if surely:
+            raise in_use from error
+        yield
+        return
     handle = os.open(folder, os.O_RDONLY)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise in_use from error
-        except OSError:  # a disk without locks
+        except OSError as error:  # a disk without locks
+            if surely:
+                raise in_use from error
             log.debug("%s can't be locked.", folder)
         if not (folder.exists() and os.path.samestat(os.fstat(handle), os.stat(folder))):
             raise in_use  # another process just finished, and removed it

@@ -200,14 +200,12 @@ def _need(
         raise MismatchError(f"{who} works in {space} space only.", ways=[{"space": space}])
     # What was measured elsewhere can't be measured otherwise; an object is what was meant.
     fixed = selection.kind in ("operator", "noise") and not (problem.simulated and selection.plugin)
-    each = (missing, *offered)
-    fitting = (
-        []
-        if fixed
-        else named(
-            selection.kind, lambda cls: all(issubclass(cls, one) for one in each), selection.name
+    fitting: Ways = []
+    if not fixed:
+        classes = (missing, *offered)
+        fitting = named(
+            selection.kind, lambda cls: all(issubclass(cls, c) for c in classes), selection.name
         )
-    )
     raise _refusal(str(who), missing, selection, fitting or [{KEYS[who.kind]: None}])
 
 

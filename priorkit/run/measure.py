@@ -39,15 +39,14 @@ __all__ = ["batch", "measurement", "question_sigma", "shape_of", "simulate", "sp
 
 log = logging.getLogger("priorkit")
 
-
-class ShapeError(BadInputError):
-    """A measurement that isn't of the shape that the operator gives."""
-
-
 STEPS = 10  # towards A⁺y: noise is hardly fitted yet
 FAINT = 5e-3  # of [0, 1], below which a picture's values hardly differ
 BANDS = 4  # of a picture, more of which are no colours
 BRIGHT = 4.0  # times white, beyond which an even picture isn't one in [0, 1]
+
+
+class ShapeError(BadInputError):
+    """A measurement that isn't of the shape that the operator gives."""
 
 
 def simulate(setup: Setup, x: Tensor) -> Tensor:

@@ -172,11 +172,10 @@ def _unknown(
     kinds, owners = {entry.kind for entry in entries}, list(map(str, entries))
     # Of one that others of its kind have, theirs are all that may be meant.
     near = [s for s in selections.values() if s.kind in kinds and s.fields - of_runs]
-    told = [] if near else [", ".join(sorted(of_runs))]
-    told += [f"of {s}: {_words(s, of_runs)}" for s in near]
-    for selection in [] if near else selections.values():
-        own = ", ".join(sorted(selection.fields - of_runs))
-        told += [f"of {selection}: {own}"] if own else []
+    told = [f"of {s}: {_words(s, of_runs)}" for s in near]
+    if not near:
+        theirs = [(s, sorted(s.fields - of_runs)) for s in selections.values()]
+        told = [", ".join(sorted(of_runs)), *(f"of {s}: {', '.join(o)}" for s, o in theirs if o)]
     more = " and others" if len(owners) > LISTED else ""
     hint = f" here: it is an option of {', '.join(owners[:LISTED])}{more}" if owners else ""
     what = f"Unknown option {name!r}{hint}."
