@@ -148,6 +148,25 @@ assert not bad, bad
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True)
 
 
+def test_looking_at_all_components_needs_nothing_slow():
+    """Who has an option that a run doesn't is found by importing every component: what takes half
+    a second to import, or is optional, is imported where it is used."""
+    code = """
+import sys
+from priorkit.registry import COMPONENTS, registry
+for kind in (*COMPONENTS, "trainer"):
+    for entry in registry().entries(kind):
+        entry.load()
+slow = {"sklearn", "joblib", "bm3d", "deepinv", "skimage", "matplotlib", "pandas", "dask"}
+slow |= {f"scipy.{part}" for part in ("stats", "optimize", "interpolate", "ndimage", "signal")}
+slow |= {"torch._dynamo", "torch._inductor"}
+slow &= set(sys.modules)
+assert not slow, slow
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_bill_of_materials_has_the_weights(tmp_path, monkeypatch):
     """Each once, however often they are added, beside what was there."""
     monkeypatch.syspath_prepend(ROOT / "docs")

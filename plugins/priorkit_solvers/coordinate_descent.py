@@ -9,9 +9,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import torch
-from joblib import Parallel, delayed
 from pydantic import Field
-from sklearn.linear_model import Lasso
 from torch import Tensor
 
 from priorkit.errors import BadInputError
@@ -88,6 +86,8 @@ class CoordinateDescent(Solver[_Sweeps]):
         return _Sweeps.begin(u0, matrix=matrix, budget=budget)
 
     def step(self, problem: Problem, state: _Sweeps) -> _Sweeps:
+        from joblib import Parallel, delayed
+
         together = min(torch.get_num_threads(), len(state.u))
         index = torch.arange(together, device=state.u.device)
         ys = problem.stacked(problem.y[index] - problem.offset()).double().cpu().numpy()
@@ -115,6 +115,8 @@ class CoordinateDescent(Solver[_Sweeps]):
     def _one(
         self, matrix: np.ndarray, y: np.ndarray, z0: np.ndarray, gamma: float, budget: int
     ) -> tuple[np.ndarray, int]:
+        from sklearn.linear_model import Lasso  # a second, which other solvers don't need
+
         model: Any = Lasso(
             alpha=gamma / (2 * len(y)),
             fit_intercept=False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from priorkit.interfaces import LinearOperator, Operator, Problem
+from priorkit_starts.holes import Filled
 from priorkit_starts.images import Enlarged, Flat, ImageStart, Noisy, PseudoInverse
 
 __all__ = ["Shown"]
@@ -31,8 +32,6 @@ def _start(operator: Operator) -> ImageStart:
     if operator.sees_all:
         return Noisy()
     if operator.sees_image:
-        from priorkit_starts.holes import Filled  # scipy's interpolation takes long to import
-
         return Filled(fill="smooth")
     if operator.reduces:
         return Enlarged()
