@@ -172,7 +172,7 @@ def _of_parser(error: TyperException) -> str:
         from pydantic import ValidationError  # by which the parser reads values
 
         if isinstance(error.__cause__, ValidationError):
-            from priorkit.settings.options import describe_errors
+            from priorkit.settings.refused import describe_errors
 
             said = describe_errors(error.__cause__, error.param.opts[0])
     stop = "" if said.endswith((".", "?", "!")) else "."

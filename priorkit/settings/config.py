@@ -19,7 +19,8 @@ from pydantic import (
 )
 
 from priorkit.errors import BadInputError
-from priorkit.settings.options import describe_errors, instead, plain
+from priorkit.settings.options import plain
+from priorkit.settings.refused import describe_errors, instead
 
 __all__ = ["COMPONENTS", "KEYS", "RunConfig", "listed", "of_runs", "split"]
 
@@ -33,7 +34,8 @@ Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 class RunConfig(BaseModel):
     """Everything that defines a run. None means that nobody said: then the
-    weight card decides, else the prior's defaults, else priorkit's.
+    weight card decides, else the prior's defaults, else priorkit's. Examples are what is said to
+    try in place of a value that can't be.
 
     Components are a name, a path to weights (priors), or a table with a name and options.
     """
@@ -48,18 +50,18 @@ class RunConfig(BaseModel):
     start: Any = None
     image: str | None = None
     y: str | None = None
-    shape: tuple[int, ...] | None = None
+    shape: tuple[int, ...] | None = Field(default=None, examples=[(3, 64, 64)])
     kind: Literal["vector", "signal", "picture", "volume", "complex"] | None = None
     resize: bool = False
-    range: tuple[float, float] | Literal["auto"] | None = None
+    range: tuple[float, float] | Literal["auto"] | None = Field(default=None, examples=[(0, 255)])
     clip: bool = False
     space: Literal["latent", "pixel"] | None = None
-    restarts: int | None = Field(default=None, ge=1, le=1000)
-    averaging: int = Field(default=1, ge=1, le=1000)
-    sigma: Amount | Literal["auto"] | None = None
-    noise_norm: Amount | None = None
-    gamma: Amount | Literal["sure", "discrepancy"] | None = None
-    budget: int | None = Field(default=None, ge=1)
+    restarts: int | None = Field(default=None, ge=1, le=1000, examples=[4])
+    averaging: int = Field(default=1, ge=1, le=1000, examples=[4])
+    sigma: Amount | Literal["auto"] | None = Field(default=None, examples=[0.1])
+    noise_norm: Amount | None = Field(default=None, examples=[0.1])
+    gamma: Amount | Literal["sure", "discrepancy"] | None = Field(default=None, examples=[0.1])
+    budget: int | None = Field(default=None, ge=1, examples=[200])
     seed: int = Field(default=0, ge=0, lt=2**63)
     first: int = Field(default=0, ge=0, lt=2**63)
     device: str = "cpu"
@@ -195,7 +197,7 @@ def split(*layers: Mapping[str, Any]) -> tuple[RunConfig, dict[str, Any]]:
     except ValidationError as error:
         of_one = any(complaint["loc"] for complaint in error.errors())  # not of several at once
         said = ("Setting " if of_one else "") + describe_errors(error)
-        raise BadInputError(said, try_=instead(error, usual=0.1)) from error
+        raise BadInputError(said, try_=instead(error, RunConfig)) from error
     return config, {name: v for name, v in values.items() if name not in own}
 
 

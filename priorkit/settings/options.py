@@ -1,5 +1,5 @@
-"""Options: what a user writes for them in plain words, those of a constructor as a pydantic
-model, and pydantic's complaints in one line."""
+"""Options: what a user writes for them in plain words, and those of a constructor as a pydantic
+model."""
 
 from __future__ import annotations
 
@@ -15,15 +15,12 @@ from functools import cache
 from numbers import Integral, Real
 from typing import Any, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ConfigDict, create_model
 
 from priorkit.discovery import describe
-from priorkit.errors import BadInputError, PluginError, did_you_mean
+from priorkit.errors import BadInputError, PluginError
 
 __all__ = [
-    "describe_errors",
-    "instead",
     "named",
     "option_fields",
     "options_model",
@@ -33,8 +30,6 @@ __all__ = [
 
 MAX_DEPTH = 32  # of lists and tables in one another
 MAX_LISTED = 4096  # numbers of an array that is an option; a larger one stays an object
-TINY = 1e-6  # a least number that nobody means
-LIMITS = {"gt", "ge", "lt", "le"}
 DOC = re.compile(r"^(\w[\w, ]*) : (.*)$")
 MAX_RANGE = 1_000_000  # as much of a range
 
@@ -160,63 +155,3 @@ def told_of(target: Any) -> dict[str, str]:
         else:
             break
     return {name: said.replace("``", "") for name, said in told.items()}
-
-
-def describe_errors(error: ValidationError, name: str = "") -> str:
-    """The first complaint of pydantic, in one line, with what was got; ``name`` is that of the
-    option where a single value was read, of which pydantic knows no name."""
-    first = _nearest(error)
-    said = first["msg"].removeprefix("Value error, ").rstrip(".")
-    for limit in LIMITS & first.get("ctx", {}).keys():  # which is written out, 1e-15 too
-        said = re.sub(r" -?[\d.]+$", f" {_number(first['ctx'][limit])}", said)
-    if not first["loc"] and not name:  # about several at once: pydantic repeats them all as input
-        return f"{said}."
-    parts = [p for p in map(str, first["loc"]) if p.isidentifier() or p.isdigit()]
-    where = ".".join([*filter(None, [name]), *parts])
-    if first["type"] == "missing":
-        return f"the option {where!r} is required."
-    got = first.get("input")
-    number = isinstance(got, (int, float)) and not isinstance(got, bool)
-    return f"{where}: {said}. Got {_number(got) if number else repr(str(got)[:80])}."
-
-
-def _number(value: float) -> str:
-    """A number as it is read best, a whole one with all its digits up to 80."""
-    return str(value)[:80] if isinstance(value, int) else f"{value:.12g}"
-
-
-def instead(error: ValidationError, usual: float | None = None) -> str | None:
-    """What to try instead of the value of that complaint: the nearest of the words that may be, the
-    number without its fraction, or the least or greatest one, or where there is no least the number
-    without its sign; the ``usual`` one for one that isn't finite, or a word that is near none; yes
-    or no for what is neither. None where it isn't about these."""
-    first = _nearest(error)
-    got, limits = first["input"], first.get("ctx", {})
-    if first["type"] in ("bool_parsing", "bool_type") and len(first["loc"]) == 1:
-        return f"{first['loc'][0]}=True or False"
-    if isinstance(got, str):
-        words = re.findall("'([^']*)'", first["msg"])
-        near = did_you_mean(got, words)
-        if near or not usual or len(words) != 1 or not first["loc"]:
-            return near or None
-        name = first["loc"][0]
-        return f"{name}={usual}, or {name}={words[0]!r}"
-    inside = any(isinstance(part, int) for part in first["loc"])  # of a list, not all of it
-    if not first["loc"] or inside or not isinstance(got, (int, float)):
-        return None
-    name = first["loc"][0]
-    if first["type"] == "finite_number":
-        return f"{name}={usual}" if usual else None
-    if first["type"] == "int_from_float":
-        return f"{name}={max(1, round(got))}"
-    if "gt" in limits:
-        return f"{name}={abs(got)}" if abs(got) > limits["gt"] else None
-    if "ge" in limits:
-        least = limits["ge"]
-        return f"{name}={_number(least)}" if not 0 < least < TINY else None
-    return f"{name}={_number(limits['le'])}" if "le" in limits else None
-
-
-def _nearest(error: ValidationError) -> ErrorDetails:
-    """Of a union, the complaint that came nearest: of the right type, or wrong further inside."""
-    return max(error.errors(), key=lambda e: (len(e["loc"]), not e["type"].endswith("_type")))

@@ -18,13 +18,8 @@ from priorkit.errors import BadInputError, PluginError, PriorkitError, UnknownNa
 from priorkit.interfaces.penalty import total
 from priorkit.io import hub, weights
 from priorkit.registry import Entry, registry
-from priorkit.settings.options import (
-    describe_errors,
-    instead,
-    option_fields,
-    options_model,
-    plain,
-)
+from priorkit.settings.options import option_fields, options_model, plain
+from priorkit.settings.refused import describe_errors, instead
 
 __all__ = ["Selection", "blaming", "class_of", "classes", "from_weights", "resolve"]
 
@@ -131,7 +126,7 @@ class Selection:
         except ValidationError as error:
             raise BadInputError(
                 f"{self}: {describe_errors(error)}",
-                try_=instead(error) or f"priorkit show {self.name}",
+                try_=instead(error, model) or f"priorkit show {self.name}",
             ) from error
         return {name: getattr(checked, name) for name in model.model_fields}
 

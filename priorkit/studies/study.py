@@ -20,7 +20,8 @@ from priorkit.io.pictures import is_image
 from priorkit.io.places import place
 from priorkit.settings.config import split
 from priorkit.settings.files import from_file
-from priorkit.settings.options import describe_errors, plain
+from priorkit.settings.options import plain
+from priorkit.settings.refused import describe_errors
 from priorkit.settings.selections import select_all
 from priorkit.verbs.contest import label_of
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import inspect
 from typing import get_type_hints
 
-from pydantic import BaseModel, ValidationError
-
 from priorkit import interfaces
 from priorkit.interfaces import Component
 from priorkit.registry import COMPONENTS
 from priorkit.settings.config import of_runs
 from priorkit.settings.options import option_fields, options_model
+from priorkit.settings.refused import allowed
 from priorkit.testing.promises import promise
 
 __all__ = ["check_options"]
@@ -41,7 +40,7 @@ def check_options(cls: type[Component]) -> None:
     with promise("a default is one that its type allows", "int | None = None where it may be None"):
         model = options_model(cls)  # type: ignore[arg-type]  # a class has a hash
         for name, field in option_fields(cls).items():
-            assert field.is_required() or _allowed(model, name, field.default), (
+            assert field.is_required() or allowed(model, name, field.default), (
                 f"{name} is {field.default!r} where nobody says, which a user may not"
             )
 
@@ -49,11 +48,3 @@ def check_options(cls: type[Component]) -> None:
 def _kind(cls: type[Component]) -> str:
     """Which kind of component a class is of."""
     return next(k for k in COMPONENTS if issubclass(cls, getattr(interfaces, k.capitalize())))
-
-
-def _allowed(model: type[BaseModel], name: str, value: object) -> bool:
-    try:
-        model.__pydantic_validator__.validate_assignment(model.model_construct(), name, value)
-    except ValidationError:
-        return False
-    return True

@@ -13,7 +13,7 @@ from priorkit.discovery import describe
 from priorkit.errors import BadInputError, PluginError, PriorkitError, UnknownNameError
 from priorkit.io.files import require_writable
 from priorkit.registry import registry
-from priorkit.settings.options import describe_errors
+from priorkit.settings.refused import describe_errors
 from priorkit.settings.select import resolve
 from priorkit.training.options import Progress
 

@@ -64,7 +64,7 @@ COMMANDS = {
     "m below 1": (f"{RECOVER} --op gaussian --m 0", "greater than or equal to 1. Got 0"),
     "negative m": (
         f"{RECOVER} --op gaussian --m -5",
-        "greater than or equal to 1. Got -5. Try: --m 1",
+        "greater than or equal to 1. Got -5. Try: --m 5",
     ),
     "m above n": (f"{RECOVER} --op gaussian --m 193", "at most n = 192", "Got 193"),
     "m of words": (f"{RECOVER} --op gaussian --m many", "valid integer", "Got 'many'"),

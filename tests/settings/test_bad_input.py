@@ -51,7 +51,7 @@ CASES = {
     "number below the least": (
         {"op": "gaussian", "m": -5},
         BadInputError,
-        "Got -5. Try: m=1",
+        "Got -5. Try: m=5",
     ),
     "a range that holds next to nothing": (
         {"x": lambda files: np.full((3, 8, 8), 200, np.uint8), "range": (0, 1), "clip": True},
@@ -70,7 +70,7 @@ CASES = {
     "option that isn't finite": (
         {"op": "blur", "width": float("nan")},
         BadInputError,
-        "Try: priorkit show blur",
+        "Got nan. Try: width=1",
     ),
     "mask that isn't there": (
         {"op": "mask", "mask": "nowhere.png"},
@@ -460,12 +460,12 @@ CASES = {
         "sigma is from 0 to 1e+15 times the range. Got 2e+17",
     ),
     "a range that clip needs": ({"clip": True}, BadInputError, "clip brings values into the range"),
-    "negative noise": ({"sigma": -1}, BadInputError, "Setting sigma:", "Got -1. Try: sigma=0"),
+    "negative noise": ({"sigma": -1}, BadInputError, "Setting sigma:", "Got -1. Try: sigma=1"),
     "infinite noise": ({"sigma": float("inf")}, BadInputError, "Setting sigma:", "finite"),
     "negative gamma": (
         {"penalty": "tv", "gamma": -1.0},
         BadInputError,
-        "Got -1. Try: gamma=0",
+        "Got -1. Try: gamma=1",
     ),
     "gamma without penalty": ({"gamma": 0.1}, BadInputError, "none is chosen", "penalty='l2'"),
     "penalty without gamma": ({"penalty": "tv"}, BadInputError, "needs its weight", "gamma="),
