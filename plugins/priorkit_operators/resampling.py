@@ -17,6 +17,7 @@ from priorkit_operators.checks import sides_of
 __all__ = ["Downsample"]
 
 ROWS = 64  # rows of R that are computed at once
+FEWEST = 4  # pixels along a side that a smaller image is advised to have
 
 
 class Downsample(LinearOperator):
@@ -43,11 +44,14 @@ class Downsample(LinearOperator):
         sides = sides_of(self.shape)
         channels = self.shape[: -len(sides)]
         if any(side % self.factor for side in sides):
-            fits = (*channels, *(_down(side, self.factor) for side in sides))
+            fits = (*channels, *(side - side % self.factor for side in sides))
+            factors = _factors(sides, self.factor)[-1:]
+            near = f"shape={fits}" if min(sides) >= FEWEST * self.factor else None
             raise BadInputError(
                 f"The sides of an image must be multiples of factor = {self.factor}.",
                 got="×".join(map(str, sides)),
-                try_=f"shape={fits}",
+                ways=[{"factor": factor} for factor in factors],
+                try_=near if near or factors else "a smaller factor",
             )
         self.y_shape = (*channels, *(side // self.factor for side in sides))
         self._weights = {
@@ -103,6 +107,7 @@ def _keys(t: Tensor) -> Tensor:
     return torch.where(t < 1, near, torch.where(t < 2, far, 0.0))
 
 
-def _down(side: int, factor: int) -> int:
-    """The largest multiple of a factor within a side, or else the factor itself."""
-    return max(side // factor, 1) * factor
+def _factors(sides: Shape, most: int) -> list[int]:
+    """Factors up to the ``most`` that divide all sides and leave something to see."""
+    most = min(most, min(sides) // FEWEST)
+    return [factor for factor in range(2, most + 1) if not any(side % factor for side in sides)]

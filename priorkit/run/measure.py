@@ -30,6 +30,7 @@ from priorkit.io.of_kind import VOLUME_BATCH, require_signal
 from priorkit.io.values import arranged
 from priorkit.linear import energy, least_squares
 from priorkit.registry import registry
+from priorkit.run.colours import refuse_colours
 from priorkit.run.level import question_said
 from priorkit.run.setup import Setup
 from priorkit.settings.select import Selection, blaming
@@ -77,10 +78,11 @@ def shape_of(y: Tensor, operator: Operator, name: str | None) -> Shape | None:
     """The shape of x where the measurement tells it, as one that is itself an image; else None.
 
     ``name`` is that of the kind of x where it is known: without, y is taken for pictures, or where
-    it has five dimensions for volumes.
+    it has five dimensions for volumes. Raises BadInputError for a colour picture where y is none.
     """
     if not y.ndim:
         return None
+    refuse_colours(y, operator)
     kind = VOLUME if name is None and y.ndim == VOLUME_BATCH else kind_of(None, name)
     with blaming("operator"):
         behind = operator.shape_behind(tuple(y.shape), kind)

@@ -17,6 +17,7 @@ from priorkit.io.raw import Raw
 from priorkit.io.sources import Source
 from priorkit.run.advice import advised
 from priorkit.run.journal import digest
+from priorkit.run.colours import refuse_colours
 from priorkit.run.measure import batch, measurement, question_sigma, shape_of, simulate, wide
 from priorkit.run.setup import Setup, unknown_shape
 from priorkit.settings.config import RunConfig
@@ -140,6 +141,7 @@ def _shape(y: Tensor, operator: Selection, chosen: Sequence[Selections]) -> Shap
     a PriorkitError where there is none: what is wrong with the first prior, if one has a shape."""
     wrong: list[PriorkitError] = []
     config = chosen[0].config
+    refuse_colours(y, operator.build(config.seed))
     for each in chosen:
         try:
             prior: Prior = each.selections["prior"].build(each.config.seed)

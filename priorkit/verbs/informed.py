@@ -12,6 +12,7 @@ from priorkit.errors import MismatchError
 from priorkit.interfaces import Calibrated, Kind, LinearOperator, Operator, Range, Shape, kind_of
 from priorkit.interfaces.adapt import bound_operator
 from priorkit.run import level
+from priorkit.run.colours import refuse_colours
 from priorkit.run.measure import batch, span, wide
 from priorkit.run.said import noise_for
 from priorkit.run.setup import unknown_shape
@@ -29,10 +30,13 @@ def informed(chosen: Selections, y: Tensor, shape: Shape | None, *, real: bool) 
 
     An operator that learns from y has done so, ``range="auto"`` is the range that y shows, and
     ``sigma="auto"`` its σ. ``shape`` is that of x, None where nobody knows it; ``real`` says that y
-    was measured rather than simulated. Raises BadInputError and MismatchError where y can't tell.
+    was measured rather than simulated. Raises BadInputError and MismatchError where y can't tell,
+    or is a colour picture where none is measured.
     """
     config = chosen.config
     selection = chosen.selections["operator"]
+    if real:
+        refuse_colours(y, selection.build(config.seed))
     if shape is not None and real:
         selection.becomes(calibrated(selection, y, shape, config))
     operator: Operator = selection.build(config.seed)

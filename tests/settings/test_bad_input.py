@@ -72,6 +72,21 @@ CASES = {
         BadInputError,
         "Got nan. Try: width=1",
     ),
+    "factor larger than the image": (
+        {"op": "downsample", "factor": 100},
+        BadInputError,
+        "multiples of factor = 100. Got 8×8. Try: factor=2",
+    ),
+    "factor that divides no side": (
+        {"x": np.zeros((3, 9, 11), np.float32), "op": "downsample", "factor": 2},
+        BadInputError,
+        "multiples of factor = 2. Got 9×11. Try: shape=(3, 8, 10)",
+    ),
+    "factor larger than sides that nothing divides": (
+        {"x": np.zeros((3, 11, 13), np.float32), "op": "downsample", "factor": 100},
+        BadInputError,
+        "Got 11×13. Try: a smaller factor",
+    ),
     "mask that isn't there": (
         {"op": "mask", "mask": "nowhere.png"},
         BadInputError,

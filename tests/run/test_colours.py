@@ -1,0 +1,52 @@
+"""A photograph is no sinogram: said at once, whatever else is wrong."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from priorkit_operators.blur import Blur
+from priorkit_operators.fourier import Fourier
+from priorkit_operators.gaussian import Gaussian
+from priorkit_operators.mosaic import Mosaic
+from priorkit_operators.pointwise import Gray, Identity
+from priorkit_operators.radon import Radon
+from priorkit_operators.resampling import Downsample
+
+import priorkit
+from priorkit.errors import BadInputError
+from priorkit.run.colours import refuse_colours
+
+SAID = r"is a colour picture, and what .* Got 3 colours of 8×9 pixels.* Try: no y, and the picture"
+SUMS = [Radon(angles=8), Gaussian(m=216), Fourier(), Radon() @ Downsample(factor=2)]
+PICTURES = [Identity(), Blur(), Downsample(factor=2), Gray(), Mosaic(), Blur() @ Gray()]
+
+
+@pytest.mark.parametrize("operator", SUMS, ids=str)
+@pytest.mark.parametrize("shape", [(1, 3, 8, 9), (8, 9, 3), (5, 3, 8, 9)])
+def test_a_colour_picture_is_no_sum(operator, shape):
+    refuse_colours(torch.zeros(shape), operator)
+    refuse_colours(torch.zeros(shape, dtype=torch.uint16), operator)  # counts in three bands
+    refuse_colours(torch.zeros((1, 1, 8, 9), dtype=torch.uint8), operator)  # a scan in gray
+    with pytest.raises(BadInputError, match=SAID):
+        refuse_colours(torch.zeros(shape, dtype=torch.uint8), operator)
+
+
+@pytest.mark.parametrize("operator", PICTURES, ids=str)
+def test_a_colour_picture_may_be_a_picture(operator):
+    refuse_colours(torch.zeros((1, 3, 8, 9), dtype=torch.uint8), operator)
+
+
+@pytest.mark.usefixtures("no_compute")
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"angles": 8}, {"angles": 8, "sigma": 0.1}, {"shape": (3, 4, 4), "angles": 8}],
+    ids=str,
+)
+def test_it_is_what_is_said_first(settings, tmp_path):
+    """Not the number of angles, nor that σ is missing: with these it was recovered."""
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(np.zeros((8, 9, 3), np.uint8)).save(path)
+    with pytest.raises(BadInputError, match=SAID):
+        priorkit.recover(y=path, op="radon", **settings)
+    with pytest.raises(BadInputError, match=SAID):
+        priorkit.compare(y=path, priors=["glow-celeba", "none"], op="radon", **settings)
