@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from priorkit.counted import a_or_an
@@ -21,6 +22,7 @@ from priorkit.interfaces import (
 )
 from priorkit.registry import Entry, registry
 from priorkit.settings.config import KEYS
+from priorkit.settings.options import option_fields
 from priorkit.settings.select import Selection, classes, resolve
 
 __all__ = [
@@ -94,7 +96,7 @@ def check_weighed(
     raise MismatchError(
         f"{selections['solver']} weighs no penalty: it would leave out what was asked for.",
         got=f"{selections['penalty']}" + (f", gamma={gamma:g}" if gamma else ""),
-        ways=[{"penalty": None, "gamma": None}, {"solver": None}],
+        ways=[{"solver": None}, {"penalty": None, "gamma": None}],
     )
 
 
@@ -105,7 +107,7 @@ def check_rule(selections: ByKind, rule: str, problem: Problem, solver: Solver[A
         raise MismatchError(
             f"{selections['solver']} weighs no penalty, so that there is no gamma to choose.",
             got=f"gamma={rule!r}",
-            ways=[{"gamma": None}],
+            ways=[{"solver": None}, {"gamma": None}],
         )
     if rule == "sure" and not (operator.sees_all and isinstance(noise, GaussianNoise)):
         raise MismatchError(
@@ -169,8 +171,7 @@ def _using(problem: Problem) -> list[Selection]:
     found: list[tuple[bool, int, Selection]] = []
     for entry, cls in classes("solver"):
         requires = cls.requires
-        asked = requires.asked(problem)
-        if requires.prior and all(_missing(needed, have) is None for _, have, needed in asked):
+        if requires.prior and _fits(cls, problem):
             named = (*requires.prior, *requires.operator, *requires.noise, *requires.penalty)
             selection, demand = resolve("solver", entry.name), sum(len(c.__mro__) for c in named)
             found.append((selection.build(problem.seed).draws > 0, -demand, selection))
@@ -190,23 +191,49 @@ def _need(
     problem: Problem,
     offered: tuple[type, ...] = (),
 ) -> None:
-    """Refuse a component that isn't of the classes which another needs, with those that are, and of
-    the ones ``offered``."""
+    """Refuse a component that isn't of the classes which another needs, with another of its own
+    kind first, and then with those that are of these classes, and of the ones ``offered``."""
     missing = _missing(needed, have)
     if missing is None:
         return
-    if missing is Pixels or (isinstance(have, Pixels) and have is not problem.prior):
+    ways = _others(who, problem)
+    latent = isinstance(have, Pixels) and have is not problem.prior
+    if missing is Pixels or (latent and isinstance(problem.prior, Decoder)):
         space = "pixel" if missing is Pixels else "latent"
-        raise MismatchError(f"{who} works in {space} space only.", ways=[{"space": space}])
+        raise MismatchError(f"{who} works in {space} space only.", ways=[{"space": space}, *ways])
     # What was measured elsewhere can't be measured otherwise; an object is what was meant.
     fixed = selection.kind in ("operator", "noise") and not (problem.simulated and selection.plugin)
-    fitting: Ways = []
     if not fixed:
         classes = (missing, *offered)
-        fitting = named(
+        ways += named(
             selection.kind, lambda cls: all(issubclass(cls, c) for c in classes), selection.name
         )
-    raise _refusal(str(who), missing, selection, fitting or [{KEYS[who.kind]: None}])
+    raise _refusal(str(who), missing, selection, ways or [{KEYS[who.kind]: None}])
+
+
+def _others(who: Selection, problem: Problem) -> Ways:
+    """Solvers or starts in place of one, which are cheaper to change than what else was named: the
+    one that is taken where nobody names one, or in place of one with options, or that draws, those
+    that fit, perhaps in the other space, have these, and draw. None of other kinds."""
+    if who.kind not in ("solver", "start"):
+        return []
+    draws = who.kind == "solver" and who.build(problem.seed).draws > 0
+    if not who.options and not draws:
+        return [{KEYS[who.kind]: None}]
+    found: Ways = []
+    problems = replace(problem, space="latent"), replace(problem, space="pixel")
+    for entry, cls in classes(who.kind):
+        has = who.options.keys() <= option_fields(cls).keys()
+        if has and any(_fits(cls, each) for each in problems):
+            other = resolve(who.kind, entry.name)
+            if not draws or other.build(problem.seed).draws > 0:
+                found.append({KEYS[who.kind]: entry.name})
+    return found
+
+
+def _fits(cls: type[Solver[Any]] | type[Start], problem: Problem) -> bool:
+    """Whether the problem is of the classes that a solver or a start requires."""
+    return all(_missing(needed, have) is None for _, have, needed in cls.requires.asked(problem))
 
 
 def _refusal(who: str, missing: type, selection: Selection, ways: Ways) -> MismatchError:

@@ -16,8 +16,8 @@ from priorkit.io.pictures import Pictures
 from priorkit.io.raw import Raw
 from priorkit.io.sources import Source
 from priorkit.run.advice import advised
-from priorkit.run.journal import digest
 from priorkit.run.colours import refuse_colours
+from priorkit.run.journal import digest
 from priorkit.run.measure import batch, measurement, question_sigma, shape_of, simulate, wide
 from priorkit.run.setup import Setup, unknown_shape
 from priorkit.settings.config import RunConfig

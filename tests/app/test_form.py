@@ -272,7 +272,7 @@ def test_what_is_advised_has_been_tried(offers):
     ways = caught.value.ways
     assert {"prior": "diffusion-celeba"} in ways
     assert [offers.refused(settings | way, SHAPE) for way in ways] == [None] * len(ways)
-    assert "Try: the prior diffusion-celeba, or the prior" in in_the_app(caught.value)
+    assert ", or the prior diffusion-celeba, or the prior" in in_the_app(caught.value)
 
 
 def test_a_prior_is_read_once(offers, monkeypatch):

@@ -1,6 +1,7 @@
 """What a refused run is told to try: settings with which nothing refuses it."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from priorkit.settings.select import resolve
 from priorkit.verbs.recover import ready
 
 X = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+X64 = torch.zeros(1, 3, 64, 64)
 OPERATORS = {"identity": {"sigma": 0.1}, "gaussian": {"m": 3}, "mask": {}}
 
 
@@ -72,9 +74,39 @@ def test_both_settings_are_said_where_one_leads_to_the_next_refusal():
         priorkit.recover(X, **settings)
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"solver": "diffpir", "draws": 4}, "solver='perturb', or prior="),
+        ({"solver": "ancestral"}, "solver='langevin' or 'perturb', or prior="),
+        ({"solver": "pnp-admm"}, "no solver, or prior="),
+        ({"draws": 4}, "solver='perturb'$"),
+        # Where the prior is taken over pixels unless somebody says otherwise.
+        ({"draws": 4, "op": "identity"}, "solver='perturb' and space='latent', or solver="),
+        ({"solver": "diffpir", "draws": 4, "op": "identity"},
+         "solver='perturb' and space='latent', or prior="),
+        # Where there is no noise, which such draws need.
+        ({"draws": 4, "op": "mask"}, "solver='perturb' and sigma=0.01, or prior="),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_the_solver_is_changed_before_the_prior(settings, said):
+    """To one that draws too, where draws are asked for."""
+    settings = {"prior": "glow-celeba", "op": "blur"} | settings
+    error = refusal(X64, settings)
+    assert re.search(rf"Try: {said}", str(error)), error
+    assert refusal(X64, followed(settings, error.ways[0])) is None
+
+
+def test_a_prior_that_is_none_is_not_moved_to_another_space():
+    """It has one only: of the priors that the solver can use, there was none to try."""
+    error = refusal(X64, {"prior": "none", "op": "identity", "solver": "perturb", "draws": 4})
+    assert "requires the prior to be a Sampler, and 'none' isn't. Try: prior=" in str(error)
+
+
 def test_a_prior_of_the_same_data_comes_first():
     settings = {"prior": "glow-celeba", "op": "gaussian", "m": 50, "solver": "ancestral"}
-    with pytest.raises(MismatchError, match=r"Try: prior='diffusion-celeba' or"):
+    with pytest.raises(MismatchError, match=r", or prior='diffusion-celeba' or"):
         priorkit.recover(**settings)
 
 
@@ -153,4 +185,4 @@ def test_where_draws_are_asked_for_priors_are_offered_that_can_draw():
     found = refusal(X, settings | {"solver": "ancestral"}).ways
     assert [way["prior"] for way in found] == ["denoiser-photos"]
     found = refusal(X, settings | {"solver": "amp"}).ways
-    assert "bm3d" in [way["prior"] for way in found]
+    assert {"prior": "bm3d"} in found
