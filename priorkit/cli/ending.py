@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from priorkit.results.comparison import Comparison
     from priorkit.results.recovery import Recovery
 
-__all__ = ["FINISHED", "is_saved", "leave", "results_folder", "resumable", "to_go_on"]
+__all__ = ["FINISHED", "is_saved", "leave", "left_out", "results_folder", "resumable", "to_go_on"]
 
 DEFAULT = Path("priorkit-out")
 FINISHED = "what was finished is kept beside it"  # of a run that left its folder to another
@@ -91,6 +91,12 @@ def to_go_on(folder: Path, named: bool) -> str:
     return f" To continue: the same with --resume --out {escape(folder)}{anew}"
 
 
+def left_out(count: int, what: str = "left out") -> str:
+    """That so many files of a folder were left out, or what else they were; nothing of none."""
+    files = f"{counted(count, 'files')} of the folder {'was' if count == 1 else 'were'}"
+    return f"{files} {what}, as said above; the others are done." if count else ""
+
+
 def leave(
     result: Recovery | Comparison | Audit, kept: str, failed: str = "", hint: str = ""
 ) -> None:
@@ -99,9 +105,7 @@ def leave(
     if result.interrupted:
         err.print(f"Interrupted: {kept}.{hint}", soft_wrap=True)
         raise typer.Exit(130)
-    if count := len(result.skipped):
-        left = f"{counted(count, 'files')} of the folder {'was' if count == 1 else 'were'} left out"
-        failed = f"{left}, as said above; the others are done."
+    failed = left_out(len(result.skipped)) or failed
     if failed:
         err.print(failed)
         raise typer.Exit(1)

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from priorkit.cli.console import err, escape, logged, out, show_json, show_table
+from priorkit.cli.ending import left_out
 from priorkit.cli.words import said_here
 from priorkit.counted import counted
 
 if TYPE_CHECKING:
+    from priorkit.studies.cell import Row
     from priorkit.studies.results import Results
 
 __all__ = ["recover_folder"]
 
-SHOWN = 20  # reasons of pictures that failed
+SHOWN = 20  # reasons of pictures without a result
 
 
 def recover_folder(
@@ -41,24 +43,34 @@ def recover_folder(
         hint = f"To continue: the same with --resume --out {escape(place)}"
         err.print(f"Interrupted: what is finished was kept. {hint}", soft_wrap=True)
         raise typer.Exit(130)
-    if found.failed:
-        err.print(f"{counted(len(found.failed), 'pictures')} failed; the others are done.")
+    if count := len(found.left_out) + len(found.failed):
+        err.print(left_out(count, "not recovered" if found.failed else "left out"))
         raise typer.Exit(1)
 
 
 def _show(found: Results) -> None:
-    from priorkit.studies.cell import FAILED
+    from priorkit.io.together import said_once
+    from priorkit.studies.cell import FAILED, LEFT_OUT
 
-    failed = found.failed
-    done = [row for row in found.rows if row["status"] != FAILED]
-    head, cells = ["pictures", "failed"], [str(len(done)), str(len(failed))]
+    gone = {"Left out": found.left_out, "Failed": found.failed}
+    done = [row for row in found.rows if row["status"] not in (LEFT_OUT, FAILED)]
+    head, cells = ["pictures"], [str(len(done))]
+    for word, rows in gone.items():
+        head += [word.lower()] * bool(rows)
+        cells += [str(len(rows))] * bool(rows)
     for name, word, form in (("psnr", "mean PSNR (dB)", ".2f"), ("ssim", "mean SSIM", ".3f")):
         values = [row[name] for row in done if row.get(name) is not None]
         head += [word] * bool(values)
         cells += [format(sum(values) / len(values), form)] if values else []
     show_table(head, [cells])
-    if failed:
-        out.print(f"Left out, {len(failed)} of {counted(len(found.rows), 'files')}:")
-    for row in failed[:SHOWN]:
-        named = "" if row["image"] in row["reason"] else f"{row['image']}: "
-        out.print(escape(named + said_here(row["reason"])), soft_wrap=True)
+    for word, rows in gone.items():
+        if rows:
+            out.print(f"{word}, {len(rows)} of {counted(len(found.rows), 'files')}:")
+        for reason in said_once([(Path(row["image"]), _reason(row)) for row in rows])[:SHOWN]:
+            out.print(escape(said_here(reason)), soft_wrap=True)
+
+
+def _reason(row: Row) -> str:
+    """The reason of a row, with the file that it is of."""
+    named = "" if row["image"] in row["reason"] else f"{row['image']}: "
+    return f"{named}{row['reason']}"

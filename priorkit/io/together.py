@@ -13,12 +13,13 @@ from priorkit.io.brightness import BeyondError
 from priorkit.io.listing import PICTURES, images_in, text
 from priorkit.io.places import Files, Part, place
 
-__all__ = ["in_folder", "left_out", "read_each"]
+__all__ = ["in_folder", "left_out", "read_each", "said_once"]
 
 log = logging.getLogger("priorkit")
 
 T = TypeVar("T")
-NAMED = 20  # files that a line names
+NAMED = 20  # files or reasons that a line names
+NAME = "\0"  # of a file, where the same is said of several
 
 
 def in_folder(folder: Path) -> tuple[Files, dict[str, str]]:
@@ -49,7 +50,7 @@ def read_each(
             found.append(read(file))
         except PriorkitError as error:
             errors[file] = error
-    said = [_brief(file, error) for file, error in errors.items()]
+    told = [(place(file)[0], _brief(file, error)) for file, error in errors.items()]
     reasons = {text(place(f)[0].name): str(error) for f, error in errors.items()}
     ranged = BeyondError.of_all(errors.values())
     if errors and not found:
@@ -61,7 +62,7 @@ def read_each(
         usual = "files that are whole, or the settings that these need"
         none = BadInputError(
             f"None of the {len(errors)} files of {place(files[0])[0].parent} can be read.",
-            got=_listed(said),
+            got=_listed(said_once(told)),
             try_=ranged.try_ if ranged else usual,
         )
         none.each = reasons
@@ -72,17 +73,45 @@ def read_each(
             "%s The run goes on with the others; its result "
             "has the whole reasons, and what is saved of it too. To have these too, %s; to stop "
             "for them, give a list of files in place of the folder.",
-            left_out(place(files[0])[0].parent, len(files) + len(left), left, said),
+            left_out(place(files[0])[0].parent, len(files) + len(left), left, told),
             f"say {ranged.advice(*ranged.ends)}" if ranged and not left else "mend or convert them",
         )
     return found, skipped
 
 
-def left_out(folder: Path, count: int, left: dict[str, str], said: Sequence[str] = ()) -> str:
-    """A line that says which of so many files of a folder are left out: those that were ``left``,
-    by their names with the reason, and others of which it was ``said`` in words."""
-    told = [*said, *(f"{name}: {reason.partition('. ')[0]}" for name, reason in left.items())]
-    return f"Left out, {len(told)} of the {counted(count, 'files')} of {folder}: {_listed(told)}."
+def left_out(
+    folder: Path, count: int, left: dict[str, str], told: Sequence[tuple[Path, str]] = ()
+) -> str:
+    """A line that says which of so many files of a folder are left out: those of which it is
+    ``told`` in words, and those that were ``left``, by their names with the reason."""
+    brief = ((Path(name), f"{name}: {reason.partition('. ')[0]}") for name, reason in left.items())
+    every = [*told, *brief]
+    files = counted(count, "files")
+    return f"Left out, {len(every)} of the {files} of {folder}: {_listed(said_once(every))}."
+
+
+def said_once(told: Sequence[tuple[Path, str]]) -> list[str]:
+    """What is told of each file, once for all files of which the same is told.
+
+    >>> said_once([(Path("a.png"), "a.png is empty."), (Path("b.png"), "b.png is empty.")])
+    ['each of a.png, b.png is empty.']
+    """
+    files: dict[str, list[tuple[str, str]]] = {}
+    for path, words in told:
+        name = text(path.name)
+        whole = words.replace(str(path), NAME)
+        alike = words.replace(name, NAME, 1) if whole == words else whole
+        files.setdefault(alike, []).append((name, words))
+    return [_of_all(alike, own) for alike, own in files.items()]
+
+
+def _of_all(alike: str, own: Sequence[tuple[str, str]]) -> str:
+    """What is told of files of which the same is told."""
+    if len(own) == 1:
+        return own[0][1]
+    names = _listed([name for name, _ in own], ", ")
+    each = "" if alike.startswith(f"{NAME}:") else "each of "
+    return alike.replace(NAME, each + names, 1).replace(NAME, "FILE")
 
 
 def _reason(file: str, error: PriorkitError) -> str:
@@ -100,6 +129,6 @@ def _brief(file: str, error: PriorkitError) -> str:
     return what if error.got is None else f"{what} ({error.got})"
 
 
-def _listed(said: Sequence[str]) -> str:
+def _listed(said: Sequence[str], between: str = "; ") -> str:
     more = [f"and {len(said) - NAMED} more"] if len(said) > NAMED else []
-    return "; ".join(" ".join(words.splitlines()) for words in (*said[:NAMED], *more))
+    return between.join(" ".join(words.splitlines()) for words in (*said[:NAMED], *more))

@@ -17,10 +17,11 @@ from priorkit.studies.columns import SCORES
 from priorkit.studies.study import Cell
 from priorkit.verbs.recover import recover
 
-__all__ = ["FAILED", "Row", "failed", "reason_of", "run"]
+__all__ = ["FAILED", "LEFT_OUT", "Row", "failed", "reason_of", "run"]
 
 Row = dict[str, Any]
-FAILED = "failed"
+FAILED = "failed"  # a run
+LEFT_OUT = "left out"  # a file that can't be read
 
 
 def run(cell: Cell, *, pictures: bool, driver: int) -> list[Row]:

@@ -83,8 +83,9 @@ def recover_folder(
     Raises a :class:`~priorkit.errors.PriorkitError`, before any compute, as these do; for settings
     that follow from all pictures at once: ``range``, ``sigma`` and ``gamma`` by a rule; with
     ``resume`` for other settings, pictures, weights or sizes of parts; and without it for an
-    ``out`` of a run that isn't done. A picture that can't be
-    read, or a part that failed, is a row with the reason. Ctrl-C gives what is done.
+    ``out`` of a run that isn't done. A file that can't be read is a row of the status "left out",
+    and a picture of a part that failed one of the status "failed", each with the reason. Ctrl-C
+    gives what is done.
     """
     processes = Processes(engine, jobs, threads=1, scheduler=scheduler, wait=wait)
     if batch is not None and not (isinstance(batch, int) and batch >= 1):

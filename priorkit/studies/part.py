@@ -20,7 +20,7 @@ from priorkit.io.manifest import PARTS
 from priorkit.io.pictures import raw
 from priorkit.io.places import Part
 from priorkit.settings.config import RunConfig
-from priorkit.studies.cell import FAILED, Row, reason_of
+from priorkit.studies.cell import FAILED, LEFT_OUT, Row, reason_of
 from priorkit.studies.study import Cell
 from priorkit.verbs.prepare import load_framed
 from priorkit.verbs.recover import recover
@@ -45,8 +45,8 @@ def solve(cell: Cell, *, out: Path, driver: int) -> list[Row]:
     A part that is there isn't solved again, and one that was cut short goes on with the pictures
     that it hadn't finished. It computes with one thread, so that its numbers are the same wherever
     it is solved. ``driver`` is the id of the process that began it all: what is less than an error
-    is logged there alone. A part that fails has a row per picture with the reason, its own where
-    none can be read.
+    is logged there alone. A part that fails has a row per picture with the reason, and files that
+    can't be read are left out, each for its own.
 
     Raises KeyboardInterrupt where Ctrl-C cut it short.
     """
@@ -60,13 +60,14 @@ def solve(cell: Cell, *, out: Path, driver: int) -> list[Row]:
         return _rows(cell, place)
     except Exception as error:  # of any kind: the other parts go on
         own = error.each if isinstance(error, PriorkitError) else {}
-        rows = failed(cell, reason_of(error))
-        return [r | {"reason": own.get(text(Path(r["image"]).name), r["reason"])} for r in rows]
+        if own:  # nothing of it can be read
+            return [_left_out(cell, file, own[text(Path(file).name)]) for file in _files(cell)]
+        return failed(cell, reason_of(error))
 
 
 def failed(cell: Cell, reason: str) -> list[Row]:
     """A row for each picture of a part that has no result."""
-    return [_failed(cell, file, reason) for file in _files(cell)]
+    return [_head(cell, f) | {"status": FAILED, "reason": reason} for f in _files(cell)]
 
 
 def require_readable(file: str, what: str, config: RunConfig) -> None:
@@ -107,7 +108,7 @@ def _rows(cell: Cell, place: Path) -> list[Row]:
         )
     each = {"seconds": record["seconds"] / len(images)}
     rows = [_head(cell, f) | _scalars(i) | each for f, i in zip(read, images, strict=True)]
-    return rows + [_failed(cell, f, told[name]) for f, name in names.items() if name in told]
+    return rows + [_left_out(cell, f, told[name]) for f, name in names.items() if name in told]
 
 
 def _scalars(image: dict[str, Any]) -> Row:
@@ -118,8 +119,8 @@ def _head(cell: Cell, file: str) -> Row:
     return {"cell": cell.key, "label": cell.label, "image": file, "version": __version__}
 
 
-def _failed(cell: Cell, file: str, reason: str) -> Row:
-    return _head(cell, file) | {"status": FAILED, "reason": reason}
+def _left_out(cell: Cell, file: str, reason: str) -> Row:
+    return _head(cell, file) | {"status": LEFT_OUT, "reason": reason}
 
 
 def _what(cell: Cell) -> str:

@@ -18,7 +18,7 @@ from priorkit.errors import BadInputError, needed
 from priorkit.io.files import require_writable, unwritable, write_atomic
 from priorkit.io.folders import locked
 from priorkit.settings.called import called_as
-from priorkit.studies.cell import FAILED, Row
+from priorkit.studies.cell import FAILED, LEFT_OUT, Row
 from priorkit.studies.study import Cell
 from priorkit.studies.summary import Mean, grouped, summary
 
@@ -48,15 +48,23 @@ class Results:
     interrupted: bool = False
 
     def __repr__(self) -> str:
-        failed = len(self.failed)
-        more = f", {failed} failed" if failed else ""
+        counts = {status: len(self._of(status)) for status in (FAILED, LEFT_OUT)}
+        more = "".join(f", {count} {status}" for status, count in counts.items() if count)
         runs, rows = counted(len(self.by_cell()), "runs"), counted(len(self.rows), "rows")
         return f"<Results: {runs}, {rows}{more}>"
 
     @property
     def failed(self) -> list[Row]:
         """The rows of runs that failed, with their reason."""
-        return [row for row in self.rows if row["status"] == FAILED]
+        return self._of(FAILED)
+
+    @property
+    def left_out(self) -> list[Row]:
+        """The rows of files of a folder that can't be read, with their reason."""
+        return self._of(LEFT_OUT)
+
+    def _of(self, status: str) -> list[Row]:
+        return [row for row in self.rows if row["status"] == status]
 
     def by_cell(self) -> dict[str, list[Row]]:
         """The rows of each run, under its key."""
@@ -183,9 +191,9 @@ class Store:
             yield store
 
     def done(self, cell: Cell) -> bool:
-        """Whether a cell has a result; one that failed hasn't."""
+        """Whether a cell has a result; one that failed, or whose files are all left out, hasn't."""
         rows = self.cells.get(cell.key)
-        return rows is not None and rows[0]["status"] != FAILED
+        return rows is not None and rows[0]["status"] not in (FAILED, LEFT_OUT)
 
     def add(self, rows: list[Row]) -> None:
         """Add the rows of one cell, and write the file: at once, or where writing takes long,

@@ -126,8 +126,11 @@ def test_files_that_can_not_be_read_are_rows(folder, tmp_path):
             folder, out=tmp_path / "out", jobs=1, batch=PART, resume=resume, **SETTINGS
         )
         assert len(found.rows) == COUNT
-        assert [Path(row["image"]).name for row in found.failed] == ["0.png", "4.png"]
-        assert "not a picture that can be read" in found.failed[0]["reason"]
+        assert [Path(row["image"]).name for row in found.left_out] == ["0.png", "4.png"]
+        assert "not a picture that can be read" in found.left_out[0]["reason"]
+        assert {row["status"] for row in found.left_out} == {"left out"}
+        assert not found.failed
+        assert repr(found).endswith("2 left out>")
 
 
 def test_how_many_files_are_left_out_is_said(folder, tmp_path, command_line):
@@ -139,6 +142,26 @@ def test_how_many_files_are_left_out_is_said(folder, tmp_path, command_line):
     assert done.code == 1
     assert f"Left out, 1 of the 9 files of {folder}: z.gif: .gif files are not read" in done.err
     assert f"Left out, 1 of 8 files:\n{folder / '0.png'} is not a picture that can be" in done.out
+    assert done.out.split()[:3] == ["pictures", "left", "out"]  # as recover says
+    assert "1 file of the folder was left out, as said above; the others are done." in done.err
+
+
+@pytest.mark.parametrize("engine", [[], ["--engine", "processes", "--jobs", "1"]], ids=len)
+def test_what_is_wrong_with_several_files_is_said_once(engine, folder, tmp_path, command_line):
+    """With their names; of files that are read from no folder too."""
+    for name in ("0.png", "3.png", "4.png"):
+        (folder / name).write_text("no picture")
+    (folder / "y.gif").write_text("")
+    (folder / "z.gif").write_text("")
+    words = "--prior none --op gaussian --m 20 --shape 3 8 8 --budget 1"
+    done = command_line("recover", folder, *words.split(), *engine, "--out", tmp_path / "out")
+    said = " ".join((done.err + done.out).split())
+    assert done.code == 1
+    assert said.count("is not a picture") == 1
+    assert "each of 0.png, 3.png, 4.png is not a picture that can be read" in said
+    assert said.count(".gif files are not read") == 1
+    assert "y.gif, z.gif: .gif files are not read" in said
+    assert f"Left out, {2 if engine else 5} of the 10 files of {folder}: " in said
 
 
 @pytest.mark.parametrize("second", ["no picture", ""])
@@ -146,7 +169,9 @@ def test_each_file_of_a_part_that_has_none_to_read_has_its_own_reason(folder, tm
     """Of two kinds or of one; they had all had that of the part, which named them all."""
     (folder / "0.png").write_text("no picture")
     (folder / "1.png").write_text(second)
-    rows = priorkit.recover_folder(folder, out=tmp_path / "out", jobs=1, batch=2, **SETTINGS).failed
+    rows = priorkit.recover_folder(
+        folder, out=tmp_path / "out", jobs=1, batch=2, **SETTINGS
+    ).left_out
     assert [Path(row["image"]).name for row in rows] == ["0.png", "1.png"]
     for row in rows:
         assert row["reason"].startswith(f"{row['image']} is not a picture that can be read")
@@ -383,7 +408,7 @@ def test_each_file_is_read_once(what, folder, tmp_path, monkeypatch):
     settings = {name: value for name, value in settings.items() if value is not None}
     for resume in (False, True):
         found = priorkit.recover_folder(**{what: folder}, resume=resume, **settings)
-        reasons = {Path(row["image"]).name: row["reason"] for row in found.failed}
+        reasons = {Path(row["image"]).name: row["reason"] for row in found.left_out}
         assert "not a picture that can be read" in reasons.pop("1.png")
         assert "There is no file" in reasons.pop("2.png")
         assert not reasons
@@ -434,7 +459,7 @@ def test_the_command_line(folder, command_line, tmp_path, monkeypatch):
     assert "Wrote priorkit-out: results.parquet" in done.out
     assert done.out.count("3.png") == done.out.count(f"{folder / '3.png'} is not a picture") == 1
     assert "3.png" not in done.err
-    assert "1 picture failed" in done.err
+    assert "1 file of the folder was left out" in done.err
     done = command_line(*words, "--jobs", "2")
     assert (done.code, "--jobs is for an engine" in done.err) == (2, True)
     done = command_line(*words, "--engine", "processes", "--resume")
