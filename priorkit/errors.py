@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Self
 
 __all__ = [
+    "TRY",
     "BadInputError",
     "MismatchError",
     "PluginError",
@@ -17,6 +18,8 @@ __all__ = [
     "did_you_mean",
     "needed",
 ]
+
+TRY = " Try: "  # between what is wrong and what would work
 
 
 class PriorkitError(Exception):
@@ -55,14 +58,13 @@ class PriorkitError(Exception):
     def only(self, ways: Iterable[Mapping[str, object]]) -> None:
         """Let these be what it says to try, beside what it says in words."""
         self.ways = tuple(ways)
-        parts = [self.what]
+        got, try_ = str(self.got), self.try_ or ""
+        said = self.what
         if self.got is not None:
-            got = str(self.got)
-            parts.append(f"Got {got}" + "." * (not got.endswith(".")))
-        if self.try_:
-            parts.append(self.try_ if self.try_.endswith("?") else f"Try: {self.try_}")
-        # One line, whatever a library's message held.
-        self.args = (" ".join(" ".join(parts).splitlines()),)
+            said += f" Got {got}" + "." * (not got.endswith("."))
+        if try_:
+            said += f" {try_}" if try_.endswith("?") else f"{TRY}{try_}"
+        self.args = (" ".join(said.splitlines()),)  # one line, whatever a library's message held
 
     @property
     def try_(self) -> str | None:

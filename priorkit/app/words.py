@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 
 from priorkit.discovery import describe
-from priorkit.errors import PriorkitError
+from priorkit.errors import TRY, PriorkitError
 from priorkit.settings.config import COMPONENTS
 
 __all__ = ["said", "warned"]
@@ -34,7 +34,6 @@ CONTROLS = {
     "kind": "choose its kind",
 }
 SETTING = re.compile(r"(?:^|[\s,(:])([a-z_]+)=(?!=)")
-TRY = " Try: "
 
 
 def said(error: Exception, options: Collection[str] = ()) -> str:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Collection
 from typing import Any
 
-from priorkit.errors import BadInputError
+from priorkit.errors import TRY, BadInputError
 from priorkit.settings.words import value
 
 __all__ = ["as_options", "components", "said_here", "split", "typed"]
@@ -24,7 +24,6 @@ VALUE = (
 SETTING = re.compile(rf"(?<![^\s(])([a-z_]+)=({VALUE})((?: or {VALUE})*)")
 LEFT_OUT = re.compile(r"(?:^|(?<=, )|(?<=or )|(?<=and ))no ([a-z_]+)(?=[,.;]| and | or |$)")
 CALL = re.compile(r"[\w\]]\((?:[^()]|\([^()]*\))*\)")
-TRY = " Try: "
 # What Python makes of an array, which is a file here: not how one is saved, nor a few numbers.
 INSIDE = r"\((?:[^()]|\([^()]*\))*\)"
 EXPRESSION = re.compile(
@@ -105,7 +104,6 @@ def as_options(text: str, known: Collection[str] = ()) -> str:
         return f"{option}FILE.npy of {match[2]}"
 
     what, try_, advice = SETTING.sub(option, text).partition(TRY)
-    advice = advice.replace("y=x,", "--y of the same file,")
     advice, made = EXPRESSION.subn(in_file, LEFT_OUT.sub(left_out, advice))
     return what + try_ + advice + MADE * bool(made)
 

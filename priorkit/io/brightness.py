@@ -33,7 +33,10 @@ WHITE = {torch.bool: 1, torch.uint8: 255, torch.uint16: 65535}  # the number tha
 WIDE = {torch.float64, torch.int32, torch.int64, torch.uint32, torch.uint64}
 BITS = (8, 10, 12, 14, 16)
 # What to do with x that holds NaN where nothing is known.
-MISSING = 'y=x, op="mask", mask=numpy.isfinite(x), which takes x for a measurement with holes'
+MISSING = (
+    'y=…, the same numbers, with op="mask" and mask=numpy.isfinite(x), which takes them for a '
+    "measurement with holes"
+)
 AUTO, CLIPPED = "or range='auto'", "or range=(0, 1) and clip=True"
 NEAR = 1e-3  # by which rounding may leave [0, 1]
 MOST, LOST = 0.5, 0.99  # of the values of an image, from which on clipping is doubted, or refused

@@ -54,8 +54,9 @@ def test_settings_are_said_as_options(said, typed):
             "x of attenuation: FILE.npy of mu*(1 + hu/1000).clip(0) of Hounsfield units",
         ),
         (
-            'y=x, op="mask", mask=numpy.isfinite(x), which takes',
-            "--y of the same file, --op mask, --mask FILE.npy of numpy.isfinite(x), which takes",
+            'y=…, the same numbers, with op="mask" and mask=numpy.isfinite(x), which takes',
+            "--y …, the same numbers, with --op mask and --mask FILE.npy of numpy.isfinite(x), "
+            "which takes",
         ),
         ("photons=flat[:, None] of one", "--photons FILE.npy of flat[:, None] of one"),
     ],
