@@ -6,8 +6,11 @@ import os
 import shutil
 import stat
 import tempfile
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
+
+from priorkit.errors import BadInputError
+from priorkit.io.folders import locked
 
 __all__ = ["Session", "sweep"]
 
@@ -25,45 +28,27 @@ class Session:
 
     def __init__(self) -> None:
         made = Path(tempfile.mkdtemp(prefix=UNLOCKED)).resolve()
-        self._handle = _locked(made)
+        self._lock = ExitStack()
+        self._lock.enter_context(locked(made))
         self.root = made.with_name(made.name.replace(UNLOCKED, PREFIX))
         made.rename(self.root)
 
     def close(self) -> None:
         """Remove it."""
         shutil.rmtree(self.root, ignore_errors=True)
-        if self._handle is not None:
-            os.close(self._handle)
-            self._handle = None
+        self._lock.close()
 
 
 def sweep() -> list[Path]:
     """Remove the folders of this user's sessions that were killed; which they were."""
     removed = []
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        with suppress(OSError):  # another process was faster
+        with suppress(OSError, BadInputError):  # of a session that runs, or that another swept
             told = folder.lstat()
-            handle = _locked(folder) if stat.S_ISDIR(told.st_mode) else None
-            if handle is None:
+            if not stat.S_ISDIR(told.st_mode):
                 continue
-            if told.st_uid == os.getuid():  # which systems with locks have
-                shutil.rmtree(folder, ignore_errors=True)
-                removed.append(folder)
-            os.close(handle)
+            with locked(folder, surely=True):
+                if told.st_uid == os.getuid():  # which systems with locks have
+                    shutil.rmtree(folder, ignore_errors=True)
+                    removed.append(folder)
     return removed
-
-
-def _locked(folder: Path) -> int | None:
-    """A handle that holds the lock of a folder; None where another process has it, or there are no
-    locks."""
-    try:
-        import fcntl
-    except ImportError:  # pragma: no cover
-        return None
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        return None
-    return handle

@@ -13,6 +13,7 @@ from priorkit.interfaces import (
     Denoiser,
     Density,
     GaussianNoise,
+    Penalty,
     Pixels,
     Problem,
     Sampler,
@@ -87,11 +88,11 @@ def check_called(selections: ByKind, problem: Problem, solver: Solver[Any]) -> N
 
 
 def check_weighed(
-    selections: ByKind, problem: Problem, gamma: float | None, solver: Solver[Any]
+    selections: ByKind, penalty: Penalty, gamma: float | None, solver: Solver[Any]
 ) -> None:
     """Refuse a penalty that was asked for, of a weight where one was said, and that the solver
     would leave out."""
-    if solver.penalised or isinstance(problem.penalty, ZeroPenalty):
+    if solver.penalised or isinstance(penalty, ZeroPenalty):
         return
     raise MismatchError(
         f"{selections['solver']} weighs no penalty: it would leave out what was asked for.",

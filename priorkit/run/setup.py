@@ -169,9 +169,8 @@ def set_up(
     # What was asked for is refused; what a card or prior suggests, or a record says, left out. What
     # a rule for γ can't weigh, the rule says.
     asks = not chosen.repeated and (config.gamma or (config.gamma is None and not follows))
-    elsewhere = space == "latent" and solver.requires.latent is None  # which is less of a reason
-    if asks and elsewhere and not isinstance(config.gamma, str):
-        fit.check_weighed(selections, replace(bare, penalty=penalty), config.gamma, solver)
+    if asks and not isinstance(config.gamma, str):  # more of a reason than a space
+        fit.check_weighed(selections, penalty, config.gamma, solver)
     fit.check(selections, replace(bare, penalty=penalty), solver, start)
     own = choices if follows else Choices()
     if isinstance(config.gamma, str):
@@ -188,8 +187,6 @@ def set_up(
         solver.check(problem)
     with blaming(selections["start"]):
         start.check(problem)
-    if asks:
-        fit.check_weighed(selections, problem, gamma, solver)
     fit.check_called(selections, problem, solver)
     # What a prior suggests is in the unit of the solver that it suggests.
     budget = config.budget or (choices.budget if suits else None) or solver.budget

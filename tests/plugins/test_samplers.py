@@ -132,7 +132,7 @@ def test_curvature_is_that_of_the_matrix():
             {"prior": "dcgan-celeba", "sigma": 0.0},
             "given how much noise there is. Got space=latent",
         ),
-        ({"prior": "dcgan-celeba", "gamma": 0.1, "penalty": "l2"}, "penalty of its own"),
+        ({"prior": "dcgan-celeba", "gamma": 0.1, "penalty": "l2"}, "weighs no penalty"),
         ({"prior": "dct"}, "Sampler"),
     ],
 )

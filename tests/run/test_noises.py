@@ -140,7 +140,8 @@ MESSAGES = {
     "a solver of squares": (
         {"noise": "poisson", "prior": "dct", "solver": "fista", "op": "identity"},
         MismatchError,
-        "requires the noise to be a GaussianNoise, and 'poisson' isn't. Try: noise='gaussian'",
+        "requires the noise to be a GaussianNoise, and 'poisson' isn't. Try: no solver and gamma=…"
+        ", or noise='gaussian'",
     ),
     "negative light": (
         {"noise": "poisson", "op": "gaussian", "m": 50},
@@ -160,7 +161,7 @@ MESSAGES = {
     "its options go with it": (
         {"noise": "poisson", "gain": 0.1, "prior": "dct", "solver": "fista"},
         MismatchError,
-        "and 'poisson' isn't. Try: noise='gaussian' and no gain",
+        "and 'poisson' isn't. Try: no solver and gamma=…, or noise='gaussian' and no gain",
     ),
     "an unknown amount": (
         {"noise": "laplace", "op": "mask"},
