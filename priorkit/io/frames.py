@@ -20,7 +20,7 @@ from priorkit.io.brightness import PLAIN, Scaling
 from priorkit.io.files import complaint
 from priorkit.io.formats import Format, Part, Tiff, deep_format
 from priorkit.io.formats.base import ORIENTATION
-from priorkit.io.held import LYING, indices, quiet
+from priorkit.io.held import LYING, indices, positive, quiet
 from priorkit.io.places import Pick
 from priorkit.io.values import centre_box, dimensions, framed
 
@@ -228,12 +228,17 @@ def _frame(
     if 0 in image.size:
         raise BadInputError("The picture is empty.", got=dimensions(image.size))
     image.load()
-    deep = _is_deep(image)  # before it is turned: the result has no file format
+    # Before it is turned: the result has no file format.
+    deep, negative = _is_deep(image), Tiff.is_negative(image)
     if image.getexif().get(ORIENTATION, 1) != 1:
         image = ImageOps.exif_transpose(image)
     if deep:
         x = numbers(image, name)[None]  # Pillow can't crop and convert these
         x = x.to(torch.uint16) if image.mode == "I" else x
+        if negative:
+            values = x[0].numpy()
+            part = Part("", values.shape, values.dtype, ("row", "column"), negative=True)
+            x = numbers(positive(values, part, part.axes, Path(name)), name)[None]
         if shape is None:
             return x
         return framed(x, shape, Scaling(of=scaling.of))

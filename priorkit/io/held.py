@@ -23,7 +23,7 @@ from priorkit.io.places import Pick
 from priorkit.io.sources import Source
 from priorkit.io.values import dimensions
 
-__all__ = ["LYING", "Held", "held", "indices", "quiet", "telling"]
+__all__ = ["LYING", "Held", "held", "indices", "positive", "quiet", "telling"]
 
 log = logging.getLogger("priorkit")
 
@@ -89,7 +89,7 @@ def held(
             header = format.header(path, part)
     axes = tuple(axis for axis in part.axes if axis not in at)
     told = part.told or not (whole or any_)
-    values = _positive(values, part, axes, path) if part.negative else values
+    values = positive(values, part, axes, path) if part.negative else values
     x = numbers(_upright(values, axes, part.turn), str(path))
     found = Held(path, part.name, x, axes, told, part.opacity)
     if not isinstance(format, Writable) or not {"row", "column"} <= set(axes):
@@ -137,7 +137,7 @@ def indices(path: Path, part: Part, pick: Pick, *, stack: bool) -> dict[str, int
     return said | {axis: 0 for axis in open_ if axis not in kept}
 
 
-def _positive(values: np.ndarray, part: Part, axes: tuple[str, ...], path: Path) -> np.ndarray:
+def positive(values: np.ndarray, part: Part, axes: tuple[str, ...], path: Path) -> np.ndarray:
     """Numbers of which 0 is white so that it is black, as Pillow makes those of 8 bits: whole ones
     by their bits, and floats in [0, 1], as brightness is. Of others black is any number: they are
     as they were, with a warning.

@@ -1,6 +1,7 @@
 """TIFF and deep PNG: how they lie, what their pages are, and opacity; frames have a size each."""
 
 import struct
+import sys
 import zlib
 
 import numpy as np
@@ -189,3 +190,17 @@ def test_a_file_is_opened_once(tmp_path, values, monkeypatch):
         (source,) = pictures.load(path, shape).sources
         assert source.whole == (values.dtype.kind == "u")
         assert len(opened) == count
+
+
+@pytest.mark.parametrize("values", [DEEP, (DEEP / 65535).astype("f4")])
+def test_white_may_be_zero_without_another_package(tmp_path, values, monkeypatch):
+    """Pillow gives such numbers as they are: tifffile had been needed to turn them about."""
+    path = tmp_path / "negative.tif"
+    Image.fromarray(values).save(path, tiffinfo={262: 0, 274: 6})
+    monkeypatch.setitem(sys.modules, "tifffile", None)
+    white = 65535 if values.dtype.kind == "u" else 1
+    found = pictures.raw(path, "y")[0, 0].numpy()
+    assert found.dtype == values.dtype
+    assert np.array_equal(found, np.rot90(white - values, -1))
+    shown = pictures.load(path).x[0, 0].numpy()
+    assert np.allclose(shown, np.rot90(1 - values / white, -1), atol=1e-6)

@@ -35,18 +35,22 @@ class Tiff(Writable):
     suffix = ".tiff"
 
     @staticmethod
+    def is_negative(image: Image.Image) -> bool:
+        """Whether 0 is white in an opened file of 16 bits or floats, which Pillow gives as they
+        are, where it turns 8 bits about."""
+        tags: Mapping[int, Any] = getattr(image, "tag_v2", {})
+        return image.mode in ("I;16", "F") and tags.get(PHOTOMETRIC) == WHITE_IS_ZERO
+
+    @staticmethod
     def knows(image: Image.Image) -> bool:
         """Whether an opened file has numbers that Pillow would change: more than 8 bits of several
-        channels, whole numbers of more than 16, those that may be below 0, and more than 8 bits
-        of which 0 is white. And whether a microscope's program says in it what the axes of its
-        pages are."""
+        channels, whole numbers of more than 16, and those that may be below 0. And whether a
+        microscope's program says in it what the axes of its pages are."""
         if image.format != "TIFF":
             return False
         tags: Mapping[int, Any] = getattr(image, "tag_v2", {})
         bits, kind = max(tags.get(BITS, (1,))), max(tags.get(FORMAT, (1,)))
         several = tags.get(SAMPLES, 1) > 1
-        if bits > 8 and tags.get(PHOTOMETRIC) == WHITE_IS_ZERO:
-            return True
         if re.search(STACK, str(tags.get(DESCRIPTION, ""))):
             return True
         if kind == FLOAT:
