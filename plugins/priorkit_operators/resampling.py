@@ -46,7 +46,8 @@ class Downsample(LinearOperator):
         if any(side % self.factor for side in sides):
             fits = (*channels, *(side - side % self.factor for side in sides))
             factors = _factors(sides, self.factor)[-1:]
-            near = f"shape={fits}" if min(sides) >= FEWEST * self.factor else None
+            most = self.factor * (FEWEST if factors else 1)
+            near = f"shape={fits}" if min(sides) >= most else None
             raise BadInputError(
                 f"The sides of an image must be multiples of factor = {self.factor}.",
                 got="×".join(map(str, sides)),

@@ -13,7 +13,6 @@ from priorkit.interfaces import (
     Denoiser,
     Density,
     GaussianNoise,
-    Penalty,
     Pixels,
     Problem,
     Sampler,
@@ -88,15 +87,17 @@ def check_called(selections: ByKind, problem: Problem, solver: Solver[Any]) -> N
 
 
 def check_weighed(
-    selections: ByKind, penalty: Penalty, gamma: float | None, solver: Solver[Any]
+    selections: ByKind, problem: Problem, gamma: float | None, solver: Solver[Any]
 ) -> None:
     """Refuse a penalty that was asked for, of a weight where one was said, and that the solver
-    would leave out."""
-    if solver.penalised or isinstance(penalty, ZeroPenalty):
+    would leave out; where the prior is none for it, for that."""
+    if solver.penalised or isinstance(problem.penalty, ZeroPenalty):
         return
+    penalty, prior = selections["penalty"], selections["prior"]
+    _need(penalty, problem.penalty.requires, prior, problem.prior, problem)  # of any solver
     raise MismatchError(
         f"{selections['solver']} weighs no penalty: it would leave out what was asked for.",
-        got=f"{selections['penalty']}" + (f", gamma={gamma:g}" if gamma else ""),
+        got=f"{penalty}" + (f", gamma={gamma:g}" if gamma else ""),
         ways=[{"solver": None}, {"penalty": None, "gamma": None}],
     )
 

@@ -169,9 +169,10 @@ def set_up(
     # What was asked for is refused; what a card or prior suggests, or a record says, left out. What
     # a rule for γ can't weigh, the rule says.
     asks = not chosen.repeated and (config.gamma or (config.gamma is None and not follows))
+    composed = replace(bare, penalty=penalty)
     if asks and not isinstance(config.gamma, str):  # more of a reason than a space
-        fit.check_weighed(selections, penalty, config.gamma, solver)
-    fit.check(selections, replace(bare, penalty=penalty), solver, start)
+        fit.check_weighed(selections, composed, config.gamma, solver)
+    fit.check(selections, composed, solver, start)
     own = choices if follows else Choices()
     if isinstance(config.gamma, str):
         fit.check_rule(selections, config.gamma, bare, solver)
