@@ -128,8 +128,8 @@ class Fourier(Calibrated, LinearOperator):
     def calibrate(self, y: Tensor, shape: Shape, kind: Kind) -> Self:
         """With the mask, the maps and the field of view that y shows, where they weren't said.
 
-        A y whose slow waves seem to be at the corner is warned of. Raises BadInputError where y isn't of such spectra, or shows none of these, see
-        :mod:`.sampling` and :mod:`.coils`.
+        A y whose slow waves seem to be at the corner is warned of. Raises BadInputError where y
+        isn't of such spectra, or shows none of these, see :mod:`.sampling` and :mod:`.coils`.
         """
         found, rule = copy.copy(self), self._given if isinstance(self._given, str) else None
         if self.coils > 1 and self._given is None:

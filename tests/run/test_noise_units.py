@@ -91,7 +91,9 @@ PAIRS = [(noise, kind) for noise in NOISES for kind in PRIORS]
 PAIRS += [("gaussian", "wavelet")]
 PAIRS += [(n, kind) for n in NOISES if n != "laplace" for kind in ("denoiser", "draws")]
 PAIRS = [
-    pytest.param(*pair, marks=pytest.mark.slow if pair[1] == "draws" and pair[0] != "poisson" else [])
+    pytest.param(
+        *pair, marks=pytest.mark.slow if pair[1] == "draws" and pair[0] != "poisson" else []
+    )
     for pair in PAIRS
 ]
 
@@ -182,6 +184,26 @@ def test_exponentials_have_no_unit_of_x():
         )
         torch.testing.assert_close(other.weights(a / scale), noise.weights(a))
         assert other.std == pytest.approx(noise.std / scale)
+
+
+@pytest.mark.parametrize("gamma", [..., 1e-3])
+def test_attenuation_in_units_of_length_is_that_of_a_scaled_operator(gamma):
+    """x of 1 over a length, and A of as many of that: γ is by the square, as A is multiplied."""
+    s = 0.03
+    x = 0.1 + 0.8 * load(astronaut(), (1, 8, 8)).x.double()
+    A = 0.1 * torch.rand(90, 64, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    said = {"prior": "none", "penalty": "tv", "budget": 20, "precision": "float64"}
+    said |= {"noise": "transmission", "photons": 1000, "shape": (1, 8, 8)}
+    plain, own = {**said, "op": A.numpy()}, {**said, "op": A.numpy() / s, "range": (0, s)}
+    if gamma is ...:
+        gamma = hinted(x, **plain, gamma=...)
+        assert hinted(s * x, **own, gamma=...) == pytest.approx(gamma / s**2, rel=0.05)
+    first = priorkit.recover(x, **plain, gamma=gamma)
+    other = priorkit.recover(s * x, **own, gamma=gamma / s**2)
+    torch.testing.assert_close(other.y, first.y)
+    torch.testing.assert_close(other.x / s, first.x, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(other.misfit * s**2, first.misfit, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(other.noise_misfit * s**2, first.noise_misfit, rtol=1e-4, atol=1e-6)
 
 
 class Unweighted(Noise):
