@@ -42,9 +42,9 @@ class Poisson(WeightedNoise):
 
     Parameters
     ----------
-    gain : g, what one count adds to y; 1/g is the number of photons at white, with a ``range``
-        (0, hi) hi/g. It must be known of counts that were measured; of simulated ones it is 0.01,
-        with a range a hundredth of its width
+    gain : g, what one count adds to y; 1/g is the number of photons at white. With a ``range``
+        (0, hi) that is hi/g, and y of ``gain=1`` are counts. It must be known of counts that were
+        measured; of simulated ones it is 0.01, with a range a hundredth of its width
 
     Reference: Snyder, Hammoud & White, "Image recovery from data acquired with a charge-
     coupled-device camera", JOSA A 1993.

@@ -284,6 +284,6 @@ class _RescaledWeighted(_Rescaled, WeightedNoise):
     def _mean_weight(self, at: float) -> float:
         """The mean of the noise's own weights where A x is ``at`` here, over the entries that are
         moved, if any are: a mask moves no others."""
-        weights = self.noise.weights(self._outside(torch.full_like(self.offset.real, at)))
+        weights = self.noise.weights(self.offset.real + self.scale * at)
         moved = self.offset != 0
         return float((weights[moved] if bool(moved.any()) else weights).double().mean())

@@ -162,6 +162,15 @@ def test_counts_of_what_has_no_zero_are_the_same_in_every_unit(make):
     assert counts.energy == pytest.approx(parts.energy)
 
 
+def test_complex_numbers_are_no_counts_in_any_range(picture):
+    for unit in ({}, {"range": (0, 300), "gain": 1}, {"range": (50, 350), "gain": 1}):
+        lo, hi = unit.get("range", (0, 1))
+        with pytest.raises(BadInputError, match="about counts"):
+            priorkit.recover(
+                lo + (hi - lo) * picture, op="fourier", noise="poisson", prior="none", **unit
+            )
+
+
 def test_what_no_range_moves_has_its_unit_from_what_is_moved():
     """Of counts behind a mask: A of the range's low end is 0 where nothing is seen."""
     offset = torch.full((1, 1, 4, 4), 50.0, dtype=torch.float64)
