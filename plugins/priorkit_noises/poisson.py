@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 from collections.abc import Iterable, Mapping
@@ -13,7 +14,7 @@ from pydantic import Field
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import WeightedNoise
+from priorkit.interfaces import Noise, WeightedNoise
 from priorkit.linear import sums
 from priorkit.streams import Streams
 from priorkit_noises.counts import OverCounts, otherwise
@@ -41,8 +42,9 @@ class Poisson(WeightedNoise):
 
     Parameters
     ----------
-    gain : g, what one count adds to y; 1/g is the number of photons at white. It must be known of
-        counts that were measured; of simulated ones it is 0.01
+    gain : g, what one count adds to y; 1/g is the number of photons at white. With a ``range``
+        (0, hi) that is hi/g, and y of ``gain=1`` are counts. It must be known of counts that were
+        measured; of simulated ones it is 0.01, with a range a hundredth of its width
 
     Reference: Snyder, Hammoud & White, "Image recovery from data acquired with a charge-
     coupled-device camera", JOSA A 1993.
@@ -63,6 +65,15 @@ class Poisson(WeightedNoise):
     def std(self) -> float:
         """√(g/2), the standard deviation at a grey value of ½."""
         return (self.gain / 2) ** 0.5
+
+    def rescaled(self, scale: float, offset: Tensor) -> Noise:
+        """Counts of g/scale, where nothing is moved: ℓ has one power of y."""
+        own = copy.copy(self)
+        own.gain = self.gain if self._said else scale * GAIN
+        if bool((offset != 0).any()):
+            return super(Poisson, own).rescaled(scale, offset)
+        own.gain /= scale
+        return own
 
     def check(self, y: Tensor) -> None:
         _require_counts(y, "y", f"y.clip(0), or {self._otherwise}")

@@ -30,6 +30,7 @@ from priorkit_operators.sampling import (
     PatternName,
     one_of,
     placed,
+    question_layout,
     read_mask,
     require_measured,
     seen_in,
@@ -127,8 +128,8 @@ class Fourier(Calibrated, LinearOperator):
     def calibrate(self, y: Tensor, shape: Shape, kind: Kind) -> Self:
         """With the mask, the maps and the field of view that y shows, where they weren't said.
 
-        Raises BadInputError where y isn't of such spectra, or shows none of these, see
-        :mod:`.sampling` and :mod:`.coils`.
+        A y whose slow waves seem to be at the corner is warned of. Raises BadInputError where y
+        isn't of such spectra, or shows none of these, see :mod:`.sampling` and :mod:`.coils`.
         """
         found, rule = copy.copy(self), self._given if isinstance(self._given, str) else None
         if self.coils > 1 and self._given is None:
@@ -139,6 +140,8 @@ class Fourier(Calibrated, LinearOperator):
             )
         if kind is COMPLEX and self.field is None and y.ndim > 1:
             found.field = tuple(y.shape[-2:])
+        masked = isinstance(self._sampled, Tensor)
+        question_layout(y, found.field or sides_of(shape), masked)
         if isinstance(self._sampled, Tensor):
             require_measured(self._sampled, y, found.field or sides_of(shape))
         unsaid = self._sampled is None and not self._simulated and bool((y != 0).any())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -23,13 +24,18 @@ __all__ = [
     "away",
     "one_of",
     "placed",
+    "question_layout",
     "read_mask",
     "require_measured",
     "seen_in",
     "spectra_of",
 ]
 
+log = logging.getLogger("priorkit")
+
 PatternName = Literal["lines", "random", "radial"]
+MIDDLE, ENDS = 1 / 8, 3 / 8  # of a side: so near to the slowest wave, and so far from it
+LARGE, MOSTLY = 5.0, 0.6  # the ends' energy over the middle's, and of all: of pictures 100 and 0.9
 
 
 @dataclass(frozen=True)
@@ -186,6 +192,35 @@ def require_measured(mask: Tensor, y: Tensor, sides: Shape) -> None:
             "The mask isn't that of y, which is 0 in most places that it calls measured.",
             got=f"{100 * empty:.3g}% of them",
             try_="mask='auto', what isn't 0 in y; a mask is 1 where it measures, of columns or all",
+        )
+
+
+def question_layout(y: Tensor, sides: Shape, masked: bool) -> None:
+    """Warn of spectra (…, *sides) whose slow waves seem to be at the corner, as numpy.fft has them:
+    along an axis the ends have five times the energy of the middle, and most of all.
+
+    Of 180 photographs, faces and slices of a head, as they are and with noise as strong as they,
+    none has more than a third of its energy there in whole spectra, sampled ones or halves, and
+    none at the corner less than two thirds. ``masked`` says that there is a mask of the user's.
+    """
+    if tuple(y.shape[-len(sides) :]) != tuple(sides):
+        return  # refused elsewhere
+    power = y.abs().double().square().reshape(-1, *sides).sum(0)
+    turned = []
+    for axis, side in enumerate(sides):
+        others = [other for other in range(len(sides)) if other != axis]
+        along = power.sum(others) if others else power
+        far = away((side,))
+        middle, ends = along[far <= MIDDLE].sum(), along[far >= ENDS].sum()
+        if bool((ends > LARGE * middle) & (ends > MOSTLY * along.sum())):
+            turned.append(axis - len(sides))
+    if turned:
+        axes = f"({', '.join(map(str, turned))}{',' if len(turned) == 1 else ''})"
+        log.warning(
+            "The spectrum of y has its energy at the ends of axes %s, and nearly nothing in the "
+            "middle, where the slow waves belong: as numpy.fft leaves it. Try: "
+            "numpy.fft.fftshift(y, axes=%s)%s",
+            *(axes, axes, ", and the mask likewise" if masked else ""),
         )
 
 

@@ -100,9 +100,14 @@ class Noise(Component, ABC):
 
     def rescaled(self, scale: float, offset: Tensor) -> Noise:
         """This noise where what is given as A x and as y is (A x − offset)/scale, and y likewise
-        where it has the ``same_units``; offset (1, *y_shape)."""
-        own = _RescaledWeighted if isinstance(self, WeightedNoise) else _Rescaled
-        return own(self, scale, offset)
+        where it has the ``same_units``; offset (1, *y_shape), float64.
+
+        It is the noise of the same problem in [0, 1]: its misfit is in the unit σ² in which it is
+        ‖A x − y‖² to second order where what is given as A x is 1. Here ℓ is taken over scale²,
+        which is that unit where ℓ/σ² is a function of (A x − y)/σ. Where the variance depends on
+        A x, derive from WeightedNoise, whose weights tell how much ℓ weighs there.
+        """
+        return _Rescaled(self, scale, offset)
 
     def expected(self, Ax: Tensor) -> Tensor:
         """E[y | A x], (B, *y_shape) → the same: A x itself, unless a detector bends it, as where
@@ -157,6 +162,12 @@ class WeightedNoise(Noise):
         variance = self.entries * self.std**2 if self.known else 0.0
         return self.energy / variance if variance else 1.0
 
+    def rescaled(self, scale: float, offset: Tensor) -> Noise:
+        """As that of any noise, with ℓ over scale²·w, w the mean weight where what is given as A x
+        is 1; ``std`` is the deviation where that is ½. Of a y with units of its own w is 1, and
+        ``std`` that of the same y, since they aren't changed."""
+        return _RescaledWeighted(self, scale, offset)
+
     @abstractmethod
     def weights(self, Ax: Tensor) -> Tensor:
         """w > 0 of every entry of A x (B, *y_shape), shaped as it and real: σ² over the variance
@@ -185,11 +196,12 @@ class GaussianNoise(WeightedNoise):
 
 
 class _Rescaled(Noise):
-    """A noise of another's numbers: ℓ′(a, b) = ℓ(offset + scale·a, offset + scale·b)/scale², with
+    """A noise of another's numbers: ℓ′(a, b) = ℓ(offset + scale·a, offset + scale·b)/unit, with
     b as it is where y hasn't the units of A x."""
 
     def __init__(self, noise: Noise, scale: float, offset: Tensor) -> None:
         self.noise, self.scale, self.offset = noise, scale, offset
+        self.unit = scale**2
         self.same_units, self.centred = noise.same_units, noise.centred
         self.level, self.entries = noise.level.over(scale), noise.entries
         self.provenance = noise.provenance
@@ -213,10 +225,10 @@ class _Rescaled(Noise):
 
     @property
     def energy(self) -> float:
-        return self.noise.energy / self.scale**2
+        return self.noise.energy / self.unit
 
     def expected_misfit(self, Ax: Tensor) -> Tensor:
-        return self.noise.expected_misfit(self._outside(Ax)) / self.scale**2
+        return self.noise.expected_misfit(self._outside(Ax)) / self.unit
 
     def expected(self, Ax: Tensor) -> Tensor:
         return self._inside(self.noise.expected(self._outside(Ax)), self.same_units)
@@ -229,7 +241,7 @@ class _Rescaled(Noise):
 
     def misfit(self, Ax: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         value, gradient = self.noise.misfit(self._outside(Ax), self._said(y))
-        return value / self.scale**2, gradient / self.scale
+        return value / self.unit, gradient * (self.scale / self.unit)
 
     def _outside(self, values: Tensor) -> Tensor:
         return self.offset.to(values) + self.scale * values
@@ -243,9 +255,35 @@ class _Rescaled(Noise):
 
 
 class _RescaledWeighted(_Rescaled, WeightedNoise):
-    """The same of a noise that is near to squares, whose weights stay."""
+    """The same of a noise that is near to squares: its unit is scale² times the weight at 1."""
 
     noise: WeightedNoise
 
+    def __init__(self, noise: WeightedNoise, scale: float, offset: Tensor) -> None:
+        super().__init__(noise, scale, offset)
+        self.gray: float | None = None  # the weight at ½, where y has the units of A x
+        if self.same_units:
+            white = self._mean_weight(1.0)
+            self.unit, self.gray = white * scale**2, self._mean_weight(0.5) / white
+
+    @property
+    def std(self) -> float:
+        """Where y has the units of A x √(σ²/w), the deviation at ½."""
+        if self.gray is None:
+            return super().std
+        variance = self.energy / max(self.entries, 1) if self.known else 0.0
+        return math.sqrt(variance / self.gray)
+
+    @property
+    def typical_weight(self) -> float:
+        return self.noise.typical_weight if self.gray is None else self.gray
+
     def weights(self, Ax: Tensor) -> Tensor:
-        return self.noise.weights(self._outside(Ax))
+        return self.noise.weights(self._outside(Ax)) * (self.scale**2 / self.unit)
+
+    def _mean_weight(self, at: float) -> float:
+        """The mean of the noise's own weights where A x is ``at`` here, over the entries that are
+        moved, if any are: a mask moves no others."""
+        weights = self.noise.weights(self.offset.real + self.scale * at)
+        moved = self.offset != 0
+        return float((weights[moved] if bool(moved.any()) else weights).double().mean())

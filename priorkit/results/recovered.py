@@ -56,8 +56,9 @@ class Recovered:
     psnr, ssim, error : per image, (B,): peak signal-to-noise ratio in dB, structural similarity and
         (1/n)‖x − x̂‖²; None without a truth, and the first two of what has no pixels
     evaluations : per image, in the solver's unit
-    objective : per image at the end, of the solver's u
-    misfit : ℓ(A x̂, y) per image, x̂ the image that is returned
+    objective : per image at the end, of the solver's u: before values are clipped
+    misfit : ℓ(A x̂, y) per image, x̂ the image that is returned: after they are, so that it isn't
+        the part of the objective where values lay ``outside``
     noise_misfit : what noise alone has there, E ℓ of y that scatters around A x̂, per image; 0 where
         nobody knows how much noise there is
     outside : per image, how many values of the picture lay outside its range; they were clipped

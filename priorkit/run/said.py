@@ -1,8 +1,11 @@
-"""What the user says of y: how much noise it has, and in which units it is."""
+"""What the user says of y: how much noise it has, and in which units it and x are."""
 
 from __future__ import annotations
 
+import logging
+
 import torch
+from torch import Tensor
 
 from priorkit.errors import BadInputError, MismatchError
 from priorkit.interfaces import (
@@ -19,10 +22,13 @@ from priorkit.interfaces.kinds import COMPLEX
 from priorkit.settings.config import RunConfig
 from priorkit.settings.select import Selection, blaming
 
-__all__ = ["LEVELS", "noise_for", "said_by", "units_for"]
+__all__ = ["LEVELS", "noise_for", "question_range", "said_by", "units_for"]
+
+log = logging.getLogger("priorkit")
 
 LEVELS = ("noise_norm", "sigma")
 MOST = 1e15  # of pictures in [0, 1]: its square, of all entries, is a number in float32
+NARROW = 1 / 8  # of a range, that pictures take up: a slice of a head fills a seventh of 12 bits
 
 
 def noise_for(config: RunConfig, selection: Selection, operator: Operator, *, real: bool) -> Noise:
@@ -96,6 +102,20 @@ def units_for(
             offset = operator.A(torch.full((1, *operator.shape), found.lo, dtype=torch.float64))
     units = Units(found, offset if noise.same_units else None)
     return units, _bounded(noise.rescaled(found.scale, offset), found.scale)
+
+
+def question_range(x: Tensor, units: Units, kind: Kind) -> None:
+    """Warn of pictures x (B, *shape) in [0, 1] that together take up less than an eighth of the
+    range that was said, which is the peak of their PSNR."""
+    low, high = (units.range.outside(end.double()) for end in x.aminmax())
+    if not kind.bounded or not 0 < high - low < NARROW * units.range.scale:
+        return
+    log.warning(
+        "The values of the pictures, %.4g to %.4g, take up a small part of the range %s, for which "
+        "priors, and γ where nobody says it, are made, and whose width is the peak of PSNR. "
+        "Try: range=(lo, hi), the least and the greatest value that x can have, or range='auto'",
+        *(low, high, units.bounds),
+    )
 
 
 def _bounded(noise: Noise, scale: float = 1.0) -> Noise:

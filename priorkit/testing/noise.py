@@ -66,23 +66,8 @@ def check_noise(noise: Noise, *, shape: Shape = (1, 64, 64)) -> None:
         with promise("the misfit is ‖A x − y‖² exactly", "derive from Noise where it isn't"):
             squares = (Ax - y).square().flatten(1).sum(1)
             close(value, squares, 1e-9, "the misfit isn't ‖A x − y‖²")
-    with promise(
-        "rescaled(scale, offset) is the same noise of other numbers",
-        "nothing, but for a GaussianNoise whose level isn't all that it knows",
-    ):
-        offset = torch.sigmoid(draws((1, *shape), 3))
-        said = noise.rescaled(2.0, offset)
-        inside = [(values - offset) / 2 for values in (Ax, y)]
-        inside[1] = inside[1] if noise.same_units else y
-        own = said.misfit(*inside)
-        close(own[0], value / 4, 1e-6, "the misfit isn't that of the same numbers, over scale²")
-        close(own[1], gradient / 2, 1e-6, "its gradient isn't that of the same numbers")
-        assert math.isclose(said.std, noise.std / 2), "std isn't that of the same numbers"
-        assert math.isclose(said.energy, noise.energy / 4), "energy isn't that of the same numbers"
-        alone = said.expected_misfit(inside[0])
-        wanted = noise.expected_misfit(Ax) / 4
-        close(alone, wanted, 1e-6, "expected_misfit isn't that of the same numbers")
     _check_samples(noise, shape)
+    _check_rescaled(noise, Ax, y)
     with promise(
         "misfit and gradient are finite for every A x, as solvers pass through any",
         "go on with a parabola beyond where the likelihood ends, as at A x = 0",
@@ -129,6 +114,38 @@ def _risen(noise: Noise, at: Tensor) -> Tensor:
     if noise.centred:
         return up
     return (up + noise.misfit(at - STEP, expected)[0]) / 2 - noise.misfit(at, expected)[0]
+
+
+def _check_rescaled(noise: Noise, Ax: Tensor, y: Tensor) -> None:
+    """That with the range of a user it is the noise of the same problem in [0, 1]: the same misfit
+    in another unit, in which it is the sum of squares where A x is 1 there too."""
+    offset = torch.sigmoid(draws((1, *y.shape[1:]), 3))
+    (value, gradient), said = noise.misfit(Ax, y), noise.rescaled(2.0, offset)
+    inside = [(values - offset) / 2 for values in (Ax, y)]
+    inside[1] = inside[1] if noise.same_units else y
+    with promise(
+        "rescaled(scale, offset) is the same noise of other numbers",
+        "nothing, but for a GaussianNoise whose level isn't all that it knows",
+    ):
+        own = said.misfit(*inside)
+        unit = float(value.sum() / own[0].sum()) if noise.same_units else 4.0
+        close(own[0] * unit, value, 1e-6, "the misfit isn't that of the same numbers")
+        close(own[1] * unit / 2, gradient, 1e-6, "its gradient isn't that of the same numbers")
+        energy = math.isclose(said.energy * unit, noise.energy, rel_tol=1e-6)
+        assert energy, "energy isn't that of the same numbers"
+        alone = unit * said.expected_misfit(inside[0])
+        wanted = noise.expected_misfit(Ax)
+        close(alone, wanted, 1e-6, "expected_misfit isn't that of the same numbers")
+    if not noise.same_units:
+        return
+    with promise(
+        "of a user's range too the misfit is the sum of squares near A x = 1",
+        "derive from WeightedNoise where the variance depends on A x: its weights tell the unit",
+    ):
+        one = torch.ones_like(y)
+        squares = torch.full((len(y),), y[0].numel() * STEP**2, dtype=torch.float64)
+        near = 1e-2 if noise.centred else BESIDE
+        close(_risen(said, one), squares, near, "rescaled, the misfit isn't ‖A x − y‖² at y = 1")
 
 
 def _check_samples(noise: Noise, shape: Shape) -> None:

@@ -16,6 +16,7 @@ from priorkit.registry import Entry, registry
 from priorkit.run.advice import advised
 from priorkit.run.measure import question_sigma, shape_of
 from priorkit.run.memory import plan
+from priorkit.run.said import question_range
 from priorkit.run.setup import Setup, set_up
 from priorkit.settings.config import RunConfig
 from priorkit.settings.selections import Selections, select_all
@@ -107,6 +108,8 @@ def prepare(
             chosen = chosen.within(pictures.range)
         setup = begin(chosen, tuple(pictures.x.shape[1:]), real=False, kind=pictures.kind)
         question_sigma(setup, refuse=True)
+        if pictures.range is not None:
+            question_range(pictures.x, setup.units, setup.kind)
     plan(setup, 1)  # refused before the operator makes what it needs
     return setup, pictures
 

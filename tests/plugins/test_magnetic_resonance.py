@@ -14,6 +14,7 @@ import priorkit
 from examples.scanner import head, lines, scanned
 from priorkit.errors import BadInputError
 from priorkit.interfaces.kinds import COMPLEX
+from priorkit.io.pictures import astronaut, load
 from priorkit.testing import check_operator
 
 RNG = np.random.default_rng(0)
@@ -117,6 +118,62 @@ def test_several_spectra_of_one_coil_are_questioned(caplog):
     settings = {"op": "fourier", "kind": "complex", "prior": "none", "budget": 1}
     priorkit.recover(y=complex_numbers(4, 8, 8), **settings)
     assert "taken for 4 measurements of one coil each. Try: maps='estimate'" in caplog.text
+
+
+NUMPYS = {
+    "a picture": ({"shape": (1, 48, 48)}, (1, 48, 48), (-2, -1)),
+    "sampled": ({"shape": (1, 48, 48)}, (1, 48, 48), (-2, -1)),
+    "a mask": ({"shape": (1, 48, 48), "mask": np.arange(48) % 3 > 0}, (1, 48, 48), (-2, -1)),
+    "complex": ({"kind": "complex"}, (48, 48), (-2, -1)),
+    "coils": ({"kind": "complex", "maps": complex_numbers(2, 48, 48)}, (2, 48, 48), (-2, -1)),
+    "one axis": ({"kind": "complex"}, (48, 48), (-1,)),
+    "a volume": ({"shape": (1, 8, 48, 48)}, (1, 8, 48, 48), (-3, -2, -1)),
+    "a signal": ({"shape": (1, 48)}, (1, 48), (-1,)),
+}
+
+
+@pytest.mark.parametrize("case", NUMPYS)
+def test_a_spectrum_in_the_layout_of_numpy_is_questioned(case, caplog):
+    """And of what is tried instead nothing is said."""
+    said, shape, axes = NUMPYS[case]
+    x = load(astronaut(), (1, 48, 48)).x[0, 0].double().numpy()
+    x = x[20] if case == "a signal" else x
+    ramp = 1 + np.arange(8)[:, None, None] / 8
+    x = ramp * x if case == "a volume" else x
+    over = tuple(range(-x.ndim, 0))
+    y = np.fft.fftshift(np.fft.fftn(x, norm="ortho"), axes=over)
+    y = y * lines(48, 4) if case == "sampled" else y
+    y = y * said.get("mask", 1)
+    y = np.broadcast_to(y, shape).copy()
+    settings = {"op": "fourier", "prior": "none", "budget": 1, **said}
+    own = dict(settings)
+    if "mask" in own:
+        own["mask"] = np.fft.ifftshift(own["mask"])
+    priorkit.recover(y=np.fft.ifftshift(y, axes=axes), **own)
+    text = f"numpy.fft.fftshift(y, axes={axes})"
+    assert text + (", and the mask likewise" if "mask" in said else "") in caplog.text
+    caplog.clear()
+    priorkit.recover(y=y, **settings)
+    assert "fftshift" not in caplog.text
+
+
+QUIET = {
+    "noise": complex_numbers(48, 48),
+    "no mean": centred(head(48) - head(48).mean()),
+    "no centre": centred(head(48)) * (np.abs(np.arange(48) - 24) > 3),
+    "edges": centred(np.diff(head(49), axis=0)[:, :48]),
+    "half": centred(head(48)) * (np.arange(48)[:, None] < 28),
+    "a ramp of phase": centred(head(48) * np.exp(1j * np.arange(48))),
+    "noisy": centred(head(48)) + head(48).std() * complex_numbers(48, 48),
+    "one pixel": centred(np.eye(48)[:1].T @ np.eye(48)[:1]),
+    "nothing but the mean": centred(np.ones((48, 48))),
+}
+
+
+@pytest.mark.parametrize("case", QUIET)
+def test_other_spectra_are_not_questioned(case, caplog):
+    priorkit.recover(y=QUIET[case], op="fourier", kind="complex", prior="none", budget=1)
+    assert "fftshift" not in caplog.text
 
 
 def test_a_smaller_picture_is_the_middle_of_the_field(tmp_path):

@@ -251,7 +251,9 @@ def test_the_misfit_of_few_counts_is_what_is_said(mean):
     assert float(found.mean()) == pytest.approx(float(noise.expected_misfit(Ax)[0]), rel=0.015)
     other = noise.rescaled(4.0, torch.full((1, 20_000), -0.5, dtype=torch.float64))
     told = other.expected_misfit((Ax + 0.5) / 4)
-    torch.testing.assert_close(16 * told, noise.expected_misfit(Ax))
+    unit = noise.energy / other.energy
+    assert unit == pytest.approx(4**2 / (4 - 0.5))
+    torch.testing.assert_close(unit * told, noise.expected_misfit(Ax))
 
 
 def test_what_is_not_seen_has_no_misfit_of_noise():

@@ -236,6 +236,24 @@ def test_y_far_smaller_than_its_range_is_warned_of(op, shape, caplog):
             assert "Try: range=(lo, hi), the least and the greatest value of x" in caplog.text
 
 
+def test_pictures_far_smaller_than_their_range_are_warned_of(picture, caplog):
+    """8 bits in a range of 12: their PSNR has the peak of the range. A dark picture among others,
+    12 bits of which a seventh is used, and an even one are nothing to warn of."""
+    for given, range, narrow in (
+        (38 + 195 * picture, (0, 4095), True),
+        (np.uint16(38 + 195 * picture), (0, 4095), True),
+        (np.concatenate([38 + 195 * picture, 4000 * picture])[:, None], (0, 4095), False),
+        (639 / 0.9 * picture, (0, 4095), False),
+        (0 * picture + 7, (0, 4095), False),
+        (38 + 195 * picture, "auto", False),
+        (0.5 + picture / 100, None, False),
+    ):
+        caplog.clear()
+        priorkit.recover(given, op="identity", range=range, **{**DULL, "budget": 1})
+        assert ("a small part of the range [0, 4095]" in caplog.text) == narrow, caplog.text
+    assert "values of the pictures" not in caplog.text
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int64, np.float32])
 def test_counts_behind_an_exponential_are_no_brightness(dtype):
     """Whatever holds them, and though the y of the identity is a picture; the range is that of x,
