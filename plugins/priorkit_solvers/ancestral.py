@@ -14,7 +14,6 @@ from priorkit.interfaces import (
     Denoiser,
     GaussianNoise,
     IdentityOperator,
-    LinearOperator,
     Problem,
     RandomOperator,
     Requires,
@@ -26,7 +25,7 @@ from priorkit.interfaces import (
 from priorkit.linear import column
 from priorkit_solvers.amp import AMP, Passing
 from priorkit_solvers.conditioned import STEPS, conditioned, unconditioned
-from priorkit_solvers.data_step import noise_floor
+from priorkit_solvers.data_step import gain_of, noise_floor
 from priorkit_solvers.renoising import normals
 
 __all__ = ["Ancestral"]
@@ -69,10 +68,11 @@ class Ancestral(Solver[_Drawing]):
     - Of Gaussian noise alone y is v, and of random measurements message passing finds a v, with its
       τ = σ₀, that says of x what y does; the pass of the least τ is taken. Then y adds nothing, and
       q = σₖ₊₁²/σₖ² keeps what v says.
-    - Of any other linear A, and of counts, σ₀ is 2, or the highest level of the prior, or where y
+    - Of any other A, and of counts, σ₀ is 2, or the highest level of the prior, or where y
       is a whole picture its noise, whichever is least, and v the start with noise of its own
       for each draw. Every x is told y, so that q = 0: what was wrong at a level of much noise is
-      forgotten. Counts are taken for squares that are near their misfit at D(v).
+      forgotten. Counts are taken for squares that are near their misfit at D(v), and an A that
+      isn't linear for its tangent there.
 
     The answer is the mean of the draws. What it expects of its error is 1 + 1/draws times what
     ``amp`` does. Of faces, 92% to 98% of a truth's values lie within the 90% interval of sixteen
@@ -90,9 +90,7 @@ class Ancestral(Solver[_Drawing]):
     "Message-passing algorithms for compressed sensing", PNAS 2009 (v is x with white noise).
     """
 
-    requires = Requires(
-        latent=None, prior=(Denoiser,), operator=(LinearOperator,), noise=(WeightedNoise,)
-    )
+    requires = Requires(latent=None, prior=(Denoiser,), noise=(WeightedNoise,))
     unit = "calls of the denoiser"
     budget = 2 * PASSES + 16 * 8 * (2 + STEPS)  # of the options' defaults, at most
     descends = False
@@ -145,10 +143,9 @@ class Ancestral(Solver[_Drawing]):
         if _alone(problem):
             v, level = problem.y.flatten(1), problem.noise.std
         elif not _found_by_passing(problem):
-            assert isinstance(operator, LinearOperator)
             assert isinstance(problem.prior, Denoiser)
             level = min(BEGIN, problem.prior.levels[1])
-            s = noise_floor(problem, EXACT * operator.gain)
+            s = noise_floor(problem, EXACT * gain_of(operator))
         infinite = torch.full((len(u0),), torch.inf, dtype=torch.float64, device=u0.device)
         tau = torch.full_like(infinite, level)
         if s and operator.sees_all:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from priorkit.interfaces import Problem
-from priorkit.linear import column, dots, energy
+from priorkit.linear import column, directional, dots, energy
 
 __all__ = ["STEPS", "conditioned", "jacobian", "unconditioned"]
 
@@ -17,10 +17,8 @@ MOST = 3.0  # times σ: no draw is further from the mean
 
 
 def jacobian(problem: Problem, v: Tensor, clean: Tensor, sigma: Tensor, u: Tensor) -> Tensor:
-    """J u, J the Jacobian of D at v and ``clean`` = D(v): (D(v + hu) − D(v))/h, one call."""
-    length = (energy(u) / problem.size).sqrt().clamp_min(1e-30)
-    h = column(NUDGE * sigma / length, v)
-    return (problem.denoise(v + h * u, sigma) - clean) / h
+    """J u, J the Jacobian of D at v and ``clean`` = D(v), by one call."""
+    return directional(lambda x: problem.denoise(x, sigma), v, clean, u, NUDGE * sigma)
 
 
 def unconditioned(
@@ -54,7 +52,8 @@ def conditioned(
     """An image of p(x | v, y) from ``drawn``, one of p(x | v), v = x + σn.
 
     With p(x | v) = N(D(v), σ²J), D(v) = ``clean``, and y = A x + s·n′, where noise isn't Gaussian
-    in the squares that are near its misfit at D(v), that is
+    in the squares that are near its misfit at D(v), and where A isn't linear by its tangent there,
+    that is
 
         x + σ²J Aᴴ w,   (s² + σ²A J Aᴴ) w = y + s·n − A x,
 

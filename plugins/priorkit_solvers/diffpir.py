@@ -13,14 +13,19 @@ from torch import Tensor
 from priorkit.errors import BadInputError
 from priorkit.interfaces import (
     Denoiser,
-    LinearOperator,
     Problem,
     Requires,
     Solver,
     State,
     shared,
 )
-from priorkit_solvers.data_step import data_step, noise_floor, noise_levels, require_falling
+from priorkit_solvers.data_step import (
+    data_step,
+    gain_of,
+    noise_floor,
+    noise_levels,
+    require_falling,
+)
 from priorkit_solvers.renoising import normals
 
 __all__ = ["DiffPIR"]
@@ -56,8 +61,8 @@ class DiffPIR(Solver[_Walking]):
     how much: each step takes a mean for the picture, so that draws are too much alike, and 42% to
     70% of a truth's values lie within their 90% interval; ``ancestral`` is for that. The argmin is
     found by conjugate gradients for a linear A with Gaussian noise, or noise whose misfit is near
-    weighted squares,
-    beginning at x₀ plus the change by the last data step, and by descent otherwise.
+    weighted squares, beginning at x₀ plus the change by the last data step; where A isn't linear by
+    its tangent at x₀, and for other noise by descent.
 
     Of m random sums of n pixels a data step can take away no more than m/n of the error: ``amp``,
     whose steps take more, is better by far and the default. Here draws of ten times n/m steps come
@@ -108,10 +113,9 @@ class DiffPIR(Solver[_Walking]):
             )
 
     def init(self, problem: Problem, u0: Tensor, budget: int) -> _Walking:
-        operator = problem.operator
-        gain = operator.gain if isinstance(operator, LinearOperator) else 1.0
-        s = noise_levels(problem, problem.image(u0), noise_floor(problem, EXACT * gain))
-        return self._begun(problem, u0, budget, s)
+        s = noise_floor(problem, EXACT * gain_of(problem.operator))
+        levels = noise_levels(problem, problem.image(u0), s)
+        return self._begun(problem, u0, budget, levels)
 
     def _begun(self, problem: Problem, u0: Tensor, budget: int, s: Tensor) -> _Walking:
         each = max(1, budget // self.draws)
