@@ -6,11 +6,13 @@ import torch
 from torch import Tensor
 
 from priorkit.interfaces import Problem
-from priorkit.linear import column, directional, dots, energy
+from priorkit.linear import column, directional, dots, energy, least_squares
+from priorkit_solvers.data_step import expected_error
 
 __all__ = ["STEPS", "conditioned", "jacobian", "unconditioned"]
 
-STEPS = 4  # towards y, a call of the denoiser each
+STEPS = 2  # towards y, a call of the denoiser each
+INNER = 10  # of least squares for each of them, products with A and its adjoint
 NUDGE = 0.1  # of σ: root mean square of the step by which a product with the Jacobian is found
 SPANNED = 1e-6  # of the energy of a direction: least that earlier steps leave of a new one
 MOST = 3.0  # times σ: no draw is further from the mean
@@ -59,7 +61,9 @@ def conditioned(
 
     w by ``STEPS`` steps of generalized conjugate residuals, with a call of the denoiser each. They
     leave the least that any w of their span does, also where the Jacobian of a learned D isn't
-    symmetric or positive. ``number`` is the address of n.
+    symmetric or positive. Their directions are the w that would be right if J were r²/σ²·1, r² the
+    :func:`.expected_error` of D, which least squares find without D; where it is that, the first
+    is all there is to do. ``number`` is the address of n.
 
     References: Boys et al., "Tweedie moment projected diffusions for inverse problems", TMLR 2024,
     and Rozet et al., "Learning diffusion priors from observations by expectation maximization",
@@ -69,13 +73,14 @@ def conditioned(
     Anal. 1983 (the steps).
     """
     A, adjoint, y = problem.squares(near=clean)
-    variance, mask = sigma.square(), problem.operator.mask
+    variance, error, mask = sigma.square(), expected_error(sigma), problem.operator.mask
     r = y + s * _normals(problem, number) - A(drawn)
     r = r if mask is None else r * mask.to(r)
-    found, taken = drawn, list[tuple[Tensor, Tensor]]()
+    found, nothing, taken = drawn, torch.zeros_like(drawn), list[tuple[Tensor, Tensor]]()
     for _ in range(STEPS):
-        change = column(variance, v) * jacobian(problem, v, clean, sigma, adjoint(r))
-        q = s**2 * r + A(change)
+        plain = least_squares(A, adjoint, r, nothing, rho=s**2 / error, steps=INNER)
+        change = jacobian(problem, v, clean, sigma, plain) * column(variance / error, v)
+        q = r - A(plain) + A(change)
         q = q if mask is None else q * mask.to(q)
         whole = energy(q)
         for earlier, its_change in taken:

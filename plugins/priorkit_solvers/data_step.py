@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -11,8 +12,18 @@ from priorkit.errors import BadInputError
 from priorkit.interfaces import GaussianNoise, LinearOperator, Operator, Problem, WeightedNoise
 from priorkit.linear import column, dots, energy, least_squares, norms
 
-__all__ = ["data_step", "gain_of", "noise_floor", "noise_levels", "require_falling"]
+__all__ = [
+    "data_step",
+    "expected_error",
+    "gain_of",
+    "noise_floor",
+    "noise_levels",
+    "require_falling",
+]
 
+Number = TypeVar("Number", float, Tensor)
+
+CONTRAST = 0.25  # c, the standard deviation of the pixels of pictures
 PROBE = 10  # steps of least squares, after which again as many show whether they are at a rest
 RESTING = 0.98  # of the misfit, that so many steps more leave
 HALVINGS = 8  # of a step by the tangent of a curved A, at most
@@ -39,6 +50,12 @@ def noise_floor(problem: Problem, least: float) -> float:
     weighted = isinstance(noise, WeightedNoise) and not isinstance(noise, GaussianNoise)
     told = math.sqrt(noise.energy / noise.entries) if weighted else noise.std
     return max(told / math.sqrt(problem.parts), least)
+
+
+def expected_error(sigma: Number) -> Number:
+    """r² = σ²c²/(σ² + c²), the expected squared error per pixel of an estimate by a denoiser, if
+    pictures were normal with standard deviation c = ¼."""
+    return 1 / (1 / sigma**2 + 1 / CONTRAST**2)
 
 
 def gain_of(operator: Operator) -> float:

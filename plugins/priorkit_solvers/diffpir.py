@@ -21,6 +21,7 @@ from priorkit.interfaces import (
 )
 from priorkit_solvers.data_step import (
     data_step,
+    expected_error,
     gain_of,
     noise_floor,
     noise_levels,
@@ -32,7 +33,6 @@ __all__ = ["DiffPIR"]
 
 EXACT = 1e-4  # least noise level assumed of y, in parts of the gain of A
 HIDDEN = 3.0  # times the noise of y, the least first level: a start with less shows it as texture
-CONTRAST = 0.25  # c, the standard deviation of the pixels of pictures
 
 
 @dataclass(kw_only=True)
@@ -144,8 +144,7 @@ class DiffPIR(Solver[_Walking]):
         last = place == steps - 1
         sigma, after = state.levels[place], state.levels[0 if last else place + 1]
         clean = problem.denoise(state.v, sigma)
-        reach = 1 / (1 / sigma**2 + 1 / CONTRAST**2)
-        rho = state.s**2 / reach
+        rho = state.s**2 / expected_error(sigma)
         x = data_step(problem, clean, rho, start=clean + state.moved, steps=self.data_steps)
         state.moved = x - clean
         state.count += 1

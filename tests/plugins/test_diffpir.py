@@ -5,8 +5,8 @@ import torch
 from priorkit_noises.gaussian import Gaussian as Noise
 from priorkit_noises.poisson import Poisson
 from priorkit_operators.matrix import Matrix
-from priorkit_solvers.data_step import data_step, noise_floor
-from priorkit_solvers.diffpir import CONTRAST, DiffPIR
+from priorkit_solvers.data_step import CONTRAST, data_step, noise_floor
+from priorkit_solvers.diffpir import DiffPIR
 from priorkit_solvers.pnp_admm import PnPADMM
 
 import priorkit
