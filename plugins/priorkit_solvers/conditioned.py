@@ -12,7 +12,7 @@ from priorkit_solvers.data_step import expected_error
 __all__ = ["STEPS", "conditioned", "jacobian", "unconditioned"]
 
 STEPS = 2  # towards y, a call of the denoiser each
-INNER = 10  # of least squares for each of them, products with A and its adjoint
+INNER = 15  # of least squares for each of them, a product with A and its adjoint each
 NUDGE = 0.1  # of σ: root mean square of the step by which a product with the Jacobian is found
 SPANNED = 1e-6  # of the energy of a direction: least that earlier steps leave of a new one
 MOST = 3.0  # times σ: no draw is further from the mean

@@ -229,6 +229,22 @@ def test_what_y_adds_is_no_larger_than_what_it_says_where_a_jacobian_is_not_symm
     assert bool((energy(x - clean) < 1.5 * energy(problem.y - clean)).all())
 
 
+def test_what_y_adds_is_all_of_it_where_pixels_are_alike():
+    """Of exact numbers too, of which each says much."""
+    problem, *_ = measured(Blur(width=0.5), 0.01, prior=Dull())
+    sigma = torch.full((3,), 0.5, dtype=torch.float64)
+    v = problem.y + 0.5 * torch.randn(3, *SHAPE, generator=torch.Generator().manual_seed(1))
+    clean = problem.denoise(v, sigma)
+    found = conditioned(problem, v, clean, clean, sigma, s=0.01, number=0)
+    A = problem.operator.A(torch.eye(256, dtype=torch.float64).view(256, *SHAPE)).flatten(1).mT
+    spread = 1 / (1 / DULL**2 + 1 / 0.5**2)
+    noise = problem.streams("ancestral y", 0).normal(256, v.device).double()
+    r = problem.y.flatten(1) + 0.01 * noise - clean.flatten(1) @ A.mT
+    change = spread * torch.linalg.solve(spread * A @ A.mT + 1e-4 * torch.eye(256), r.mT).mT @ A
+    off = (found - clean).flatten(1) - change
+    assert bool((energy(off) < 0.01**2 * energy(change)).all())
+
+
 def test_the_error_that_it_expects_is_that_of_a_mean_of_draws():
     told = {"prior": "diffusion-celeba", "op": "gaussian", "m": 500, "precision": "float32"}
     mean = priorkit.recover(solver="amp", **told)
