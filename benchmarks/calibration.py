@@ -18,11 +18,19 @@ from typing import Any
 import torch
 from quality import machine
 from torch import Tensor
+from torch.nn import functional
 
 import priorkit
 from priorkit.interfaces import Sampler
 from priorkit.io.pictures import load
 from priorkit.settings.select import resolve
+
+
+def film(x: Tensor) -> Tensor:
+    """A blurred picture on a film whose density comes to an end, 1 − exp(−3 blur(x))."""
+    wide = functional.pad(x, (1, 1, 1, 1), mode="replicate")
+    return 1 - torch.exp(-3 * functional.avg_pool2d(wide, 3, 1))
+
 
 HALF = {"op": "mask", "mask": "random", "fraction": 0.5}
 PROBLEMS: dict[str, dict[str, Any]] = {
@@ -36,6 +44,8 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     "downsample": {"op": "downsample", "factor": 4, "sigma": 0.01},
     "fourier": {"op": "fourier", "sigma": 0.01},
     "radon": {"op": "radon", "angles": 30, "sigma": 0.05},
+    "phase": {"op": "phase", "sigma": 0.1},
+    "film": {"op": film, "sigma": 0.01},
 }
 for photons in (10, 100, 1000):  # at white
     counted = {"noise": {"name": "poisson", "gain": 1 / photons}}

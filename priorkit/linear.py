@@ -11,6 +11,7 @@ from torch import Tensor
 __all__ = [
     "CACHE",
     "column",
+    "directional",
     "dots",
     "each_matvec",
     "energy",
@@ -96,6 +97,19 @@ def least_squares(
         p = s + column(torch.where(running, after / size.clamp_min(1e-300), 0.0), p) * p
         size = torch.where(running, after, size)
     return x
+
+
+def directional(
+    f: Callable[[Tensor], Tensor], x: Tensor, fx: Tensor, u: Tensor, reach: float | Tensor
+) -> Tensor:
+    """J u, J the Jacobian of f at x and ``fx`` = f(x): (f(x + hu) − f(x))/h, per image, for the h
+    by which the root mean square of hu is ``reach``, a number or one per image (B,).
+
+    It takes one call of f, which needn't be differentiable by torch, twice or forwards.
+    """
+    length = (energy(u) / u[0].numel()).sqrt().clamp_min(1e-30)
+    h = column(reach / length, x)
+    return (f(x + h * u) - fx) / column(reach / length, fx)
 
 
 def energy(a: Tensor) -> Tensor:

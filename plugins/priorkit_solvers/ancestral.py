@@ -14,7 +14,6 @@ from priorkit.interfaces import (
     Denoiser,
     GaussianNoise,
     IdentityOperator,
-    LinearOperator,
     Problem,
     RandomOperator,
     Requires,
@@ -26,12 +25,13 @@ from priorkit.interfaces import (
 from priorkit.linear import column
 from priorkit_solvers.amp import AMP, Passing
 from priorkit_solvers.conditioned import STEPS, conditioned, unconditioned
-from priorkit_solvers.data_step import noise_floor
+from priorkit_solvers.data_step import gain_of, noise_floor
 from priorkit_solvers.renoising import normals
 
 __all__ = ["Ancestral"]
 
 PASSES = 20  # of message passing at most, of two calls each
+LEVELS, LEVELS_TOLD = 8, 12  # noise levels of a draw; where every x is told y
 BEGIN, END = 2.0, 0.02  # the first and the last noise level, in pixel values
 LAST, LAST_TOLD = 1 / 2, 1 / 8  # of the first level, the most that the last is; where x is told y
 EXACT = 1e-3  # least noise level assumed of y, in parts of the gain of A
@@ -50,6 +50,7 @@ class _Drawing(State):
     moving: Tensor
     error: Tensor
     s: float = shared()  # σ of the real numbers of y, where v doesn't say what y does
+    levels: int = shared()  # of each draw
     count: int = shared(default=0)  # noise levels so far, of all draws
 
 
@@ -64,15 +65,16 @@ class Ancestral(Solver[_Drawing]):
 
     and the last x is a draw. p(x | v) and what y adds are those of a normal distribution with the
     mean D(v; σₖ) and the covariance σₖ²J, J the Jacobian of D, which takes one call of the denoiser
-    more, and 4 for y, see :mod:`.conditioned`.
+    more, and two for y, see :mod:`.conditioned`.
 
     - Of Gaussian noise alone y is v, and of random measurements message passing finds a v, with its
       τ = σ₀, that says of x what y does; the pass of the least τ is taken. Then y adds nothing, and
       q = σₖ₊₁²/σₖ² keeps what v says.
-    - Of any other linear A, and of counts, σ₀ is 2, or the highest level of the prior, or where y
+    - Of any other A, and of counts, σ₀ is 2, or the highest level of the prior, or where y
       is a whole picture its noise, whichever is least, and v the start with noise of its own
       for each draw. Every x is told y, so that q = 0: what was wrong at a level of much noise is
-      forgotten. Counts are taken for squares that are near their misfit at D(v).
+      forgotten. Counts are taken for squares that are near their misfit at D(v), and an A that
+      isn't linear for its tangent there.
 
     The answer is the mean of the draws. What it expects of its error is 1 + 1/draws times what
     ``amp`` does. Of faces, 92% to 98% of a truth's values lie within the 90% interval of sixteen
@@ -82,7 +84,7 @@ class Ancestral(Solver[_Drawing]):
     Parameters
     ----------
     draws : how many
-    levels : K + 1, noise levels of a draw
+    levels : K + 1, noise levels of a draw; default: 12 where every x is told y, else 8
 
     References: Ho, Jain & Abbeel, "Denoising diffusion probabilistic models", NeurIPS 2020, eq. 7
     (the step, of x for D(v)); Zhang et al., "Improving diffusion inverse problem solving with
@@ -90,11 +92,9 @@ class Ancestral(Solver[_Drawing]):
     "Message-passing algorithms for compressed sensing", PNAS 2009 (v is x with white noise).
     """
 
-    requires = Requires(
-        latent=None, prior=(Denoiser,), operator=(LinearOperator,), noise=(WeightedNoise,)
-    )
+    requires = Requires(latent=None, prior=(Denoiser,), noise=(WeightedNoise,))
     unit = "calls of the denoiser"
-    budget = 2 * PASSES + 16 * 8 * (2 + STEPS)  # of the options' defaults, at most
+    budget = 2 * PASSES + 16 * LEVELS_TOLD * (2 + STEPS)  # of the options' defaults, at most
     descends = False
     penalised = False
 
@@ -102,16 +102,19 @@ class Ancestral(Solver[_Drawing]):
         self,
         *,
         draws: Annotated[int, Field(ge=2)] = 16,
-        levels: Annotated[int, Field(ge=4)] = 8,
+        levels: Annotated[int, Field(ge=4)] | None = None,
     ) -> None:
         self.draws, self.levels = draws, levels
 
     def least(self, problem: Problem) -> int:
         """That of all draws, after as many passes of message passing as there can be."""
-        levels = self.draws * self.levels
-        if _alone(problem):
-            return 2 * levels
-        return 2 * (levels + PASSES) if _found_by_passing(problem) else (2 + STEPS) * levels
+        levels = self.draws * self._levels(problem)
+        if _is_told(problem):
+            return (2 + STEPS) * levels
+        return 2 * (levels + (PASSES if _found_by_passing(problem) else 0))
+
+    def _levels(self, problem: Problem) -> int:
+        return self.levels or (LEVELS_TOLD if _is_told(problem) else LEVELS)
 
     def check(self, problem: Problem) -> None:
         """Raise BadInputError where it isn't known how much noise there is."""
@@ -144,11 +147,10 @@ class Ancestral(Solver[_Drawing]):
         operator, v, level, s = problem.operator, u0, torch.inf, 0.0
         if _alone(problem):
             v, level = problem.y.flatten(1), problem.noise.std
-        elif not _found_by_passing(problem):
-            assert isinstance(operator, LinearOperator)
+        elif _is_told(problem):
             assert isinstance(problem.prior, Denoiser)
             level = min(BEGIN, problem.prior.levels[1])
-            s = noise_floor(problem, EXACT * operator.gain)
+            s = noise_floor(problem, EXACT * gain_of(operator))
         infinite = torch.full((len(u0),), torch.inf, dtype=torch.float64, device=u0.device)
         tau = torch.full_like(infinite, level)
         if s and operator.sees_all:
@@ -162,11 +164,12 @@ class Ancestral(Solver[_Drawing]):
             moving=v,
             error=torch.full_like(infinite, torch.nan),
             s=s,
+            levels=self._levels(problem),
         )
 
     def keep(self, state: _Drawing) -> dict[str, Tensor] | None:
         """None before the first draw, and within one: a run that is resumed repeats it."""
-        if not state.count or state.count % self.levels:
+        if not state.count or state.count % state.levels:
             return None
         names = ("v", "tau", "error")
         return {name: getattr(state, name) for name in names} | {"count": torch.tensor(state.count)}
@@ -204,8 +207,8 @@ class Ancestral(Solver[_Drawing]):
 
     def _draw(self, problem: Problem, state: _Drawing) -> _Drawing:
         """The next noise level of a draw, of all images."""
-        number, place = divmod(state.count, self.levels)
-        last = self.levels - 1
+        number, place = divmod(state.count, state.levels)
+        last = state.levels - 1
         v, sigma = state.moving.view(-1, *problem.shape), self._level(state, place)
         if state.s and not place:
             v = v + column(sigma, v) * normals(problem, "ancestral start", state.count, v)
@@ -241,7 +244,7 @@ class Ancestral(Solver[_Drawing]):
 
     def _level(self, state: _Drawing, place: int) -> Tensor:
         """The noise level (B,) at a place on the way from τ to the last, in equal ratios."""
-        part, tau = place / (self.levels - 1), state.tau
+        part, tau = place / (state.levels - 1), state.tau
         least = (LAST_TOLD if state.s else LAST) * tau
         return tau ** (1 - part) * least.clamp_max(END) ** part
 
@@ -256,6 +259,11 @@ def _found_by_passing(problem: Problem) -> bool:
     operator = problem.operator
     random = isinstance(operator, RandomOperator) and operator.ensemble is not None
     return random and _white(problem)
+
+
+def _is_told(problem: Problem) -> bool:
+    """Whether there is no such v, and every x is told y."""
+    return not (_alone(problem) or _found_by_passing(problem))
 
 
 def _white(problem: Problem) -> bool:

@@ -6,21 +6,21 @@ import torch
 from torch import Tensor
 
 from priorkit.interfaces import Problem
-from priorkit.linear import column, dots, energy
+from priorkit.linear import column, directional, dots, energy, least_squares
+from priorkit_solvers.data_step import expected_error
 
 __all__ = ["STEPS", "conditioned", "jacobian", "unconditioned"]
 
-STEPS = 4  # towards y, a call of the denoiser each
+STEPS = 2  # towards y, a call of the denoiser each
+INNER = 15  # of least squares for each of them, a product with A and its adjoint each
 NUDGE = 0.1  # of σ: root mean square of the step by which a product with the Jacobian is found
 SPANNED = 1e-6  # of the energy of a direction: least that earlier steps leave of a new one
 MOST = 3.0  # times σ: no draw is further from the mean
 
 
 def jacobian(problem: Problem, v: Tensor, clean: Tensor, sigma: Tensor, u: Tensor) -> Tensor:
-    """J u, J the Jacobian of D at v and ``clean`` = D(v): (D(v + hu) − D(v))/h, one call."""
-    length = (energy(u) / problem.size).sqrt().clamp_min(1e-30)
-    h = column(NUDGE * sigma / length, v)
-    return (problem.denoise(v + h * u, sigma) - clean) / h
+    """J u, J the Jacobian of D at v and ``clean`` = D(v), by one call."""
+    return directional(lambda x: problem.denoise(x, sigma), v, clean, u, NUDGE * sigma)
 
 
 def unconditioned(
@@ -54,13 +54,16 @@ def conditioned(
     """An image of p(x | v, y) from ``drawn``, one of p(x | v), v = x + σn.
 
     With p(x | v) = N(D(v), σ²J), D(v) = ``clean``, and y = A x + s·n′, where noise isn't Gaussian
-    in the squares that are near its misfit at D(v), that is
+    in the squares that are near its misfit at D(v), and where A isn't linear by its tangent there,
+    that is
 
         x + σ²J Aᴴ w,   (s² + σ²A J Aᴴ) w = y + s·n − A x,
 
     w by ``STEPS`` steps of generalized conjugate residuals, with a call of the denoiser each. They
     leave the least that any w of their span does, also where the Jacobian of a learned D isn't
-    symmetric or positive. ``number`` is the address of n.
+    symmetric or positive. Their directions are the w that would be right if J were r²/σ²·1, r² the
+    :func:`.expected_error` of D, which least squares find without D; where it is that, the first
+    is all there is to do. ``number`` is the address of n.
 
     References: Boys et al., "Tweedie moment projected diffusions for inverse problems", TMLR 2024,
     and Rozet et al., "Learning diffusion priors from observations by expectation maximization",
@@ -70,13 +73,14 @@ def conditioned(
     Anal. 1983 (the steps).
     """
     A, adjoint, y = problem.squares(near=clean)
-    variance, mask = sigma.square(), problem.operator.mask
+    variance, error, mask = sigma.square(), expected_error(sigma), problem.operator.mask
     r = y + s * _normals(problem, number) - A(drawn)
     r = r if mask is None else r * mask.to(r)
-    found, taken = drawn, list[tuple[Tensor, Tensor]]()
+    found, nothing, taken = drawn, torch.zeros_like(drawn), list[tuple[Tensor, Tensor]]()
     for _ in range(STEPS):
-        change = column(variance, v) * jacobian(problem, v, clean, sigma, adjoint(r))
-        q = s**2 * r + A(change)
+        plain = least_squares(A, adjoint, r, nothing, rho=s**2 / error, steps=INNER)
+        change = jacobian(problem, v, clean, sigma, plain) * column(variance / error, v)
+        q = r - A(plain) + A(change)
         q = q if mask is None else q * mask.to(q)
         whole = energy(q)
         for earlier, its_change in taken:

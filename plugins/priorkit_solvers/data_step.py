@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import GaussianNoise, LinearOperator, Problem, WeightedNoise
+from priorkit.interfaces import GaussianNoise, LinearOperator, Operator, Problem, WeightedNoise
 from priorkit.linear import column, dots, energy, least_squares, norms
 
-__all__ = ["data_step", "noise_floor", "noise_levels", "require_falling"]
+__all__ = [
+    "data_step",
+    "expected_error",
+    "gain_of",
+    "noise_floor",
+    "noise_levels",
+    "require_falling",
+]
 
+Number = TypeVar("Number", float, Tensor)
+
+CONTRAST = 0.25  # c, the standard deviation of the pixels of pictures
 PROBE = 10  # steps of least squares, after which again as many show whether they are at a rest
 RESTING = 0.98  # of the misfit, that so many steps more leave
+HALVINGS = 8  # of a step by the tangent of a curved A, at most
 BEYOND = 1.1  # times the expected misfit, from which on y isn't explained
 
 
@@ -38,6 +50,17 @@ def noise_floor(problem: Problem, least: float) -> float:
     weighted = isinstance(noise, WeightedNoise) and not isinstance(noise, GaussianNoise)
     told = math.sqrt(noise.energy / noise.entries) if weighted else noise.std
     return max(told / math.sqrt(problem.parts), least)
+
+
+def expected_error(sigma: Number) -> Number:
+    """r² = σ²c²/(σ² + c²), the expected squared error per pixel of an estimate by a denoiser, if
+    pictures were normal with standard deviation c = ¼."""
+    return 1 / (1 / sigma**2 + 1 / CONTRAST**2)
+
+
+def gain_of(operator: Operator) -> float:
+    """That of a linear A, and 1 of any other, which y and x then have in common."""
+    return operator.gain if isinstance(operator, LinearOperator) else 1.0
 
 
 def noise_levels(problem: Problem, x: Tensor, s: float) -> Tensor:
@@ -71,13 +94,22 @@ def data_step(
     """argmin over x of ℓ(A x, y) + ρ‖x − centre‖², ρ (B,), in at most ``steps`` iterations.
 
     By conjugate gradients from ``start`` for a linear A and Gaussian noise, or noise whose ℓ is
-    near weighted squares, which then stand for it, weighted at ``centre``; else by descent from
+    near weighted squares, which then stand for it, weighted at ``centre``. Where A isn't linear,
+    that is from ``centre`` and by the tangent there, and of the way to what it finds as much is
+    gone as lowers the objective most among 1, 1/2, 1/4, … Of other noise it is by descent from
     ``centre`` with the step sizes of Barzilai & Borwein ("Two-point step size gradient methods",
     IMA J. Numer. Anal. 1988), halved where the objective rises. The descent returns the best x it
     met.
+
+    Reference: Nocedal & Wright, "Numerical optimization", 2nd ed. 2006, section 10.3 (Gauss and
+    Newton's step, and its search along a line).
     """
-    if isinstance(problem.operator, LinearOperator) and isinstance(problem.noise, WeightedNoise):
-        return problem.prox_data(centre, rho, start=start, steps=steps, near=centre)
+    if isinstance(problem.noise, WeightedNoise):
+        linear = isinstance(problem.operator, LinearOperator)
+        found = problem.prox_data(
+            centre, rho, start=start if linear else centre, steps=steps, near=centre
+        )
+        return found if linear else _towards(problem, found, centre, rho)
     x = centre  # the quadratic term has no gradient there: the first step follows that of ℓ
     value, slope = _evaluated(problem, x, centre, rho)
     best, least = x, value
@@ -94,6 +126,22 @@ def data_step(
         x, slope = torch.where(keep, x, ahead), torch.where(keep, slope, steeper)
         size = torch.where(better, torch.minimum(length, 10 * size), size / 2)
     return best
+
+
+def _towards(problem: Problem, goal: Tensor, centre: Tensor, rho: Tensor) -> Tensor:
+    """The best x on the way to ``goal``, of the whole way, half of it and so on, and none."""
+    best, least = centre, _objective(problem, centre, centre, rho)
+    for halvings in range(HALVINGS):
+        x = centre + 0.5**halvings * (goal - centre)
+        value = _objective(problem, x, centre, rho)
+        better = value < least  # what isn't finite isn't
+        best = torch.where(_each(better, x), x, best)
+        least = torch.where(better, value, least)
+    return best
+
+
+def _objective(problem: Problem, x: Tensor, centre: Tensor, rho: Tensor) -> Tensor:
+    return problem.noise.misfit(problem.operator.A(x), problem.y)[0] + rho * energy(x - centre)
 
 
 def _evaluated(problem: Problem, x: Tensor, centre: Tensor, rho: Tensor) -> tuple[Tensor, Tensor]:

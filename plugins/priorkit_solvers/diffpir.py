@@ -13,21 +13,26 @@ from torch import Tensor
 from priorkit.errors import BadInputError
 from priorkit.interfaces import (
     Denoiser,
-    LinearOperator,
     Problem,
     Requires,
     Solver,
     State,
     shared,
 )
-from priorkit_solvers.data_step import data_step, noise_floor, noise_levels, require_falling
+from priorkit_solvers.data_step import (
+    data_step,
+    expected_error,
+    gain_of,
+    noise_floor,
+    noise_levels,
+    require_falling,
+)
 from priorkit_solvers.renoising import normals
 
 __all__ = ["DiffPIR"]
 
 EXACT = 1e-4  # least noise level assumed of y, in parts of the gain of A
 HIDDEN = 3.0  # times the noise of y, the least first level: a start with less shows it as texture
-CONTRAST = 0.25  # c, the standard deviation of the pixels of pictures
 
 
 @dataclass(kw_only=True)
@@ -56,8 +61,8 @@ class DiffPIR(Solver[_Walking]):
     how much: each step takes a mean for the picture, so that draws are too much alike, and 42% to
     70% of a truth's values lie within their 90% interval; ``ancestral`` is for that. The argmin is
     found by conjugate gradients for a linear A with Gaussian noise, or noise whose misfit is near
-    weighted squares,
-    beginning at x₀ plus the change by the last data step, and by descent otherwise.
+    weighted squares, beginning at x₀ plus the change by the last data step; where A isn't linear by
+    its tangent at x₀, and for other noise by descent.
 
     Of m random sums of n pixels a data step can take away no more than m/n of the error: ``amp``,
     whose steps take more, is better by far and the default. Here draws of ten times n/m steps come
@@ -108,10 +113,9 @@ class DiffPIR(Solver[_Walking]):
             )
 
     def init(self, problem: Problem, u0: Tensor, budget: int) -> _Walking:
-        operator = problem.operator
-        gain = operator.gain if isinstance(operator, LinearOperator) else 1.0
-        s = noise_levels(problem, problem.image(u0), noise_floor(problem, EXACT * gain))
-        return self._begun(problem, u0, budget, s)
+        s = noise_floor(problem, EXACT * gain_of(problem.operator))
+        levels = noise_levels(problem, problem.image(u0), s)
+        return self._begun(problem, u0, budget, levels)
 
     def _begun(self, problem: Problem, u0: Tensor, budget: int, s: Tensor) -> _Walking:
         each = max(1, budget // self.draws)
@@ -140,8 +144,7 @@ class DiffPIR(Solver[_Walking]):
         last = place == steps - 1
         sigma, after = state.levels[place], state.levels[0 if last else place + 1]
         clean = problem.denoise(state.v, sigma)
-        reach = 1 / (1 / sigma**2 + 1 / CONTRAST**2)
-        rho = state.s**2 / reach
+        rho = state.s**2 / expected_error(sigma)
         x = data_step(problem, clean, rho, start=clean + state.moved, steps=self.data_steps)
         state.moved = x - clean
         state.count += 1

@@ -24,13 +24,13 @@ from priorkit.interfaces.prior import (
     Pixels,
     Prior,
 )
+from priorkit.interfaces.squares import Squares, squares
 from priorkit.linear import dots, least_squares
 from priorkit.streams import Streams
 
 __all__ = ["Data", "Evaluation", "Problem"]
 
 Map = Callable[[Tensor], Tensor]
-SURE = 3.0  # standard deviations of y, within which an estimate of what it is of must lie
 
 
 class Evaluation(NamedTuple):
@@ -279,8 +279,7 @@ class Problem:
         steps: int = 50,
         near: Tensor | None = None,
     ) -> Tensor:
-        """argmin over v of ‖A v − y‖² + ρ‖v − x‖², for a linear A, in :meth:`squares` ``near`` an
-        estimate of v.
+        """argmin over v of ‖A v − y‖² + ρ‖v − x‖², in :meth:`squares` ``near`` an estimate of v.
 
         ρ is a number or one per image, (B,); ``start`` is the first v.
         """
@@ -288,25 +287,11 @@ class Problem:
         first = x if start is None else start
         return least_squares(A, adjoint, y, first, rho=rho, centre=x, steps=steps)
 
-    def squares(self, near: Tensor | None = None) -> tuple[Map, Map, Tensor]:
-        """A, its adjoint and y of the squares ‖A x − y‖² that ℓ is, or is near, for a linear A.
-
-        Of noise that isn't Gaussian they are √w·A and √w·a, see :class:`WeightedNoise`: w at A x of
-        the images x that they are to be ``near``, (B, *shape), brought to within three standard
-        deviations of a = measured(y), else at a.
-        """
-        A, noise = self.operator, self.noise
-        assert isinstance(A, LinearOperator)
-        assert isinstance(noise, WeightedNoise)
-        if isinstance(noise, GaussianNoise):
-            return A.A, A.A_adjoint, self.y
-        linear, a = A, noise.measured(self.y)
-        weights = noise.weights(a)
-        if near is not None:
-            Ax, reach = linear.A(near), SURE * (noise.energy / noise.entries / weights).sqrt()
-            weights = noise.weights(Ax if Ax.is_complex() else Ax.clamp(a - reach, a + reach))
-        root = weights.sqrt()
-        return lambda x: root * linear.A(x), lambda r: linear.A_adjoint(root * r), root * a
+    def squares(self, near: Tensor | None = None) -> Squares:
+        """A, its adjoint and y of the squares ‖A x − y‖² that ℓ is, or is ``near`` images
+        (B, *shape), see :func:`.squares`."""
+        assert isinstance(self.noise, WeightedNoise)
+        return squares(self.operator, self.noise, self.y, near)
 
     def matrix_bytes(self) -> int:
         """Size of :meth:`matrix` in float64, where every entry of y is real."""

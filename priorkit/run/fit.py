@@ -169,14 +169,14 @@ def _only_denoises(problem: Problem) -> bool:
 
 def _using(problem: Problem) -> list[Selection]:
     """Registered solvers that call the prior and fit, the most demanding first, but those that
-    draw last."""
-    found: list[tuple[bool, int, Selection]] = []
+    draw last, of fewer draws before more."""
+    found: list[tuple[int, int, Selection]] = []
     for entry, cls in classes("solver"):
         requires = cls.requires
         if requires.prior and _fits(cls, problem):
             named = (*requires.prior, *requires.operator, *requires.noise, *requires.penalty)
             selection, demand = resolve("solver", entry.name), sum(len(c.__mro__) for c in named)
-            found.append((selection.build(problem.seed).draws > 0, -demand, selection))
+            found.append((selection.build(problem.seed).draws, -demand, selection))
     return [selection for _, _, selection in sorted(found, key=lambda each: each[:2])]
 
 

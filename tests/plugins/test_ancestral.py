@@ -17,7 +17,7 @@ from priorkit_solvers.conditioned import conditioned
 
 import priorkit
 from priorkit.errors import BadInputError
-from priorkit.interfaces import Denoiser
+from priorkit.interfaces import Denoiser, Operator
 from priorkit.linear import column, energy
 from priorkit.loop import solve
 from priorkit.streams import Streams
@@ -117,6 +117,53 @@ def test_of_other_measurements_they_are_those_of_normal_pixels(operator, sigma):
     assert float(off) < 0.35 * float(variance.mean().sqrt())  # ¼ by 16 draws
 
 
+class Curved(Operator):
+    """Half of the pixels, along a curve: 1 − exp(−3x) as of a film, or 3 + 2x."""
+
+    def __init__(self, curve):
+        self.curve = curve
+
+    def A(self, x):
+        return self.curve(x[..., ::2])
+
+
+CURVES = {
+    "affine": lambda x: 3 + 2 * x,
+    "film": lambda x: 1 - torch.exp(-3 * x),
+    "squares": lambda x: 2 * x.square(),
+}
+
+
+def moments(a, likely):
+    """Mean and variance of pixels N(½, 0.15²) on a grid ``a``, by log p(y | a), (pixels, grid)."""
+    chance = (likely - ((a - 0.5) / DULL) ** 2 / 2).softmax(1)
+    mean = (chance * a).sum(1)
+    return mean, (chance * a**2).sum(1) - mean**2
+
+
+@pytest.mark.parametrize("curve", CURVES)
+def test_of_curved_measurements_they_are_those_of_normal_pixels(curve):
+    """Pixel by pixel, by sums over all x."""
+    operator, sigma = Curved(CURVES[curve]).bind(SHAPE), 0.1
+    generator = torch.Generator().manual_seed(0)
+    x = 0.5 + DULL * torch.randn(10, *SHAPE, generator=generator, dtype=torch.float64)
+    y = operator.A(x)
+    y = y + sigma * torch.randn(y.shape, generator=generator, dtype=torch.float64)
+    problem = a_problem(operator, y, prior=Dull(), noise=Noise(sigma=sigma).bind(y[0].numel()))
+    found = run(Ancestral(draws=16), problem, everyone(10), 10_000)
+
+    a = torch.linspace(-0.5, 1.5, 800, dtype=torch.float64)
+    likely = -((CURVES[curve](a) - y.view(-1, 1)) ** 2) / (2 * sigma**2)
+    told, open_ = moments(a, likely), moments(a, torch.zeros_like(likely))
+    for (mean, variance), part in ((told, slice(0, None, 2)), (open_, slice(1, None, 2))):
+        spread = found.draws.spread[..., part].double().square().mean()
+        assert float(spread) == pytest.approx(float(variance.mean()), rel=0.15)
+        off = (found.draws.mean[..., part].flatten() - mean).square().mean().sqrt()
+        assert float(off) < 0.4 * float(variance.mean().sqrt())  # ¼ by 16 draws
+    low, high = found.draws.interval(0.9)
+    assert 0.86 < float(((low <= x) & (x <= high)).double().mean()) < 0.95
+
+
 class Dull(Denoiser):
     """E[x | v] of pixels that are N(½, 0.15²): hardly one in a thousand is below 0."""
 
@@ -151,9 +198,7 @@ def test_of_counts_they_are_those_of_normal_pixels(noise):
     costs = [bound.misfit(v.expand(10 * 256, 1), y.view(-1, 1))[0] for v in a]
     likely = -torch.stack(costs, 1) / (2 * bound.energy / bound.entries)
     likely = torch.where(seen.expand_as(x).reshape(-1, 1), likely, 0.0)
-    chance = (likely - ((a - 0.5) / DULL) ** 2 / 2).softmax(1)
-    mean = (chance * a).sum(1)
-    variance = (chance * a**2).sum(1) - mean**2
+    mean, variance = moments(a, likely)
     for part in (seen, ~seen):
         part = part.expand_as(x).reshape(-1)
         spread = found.draws.spread.double().square().flatten()[part].mean()
@@ -182,6 +227,22 @@ def test_what_y_adds_is_no_larger_than_what_it_says_where_a_jacobian_is_not_symm
     clean = problem.denoise(v, sigma)
     x = conditioned(problem, v, clean, clean, sigma, s=0.02, number=0)
     assert bool((energy(x - clean) < 1.5 * energy(problem.y - clean)).all())
+
+
+def test_what_y_adds_is_all_of_it_where_pixels_are_alike():
+    """Of exact numbers too, of which each says much."""
+    problem, *_ = measured(Blur(width=0.5), 0.01, prior=Dull())
+    sigma = torch.full((3,), 0.5, dtype=torch.float64)
+    v = problem.y + 0.5 * torch.randn(3, *SHAPE, generator=torch.Generator().manual_seed(1))
+    clean = problem.denoise(v, sigma)
+    found = conditioned(problem, v, clean, clean, sigma, s=0.01, number=0)
+    A = problem.operator.A(torch.eye(256, dtype=torch.float64).view(256, *SHAPE)).flatten(1).mT
+    spread = 1 / (1 / DULL**2 + 1 / 0.5**2)
+    noise = problem.streams("ancestral y", 0).normal(256, v.device).double()
+    r = problem.y.flatten(1) + 0.01 * noise - clean.flatten(1) @ A.mT
+    change = spread * torch.linalg.solve(spread * A @ A.mT + 1e-4 * torch.eye(256), r.mT).mT @ A
+    off = (found - clean).flatten(1) - change
+    assert bool((energy(off) < 0.01**2 * energy(change)).all())
 
 
 def test_the_error_that_it_expects_is_that_of_a_mean_of_draws():

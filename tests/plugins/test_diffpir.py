@@ -5,16 +5,16 @@ import torch
 from priorkit_noises.gaussian import Gaussian as Noise
 from priorkit_noises.poisson import Poisson
 from priorkit_operators.matrix import Matrix
-from priorkit_solvers.data_step import data_step, noise_floor
-from priorkit_solvers.diffpir import CONTRAST, DiffPIR
+from priorkit_solvers.data_step import CONTRAST, data_step, noise_floor
+from priorkit_solvers.diffpir import DiffPIR
 from priorkit_solvers.pnp_admm import PnPADMM
 
 import priorkit
 from priorkit.errors import BadInputError
-from priorkit.interfaces import Denoiser
+from priorkit.interfaces import Denoiser, Operator
 from priorkit.interfaces import Noise as NoiseOfAnyKind
 from priorkit.io.pictures import astronaut, load
-from priorkit.linear import column
+from priorkit.linear import column, matvec
 from priorkit.settings.select import resolve
 from tests.helpers import a_problem, run
 
@@ -71,7 +71,7 @@ def test_its_mean_is_the_posterior_mean_of_normal_entries(matrix):
 
 @pytest.mark.parametrize("rho", [0.01, 1.0])
 def test_the_data_step_by_descent_is_that_by_conjugate_gradients(rho):
-    """Where both can be had: the first is for operators and noises that aren't linear."""
+    """Where both can be had: the first is for noises that aren't near squares."""
     problem, _ = normal(Noise(sigma=0.05).bind(12))
     weight = torch.full((2,), rho, dtype=torch.float64)
     centre = torch.full((2, 20), 0.3, dtype=torch.float64)
@@ -85,6 +85,64 @@ def test_the_data_step_by_descent_is_that_by_conjugate_gradients(rho):
     objective = objective + rho * (few - centre).square().sum(1)
     first = problem.noise.misfit(problem.operator.A(centre), problem.y)[0]
     assert bool((objective <= first).all())
+
+
+class Curve(Operator):
+    """A(x) = f(M x), entry by entry."""
+
+    def __init__(self, f):
+        self.f = f
+
+    def A(self, x):
+        return self.f(matvec(M.to(x), x))
+
+
+CURVES = {
+    "affine": lambda y: 3 - 2 * y,
+    "film": lambda y: 1 - torch.exp(-2 * y),
+    "steep": lambda y: torch.exp(6 * y),
+    "root": lambda y: y.clamp_min(1e-6).sqrt(),
+    "kinks": lambda y: y.abs(),
+}
+
+
+@pytest.mark.parametrize("curve", CURVES)
+@pytest.mark.parametrize("rho", [1e-4, 0.3])
+def test_the_data_step_of_curved_measurements_lowers_what_it_minimises(curve, rho):
+    """However they bend, and again and again it comes to where the objective has no slope; those
+    of an affine operator are the same in one step as those of the linear one that it is."""
+    operator = Curve(CURVES[curve]).bind((20,))
+    generator = torch.Generator().manual_seed(4)
+    x = 0.5 + CONTRAST * torch.randn(3, 20, generator=generator, dtype=torch.float64)
+    y = operator.A(x) + 0.01 * torch.randn(3, 12, generator=generator, dtype=torch.float64)
+    problem = a_problem(operator, y, prior=Normal(), noise=Noise(sigma=0.01).bind(12))
+    weight = torch.full((3,), rho, dtype=torch.float64)
+    centre = torch.full_like(x, 0.3)
+
+    def objective(v):
+        return (operator.A(v) - y).square().sum(1) + rho * (v - centre).square().sum(1)
+
+    found = data_step(problem, centre, weight, start=centre, steps=40)
+    assert bool((objective(found) <= objective(centre)).all())
+    if curve in ("affine", "film"):
+        assert bool((objective(found) < 0.6 * objective(centre)).all())
+    if curve == "affine":
+        linear = a_problem(
+            Matrix(matrix=-2 * M).bind((20,)), y - 3, prior=Normal(), noise=problem.noise
+        )
+        same = data_step(linear, centre, weight, start=centre, steps=40)
+        assert torch.allclose(found, same, atol=1e-6)
+
+
+def test_the_data_step_of_curved_measurements_is_of_each_image_alone():
+    operator = Curve(CURVES["film"]).bind((20,))
+    x = torch.rand(3, 20, generator=torch.Generator().manual_seed(5))
+    problem = a_problem(operator, operator.A(x), prior=Normal(), noise=Noise(sigma=0.01).bind(12))
+    weight, centre = torch.full((3,), 0.01, dtype=torch.float64), torch.full_like(x, 0.4)
+    among = data_step(problem, centre, weight, start=centre, steps=8)
+    index = torch.tensor([1])
+    alone = data_step(problem.rows(index), centre[1:2], weight[1:2], start=centre[1:2], steps=8)
+    assert torch.equal(alone, among[1:2])
 
 
 def test_data_are_trusted_as_far_as_an_image_explains_them():
