@@ -24,7 +24,7 @@ DRAWS_LATENTS = Requires(latent=(Decoder, Sampler), noise=(GaussianNoise,))
 
 
 def check(solver: str, problem: Problem) -> None:
-    """Raise BadInputError where a posterior of the latent isn't defined, or has another penalty."""
+    """Raise BadInputError where a posterior of the latent isn't defined."""
     if not problem.noise.known or not problem.noise.std:
         raise BadInputError(
             f"{solver} draws latents, given how much noise there is.",
@@ -32,12 +32,6 @@ def check(solver: str, problem: Problem) -> None:
             + (f"sigma={problem.noise.std:g}" if problem.noise.known else "no sigma"),
             ways=[{"sigma": 0.01}],
             try_="the noise that the measurement has",
-        )
-    if problem.gamma:
-        raise BadInputError(
-            f"{solver} has a penalty of its own, ‖z‖² weighted by the noise.",
-            got=f"gamma={problem.gamma:g}",
-            ways=[{"gamma": 0}],
         )
 
 
