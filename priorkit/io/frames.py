@@ -28,6 +28,7 @@ __all__ = [
     "MAX_PIXELS",
     "Decoded",
     "frame",
+    "is_gray",
     "open_frame",
     "open_stack",
     "opened",
@@ -181,6 +182,11 @@ def _seek(file: Image.Image, path: Path, pick: Pick) -> None:
 def upright(image: Image.Image) -> tuple[int, int]:
     """Width and height of a picture as it is to be shown, by its header alone."""
     return image.size[::-1] if image.getexif().get(ORIENTATION) in LYING else image.size
+
+
+def is_gray(image: Image.Image) -> bool:
+    """Whether a picture has one channel, beside its opacity, by its header alone."""
+    return image.mode in ("1", "L", "LA", "F") or image.mode.startswith("I")
 
 
 def with_opacity(source: str | os.PathLike[str] | Image.Image) -> Image.Image:

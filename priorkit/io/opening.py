@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,29 +12,33 @@ import torch
 from torch import Tensor
 
 from priorkit.counted import counted
-from priorkit.errors import BadInputError
+from priorkit.errors import BadInputError, PriorkitError
 from priorkit.interfaces.kinds import VOLUME
 from priorkit.io.brightness import WHITE, Scaling, scaled
-from priorkit.io.formats import Dicom, Tiff, format_of
-from priorkit.io.frames import Decoded, open_frame, open_stack
-from priorkit.io.held import Held, held, telling
+from priorkit.io.formats import Dicom, Part, Tiff, deep_format, format_of
+from priorkit.io.formats.base import STACKED
+from priorkit.io.frames import Decoded, is_gray, open_frame, open_stack, opened, upright
+from priorkit.io.held import LYING, Held, held, telling
 from priorkit.io.of_kind import refuse_picture
 from priorkit.io.places import Pick
 from priorkit.io.sources import Source
 from priorkit.io.values import dimensions, framed
 
 __all__ = [
+    "Size",
     "array_in",
     "name_of",
     "numbers_in",
     "picture_in",
     "require_clear",
+    "size_told",
     "volume_in",
     "volume_of",
 ]
 
 log = logging.getLogger("priorkit")
 
+Size = tuple[int, ...]
 FEW = (1, 3, 4)  # channels that an array whose last axis has as many is a picture of
 
 
@@ -97,6 +102,35 @@ def volume_of(files: Sequence[Path], pick: Pick) -> tuple[Tensor, Source | None]
         first = replace(first, headers=headers)
     alike = len({plane.dtype for plane in planes}) == 1  # else slices have slopes of their own
     return torch.stack([plane if alike else plane.double() for plane in planes], 1), first
+
+
+def size_told(path: Path, pick: Pick) -> Size | None:
+    """The size of the image in a file by its header: of pictures that have the same, the numbers
+    have one shape. None where the header can't be read."""
+    try:
+        known = format_of(path)
+        if known is None:
+            with opened(path) as file:
+                known = deep_format(file)
+                if known is None:
+                    width, height = upright(file)
+                    return (1 if is_gray(file) else 3, height, width)
+        with telling(path, known):
+            parts = known.parts(path)
+    except PriorkitError:  # whoever reads the file says what is wrong
+        return None
+    parts = [part for part in parts if part.name == pick.dataset] or parts
+    one = pick.slice is not None or pick.frame is not None
+    return max((_size_left(part, one) for part in parts), key=math.prod, default=None)
+
+
+def _size_left(part: Part, one: bool) -> Size:
+    """The size of an upright array, without the axes along which ``one`` is picked."""
+    size, axes = list(part.shape), list(part.axes)
+    if part.turn in LYING:
+        i, k = axes.index("row"), axes.index("column")
+        size[i], size[k] = size[k], size[i]
+    return tuple(n for n, axis in zip(size, axes, strict=True) if not (one and axis in STACKED))
 
 
 def array_in(path: Path, pick: Pick) -> Tensor:

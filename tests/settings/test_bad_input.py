@@ -245,7 +245,8 @@ CASES = {
         BadInputError,
         "need one size",
         "Got 2 pictures of 2 sizes, 3×8×8 and 3×12×12.",
-        "Try: a run for each, [recover(picture, …) for picture in pictures]",
+        "Try: a run for each: of a folder engine='processes' (recover_folder in Python), in a "
+        "study its pictures on the grid; or shape",
         "shape=(3, 64, 64)",
     ),
     "pictures of many sizes": (
