@@ -35,14 +35,15 @@ def recover_folder(
         show_json(found.rows)
     else:
         _show(found)
-        wrote = f"Wrote {escape(place)}: {TABLE}, and in {PARTS} a saved run for each part."
-        out.print(wrote, soft_wrap=True)
+        runs = f", and in {PARTS} a saved run for each part" * (len(found.failed) < len(found.rows))
+        out.print(f"Wrote {escape(place)}: {TABLE}{runs}.", soft_wrap=True)
     if found.interrupted:
         hint = f"To continue: the same with --resume --out {escape(place)}"
         err.print(f"Interrupted: what is finished was kept. {hint}", soft_wrap=True)
         raise typer.Exit(130)
     if found.failed:
-        err.print(f"{counted(len(found.failed), 'pictures')} failed; the others are done.")
+        others = "the others are done" if len(found.failed) < len(found.rows) else "there are no others"
+        err.print(f"{counted(len(found.failed), 'pictures')} failed; {others}.")
         raise typer.Exit(1)
 
 
