@@ -42,7 +42,9 @@ def recover_folder(
         err.print(f"Interrupted: what is finished was kept. {hint}", soft_wrap=True)
         raise typer.Exit(130)
     if found.failed:
-        others = "the others are done" if len(found.failed) < len(found.rows) else "there are no others"
+        others = (
+            "the others are done" if len(found.failed) < len(found.rows) else "there are no others"
+        )
         err.print(f"{counted(len(found.failed), 'pictures')} failed; {others}.")
         raise typer.Exit(1)
 

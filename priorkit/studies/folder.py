@@ -16,7 +16,7 @@ from priorkit.interfaces.kinds import VOLUME
 from priorkit.io.brightness import BeyondError
 from priorkit.io.folders import set_aside
 from priorkit.io.listing import is_dicom, is_folder
-from priorkit.io.opening import Size, size_told
+from priorkit.io.opening import size_told
 from priorkit.io.pictures import raw_from
 from priorkit.io.places import Pick, picked
 from priorkit.io.together import in_folder, left_out
@@ -191,7 +191,7 @@ def _prepared(files: list[Path], what: str, config: RunConfig, extra: dict[str, 
 def _set_up(file: str, what: str, config: RunConfig, extra: dict[str, Any]) -> Setup:
     one = picked(file, Pick(config.dataset, config.slice))
     if what == "y":
-        given = raw_from(one, "The measurement y", kind=config.kind).numbers
+        given = raw_from(one, "The measurement y", kind=config.kind, shape=config.shape).numbers
         return prepare(None, given, config, extra)[0]
     return prepare(one, None, config, extra)[0]
 

@@ -80,7 +80,14 @@ def require_readable(file: str, what: str, config: RunConfig) -> None:
     """Read a file of a folder of pictures, or with ``what`` "y" of measurements. Raises
     BadInputError."""
     if what == "y":
-        raw(file, "The measurement y", kind=config.kind, dataset=config.dataset, slice=config.slice)
+        raw(
+            file,
+            "The measurement y",
+            kind=config.kind,
+            dataset=config.dataset,
+            slice=config.slice,
+            shape=config.shape,
+        )
     else:
         load_framed(file, config.shape, config)
 

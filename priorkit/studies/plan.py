@@ -102,9 +102,7 @@ def agreed(
             (out / PARTS).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise unwritable(out, error) from error
-        write_atomic(
-            out / PLAN, json.dumps(planned | {"batch": size, "cuts": parts}).encode()
-        )
+        write_atomic(out / PLAN, json.dumps(planned | {"batch": size, "cuts": parts}).encode())
         return parts
     for name, value in json.loads(json.dumps(planned)).items():
         if before.get(name) != value:

@@ -139,7 +139,7 @@ def _evidence(
     chosen = [each for _, each in entries if isinstance(each, Selections)]
     if not chosen:
         raise next(each for _, each in entries if isinstance(each, PriorkitError))
-    given = raw_from(picked(y, pick), "The measurement y", kind=said.kind)
+    given = raw_from(picked(y, pick), "The measurement y", kind=said.kind, shape=said.shape)
     return Measured(given, chosen, said)
 
 

@@ -136,7 +136,7 @@ def ready(x: Any, y: Any, config: RunConfig, extra: dict[str, Any]) -> Ready:
         setup, pictures = prepare(picked(x, pick), None, config, extra)
         assert pictures is not None
         return Ready(setup, pictures)
-    given = raw_from(picked(y, pick), "The measurement y", kind=config.kind)
+    given = raw_from(picked(y, pick), "The measurement y", kind=config.kind, shape=config.shape)
     return Ready(prepare(None, given.numbers, config, extra)[0], given)
 
 

@@ -304,7 +304,10 @@ def test_the_command_line(study, serial, command_line, tmp_path, monkeypatch):
     assert "There is no file tny.parquet. Did you mean 'tiny.parquet'?" in done.err
     done = command_line("sweep", study, "--out", "tiny.csv")
     assert "tiny.csv is no name of a Parquet file. Try: the file tiny.parquet" in done.err
-    for data, words in ((b"", "this file moved away"), (b"PAR1 and no more", "what it held is lost")):
+    for data, words in (
+        (b"", "this file moved away"),
+        (b"PAR1 and no more", "what it held is lost"),
+    ):
         Path("cut.parquet").write_bytes(data)
         done = command_line("sweep", "cut.parquet", "--summary")
         assert re.search(rf"cut\.parquet is no Parquet file.*Try: .*{words}", done.err), done.err
