@@ -167,7 +167,8 @@ def _run(
                 _warm(setup)
                 watch.start()
             task = Task(setup, y, truth, evidence.names, planned, watch, own)
-            row.recovery = solved(replace(task, sources=evidence.sources), of=row.label)
+            task = replace(task, sources=evidence.sources, given=evidence.given(y, setup))
+            row.recovery = solved(task, of=row.label)
         except PriorkitError as error:
             row.reason = str(error)
             row.recovery = error.recovery if isinstance(error, RunError) else None
