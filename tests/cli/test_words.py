@@ -57,6 +57,7 @@ def test_settings_are_said_as_options(said, typed):
             'y=x, op="mask", mask=numpy.isfinite(x), which takes',
             "--y of the same file, --op mask, --mask FILE.npy of numpy.isfinite(x), which takes",
         ),
+        ("slice=0 of a file or y=y[0], and", "--slice 0 of a file or --y FILE.npy of y[0], and"),
         ("photons=flat[:, None] of one", "--photons FILE.npy of flat[:, None] of one"),
     ],
 )

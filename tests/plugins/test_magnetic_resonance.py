@@ -266,7 +266,7 @@ REFUSED = {
     ),
     "several estimates": (
         {"y": np.stack([GOOD, GOOD]), "maps": "estimate"},
-        r"for one measurement at a time\. Got 2 of them. Try: y=y\[0\], of a file slice=0",
+        r"for one measurement at a time\. Got 2 of them. Try: slice=0 of a file or y=y\[0\]",
     ),
     "no middle": (
         {"y": GOOD * (np.arange(16) % 2), "maps": "estimate"},
