@@ -65,9 +65,10 @@ def recover_folder(
     A part is a :func:`priorkit.recover` of some files that follow each other in the folder, in a
     process of its own, and ends as a saved run ``OUT/parts/NUMBER``; ``OUT/results.parquet`` has a
     row per picture. Pictures of one size are solved together: where that isn't the prior's or said,
-    a part ends where the size changes. No process holds more than its part. Noise, start and draws of a picture are
-    those of its place in the folder, and every part is computed with one thread: the numbers are
-    those of one run of the whole folder, to the last bit, on machines of the same kind.
+    a part ends where the size changes. No process holds more than its part. Noise, start and draws
+    of a picture are those of its place in the folder, and every part is computed with one thread:
+    the numbers are those of one run of the whole folder, to the last bit, on machines of the same
+    kind.
 
     Parameters
     ----------
@@ -225,7 +226,8 @@ def _cut(
 ) -> tuple[int, Cuts]:
     """How many pictures are in a part, and the parts: pictures of one size are solved together,
     which all are that are brought to the shape of the prior or to one that was said."""
-    shape, sizes = setup.problem.shape, [None] * len(files)
+    shape = setup.problem.shape
+    sizes: list[Size | None] = [None] * len(files)
     own = setup.problem.prior.shape is not None and not leaves_prior_open(config)
     if what == "y" or not (own or config.shape):
         pick = Pick(config.dataset, config.slice)
