@@ -139,12 +139,6 @@ def _require_files(folder: Path) -> None:
     says what was."""
     names = ("y.npy", "x.npy", "truth.npy", "start.npy")
     listed = lacking(folder)
-    if MANIFEST in listed:
-        log.warning(
-            "%s has no %s that can be read: whether its files are those that were written can't "
-            "be told.",
-            *(folder, MANIFEST),
-        )
     known = (*names[:2], *listed)
     gone = [name for name in names if name in known and not (folder / name).exists()]
     if gone:
@@ -153,6 +147,12 @@ def _require_files(folder: Path) -> None:
             f"{folder} is no whole run: {' and '.join(gone)} {'is' if len(gone) < 2 else 'are'} "
             "missing.",
             try_=again if (folder / "config.toml").exists() else "the whole folder",
+        )
+    if MANIFEST in listed:
+        log.warning(
+            "%s has no %s that can be read: whether its files are those that were written can't "
+            "be told.",
+            *(folder, MANIFEST),
         )
     verify(folder, names)
 

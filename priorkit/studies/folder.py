@@ -16,7 +16,7 @@ from priorkit.interfaces.kinds import VOLUME
 from priorkit.io.brightness import BeyondError
 from priorkit.io.folders import set_aside
 from priorkit.io.listing import is_dicom, is_folder
-from priorkit.io.opening import size_told
+from priorkit.io.opening import Size, size_told
 from priorkit.io.pictures import raw_from
 from priorkit.io.places import Pick, picked
 from priorkit.io.together import in_folder, left_out

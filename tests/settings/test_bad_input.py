@@ -592,7 +592,7 @@ def test_good_input_reaches_the_solver(files, face):
         ("run-broken", "is not a record of a run. Got JSONDecodeError"),
         ("run-foreign", "is not a record of a run. Got KeyError"),
         ("run-future", "has another format. Got 2"),
-        ("run-without-y", "y.npy is not an array that can be read"),
+        ("run-without-y", "is no whole run: y.npy and x.npy are missing"),
     ],
 )
 def test_replay_of_what_is_not_a_run(files, folder, phrase):

@@ -142,6 +142,20 @@ def test_how_many_files_are_left_out_is_said(folder, tmp_path, command_line):
     assert f"Left out, 1 of 8 files:\n{folder / '0.png'} is not a picture that can be" in done.out
 
 
+def test_where_all_fail_no_others_are_said_to_be_done(folder, tmp_path, command_line, monkeypatch):
+    from priorkit.studies import part
+
+    def fails(*given, **more):
+        raise OSError("no room")
+
+    monkeypatch.setattr(part, "recover", fails)
+    words = "--prior none --op gaussian --m 20 --shape 3 8 8 --budget 1 --engine processes --jobs 1"
+    done = command_line("recover", folder, *words.split(), "--out", tmp_path / "out")
+    assert done.code == 1
+    assert "8 pictures failed; there are no others." in done.err
+    assert "saved run" not in done.out
+
+
 @pytest.mark.parametrize("second", ["no picture", ""])
 def test_each_file_of_a_part_that_has_none_to_read_has_its_own_reason(folder, tmp_path, second):
     """Of two kinds or of one; they had all had that of the part, which named them all."""
