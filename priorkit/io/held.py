@@ -139,14 +139,6 @@ def indices(path: Path, part: Part, pick: Pick, *, stack: bool) -> dict[str, int
     return said | {axis: 0 for axis in open_ if axis not in kept}
 
 
-def _as_channels(part: Part) -> str:
-    """The shape (C, H, W) of a picture whose channels are pages, or the columns of pages where
-    they are fewer than rows and pages are."""
-    pages, rows, columns = part.shape
-    last = columns < min(pages, rows)
-    return f"shape={(columns, pages, rows) if last else (pages, rows, columns)}"
-
-
 def _positive(values: np.ndarray, part: Part, axes: tuple[str, ...], path: Path) -> np.ndarray:
     """Numbers of which 0 is white so that it is black, as Pillow makes those of 8 bits: whole ones
     by their bits, and floats in [0, 1], as brightness is. Of others black is any number: they are
@@ -197,6 +189,14 @@ def _upright(values: np.ndarray, axes: tuple[str, ...], turn: int) -> np.ndarray
     if turn in LYING:
         values = values.swapaxes(axes.index("row"), axes.index("column"))
     return np.flip(values, tuple(axes.index(a) for a, turns in REVERSED.items() if turn in turns))
+
+
+def _as_channels(part: Part) -> str:
+    """The shape (C, H, W) of a picture whose channels are pages, or the columns of pages where
+    they are fewer than rows and pages are."""
+    pages, rows, columns = part.shape
+    last = columns < min(pages, rows)
+    return f"shape={(columns, pages, rows) if last else (pages, rows, columns)}"
 
 
 def _dataset(path: Path, parts: list[Part], pick: Pick, any_: bool) -> Part:

@@ -45,13 +45,14 @@ def is_there(place: Path) -> bool:
 
 def solve(cell: Cell, *, out: Path, driver: int) -> list[Row]:
     """The rows of a part, one per picture, once its run is saved: those of pictures that can't be
-    read are the last. ``image`` of a cell, or ``y``, is the list of its files.
+    read are the last. ``image`` of a cell, or ``y``, is the list of its files. One of which a file
+    is missing is solved again: see :func:`is_there`.
 
-    A part that is there isn't solved again, one of which files are missing is, and one that was
-    cut short goes on with the pictures that it hadn't finished. It computes with one thread, so
-    that its numbers are the same wherever it is solved. ``driver`` is the id of the process that
-    began it all: what is less than an error is logged there alone. A part that fails has a row per
-    picture with the reason, its own where none can be read.
+    A part that is there isn't solved again, and one that was cut short goes on with the pictures
+    that it hadn't finished. It computes with one thread, so that its numbers are the same wherever
+    it is solved. ``driver`` is the id of the process that began it all: what is less than an error
+    is logged there alone. A part that fails has a row per picture with the reason, its own where
+    none can be read.
 
     Raises KeyboardInterrupt where Ctrl-C cut it short.
     """
