@@ -3,9 +3,11 @@
 import hashlib
 import json
 import shutil
+from importlib.metadata import version
 
 import numpy as np
 import pytest
+import torch
 
 import priorkit
 from priorkit.errors import BadInputError, PriorkitError
@@ -60,6 +62,15 @@ def test_another_number_of_names(folder, case):
     edit(folder, COUNTS[case])
     with pytest.raises(BadInputError, match=r"are not of the same images\. Got \d images?, and"):
         priorkit.replay(folder)
+
+
+def test_a_record_says_what_rounds_its_sums_and_what_reads_files():
+    pytest.importorskip("tifffile")  # loaded from here on, as where a file of it is read
+    found = priorkit.recover(np.full(SHAPE, 0.5), prior="none", op="mask", budget=1).record
+    assert found["versions"]["tifffile"] == version("tifffile")
+    assert found["versions"]["pillow"] == version("pillow")
+    assert found["machine"]["threads"] == torch.get_num_threads()
+    assert found["machine"]["processor"].endswith(torch.backends.cpu.get_cpu_capability())
 
 
 @pytest.mark.parametrize("names", [["y"], ["x"], ["truth"], ["y", "x"]])
