@@ -175,7 +175,7 @@ def one_of(spectra: Tensor) -> Tensor:
         raise BadInputError(
             "Coil maps are estimated for one measurement at a time.",
             got=f"{len(spectra)} of them",
-            try_="y=y[0], of a file slice=0, and a run for each, or maps=… that hold for all",
+            try_="slice=0 of a file or y=y[0], and a run for each, or maps=… that hold for all",
         )
     return spectra[0]
 

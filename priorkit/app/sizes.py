@@ -10,7 +10,7 @@ from PIL import Image, ImageChops
 
 from priorkit.draw.tiles import png
 from priorkit.errors import PriorkitError
-from priorkit.io.frames import MAX_WHOLE, opened, over_white, upright, with_opacity
+from priorkit.io.frames import MAX_WHOLE, is_gray, opened, over_white, upright, with_opacity
 from priorkit.io.listing import PICTURES
 from priorkit.io.pictures import load
 
@@ -35,7 +35,7 @@ def extent(path: Path) -> Shape | None:
             width, height = upright(file)
             if getattr(file, "n_frames", 1) > 1 and file.format != "MPO":
                 return None
-            gray = file.mode in ("1", "L", "LA", "F") or file.mode.startswith("I")
+            gray = is_gray(file)
     except PriorkitError:  # whoever reads the file says what is wrong
         return None
     return (1 if gray else 3, height, width)

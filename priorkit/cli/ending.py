@@ -91,10 +91,12 @@ def to_go_on(folder: Path, named: bool) -> str:
     return f" To continue: the same with --resume --out {escape(folder)}{anew}"
 
 
-def left_out(count: int, what: str = "left out") -> str:
-    """That so many files of a folder were left out, or what else they were; nothing of none."""
+def left_out(count: int, what: str = "left out", *, others: bool = True) -> str:
+    """That so many files of a folder were left out, or what else they were, and whether there are
+    others; nothing of none."""
     files = f"{counted(count, 'files')} of the folder {'was' if count == 1 else 'were'}"
-    return f"{files} {what}, as said above; the others are done." if count else ""
+    rest = "the others are done" if others else "there are no others"
+    return f"{files} {what}, as said above; {rest}." if count else ""
 
 
 def leave(

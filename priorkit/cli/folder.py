@@ -37,14 +37,15 @@ def recover_folder(
         show_json(found.rows)
     else:
         _show(found)
-        wrote = f"Wrote {escape(place)}: {TABLE}, and in {PARTS} a saved run for each part."
-        out.print(wrote, soft_wrap=True)
+        runs = f", and in {PARTS} a saved run for each part" * (len(found.failed) < len(found.rows))
+        out.print(f"Wrote {escape(place)}: {TABLE}{runs}.", soft_wrap=True)
     if found.interrupted:
         hint = f"To continue: the same with --resume --out {escape(place)}"
         err.print(f"Interrupted: what is finished was kept. {hint}", soft_wrap=True)
         raise typer.Exit(130)
     if count := len(found.left_out) + len(found.failed):
-        err.print(left_out(count, "not recovered" if found.failed else "left out"))
+        what = "not recovered" if found.failed else "left out"
+        err.print(left_out(count, what, others=count < len(found.rows)))
         raise typer.Exit(1)
 
 

@@ -128,7 +128,10 @@ def replay(
         show_json(result.record | {"largest_difference": difference})
     else:
         _show(result)
-        out.print(f"Largest difference of a pixel from the saved result: {difference:.2e}")
+        told = f"Largest difference of a pixel from the saved result: {difference:.2e}"
+        if not result.units.plain:
+            told += f", {difference / result.units.range.scale:.2e} of the range"
+        out.print(told)
     _exit_recovered(result)
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "locked",
     "replacing",
     "require_place",
+    "set_aside",
     "stays",
     "unfinished",
 ]
@@ -199,6 +200,13 @@ def discard(folder: Path) -> None:
         os.rename(folder, aside)
     for path in (aside, folder):
         shutil.rmtree(path, ignore_errors=True)
+
+
+def set_aside(folder: Path) -> None:
+    """Move a folder that isn't known to be our own to ``….before``, which is said."""
+    kept = _free(folder.with_name(f"{folder.name}.before"))
+    os.rename(folder, kept)
+    log.warning("What was in %s is kept in %s.", folder, kept)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -27,17 +28,22 @@ from priorkit.io.values import centre_box, dimensions, framed
 __all__ = [
     "MAX_PIXELS",
     "Decoded",
+    "Size",
     "frame",
+    "is_gray",
     "open_frame",
     "open_stack",
     "opened",
     "over_white",
+    "size_of",
     "upright",
     "with_opacity",
 ]
 
 log = logging.getLogger("priorkit")
 
+T = TypeVar("T")
+Size = tuple[int, ...]
 MAX_PIXELS = 50_000_000  # of a file that is resized; a larger one is refused undecoded
 MAX_WHOLE = 16_000_000  # of a file that is taken as it is
 NOTHING = Pick()
@@ -62,11 +68,11 @@ def open_frame(
     them. Raises BadInputError; a large file is refused before it is decoded, and one of several
     frames unless one is picked."""
 
-    def read(file: Image.Image) -> Tensor:
+    def read(file: Image.Image) -> Decoded:
         _require_small(file, path, shape, 1)
         _seek(file, path, pick)
         _require_small(file, path, shape, 1)  # frames may be of several sizes
-        return _frame(file, shape, path.name, scaling)
+        return Decoded(_frame(file, shape, path.name, scaling), file.mode != "F")
 
     return _read(path, read)
 
@@ -75,7 +81,7 @@ def open_stack(path: Path, pick: Pick) -> Decoded | Format:
     """The frames of a picture file behind one another, numbers (C, D, H, W), as
     :func:`open_frame`."""
 
-    def read(file: Image.Image) -> Tensor:
+    def read(file: Image.Image) -> Decoded:
         count = _count(file)
         which = [pick] if pick or count == 1 else [Pick(frame=k) for k in range(count)]
         _require_small(file, path, None, len(which))
@@ -88,7 +94,18 @@ def open_stack(path: Path, pick: Pick) -> Decoded | Format:
             planes.append(_frame(file, None, path.name, PLAIN))
         if len({(plane.shape, plane.dtype) for plane in planes}) > 1:
             raise _of_several_kinds(path)
-        return torch.stack(planes, 1)
+        return Decoded(torch.stack(planes, 1), file.mode != "F")
+
+    return _read(path, read)
+
+
+def size_of(path: Path) -> tuple[Size, int] | Format:
+    """The size (C, H, W) of a picture file that isn't decoded, upright, and of how many frames; or
+    what reads it where Pillow would change it. Raises BadInputError."""
+
+    def read(file: Image.Image) -> tuple[Size, int]:
+        width, height = upright(file)
+        return (1 if is_gray(file) else 3, height, width), _count(file)
 
     return _read(path, read)
 
@@ -99,11 +116,11 @@ def _of_several_kinds(path: Path) -> BadInputError:
     )
 
 
-def _read(path: Path, read: Callable[[Image.Image], Tensor]) -> Decoded | Format:
+def _read(path: Path, read: Callable[[Image.Image], T]) -> T | Format:
     """What ``read`` makes of a picture file, or what reads one that Pillow would change."""
     try:
         with opened(path) as file:
-            return deep_format(file) or Decoded(read(file), file.mode != "F")
+            return deep_format(file) or read(file)
     except BadInputError as error:
         unknown = isinstance(error.__cause__, UnidentifiedImageError)  # as TIFF of 64 bits is
         if unknown and path.name.lower().endswith(Tiff.suffixes):
@@ -181,6 +198,11 @@ def _seek(file: Image.Image, path: Path, pick: Pick) -> None:
 def upright(image: Image.Image) -> tuple[int, int]:
     """Width and height of a picture as it is to be shown, by its header alone."""
     return image.size[::-1] if image.getexif().get(ORIENTATION) in LYING else image.size
+
+
+def is_gray(image: Image.Image) -> bool:
+    """Whether a picture has one channel, beside its opacity, by its header alone."""
+    return image.mode in ("1", "L", "LA", "F") or image.mode.startswith("I")
 
 
 def with_opacity(source: str | os.PathLike[str] | Image.Image) -> Image.Image:

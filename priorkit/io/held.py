@@ -17,7 +17,7 @@ from priorkit.errors import BadInputError, PriorkitError, did_you_mean, needed
 from priorkit.io.arrays import numbers
 from priorkit.io.brightness import white_of
 from priorkit.io.files import complaint
-from priorkit.io.formats import Format, Geometry, Part, Writable
+from priorkit.io.formats import Format, Geometry, Part, Tiff, Writable
 from priorkit.io.formats.base import STACKED
 from priorkit.io.places import Pick
 from priorkit.io.sources import Source
@@ -133,6 +133,8 @@ def indices(path: Path, part: Part, pick: Pick, *, stack: bool) -> dict[str, int
         try_ = f"{path}::{Pick(dataset=pick.dataset, **middle)}"
         if not stack and len(open_) == 1:
             try_ += ", or kind='volume'"
+            if path.name.lower().endswith(Tiff.suffixes) and len(part.shape) == 3:
+                try_ += f", or {_as_channels(part)} where they are channels"
         raise BadInputError(f"{path} holds {counts} of {size}.", try_=try_)
     return said | {axis: 0 for axis in open_ if axis not in kept}
 
@@ -187,6 +189,14 @@ def _upright(values: np.ndarray, axes: tuple[str, ...], turn: int) -> np.ndarray
     if turn in LYING:
         values = values.swapaxes(axes.index("row"), axes.index("column"))
     return np.flip(values, tuple(axes.index(a) for a, turns in REVERSED.items() if turn in turns))
+
+
+def _as_channels(part: Part) -> str:
+    """The shape (C, H, W) of a picture whose channels are pages, or the columns of pages where
+    they are fewer than rows and pages are."""
+    pages, rows, columns = part.shape
+    last = columns < min(pages, rows)
+    return f"shape={(columns, pages, rows) if last else (pages, rows, columns)}"
 
 
 def _dataset(path: Path, parts: list[Part], pick: Pick, any_: bool) -> Part:

@@ -1,4 +1,4 @@
-"""What priorkit wrote in a folder: its ``manifest.json`` lists every file with its sha256."""
+"""What priorkit wrote in a folder: its ``manifest.json`` lists every file, its sha256 and size."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ __all__ = [
     "PARTS",
     "PLAN",
     "is_whole",
+    "lacking",
     "list_files",
     "listed_in",
     "of_an_engine",
@@ -25,19 +26,22 @@ __all__ = [
 MANIFEST = "manifest.json"
 PLAN, PARTS = "plan.json", "parts"  # in place of it where a run is of parts
 CUT = "cut_short"  # in the manifest of a run that Ctrl-C or an error ended
+SIZES = "bytes"  # of each file, in a manifest: what is missing is found without reading any
 
 
 def list_files(folder: Path, known: Mapping[str, str], *, cut: bool) -> None:
-    """Write the manifest: every file in the folder and its sha256, read where it isn't ``known``
-    by the file's name there, and whether they are of a run that was ``cut`` short."""
+    """Write the manifest: every file in the folder, its size, and its sha256, read where it isn't
+    ``known`` by the file's name there; and whether they are of a run that was ``cut`` short."""
     files = {
         name: known.get(name) or file_sha256(folder / name)
         for name in sorted(
             path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
         )
     }
-    about = {"made_by": "priorkit"} | ({CUT: True} if cut else {})
-    write_atomic(folder / MANIFEST, json.dumps(about | {"files": files}, indent=1).encode())
+    about: dict[str, Any] = {"made_by": "priorkit"} | ({CUT: True} if cut else {})
+    sizes = {name: (folder / name).stat().st_size for name in files}
+    made = about | {"files": files, SIZES: sizes}
+    write_atomic(folder / MANIFEST, json.dumps(made, indent=1).encode())
 
 
 def listed_in(folder: Path) -> dict[str, str] | None:
@@ -63,6 +67,21 @@ def is_whole(folder: Path) -> bool:
     """Whether a folder holds a result of priorkit's that wasn't cut short."""
     found = _read(folder)
     return found is not None and not found.get(CUT)
+
+
+def lacking(folder: Path) -> list[str]:
+    """The files of a folder of priorkit's that aren't there, or are of another size than when they
+    were written, known without reading them; the manifest itself where that isn't there."""
+    found = _read(folder)
+    if found is None:
+        return [MANIFEST]
+    noted = found.get(SIZES)
+    sizes: dict[str, Any] = noted if isinstance(noted, dict) else {}  # those before had none
+    there: dict[str, int] = {}
+    for name in found["files"]:
+        with suppress(OSError, ValueError):
+            there[name] = (folder / name).stat().st_size
+    return [n for n in found["files"] if n not in there or there[n] != sizes.get(n, there[n])]
 
 
 def of_an_engine(folder: Path) -> bool:

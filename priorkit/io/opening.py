@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,23 +12,27 @@ import torch
 from torch import Tensor
 
 from priorkit.counted import counted
-from priorkit.errors import BadInputError
-from priorkit.interfaces.kinds import VOLUME
+from priorkit.errors import BadInputError, PriorkitError
+from priorkit.interfaces.kinds import PICTURE, VOLUME
 from priorkit.io.brightness import WHITE, Scaling, scaled
-from priorkit.io.formats import Dicom, Tiff, format_of
-from priorkit.io.frames import Decoded, open_frame, open_stack
-from priorkit.io.held import Held, held, telling
+from priorkit.io.formats import Dicom, Format, Part, Tiff, format_of
+from priorkit.io.formats.base import STACKED
+from priorkit.io.frames import Decoded, Size, open_frame, open_stack, size_of
+from priorkit.io.held import LYING, Held, held, telling
 from priorkit.io.of_kind import refuse_picture
 from priorkit.io.places import Pick
 from priorkit.io.sources import Source
 from priorkit.io.values import dimensions, framed
 
 __all__ = [
+    "Size",
     "array_in",
+    "channels_of",
     "name_of",
     "numbers_in",
     "picture_in",
     "require_clear",
+    "size_told",
     "volume_in",
     "volume_of",
 ]
@@ -35,6 +40,35 @@ __all__ = [
 log = logging.getLogger("priorkit")
 
 FEW = (1, 3, 4)  # channels that an array whose last axis has as many is a picture of
+
+
+def channels_of(shape: Sequence[int] | None, kind: str | None = None) -> int | None:
+    """How many channels a picture is said to have, where its shape (C, H, W) says so."""
+    told = shape is not None and len(shape) == 3 and kind in (None, PICTURE.name)
+    return shape[0] if shape is not None and told and shape[0] > 1 else None
+
+
+def _spectrum_in(path: Path, pick: Pick, channels: int | None) -> Tensor | None:
+    """The pages of a TIFF file as one array, (C, H, W) or (H, W, C), where there are as many, or
+    they have as many columns, as there are said to be channels; None of any other file."""
+    if channels is None or pick or not path.name.lower().endswith(Tiff.suffixes):
+        return None
+    pages = _pages_told(path)
+    if pages is None or channels not in (pages[0], pages[-1]):
+        return None
+    return volume_in(path, pick)[0][0]
+
+
+def _pages_told(path: Path) -> Size | None:
+    """(pages, H, W) of a file of several gray pages of which nothing says what they are."""
+    told = size_of(path)
+    if isinstance(told, Format):
+        with telling(path, told):
+            parts = told.parts(path)
+        alone = len(parts) == 1 and parts[0].axes == ("frame", "row", "column")
+        return parts[0].shape if alone else None
+    (channels, *sides), count = told
+    return (count, *sides) if count > 1 and channels == 1 else None
 
 
 def picture_in(
@@ -46,6 +80,9 @@ def picture_in(
 
     Raises BadInputError for what isn't one picture.
     """
+    spectrum = _spectrum_in(path, pick, channels_of(shape))
+    if spectrum is not None:
+        return Held(path, "", spectrum, ("frame", "row", "column"), told=False)
     read = format_of(path) or open_frame(path, shape, pick, scaling)
     if isinstance(read, Decoded):
         x = framed(read.numbers, None, Scaling(of=scaling.of))
@@ -99,6 +136,31 @@ def volume_of(files: Sequence[Path], pick: Pick) -> tuple[Tensor, Source | None]
     return torch.stack([plane if alike else plane.double() for plane in planes], 1), first
 
 
+def size_told(path: Path, pick: Pick) -> Size | None:
+    """The size of the image in a file by its header: of pictures that have the same, the numbers
+    have one shape. None where the header can't be read."""
+    try:
+        told = format_of(path) or size_of(path)
+        if not isinstance(told, Format):
+            return told[0]
+        with telling(path, told):
+            parts = told.parts(path)
+    except PriorkitError:  # whoever reads the file says what is wrong
+        return None
+    parts = [part for part in parts if part.name == pick.dataset] or parts
+    one = pick.slice is not None or pick.frame is not None
+    return max((_size_left(part, one) for part in parts), key=math.prod, default=None)
+
+
+def _size_left(part: Part, one: bool) -> Size:
+    """The size of an upright array, without the axes along which ``one`` is picked."""
+    size, axes = list(part.shape), list(part.axes)
+    if part.turn in LYING:
+        i, k = axes.index("row"), axes.index("column")
+        size[i], size[k] = size[k], size[i]
+    return tuple(n for n, axis in zip(size, axes, strict=True) if not (one and axis in STACKED))
+
+
 def array_in(path: Path, pick: Pick) -> Tensor:
     """The numbers of a dataset, of any number of axes. Raises BadInputError."""
     read = format_of(path) or open_frame(path, None, pick)
@@ -107,12 +169,18 @@ def array_in(path: Path, pick: Pick) -> Tensor:
     return held(path, read, pick, stack=True, any_=True).numbers
 
 
-def numbers_in(path: Path, pick: Pick, *, volume: bool = False) -> tuple[Tensor, Source | None]:
+def numbers_in(
+    path: Path, pick: Pick, *, volume: bool = False, channels: int | None = None
+) -> tuple[Tensor, Source | None]:
     """The numbers of a file as they are: of a picture (1, C, H, W), of a volume (1, C, D, H, W), of
-    a dataset whose axes the file doesn't tell, all of them."""
+    a dataset whose axes the file doesn't tell, and of pages that are said to be ``channels``, all
+    of them."""
     if volume:
         x, source = volume_in(path, pick)
         return x[None], source
+    spectrum = _spectrum_in(path, pick, channels)
+    if spectrum is not None:
+        return spectrum, None
     read = format_of(path) or open_frame(path, None, pick)
     if isinstance(read, Decoded):
         return read.numbers[None], _of_pillow(path, read.numbers, read.whole)

@@ -137,7 +137,7 @@ def load(
         raise BadInputError("Complex pictures are scaled by their range, not clipped.")
     scale: Range | None = None
     if isinstance(range, str) and range == "auto":
-        scale = extent_of(source, pick, known)
+        scale = extent_of(source, pick, known, shape)
     elif range is not None:
         scale = Range.of(range)
     how = _How(resize, kind, Scaling(scale, clip), pick)

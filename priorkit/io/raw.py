@@ -20,7 +20,7 @@ from priorkit.io.files import distinct, numbered
 from priorkit.io.formats import format_of
 from priorkit.io.frames import frame
 from priorkit.io.listing import images_in, is_dicom, is_folder, text
-from priorkit.io.opening import name_of, numbers_in, volume_of
+from priorkit.io.opening import channels_of, name_of, numbers_in, volume_of
 from priorkit.io.places import Files, Pick, exists, picked, place
 from priorkit.io.sources import Source
 from priorkit.io.together import in_folder, read_each
@@ -50,6 +50,16 @@ class Raw:
         return self.names if len(self.names) == count else numbered(count, "image")
 
 
+@dataclass(frozen=True)
+class _How:
+    """What is read of a file that holds several: what is picked, all as a volume, or as so many
+    channels."""
+
+    pick: Pick
+    volume: bool = False
+    channels: int | None = None
+
+
 def raw(
     source: Any,
     what: str,
@@ -57,6 +67,7 @@ def raw(
     kind: str | None = None,
     dataset: str | None = None,
     slice: int | None = None,
+    shape: Sequence[int] | None = None,
 ) -> Tensor:
     """The numbers of a measurement or a start, not scaled, since their meaning depends on the
     operator. A picture file or a PIL image gives (1, C, H, W), a list of these a batch; so does a
@@ -64,13 +75,14 @@ def raw(
     the dataset as it is, of complex numbers too.
 
     ``what`` names it in errors: "The measurement y". ``dataset`` and ``slice`` pick one where a
-    path doesn't say which itself; ``kind`` "volume" keeps slices together. Raises BadInputError,
+    path doesn't say which itself; ``kind`` "volume" keeps slices together, and the ``shape`` of x
+    says how many channels the pages of a TIFF file are. Raises BadInputError,
     of a folder also where one of its files can't be read.
     """
     if isinstance(source, (str, os.PathLike)) and is_folder(place(source)[0]):
         path, own = place(source)
         source = picked([str(file) for file in images_in(path)[0]], own)
-    return raw_from(source, what, kind=kind, dataset=dataset, slice=slice).numbers
+    return raw_from(source, what, kind=kind, dataset=dataset, slice=slice, shape=shape).numbers
 
 
 def raw_from(
@@ -80,10 +92,12 @@ def raw_from(
     kind: str | None = None,
     dataset: str | None = None,
     slice: int | None = None,
+    shape: Sequence[int] | None = None,
 ) -> Raw:
     """The same, and the files that it is from. Of a folder those that can't be read are left out
     and listed, with a warning."""
-    found = _raw(source, what, Pick(dataset, slice), kind == VOLUME.name)
+    how = _How(Pick(dataset, slice), kind == VOLUME.name, channels_of(shape, kind))
+    found = _raw(source, what, how)
     if not found.numbers.numel():
         raise BadInputError(
             f"{what} is empty: it holds no number.", got=f"shape {tuple(found.numbers.shape)}"
@@ -119,37 +133,39 @@ def numbers_or_picture(source: Any, what: str, names: Sequence[str]) -> Any:
     return found
 
 
-def _raw(source: Any, what: str, pick: Pick, volume: bool) -> Raw:
+def _raw(source: Any, what: str, how: _How) -> Raw:
     if isinstance(source, (str, os.PathLike)):
         path, own = place(source)
-        pick = own.over(pick)
+        how = replace(how, pick=own.over(how.pick))
         if is_folder(path):
             files, left = in_folder(path)
-            if volume and all(is_dicom(Path(file)) for file in files):
-                x, origin = volume_of(list(map(Path, files)), pick)
+            if how.volume and all(is_dicom(Path(file)) for file in files):
+                x, origin = volume_of(list(map(Path, files)), how.pick)
                 return Raw(numbers(x[None], what), [text(path.name)], [origin], text(path.name))
-            return _of_files(files, left, what, pick, volume)
+            return _of_files(files, left, what, how)
         if is_npy(path):
-            require_nothing(path, pick)
-            return Raw(numbers(read_array(path), what), [name_of(path, pick)], [None], path.name)
-        x, origin = numbers_in(path, pick, volume=volume)
-        return Raw(numbers(x, what), [name_of(path, pick)], [origin], path.name)
+            require_nothing(path, how.pick)
+            return Raw(
+                numbers(read_array(path), what), [name_of(path, how.pick)], [None], path.name
+            )
+        x, origin = numbers_in(path, how.pick, volume=how.volume, channels=how.channels)
+        return Raw(numbers(x, what), [name_of(path, how.pick)], [origin], path.name)
     if isinstance(source, Files):
-        return _of_files(source, {}, what, pick, volume)
+        return _of_files(source, {}, what, how)
     if isinstance(source, Image.Image):
-        require_nothing("a PIL image", pick)
+        require_nothing("a PIL image", how.pick)
         return Raw(frame(source, None)[None])
     if isinstance(source, (list, tuple)) and all(
         isinstance(item, (str, os.PathLike, Image.Image)) for item in source
     ):
-        return _together([_raw(item, what, pick, volume) for item in source], what)
-    require_nothing("an array", pick)
+        return _together([_raw(item, what, how) for item in source], what)
+    require_nothing("an array", how.pick)
     return Raw(numbers(source, what))
 
 
-def _of_files(files: Files, left: dict[str, str], what: str, pick: Pick, volume: bool) -> Raw:
+def _of_files(files: Files, left: dict[str, str], what: str, how: _How) -> Raw:
     """The files that can be read; the others are listed."""
-    parts, skipped = read_each(files, lambda file: _raw(file, what, pick, volume), left)
+    parts, skipped = read_each(files, lambda file: _raw(file, what, how), left)
     return replace(_together(parts, what), skipped=skipped)
 
 
@@ -174,18 +190,19 @@ def require_nothing(thing: object, pick: Pick) -> None:
         )
 
 
-def extent_of(source: Any, pick: Pick, kind: Kind) -> Range:
+def extent_of(source: Any, pick: Pick, kind: Kind, shape: Sequence[int] | None = None) -> Range:
     """The range from the least to the greatest finite value of all images together; of complex
     pictures from 0 to the greatest size. Raises BadInputError where all are one number.
 
     Files are read once for this and once more for what they hold, so that of a folder that is
     brought to a small size no more than one file is in memory as it is.
     """
-    return extent(list(_ends(source, pick, kind)))
+    how = _How(pick, kind is VOLUME, channels_of(shape, kind.name))
+    return extent(list(_ends(source, how, kind)))
 
 
-def _ends(source: Any, pick: Pick, kind: Kind) -> Iterator[tuple[float, float] | None]:
-    for x in _each(source, pick, kind is VOLUME):
+def _ends(source: Any, how: _How, kind: Kind) -> Iterator[tuple[float, float] | None]:
+    for x in _each(source, how):
         if kind is COMPLEX or x.is_complex():
             size = ends(x.abs())
             yield None if size is None else (0.0, size[1])
@@ -193,14 +210,15 @@ def _ends(source: Any, pick: Pick, kind: Kind) -> Iterator[tuple[float, float] |
             yield ends(x)
 
 
-def _each(source: Any, pick: Pick, volume: bool) -> Iterator[Tensor]:
+def _each(source: Any, how: _How) -> Iterator[Tensor]:
     """The numbers of every image, one file after the other; of a folder those that can be read."""
     if isinstance(source, (str, os.PathLike)) and is_folder(place(source)[0]):
         path, own = place(source)
+        how = replace(how, pick=own.over(how.pick))
         read, first = 0, None
         for file in images_in(path)[0]:
             try:
-                found = _raw(file, "A picture", own.over(pick), volume).numbers
+                found = _raw(file, "A picture", how).numbers
             except PriorkitError as error:  # it is named where the folder is read
                 first = first or error
                 continue
@@ -212,6 +230,6 @@ def _each(source: Any, pick: Pick, volume: bool) -> Iterator[Tensor]:
         not isinstance(item, (int, float, complex)) for item in source
     ):
         for item in source:
-            yield from _each(item, pick, volume)
+            yield from _each(item, how)
     else:
-        yield _raw(source, "A picture", pick, volume).numbers
+        yield _raw(source, "A picture", how).numbers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 from collections.abc import Mapping, Set
@@ -16,10 +17,12 @@ from torch import Tensor
 from priorkit.counted import counted
 from priorkit.errors import BadInputError
 from priorkit.io.arrays import read_array, write_array
-from priorkit.io.manifest import verify
+from priorkit.io.manifest import MANIFEST, lacking, verify
 from priorkit.io.packages import Package, parsed
 
 __all__ = ["FORMAT", "Saved", "number", "objects", "read", "repeatable", "write_arrays"]
+
+log = logging.getLogger("priorkit")
 
 FORMAT = 1
 MAX_RECORD = 256 << 20  # bytes
@@ -119,7 +122,7 @@ def read(folder: Path) -> Saved:
             f"This run's {component} used an object, {value}, that a record can't rebuild.",
             try_="a registered name, and a path for an array",
         )
-    verify(folder, ("y.npy", "x.npy", "truth.npy", "start.npy"))
+    _require_files(folder)
     start, truth = [
         read_array(path) if (path := folder / f"{name}.npy").exists() else None
         for name in ("start", "truth")
@@ -129,6 +132,29 @@ def read(folder: Path) -> Saved:
     y, x = read_array(folder / "y.npy"), read_array(folder / "x.npy")
     _require_agreement(folder, names, y, x, truth)
     return Saved(config, weights, files, names, y, x, truth, estimated, weight, plugins)
+
+
+def _require_files(folder: Path) -> None:
+    """Raise BadInputError where an array is missing, or isn't what was written; warn where nothing
+    says what was."""
+    names = ("y.npy", "x.npy", "truth.npy", "start.npy")
+    listed = lacking(folder)
+    known = (*names[:2], *listed)
+    gone = [name for name in names if name in known and not (folder / name).exists()]
+    if gone:
+        again = f"priorkit recover --config {folder / 'config.toml'}, which makes the run again"
+        raise BadInputError(
+            f"{folder} is no whole run: {' and '.join(gone)} {'is' if len(gone) < 2 else 'are'} "
+            "missing.",
+            try_=again if (folder / "config.toml").exists() else "the whole folder",
+        )
+    if MANIFEST in listed:
+        log.warning(
+            "%s has no %s that can be read: whether its files are those that were written can't "
+            "be told.",
+            *(folder, MANIFEST),
+        )
+    verify(folder, names)
 
 
 def _require_agreement(

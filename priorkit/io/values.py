@@ -106,8 +106,8 @@ def require_one_size(sizes: Sequence[tuple[int, ...]], or_else: str | None = Non
         "Pictures that are recovered together need one size.",
         got=f"{len(sizes)} pictures of {len(kinds)} sizes, "
         f"{such}{dimensions(kinds[0])} and {dimensions(kinds[-1])}",
-        try_="a run for each, [recover(picture, …) for picture in pictures], or a command for "
-        "each file" + (f"; or {or_else}" if or_else else ""),
+        try_="a run for each: of a folder engine='processes' (recover_folder in Python), in a "
+        "study its pictures on the grid" + (f"; or {or_else}" if or_else else ""),
     )
 
 

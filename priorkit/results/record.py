@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from functools import cache
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from priorkit.errors import BadInputError, WeightsError
 from priorkit.interfaces import Draws
@@ -22,6 +25,8 @@ from priorkit.run.setup import Setup
 
 __all__ = ["check_inputs", "make", "provenance"]
 
+READERS = ("pydicom", "nibabel", "h5py", "astropy", "tifffile", "scipy")  # packages
+
 
 def make(outcome: Outcome, recovery: Recovered) -> dict[str, Any]:
     """The record of a finished run, as JSON-able data."""
@@ -31,6 +36,7 @@ def make(outcome: Outcome, recovery: Recovered) -> dict[str, Any]:
         "config": setup.settings(),
         **provenance(setup),
         "versions": _versions(),
+        "machine": _machine(),
         "seconds": round(recovery.seconds, 3),
         "unit": setup.solver.unit,
         "estimated": ["sigma"] if setup.problem.noise.level.estimated else [],
@@ -77,10 +83,23 @@ def make(outcome: Outcome, recovery: Recovered) -> dict[str, Any]:
     return record if outcome.weight is None else record | {"weight": outcome.weight}
 
 
-@cache
 def _versions() -> dict[str, str]:
-    found = {name: version(name) for name in ("priorkit", "torch", "numpy")}
+    """Of what computes, and of the libraries that read files, those that have been loaded."""
+    readers = [name for name in READERS if name in sys.modules]
+    found = {name: _version(name) for name in ("priorkit", "torch", "numpy", "pillow", *readers)}
     return found | {"python": platform.python_version()}
+
+
+_version = cache(version)
+
+
+def _machine() -> dict[str, str | int]:
+    """What sums are rounded by: the processor, which of its vectors torch uses, and threads."""
+    vectors = torch.backends.cpu.get_cpu_capability()
+    return {
+        "processor": f"{platform.machine()}, {vectors}",
+        "threads": torch.get_num_threads(),
+    }
 
 
 def _drawn(draws: Draws) -> dict[str, Any]:

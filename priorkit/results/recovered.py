@@ -38,7 +38,7 @@ class Recovered:
         was said, where the measurements were simulated from such; of a sampler the mean of its
         draws
     z : latents (B, k) in latent space, else None
-    y : measurements (B, …)
+    y : measurements (B, …); where there is a range those that were given, to the last bit
     operator : the operator, bound to the shape of the images
     noise : the noise, bound to the entries of y
     names : of the images, as their files have
@@ -121,7 +121,8 @@ class Recovered:
         )
         if not self.units.plain:
             said, square = self.units.range, self.units.range.scale**2
-            x, y = said.outside(x), self.units.y_outside(y)
+            x = said.outside(x)
+            y = self.units.y_outside(y) if task.given is None else task.given
             truth = None if truth is None else said.outside(truth)
             error, told = None if error is None else square * error, square * told
             draws = None if draws is None else draws.within(said)

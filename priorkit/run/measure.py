@@ -36,7 +36,16 @@ from priorkit.run.setup import Setup
 from priorkit.settings.select import Selection, blaming
 from priorkit.streams import Streams
 
-__all__ = ["batch", "measurement", "question_sigma", "shape_of", "simulate", "span", "wide"]
+__all__ = [
+    "as_it_came",
+    "batch",
+    "measurement",
+    "question_sigma",
+    "shape_of",
+    "simulate",
+    "span",
+    "wide",
+]
 
 log = logging.getLogger("priorkit")
 
@@ -169,6 +178,17 @@ def measurement(y: Tensor, setup: Setup, of: str = "") -> Tensor:
         question_said(values, operator, setup.problem.noise, unit=unit, refuse=alone)
     _question_units(setup.problem.noise.measured(values), setup)
     return values
+
+
+def as_it_came(numbers: Tensor, y: Tensor, setup: Setup) -> Tensor | None:
+    """The ``numbers`` of which y is the :func:`measurement`, in the order of y, every bit as it was
+    given; what isn't measured is as in y. None where the user's units are those of y."""
+    if setup.units.plain:
+        return None
+    said, back = batch(wide(numbers), setup.problem.operator, setup.kind), setup.units.y_outside(y)
+    if (mask := setup.problem.operator.mask) is not None:
+        said = torch.where(mask.to(said.device) > 0, said, back.to(said.device))
+    return said.to(back)
 
 
 def _of_its_size(y: Tensor, setup: Setup) -> str | None:

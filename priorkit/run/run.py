@@ -51,6 +51,7 @@ class Task:
     level : at which what is planned is logged
     sources : per image the file that it was read from; empty where there is none
     skipped : files of a folder that were left out, with the reason
+    given : y as it came, in the user's units; None where it wasn't given, or these are those of y
     """
 
     setup: Setup
@@ -64,6 +65,7 @@ class Task:
     level: int = logging.INFO
     sources: Sequence[Source | None] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
+    given: Tensor | None = None
 
 
 @dataclass

@@ -14,7 +14,9 @@ from typing import Any, Unpack
 from priorkit.errors import BadInputError, PriorkitError
 from priorkit.interfaces.kinds import VOLUME
 from priorkit.io.brightness import BeyondError
+from priorkit.io.folders import set_aside
 from priorkit.io.listing import is_dicom, is_folder
+from priorkit.io.opening import Size, size_told
 from priorkit.io.pictures import raw_from
 from priorkit.io.places import Pick, picked
 from priorkit.io.together import in_folder, left_out
@@ -26,15 +28,15 @@ from priorkit.settings.files import layer_of
 from priorkit.settings.given import GivenStart
 from priorkit.settings.keywords import Settings
 from priorkit.studies.engine import Engine, Processes
-from priorkit.studies.part import failed, key_of, require_readable, solve
-from priorkit.studies.plan import TABLE, agreed, cuts, replace_earlier
+from priorkit.studies.part import failed, is_there, key_of, place_of, require_readable, solve
+from priorkit.studies.plan import TABLE, Cuts, agreed, cuts, replace_earlier
 from priorkit.studies.results import Results
 from priorkit.studies.study import Cell, placed
 from priorkit.studies.sweep import Progress, swept
 from priorkit.verbs.alone import denoised
 from priorkit.verbs.bars import of_pieces
 from priorkit.verbs.contest import label_of
-from priorkit.verbs.prepare import prepare
+from priorkit.verbs.prepare import leaves_prior_open, prepare
 
 __all__ = ["MOST", "recover_folder"]
 
@@ -62,9 +64,11 @@ def recover_folder(
 
     A part is a :func:`priorkit.recover` of some files that follow each other in the folder, in a
     process of its own, and ends as a saved run ``OUT/parts/NUMBER``; ``OUT/results.parquet`` has a
-    row per picture. No process holds more than its part. Noise, start and draws of a picture are
-    those of its place in the folder, and every part is computed with one thread: the numbers are
-    those of one run of the whole folder, to the last bit, on machines of the same kind.
+    row per picture. Pictures of one size are solved together: where that isn't the prior's or said,
+    a part ends where the size changes. No process holds more than its part. Noise, start and draws
+    of a picture are those of its place in the folder, and every part is computed with one thread:
+    the numbers are those of one run of the whole folder, to the last bit, on machines of the same
+    kind.
 
     Parameters
     ----------
@@ -77,7 +81,8 @@ def recover_folder(
     batch : pictures in a part, default: as many as 64 MiB hold, from 2 to 48; with ``resume`` as
         many as there were
     resume : go on: parts that are there aren't solved again, nor in others the pictures that were
-        finished; those that failed are tried again
+        finished; those that failed, or of which a file is missing or of another size than was
+        written, are done again, and so is a table that can't be read
     config, **settings : as those of :func:`priorkit.recover`; values, names and paths, no objects
 
     Raises a :class:`~priorkit.errors.PriorkitError`, before any compute, as these do; for settings
@@ -112,7 +117,8 @@ def recover_folder(
     }
     place = Path(out).resolve()
     processes.require_scheduler()
-    size = agreed(place, planned, batch, _batch(setup), folder, resume=resume)
+    cut = partial(_cut, files, what, both, setup, batch)
+    parts = agreed(place, planned, batch, cut, folder, resume=resume)
     label = label_of(common.get("prior", "default prior"))
     cells = [
         Cell(
@@ -120,11 +126,16 @@ def recover_folder(
             label,
             {**planned["settings"], what: [str(f) for f in files[a:b]], "first": both.first + a},
         )
-        for k, (a, b) in enumerate(cuts(len(files), size))
+        for k, (a, b) in enumerate(parts)
     ]
     work = partial(solve, out=place, driver=os.getpid())
+    _require_table(place / TABLE)
+
+    def saved(cell: Cell) -> bool:
+        return is_there(place_of(place, cell.key))
+
     with of_pieces(progress, "parts") as told:
-        found = swept(cells, work, place / TABLE, processes, told, failed)
+        found = swept(cells, work, place / TABLE, processes, told, failed, saved)
     replace_earlier(place, cut=found.interrupted)
     return found
 
@@ -182,7 +193,7 @@ def _prepared(files: list[Path], what: str, config: RunConfig, extra: dict[str, 
 def _set_up(file: str, what: str, config: RunConfig, extra: dict[str, Any]) -> Setup:
     one = picked(file, Pick(config.dataset, config.slice))
     if what == "y":
-        given = raw_from(one, "The measurement y", kind=config.kind).numbers
+        given = raw_from(one, "The measurement y", kind=config.kind, shape=config.shape).numbers
         return prepare(None, given, config, extra)[0]
     return prepare(one, None, config, extra)[0]
 
@@ -211,5 +222,27 @@ def _plain(settings: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _batch(setup: Setup) -> int:
-    return min(MOST, max(2, BYTES // (4 * math.prod(setup.problem.shape))))
+def _cut(
+    files: list[Path], what: str, config: RunConfig, setup: Setup, batch: int | None
+) -> tuple[int, Cuts]:
+    """How many pictures are in a part, and the parts: pictures of one size are solved together,
+    which all are that are brought to the shape of the prior or to one that was said."""
+    shape = setup.problem.shape
+    sizes: list[Size | None] = [None] * len(files)
+    own = setup.problem.prior.shape is not None and not leaves_prior_open(config)
+    if what == "y" or not (own or config.shape):
+        pick = Pick(config.dataset, config.slice)
+        sizes = [size_told(file, pick) for file in files]
+    largest = max(map(math.prod, (shape, *filter(None, sizes))))
+    size = batch or min(MOST, max(2, BYTES // (4 * largest)))
+    return size, cuts(sizes, size)
+
+
+def _require_table(table: Path) -> None:
+    """Set a table aside that can't be read: every part has its rows."""
+    if table.exists():
+        try:
+            Results.read(table)
+        except BadInputError as error:
+            log.warning("%s It is made again from the parts.", error.what)
+            set_aside(table)

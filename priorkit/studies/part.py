@@ -14,9 +14,9 @@ import torch
 
 from priorkit import __version__
 from priorkit.errors import BadInputError, PriorkitError
-from priorkit.io.folders import discard, unfinished
+from priorkit.io.folders import discard, set_aside, unfinished
 from priorkit.io.listing import text
-from priorkit.io.manifest import PARTS
+from priorkit.io.manifest import MANIFEST, PARTS, lacking
 from priorkit.io.pictures import raw
 from priorkit.io.places import Part
 from priorkit.settings.config import RunConfig
@@ -25,7 +25,7 @@ from priorkit.studies.study import Cell
 from priorkit.verbs.prepare import load_framed
 from priorkit.verbs.recover import recover
 
-__all__ = ["failed", "key_of", "place_of", "require_readable", "solve"]
+__all__ = ["failed", "is_there", "key_of", "place_of", "require_readable", "solve"]
 
 
 def key_of(k: int) -> str:
@@ -38,9 +38,15 @@ def place_of(out: Path, key: str) -> Path:
     return out / PARTS / key
 
 
+def is_there(place: Path) -> bool:
+    """Whether a part is saved, with every file that its run wrote, as large as it was."""
+    return not unfinished(place).exists() and not lacking(place)
+
+
 def solve(cell: Cell, *, out: Path, driver: int) -> list[Row]:
     """The rows of a part, one per picture, once its run is saved: those of pictures that can't be
-    read are the last. ``image`` of a cell, or ``y``, is the list of its files.
+    read are the last. ``image`` of a cell, or ``y``, is the list of its files. One of which a file
+    is missing is solved again: see :func:`is_there`.
 
     A part that is there isn't solved again, and one that was cut short goes on with the pictures
     that it hadn't finished. It computes with one thread, so that its numbers are the same wherever
@@ -54,7 +60,9 @@ def solve(cell: Cell, *, out: Path, driver: int) -> list[Row]:
         logging.getLogger("priorkit").setLevel(logging.ERROR)
     place = place_of(out, cell.key)
     try:
-        if unfinished(place).exists() or not (place / "record.json").exists():
+        if not is_there(place):
+            if lacking(place) == [MANIFEST] and place.exists() and any(place.iterdir()):
+                set_aside(place)  # nothing says whose it is
             with _one_thread():
                 _run(cell, place)
         return _rows(cell, place)
@@ -74,7 +82,14 @@ def require_readable(file: str, what: str, config: RunConfig) -> None:
     """Read a file of a folder of pictures, or with ``what`` "y" of measurements. Raises
     BadInputError."""
     if what == "y":
-        raw(file, "The measurement y", kind=config.kind, dataset=config.dataset, slice=config.slice)
+        raw(
+            file,
+            "The measurement y",
+            kind=config.kind,
+            dataset=config.dataset,
+            slice=config.slice,
+            shape=config.shape,
+        )
     else:
         load_framed(file, config.shape, config)
 

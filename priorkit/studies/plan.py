@@ -6,43 +6,60 @@ import json
 import logging
 import math
 import os
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
 from priorkit.counted import counted
 from priorkit.errors import BadInputError
 from priorkit.io.files import require_writable, unwritable, write_atomic
-from priorkit.io.folders import discard, unfinished
+from priorkit.io.folders import discard
 from priorkit.io.manifest import PARTS, PLAN, listed_in
-from priorkit.studies.part import key_of, place_of
+from priorkit.io.opening import Size
+from priorkit.studies.part import is_there, key_of, place_of
 
-__all__ = ["TABLE", "agreed", "cuts", "replace_earlier"]
+__all__ = ["TABLE", "Cuts", "agreed", "cuts", "replace_earlier"]
 
 TABLE = "results.parquet"
+Cuts = list[tuple[int, int]]  # where the parts of a folder begin and end among its files
 EARLIER = "earlier"  # the result of the run before, until this one has one
 log = logging.getLogger("priorkit")
 
 
-def cuts(count: int, size: int) -> list[tuple[int, int]]:
-    """Where parts of about ``size`` of ``count`` pictures begin and end. None is of a single one
-    where it needn't be: libraries round a batch of one otherwise.
+def cuts(sizes: Sequence[Size | None], most: int) -> Cuts:
+    """Where parts of about ``most`` pictures begin and end. Those of a part are of one size, None
+    of any; and none is alone where it needn't be: libraries round a batch of one otherwise.
 
-    >>> cuts(7, 3)
+    >>> cuts([None] * 7, 3)
     [(0, 2), (2, 4), (4, 7)]
+    >>> cuts([(1, 8, 8), None, (1, 8, 8), (1, 6, 8)], 3)
+    [(0, 3), (3, 4)]
     """
-    parts = math.ceil(count / size)
-    if size > 1:
-        parts = min(parts, max(1, count // 2))
-    ends = [k * count // parts for k in range(parts + 1)]
-    return list(pairwise(ends))
+    known = next((size for size in sizes if size is not None), None)
+    filled = [known := known if size is None else size for size in sizes]
+    found: Cuts = []
+    for _, alike in groupby(filled):
+        count, start = len(list(alike)), found[-1][1] if found else 0
+        parts = math.ceil(count / most)
+        if most > 1:
+            parts = min(parts, max(1, count // 2))
+        found += pairwise(start + k * count // parts for k in range(parts + 1))
+    return found
 
 
 def agreed(
-    out: Path, planned: dict[str, Any], said: int | None, usual: int, folder: Path, *, resume: bool
-) -> int:
-    """The size of the parts, noted in ``out`` beside the plan, or as it was noted there.
+    out: Path,
+    planned: dict[str, Any],
+    said: int | None,
+    cut: Callable[[], tuple[int, Cuts]],
+    folder: Path,
+    *,
+    resume: bool,
+) -> Cuts:
+    """The parts as a run that begins is ``cut``, noted in ``out`` beside the plan with the number
+    of pictures in one, or as they were noted there.
 
     Raises BadInputError for a folder that can't be written or holds anything else, for one that
     has some of a run's parts unless they go on, and for parts of another plan, or of another size
@@ -53,12 +70,14 @@ def agreed(
     require_writable(out)
     try:
         before = json.loads((out / PLAN).read_text(encoding="utf-8"))
-        size_before = int(before.pop("batch"))
-        parts = len(cuts(len(before["files"]), size_before))
+        size = int(before.pop("batch"))
+        parts = _noted(before.pop("cuts", None), len(before["files"]), size)
     except FileNotFoundError:
         before = None
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise BadInputError(f"{out / PLAN} can't be read.", got=str(error)[:100]) from error
+        raise BadInputError(
+            f"{out / PLAN} can't be read.", got=str(error)[:100], try_="another folder"
+        ) from error
     if before is None and listed_in(out) is not None:
         raise BadInputError(
             f"{out} holds a run without an engine, and this one is of one: it isn't replaced.",
@@ -70,7 +89,7 @@ def agreed(
     if resume and not begun:
         raise BadInputError(f"There is no unfinished run of {out}.", try_="no resume")
     if not resume and begun:
-        if not _all_done(out, parts):
+        if not _all_done(out, len(parts)):
             raise BadInputError(
                 f"{out} holds parts of a run that isn't done.",
                 try_="resume=True, or another folder",
@@ -78,32 +97,42 @@ def agreed(
         _set_aside(out)
         begun = False
     if not begun:
+        size, parts = cut()
         try:
             (out / PARTS).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise unwritable(out, error) from error
-        size = said or usual
-        write_atomic(out / PLAN, json.dumps(planned | {"batch": size}).encode())
-        return size
+        write_atomic(out / PLAN, json.dumps(planned | {"batch": size, "cuts": parts}).encode())
+        return parts
     for name, value in json.loads(json.dumps(planned)).items():
         if before.get(name) != value:
             raise BadInputError(
                 f"The run in {out} had other {name}.",
                 try_="what it began with, or another folder",
             )
-    if said not in (None, size_before):
+    if said not in (None, size):
         raise BadInputError(
-            f"The run in {out} has parts of {counted(size_before, 'pictures')}.",
+            f"The run in {out} has parts of {counted(size, 'pictures')}.",
             got=f"batch={said}",
             try_="no batch, or another folder",
         )
-    return size_before
+    return parts
+
+
+def _noted(parts: list[list[int]] | None, count: int, most: int) -> Cuts:
+    """The parts of a plan, of so many files. Raises ValueError or TypeError where they aren't."""
+    if parts is None:  # of a version whose parts were all of one size
+        return cuts([None] * count, most)
+    found = [(int(a), int(b)) for a, b in parts]
+    if [0, *(b for _, b in found)] != [*(a for a, _ in found), count]:
+        raise ValueError(f"cuts {parts} of {counted(count, 'files')}")
+    return found
 
 
 def _all_done(out: Path, count: int) -> bool:
     """Whether a run of so many parts has saved them all."""
     places = [place_of(out, key_of(k)) for k in range(count)]
-    return all((p / "record.json").exists() and not unfinished(p).exists() for p in places)
+    return all(map(is_there, places))
 
 
 def _set_aside(out: Path) -> None:

@@ -52,10 +52,13 @@ def view(
                 across = name
                 break
     by = by or ["label"]
-    if value is None:
-        told = (name for name in NUMBERS if any(row.get(name) is not None for row in rows))
-        value = next(told, NUMBERS[0])
-    return View((*by, *mixed(rows, by=by, across=across)), across, value)
+    return View((*by, *mixed(rows, by=by, across=across)), across, value or _usual(rows))
+
+
+def _usual(rows: Sequence[Row]) -> str:
+    """The column that is shown where nobody says which."""
+    told = (name for name in NUMBERS if any(row.get(name) is not None for row in rows))
+    return next(told, NUMBERS[0])
 
 
 def cells(found: Results, view: View) -> tuple[list[str], list[list[str]]]:
@@ -75,8 +78,11 @@ def cells(found: Results, view: View) -> tuple[list[str], list[list[str]]]:
 
 
 def save(found: Results, view: View, place: Path) -> list[Path]:
-    """Write the means as NAME.csv and their plot as NAME.svg beside the results. Where γ has
-    several values of a label and isn't the axis, NAME-gamma.csv and .svg are the same over γ."""
+    """Write the means as NAME.csv and their plot as NAME.svg beside the results, of another value
+    than is usual as NAME-VALUE. Where γ has several values of a label and isn't the axis,
+    NAME-gamma.csv and .svg are the same over γ."""
+    if view.value != _usual(found.rows):
+        place = place.with_name(f"{place.stem}-{view.value}{place.suffix}")
     written = _written(found, view, place)
     if view.across != GAMMA and differs(found.rows, GAMMA, within=["label"]):
         beside = place.with_name(f"{place.stem}-{GAMMA}{place.suffix}")

@@ -17,6 +17,7 @@ from priorkit.counted import counted
 from priorkit.errors import BadInputError, needed
 from priorkit.io.files import require_writable, unwritable, write_atomic
 from priorkit.io.folders import locked
+from priorkit.io.places import near
 from priorkit.settings.called import called_as
 from priorkit.studies.cell import FAILED, LEFT_OUT, Row
 from priorkit.studies.study import Cell
@@ -30,6 +31,7 @@ __all__ = ["Results", "Store"]
 MARK = {"priorkit": "study 1"}
 MIXED = "mixed"  # beside the mark: the columns that hold JSON
 MAX_FILE, MAX_UNPACKED = 1 << 30, 8 << 30  # bytes of a file of results
+SUFFIX = ".parquet"
 SHARE = 20  # at most 1/SHARE of the time goes to writing
 
 
@@ -127,6 +129,8 @@ class Results:
         """The rows of a file that :meth:`save` wrote. Raises BadInputError."""
         pa, pq = _pyarrow()
         path = Path(path)
+        if not path.exists():
+            raise BadInputError(f"There is no file {path}.", try_=near(path))
         try:
             if path.stat().st_size > MAX_FILE:
                 raise BadInputError(f"{path} is larger than {MAX_FILE >> 30} GiB.")
@@ -144,7 +148,12 @@ class Results:
                     row[name] = None if row[name] is None else json.loads(row[name])
         except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
             raise BadInputError(
-                f"{path} is no Parquet file that can be read.", got=str(error).partition("\n")[0]
+                f"{path} is no Parquet file that can be read.",
+                got=str(error).partition("\n")[0],
+                try_="the results of a study, a file .parquet"
+                if path.suffix.lower() != SUFFIX
+                else "the study again with another out, or with this file moved away: what it "
+                "held is lost",
             ) from error
         if rows is None or not all(row.get("cell") and row.get("status") for row in rows):
             raise BadInputError(f"{path} holds no results of priorkit.", try_="another file")
@@ -169,8 +178,9 @@ class Store:
         use by another process.
         """
         _pyarrow()
-        if os.path.isdir(path):
-            raise BadInputError(f"{path} is a folder.", try_="out='FILE.parquet'")
+        if os.path.isdir(path) or path.suffix.lower() not in ("", SUFFIX):
+            what = "a folder" if os.path.isdir(path) else "no name of a Parquet file"
+            raise BadInputError(f"{path} is {what}.", try_=f"the file {path.with_suffix(SUFFIX)}")
         require_writable(path.parent)
         lock = path.with_name(f".{path.name}.lock")
         try:

@@ -74,26 +74,28 @@ def swept(
     processes: Processes,
     progress: Progress | None,
     failed: Callable[[Cell, str], list[Row]],
+    kept: Callable[[Cell], bool] = lambda cell: True,
 ) -> Results:
     """The rows that ``work`` gives of each cell, those of a file ``out`` and new ones, which are
     added to it as they end; those that ``failed`` gives with a reason of a cell that is lost.
+    A cell that has rows is done again where what belongs to them isn't ``kept``.
     Where nobody says how many processes of this machine, a GPU has one. Interrupted where Ctrl-C
     ended it."""
     on_gpu = any(str(cell.settings.get("device", "cpu")) != "cpu" for cell in cells)
     if on_gpu and processes.jobs is None and processes.engine != "dask":
         processes = replace(processes, jobs=1)
     with Store.opened(out) as store:
-        left = [cell for cell in cells if not store.done(cell)]
+        left = [cell for cell in cells if not (store.done(cell) and kept(cell))]
         if not left:
             return store.results.of(cells)
         interrupted = False
         try:
             with processes.working(work, left) as found:
                 for done, (cell, rows) in enumerate(found, start=len(cells) - len(left) + 1):
-                    kept = failed(cell, rows.reason) if isinstance(rows, Lost) else rows
-                    store.add(kept)
+                    new = failed(cell, rows.reason) if isinstance(rows, Lost) else rows
+                    store.add(new)
                     if progress is not None:
-                        progress(kept, done, len(cells))
+                        progress(new, done, len(cells))
         except KeyboardInterrupt:
             interrupted = True
         return Results(store.results.of(cells).rows, interrupted)

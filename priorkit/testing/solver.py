@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from priorkit.counted import counted
-from priorkit.interfaces import Problem, ProximalPenalty, Solver, Status, ZeroPenalty
+from priorkit.interfaces import Denoiser, Problem, ProximalPenalty, Solver, Status, ZeroPenalty
 from priorkit.loop import Ledger, iterate, solve
 from priorkit.testing.chance import addressed
 from priorkit.testing.compare import close
@@ -20,6 +20,9 @@ from priorkit.testing.samples import problem_for
 
 __all__ = ["check_solver"]
 
+CALLS = "calls of the denoiser"
+# What is counted in a unit, both by whoever asks for it and here; others are a solver's own.
+COUNTED = {"evaluations": "products with A", CALLS: CALLS}
 AGAIN = 20  # evaluations of a solve that is repeated
 Solved = Callable[[Problem, Tensor], Ledger]  # what the solver finds, from a start u0
 
@@ -34,10 +37,11 @@ def check_solver(
 ) -> None:
     """A solver on a small problem that meets what it requires.
 
-    It comes within ``tolerance`` of the minimum where it descends, keeps its budget and counts
-    its evaluations, reports the value that belongs to u, and doesn't change its inputs. The result
-    of an image is the same alone and in a batch, whatever the others measured. The draws of a
-    sampler are the same when drawn again, and differ between images and restarts.
+    It comes within ``tolerance`` of the minimum where it descends, keeps its budget, counts what
+    its unit says, neither fewer nor more, reports the value that belongs to u, and doesn't change
+    its inputs. The result of an image is the same alone and in a batch, whatever the others
+    measured. The draws of a sampler are the same when drawn again, and differ between images and
+    restarts.
 
     Parameters
     ----------
@@ -91,8 +95,11 @@ def check_solver(
             "another rate, or check_solver(…, budget=…); descends = False where it needn't",
         ):
             _check_descent(problem, u0, found, tolerance)
-    if solver.unit == "evaluations":
-        with promise("evaluations are what A is called for", "count each problem.value_grad"):
+    if solver.unit in COUNTED:
+        says = "count each problem.value_grad, and nothing else"
+        if solver.unit == CALLS:
+            says = "count each image that prior.denoise is called with, and nothing else"
+        with promise(f"{COUNTED[solver.unit]} are what is counted as {solver.unit}", says):
             _check_count(solver, problem, u0, budget)
     with promise("images don't influence each other", "no sum or step over the batch"):
         _check_independence(solver, solved, problem, u0, found)
@@ -145,25 +152,34 @@ def _minimum(problem: Problem, u0: Tensor) -> Tensor:
 
 
 def _check_count(solver: Solver[Any], problem: Problem, u0: Tensor, budget: int) -> None:
-    """No step may make more products with A than it counts evaluations."""
-    operator, count = copy.copy(problem.operator), 0
+    """A step of an image counts as many evaluations as it makes products with A, or calls of the
+    denoiser: no fewer, which would cost more than its budget, and no more. What init makes comes
+    to the first step, and needn't be counted there."""
+    made, what = 0, COUNTED[solver.unit]
 
-    def product(x: Tensor) -> Tensor:
-        nonlocal count
-        count += 1
-        return problem.operator.A(x)
+    def counted_of(call: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        def counting(x: Tensor, *more: Any, **named: Any) -> Tensor:
+            nonlocal made
+            made += len(x)
+            return call(x, *more, **named)
 
-    operator.A = product  # type: ignore[method-assign]
-    watched = replace(problem, operator=operator).rows(torch.tensor([0]))
-    before = None
-    for ledger in iterate(solver, watched, u0[:1], budget):
-        if before is not None:
-            products, evaluations = count - before[0], int(ledger.evaluations[0]) - before[1]
-            assert products <= max(evaluations, 0), (
-                f"a step took {counted(products, 'products')} with A and counted "
-                f"{counted(evaluations, 'evaluations')}"
-            )
-        before = count, int(ledger.evaluations[0])
+        return counting
+
+    operator, prior = copy.copy(problem.operator), copy.copy(problem.prior)
+    if solver.unit == CALLS:
+        denoise = counted_of(cast(Denoiser, problem.prior).denoise)
+        prior.denoise = denoise
+    else:
+        operator.A = counted_of(problem.operator.A)  # type: ignore[method-assign]
+    watched = replace(problem, operator=operator, prior=prior).rows(torch.tensor([0]))
+    before = 0, 0
+    for step, ledger in enumerate(iterate(solver, watched, u0[:1], budget)):
+        now = made, int(ledger.evaluations[0])
+        done, said = now[0] - before[0], now[1] - before[1]
+        assert said == done or (said < done and step == 0), (
+            f"a step took {counted(done, what)} and counted {counted(said, solver.unit)}"
+        )
+        before = now
 
 
 def _check_independence(

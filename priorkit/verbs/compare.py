@@ -139,7 +139,7 @@ def _evidence(
     chosen = [each for _, each in entries if isinstance(each, Selections)]
     if not chosen:
         raise next(each for _, each in entries if isinstance(each, PriorkitError))
-    given = raw_from(picked(y, pick), "The measurement y", kind=said.kind)
+    given = raw_from(picked(y, pick), "The measurement y", kind=said.kind, shape=said.shape)
     return Measured(given, chosen, said)
 
 
@@ -167,7 +167,8 @@ def _run(
                 _warm(setup)
                 watch.start()
             task = Task(setup, y, truth, evidence.names, planned, watch, own)
-            row.recovery = solved(replace(task, sources=evidence.sources), of=row.label)
+            task = replace(task, sources=evidence.sources, given=evidence.given(y, setup))
+            row.recovery = solved(task, of=row.label)
         except PriorkitError as error:
             row.reason = str(error)
             row.recovery = error.recovery if isinstance(error, RunError) else None

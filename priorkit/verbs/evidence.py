@@ -18,7 +18,15 @@ from priorkit.io.sources import Source
 from priorkit.run.advice import advised
 from priorkit.run.colours import refuse_colours
 from priorkit.run.journal import digest
-from priorkit.run.measure import batch, measurement, question_sigma, shape_of, simulate, wide
+from priorkit.run.measure import (
+    as_it_came,
+    batch,
+    measurement,
+    question_sigma,
+    shape_of,
+    simulate,
+    wide,
+)
 from priorkit.run.setup import Setup, unknown_shape
 from priorkit.settings.config import RunConfig
 from priorkit.settings.select import Selection
@@ -60,6 +68,10 @@ class Evidence(ABC):
     @abstractmethod
     def y(self, m: int | None, setup: Setup) -> Tensor:
         """y of an m on the device and in the precision of a contestant."""
+
+    def given(self, y: Tensor, setup: Setup) -> Tensor | None:
+        """That y as it came, as :func:`priorkit.run.measure.as_it_came`; None of what came not."""
+        return None
 
     @abstractmethod
     def identity(self) -> dict[str, Any]:
@@ -131,6 +143,9 @@ class Measured(Evidence):
         if setup.dtype not in self._measured:
             self._measured[setup.dtype] = measurement(self.numbers, setup, self.of)
         return self._measured[setup.dtype].to(setup.device)
+
+    def given(self, y: Tensor, setup: Setup) -> Tensor | None:
+        return as_it_came(self.numbers, y, setup)
 
     def identity(self) -> dict[str, Any]:
         return {"y": digest(self.numbers), "names": self.names}

@@ -16,7 +16,7 @@ from priorkit.io.raw import Raw
 from priorkit.results import record
 from priorkit.results.recovery import Recovery, RunError
 from priorkit.run.journal import Journal, digest, opened
-from priorkit.run.measure import measurement, simulate
+from priorkit.run.measure import as_it_came, measurement, simulate
 from priorkit.run.memory import plan
 from priorkit.run.run import Progress, Task
 from priorkit.run.setup import Setup
@@ -136,7 +136,7 @@ def ready(x: Any, y: Any, config: RunConfig, extra: dict[str, Any]) -> Ready:
         setup, pictures = prepare(picked(x, pick), None, config, extra)
         assert pictures is not None
         return Ready(setup, pictures)
-    given = raw_from(picked(y, pick), "The measurement y", kind=config.kind)
+    given = raw_from(picked(y, pick), "The measurement y", kind=config.kind, shape=config.shape)
     return Ready(prepare(None, given.numbers, config, extra)[0], given)
 
 
@@ -155,17 +155,19 @@ class Ready:
         is what was done until then."""
         setup, given = self.setup, self.given
         truth: Tensor | None = None
+        said: Tensor | None = None
         if isinstance(given, Pictures):
             planned = plan(setup, len(given.x))
             truth = given.x.to(setup.device, setup.dtype)
             y, names = simulate(setup, truth), given.names
         else:
             y = measurement(given.numbers, setup, given.of)
+            said = as_it_came(given.numbers, y, setup)
             names, planned = given.named(len(y)), plan(setup, len(y))
         with in_steps(progress, setup, len(y)) as told:
             task = Task(
                 setup, y, truth, names, planned, told, journal,
-                sources=given.sources, skipped=given.skipped,
+                sources=given.sources, skipped=given.skipped, given=said,
             )  # fmt: skip
             if journal is not None:
                 journal.agree(_identity(task))

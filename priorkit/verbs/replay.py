@@ -12,7 +12,7 @@ from priorkit.io.arrays import numbers
 from priorkit.io.saved import Saved, read
 from priorkit.results import record
 from priorkit.results.recovery import Recovery
-from priorkit.run.measure import measurement
+from priorkit.run.measure import as_it_came, measurement
 from priorkit.run.memory import plan
 from priorkit.run.run import Progress, Task
 from priorkit.settings.called import called_as
@@ -54,5 +54,6 @@ def repeated(saved: Saved, progress: Progress | None = None) -> Recovery:
     y = measurement(measured, setup)
     planned = plan(setup, len(y))
     with in_steps(progress, setup, len(y)) as told:
-        task = Task(setup, y, truth, saved.names, planned, told)
+        given = as_it_came(measured, y, setup)
+        task = Task(setup, y, truth, saved.names, planned, told, given=given)
         return solved(task, found=saved.weight or None)

@@ -127,7 +127,10 @@ COMMANDS = {
     "unwritable": (f"{RECOVER} --out face.png/out", "can't be written. Got Not a directory"),
     "a file as folder": (f"{RECOVER} --out face.png", "face.png is a file"),
     "replay of nothing": ("replay empty", "empty holds no run"),
-    "replay of half a run": ("replay run-without-y", "y.npy is not an array that can be read"),
+    "replay of half a run": (
+        "replay run-without-y",
+        "is no whole run: y.npy and x.npy are missing",
+    ),
     "show": ("show gausian", "Unknown name 'gausian'. Did you mean 'gaussian'?"),
     "command": ("recovr face.png", "No such command 'recovr'"),
     "trainer": ("train glo --data face.png --out out", "Did you mean 'glow'?"),

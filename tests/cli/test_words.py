@@ -58,6 +58,7 @@ def test_settings_are_said_as_options(said, typed):
             "--y …, the same numbers, with --op mask and --mask FILE.npy of numpy.isfinite(x), "
             "which takes",
         ),
+        ("slice=0 of a file or y=y[0], and", "--slice 0 of a file or --y FILE.npy of y[0], and"),
         ("photons=flat[:, None] of one", "--photons FILE.npy of flat[:, None] of one"),
     ],
 )

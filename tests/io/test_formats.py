@@ -95,7 +95,8 @@ def test_several_are_said_never_the_first(nifti, fastmri, tmp_path):
     frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:])
     said = {
         nifti: r"holds 5 slices of 6×7. Try: \S+scan.nii.gz::slice=2, or kind='volume'$",
-        tmp_path / "stack.tif": r"holds 5 frames of 6×7. Try: \S+::frame=2, or kind='volume'$",
+        tmp_path / "stack.tif": r"holds 5 frames of 6×7. Try: \S+::frame=2, or kind='volume', "
+        r"or shape=\(5, 6, 7\) where they are channels$",
         tmp_path / "film.gif": r"holds 5 frames of 6×7. Try: \S+::frame=2, or kind='volume'$",
         sample("rtdose.dcm"): r"holds 15 frames of 10×10. Try: \S+::frame=7, or kind",
         fastmri[0]: r"2 datasets: kspace \(3×2×6×7 complex64\), reconstruction_rss \(3×6×7 float32"

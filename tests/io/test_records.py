@@ -3,9 +3,11 @@
 import hashlib
 import json
 import shutil
+from importlib.metadata import version
 
 import numpy as np
 import pytest
+import torch
 
 import priorkit
 from priorkit.errors import BadInputError, PriorkitError
@@ -60,6 +62,44 @@ def test_another_number_of_names(folder, case):
     edit(folder, COUNTS[case])
     with pytest.raises(BadInputError, match=r"are not of the same images\. Got \d images?, and"):
         priorkit.replay(folder)
+
+
+def test_a_record_says_what_rounds_its_sums_and_what_reads_files():
+    pytest.importorskip("tifffile")  # loaded from here on, as where a file of it is read
+    found = priorkit.recover(np.full(SHAPE, 0.5), prior="none", op="mask", budget=1).record
+    assert found["versions"]["tifffile"] == version("tifffile")
+    assert found["versions"]["pillow"] == version("pillow")
+    assert found["machine"]["threads"] == torch.get_num_threads()
+    assert found["machine"]["processor"].endswith(torch.backends.cpu.get_cpu_capability())
+
+
+@pytest.mark.parametrize("names", [["y"], ["x"], ["truth"], ["y", "x"]])
+def test_what_is_missing_of_a_run_is_named(saved, tmp_path, names):
+    """Of a truth it had been overlooked: y had been taken for one that was measured elsewhere."""
+    copy = shutil.copytree(saved[1], tmp_path / "run")
+    for name in names:
+        (copy / f"{name}.npy").unlink()
+    told = " and ".join(f"{name}.npy" for name in names)
+    are = "is" if len(names) == 1 else "are"
+    words = (
+        rf"is no whole run: {told} {are} missing\. Try: priorkit recover --config \S+config.toml"
+    )
+    with pytest.raises(BadInputError, match=words):
+        priorkit.replay(copy)
+    (copy / "config.toml").unlink()
+    with pytest.raises(BadInputError, match=r"missing\. Try: the whole folder"):
+        priorkit.replay(copy)
+
+
+@pytest.mark.parametrize("broken", [None, "", "{}", '{"made_by": "priorkit", "files": 3}'])
+def test_a_run_that_nothing_vouches_for_says_so(folder, broken, caplog):
+    """What the other files hold for the eye isn't read."""
+    if broken is not None:
+        (folder / "manifest.json").write_text(broken)
+    for name in ("trace.json", "config.toml"):
+        (folder / name).write_text("broken")
+    priorkit.replay(folder)
+    assert "no manifest.json that can be read: whether its files are those that" in caplog.text
 
 
 ARRAYS = {

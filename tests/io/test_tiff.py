@@ -9,6 +9,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+import priorkit
 from priorkit.errors import BadInputError
 from priorkit.io import pictures
 from tests.io.test_formats import deep_png
@@ -72,6 +73,45 @@ def test_pages_of_a_microscope_are_what_it_says(tmp_path, program):
         pictures.load(path)
     found = pictures.load(path, kind="volume", range=(0, 65535)).x
     assert np.allclose(found[0] * 65535, values.swapaxes(0, 1), atol=0.01)
+
+
+@pytest.mark.parametrize("kind", ["f4", "u2", "f8"])
+@pytest.mark.parametrize("last", [False, True])
+def test_pages_are_channels_where_the_shape_says_so(tmp_path, kind, last):
+    """Whoever reads them, in the layout of either writer; they had been frames, one to be picked.
+    A file that says what its axes are isn't asked."""
+    values = (RNG.random((5, 9, 12)) * (1 if kind[0] == "f" else 60000)).astype(kind)
+    path = tmp_path / "bands.tif"
+    tifffile.imwrite(path, values.transpose(1, 2, 0) if last else values)
+    words = r"holds \d+ frames of .*kind='volume', or shape=\(5, 9, 12\) where they are channels$"
+    for read in (pictures.load, lambda path: pictures.raw(path, "y")):
+        with pytest.raises(BadInputError, match=words):
+            read(path)
+    expected = values / 65535 if kind == "u2" else values
+    found = pictures.load(path, (5, 9, 12)).x
+    assert np.allclose(found[0].numpy(), expected, atol=1e-6)
+    ranged = pictures.load(path, (5, 9, 12), range="auto")
+    assert float(ranged.x.min()) == 0.0
+    assert float(ranged.x.max()) == 1.0
+    raw = pictures.raw(path, "y", shape=(5, 9, 12)).numpy()
+    assert np.array_equal(raw, values.transpose(1, 2, 0) if last else values)
+    with pytest.raises(BadInputError, match="frames of"):
+        pictures.raw(path, "y", shape=(4, 9, 12))
+    assert pictures.raw(f"{path}::frame=0", "y", shape=(5, 9, 12)).shape[1] == 1
+    if not last:
+        volume = pictures.load(path, kind="volume", range="auto")
+        assert volume.x.shape == (1, 1, 5, 9, 12)
+
+
+def test_a_spectrum_in_pages_is_recovered(tmp_path):
+    values = RNG.random((5, 16, 12)).astype(np.float32)
+    settings = {"prior": "none", "op": "identity", "penalty": "tv", "gamma": 0.01, "budget": 3}
+    settings |= {"sigma": 0.1, "shape": (5, 16, 12)}
+    expected = priorkit.recover(y=values, **settings).x
+    for name, pages in {"first": values, "last": values.transpose(1, 2, 0)}.items():
+        tifffile.imwrite(tmp_path / f"{name}.tif", pages)
+        found = priorkit.recover(y=tmp_path / f"{name}.tif", **settings).x
+        assert bool((found == expected).all())
 
 
 def test_what_is_transparent_has_a_range(tmp_path, caplog):

@@ -233,6 +233,16 @@ def test_maps_from_the_measurement_unfold_it(maps, tmp_path):
     torch.testing.assert_close(given.x, found.x, atol=1e-4, rtol=0)
 
 
+def test_maps_are_estimated_again_of_the_same_numbers(tmp_path):
+    """Where a range moves them: they had been those of numbers that were rounded in [0, 1]."""
+    y = (a_scan()[0] * 1.7e-4).astype(np.complex64)
+    settings = {"op": "fourier", "kind": "complex", "maps": "estimate", "range": (0, 3e-4)}
+    settings |= {"prior": "none", "penalty": "tv", "gamma": 3e-3, "budget": 5, "sigma": 2e-6}
+    found = priorkit.recover(y=y, **settings, out=tmp_path / "run")
+    assert np.array_equal(np.load(tmp_path / "run" / "y.npy").reshape(y.shape), y)
+    assert torch.equal(priorkit.replay(tmp_path / "run").x, found.x)
+
+
 def test_maps_of_the_corner_are_those_of_the_middle_moved():
     y, _ = a_scan()
     settings = {"op": "fourier", "kind": "complex", "maps": "estimate", "prior": "none"}
@@ -313,7 +323,7 @@ REFUSED = {
     ),
     "several estimates": (
         {"y": np.stack([GOOD, GOOD]), "maps": "estimate"},
-        r"for one measurement at a time\. Got 2 of them. Try: y=y\[0\], of a file slice=0",
+        r"for one measurement at a time\. Got 2 of them. Try: slice=0 of a file or y=y\[0\]",
     ),
     "no middle": (
         {"y": GOOD * (np.arange(16) % 2), "maps": "estimate"},

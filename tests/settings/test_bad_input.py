@@ -260,7 +260,8 @@ CASES = {
         BadInputError,
         "need one size",
         "Got 2 pictures of 2 sizes, 3×8×8 and 3×12×12.",
-        "Try: a run for each, [recover(picture, …) for picture in pictures]",
+        "Try: a run for each: of a folder engine='processes' (recover_folder in Python), in a "
+        "study its pictures on the grid; or shape",
         "shape=(3, 64, 64)",
     ),
     "pictures of many sizes": (
@@ -606,7 +607,7 @@ def test_good_input_reaches_the_solver(files, face):
         ("run-broken", "is not a record of a run. Got JSONDecodeError"),
         ("run-foreign", "is not a record of a run. Got KeyError"),
         ("run-future", "has another format. Got 2"),
-        ("run-without-y", "y.npy is not an array that can be read"),
+        ("run-without-y", "is no whole run: y.npy and x.npy are missing"),
     ],
 )
 def test_replay_of_what_is_not_a_run(files, folder, phrase):

@@ -1,6 +1,7 @@
 """A folder in parts: by processes, on a cluster, cut short, and with what can't be read."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -164,6 +165,20 @@ def test_what_is_wrong_with_several_files_is_said_once(engine, folder, tmp_path,
     assert f"Left out, {2 if engine else 5} of the 10 files of {folder}: " in said
 
 
+def test_where_all_fail_no_others_are_said_to_be_done(folder, tmp_path, command_line, monkeypatch):
+    from priorkit.studies import part
+
+    def fails(*given, **more):
+        raise OSError("no room")
+
+    monkeypatch.setattr(part, "recover", fails)
+    words = "--prior none --op gaussian --m 20 --shape 3 8 8 --budget 1 --engine processes --jobs 1"
+    done = command_line("recover", folder, *words.split(), "--out", tmp_path / "out")
+    assert done.code == 1
+    assert "others are done" not in done.err
+    assert "saved run" not in done.out
+
+
 @pytest.mark.parametrize("second", ["no picture", ""])
 def test_each_file_of_a_part_that_has_none_to_read_has_its_own_reason(folder, tmp_path, second):
     """Of two kinds or of one; they had all had that of the part, which named them all."""
@@ -270,6 +285,86 @@ def test_parts_without_their_rows_are_not_solved_again(folder, whole, tmp_path, 
     monkeypatch.setattr(part, "recover", None)
     assert not priorkit.recover_folder(folder, resume=True, **settings).failed
     same(tmp_path / "out", whole)
+
+
+@pytest.mark.parametrize("lost", ["part", "array", "cut", "manifest", "picture", "table"])
+def test_what_is_missing_of_a_result_is_made_again(lost, folder, whole, tmp_path, monkeypatch):
+    """And nothing else is; it had been said to be there, as the table had its rows."""
+    from priorkit.studies import part
+
+    out, solved = tmp_path / "out", []
+    settings = {"out": out, "jobs": 1, "batch": PART, **SETTINGS}
+    priorkit.recover_folder(folder, **settings)
+    place = out / "parts" / "000001"
+    if lost == "part":
+        shutil.rmtree(place)
+    elif lost == "array":
+        (place / "x.npy").unlink()
+    elif lost == "cut":
+        (place / "y.npy").write_bytes((place / "y.npy").read_bytes()[:-8])
+    elif lost == "manifest":
+        (place / "manifest.json").unlink()
+    elif lost == "picture":
+        next((place / "images").iterdir()).unlink()
+    else:
+        (out / "results.parquet").write_bytes((out / "results.parquet").read_bytes()[:99])
+
+    def counted(*given, **more):
+        solved.append(more["out"])
+        return priorkit.recover(*given, **more)
+
+    monkeypatch.setattr(part, "recover", counted)
+    if lost != "table":
+        with pytest.raises(BadInputError, match=r"parts of a run that isn't done.*resume=True"):
+            priorkit.recover_folder(folder, **settings)
+    found = priorkit.recover_folder(folder, resume=True, **settings)
+    assert solved == [place] * (lost != "table")
+    assert len(found.rows) == COUNT
+    assert not found.failed
+    assert (out / "parts" / "000001.before").exists() == (lost in ("manifest", "cut"))
+    for kept in out.rglob("*.before"):
+        shutil.rmtree(kept) if kept.is_dir() else kept.unlink()
+    same(out, whole)
+
+
+def test_pictures_of_several_sizes_are_parts_of_their_own(folder, tmp_path):
+    """Also in gray, and of measurements; one that can't be read is left out of any."""
+    with Image.open(folder / "2.png") as wide:
+        wide.resize((10, 8)).save(folder / "2.png")
+        wide.resize((10, 8)).convert("RGBA").save(folder / "3.png")
+    with Image.open(folder / "7.png") as gray:
+        gray.convert("L").save(folder / "7.png")
+    (folder / "5.png").write_text("no picture")
+    said = {name: value for name, value in SETTINGS.items() if name not in ("shape", "m", "op")}
+    for what in ("x", "y"):
+        out = tmp_path / what
+        settings = {what: folder, "out": out, "jobs": 1, "batch": 4, "op": "identity", **said}
+        for resume in (False, True):
+            found = priorkit.recover_folder(resume=resume, sigma=0.1, **settings)
+            unread = [Path(row["image"]).name for row in found.rows if "misfit" not in row]
+            assert unread == ["5.png"]
+            assert len(found.rows) == COUNT
+            held = [np.load(p / "x.npy").shape for p in sorted((out / "parts").iterdir())]
+            assert held == [(2, 3, 8, 8), (2, 3, 8, 10), (2, 3, 8, 8), (1, 1, 8, 8)]
+        alone = priorkit.recover(**{what: folder / "2.png"}, first=2, op="identity", sigma=0.1,
+                                 **said)  # fmt: skip
+        np.testing.assert_allclose(
+            np.load(out / "parts" / "000001" / "x.npy")[0], alone.x[0].numpy(), atol=1e-6
+        )
+
+
+def test_the_parts_of_a_plan_are_those_of_its_files(folder, tmp_path):
+    """A plan that says no parts is one of a version that knew one size; others are refused."""
+    settings = {"out": tmp_path / "out", "jobs": 1, "batch": PART, **SETTINGS}
+    priorkit.recover_folder(folder, **settings)
+    plan = tmp_path / "out" / "plan.json"
+    noted = json.loads(plan.read_text())
+    plan.write_text(json.dumps({name: v for name, v in noted.items() if name != "cuts"}))
+    assert not priorkit.recover_folder(folder, resume=True, **settings).failed
+    for cuts in ([[0, 2], [3, 8]], [[0, 2]], [[2, 8]], [], [1], "no"):
+        plan.write_text(json.dumps(noted | {"cuts": cuts}))
+        with pytest.raises(BadInputError, match=r"plan.json can't be read.*Try: another folder"):
+            priorkit.recover_folder(folder, resume=True, **settings)
 
 
 def test_a_part_that_fails_is_tried_again(folder, whole, tmp_path, monkeypatch):

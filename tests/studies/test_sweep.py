@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -292,13 +293,23 @@ def test_the_command_line(study, serial, command_line, tmp_path, monkeypatch):
     assert "TV" in done.out
     assert "Wrote tiny.parquet" in done.out
     done = command_line("sweep", study, "--summary", "--across", "m", "--value", "misfit")
-    assert "Wrote tiny.csv, tiny.svg" in done.out
-    table = list(csv.reader(Path("tiny.csv").read_text().splitlines()))
+    assert "Wrote tiny-misfit.csv, tiny-misfit.svg" in done.out  # not over those of the usual value
+    table = list(csv.reader(Path("tiny-misfit.csv").read_text().splitlines()))
     assert table[0] == ["label", "m", "misfit", "low", "high", "count"]
     assert len(table) == 5
-    assert "<svg" in Path("tiny.svg").read_text()
-    done = command_line("sweep", "nothing.parquet", "--summary")
+    assert "<svg" in Path("tiny-misfit.svg").read_text()
+    assert "Wrote tiny.csv, tiny.svg" in command_line("sweep", study, "--summary").out
+    done = command_line("sweep", "tny.parquet", "--summary")
     assert done.code == 2
-    assert "no Parquet file" in done.err
+    assert "There is no file tny.parquet. Did you mean 'tiny.parquet'?" in done.err
+    done = command_line("sweep", study, "--out", "tiny.csv")
+    assert "tiny.csv is no name of a Parquet file. Try: the file tiny.parquet" in done.err
+    for data, words in (
+        (b"", "this file moved away"),
+        (b"PAR1 and no more", "what it held is lost"),
+    ):
+        Path("cut.parquet").write_bytes(data)
+        done = command_line("sweep", "cut.parquet", "--summary")
+        assert re.search(rf"cut\.parquet is no Parquet file.*Try: .*{words}", done.err), done.err
     done = command_line("sweep", tmp_path / "nothing.toml")
     assert (done.code, "can't be read" in done.err) == (2, True)

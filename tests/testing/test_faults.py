@@ -8,6 +8,7 @@ from priorkit_operators.pointwise import Identity, Mask
 from priorkit_penalties.norms import L1, L2, L2Squared
 from priorkit_pixels.prior import NoPrior
 from priorkit_solvers.adam import Adam
+from priorkit_solvers.diffpir import DiffPIR
 from priorkit_solvers.fista import FISTA
 from priorkit_solvers.lbfgs import LBFGS
 from priorkit_sparsity.bases import DCT
@@ -304,6 +305,32 @@ class Lazy(Adam):
         return super().step(problem, state)
 
 
+class Dear(Adam):
+    """Counts two evaluations for one."""
+
+    def step(self, problem, state):
+        state = super().step(problem, state)
+        state.evaluations = state.evaluations + 1
+        return state
+
+
+class DearDenoiser(DiffPIR):
+    """Counts two calls of the denoiser for one."""
+
+    def step(self, problem, state):
+        state = super().step(problem, state)
+        state.evaluations = state.evaluations + 1
+        return state
+
+
+class LazyDenoiser(DiffPIR):
+    """Counts every second call of the denoiser only."""
+
+    def step(self, problem, state):
+        problem.prior.denoise(problem.image(state.u), 0.1)
+        return super().step(problem, state)
+
+
 class Boastful(LBFGS):
     """Reports a lower value than that of its u."""
 
@@ -418,6 +445,9 @@ FAULTS = [
     ("penalty", WrongProx(), {"shape": SHAPE}, "minimiser"),
     ("penalty", WrongDual(), {"shape": SHAPE}, "dual|above"),
     ("solver", Lazy(rate=0.05), {"budget": 1500}, "products with A"),
+    ("solver", Dear(rate=0.05), {"budget": 3000}, "1 product with A and counted 2 evaluations"),
+    ("solver", DearDenoiser(), {}, "1 call of the denoiser and counted 2 calls of the denoiser"),
+    ("solver", LazyDenoiser(), {}, "2 calls of the denoiser and counted 1 call of the denoiser"),
     ("solver", Boastful(), {}, "value isn't that of u"),
     ("solver", Contagious(tolerance=1e-9), {}, "another measured|fell to"),
     ("solver", Spendthrift(), {}, "budget"),

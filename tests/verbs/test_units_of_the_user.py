@@ -93,6 +93,30 @@ def test_counts_are_those_of_the_user_s_x(picture):
     assert torch.allclose(again.x, found.x, atol=20)
 
 
+@pytest.mark.parametrize("dtype", ["f8", "f4", "i2"])
+@pytest.mark.parametrize("op", ["identity", "mask"])
+def test_the_y_that_is_saved_is_the_one_that_was_given(op, dtype, tmp_path):
+    """To the last bit, where it was measured, and a replay begins with it; it had gone through
+    float32 in [0, 1]. A comparison keeps it too."""
+    rng = np.random.default_rng(3)
+    y = (rng.random((2, 1, 12, 12)) * 4095 - 1024).astype(dtype)
+    said = {"op": op, "range": (-1024, 3071), "sigma": 40, **DULL, "budget": 2}
+    mask = rng.random((12, 12)) > 0.3
+    said |= {"mask": mask.tolist()} if op == "mask" else {}
+    found = priorkit.recover(y=y, **said, out=tmp_path / "run")
+    kept = np.load(tmp_path / "run" / "y.npy")
+    seen = mask | (op != "mask")
+    assert np.array_equal(kept[..., seen], y[..., seen])
+    again = replay(tmp_path / "run")
+    assert torch.equal(again.x, found.x)
+    assert torch.equal(again.y, found.y)
+    if op == "identity":
+        beside = priorkit.compare(
+            y=y, priors=["none"], **{n: v for n, v in said.items() if n != "prior"}
+        )
+        assert np.array_equal(beside.rows[0].recovery.y.numpy(), y)
+
+
 def test_what_is_saved_is_in_the_user_s_units_and_replays(picture, tmp_path):
     x = -1024 + 4095 * picture
     said = {"op": "gaussian", "m": 60, "range": (-1024, 3071)}
