@@ -21,7 +21,7 @@ SUMS = [Radon(angles=8), Gaussian(m=216), Fourier(), Radon() @ Downsample(factor
 PICTURES = [Identity(), Blur(), Downsample(factor=2), Gray(), Mosaic(), Blur() @ Gray()]
 
 
-@pytest.mark.parametrize("operator", SUMS, ids=str)
+@pytest.mark.parametrize("operator", SUMS)
 @pytest.mark.parametrize("shape", [(1, 3, 8, 9), (8, 9, 3), (5, 3, 8, 9)])
 def test_a_colour_picture_is_no_sum(operator, shape):
     refuse_colours(torch.zeros(shape), operator)
@@ -31,7 +31,7 @@ def test_a_colour_picture_is_no_sum(operator, shape):
         refuse_colours(torch.zeros(shape, dtype=torch.uint8), operator)
 
 
-@pytest.mark.parametrize("operator", PICTURES, ids=str)
+@pytest.mark.parametrize("operator", PICTURES)
 def test_a_colour_picture_may_be_a_picture(operator):
     refuse_colours(torch.zeros((1, 3, 8, 9), dtype=torch.uint8), operator)
 
