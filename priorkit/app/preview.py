@@ -99,7 +99,8 @@ def look(path: Path, *, measured: bool, settings: dict[str, Any]) -> Preview:
 def _look(path: Path, measured: bool, settings: dict[str, Any]) -> Preview:
     how = {name: settings[name] for name in HOW if settings.get(name) is not None}
     if measured:
-        return _measured(raw(path, "The measurement y", **how), path.name)
+        shape = settings.get("shape")  # by which pages of a file may be channels
+        return _measured(raw(path, "The measurement y", shape=shape, **how), path.name)
     range: Any = settings.get("range")
     whole = extent(path)
     if whole is None or max(whole[1:]) <= HUGE or settings.get("shape") is None:

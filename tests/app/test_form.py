@@ -438,6 +438,10 @@ def test_a_file_is_looked_at(tmp_path):
     numbers = look(tmp_path / "y.npy", measured=True, settings={})
     assert (numbers.drawn, numbers.said) == (False, "y.npy, 500 numbers")
     assert numbers.shape_for({"name": "gaussian", "m": 500}, None) is None
+    pages = [Image.fromarray(page) for page in rng.random((5, 8, 9)).astype(np.float32)]
+    pages[0].save(tmp_path / "bands.tif", save_all=True, append_images=pages[1:])
+    bands = look(tmp_path / "bands.tif", measured=True, settings={"shape": (5, 8, 9)})
+    assert bands.said == "bands.tif, 5×8×9 numbers"
     assert sample().shape == (3, 64, 64)
     (tmp_path / "bad.png").write_bytes(b"bad")
     with pytest.raises(BadInputError, match=r"bad.png is not a picture"):
