@@ -78,7 +78,7 @@ class Ancestral(Solver[_Drawing]):
 
     The answer is the mean of the draws. What it expects of its error is 1 + 1/draws times what
     ``amp`` does. Of faces, 92% to 98% of a truth's values lie within the 90% interval of sixteen
-    draws; of draws of the prior, 90% from noise and from random measurements, and 86% to 97% from
+    draws; of draws of the prior, 90% from noise and from random measurements, and 85% to 96% from
     others.
 
     Parameters
