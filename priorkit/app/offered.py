@@ -16,8 +16,8 @@ from priorkit.errors import BadInputError, MismatchError, PriorkitError
 from priorkit.interfaces import Prior, kind_of
 from priorkit.registry import registry
 from priorkit.run.advice import advised
-from priorkit.run.measure import batch, shape_of, wide
 from priorkit.run.setup import Setup, set_up
+from priorkit.run.shapes import batch, shape_of, wide
 from priorkit.settings.config import KEYS, RunConfig, split
 from priorkit.settings.options import option_fields
 from priorkit.settings.select import Selection, class_of, resolve

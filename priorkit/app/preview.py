@@ -19,7 +19,7 @@ from priorkit.interfaces.kinds import COMPLEX, kind_of, squared
 from priorkit.io.brightness import ends
 from priorkit.io.pictures import astronaut, dimensions, load, raw, to_pil
 from priorkit.registry import registry
-from priorkit.run.measure import shape_of
+from priorkit.run.shapes import shape_of
 from priorkit.settings.select import resolve
 
 __all__ = ["Preview", "look", "sample"]

@@ -18,16 +18,10 @@ from priorkit.io.sources import Source
 from priorkit.run.advice import advised
 from priorkit.run.colours import refuse_colours
 from priorkit.run.journal import digest
-from priorkit.run.measure import (
-    as_it_came,
-    batch,
-    measurement,
-    question_sigma,
-    shape_of,
-    simulate,
-    wide,
-)
+from priorkit.run.measure import as_it_came, measurement, simulate
 from priorkit.run.setup import Setup, unknown_shape
+from priorkit.run.shapes import batch, shape_of, wide
+from priorkit.run.shown import question_sigma
 from priorkit.settings.config import RunConfig
 from priorkit.settings.select import Selection
 from priorkit.settings.selections import Selections

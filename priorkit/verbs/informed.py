@@ -13,9 +13,10 @@ from priorkit.interfaces import Calibrated, Kind, LinearOperator, Operator, Rang
 from priorkit.interfaces.adapt import bound_operator
 from priorkit.run import level
 from priorkit.run.colours import refuse_colours
-from priorkit.run.measure import batch, span, wide
 from priorkit.run.said import noise_for
 from priorkit.run.setup import unknown_shape
+from priorkit.run.shapes import batch, wide
+from priorkit.run.shown import span
 from priorkit.settings.config import RunConfig
 from priorkit.settings.select import Selection, blaming
 from priorkit.settings.selections import Selections

@@ -14,10 +14,11 @@ from priorkit.interfaces.kinds import COMPLEX, PICTURE
 from priorkit.io.pictures import Pictures, astronaut, load
 from priorkit.registry import Entry, registry
 from priorkit.run.advice import advised
-from priorkit.run.measure import question_sigma, shape_of
 from priorkit.run.memory import plan
 from priorkit.run.said import question_range
 from priorkit.run.setup import Setup, set_up
+from priorkit.run.shapes import shape_of
+from priorkit.run.shown import question_sigma
 from priorkit.settings.config import RunConfig
 from priorkit.settings.selections import Selections, select_all
 from priorkit.verbs.informed import informed
