@@ -12,7 +12,8 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Shape
-from priorkit.io.frames import opened, upright, with_opacity
+from priorkit.io.decoded import upright
+from priorkit.io.frames import opened, with_opacity
 from priorkit.io.pictures import load, to_pil
 from priorkit.io.places import place
 from priorkit.io.values import centre_box, dimensions

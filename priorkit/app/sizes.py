@@ -10,7 +10,8 @@ from PIL import Image, ImageChops
 
 from priorkit.draw.tiles import png
 from priorkit.errors import PriorkitError
-from priorkit.io.frames import MAX_WHOLE, is_gray, opened, over_white, upright, with_opacity
+from priorkit.io.decoded import is_gray, over_white, upright
+from priorkit.io.frames import MAX_WHOLE, opened, with_opacity
 from priorkit.io.listing import PICTURES
 from priorkit.io.pictures import load
 

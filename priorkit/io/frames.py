@@ -1,4 +1,4 @@
-"""Pictures of Pillow, opened from a file or in memory, as numbers (C, H, W)."""
+"""Picture files that Pillow opens, a frame of them or several, as numbers (C, H, W)."""
 
 from __future__ import annotations
 
@@ -16,27 +16,21 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from priorkit.errors import BadInputError, PriorkitError
-from priorkit.io.arrays import numbers
 from priorkit.io.brightness import PLAIN, Scaling
+from priorkit.io.decoded import is_gray, read_frame, upright
 from priorkit.io.files import complaint
 from priorkit.io.formats import Format, Part, Tiff, deep_format
-from priorkit.io.formats.base import ORIENTATION
-from priorkit.io.held import LYING, indices, positive, quiet
+from priorkit.io.held import indices, quiet
 from priorkit.io.places import Pick
-from priorkit.io.values import centre_box, dimensions, framed
 
 __all__ = [
     "MAX_PIXELS",
     "Decoded",
     "Size",
-    "frame",
-    "is_gray",
     "open_frame",
     "open_stack",
     "opened",
-    "over_white",
     "size_of",
-    "upright",
     "with_opacity",
 ]
 
@@ -50,7 +44,6 @@ NOTHING = Pick()
 # Their further frames are previews, maps or layers of the first.
 ONE_PICTURE = ("MPO", "PSD", "ICO", "ICNS", "CUR")
 HEIF = (".heic", ".heif")  # of phones; Pillow reads it by the plugin of another package
-PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
 
 
 @dataclass(frozen=True)
@@ -72,7 +65,7 @@ def open_frame(
         _require_small(file, path, shape, 1)
         _seek(file, path, pick)
         _require_small(file, path, shape, 1)  # frames may be of several sizes
-        return Decoded(_frame(file, shape, path.name, scaling), file.mode != "F")
+        return Decoded(read_frame(file, shape, path.name, scaling), file.mode != "F")
 
     return _read(path, read)
 
@@ -91,7 +84,7 @@ def open_stack(path: Path, pick: Pick) -> Decoded | Format:
             if not pick and file.size != size:
                 raise _of_several_kinds(path)
             _require_small(file, path, None, len(which))
-            planes.append(_frame(file, None, path.name, PLAIN))
+            planes.append(read_frame(file, None, path.name, PLAIN))
         if len({(plane.shape, plane.dtype) for plane in planes}) > 1:
             raise _of_several_kinds(path)
         return Decoded(torch.stack(planes, 1), file.mode != "F")
@@ -195,16 +188,6 @@ def _seek(file: Image.Image, path: Path, pick: Pick) -> None:
         file.seek(at["frame"])
 
 
-def upright(image: Image.Image) -> tuple[int, int]:
-    """Width and height of a picture as it is to be shown, by its header alone."""
-    return image.size[::-1] if image.getexif().get(ORIENTATION) in LYING else image.size
-
-
-def is_gray(image: Image.Image) -> bool:
-    """Whether a picture has one channel, beside its opacity, by its header alone."""
-    return image.mode in ("1", "L", "LA", "F") or image.mode.startswith("I")
-
-
 def with_opacity(source: str | os.PathLike[str] | Image.Image) -> Image.Image:
     """A picture, a file or in memory, as RGBA, turned upright by its EXIF. Raises BadInputError; a
     large file is refused before it is decoded."""
@@ -214,100 +197,3 @@ def with_opacity(source: str | os.PathLike[str] | Image.Image) -> Image.Image:
     with opened(path) as file:
         _require_small(file, path, file.size, 1)  # whoever asks resizes it
         return ImageOps.exif_transpose(file).convert("RGBA")
-
-
-def frame(image: Image.Image, shape: tuple[int, ...] | None, scaling: Scaling = PLAIN) -> Tensor:
-    """The numbers of a picture (C, H, W), turned upright by its EXIF.
-
-    Without a ``shape``, the numbers that it stores, bool, uint8, uint16 or float; else those of the
-    largest centred box of these proportions, resized, uint8 or floats in [0, 1]. Where there is a
-    range they are floats in [0, 1].
-
-    Raises BadInputError for one that can't be decoded, and for numbers of 32 bits.
-    """
-    try:
-        return _frame(image, shape, "A picture", scaling)
-    except BadInputError:
-        raise
-    except Exception as error:  # of a file that ends early, or modes that Pillow can't convert
-        raise BadInputError(
-            "The PIL image can't be read.",
-            got=f"mode {image.mode}, {type(error).__name__}: {str(error)[:100]}",
-            try_='its .convert("RGB")',
-        ) from error
-
-
-def _frame(
-    image: Image.Image, shape: tuple[int, ...] | None, name: str, scaling: Scaling
-) -> Tensor:
-    if scaling.range is not None:
-        return framed(_frame(image, None, name, PLAIN), shape, scaling)
-    if shape is not None and shape[0] not in (1, 3):
-        raise BadInputError(
-            f"A picture file can't be brought to the shape {dimensions(shape)}.",
-            try_="an array of that shape",
-        )
-    if 0 in image.size:
-        raise BadInputError("The picture is empty.", got=dimensions(image.size))
-    image.load()
-    # Before it is turned: the result has no file format.
-    deep, negative = _is_deep(image), Tiff.is_negative(image)
-    if image.getexif().get(ORIENTATION, 1) != 1:
-        image = ImageOps.exif_transpose(image)
-    if deep:
-        x = numbers(image, name)[None]  # Pillow can't crop and convert these
-        x = x.to(torch.uint16) if image.mode == "I" else x
-        if negative:
-            values = x[0].numpy()
-            part = Part("", values.shape, values.dtype, ("row", "column"), negative=True)
-            x = numbers(positive(values, part, part.axes, Path(name)), name)[None]
-        if shape is None:
-            return x
-        return framed(x, shape, Scaling(of=scaling.of))
-    if shape is None and image.mode == "1":
-        return numbers(image, name)[None]
-    if shape is not None:  # cropped first, since the next steps copy
-        box = centre_box(image.width, image.height, shape[2], shape[1])
-        image = image if box == (0, 0, *image.size) else image.crop(box)
-    image = _opaque(image, name)
-    gray = shape[0] == 1 if shape is not None else image.mode in ("1", "L", "LA")
-    mode = "L" if gray else "RGB"
-    image = image if image.mode == mode else image.convert(mode)
-    if shape is not None:
-        height, width = shape[1:]
-        image = image.resize((width, height), Image.Resampling.BILINEAR)
-    pixels = np.asarray(image)
-    planes = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
-    return numbers(planes, name)
-
-
-def _is_deep(image: Image.Image) -> bool:
-    """Whether it holds more than 8 bits. Raises BadInputError for whole numbers of 32.
-
-    Some versions of Pillow open 16-bit PNG and PPM files in mode I, which means 32 bits.
-    """
-    if image.mode == "I" and image.format not in ("PNG", "PPM"):
-        raise BadInputError(
-            "Pictures need 8 or 16 bits per channel, or floats in [0, 1].",
-            got="mode I, whole numbers of 32 bits",
-            try_="numpy.asarray(image) / its largest number",
-        )
-    return image.mode.startswith("I") or image.mode == "F"
-
-
-def _opaque(image: Image.Image, name: str) -> Image.Image:
-    """A transparent image over white, with a warning; an opaque one as it is."""
-    if not image.has_transparency_data:
-        return image
-    image = image.convert(PREMULTIPLIED.get(image.mode, image.mode))
-    gray = image.mode in ("LA", "L", "1")
-    rgba = image if image.mode == "RGBA" else image.convert("RGBA")
-    if rgba.getchannel("A").getextrema()[0] == 255:
-        return image
-    log.warning("%s is partly transparent: it is taken over white.", name)
-    return over_white(rgba).convert("L" if gray else "RGB")
-
-
-def over_white(rgba: Image.Image) -> Image.Image:
-    """A picture RGBA over white."""
-    return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)

@@ -17,9 +17,9 @@ from priorkit.interfaces.kinds import COMPLEX, PICTURE, VOLUME, Kind, kind_of
 from priorkit.interfaces.units import Range
 from priorkit.io.arrays import is_nested, is_npy, read_array
 from priorkit.io.brightness import PLAIN, Scaling
+from priorkit.io.decoded import frame
 from priorkit.io.files import distinct, numbered
 from priorkit.io.formats import Npz, format_of
-from priorkit.io.frames import frame
 from priorkit.io.held import Held
 from priorkit.io.listing import is_dicom, is_folder, is_image, text
 from priorkit.io.of_kind import (

@@ -16,9 +16,9 @@ from priorkit.interfaces.kinds import COMPLEX, VOLUME, Kind
 from priorkit.interfaces.units import Range
 from priorkit.io.arrays import is_npy, numbers, read_array
 from priorkit.io.brightness import ends, extent
+from priorkit.io.decoded import frame
 from priorkit.io.files import distinct, numbered
 from priorkit.io.formats import format_of
-from priorkit.io.frames import frame
 from priorkit.io.listing import images_in, is_dicom, is_folder, text
 from priorkit.io.opening import channels_of, name_of, numbers_in, volume_of
 from priorkit.io.places import Files, Pick, exists, picked, place

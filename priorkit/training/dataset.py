@@ -25,7 +25,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from priorkit.counted import counted
-from priorkit.io.frames import MAX_PIXELS, over_white
+from priorkit.io.decoded import over_white
+from priorkit.io.frames import MAX_PIXELS
 
 __all__ = ["TrainingPictures"]
 
