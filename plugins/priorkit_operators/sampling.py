@@ -219,7 +219,8 @@ def question_layout(y: Tensor, sides: Shape, masked: bool) -> None:
         log.warning(
             "The spectrum of y has its energy at the ends of axes %s, and nearly nothing in the "
             "middle, where the slow waves belong: as numpy.fft leaves it. Try: "
-            "numpy.fft.fftshift(y, axes=%s)%s",
+            "numpy.fft.fftshift(y, axes=%s)%s; and origin='corner', if that of x wasn't moved "
+            "to its centre before",
             *(axes, axes, ", and the mask likewise" if masked else ""),
         )
 

@@ -225,7 +225,7 @@ class Ancestral(Solver[_Drawing]):
             state.misfit = problem.noise.misfit(problem.operator.A(told), problem.y)[0]
             state.value = state.misfit
         finite = x.flatten(1).abs().amax(1) < torch.inf
-        state.end(~finite, "diverged", "the denoiser's estimate is not finite")
+        state.diverge(~finite, problem, clean.flatten(1))
         state.drawn = finite & (place == last)
         if place == last:
             state.moving = state.v

@@ -43,11 +43,11 @@ def squares(
     if isinstance(noise, GaussianNoise):
         return Squares(A, adjoint, y if rest is None else y - rest)
     a = noise.measured(y)
-    weights = noise.weights(a)
+    weights = noise.weights(a).to(a.real.dtype)
     if near is not None:
         Ax, reach = operator.A(near), SURE * (noise.energy / noise.entries / weights).sqrt()
         weights = noise.weights(Ax if Ax.is_complex() else Ax.clamp(a - reach, a + reach))
-    root = weights.sqrt()
+    root = weights.to(a.real.dtype).sqrt()
     told = a if rest is None else a - rest
     return Squares(lambda x: root * A(x), lambda r: adjoint(root * r), root * told)
 

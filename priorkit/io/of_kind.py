@@ -65,7 +65,9 @@ def _pictures_of(
             raise BadInputError(
                 f"An array of pictures must be {dimensions(shape)} here.",
                 got=dimensions(x.shape[1:]),
-                try_="resize=True, to crop and resize it",
+                try_=f"an array of {dimensions(shape)}"
+                if resize
+                else "resize=True, to crop and resize it",
             )
         x = resized(x, shape)
     return x.contiguous()

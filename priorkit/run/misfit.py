@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor
 
-from priorkit.interfaces import Kind, Noise, Problem, RandomOperator
+from priorkit.interfaces import Kind, LinearOperator, Noise, Problem, RandomOperator
 from priorkit.linear import energy
 from priorkit.run.setup import Setup
 
@@ -19,6 +19,7 @@ log = logging.getLogger("priorkit")
 UNEXPLAINED, FITTED = 10.0, 0.01  # of the misfit that noise has, from which on one is questioned
 DRAWN, SCATTER = 2.0, 7.0  # the same of draws, and what is added over √entries: noise scatters
 HALF, NOISY = 0.65, 0.04  # the same below, of a whole y of which noise is such a part of ‖y‖²
+EXACT = 1e-3  # of the misfit of an empty picture, from which draws are questioned of exact numbers
 HARDLY = 0.25  # of the misfit of an empty picture, likewise where nobody knows the noise
 HELD = 0.15  # of the same where it is known: γ may hold back a tenth of few measurements
 AWAY = 1.0  # from [0, 1] on average, in its own widths, from which on values are of another range
@@ -68,7 +69,8 @@ def question_misfit(
     of few measurements none. There that is said which no design has:
 
     - of draws more than twice the noise's: of p(x | y), each has as much on average as the truth.
-      Not of random measurements, whose draws message passing leads to without fitting y closely;
+      Not of random measurements, whose draws message passing leads to without fitting y closely.
+      Of a y without noise more than a thousandth of that of an empty picture;
     - where y is a whole picture and much of it noise, a 25th of ‖y‖², less than 0.65 of the
       noise's, of a solver that γ could have held back.
     """
@@ -76,12 +78,12 @@ def question_misfit(
     lost, known = ~torch.tensor(good, device=misfit.device), _known(noise)
     ratio = misfit / alone.clamp_min(1e-300)
     most, least = _limits(y, setup)
+    nothing = _empty(y, setup.problem).to(misfit)
     if bool(lost.any()):
         worst = int(torch.where(lost, misfit, -torch.inf).argmax())
         beside = f"noise alone gives {float(alone[worst]):.3g}"
         if not known:
-            nothing = float(_empty(y[worst : worst + 1], setup.problem))
-            beside = f"an empty picture would give {nothing:.3g}"
+            beside = f"an empty picture would give {float(nothing[worst]):.3g}"
         which = "The measurement isn't explained"
         if len(good) > 1:
             which = f"{int(lost.sum())} of {len(good)} measurements aren't explained, and least "
@@ -97,6 +99,13 @@ def question_misfit(
         log.warning(
             "%sThe misfit is %.3g where noise alone gives %.3g: %s",
             *(who, float(misfit[i]), float(alone[i])),
+            _far(setup),
+        )
+    elif not noise.energy and _draws_fit(setup) and bool((misfit > EXACT * nothing).any()):
+        i = int((misfit / nothing).argmax())
+        log.warning(
+            "%sThe misfit is %.3g of exact numbers, of which an empty picture would give %.3g: %s",
+            *(who, float(misfit[i]), float(nothing[i])),
             _far(setup),
         )
     elif known and bool((ratio < least).any()):
@@ -137,9 +146,10 @@ def _far(setup: Setup) -> str:
             "little of what y holds, and more than its noise. Is γ too large, σ that of y, or the "
             "budget too small?"
         )
+    linear = isinstance(setup.problem.operator, LinearOperator)
     said = (
         "y says more of x than these draws do. Is the budget too small, σ that of y, or x of a "
-        "kind that the prior doesn't know?"
+        "kind that the prior doesn't know" + ("?" if linear else ", or A steep or flat there?")
     )
     if setup.config.solver is None:
         return said

@@ -255,6 +255,22 @@ def test_weights_are_of_what_y_may_be_of():
     assert float(b[0, 0]) == pytest.approx(0.5, rel=0.1)
 
 
+class Wide(Poisson):
+    """A noise whose weights are in 64 bits, as of one that computes in them."""
+
+    def weights(self, Ax):
+        return super().weights(Ax).double()
+
+
+def test_weights_may_be_wider_than_images():
+    """As those of a plugin; solvers had left u in 64 bits then, which ended the run."""
+    x = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(2))
+    told = {"prior": "denoiser-photos", "op": "identity", "noise": Wide(gain=0.01)}
+    for name in ("diffpir", "pnp-admm", "ancestral"):
+        found = priorkit.recover(x, solver=name, budget=4, **told)
+        assert found.x.dtype == torch.float32
+
+
 def test_draws_have_a_spread_and_a_record():
     x = torch.rand(1, 3, 16, 16)
     found = priorkit.recover(x, prior="denoiser-photos", op="mask", solver="diffpir", budget=8)

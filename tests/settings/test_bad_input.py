@@ -341,6 +341,13 @@ CASES = {
         "Got 3×16×16",
         "resize=True, to crop and resize it",
     ),
+    "bands that can't be resized": (
+        {"x": np.zeros((8, 16, 16)), "shape": (8, 8, 8), "prior": "none", "resize": True},
+        BadInputError,
+        "must be 8×8×8 here",
+        "Got 8×16×16",
+        "an array of 8×8×8",
+    ),
     "wrong channels": (
         {"x": np.zeros((1, 8, 8)), "prior": lambda f: f.weights},
         BadInputError,

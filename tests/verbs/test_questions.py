@@ -1,5 +1,6 @@
 """What is said of measurements that something is probably wrong with."""
 
+import re
 import subprocess
 import sys
 
@@ -184,6 +185,27 @@ def test_draws_far_from_what_was_simulated_are_said(op, sigma, said, caplog):
     measurement = {name: table.pop(name) for name in ("op", "sigma")}
     priorkit.compare(NOISY, priors=[table], **measurement)
     assert ("drawn: The misfit is" in caplog.text) == said
+
+
+@pytest.mark.parametrize(("op", "said"), [(lambda x: (x - 0.5).abs(), True), ("blur", False)])
+def test_draws_far_from_exact_numbers_are_said(op, said, caplog):
+    """Where noise alone has no misfit to compare theirs with."""
+    solver = {"name": "ancestral", "draws": 2, "levels": 4}
+    priorkit.recover(NOISY, op=op, sigma=0, prior="denoiser-photos", solver=solver)
+    text = (
+        r"The misfit is \S+ of exact numbers, of which an empty picture would give \S+: y says more"
+    )
+    assert bool(re.search(text, caplog.text)) == said
+    assert ("or A steep or flat there?" in caplog.text) == said
+
+
+def test_an_operator_that_ends_draws_is_named():
+    """A power of what is below 0 isn't finite; the denoiser had been blamed for it."""
+    settings = {"prior": "denoiser-photos", "solver": "ancestral", "sigma": 0.02}
+    x = 0.5 + 0.2 * RNG.random((1, 24, 24))
+    found = priorkit.recover(x, op=lambda x: (x - 0.45) ** 2.2, **settings)
+    assert found.status == ["diverged"] * len(found.x)
+    assert all(reason.startswith("A(x) is not finite") for reason in found.reason)
 
 
 def test_a_mask_under_which_all_is_seen_is_taken(caplog, tmp_path):
