@@ -150,7 +150,7 @@ class Ancestral(Solver[_Drawing]):
         elif _is_told(problem):
             assert isinstance(problem.prior, Denoiser)
             level = min(BEGIN, problem.prior.levels[1])
-            s = noise_floor(problem, EXACT * gain_of(operator))
+            s = noise_floor(problem, EXACT * gain_of(problem))
         infinite = torch.full((len(u0),), torch.inf, dtype=torch.float64, device=u0.device)
         tau = torch.full_like(infinite, level)
         if s and operator.sees_all:

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import GaussianNoise, LinearOperator, Operator, Problem, WeightedNoise
-from priorkit.linear import column, dots, energy, least_squares, norms
+from priorkit.interfaces import GaussianNoise, LinearOperator, Problem, WeightedNoise
+from priorkit.interfaces.squares import NUDGE
+from priorkit.linear import column, directional, dots, energy, least_squares, norms
 
 __all__ = [
     "data_step",
@@ -58,9 +59,19 @@ def expected_error(sigma: Number) -> Number:
     return 1 / (1 / sigma**2 + 1 / CONTRAST**2)
 
 
-def gain_of(operator: Operator) -> float:
-    """That of a linear A, and 1 of any other, which y and x then have in common."""
-    return operator.gain if isinstance(operator, LinearOperator) else 1.0
+def gain_of(problem: Problem) -> float:
+    """That of a linear A, and of any other that of its tangent at an even gray."""
+    operator = problem.operator
+    if isinstance(operator, LinearOperator):
+        return operator.gain
+    gray = torch.full((1, *problem.shape), 0.5, device=problem.y.device)
+    there, fixed = operator.A(gray), torch.Generator().manual_seed(0)
+    total = 0.0
+    for _ in range(4):
+        v = torch.randn(gray.shape, generator=fixed).to(gray)
+        total += float(energy(directional(operator.A, gray, there, v, NUDGE)).sum()) / v.numel()
+    gain = math.sqrt(total / 4)
+    return gain if 0 < gain < math.inf else 1.0
 
 
 def noise_levels(problem: Problem, x: Tensor, s: float) -> Tensor:

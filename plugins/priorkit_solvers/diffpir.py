@@ -113,7 +113,7 @@ class DiffPIR(Solver[_Walking]):
             )
 
     def init(self, problem: Problem, u0: Tensor, budget: int) -> _Walking:
-        s = noise_floor(problem, EXACT * gain_of(problem.operator))
+        s = noise_floor(problem, EXACT * gain_of(problem))
         levels = noise_levels(problem, problem.image(u0), s)
         return self._begun(problem, u0, budget, levels)
 

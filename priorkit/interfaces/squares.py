@@ -11,7 +11,7 @@ from priorkit.interfaces.noise import GaussianNoise, WeightedNoise
 from priorkit.interfaces.operator import LinearOperator, Operator
 from priorkit.linear import directional
 
-__all__ = ["Squares", "squares"]
+__all__ = ["NUDGE", "Squares", "squares"]
 
 SURE = 3.0  # standard deviations of y, within which an estimate of what it is of must lie
 NUDGE = 3e-3  # root mean square of the step of an image that shows the slope of a curved A

@@ -314,3 +314,16 @@ def test_where_message_passing_finds_nothing_nothing_is_drawn():
     assert found.status == ["diverged"] * 3
     assert "nearer than the start" in found.reason[0]
     assert found.draws is None
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e9])
+def test_of_curved_measurements_they_are_the_same_in_any_unit(unit):
+    x = 0.5 + DULL * torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(0)).double()
+    found = []
+    for scale in (1.0, unit):
+        operator = Curved(lambda x, scale=scale: scale * (1 - torch.exp(-3 * x))).bind(SHAPE)
+        y = operator.A(x)
+        noise = Noise(sigma=1e-6 * scale).bind(y[0].numel())
+        problem = a_problem(operator, y, prior=Dull(), noise=noise)
+        found.append(run(Ancestral(draws=2, levels=4), problem, everyone(2), 10_000).u)
+    assert torch.allclose(*found, atol=1e-5)
