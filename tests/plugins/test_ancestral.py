@@ -108,9 +108,9 @@ def test_of_random_measurements_they_hold_the_truth_as_often_as_they_say(operato
 )
 def test_of_other_measurements_they_are_those_of_normal_pixels(operator, sigma):
     """Pixel by pixel: what was measured is surer than what wasn't."""
-    problem, mean, variance = measured(operator, sigma, images=32)
-    found = run(Ancestral(draws=16, levels=4), problem, everyone(32), 10_000)
-    assert found.status == ["converged"] * 32
+    problem, mean, variance = measured(operator, sigma, images=24)
+    found = run(Ancestral(draws=16, levels=4), problem, everyone(24), 10_000)
+    assert found.status == ["converged"] * 24
     spread = found.draws.spread.double().square().mean(0).flatten()
     assert torch.allclose(spread, variance, rtol=0.3)
     off = (found.draws.mean.flatten(1) - mean).square().mean().sqrt()
@@ -146,11 +146,11 @@ def test_of_curved_measurements_they_are_those_of_normal_pixels(curve):
     """Pixel by pixel, by sums over all x."""
     operator, sigma = Curved(CURVES[curve]).bind(SHAPE), 0.1
     generator = torch.Generator().manual_seed(0)
-    x = 0.5 + DULL * torch.randn(10, *SHAPE, generator=generator, dtype=torch.float64)
+    x = 0.5 + DULL * torch.randn(8, *SHAPE, generator=generator, dtype=torch.float64)
     y = operator.A(x)
     y = y + sigma * torch.randn(y.shape, generator=generator, dtype=torch.float64)
     problem = a_problem(operator, y, prior=Dull(), noise=Noise(sigma=sigma).bind(y[0].numel()))
-    found = run(Ancestral(draws=16), problem, everyone(10), 10_000)
+    found = run(Ancestral(draws=16, levels=5), problem, everyone(8), 10_000)
 
     a = torch.linspace(-0.5, 1.5, 800, dtype=torch.float64)
     likely = -((CURVES[curve](a) - y.view(-1, 1)) ** 2) / (2 * sigma**2)
@@ -192,7 +192,7 @@ def test_of_counts_they_are_those_of_normal_pixels(noise):
     counts = noise.sample(x, Streams(0, "noise", range(10)))
     y = torch.where(seen, counts, noise.expected(torch.zeros_like(x)))
     problem = a_problem(operator, y, prior=Dull(), noise=bound)
-    found = run(Ancestral(draws=16), problem, everyone(10), 10_000)
+    found = run(Ancestral(draws=16, levels=8), problem, everyone(10), 10_000)
 
     a = torch.linspace(0.002, 1.4, 400, dtype=torch.float64)
     costs = [bound.misfit(v.expand(10 * 256, 1), y.view(-1, 1))[0] for v in a]
