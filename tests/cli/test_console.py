@@ -158,9 +158,11 @@ def test_ctrl_c_before_anything_began(module, tmp_path):
     )
     assert b"Traceback" not in done.stderr, done.stderr
     assert done.returncode == 130
-    # A Ctrl-C that has waited for an operator's import may find the run begun, and saves it.
-    begun = module.startswith("priorkit_") and (tmp_path / "priorkit-out/record.json").exists()
-    assert begun or list(tmp_path.iterdir()) == []
+    # A Ctrl-C that has waited for an operator's import may find the run begun, whose folder is
+    # saved, or is one that the next run takes.
+    left = {path.name for path in tmp_path.iterdir()}
+    begun = {"priorkit-out", "priorkit-out.unfinished"} if module.startswith("priorkit_") else set()
+    assert left <= begun
 
 
 # priorkit, with a Ctrl-C while a class is made in a module that is imported once torch is there:
