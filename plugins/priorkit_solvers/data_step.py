@@ -10,8 +10,8 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import GaussianNoise, LinearOperator, Problem, WeightedNoise
-from priorkit.interfaces.squares import NUDGE
-from priorkit.linear import column, directional, dots, energy, least_squares, norms
+from priorkit.interfaces.squares import pushforward
+from priorkit.linear import column, dots, energy, least_squares, mean_gain, norms
 
 __all__ = [
     "data_step",
@@ -65,12 +65,7 @@ def gain_of(problem: Problem) -> float:
     if isinstance(operator, LinearOperator):
         return operator.gain
     gray = torch.full((1, *problem.shape), 0.5, device=problem.y.device)
-    there, fixed = operator.A(gray), torch.Generator().manual_seed(0)
-    total = 0.0
-    for _ in range(4):
-        v = torch.randn(gray.shape, generator=fixed).to(gray)
-        total += float(energy(directional(operator.A, gray, there, v, NUDGE)).sum()) / v.numel()
-    gain = math.sqrt(total / 4)
+    gain = mean_gain(pushforward(operator, gray, operator.A(gray)), problem.shape, gray.device)
     return gain if 0 < gain < math.inf else 1.0
 
 
@@ -141,25 +136,26 @@ def data_step(
 
 def _towards(problem: Problem, goal: Tensor, centre: Tensor, rho: Tensor) -> Tensor:
     """The best x on the way to ``goal``, of the whole way, half of it and so on, and none."""
-    best, least = centre, _objective(problem, centre, centre, rho)
+    best, least = centre, _objective(problem, centre, centre, rho)[0]
     for halvings in range(HALVINGS):
         x = centre + 0.5**halvings * (goal - centre)
-        value = _objective(problem, x, centre, rho)
+        value, _ = _objective(problem, x, centre, rho)
         better = value < least  # what isn't finite isn't
         best = torch.where(_each(better, x), x, best)
         least = torch.where(better, value, least)
     return best
 
 
-def _objective(problem: Problem, x: Tensor, centre: Tensor, rho: Tensor) -> Tensor:
-    return problem.noise.misfit(problem.operator.A(x), problem.y)[0] + rho * energy(x - centre)
+def _objective(problem: Problem, x: Tensor, centre: Tensor, rho: Tensor) -> tuple[Tensor, Tensor]:
+    """ℓ(A x, y) + ρ‖x − centre‖², and the gradient of ℓ with respect to A x."""
+    misfit, residual = problem.noise.misfit(problem.operator.A(x), problem.y)
+    return misfit + rho * energy(x - centre), residual
 
 
 def _evaluated(problem: Problem, x: Tensor, centre: Tensor, rho: Tensor) -> tuple[Tensor, Tensor]:
     """ℓ(A x, y) + ρ‖x − centre‖² and its gradient."""
-    misfit, residual = problem.noise.misfit(problem.operator.A(x), problem.y)
-    slope = problem.operator.vjp(x, residual) + 2 * column(rho, x) * (x - centre)
-    return misfit + rho * energy(x - centre), slope
+    value, residual = _objective(problem, x, centre, rho)
+    return value, problem.operator.vjp(x, residual) + 2 * column(rho, x) * (x - centre)
 
 
 def _each(which: Tensor, like: Tensor) -> Tensor:

@@ -11,14 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import (
-    Denoiser,
-    Problem,
-    Requires,
-    Solver,
-    State,
-    shared,
-)
+from priorkit.interfaces import Denoiser, Problem, Requires, Solver, State, shared
 from priorkit_solvers.data_step import (
     data_step,
     expected_error,

@@ -15,7 +15,7 @@ from priorkit.interfaces import (
     Requires,
     Sampler,
 )
-from priorkit.interfaces.problem import Map
+from priorkit.interfaces.squares import Map
 from priorkit.linear import dots
 
 __all__ = ["DRAWS_LATENTS", "Posterior", "check"]

@@ -16,7 +16,7 @@ from priorkit.interfaces.answers import refusal
 from priorkit.interfaces.component import Component, Shape
 from priorkit.interfaces.kinds import PICTURE, Kind
 from priorkit.interfaces.noise import Level
-from priorkit.linear import energy
+from priorkit.linear import mean_gain
 
 __all__ = [
     "MAX_MATRIX",
@@ -188,11 +188,9 @@ class LinearOperator(Operator):
         """‖A‖_F/√n, the length of a typical column: noise of σ is σ·gain in an entry of Aᴴ y,
         and of complex y and real x by √2 less.
 
-        Estimated by four products with random numbers, E‖A v‖² = ‖A‖_F² for v ~ N(0, 1).
+        Estimated, see :func:`.mean_gain`.
         """
-        fixed = torch.Generator().manual_seed(0)
-        draws = [torch.randn(1, *self.shape, generator=fixed) for _ in range(4)]
-        return math.sqrt(sum(float(energy(self.A(v))) / v.numel() for v in draws) / len(draws))
+        return mean_gain(self.A, self.shape)
 
     @property
     def T(self) -> Callable[[Tensor], Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple, Self, cast
@@ -24,13 +24,11 @@ from priorkit.interfaces.prior import (
     Pixels,
     Prior,
 )
-from priorkit.interfaces.squares import Squares, squares
+from priorkit.interfaces.squares import Map, Squares, squares
 from priorkit.linear import dots, least_squares
 from priorkit.streams import Streams
 
 __all__ = ["Data", "Evaluation", "Problem"]
-
-Map = Callable[[Tensor], Tensor]
 
 
 class Evaluation(NamedTuple):

@@ -11,7 +11,7 @@ from priorkit.interfaces.noise import GaussianNoise, WeightedNoise
 from priorkit.interfaces.operator import LinearOperator, Operator
 from priorkit.linear import directional
 
-__all__ = ["NUDGE", "Squares", "squares"]
+__all__ = ["Map", "Squares", "pushforward", "squares"]
 
 SURE = 3.0  # standard deviations of y, within which an estimate of what it is of must lie
 NUDGE = 3e-3  # root mean square of the step of an image that shows the slope of a curved A
@@ -39,27 +39,33 @@ def squares(
 
     Reference: Nocedal & Wright, "Numerical optimization", 2nd ed. 2006, section 10.3 (the tangent).
     """
-    A, adjoint, rest = _linear(operator, near)
-    if isinstance(noise, GaussianNoise):
-        return Squares(A, adjoint, y if rest is None else y - rest)
-    a = noise.measured(y)
+    exact = isinstance(noise, GaussianNoise)
+    a = y if exact else noise.measured(y)
+    if isinstance(operator, LinearOperator):
+        there = None if near is None or exact else operator.A(near)
+        plain = Squares(operator.A, operator.A_adjoint, a)
+    else:
+        assert near is not None, "a curved A has a tangent at images: give near="
+        there = operator.A(near)
+        plain = _tangent(operator, a, near, there)
+    if exact:
+        return plain
     weights = noise.weights(a).to(a.real.dtype)
-    if near is not None:
-        Ax, reach = operator.A(near), SURE * (noise.energy / noise.entries / weights).sqrt()
-        weights = noise.weights(Ax if Ax.is_complex() else Ax.clamp(a - reach, a + reach))
-    root = weights.to(a.real.dtype).sqrt()
-    told = a if rest is None else a - rest
+    if there is not None:
+        reach = SURE * (noise.energy / noise.entries / weights).sqrt()
+        at = there if there.is_complex() else there.clamp(a - reach, a + reach)
+        weights = noise.weights(at).to(a.real.dtype)
+    A, adjoint, told = plain
+    root = weights.sqrt()
     return Squares(lambda x: root * A(x), lambda r: adjoint(root * r), root * told)
 
 
-def _linear(operator: Operator, near: Tensor | None) -> tuple[Map, Map, Tensor | None]:
-    """A itself, or J, its adjoint and A(near) − J·near, J the Jacobian of A there."""
-    if isinstance(operator, LinearOperator):
-        return operator.A, operator.A_adjoint, None
-    assert near is not None, "a curved A has a tangent at images: give near="
-    there = operator.A(near)
+def pushforward(operator: Operator, near: Tensor, there: Tensor) -> Map:
+    """The Jacobian of A at images ``near``, where it gives ``there``, as a linear map."""
+    return lambda x: directional(operator.A, near, there, x, NUDGE)
 
-    def pushed(x: Tensor) -> Tensor:
-        return directional(operator.A, near, there, x, NUDGE)
 
-    return pushed, lambda r: operator.vjp(near, r), there - pushed(near)
+def _tangent(operator: Operator, y: Tensor, near: Tensor, there: Tensor) -> Squares:
+    """J, its adjoint and y − A(near) + J·near, J the Jacobian of A there."""
+    J = pushforward(operator, near, there)
+    return Squares(J, lambda r: operator.vjp(near, r), y - (there - J(near)))

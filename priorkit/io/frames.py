@@ -16,6 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from priorkit.errors import BadInputError, PriorkitError
+from priorkit.interfaces.component import Shape
 from priorkit.io.brightness import PLAIN, Scaling
 from priorkit.io.decoded import is_gray, read_frame, upright
 from priorkit.io.files import complaint
@@ -26,7 +27,6 @@ from priorkit.io.places import Pick
 __all__ = [
     "MAX_PIXELS",
     "Decoded",
-    "Size",
     "open_frame",
     "open_stack",
     "opened",
@@ -37,7 +37,6 @@ __all__ = [
 log = logging.getLogger("priorkit")
 
 T = TypeVar("T")
-Size = tuple[int, ...]
 MAX_PIXELS = 50_000_000  # of a file that is resized; a larger one is refused undecoded
 MAX_WHOLE = 16_000_000  # of a file that is taken as it is
 NOTHING = Pick()
@@ -92,11 +91,11 @@ def open_stack(path: Path, pick: Pick) -> Decoded | Format:
     return _read(path, read)
 
 
-def size_of(path: Path) -> tuple[Size, int] | Format:
+def size_of(path: Path) -> tuple[Shape, int] | Format:
     """The size (C, H, W) of a picture file that isn't decoded, upright, and of how many frames; or
     what reads it where Pillow would change it. Raises BadInputError."""
 
-    def read(file: Image.Image) -> tuple[Size, int]:
+    def read(file: Image.Image) -> tuple[Shape, int]:
         width, height = upright(file)
         return (1 if is_gray(file) else 3, height, width), _count(file)
 

@@ -13,11 +13,12 @@ from torch import Tensor
 
 from priorkit.counted import counted
 from priorkit.errors import BadInputError, PriorkitError
+from priorkit.interfaces.component import Shape
 from priorkit.interfaces.kinds import PICTURE, VOLUME
 from priorkit.io.brightness import WHITE, Scaling, scaled
 from priorkit.io.formats import Dicom, Format, Part, Tiff, format_of
 from priorkit.io.formats.base import STACKED
-from priorkit.io.frames import Decoded, Size, open_frame, open_stack, size_of
+from priorkit.io.frames import Decoded, open_frame, open_stack, size_of
 from priorkit.io.held import LYING, Held, held, telling
 from priorkit.io.of_kind import refuse_picture
 from priorkit.io.places import Pick
@@ -25,7 +26,6 @@ from priorkit.io.sources import Source
 from priorkit.io.values import dimensions, framed
 
 __all__ = [
-    "Size",
     "array_in",
     "channels_of",
     "name_of",
@@ -59,7 +59,7 @@ def _spectrum_in(path: Path, pick: Pick, channels: int | None) -> Tensor | None:
     return volume_in(path, pick)[0][0]
 
 
-def _pages_told(path: Path) -> Size | None:
+def _pages_told(path: Path) -> Shape | None:
     """(pages, H, W) of a file of several gray pages of which nothing says what they are."""
     told = size_of(path)
     if isinstance(told, Format):
@@ -136,7 +136,7 @@ def volume_of(files: Sequence[Path], pick: Pick) -> tuple[Tensor, Source | None]
     return torch.stack([plane if alike else plane.double() for plane in planes], 1), first
 
 
-def size_told(path: Path, pick: Pick) -> Size | None:
+def size_told(path: Path, pick: Pick) -> Shape | None:
     """The size of the image in a file by its header: of pictures that have the same, the numbers
     have one shape. None where the header can't be read."""
     try:
@@ -152,7 +152,7 @@ def size_told(path: Path, pick: Pick) -> Size | None:
     return max((_size_left(part, one) for part in parts), key=math.prod, default=None)
 
 
-def _size_left(part: Part, one: bool) -> Size:
+def _size_left(part: Part, one: bool) -> Shape:
     """The size of an upright array, without the axes along which ``one`` is picked."""
     size, axes = list(part.shape), list(part.axes)
     if part.turn in LYING:

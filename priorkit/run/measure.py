@@ -10,11 +10,7 @@ import torch
 from torch import Tensor
 
 from priorkit.errors import BadInputError, PriorkitError
-from priorkit.interfaces import (
-    Denoiser,
-    IdentityOperator,
-    Prior,
-)
+from priorkit.interfaces import Denoiser, IdentityOperator, Prior
 from priorkit.interfaces.answers import answer
 from priorkit.linear import energy
 from priorkit.registry import registry
@@ -25,11 +21,7 @@ from priorkit.run.shown import question_sigma, question_units
 from priorkit.settings.select import Selection, blaming
 from priorkit.streams import Streams
 
-__all__ = [
-    "as_it_came",
-    "measurement",
-    "simulate",
-]
+__all__ = ["as_it_came", "measurement", "simulate"]
 
 log = logging.getLogger("priorkit")
 

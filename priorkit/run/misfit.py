@@ -78,21 +78,20 @@ def question_misfit(
     lost, known = ~torch.tensor(good, device=misfit.device), _known(noise)
     ratio = misfit / alone.clamp_min(1e-300)
     most, least = _limits(y, setup)
-    nothing = _empty(y, setup.problem).to(misfit)
+    beside = alone if known else _empty(y, setup.problem).to(misfit)
     if bool(lost.any()):
         worst = int(torch.where(lost, misfit, -torch.inf).argmax())
-        beside = f"noise alone gives {float(alone[worst]):.3g}"
-        if not known:
-            beside = f"an empty picture would give {float(nothing[worst]):.3g}"
+        gives = "noise alone gives" if known else "an empty picture would give"
         which = "The measurement isn't explained"
         if len(good) > 1:
             which = f"{int(lost.sum())} of {len(good)} measurements aren't explained, and least "
             which += f"number {worst + 1}"
         log.warning(
-            "%s%s: its misfit is %.3g where %s. "
+            "%s%s: its misfit is %.3g where %s %.3g. "
             "Is the operator the one that measured it, and %s in the units of x? Or is γ too "
             "large, or the budget too small?",
-            *(who, which, float(misfit[worst]), beside, "are y and σ" if known else "is y"),
+            *(who, which, float(misfit[worst]), gives, float(beside[worst])),
+            "are y and σ" if known else "is y",
         )
     elif known and bool((ratio > most).any()):
         i = int(ratio.argmax())
@@ -101,11 +100,11 @@ def question_misfit(
             *(who, float(misfit[i]), float(alone[i])),
             _far(setup),
         )
-    elif not noise.energy and _draws_fit(setup) and bool((misfit > EXACT * nothing).any()):
-        i = int((misfit / nothing).argmax())
+    elif not noise.energy and _draws_fit(setup) and bool((misfit > EXACT * beside).any()):
+        i = int((misfit / beside).argmax())
         log.warning(
             "%sThe misfit is %.3g of exact numbers, of which an empty picture would give %.3g: %s",
-            *(who, float(misfit[i]), float(nothing[i])),
+            *(who, float(misfit[i]), float(beside[i])),
             _far(setup),
         )
     elif known and bool((ratio < least).any()):

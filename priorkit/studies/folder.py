@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from priorkit.errors import BadInputError, PriorkitError
+from priorkit.interfaces.component import Shape
 from priorkit.interfaces.kinds import VOLUME
 from priorkit.io.brightness import BeyondError
 from priorkit.io.folders import set_aside
 from priorkit.io.listing import is_dicom, is_folder
-from priorkit.io.opening import Size, size_told
+from priorkit.io.opening import size_told
 from priorkit.io.pictures import raw_from
 from priorkit.io.places import Pick, picked
 from priorkit.io.together import in_folder, left_out
@@ -228,7 +229,7 @@ def _cut(
     """How many pictures are in a part, and the parts: pictures of one size are solved together,
     which all are that are brought to the shape of the prior or to one that was said."""
     shape = setup.problem.shape
-    sizes: list[Size | None] = [None] * len(files)
+    sizes: list[Shape | None] = [None] * len(files)
     own = setup.problem.prior.shape is not None and not leaves_prior_open(config)
     if what == "y" or not (own or config.shape):
         pick = Pick(config.dataset, config.slice)

@@ -14,10 +14,10 @@ from typing import Any
 
 from priorkit.counted import counted
 from priorkit.errors import BadInputError
+from priorkit.interfaces.component import Shape
 from priorkit.io.files import require_writable, unwritable, write_atomic
 from priorkit.io.folders import discard
 from priorkit.io.manifest import PARTS, PLAN, listed_in
-from priorkit.io.opening import Size
 from priorkit.studies.part import is_there, key_of, place_of
 
 __all__ = ["TABLE", "Cuts", "agreed", "cuts", "replace_earlier"]
@@ -28,7 +28,7 @@ EARLIER = "earlier"  # the result of the run before, until this one has one
 log = logging.getLogger("priorkit")
 
 
-def cuts(sizes: Sequence[Size | None], most: int) -> Cuts:
+def cuts(sizes: Sequence[Shape | None], most: int) -> Cuts:
     """Where parts of about ``most`` pictures begin and end. Those of a part are of one size, None
     of any; and none is alone where it needn't be: libraries round a batch of one otherwise.
 
