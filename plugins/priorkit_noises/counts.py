@@ -13,7 +13,6 @@ from priorkit.interfaces import Copies
 __all__ = ["OverCounts", "otherwise"]
 
 MOST = 100.0  # mean count, from which on a series stands for the sum
-NODES = 2048  # of the table
 COUNTS = 256  # summed over: of a mean of 100, a larger one has the chance 1e-37
 
 
@@ -22,15 +21,16 @@ class OverCounts:
     divergence 2(λ − k + k·ln(k/λ)) but for the smallest counts.
 
     Up to λ = 100 it is the sum over counts, by linear interpolation in λ^¼ between nodes of a
-    table, to 1e-5; from there 1 + 1/6λ + 1/6λ².
+    table, to 1e-5 where it has 2,048 of them; from there 1 + 1/6λ + 1/6λ².
 
     >>> of_noise = OverCounts(lambda mean, k: 2 * (mean - k + torch.xlogy(k, k / mean)))
     >>> of_noise(torch.tensor([0.1, 2.0, 1e4]))
     tensor([0.4741, 1.1394, 1.0000], dtype=torch.float64)
     """
 
-    def __init__(self, cost: Callable[[Tensor, Tensor], Tensor]) -> None:
-        root = torch.linspace(0, MOST**0.25, NODES, dtype=torch.float64)
+    def __init__(self, cost: Callable[[Tensor, Tensor], Tensor], *, nodes: int = 2048) -> None:
+        self._last = nodes - 1
+        root = torch.linspace(0, MOST**0.25, nodes, dtype=torch.float64)
         mean, k = root[:, None] ** 4, torch.arange(COUNTS, dtype=torch.float64)
         chance = (torch.xlogy(k, mean) - mean - torch.lgamma(k + 1)).exp()
         # A cost that is infinite at λ = 0 has no chance there.
@@ -39,8 +39,8 @@ class OverCounts:
     def __call__(self, mean: Tensor) -> Tensor:
         """Of every mean count, 0 for what isn't one; in float64."""
         mean = mean.double().nan_to_num(0.0).clamp_min(0.0)
-        place = mean.clamp_max(MOST).sqrt().sqrt() * ((NODES - 1) / MOST**0.25)
-        low = place.long().clamp_max(NODES - 2)
+        place = mean.clamp_max(MOST).sqrt().sqrt() * (self._last / MOST**0.25)
+        low = place.long().clamp_max(self._last - 1)
         part, table = place - low, self._table.like(mean)
         within = (1 - part) * table[low] + part * table[low + 1]
         less = 1 / mean.clamp_min(MOST)

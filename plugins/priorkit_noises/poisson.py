@@ -6,7 +6,7 @@ import copy
 import logging
 import math
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import lru_cache
 from typing import Annotated
 
 import torch
@@ -23,35 +23,49 @@ __all__ = ["Poisson"]
 
 GAIN = 0.01  # of simulated counts, where nobody says: 100 photons at white
 LEAST = 0.5  # counts in the mean, whose variance is assumed of fewer
+DARK, RARE = 6.0, 0.001  # times the read noise below black, and of how many entries it is told
+READINGS = [step / 8 for step in range(-48, 49)]  # n, over which is summed
 
 log = logging.getLogger("priorkit")
 
 
 class Poisson(WeightedNoise):
-    """y = g·k with counts k ~ Poisson(A x / g): the variance of an entry is g·A x.
+    """y = c + g·k + r·n, counts k ~ Poisson(A x / g), n ~ N(0, 1): the variance of an entry is
+    g·A x + r².
 
-    Its misfit is twice the Kullback-Leibler divergence,
+    With what reading adds taken for as many counts more, b = r²/g, whose variance is the same, the
+    misfit is twice the Kullback-Leibler divergence,
 
-        ℓ = 2 Σ (a − y + y·ln(y/a)),   a = A x,
+        ℓ = (1 + b)·2 Σ (a − t + t·ln(t/a)),   a = A x + b,   t = y − c + b, at least 0,
 
-    which is −2σ² log p up to a constant with σ² = g, the variance at a = 1, and agrees with
-    ‖a − y‖² to second order where y = 1. Below a tenth of y, and of a count, it is continued by a
-    parabola: it is finite, pulls negative pixels back, and bends at a = 0 some hundred times as
-    much as at a = y, however many counts y is. Solvers that know squares take Σ w(a − y)² instead
-    of ℓ, w = 1/a at an estimate of a, of at least half a count.
+    which is −2σ² log p up to a constant with σ² = g + r², the variance where A x = 1, and agrees
+    with ‖A x − (y − c)‖² to second order there. Below a tenth of t, and of a count, it is continued
+    by a parabola: it is finite, pulls negative pixels back, and bends where a = 0 some hundred
+    times as much as at a = t, however many counts y is. Solvers that know squares take
+    Σ w(A x + c − y)² instead of ℓ, w = (1 + b)/a at an estimate of a, of at least half a count.
 
     Parameters
     ----------
     gain : g, what one count adds to y; 1/g is the number of photons at white. With a ``range``
         (0, hi) that is hi/g, and y of ``gain=1`` are counts. It must be known of counts that were
         measured; of simulated ones it is 0.01, with a range a hundredth of its width
+    read_noise : r, the standard deviation of what reading adds, in units of y: of a camera that
+        says it in electrons g times that
+    black : c, what is read without light, in units of y
 
     Reference: Snyder, Hammoud & White, "Image recovery from data acquired with a charge-
-    coupled-device camera", JOSA A 1993.
+    coupled-device camera", JOSA A 1993 (reading as counts more).
     """
 
-    def __init__(self, *, gain: Annotated[float, Field(ge=1e-15, le=1e15)] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        gain: Annotated[float, Field(ge=1e-15, le=1e15)] | None = None,
+        read_noise: Annotated[float, Field(ge=0, le=1e15)] = 0.0,
+        black: Annotated[float, Field(ge=0, le=1e15)] = 0.0,
+    ) -> None:
         self._said, self.gain = gain is not None, GAIN if gain is None else gain
+        self.read_noise, self.black = read_noise, black
 
     @property
     def known(self) -> bool:
@@ -59,40 +73,68 @@ class Poisson(WeightedNoise):
 
     @property
     def _otherwise(self) -> str:
-        return otherwise(gain=self._said)
+        said = {"gain": self._said, "read_noise": bool(self.read_noise), "black": bool(self.black)}
+        return otherwise(**said)
+
+    @property
+    def _more(self) -> float:
+        """b, of which counts have the variance that reading adds."""
+        return self.read_noise**2 / self.gain
 
     @property
     def std(self) -> float:
-        """√(g/2), the standard deviation at a grey value of ½."""
-        return (self.gain / 2) ** 0.5
+        """√(g/2 + r²), the standard deviation at a grey value of ½."""
+        return math.sqrt(self.gain / 2 + self.read_noise**2)
 
     def rescaled(self, scale: float, offset: Tensor) -> Noise:
-        """Counts of g/scale, where nothing is moved: ℓ has one power of y."""
+        """That of g/scale, where nothing is moved: ℓ has one power of y."""
         own = copy.copy(self)
         own.gain = self.gain if self._said else scale * GAIN
         if bool((offset != 0).any()):
             return super(Poisson, own).rescaled(scale, offset)
-        own.gain /= scale
+        for name in ("gain", "read_noise", "black"):
+            setattr(own, name, getattr(own, name) / scale)
         return own
 
+    def expected(self, Ax: Tensor) -> Tensor:
+        return Ax + self.black if self.black else Ax
+
+    def measured(self, y: Tensor) -> Tensor:
+        return y - self.black if self.black else y
+
     def check(self, y: Tensor) -> None:
-        _require_counts(y, "y", f"y.clip(0), or {self._otherwise}")
-        most = float(y.max())
+        self._require_light(y)
+        most = float(y.max()) - self.black
         if not self._said:
             largest = f"{math.ceil(most):.15g}" if most > 1 else "…"
             raise BadInputError(
                 "Of counts that were measured, noise 'poisson' needs to know what one of them adds "
                 "to y.",
-                got=f"y up to {most:.6g}",
+                got=f"y up to {float(y.max()):.6g}",
                 try_=f"gain=1 with range=(0, {largest}) where y are counts, 0 to the largest that "
                 "x expects; or gain=…, 1 over the photons at white",
             )
         if 0 < most < self.gain / 2:
             log.warning(
-                "poisson: y is at most %.3g, and a single count is gain=%g. Where y are counts in "
-                "whole numbers of 8 or 16 bits: range=(0, …), up to the largest that x expects; "
+                "poisson: y is at most %.3g%s, and a single count is gain=%g. Where y are counts "
+                "in whole numbers of 8 or 16 bits: range=(0, …), up to the largest that x expects; "
                 "without a range they are brightness. Else: a smaller gain",
-                *(most, self.gain),
+                *(most, " above black" if self.black else "", self.gain),
+            )
+
+    def _require_light(self, y: Tensor) -> None:
+        """Raise BadInputError where y is complex or below what is read without light, and warn
+        where that is by more than reading explains."""
+        if y.is_complex() or not self.read_noise:
+            way = "y.clip(0); read_noise=…, of a camera whose black was subtracted"
+            return _require_counts(self.measured(y), "y", f"{way}; or {self._otherwise}")
+        dark = (y < self.black - DARK * self.read_noise).double().mean()
+        if float(dark) > RARE:
+            log.warning(
+                "poisson: %.3g%% of y is more than %g times the read_noise %g below %s, down to "
+                "%.4g. Try: black=…, what is read without light, or a larger read_noise",
+                *(100 * float(dark), DARK, self.read_noise),
+                *("black" if self.black else "0", float(y.min())),
             )
 
     def sample(self, Ax: Tensor, streams: Streams) -> Tensor:
@@ -103,27 +145,35 @@ class Poisson(WeightedNoise):
             f"{self._otherwise}",
             ways=[{"op": "identity"}],
         )
-        counts = streams.poisson(Ax.flatten(1) / self.gain)
-        return (self.gain * counts).view(Ax.shape).to(Ax.device, Ax.dtype)
+        found = self.black + self.gain * streams.poisson(Ax.flatten(1) / self.gain)
+        if self.read_noise:
+            found = found + self.read_noise * streams.normal(found.shape[1])
+        return found.view(Ax.shape).to(Ax.device, Ax.dtype)
 
     def misfit(self, Ax: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        y = y.double().clamp_min(0.0)  # of units that were changed: −1e-9
-        value, gradient = _divergence(Ax.double(), y, self.gain)
-        return sums(value), gradient.to(Ax.dtype)
+        # Below 0 of a unit that was changed, by 1e-9, or by reading.
+        more, told = self._more, (self.measured(y.double()) + self._more).clamp_min(0.0)
+        value, gradient = _divergence(Ax.double() + more, told, self.gain)
+        return (1 + more) * sums(value), ((1 + more) * gradient).to(Ax.dtype)
 
     def weights(self, Ax: Tensor) -> Tensor:
-        """1/A x, the inverse of the variance of y in parts of g."""
-        return 1 / Ax.clamp_min(LEAST * self.gain)
+        """(g + r²)/(g·A x + r²), the inverse of the variance of y in parts of σ²."""
+        more = self._more
+        return (1 + more) / (Ax + more).clamp_min(max(more, LEAST * self.gain))
 
     @property
     def energy(self) -> float:
-        """g per entry: twice the divergence of n counts is about χ² with n degrees, times g."""
-        return self.entries * self.gain
+        """g + r² per entry: twice the divergence of n counts is about χ² with n degrees, by g."""
+        return self.entries * (self.gain + self.read_noise**2)
 
     def expected_misfit(self, Ax: Tensor) -> Tensor:
-        """g·Σ e(A x/g), e(λ) that of counts of the mean λ in units of g: from 0 at λ = 0 over 1.13
-        at 2 to 1 of many. What isn't seen has A x = 0, and so none."""
-        return self.gain * sums(_unit()(Ax / self.gain))
+        """σ²·Σ e(A x/g), e(λ) that of counts of the mean λ, read, in units of σ²: without reading
+        from 0 at λ = 0 over 1.13 at 2 to 1 of many. Of what isn't seen A x = 0."""
+        of_noise, unseen = _unit(self.read_noise / self.gain), Ax[0].numel() - self.entries
+        found = sums(of_noise(Ax / self.gain))
+        if self.read_noise and unseen:
+            found = found - unseen * of_noise(torch.zeros_like(Ax[0].flatten()[:1]))
+        return (self.gain + self.read_noise**2) * found
 
 
 def _divergence(a: Tensor, y: Tensor, gain: float) -> tuple[Tensor, Tensor]:
@@ -131,9 +181,10 @@ def _divergence(a: Tensor, y: Tensor, gain: float) -> tuple[Tensor, Tensor]:
     floor = y.clamp_min(gain) / 10
     above = torch.maximum(a, floor)
     below = (a - floor).clamp_max(0.0)
-    slope = 2 * (1 - y / above)
+    apart = above - y  # which may be a small part of both, where reading is most of the noise
+    slope = 2 * apart / above
     curvature = 2 * (y / floor**2 + 1 / floor)
-    value = 2 * (above - y + torch.xlogy(y, y / above))
+    value = 2 * (apart - y * torch.log1p(apart / y.clamp_min(1e-300)))
     value = value + below * slope + 0.5 * curvature * below.square()
     # The least value over a, which isn't 0 where y is below the floor.
     lowest = 2 * (floor - y + torch.xlogy(y, y / floor))
@@ -141,10 +192,21 @@ def _divergence(a: Tensor, y: Tensor, gain: float) -> tuple[Tensor, Tensor]:
     return value - torch.where(y < floor, lowest, 0.0), slope + curvature * below
 
 
-@cache
-def _unit() -> OverCounts:
-    """E ℓ of an entry in units of g, by its mean count."""
-    return OverCounts(lambda mean, k: _divergence(mean, k, 1.0)[0])
+@lru_cache(maxsize=8)
+def _unit(read: float) -> OverCounts:
+    """E ℓ of an entry in units of σ² by its mean count, where ``read`` is r/g."""
+    if not read:
+        return OverCounts(lambda mean, k: _divergence(mean, k, 1.0)[0])
+    more, chances = read**2, [math.exp(-(node**2) / 2) for node in READINGS]
+
+    def cost(mean: Tensor, k: Tensor) -> Tensor:
+        found = torch.zeros_like(mean * k)
+        for node, chance in zip(READINGS, chances, strict=True):
+            told = (k + more + read * node).clamp_min(0.0)
+            found += chance / sum(chances) * _divergence(mean + more, told, 1.0)[0]
+        return found
+
+    return OverCounts(cost, nodes=256)
 
 
 def _require_counts(
