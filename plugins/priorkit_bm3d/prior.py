@@ -18,6 +18,7 @@ from priorkit.interfaces import (
     Noise,
     Operator,
     Shape,
+    StabilizedNoise,
 )
 
 __all__ = ["BM3D"]
@@ -68,16 +69,17 @@ class BM3D(Denoiser):
         return torch.from_numpy(clean).to(x)
 
     def defaults(self, operator: Operator, noise: Noise) -> Choices:
-        """One call for the identity, without the estimate of the error, which takes a second call;
-        plug-and-play for other linear operators."""
+        """One call where y is the noisy picture, without the estimate of the error, which takes a
+        second call; plug-and-play for other linear operators."""
+        if isinstance(operator, IdentityOperator) and isinstance(noise, StabilizedNoise):
+            return Choices(space="pixel", solver={"name": "denoise", "estimate": False})
         if not (isinstance(operator, LinearOperator) and isinstance(noise, GaussianNoise)):
             return Choices(
                 space="pixel",
-                refused="BM3D removes Gaussian noise, and serves linear operators only.",
+                refused="BM3D removes Gaussian noise, serves linear operators only, and counts "
+                "where they are the picture itself.",
                 instead=[{"prior": "none"}, {"prior": "dct"}],
             )
-        if isinstance(operator, IdentityOperator):
-            return Choices(space="pixel", solver={"name": "denoise", "estimate": False})
         solver = {"name": "pnp-admm", "renoise": 0.0}  # it needs no noise to be stable
         return Choices(space="pixel", solver=solver, start="shown")
 

@@ -11,6 +11,7 @@ from priorkit.interfaces import (
     Noise,
     Operator,
     RandomOperator,
+    StabilizedNoise,
     WeightedNoise,
 )
 
@@ -29,10 +30,10 @@ def choose(operator: Operator, noise: Noise) -> Choices:
             refused="A denoising network is for Gaussian noise and counts.",
             instead=[{"prior": "glow-celeba"}, {"prior": "none", "penalty": "tv", "gamma": ...}],
         )
-    squares = isinstance(noise, GaussianNoise)
-    if squares and isinstance(operator, IdentityOperator):
+    if isinstance(noise, StabilizedNoise) and isinstance(operator, IdentityOperator):
         return Choices(space="pixel", penalty="none", solver="denoise", start="shown")
-    if squares and isinstance(operator, RandomOperator) and operator.ensemble is not None:
+    random = isinstance(operator, RandomOperator) and operator.ensemble is not None
+    if random and isinstance(noise, GaussianNoise):
         return Choices(space="pixel", penalty="none", solver="amp", start="flat")
     hole = has_hole(operator)
     return Choices(

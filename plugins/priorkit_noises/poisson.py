@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import Noise, WeightedNoise
+from priorkit.interfaces import Noise, StabilizedNoise
 from priorkit.linear import sums
 from priorkit.streams import Streams
 from priorkit_noises.counts import OverCounts, otherwise
@@ -29,7 +29,7 @@ READINGS = [step / 8 for step in range(-48, 49)]  # n, over which is summed
 log = logging.getLogger("priorkit")
 
 
-class Poisson(WeightedNoise):
+class Poisson(StabilizedNoise):
     """y = c + g·k + r·n, counts k ~ Poisson(A x / g), n ~ N(0, 1): the variance of an entry is
     g·A x + r².
 
@@ -43,6 +43,10 @@ class Poisson(WeightedNoise):
     by a parabola: it is finite, pulls negative pixels back, and bends where a = 0 some hundred
     times as much as at a = t, however many counts y is. Solvers that know squares take
     Σ w(A x + c − y)² instead of ℓ, w = (1 + b)/a at an estimate of a, of at least half a count.
+    Those that remove white noise take f(y) = (F(y) − F(c))/(F(c + 1) − F(c)), whose standard
+    deviation is that of F, g/2, in such units:
+
+        F(y) = √(g·(y − c) + 3g²/8 + r²).
 
     Parameters
     ----------
@@ -53,8 +57,10 @@ class Poisson(WeightedNoise):
         says it in electrons g times that
     black : c, what is read without light, in units of y
 
-    Reference: Snyder, Hammoud & White, "Image recovery from data acquired with a charge-
-    coupled-device camera", JOSA A 1993 (reading as counts more).
+    References: Snyder, Hammoud & White, "Image recovery from data acquired with a charge-
+    coupled-device camera", JOSA A 1993 (reading as counts more); Starck, Murtagh & Bijaoui, "Image
+    processing and data analysis", 1998 (F); Mäkitalo & Foi, "Optimal inversion of the generalized
+    Anscombe transformation for Poisson-Gaussian noise", IEEE Trans. Image Process. 2013 (back).
     """
 
     def __init__(
@@ -160,6 +166,32 @@ class Poisson(WeightedNoise):
         """(g + r²)/(g·A x + r²), the inverse of the variance of y in parts of σ²."""
         more = self._more
         return (1 + more) / (Ax + more).clamp_min(max(more, LEAST * self.gain))
+
+    @property
+    def _ends(self) -> tuple[float, float]:
+        """F(c) and F(c + 1)."""
+        dark = 3 / 8 * self.gain**2 + self.read_noise**2
+        return math.sqrt(dark), math.sqrt(self.gain + dark)
+
+    @property
+    def stabilized_std(self) -> float:
+        return sum(self._ends) / 2  # g/2 over their difference, which is g over their sum
+
+    def stabilize(self, y: Tensor) -> Tensor:
+        """By F² − F(c)² = g·(y − c): the difference of F may be a small part of it."""
+        low, high = self._ends
+        light = self.measured(y).clamp_min(-(low**2) / self.gain)
+        root = (self.gain * light + low**2).clamp_min(0.0).sqrt()
+        return light * (low + high) / (root + low)
+
+    def restore(self, v: Tensor) -> Tensor:
+        """g·λ, λ the count whose E F is v, by a series in 1/D, D = 2F/g; from λ = 0 on."""
+        low, high = self._ends
+        rise = v / (low + high)
+        rise = rise.clamp_min(math.sqrt(3 / 8) - low / self.gain)
+        D = 2 * (rise + low / self.gain)
+        series = 1 / 4 + math.sqrt(3 / 2) * (1 / (4 * D) + 5 / (8 * D**3)) - 11 / (8 * D**2)
+        return self.gain * (rise * (rise + 2 * low / self.gain) + series).clamp_min(0.0)
 
     @property
     def energy(self) -> float:

@@ -18,6 +18,7 @@ from priorkit.interfaces import (
     RandomOperator,
     Requires,
     Solver,
+    StabilizedNoise,
     State,
     WeightedNoise,
     shared,
@@ -144,9 +145,10 @@ class Ancestral(Solver[_Drawing]):
         return state
 
     def _begun(self, problem: Problem, u0: Tensor) -> _Drawing:
-        operator, v, level, s = problem.operator, u0, torch.inf, 0.0
+        operator, noise, v, level, s = problem.operator, problem.noise, u0, torch.inf, 0.0
         if _alone(problem):
-            v, level = problem.y.flatten(1), problem.noise.std
+            assert isinstance(noise, StabilizedNoise)
+            v, level = noise.stabilize(problem.y).flatten(1), noise.stabilized_std
         elif _is_told(problem):
             assert isinstance(problem.prior, Denoiser)
             level = min(BEGIN, problem.prior.levels[1])
@@ -221,6 +223,9 @@ class Ancestral(Solver[_Drawing]):
         # A draw; before the first one the mean of all, or what fits y.
         if place == last or (not number and (state.s or not place)):
             told = x if state.s or place == last else clean
+            if _alone(problem):
+                assert isinstance(problem.noise, StabilizedNoise)
+                told = problem.noise.restore(told)
             state.u = told.flatten(1)
             state.misfit = problem.noise.misfit(problem.operator.A(told), problem.y)[0]
             state.value = state.misfit
@@ -250,24 +255,21 @@ class Ancestral(Solver[_Drawing]):
 
 
 def _alone(problem: Problem) -> bool:
-    """Whether y is the image with noise that is a denoiser's."""
-    return isinstance(problem.operator, IdentityOperator) and _white(problem)
+    """Whether y is the image with noise that is a denoiser's, or a function of y is."""
+    stable = isinstance(problem.noise, StabilizedNoise)
+    return stable and isinstance(problem.operator, IdentityOperator)
 
 
 def _found_by_passing(problem: Problem) -> bool:
     """Whether message passing finds a v that says of x what y does."""
     operator = problem.operator
     random = isinstance(operator, RandomOperator) and operator.ensemble is not None
-    return random and _white(problem)
+    return random and isinstance(problem.noise, GaussianNoise)
 
 
 def _is_told(problem: Problem) -> bool:
     """Whether there is no such v, and every x is told y."""
     return not (_alone(problem) or _found_by_passing(problem))
-
-
-def _white(problem: Problem) -> bool:
-    return isinstance(problem.noise, GaussianNoise)
 
 
 def _widest(problem: Problem, s: float) -> Tensor:

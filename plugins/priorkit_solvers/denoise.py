@@ -15,6 +15,7 @@ from priorkit.interfaces import (
     Problem,
     Requires,
     Solver,
+    StabilizedNoise,
     State,
     shared,
 )
@@ -31,9 +32,12 @@ class _Once(State):
 
 
 class Denoise(Solver[_Once]):
-    """x̂ = D(y; σ), for A x = x and a known noise level.
+    """x̂ = D(y; σ), for A x = x and a known noise level; of counts x̂ = h(D(f(y); s)).
 
-    The error of x̂ is estimated without the truth, by Stein's unbiased estimate
+    f brings the noise to one standard deviation s everywhere, and h gives what is counted in the
+    mean where f is D(…) in the mean.
+
+    The error of x̂ of Gaussian noise is estimated without the truth, by Stein's unbiased estimate
 
         (1/n)‖x̂ − x‖² ≈ (1/n)‖D(y; σ) − y‖² − σ² + 2σ² div D(y; σ)/n,
 
@@ -49,11 +53,12 @@ class Denoise(Solver[_Once]):
         than estimated from y, and the budget allows a second call
 
     References: Stein, "Estimation of the mean of a multivariate normal distribution", Ann.
-    Statist. 1981; Ramani, Blu & Unser, "Monte-Carlo SURE", IEEE Trans. Image Process. 2008.
+    Statist. 1981; Ramani, Blu & Unser, "Monte-Carlo SURE", IEEE Trans. Image Process. 2008;
+    Anscombe, "The transformation of Poisson, binomial and negative-binomial data", Biometrika 1948.
     """
 
     requires = Requires(
-        latent=None, prior=(Denoiser,), operator=(IdentityOperator,), noise=(GaussianNoise,)
+        latent=None, prior=(Denoiser,), operator=(IdentityOperator,), noise=(StabilizedNoise,)
     )
     unit = "calls of the denoiser"
     budget = 2
@@ -73,19 +78,28 @@ class Denoise(Solver[_Once]):
                 ways=[{"sigma": 0.1}],
                 try_="sigma='auto'",
             )
+        if self.estimate and not isinstance(problem.noise, GaussianNoise):
+            raise BadInputError(
+                "The error can be estimated where the noise is Gaussian.",
+                got="estimate=True",
+                try_="no estimate",
+            )
 
     def init(self, problem: Problem, u0: Tensor, budget: int) -> _Once:
         wanted = self.estimate
         if wanted is None:
             level = problem.noise.level
-            wanted = not (problem.simulated or level.estimated or _clipped(problem.y))
+            known = isinstance(problem.noise, GaussianNoise) and not level.estimated
+            wanted = known and not (problem.simulated or _clipped(problem.y))
         return _Once.begin(u0, probed=wanted and budget > 1)
 
     def step(self, problem: Problem, state: _Once) -> _Once:
-        y, sigma = problem.y, problem.noise.std
-        x = problem.denoise(y, sigma)
+        noise, y = problem.noise, problem.y
+        assert isinstance(noise, StabilizedNoise)
+        v, sigma = noise.stabilize(y), noise.stabilized_std
+        x = noise.restore(problem.denoise(v, sigma))
         state.u = x.flatten(1)
-        state.misfit = problem.noise.misfit(x, y)[0]
+        state.misfit = noise.misfit(x, y)[0]
         state.value = state.misfit
         if state.probed:
             step = probe(problem, y, torch.full_like(state.misfit, sigma), 0)

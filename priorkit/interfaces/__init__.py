@@ -17,7 +17,8 @@ from priorkit.deprecated import moved
 from priorkit.interfaces.component import Component, Copies, Pullback, Shape, Space, Spec, Status
 from priorkit.interfaces.draws import Draws
 from priorkit.interfaces.kinds import Kind, kind_of
-from priorkit.interfaces.noise import GaussianNoise, Level, Noise, WeightedNoise
+from priorkit.interfaces.level import Level
+from priorkit.interfaces.noise import GaussianNoise, Noise, StabilizedNoise, WeightedNoise
 from priorkit.interfaces.operator import (
     MAX_MATRIX,
     Calibrated,
@@ -96,6 +97,7 @@ __all__ = [
     "Solver",
     "Space",
     "Spec",
+    "StabilizedNoise",
     "Start",
     "State",
     "Status",

@@ -15,7 +15,8 @@ from priorkit.errors import MismatchError, PriorkitError
 from priorkit.interfaces.answers import bound
 from priorkit.interfaces.component import Shape, Space
 from priorkit.interfaces.kinds import COMPLEX, PICTURE, VOLUME, Kind, kind_of
-from priorkit.interfaces.noise import Level, Noise
+from priorkit.interfaces.level import Level
+from priorkit.interfaces.noise import Noise
 from priorkit.interfaces.operator import LinearOperator, Operator
 from priorkit.interfaces.prior import Choices, Denoiser, Prior
 

@@ -5,56 +5,17 @@ from __future__ import annotations
 import copy
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import Self
 
 import torch
 from torch import Tensor
 
-from priorkit.errors import BadInputError
 from priorkit.interfaces.component import Component
+from priorkit.interfaces.level import Level
 from priorkit.linear import energy
 from priorkit.streams import Streams
 
-__all__ = ["GaussianNoise", "Level", "Noise", "WeightedNoise"]
-
-
-@dataclass(frozen=True)
-class Level:
-    """How much noise: ``sigma`` per entry, or ``noise_norm`` = √E‖η‖² over all entries.
-
-    ``estimated`` says that it was taken from y: nothing can be concluded then from a small
-    difference between a misfit and it. Raises BadInputError for what no noise can have.
-
-    >>> Level(noise_norm=0.1).std(entries=100)
-    0.01
-    """
-
-    sigma: float | None = None
-    noise_norm: float | None = None
-    estimated: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("sigma", "noise_norm"):
-            value = getattr(self, name)
-            if value is not None and not 0 <= value < math.inf:
-                raise BadInputError(f"{name} is a finite number from 0 on.", got=value)
-
-    @property
-    def known(self) -> bool:
-        """Whether anything is said."""
-        return self.sigma is not None or self.noise_norm is not None
-
-    def std(self, entries: int) -> float:
-        """Standard deviation per entry of a measurement with that many noisy entries."""
-        if self.sigma is not None:
-            return self.sigma
-        return (self.noise_norm or 0.0) / math.sqrt(max(entries, 1))
-
-    def over(self, scale: float) -> Level:
-        """The level of what is ``scale`` times smaller."""
-        sigma, norm = (None if v is None else v / scale for v in (self.sigma, self.noise_norm))
-        return Level(sigma, norm, self.estimated)
+__all__ = ["GaussianNoise", "Noise", "StabilizedNoise", "WeightedNoise"]
 
 
 class Noise(Component, ABC):
@@ -175,7 +136,32 @@ class WeightedNoise(Noise):
         at A x = a, where it is ``centred``, and else curve as it does."""
 
 
-class GaussianNoise(WeightedNoise):
+class StabilizedNoise(WeightedNoise):
+    """Noise of which a function f of y has the same amount everywhere, for solvers that remove
+    white noise: f(y) is about N(f̄(A x), s²), whatever A x is.
+
+    f goes from 0, where what is expected of A x = 0 was measured, to 1, where that of A x = 1 was.
+    """
+
+    @property
+    @abstractmethod
+    def stabilized_std(self) -> float:
+        """s, the standard deviation of f(y)."""
+
+    @abstractmethod
+    def stabilize(self, y: Tensor) -> Tensor:
+        """f(y), entry by entry."""
+
+    @abstractmethod
+    def restore(self, v: Tensor) -> Tensor:
+        """The A x of which E f(y) is v: what is measured of it has that mean."""
+
+    def rescaled(self, scale: float, offset: Tensor) -> Noise:
+        """As that of a WeightedNoise, f as well."""
+        return _RescaledStabilized(self, scale, offset)
+
+
+class GaussianNoise(StabilizedNoise):
     """Noise whose misfit is ‖A x − y‖² exactly, for solvers that know no other."""
 
     def weights(self, Ax: Tensor) -> Tensor:
@@ -193,6 +179,17 @@ class GaussianNoise(WeightedNoise):
         own = copy.copy(self)
         own.level = self.level.over(scale)
         return own
+
+    @property
+    def stabilized_std(self) -> float:
+        return self.std
+
+    def stabilize(self, y: Tensor) -> Tensor:
+        """y itself."""
+        return y
+
+    def restore(self, v: Tensor) -> Tensor:
+        return v
 
 
 class _Rescaled(Noise):
@@ -282,8 +279,35 @@ class _RescaledWeighted(_Rescaled, WeightedNoise):
         return self.noise.weights(self._outside(Ax)) * (self.scale**2 / self.unit)
 
     def _mean_weight(self, at: float) -> float:
-        """The mean of the noise's own weights where A x is ``at`` here, over the entries that are
-        moved, if any are: a mask moves no others."""
-        weights = self.noise.weights(self.offset.real + self.scale * at)
+        """The noise's own weight where A x is ``at`` here."""
+        return self._typical(self.noise.weights(self.offset.real + self.scale * at))
+
+    def _typical(self, values: Tensor) -> float:
+        """The mean over the entries that are moved, if any are: a mask moves no others."""
         moved = self.offset != 0
-        return float((weights[moved] if bool(moved.any()) else weights).double().mean())
+        return float((values[moved] if bool(moved.any()) else values).double().mean())
+
+
+class _RescaledStabilized(_RescaledWeighted, StabilizedNoise):
+    """The same of a noise that a function stabilizes: f′(b) = (f(offset + scale·b) − f₀)/(f₁ − f₀),
+    f₀ and f₁ what f is of A x = 0 and of 1 here."""
+
+    noise: StabilizedNoise
+
+    def __init__(self, noise: StabilizedNoise, scale: float, offset: Tensor) -> None:
+        super().__init__(noise, scale, offset)
+        black, white = (
+            self._typical(noise.stabilize(noise.expected(offset.real + scale * at)))
+            for at in (0.0, 1.0)
+        )
+        self.black, self.width = black, white - black
+
+    @property
+    def stabilized_std(self) -> float:
+        return self.noise.stabilized_std / self.width
+
+    def stabilize(self, y: Tensor) -> Tensor:
+        return (self.noise.stabilize(self._said(y)) - self.black) / self.width
+
+    def restore(self, v: Tensor) -> Tensor:
+        return self._inside(self.noise.restore(self.black + self.width * v))

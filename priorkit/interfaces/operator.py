@@ -15,7 +15,7 @@ from torch import Tensor
 from priorkit.interfaces.answers import refusal
 from priorkit.interfaces.component import Component, Shape
 from priorkit.interfaces.kinds import PICTURE, Kind
-from priorkit.interfaces.noise import Level
+from priorkit.interfaces.level import Level
 from priorkit.linear import mean_gain
 
 __all__ = [

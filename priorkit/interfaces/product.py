@@ -11,7 +11,7 @@ from torch import Tensor
 from priorkit.errors import MismatchError
 from priorkit.interfaces.component import Shape, seeded_apart
 from priorkit.interfaces.kinds import COMPLEX
-from priorkit.interfaces.noise import Level
+from priorkit.interfaces.level import Level
 from priorkit.interfaces.operator import (
     Ensemble,
     LinearOperator,

@@ -14,7 +14,7 @@ from torch import Tensor
 from priorkit.interfaces.adapt import bound_operator
 from priorkit.interfaces.component import seeded_apart
 from priorkit.interfaces.kinds import COMPLEX
-from priorkit.interfaces.noise import Level
+from priorkit.interfaces.level import Level
 from priorkit.interfaces.operator import LinearOperator, Operator, Signless
 
 __all__ = ["stack"]
