@@ -240,6 +240,8 @@ class Problem:
                 return "A(x) is not finite"
             if not bool(torch.isfinite(self.noise.misfit(Ax, self.y)[0]).all()):
                 return "the misfit is not finite"
+            if not self.gamma and self.space == "pixel":  # so that nothing else has a gradient
+                return "the slope of A is not finite"
         if self.gamma and not bool(torch.isfinite(self.penalty.over(u, x)[0]).all()):
             return "the penalty is not finite"
         return "the gradient is not finite"

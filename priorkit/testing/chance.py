@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import random
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import ParamSpec
 
 import numpy as np
 import torch
@@ -15,34 +18,50 @@ from priorkit.testing.promises import promise
 
 __all__ = ["addressed", "check_built"]
 
+P = ParamSpec("P")
+
 SEED = 271828183  # of the global generators during a check: nobody's own choice
 
 
-@contextmanager
-def addressed() -> Iterator[None]:
+def addressed(check: Callable[P, None]) -> Callable[P, None]:
     """A check during which the global generators of torch, numpy and random stay as they are.
 
-    Raises AssertionError where one was drawn from or seeded, even if something else is broken:
-    that often follows from it. They are left as they were found.
+    It raises AssertionError where one was drawn from or seeded, even if something else is broken:
+    that often follows from it. They are left as they were found. What a library draws while it is
+    imported is nobody's call: a check during which modules were is repeated.
     """
+
+    @functools.wraps(check)
+    def checked(*args: P.args, **options: P.kwargs) -> None:
+        call = functools.partial(check, *args, **options)
+        known = len(sys.modules)
+        changed, failed = _changed(call)
+        if changed and len(sys.modules) > known:
+            changed, failed = _changed(call)
+        if changed or failed is None:
+            with promise(
+                "nothing draws from global random state, or sets it",
+                "draw from problem.streams(…), a generator that was given, or one of your seed",
+            ):
+                if changed:
+                    said = f"a call draws from or seeds {' and '.join(changed)}"
+                    raise AssertionError(said) from failed
+        if failed is not None:
+            raise failed
+
+    return checked
+
+
+def _changed(call: Callable[[], None]) -> tuple[list[str], Exception | None]:
+    """The global generators that a call leaves otherwise than they were, and how it failed."""
     with _seeded():
         before, failed = _states(), None
         try:
-            yield
+            call()
         except Exception as error:
             failed = error
         now = _states()
-    changed = [name for name, state in before.items() if now[name] != state]
-    if changed or failed is None:
-        with promise(
-            "nothing draws from global random state, or sets it",
-            "draw from problem.streams(…), a generator that was given, or one of your seed",
-        ):
-            if changed:
-                said = f"a call draws from or seeds {' and '.join(changed)}"
-                raise AssertionError(said) from failed
-    if failed is not None:
-        raise failed
+    return [name for name, state in before.items() if now[name] != state], failed
 
 
 def check_built(component: Component, build: Callable[[], Component]) -> None:

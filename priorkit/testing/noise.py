@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import GaussianNoise, Noise, Shape, WeightedNoise
+from priorkit.interfaces import GaussianNoise, Noise, Shape, StabilizedNoise, WeightedNoise
 from priorkit.streams import Streams
 from priorkit.testing.chance import addressed
 from priorkit.testing.compare import Precision, close, draws, finite, inner, slope, untouched
@@ -26,7 +26,7 @@ FAR = (-1e3, -1.0, 0.0, 1e3)  # of A x
 BIAS = 0.01  # of a slope's size, which its mean may be: five times its error
 
 
-@addressed()
+@addressed
 def check_noise(noise: Noise, *, shape: Shape = (1, 64, 64)) -> None:
     """The gradient and scale of a misfit, its energy, and what the draws depend on.
 
@@ -148,6 +148,24 @@ def _check_rescaled(noise: Noise, Ax: Tensor, y: Tensor) -> None:
         close(_risen(said, one), squares, near, "rescaled, the misfit isn't ‖A x − y‖² at y = 1")
 
 
+def _check_stabilized(noise: StabilizedNoise, at: float, y: Tensor) -> None:
+    """Of samples y where A x is ``at``."""
+    with promise(
+        "stabilize gives what has the standard deviation stabilized_std, wherever A x is",
+        "of a variance v(A x) the integral of 1/√v; its own std where it is one for all",
+    ):
+        v = untouched("stabilize", noise.stabilize, y)
+        found, said = float(v.std()), noise.stabilized_std
+        assert math.isclose(found, said, rel_tol=ROUGHLY), (
+            f"at A x = {at:g} its standard deviation is {found:.4g}, and not {said:.4g}"
+        )
+    with promise("restore gives the A x of the mean of what stabilize gives", "near A x itself"):
+        mean = v.flatten(1).mean(1)
+        back = float(untouched("restore", noise.restore, mean).mean())
+        near = math.isclose(back, at, rel_tol=NEAR, abs_tol=NEAR * said)
+        assert near, f"of samples at A x = {at:g} it gives {back:.4g}"
+
+
 def _check_samples(noise: Noise, shape: Shape) -> None:
     Ax = torch.sigmoid(draws((4, *shape), 0))
     whole = Streams(0, "noise", range(4))
@@ -173,6 +191,8 @@ def _check_samples(noise: Noise, shape: Shape) -> None:
         found = noise.sample(flat, many)
         value, slope = noise.misfit(flat, found)
         _check_expected(noise, flat, float(value.mean()))
+        if isinstance(noise, StabilizedNoise):
+            _check_stabilized(noise, at, found)
     # Below flat, found and slope are those of A x = 1, the last.
     with promise(
         "the misfit of samples has no slope on average at the true A x",

@@ -35,7 +35,7 @@ from priorkit.testing.steady import steady
 __all__ = ["check_operator"]
 
 
-@addressed()
+@addressed
 def check_operator(operator: Operator, *, shape: Shape) -> None:
     """Shapes, batch independence, the mask, and the vector-Jacobian product of an operator.
 

@@ -34,7 +34,7 @@ __all__ = ["check_penalty"]
 TINY = 1e-12  # of u in [0, 1]: what is rounded off is so at more
 
 
-@addressed()
+@addressed
 def check_penalty(penalty: Penalty, *, shape: Shape, prior: Prior | None = None) -> None:
     """Value and gradient of a penalty, batch independence, the optimality of its prox.
 

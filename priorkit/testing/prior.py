@@ -40,7 +40,7 @@ __all__ = ["check_prior"]
 SIGMAS = (0.02, 0.1, 0.5)  # noise levels at which a denoiser is checked, within its own range
 
 
-@addressed()
+@addressed
 def check_prior(prior: Prior, *, shape: Shape | None = None) -> None:
     """Everything that the interfaces of a prior promise, in float64 where it computes in that.
 

@@ -27,7 +27,7 @@ AGAIN = 20  # evaluations of a solve that is repeated
 Solved = Callable[[Problem, Tensor], Ledger]  # what the solver finds, from a start u0
 
 
-@addressed()
+@addressed
 def check_solver(
     solver: Solver[Any],
     *,

@@ -15,7 +15,7 @@ from priorkit.testing.samples import problem_for
 __all__ = ["check_start"]
 
 
-@addressed()
+@addressed
 def check_start(start: Start, *, problem: Problem | None = None) -> None:
     """A start on a problem that meets what it requires, in every space that it allows.
 

@@ -11,7 +11,7 @@ from priorkit_noises.transmission import Transmission
 
 import priorkit
 from priorkit.errors import BadInputError
-from priorkit.interfaces import Noise, WeightedNoise
+from priorkit.interfaces import Noise, StabilizedNoise, WeightedNoise
 from priorkit.io.pictures import astronaut, load
 from priorkit.streams import Streams
 from priorkit.testing import check_noise
@@ -70,6 +70,14 @@ NOISES = {
     "poisson": lambda scale: {"noise": "poisson", "gain": scale / FEW},
     "less than one": lambda scale: {"noise": "poisson", "gain": scale / 0.3},
     "default": lambda scale: {"noise": "poisson"},
+    "read": lambda scale: {
+        "noise": {
+            "name": "poisson",
+            "gain": scale / FEW,
+            "read_noise": 0.05 * scale,
+            "black": 0.2 * scale,
+        }
+    },
     "camera": lambda scale: {"noise": Camera(scale / FEW, 0.05 * scale)},
 }
 # What is recovered with, in few steps, by γ of its own and by hinted ones too.
@@ -83,12 +91,14 @@ PRIORS = {
     "patch-flow": {"prior": "patch-flow", "budget": 5},
 }
 SQUARES = {
+    "alone": {"op": "identity", "prior": "denoiser-photos", "solver": "denoise"},
     "wavelet": {"op": "gaussian", "m": 90, "prior": "wavelet", "budget": 20},
     "denoiser": {"prior": "denoiser-photos", "budget": 4},
     "draws": {"prior": "denoiser-photos", "solver": "ancestral", "draws": 2, "budget": 96},
 }
 PAIRS = [(noise, kind) for noise in NOISES for kind in PRIORS]
 PAIRS += [("gaussian", "wavelet")]
+PAIRS += [(noise, "alone") for noise in ("gaussian", "poisson", "read")]
 PAIRS += [(n, kind) for n in NOISES if n != "laplace" for kind in ("denoiser", "draws")]
 PAIRS = [
     pytest.param(
@@ -145,7 +155,14 @@ def test_a_problem_in_other_units_is_that_in_0_to_1(noise, kind, picture, tiny_w
     torch.testing.assert_close(other.x / scale, first.x, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("make", [lambda s: Poisson(gain=s), lambda s: Camera(s, s)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda s: Poisson(gain=s),
+        lambda s: Poisson(gain=s, read_noise=s / 2, black=s / 3),
+        lambda s: Camera(s, s),
+    ],
+)
 def test_counts_of_what_has_no_zero_are_the_same_in_every_unit(make):
     """A range from 1 to 3 of numbers, or from 100 to 300 of a hundred times as large ones."""
     x = torch.rand(2, 1, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -158,6 +175,12 @@ def test_counts_of_what_has_no_zero_are_the_same_in_every_unit(make):
         torch.testing.assert_close(a, b)
     torch.testing.assert_close(counts.weights(x), parts.weights(x))
     torch.testing.assert_close(counts.expected_misfit(x), parts.expected_misfit(x))
+    if isinstance(parts, StabilizedNoise):
+        for of in (lambda noise: noise.stabilize(y), lambda noise: noise.restore(x)):
+            torch.testing.assert_close(of(counts), of(parts))
+        assert counts.stabilized_std == pytest.approx(parts.stabilized_std)
+        whole = parts.stabilize(parts.expected(torch.tensor([0.0, 1.0]).view(2, 1, 1, 1)))
+        torch.testing.assert_close(whole[:, 0, 0, 0].tolist(), [0.0, 1.0])
     assert counts.std == pytest.approx(parts.std)
     assert counts.energy == pytest.approx(parts.energy)
 

@@ -135,13 +135,12 @@ MESSAGES = {
     "a level that it hasn't": (
         {"noise": "poisson", "sigma": 0.1},
         BadInputError,
-        "noise 'poisson' has no sigma. Try: gain=…",
+        "noise 'poisson' has no sigma. Try: black=…, gain=…, read_noise=…",
     ),
     "a solver of squares": (
         {"noise": "poisson", "prior": "dct", "solver": "fista", "op": "identity"},
         MismatchError,
-        "requires the noise to be a GaussianNoise, and 'poisson' isn't. Try: no solver and gamma=…"
-        ", or noise='gaussian'",
+        "requires the noise to be a GaussianNoise, and 'poisson' isn't. Try: noise='gaussian'",
     ),
     "negative light": (
         {"noise": "poisson", "op": "gaussian", "m": 50},
@@ -161,7 +160,21 @@ MESSAGES = {
     "its options go with it": (
         {"noise": "poisson", "gain": 0.1, "prior": "dct", "solver": "fista"},
         MismatchError,
-        "and 'poisson' isn't. Try: no solver and gamma=…, or noise='gaussian' and no gain",
+        "and 'poisson' isn't. Try: no solver and prior='bm3d', or noise='gaussian' and no gain",
+    ),
+    "an error that nobody can tell": (
+        {
+            "noise": "poisson",
+            "prior": "denoiser-photos",
+            "solver": {"name": "denoise", "estimate": True},
+        },
+        BadInputError,
+        "can be estimated where the noise is Gaussian. Got estimate=True. Try: no estimate",
+    ),
+    "counts that are blurred": (
+        {"noise": "poisson", "prior": "bm3d", "op": "blur"},
+        MismatchError,
+        "serves linear operators only, and counts where they are the picture itself",
     ),
     "an unknown amount": (
         {"noise": "laplace", "op": "mask"},
@@ -186,8 +199,10 @@ def test_refused(name):
 
 
 def test_a_measurement_that_cannot_be_counts():
-    with pytest.raises(BadInputError, match="y must not be negative"):
-        priorkit.recover(y=np.full((3, 16, 16), -0.1), prior="none", op="identity", noise="poisson")
+    y = np.full((3, 16, 16), -0.1)
+    with pytest.raises(BadInputError, match="y must not be negative") as refused:
+        priorkit.recover(y=y, prior="none", op="identity", noise="poisson")
+    assert "read_noise=…, of a camera whose black was subtracted" in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -239,20 +254,91 @@ def test_no_rule_for_gamma_is_told_to_use_a_rule(caplog):
     assert "or gamma='discrepancy'" not in caplog.text
 
 
+CAMERA = {"noise": "poisson", "gain": 0.05, "read_noise": 0.1, "black": 0.4}
+
+
+def test_a_camera_adds_noise_of_its_own():
+    """What it reads without light, some of which is less than that."""
+    x = np.full((2, 1, 64, 64), 0.3)
+    y = priorkit.recover(x, prior="none", op="identity", **CAMERA, budget=1).y
+    assert float(y.mean()) == pytest.approx(0.7, rel=0.01)
+    assert float(y.std()) == pytest.approx((0.05 * 0.3 + 0.1**2) ** 0.5, rel=0.02)
+    dark = priorkit.recover(0 * x, prior="none", op="identity", **CAMERA, budget=1).y
+    assert float((dark < 0.4).double().mean()) == pytest.approx(0.5, abs=0.03)
+
+
+def test_what_a_camera_adds_in_reading_is_taken_into_account(tmp_path):
+    """Of a y with values below black, which had to be clipped before; and it is replayed."""
+    x = 0.3 * load(astronaut(), (3, 32, 32)).x
+    said = {"prior": "none", "op": "identity", "penalty": "tv", "shape": (3, 32, 32)}
+    first = priorkit.recover(x, **said, **CAMERA, gamma=0.2)
+    assert torch.equal(priorkit.replay(first.save(tmp_path)).x, first.x)
+    own = priorkit.recover(y=first.y[0], **said, **CAMERA, gamma=0.2)
+    torch.testing.assert_close(own.x.clamp(0, 1), first.x)
+
+    def error(y, **noise):
+        found = [priorkit.recover(y=y, **said, **noise, gamma=g).x for g in (0.2, 0.4, 0.8)]
+        return min(float((image - x).square().mean()) for image in found)
+
+    clipped = (first.y[0] - 0.4).clamp_min(0)
+    plain = error(clipped, noise="poisson", gain=0.05)
+    assert error(first.y[0], **CAMERA) < 0.7 * plain
+
+
+@pytest.mark.parametrize(("black", "said"), [(0.4, False), (0.9, True)])
+def test_a_black_that_is_too_high_is_told_of(black, said, caplog):
+    x = load(astronaut(), (1, 32, 32)).x
+    y = priorkit.recover(x, prior="none", op="identity", **CAMERA, budget=1).y[0]
+    told = CAMERA | {"black": black, "read_noise": 0.05}
+    priorkit.recover(y=y, prior="none", op="identity", **told, budget=1)
+    assert ("times the read_noise 0.05 below black, down to" in caplog.text) == said
+    assert ("Try: black=…" in caplog.text) == said
+
+
+@pytest.mark.parametrize("read", [0.0, 0.01, 0.1, 3.0])
+def test_counts_are_stabilized_wherever_they_are(read):
+    """Their noise is one for all, and what comes back is what was counted in the mean."""
+    noise = Poisson(gain=0.02, read_noise=read, black=0.1).bind(50_000)
+    ends = noise.stabilize(noise.expected(torch.tensor([0.0, 1.0], dtype=torch.float64)))
+    assert ends.tolist() == pytest.approx([0, 1])
+    for mean in (0.1, 0.3, 1.0):
+        Ax = torch.full((8, 50_000), mean, dtype=torch.float64)
+        v = noise.stabilize(noise.sample(Ax, Streams(0, "noise", range(8))))
+        assert float(v.std()) == pytest.approx(noise.stabilized_std, rel=0.03)
+        found = float(noise.restore(v.mean()))
+        assert found == pytest.approx(mean, abs=0.003 + 0.005 * float(v.std()))
+    assert bool((noise.restore(torch.linspace(-5, 0, 50)) >= 0).all())
+
+
+def test_counts_of_a_picture_take_one_call():
+    """And come nearer to it than by 60 of ``diffpir``; of one count at white by 2 dB."""
+    x = load(astronaut(), (3, 32, 32)).x
+    said = {"prior": "denoiser-photos", "op": "identity", "noise": "poisson"}
+    for gain, gains in ((1.0, 1.0), (0.05, 0.3)):
+        found = priorkit.recover(x, **said, gain=gain)
+        assert found.record["config"]["solver"]["name"] == "denoise"
+        assert found.evaluations == [1]
+        other = priorkit.recover(x, **said, gain=gain, solver="diffpir", budget=20)
+        assert float(found.psnr) > float(other.psnr) + gains
+
+
 FEW = (0.05, 0.3, 1.0, 3.0, 30.0, 1000.0)  # counts in the mean
 
 
+@pytest.mark.parametrize("read", [0.0, 0.004, 0.02, 0.2])
 @pytest.mark.parametrize("mean", FEW)
-def test_the_misfit_of_few_counts_is_what_is_said(mean):
-    """Of less than one it is far below that of many, and of two above it."""
-    noise = Poisson(gain=0.02).bind(20_000)
+def test_the_misfit_of_few_counts_is_what_is_said(mean, read):
+    """Of less than one it is far below that of many, and of two above it; read with more noise
+    than a count, near that of many."""
+    noise = Poisson(gain=0.02, read_noise=read).bind(20_000)
     Ax = torch.full((20, 20_000), 0.02 * mean, dtype=torch.float64)
     found = noise.misfit(Ax, noise.sample(Ax, Streams(0, "noise", range(20))))[0]
     assert float(found.mean()) == pytest.approx(float(noise.expected_misfit(Ax)[0]), rel=0.015)
     other = noise.rescaled(4.0, torch.full((1, 20_000), -0.5, dtype=torch.float64))
     told = other.expected_misfit((Ax + 0.5) / 4)
     unit = noise.energy / other.energy
-    assert unit == pytest.approx(4**2 / (4 - 0.5))
+    one, here = (0.02 + read**2, 0.02 * 3.5 + read**2)  # the variances where A x is 1
+    assert unit == pytest.approx(4**2 * one / here)
     torch.testing.assert_close(unit * told, noise.expected_misfit(Ax))
 
 
@@ -261,6 +347,11 @@ def test_what_is_not_seen_has_no_misfit_of_noise():
     noise = Poisson(gain=0.02).bind(3)
     Ax = torch.tensor([[1.0, 1.0, 1.0, 0.0], [1.0, 1.0, 1.0, -2.0], [1.0, 1.0, 1.0, torch.nan]])
     assert noise.expected_misfit(Ax).tolist() == pytest.approx([3 * 0.02 * (1 + 1 / 300)] * 3, 1e-3)
+    camera = Poisson(gain=0.02, read_noise=0.1)
+    half, whole = torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0]])
+    torch.testing.assert_close(
+        camera.bind(1).expected_misfit(half), camera.bind(1).expected_misfit(whole)
+    )
 
 
 @pytest.mark.parametrize("brightness", [0.03, 0.1, 1.0])
@@ -320,6 +411,12 @@ def test_the_weight_of_a_typical_entry_is_that_of_its_misfit(noise, weight):
     bound = noise.bind(10)
     assert bound.typical_weight == pytest.approx(weight)
     assert bound.rescaled(50.0, torch.zeros(1, 10)).typical_weight == pytest.approx(weight)
+
+
+def test_what_is_read_weighs_the_same_wherever_it_is():
+    """g·½ + r² and g + r² are the variances at gray and at white."""
+    noise = Poisson(gain=0.1, read_noise=0.1)
+    assert noise.bind(10).typical_weight == pytest.approx((0.1 + 0.01) / (0.05 + 0.01))
 
 
 def test_a_default_of_gamma_goes_with_the_weight_of_counts(tiny_weights):

@@ -171,7 +171,7 @@ CASES = {
     "sigma of simulated counts": (
         {"noise": "poisson", "sigma": "auto", "op": "identity"},
         BadInputError,
-        "The noise 'poisson' has no sigma. Try: gain=…",
+        "The noise 'poisson' has no sigma. Try: black=…, gain=…, read_noise=…",
     ),
     "sigma of simulated outliers": (
         {"noise": "laplace", "sigma": "auto", "op": "identity"},

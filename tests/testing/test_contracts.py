@@ -172,7 +172,12 @@ SAMPLES = {
             (GaussianNoise(), {}),
         ],
         "laplace": [(Laplace(sigma=0.05), {}), (Laplace(noise_norm=2.0), {})],
-        "poisson": [(Poisson(gain=0.01), {}), (Poisson(gain=0.1), {})],
+        "poisson": [
+            (Poisson(gain=0.01), {}),
+            (Poisson(gain=0.1), {}),
+            (Poisson(gain=0.1, read_noise=0.03, black=0.2), {}),
+            (Poisson(gain=0.001, read_noise=0.3), {}),
+        ],
         "transmission": [
             (Transmission(), {}),
             (Transmission(photons=3), {}),

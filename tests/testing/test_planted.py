@@ -2,6 +2,7 @@
 and what a broken promise then says."""
 
 import random
+import sys
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ from priorkit.interfaces import (
 )
 from priorkit.registry import registry
 from priorkit.settings.select import resolve
-from priorkit.testing import check_built, outcomes
+from priorkit.testing import check_built, check_operator, outcomes
 from tests.helpers import SHAPE, of_faults
 
 # --- global random state ---------------------------------------------------------
@@ -358,6 +359,22 @@ class Slow(Solver):
         state.value, state.misfit = now.value, now.misfit
         state.evaluations = state.evaluations + 1
         return state
+
+
+class Imports(Identity):
+    """Needs a library at its first call, which draws when it is imported."""
+
+    def A(self, x):
+        import priorkit_drawing  # noqa: F401
+
+        return x
+
+
+def test_what_a_library_draws_when_it_is_imported_is_nobodys_call(tmp_path, monkeypatch):
+    (tmp_path / "priorkit_drawing.py").write_text("import random\n\nrandom.random()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "priorkit_drawing", raising=False)
+    check_operator(Imports(), shape=SHAPE)
 
 
 FAULTS = [
