@@ -10,3 +10,4 @@ def register_noises(register: Register) -> None:
     register("laplace", "priorkit_noises.laplace:Laplace")
     register("poisson", "priorkit_noises.poisson:Poisson")
     register("transmission", "priorkit_noises.transmission:Transmission")
+    register("weighted", "priorkit_noises.weighted:Weighted")

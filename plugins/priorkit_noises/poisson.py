@@ -6,6 +6,7 @@ import copy
 import logging
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Annotated
 
@@ -153,7 +154,8 @@ class Poisson(StabilizedNoise):
         )
         found = self.black + self.gain * streams.poisson(Ax.flatten(1) / self.gain)
         if self.read_noise:
-            found = found + self.read_noise * streams.normal(found.shape[1])
+            reading = replace(streams, purpose=f"{streams.purpose} reading")
+            found = found + self.read_noise * reading.normal(found.shape[1])
         return found.view(Ax.shape).to(Ax.device, Ax.dtype)
 
     def misfit(self, Ax: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

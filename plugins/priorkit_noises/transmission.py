@@ -13,10 +13,10 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Copies, WeightedNoise
-from priorkit.io.raw import raw
 from priorkit.linear import sums
 from priorkit.streams import Streams
 from priorkit_noises.counts import OverCounts, otherwise
+from priorkit_noises.entries import each, require_fitting
 
 __all__ = ["Transmission"]
 
@@ -71,7 +71,9 @@ class Transmission(WeightedNoise):
         background: Annotated[float, Field(ge=0, le=MOST)] = 0.0,
     ) -> None:
         self._said, self.background = photons is not None, background
-        self.photons = _photons(PHOTONS if photons is None else photons)
+        what = "how many a detector counts without an object"
+        sent = PHOTONS if photons is None else photons
+        self.photons = each(sent, "photons", (1, MOST), what, PHOTONS)
         self._sent = Copies(self.photons.to)  # which is of float64
 
     @property
@@ -133,7 +135,7 @@ class Transmission(WeightedNoise):
                 try_=f"photons={float(y.max()):.6g}, the largest count of y, if a ray missed the "
                 "object there; or a flat field, photons='flat.npy'",
             )
-        self._require_fitting(y)
+        require_fitting(self.photons, "photons", y.shape[1:])
         sent = self.photons.to(y.device)
         most = sent + self.background
         beyond = (y > MANY * most + MANY).double().mean()
@@ -151,20 +153,6 @@ class Transmission(WeightedNoise):
                 "integrals, which are logarithms already: noise='gaussian'",
                 float(sent.mean()),
                 float(y.max()),
-            )
-
-    def _require_fitting(self, y: Tensor) -> None:
-        """Raise BadInputError unless there is a number of photons for each entry of y (B, …)."""
-        each, one = tuple(self.photons.shape), tuple(y.shape[1:])
-        if len(each) > len(one) or any(
-            a not in (1, b) for a, b in zip(each[::-1], one[::-1], strict=False)
-        ):
-            raise BadInputError(
-                f"photons is a number, or one for each detector or count of y, {one}.",
-                got=f"shape {each}",
-                try_="photons=flat[:, None] of one for each row of y"
-                if each == one[-2:-1]
-                else None,
             )
 
     def expected(self, Ax: Tensor) -> Tensor:
@@ -191,7 +179,7 @@ class Transmission(WeightedNoise):
                 f"{self._otherwise}",
                 ways=[{"op": "radon"}, {"op": "identity"}],
             )
-        self._require_fitting(Ax)
+        require_fitting(self.photons, "photons", Ax.shape[1:])
         counts = streams.poisson(self._mean(Ax.double())[0].flatten(1))
         return counts.view(Ax.shape).to(Ax.device, Ax.dtype)
 
@@ -219,19 +207,3 @@ class Transmission(WeightedNoise):
 def _unit() -> OverCounts:
     """Twice the divergence of a count from its mean, on average."""
     return OverCounts(lambda mean, k: 2 * (mean - k + torch.xlogy(k, k / mean)))
-
-
-def _photons(given: Any) -> Tensor:
-    """I₀ in float64, of any shape. Raises BadInputError for what it can't be."""
-    found = raw(given, "photons")
-    if found.is_complex() or not found.numel():
-        raise BadInputError("photons is a number, or an array of them.", got=found.dtype)
-    found = found.double()
-    low, high = float(found.min()), float(found.max())
-    if not 1 <= low <= high <= MOST:
-        raise BadInputError(
-            f"photons, how many a detector counts without an object, are from 1 to {MOST:g}.",
-            got=f"{low:g} to {high:g}" if low < high else f"{low:g}",
-            try_=f"photons={PHOTONS:g}",
-        )
-    return found

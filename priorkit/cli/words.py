@@ -27,7 +27,7 @@ CALL = re.compile(r"[\w\]]\((?:[^()]|\([^()]*\))*\)")
 # What Python makes of an array, which is a file here: not how one is saved, nor a few numbers.
 INSIDE = r"\((?:[^()]|\([^()]*\))*\)"
 EXPRESSION = re.compile(
-    r"""(?<![\w.'"(=])(?:([a-z_]+)=)?(y\.real\b|[xy]\[\d+\]|flat\[[^\]]*\]|"""
+    r"""(?<![\w.'"(=])(?:([a-z_]+)=)?(y\.real\b|[xy]\[\d+\]|values\[[^\]]*\]|"""
     rf"~?numpy\.(?!save|degrees)[\w.]+{INSIDE}|(?:\w+\*{INSIDE}|[xya])\.\w+{INSIDE})"
 )
 MADE = ". FILE.npy is what numpy.save('FILE.npy', …) of Python writes"

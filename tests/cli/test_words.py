@@ -59,7 +59,7 @@ def test_settings_are_said_as_options(said, typed):
             "which takes",
         ),
         ("slice=0 of a file or y=y[0], and", "--slice 0 of a file or --y FILE.npy of y[0], and"),
-        ("photons=flat[:, None] of one", "--photons FILE.npy of flat[:, None] of one"),
+        ("photons=values[:, None] of one", "--photons FILE.npy of values[:, None] of one"),
     ],
 )
 def test_what_python_makes_is_a_file_on_the_command_line(said, typed):

@@ -169,12 +169,12 @@ MESSAGES = {
     "photons of other detectors": (
         {"photons": np.full(47, 9.0)},
         BadInputError,
-        "one for each detector or count of y, (1, 40, 48). Got shape (47,).",
+        "one for each entry of y, (1, 40, 48), or for each of its last axis. Got shape (47,).",
     ),
     "photons for each row of y": (
         {"photons": np.full(40, 9.0)},
         BadInputError,
-        "Got shape (40,). Try: photons=flat[:, None] of one for each row of y",
+        "Got shape (40,). Try: photons=values[:, None] of one for each row of y",
     ),
     "unknown photons of measured counts": (
         {"y": np.full((40, 48), 300.0)},

@@ -3,6 +3,7 @@
 import copy
 import math
 
+import numpy as np
 import pytest
 import torch
 from priorkit_noises.laplace import Laplace
@@ -77,6 +78,9 @@ NOISES = {
             "read_noise": 0.05 * scale,
             "black": 0.2 * scale,
         }
+    },
+    "weighted": lambda scale: {
+        "noise": {"name": "weighted", "deviations": scale * np.linspace(0.02, 0.2, 8)}
     },
     "camera": lambda scale: {"noise": Camera(scale / FEW, 0.05 * scale)},
 }

@@ -263,6 +263,12 @@ def test_a_camera_adds_noise_of_its_own():
     y = priorkit.recover(x, prior="none", op="identity", **CAMERA, budget=1).y
     assert float(y.mean()) == pytest.approx(0.7, rel=0.01)
     assert float(y.std()) == pytest.approx((0.05 * 0.3 + 0.1**2) ** 0.5, rel=0.02)
+    found = Poisson(gain=0.5, read_noise=0.5).sample(
+        torch.full((4, 50_000), 0.5, dtype=torch.float64), Streams(0, "noise", range(4))
+    )
+    each = Poisson(gain=0.5).sample(torch.full_like(found, 0.5), Streams(0, "noise", range(4)))
+    apart = torch.corrcoef(torch.stack([each.flatten(), (found - each).flatten()]))[0, 1]
+    assert abs(float(apart)) < 0.01  # counts and what reading adds
     dark = priorkit.recover(0 * x, prior="none", op="identity", **CAMERA, budget=1).y
     assert float((dark < 0.4).double().mean()) == pytest.approx(0.5, abs=0.03)
 

@@ -22,6 +22,7 @@ from priorkit_noises.gaussian import Gaussian as GaussianNoise
 from priorkit_noises.laplace import Laplace
 from priorkit_noises.poisson import Poisson
 from priorkit_noises.transmission import Transmission
+from priorkit_noises.weighted import Weighted
 from priorkit_operators.blur import Blur
 from priorkit_operators.fourier import Fourier
 from priorkit_operators.gaussian import Gaussian
@@ -182,6 +183,10 @@ SAMPLES = {
             (Transmission(), {}),
             (Transmission(photons=3), {}),
             (Transmission(photons=300, background=40), {}),
+        ],
+        "weighted": [
+            (Weighted(deviations=0.1), {}),
+            (Weighted(deviations=torch.linspace(0.01, 1, 64)), {}),
         ],
     },
     "penalty": {
