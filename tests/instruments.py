@@ -129,6 +129,28 @@ def stars(folder: Path):
     return truth, [*chambolle(counts, 25), median_filter(counts, 3), median_filter(counts, 5)]
 
 
+def sky(folder: Path):
+    """A photograph of the sky of which a detector saw half as well, and a map that says so."""
+    from astropy.io import fits
+
+    picture = np.asarray(Image.fromarray(data.hubble_deep_field()).convert("L"))[200:264, 300:364]
+    truth = 100 + 12.0 * picture
+    errors = np.where(np.arange(64) < 32, 60.0, 400.0) * np.ones((64, 1))
+    noisy = truth + errors * RNG(0).standard_normal(truth.shape)
+    fits.PrimaryHDU(noisy.astype(np.float32)).writeto(folder / "sky.fits")
+    fits.PrimaryHDU(errors.astype(np.float32)).writeto(folder / "errors.fits")
+    return truth, [*chambolle(noisy, 60), *chambolle(noisy, 200), wiener(noisy, 5)]
+
+
+def frame(folder: Path):
+    """Some fifty photons at white, read with a noise of three electrons above a black of 100."""
+    truth = 1.0 * data.camera()[64:320:4, 128:384:4] * 100 / 255
+    read = 100 + 2 * RNG(0).poisson(truth / 2) + 6 * RNG(1).standard_normal(truth.shape)
+    Image.fromarray(read.round().clip(0, 65535).astype(np.uint16)).save(folder / "frame.tif")
+    plain = (read - 100).clip(0)
+    return truth, [*chambolle(plain, 10), wiener(plain, 3)]
+
+
 def bilinear(raw):
     """The three colours of a mosaic, red first, interpolated."""
     place = np.zeros((3, *raw.shape))

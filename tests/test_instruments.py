@@ -29,6 +29,8 @@ ROWS = {
     "blurred.png": (instruments.blurred, 1.0),
     "small.png": (instruments.small, 2.0),
     "cells.tif": (instruments.micrograph, 0.3),
+    "frame.tif": (instruments.frame, 1.0),
+    "sky.fits": (instruments.sky, 1.0),
     "signal.npy": (instruments.signal, 1.0),
 }
 TABLE = re.search(

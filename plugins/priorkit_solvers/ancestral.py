@@ -68,10 +68,11 @@ class Ancestral(Solver[_Drawing]):
     mean D(v; σₖ) and the covariance σₖ²J, J the Jacobian of D, which takes one call of the denoiser
     more, and two for y, see :mod:`.conditioned`.
 
-    - Of Gaussian noise alone y is v, and of random measurements message passing finds a v, with its
-      τ = σ₀, that says of x what y does; the pass of the least τ is taken. Then y adds nothing, and
+    - Of Gaussian noise alone y is v, and of counts that are the picture itself what stabilizes
+      them, see :class:`StabilizedNoise`; of random measurements message passing finds a v, with its
+      τ = σ₀, that says of x what y does: the pass of the least τ is taken. Then y adds nothing, and
       q = σₖ₊₁²/σₖ² keeps what v says.
-    - Of any other A, and of counts, σ₀ is 2, or the highest level of the prior, or where y
+    - Of any other A, with counts too, σ₀ is 2, or the highest level of the prior, or where y
       is a whole picture its noise, whichever is least, and v the start with noise of its own
       for each draw. Every x is told y, so that q = 0: what was wrong at a level of much noise is
       forgotten. Counts are taken for squares that are near their misfit at D(v), and an A that
