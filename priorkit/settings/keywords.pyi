@@ -38,6 +38,7 @@ class Shared(TypedDict, total=False):
     arc: float | None
     background: float
     basis: Literal["dct", "wavelet"]
+    black: float
     boundary: Literal["valid", "reflect", "edge", "wrap", "zero"]
     centre: float | None
     cg_steps: int
@@ -53,6 +54,7 @@ class Shared(TypedDict, total=False):
     detector_offset: float | None
     detector_spacing: float | None
     detectors: int | None
+    deviations: Any
     discrepancy: float
     draws: int
     dual: bool
@@ -94,6 +96,7 @@ class Shared(TypedDict, total=False):
     pixel_size: float | None
     probes: int
     rate: float
+    read_noise: float
     renoise: float
     reversible: bool
     sigma_end: float | None

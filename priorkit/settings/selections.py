@@ -18,7 +18,7 @@ from priorkit.settings.select import Selection, class_of, resolve
 __all__ = ["Selections", "give_rest", "select_all"]
 
 LISTED = 3  # of the components that have an option
-FEW = 2  # options of a component, of which it is said what they are
+FEW = 3  # options of a component, up to which an error says what they are
 OTHERS = ("penalty", "solver", "start")  # kinds of which another may be named for its option
 
 

@@ -77,8 +77,9 @@ COMMANDS = {
     ),
     "photons of what has a gain": (
         f"{RECOVER} --noise poisson --photons 100",
-        "it is an option of noise 'transmission'. Options here: of noise 'poisson': gain (g, what "
-        "one count adds to y; 1/g is the number of photons at white)\n",
+        "it is an option of noise 'transmission'. Options here: of noise 'poisson': black (c, "
+        "what is read without light, in units of y), gain (g, what one count adds to y; 1/g is the "
+        "number of photons at white), read_noise (r, ",
     ),
     "y of the wrong length": (
         "recover --prior none --op gaussian --m 5 --y short.npy --shape 3 8 8 --out out",
