@@ -80,7 +80,8 @@ def check_operator(operator: Operator, *, shape: Shape) -> None:
     with promise("mask, sees_image and shape_from say what y is", "y is 0 where the mask is"):
         _check_sight(bound, y)
     if isinstance(bound, IdentityOperator):
-        close(y, x, 0, "A x isn't x")
+        with promise("A x is x", "derive from LinearOperator where it isn't"):
+            close(y, x, 0, "A x isn't x")
     if isinstance(bound, LinearOperator):
         _check_linear(bound, x, x2, y, zero, r, precision)
     if isinstance(bound, MatrixOperator):
