@@ -398,7 +398,9 @@ from pathlib import Path
 from priorkit.cli import main
 from priorkit.studies import folder
 
-def solve(cell, *, out, driver):
+driver = os.getpid()
+
+def solve(cell, *, out):
     import os, signal
     import priorkit
     from priorkit.studies import part
@@ -408,7 +410,7 @@ def solve(cell, *, out, driver):
             mark.touch()
             os.kill(os.getpid(), signal.SIGKILL)
     part.recover = lambda *given, **more: priorkit.recover(*given, **more, progress=stop)
-    return part.solve(cell, out=out, driver=driver)
+    return part.solve(cell, out=out)
 
 folder.solve = solve
 main()
