@@ -80,7 +80,8 @@ def grid(recoveries: Recoveries) -> Image.Image:
 
 def bars(findings: Sequence[Finding]) -> str:
     """A bar per prior and group, its length the error, in three colours, as SVG."""
-    unit = (WIDTH - LEFT - 70) / _longest(findings)
+    longest = max((sum(finding.shares) for finding in findings), default=0.0) or 1.0
+    unit = (WIDTH - LEFT - 70) / longest
     height = ROW * (len(findings) + 1) + 8
     parts = [
         f'<svg viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" font-family="sans-serif" '
@@ -103,11 +104,6 @@ def bars(findings: Sequence[Finding]) -> str:
         said = "" if math.isnan(finding.psnr) else f"{finding.psnr:.1f} dB"
         parts.append(f'<text x="{at + 6:.1f}" y="{y + 15}">{said}</text>')
     return "".join(parts) + "</svg>"
-
-
-def _longest(findings: Sequence[Finding]) -> float:
-    """The length of the longest bar."""
-    return max((sum(finding.shares) for finding in findings), default=0.0) or 1.0
 
 
 def _table(findings: Sequence[Finding], cells: Cells) -> str:
