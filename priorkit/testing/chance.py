@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
 import random
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,9 +26,10 @@ def addressed() -> Iterator[None]:
     """A check during which the global generators of torch, numpy and random stay as they are.
 
     Raises AssertionError where one was drawn from or seeded, even if something else is broken:
-    that often follows from it. They are left as they were found.
+    that often follows from it. They are left as they were found. What a library draws when it is
+    loaded counts for nothing.
     """
-    with _seeded():
+    with _seeded(), _loading():
         before, failed = _states(), None
         try:
             yield
@@ -65,10 +69,34 @@ def check_built(component: Component, build: Callable[[], Component]) -> None:
 @contextmanager
 def _seeded() -> Iterator[None]:
     """Global generators with seeds of our own, and afterwards as they were."""
+    with _kept():
+        torch.manual_seed(SEED)
+        np.random.seed(SEED)
+        random.seed(SEED)
+        yield
+
+
+@contextmanager
+def _loading() -> Iterator[None]:
+    """A block in which modules that are loaded leave the global generators as they were."""
+    load = builtins.__import__
+
+    def loaded(name: str, *more: Any, **named: Any) -> Any:
+        if name in sys.modules:
+            return load(name, *more, **named)
+        with _kept():
+            return load(name, *more, **named)
+
+    builtins.__import__ = loaded
+    try:
+        yield
+    finally:
+        builtins.__import__ = load
+
+
+@contextmanager
+def _kept() -> Iterator[None]:
     kept = torch.get_rng_state(), np.random.get_state(), random.getstate()
-    torch.manual_seed(SEED)
-    np.random.seed(SEED)
-    random.seed(SEED)
     try:
         yield
     finally:

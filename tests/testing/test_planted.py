@@ -508,6 +508,20 @@ def test_a_check_leaves_global_state_as_it_was():
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_a_library_that_draws_when_it_is_loaded_is_no_fault(tmp_path, monkeypatch):
+    """As rich does, which comes with scikit-learn, and that with coordinate descent."""
+    (tmp_path / "draws_once.py").write_text("import random\nrandom.random()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    class Loads(Identity):
+        def A(self, x):
+            import draws_once  # noqa: F401
+
+            return x
+
+    testing.check_operator(Loads(), shape=SHAPE)
+
+
 # --- constructors ----------------------------------------------------------------
 
 
