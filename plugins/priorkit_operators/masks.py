@@ -10,6 +10,7 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Shape
+from priorkit.io.arrays import require_finite
 from priorkit.io.values import dimensions
 from priorkit.streams import permutation
 from priorkit_operators.checks import real_array, sides_of
@@ -46,6 +47,7 @@ def of_array(source: Any, shape: Shape) -> Tensor:
     """A user's array as a mask (*shape), 1 from ½ on, or where it goes up to 255 from half of that.
     Raises BadInputError."""
     array, sides = real_array(source, "A mask"), sides_of(shape)
+    require_finite(array, "The mask")
     given = dimensions(array.shape) or "a single number"
     if array.ndim == len(sides):
         array = array[None]
@@ -56,8 +58,6 @@ def of_array(source: Any, shape: Shape) -> Tensor:
             try_=f"one of {dimensions(sides)}"
             + (", or a PNG of it, which is brought to that size" if len(sides) == 2 else ""),
         )
-    if not bool(torch.isfinite(array).all()):
-        raise BadInputError("The mask has values that are NaN or infinite.")
     if float(array.max()) > 1:
         array = array / 255
     channels = math.prod(shape[: -len(sides)])

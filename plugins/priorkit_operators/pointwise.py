@@ -25,7 +25,7 @@ from priorkit.interfaces import (
 )
 from priorkit.io.raw import numbers_or_picture
 from priorkit.io.values import LUMA, arranged, dimensions
-from priorkit_operators.checks import require_picture
+from priorkit_operators.checks import require_colours, require_picture
 from priorkit_operators.masks import by_rule, of_array
 from priorkit_operators.outliers import outliers
 from priorkit_operators.painted import WORDS, painted, require_painted
@@ -58,12 +58,7 @@ class Gray(LinearOperator):
     default_noise = Level(sigma=0.01)
 
     def prepare(self) -> None:
-        if len(self.shape) != 3 or self.shape[0] != 3:
-            raise BadInputError(
-                "Only colour pictures (3, H, W) can lose their colour.",
-                got=self.shape,
-                try_=f"shape={(3, *self.shape[1:])}",
-            )
+        require_colours("Only colour pictures (3, H, W) can lose their colour.", self.shape)
         self.y_shape = (1, *self.shape[1:])
 
     def A(self, x: Tensor) -> Tensor:

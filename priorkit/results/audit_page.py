@@ -27,11 +27,10 @@ from priorkit.results.beside import (
 )
 from priorkit.results.finding import PARTS, Finding, Recoveries
 from priorkit.results.recovery import Recovery
+from priorkit.results.tally import Cells
 from priorkit.results.views import columns
 
 __all__ = ["bars", "fragment", "grid", "page"]
-
-Cells = tuple[list[str], list[list[str]]]  # a head, and rows, as text
 
 WIDTH, LEFT, ROW = 640, 210, 26  # of the bars, in pixels
 NAME = 30  # characters of a name beside a bar, as far as there is room
