@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from calibrate_denoising import training_of, validation
+from published import PRIOR, ours
 from quality import machine
-from speed import PRIOR, ours
 from torch import Tensor
 
 from priorkit.interfaces import Penalty

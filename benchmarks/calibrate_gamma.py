@@ -19,6 +19,7 @@ import torch
 
 import priorkit
 from priorkit.interfaces import LinearOperator
+from priorkit.io.values import LUMA
 from priorkit.training.dataset import TrainingPictures
 
 SIDES = (96, 144)
@@ -63,7 +64,7 @@ def photographs(data: Path, count: int) -> torch.Tensor:
     pictures = TrainingPictures(data, SIDES)
     first = len(pictures) - KEPT
     picked = [pictures.crop(first + i * (KEPT // count)) for i in range(count)]
-    luma = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
+    luma = torch.tensor(LUMA).view(3, 1, 1)
     return (torch.stack(picked).float() / 255 * luma).sum(1, keepdim=True)
 
 

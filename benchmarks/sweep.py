@@ -28,6 +28,8 @@ from priorkit.studies.engine import Processes
 from priorkit.studies.results import Results
 from priorkit.studies.study import Study
 
+WORKERS, SLEEP = 4, 0.02  # of the cluster, and seconds of its cells
+
 
 def main() -> None:
     """Print the table."""
@@ -77,21 +79,21 @@ def main() -> None:
               f"{lost} lost, {twice} twice")  # fmt: skip
 
 
-def scheduled(count: int, *, workers: int = 4, seconds: float = 0.02) -> None:
+def scheduled(count: int) -> None:
     """Cells that sleep, on a cluster of this machine: whatever is above their share is overhead."""
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=WORKERS, threads_per_worker=1, dashboard_address=None) as cluster:
         processes = Processes("dask", scheduler=cluster.scheduler_address, wait=60)
-        with processes.working(_sleep, [seconds] * workers) as found:
+        with processes.working(_sleep, [SLEEP] * WORKERS) as found:
             list(found)
         started = time.perf_counter()
-        with processes.working(_sleep, [seconds] * count) as found:
+        with processes.working(_sleep, [SLEEP] * count) as found:
             list(found)
         took = (time.perf_counter() - started) / count
-    over = 1000 * (took - seconds / workers)
-    print(f"Dask, {workers} workers     {1000 * took:6.2f} ms, {over:.2f} ms above the share of "
-          f"cells that sleep {1000 * seconds:.0f} ms", flush=True)  # fmt: skip
+    over = 1000 * (took - SLEEP / WORKERS)
+    print(f"Dask, {WORKERS} workers     {1000 * took:6.2f} ms, {over:.2f} ms above the share of "
+          f"cells that sleep {1000 * SLEEP:.0f} ms", flush=True)  # fmt: skip
 
 
 def _sleep(seconds: float) -> None:

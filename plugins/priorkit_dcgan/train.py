@@ -31,6 +31,8 @@ from priorkit_dcgan.network import DCGANConfig, Discriminator, Generator
 
 __all__ = ["DCGANTraining", "train"]
 
+FITTED, STEPS = 24, 150  # pictures that G is fitted to for their PSNR, and steps of Adam
+
 
 @dataclass
 class DCGANTraining(PictureOptions):
@@ -138,7 +140,7 @@ class _Run(Recipe):
         return f"losses {critic:.3f} and {generator:.3f}"
 
     def validate(self, losses: list[tuple[float, ...]]) -> tuple[dict[str, float | None], str]:
-        self._measure_statistics(self.ema)
+        self._measure_statistics()
         values: dict[str, float | None] = dict(
             zip(("critic", "generator"), np.mean(losses, axis=0).tolist(), strict=True)
         )
@@ -156,26 +158,26 @@ class _Run(Recipe):
         return x
 
     @torch.no_grad()
-    def _measure_statistics(self, net: Generator) -> None:
-        """Measure the batch statistics of an averaged network anew, over many samples."""
-        norms = [module for module in net if isinstance(module, nn.BatchNorm2d)]
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # a plain average
-        net.train()
+    def _measure_statistics(self) -> None:
+        """Measure the batch statistics of the averaged generator anew, over many samples."""
+        for module in self.ema:
+            if isinstance(module, nn.BatchNorm2d):
+                module.reset_running_stats()
+                module.momentum = None  # a plain average
+        self.ema.train()
         for i in range(20):
-            net(self._latents(100, -2 - i))
-        net.eval()
+            self.ema(self._latents(100, -2 - i))
+        self.ema.eval()
 
-    def validation_psnr(self, count: int = 24, steps: int = 150) -> float:
+    def validation_psnr(self) -> float:
         """How near the averaged generator comes to unseen pictures: mean PSNR of G(ẑ), where
         ẑ is found by Adam on ‖G(z) − x‖²."""
-        count = min(count, self.kept)
+        count = min(FITTED, self.kept)
         crops = [self.pictures.crop(self.train_size + i) for i in range(count)]
         x = (torch.stack(crops).float() / 255).to(self.device)
         z = (0.1 * self._latents(count, -100)).requires_grad_(True)
         adam = torch.optim.Adam([z], lr=0.05)
-        for _ in range(steps):
+        for _ in range(STEPS):
             adam.zero_grad()
             (self.ema(z) - x).square().sum().backward()
             adam.step()
@@ -185,7 +187,7 @@ class _Run(Recipe):
 
     def result(self) -> tuple[Mapping[str, Tensor], dict[str, Any]]:
         """The averaged generator, its convolutions in fp16, and its validation PSNR."""
-        self._measure_statistics(self.ema)
+        self._measure_statistics()
         state = {
             key: value.half() if value.ndim == 4 else value
             for key, value in self.ema.state_dict().items()

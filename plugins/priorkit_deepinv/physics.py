@@ -101,12 +101,9 @@ class LinearPhysics(LinearOperator, Physics):
     """A x = physics.A(x) with its own adjoint."""
 
     def A_adjoint(self, y: Tensor) -> Tensor:
-        x = self._copies.like(y.real).A_adjoint(_single(y))
+        single = torch.complex64 if y.is_complex() else torch.float32
+        x = self._copies.like(y.real).A_adjoint(y.to(single))
         return cast(Tensor, x.real if x.is_complex() else x)
-
-
-def _single(tensor: Tensor) -> Tensor:
-    return tensor.to(torch.complex64 if tensor.is_complex() else torch.float32)
 
 
 def _is(thing: object, *names: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -100,10 +100,15 @@ class Crops:
         self.album = Album((picture for scales in each for picture in scales), device)
 
     def _scaled(self, index: int) -> list[Tensor]:
-        """A picture at each of ``SCALES``."""
-        picture = self.pictures.picture(index)
-        least = self.side / min(picture.shape[1:])
-        return list(_resized(picture, [max(scale, least) for scale in SCALES]))
+        """A picture at each of ``SCALES``, by Pillow's antialiased bicubic filter."""
+        picture = self.pictures.picture(index).permute(1, 2, 0).contiguous()
+        image, found = Image.fromarray(picture.numpy()), []
+        for scale in SCALES:
+            scale = max(scale, self.side / min(image.size))
+            size = round(scale * image.width), round(scale * image.height)
+            small = image.resize(size, Image.Resampling.BICUBIC)  # a copy where the size stays
+            found.append(torch.from_numpy(np.array(small)).permute(2, 0, 1))
+        return found
 
     def batch(self, indices: Sequence[int], rng: np.random.Generator, share: slice) -> Tensor:
         numbers = np.searchsorted(self._ends, list(indices), side="right") * len(SCALES)
@@ -119,12 +124,3 @@ class Crops:
         picture = self.pictures.picture(self.trained + index)
         top, left = ((size - self.side) // 2 for size in picture.shape[1:])
         return picture[:, top : top + self.side, left : left + self.side]
-
-
-def _resized(picture: Tensor, scales: Sequence[float]) -> Iterator[Tensor]:
-    """A picture (3, h, w) at each scale, by Pillow's antialiased bicubic filter."""
-    image = Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy())
-    for scale in scales:
-        size = round(scale * image.width), round(scale * image.height)
-        small = image.resize(size, Image.Resampling.BICUBIC)  # a copy where the size stays
-        yield torch.from_numpy(np.array(small)).permute(2, 0, 1)

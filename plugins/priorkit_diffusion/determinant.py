@@ -37,16 +37,16 @@ def log_determinant(step: Step, x: Tensor, *, number: int, probes: int) -> Tenso
     n = x[0].numel()
     if n <= EXACT:
         return torch.linalg.slogdet(_matrix(step, x, n).double())[1]
-    low, high = step.below / step.above, 1.0
-    weights = _chebyshev(low, high)
+    low = step.below / step.above
+    weights = _chebyshev(low)
     uniform = Streams(0, "probes of a determinant", range(probes), step=number).uniform(n)
     total = x.new_zeros(len(x), dtype=torch.float64)
     for signs in 1.0 - 2.0 * (uniform < 0.5).to(x):
         v = signs.view(1, *x.shape[1:]).expand_as(x)
 
         def scaled(w: Tensor) -> Tensor:
-            """(2J − low − high)ᵀ w / (high − low), of which the eigenvalues are in [−1, 1]."""
-            return (2 * _pulled(step, x, w) - (low + high) * w) / (high - low)
+            """(2J − low − 1)ᵀ w / (1 − low), of which the eigenvalues are in [−1, 1]."""
+            return (2 * _pulled(step, x, w) - (low + 1) * w) / (1 - low)
 
         before, last = v, scaled(v)
         total = total + weights[0] * n + weights[1] * dots(v, last)
@@ -56,11 +56,11 @@ def log_determinant(step: Step, x: Tensor, *, number: int, probes: int) -> Tenso
     return total / probes
 
 
-def _chebyshev(low: float, high: float) -> list[float]:
-    """Weights of Chebyshev's polynomials whose sum differs from log on [low, high] by ``SHORT``."""
-    middle, half = (low + high) / 2, (high - low) / 2
-    q = (middle - math.sqrt(low * high)) / half
-    weights = [math.log((middle + math.sqrt(low * high)) / 2)]
+def _chebyshev(low: float) -> list[float]:
+    """Weights of Chebyshev's polynomials whose sum differs from log on [low, 1] by ``SHORT``."""
+    middle, half = (low + 1) / 2, (1 - low) / 2
+    q = (middle - math.sqrt(low)) / half
+    weights = [math.log((middle + math.sqrt(low)) / 2)]
     while len(weights) < 2 or 2 * q ** len(weights) / (len(weights) * (1 - q)) > SHORT:
         k = len(weights)
         weights.append(-2 * (-q) ** k / k)

@@ -140,9 +140,9 @@ class DiffusionPrior(Denoiser, Decoder, Encoder, Density, Sampler):
     @property
     def memory(self) -> int:
         """Of the pullback of one call, which keeps the hidden pictures, and of the pictures between
-        calls."""
-        between = 2 * 3 * (2 * self.steps + 1)
-        return self._bytes(sum(map(kept, self.networks.configs)) + between)
+        calls; 0 where the shape isn't known."""
+        numbers = sum(map(kept, self.networks.configs)) + 2 * 3 * (2 * self.steps + 1)
+        return 4 * numbers * math.prod(self.shape[1:]) if self.shape else 0
 
     @property
     def denoising_memory(self) -> int:
@@ -153,10 +153,6 @@ class DiffusionPrior(Denoiser, Decoder, Encoder, Density, Sampler):
     def density_memory(self) -> int:
         """Of the second derivative of a step, which is two calls."""
         return 5 * self.memory
-
-    def _bytes(self, numbers: int) -> int:
-        """Of so many float32 at every pixel; 0 where the shape isn't known."""
-        return 4 * numbers * math.prod(self.shape[1:]) if self.shape else 0
 
     def denoise(self, x: Tensor, sigma: float | Tensor) -> Tensor:
         """D(x; σ), each picture by itself, σ one number or (B,); differentiable in x."""

@@ -14,11 +14,10 @@ from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from priorkit.linear import sums
 from priorkit_glow.convolution import convolution, mixed, transposed
-from priorkit_glow.network import Glow, GlowConfig, Step, squeeze
+from priorkit_glow.network import Glow, GlowConfig, Step, scale_and_log, squeeze
 
 __all__ = ["FoldedGlow"]
 
@@ -130,8 +129,7 @@ class FoldedGlow:
                 raw = step.net(xb)
                 logdet = logdet + pixels * step.logdet
                 if affine:
-                    scale = torch.sigmoid(raw[:, :half] + 2) + offset
-                    log = scale.log() if offset else F.logsigmoid(raw[:, :half] + 2)
+                    scale, log = scale_and_log(raw[:, :half], offset)
                     logdet = logdet + sums(log)
                     h = torch.cat([scale * xa + raw[:, half:], xb], 1)
                 else:

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["Glow", "GlowConfig", "squeeze", "unsqueeze"]
+__all__ = ["Glow", "GlowConfig", "scale_and_log", "squeeze", "unsqueeze"]
 
 
 @dataclass(frozen=True)
@@ -166,6 +166,12 @@ class CouplingNet(nn.Module):
         return F.conv2d(h, w3, b3, padding=1).to(x.dtype)
 
 
+def scale_and_log(raw: Tensor, offset: float) -> tuple[Tensor, Tensor]:
+    """s = sigmoid(raw + 2) + offset and log s, the latter exact for tiny s."""
+    s = torch.sigmoid(raw + 2) + offset
+    return s, s.log() if offset else F.logsigmoid(raw + 2)
+
+
 class Step(nn.Module):
     """One step of flow: actnorm, invertible 1×1 convolution, coupling."""
 
@@ -191,11 +197,6 @@ class Step(nn.Module):
         y = F.conv2d(x, matrix[:, :, None, None], offset)
         self.net.initialize(y[:, self.middle :])
 
-    def scale_and_log(self, raw: Tensor) -> tuple[Tensor, Tensor]:
-        """s = sigmoid(raw + 2) + offset and log s, the latter exact for tiny s."""
-        s = torch.sigmoid(raw + 2) + self.scale_offset
-        return s, s.log() if self.scale_offset else F.logsigmoid(raw + 2)
-
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         matrix, offset = self.linear()
         pixels = x.shape[2] * x.shape[3]
@@ -205,13 +206,16 @@ class Step(nn.Module):
         h = self.net(xb)
         if not self.affine:
             return torch.cat([xa + h, xb], 1), logdet.expand(len(x))
-        s, log_s = self.scale_and_log(h[:, 0::2])
+        s, log_s = scale_and_log(h[:, 0::2], self.scale_offset)
         return torch.cat([s * xa + h[:, 1::2], xb], 1), logdet + log_s.sum((1, 2, 3))
 
     def inverse(self, y: Tensor) -> Tensor:
         ya, yb = y[:, : self.middle], y[:, self.middle :]
         h = self.net(yb)
-        xa = (ya - h[:, 1::2]) / self.scale_and_log(h[:, 0::2])[0] if self.affine else ya - h
+        if self.affine:
+            xa = (ya - h[:, 1::2]) / scale_and_log(h[:, 0::2], self.scale_offset)[0]
+        else:
+            xa = ya - h
         matrix, offset = self.linear()
         inverse = torch.linalg.inv(matrix.double()).to(y.dtype)
         x = torch.cat([xa, yb], 1) - offset.view(-1, 1, 1)

@@ -11,7 +11,7 @@ from priorkit.errors import BadInputError
 from priorkit.interfaces import Shape
 from priorkit.io.arrays import numbers
 
-__all__ = ["real_array", "require_picture", "sides_of"]
+__all__ = ["real_array", "require_colours", "require_picture", "sides_of"]
 
 
 def sides_of(shape: Shape) -> Shape:
@@ -28,6 +28,12 @@ def require_picture(who: str, shape: Shape, try_: str | None = None) -> None:
     """Raise BadInputError unless ``shape`` is that of a picture (C, H, W)."""
     if len(shape) != 3:
         raise BadInputError(f"{who} is for pictures (C, H, W).", got=f"shape {shape}", try_=try_)
+
+
+def require_colours(what: str, shape: Shape) -> None:
+    """Raise BadInputError, which says ``what``, unless a shape is that of a colour picture."""
+    if len(shape) != 3 or shape[0] != 3:
+        raise BadInputError(what, got=shape, try_=f"shape={(3, *shape[1:])}")
 
 
 def real_array(thing: Any, what: str) -> Tensor:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError, needed
 from priorkit.interfaces import Shape
+from priorkit.io.arrays import require_finite
 from priorkit.io.raw import raw
 from priorkit_operators.field import View
 from priorkit_operators.sampling import away
@@ -50,8 +51,7 @@ def read_maps(maps: Any) -> Tensor:
             "Sensitivity maps are (coils, H, W), or (coils, …) for other images.",
             got=tuple(found.shape),
         )
-    if not bool(torch.isfinite(torch.view_as_real(found)).all()):
-        raise BadInputError("The sensitivity maps have values that are NaN or infinite.")
+    require_finite(found, "An array of sensitivity maps")
     return found
 
 

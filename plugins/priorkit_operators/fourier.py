@@ -13,14 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import (
-    Calibrated,
-    Copies,
-    Kind,
-    Level,
-    LinearOperator,
-    Shape,
-)
+from priorkit.interfaces import Calibrated, Copies, Kind, Level, LinearOperator, Shape
 from priorkit.interfaces.kinds import COMPLEX
 from priorkit_operators import coils as sensitivity
 from priorkit_operators.checks import require_picture, sides_of
@@ -158,8 +151,9 @@ class Fourier(Calibrated, LinearOperator):
         if rule is not None:
             seen = found._measured(field, shape)
             maps = sensitivity.ESTIMATES[rule](one_of(spectra) * seen, seen)
-            axes = tuple(range(1, maps.ndim))
-            found._given = maps if self._centred(kind) else torch.fft.ifftshift(maps, dim=axes)
+            if (self.origin or ("centre" if kind is COMPLEX else "corner")) == "corner":
+                maps = torch.fft.ifftshift(maps, dim=tuple(range(1, maps.ndim)))
+            found._given = maps
         elif kind is COMPLEX and not several and 1 < len(y) == len(spectra) and y.ndim == 3:
             log.warning(
                 "y is taken for %d measurements of one coil each. Try: maps='estimate' where it is "
@@ -194,7 +188,8 @@ class Fourier(Calibrated, LinearOperator):
     def A(self, x: Tensor) -> Tensor:
         image = COMPLEX.numbers(x) if self._complex else x
         if self._maps is not None:
-            image = image.unsqueeze(self._axes[0] - 1) * self._maps.like(_as_complex(x))
+            maps = self._maps.like(x.new_empty(0, dtype=x.dtype.to_complex()))
+            image = image.unsqueeze(self._axes[0] - 1) * maps
         image = self._view.padded(image)
         if self.origin == "centre":
             image = torch.fft.ifftshift(image, dim=self._axes)
@@ -244,10 +239,3 @@ class Fourier(Calibrated, LinearOperator):
                 )
             return None
         return sensitivity.over_image(given, self._view, sides, field)
-
-    def _centred(self, kind: Kind) -> bool:
-        return self.origin == "centre" or (self.origin is None and kind is COMPLEX)
-
-
-def _as_complex(x: Tensor) -> Tensor:
-    return torch.empty(0, dtype=x.dtype.to_complex(), device=x.device)

@@ -8,8 +8,8 @@ import torch
 from pydantic import BeforeValidator
 from torch import Tensor
 
-from priorkit.errors import BadInputError
 from priorkit.interfaces import Level, Shape
+from priorkit_operators.checks import require_colours
 from priorkit_operators.pointwise import Masked
 
 __all__ = ["Mosaic"]
@@ -42,12 +42,7 @@ class Mosaic(Masked):
         self.pattern = pattern.lower()
 
     def prepare(self) -> None:
-        if len(self.shape) != 3 or self.shape[0] != 3:
-            raise BadInputError(
-                "A mosaic is of a colour picture (3, H, W).",
-                got=self.shape,
-                try_=f"shape={(3, *self.shape[1:])}",
-            )
+        require_colours("A mosaic is of a colour picture (3, H, W).", self.shape)
         _, height, width = self.shape
         cell = torch.tensor([COLOURS.index(c) for c in self.pattern]).view(2, 2)
         which = cell.repeat(-(-height // 2), -(-width // 2))[:height, :width]

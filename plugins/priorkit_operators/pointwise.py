@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import math
 import os
 from typing import Annotated, Any, Self
 
@@ -25,9 +24,9 @@ from priorkit.interfaces import (
     Shape,
 )
 from priorkit.io.raw import numbers_or_picture
-from priorkit.io.values import arranged, dimensions
-from priorkit.streams import permutation
-from priorkit_operators.checks import real_array, require_picture, sides_of
+from priorkit.io.values import LUMA, arranged, dimensions
+from priorkit_operators.checks import require_colours, require_picture
+from priorkit_operators.masks import by_rule, of_array
 from priorkit_operators.outliers import outliers
 from priorkit_operators.painted import WORDS, painted, require_painted
 
@@ -59,19 +58,14 @@ class Gray(LinearOperator):
     default_noise = Level(sigma=0.01)
 
     def prepare(self) -> None:
-        if len(self.shape) != 3 or self.shape[0] != 3:
-            raise BadInputError(
-                "Only colour pictures (3, H, W) can lose their colour.",
-                got=self.shape,
-                try_=f"shape={(3, *self.shape[1:])}",
-            )
+        require_colours("Only colour pictures (3, H, W) can lose their colour.", self.shape)
         self.y_shape = (1, *self.shape[1:])
 
     def A(self, x: Tensor) -> Tensor:
-        return (x * self._luma(x)).sum(1, keepdim=True)
+        return (x * _LUMA.like(x)).sum(1, keepdim=True)
 
     def A_adjoint(self, y: Tensor) -> Tensor:
-        return y * self._luma(y)
+        return y * _LUMA.like(y)
 
     def image(self, y: Tensor) -> Tensor:
         return y
@@ -79,12 +73,8 @@ class Gray(LinearOperator):
     def shape_from(self, y_shape: Shape) -> Shape | None:
         return (3, *y_shape[1:]) if y_shape[0] == 1 else None
 
-    @staticmethod
-    def _luma(like: Tensor) -> Tensor:
-        return _LUMA.like(like)
 
-
-_LUMA = Copies(torch.tensor([0.299, 0.587, 0.114], dtype=torch.float64).view(3, 1, 1).to)
+_LUMA = Copies(torch.tensor(LUMA, dtype=torch.float64).view(3, 1, 1).to)
 
 
 class Masked(LinearOperator):
@@ -196,43 +186,23 @@ class Mask(Calibrated, Masked):
         )
 
     def _make(self) -> Tensor:
-        sides = sides_of(self.shape)
-        seen = torch.ones(sides)
-        kind = self._rule
-        usual = 0.3 if kind == "center" else 0.5
-        fraction = usual if self.fraction is None else self.fraction
-        if kind == "outliers":
+        if self._rule == "outliers":
             if self._found is None:
                 raise BadInputError(
                     "mask='outliers' finds them in a y that was measured.",
                     try_="y=…, or mask='random'",
                 )
-            seen = self._found
-        elif kind == "center":
-            seen[tuple(_hole(side, fraction) for side in sides)] = 0
-        elif kind == "random":
-            n = seen.numel()
-            seen.view(-1)[permutation(self.seed or 0, "mask", n)[: round(fraction * n)]] = 0
-        elif kind == "left":
-            seen[..., : round(fraction * sides[-1])] = 0
-        elif kind == "bottom":
-            if len(sides) == 1:
-                raise BadInputError(
-                    "mask='bottom' is for pictures (C, H, W) and volumes (C, D, H, W).",
-                    got=f"shape {self.shape}",
-                    try_="mask='left', which is the beginning of a signal",
-                )
-            seen[..., sides[-2] - round(fraction * sides[-2]) :, :] = 0
-        else:
-            return self._from_picture()
-        return seen.expand(self.shape).clone()
+            return self._found.expand(self.shape).clone()
+        if self._rule in RULES:
+            return by_rule(self._rule, self.fraction, self.seed or 0, self.shape)
+        return self._given()
 
-    def _from_picture(self) -> Tensor:
-        source, sides = self._asked, sides_of(self.shape)
-        source = numbers_or_picture(source, "A mask", RULES)
+    def _given(self) -> Tensor:
+        """A picture or an array of the user's, (*shape)."""
+        source = numbers_or_picture(self._asked, "A mask", RULES)
         if isinstance(source, (str, os.PathLike, Image.Image)):
             require_picture("A picture as a mask", self.shape, "an array, or mask='random'")
-            seen = painted(source, self.missing, sides, self.grow)
+            seen = painted(source, self.missing, self.shape[1:], self.grow)
             return seen.expand(self.shape).clone()
         if self.missing != "dark" or self.grow:
             raise BadInputError(
@@ -240,29 +210,4 @@ class Mask(Calibrated, Masked):
                 got=f"missing={self.missing!r}, grow={self.grow}",
                 try_="an array of what is seen alone",
             )
-        array = real_array(source, "A mask")
-        given = dimensions(array.shape) or "a single number"
-        if array.ndim == len(sides):
-            array = array[None]
-        if array.shape[1:] != sides:
-            raise BadInputError(
-                f"The mask must be {dimensions(sides)}.",
-                got=given,
-                try_=f"one of {dimensions(sides)}"
-                + (", or a PNG of it, which is brought to that size" if len(sides) == 2 else ""),
-            )
-        if not bool(torch.isfinite(array).all()):
-            raise BadInputError("The mask has values that are NaN or infinite.")
-        if float(array.max()) > 1:
-            array = array / 255
-        channels = math.prod(self.shape[: -len(sides)])
-        if array.shape[0] not in (1, channels):
-            said = "1 channel" if channels == 1 else f"1 or {channels} channels"
-            raise BadInputError(f"The mask must have {said}.", got=given)
-        return (array >= 0.5).float().expand(channels, *sides).reshape(self.shape).clone()
-
-
-def _hole(side: int, fraction: float) -> slice:
-    """The rows of a centred hole."""
-    start = int((side - side * fraction) / 2)
-    return slice(start, start + max(1, int(side * fraction)))
+        return of_array(source, self.shape)

@@ -119,8 +119,7 @@ def read_mask(given: Any) -> Tensor:
     Raises BadInputError for what holds no real numbers, or none that is finite and not 0.
     """
     found = real_array(raw(given, "A mask of the spectrum"), "A mask of the spectrum")
-    if not bool(torch.isfinite(found).all()):
-        raise BadInputError("The mask of the spectrum has values that are NaN or infinite.")
+    require_finite(found, "The mask of the spectrum")
     if not bool(found.any()):
         raise BadInputError("The mask of the spectrum measures nothing: all of it is 0.")
     return (found != 0).float()

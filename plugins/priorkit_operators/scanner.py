@@ -87,9 +87,8 @@ class Scanner:
         Raises BadInputError for a source within the circle around it, and more detectors than
         there may be.
         """
+        _question_radians(self.angles)
         if self.skimage:
-            if isinstance(self.angles, list):
-                _question_radians(self.angles)
             return beams_of_skimage(height, width, self._radians(), circle=self.cuts)
         pixel, radius = self.pixel(width), math.hypot(height, width) / 2
         source = (self.source_distance or math.inf) / pixel
@@ -109,7 +108,7 @@ class Scanner:
         else:
             count = self.detectors
             self._question_middles(count, width)
-        self._question_units(count * spacing / width)
+        self._question_unit(count * spacing / width)
         axis = (count - 1) / 2 - (self.detector_offset or 0.0) / pixel / larger / spacing
         middle = ((height - 1) / 2, (width - 1) / 2)
         return Beams(height, width, self._radians(), count, spacing, axis, middle, source)
@@ -150,11 +149,9 @@ class Scanner:
             )
         return least
 
-    def _question_units(self, wide: float) -> None:
-        """Warn of angles that may be radians, and of detectors over so many widths of the picture,
-        whose lengths may have another unit."""
-        if isinstance(self.angles, list):
-            _question_radians(self.angles)
+    def _question_unit(self, wide: float) -> None:
+        """Warn of detectors over so many widths of the picture, whose lengths may have another
+        unit."""
         if wide > WIDE:
             log.warning(
                 "radon: the detectors are %.3g times as wide as the picture. Try: pixel_size=…, a "
@@ -193,10 +190,12 @@ def _require_angles(angles: int | list[float], arc: float | None) -> None:
         )
 
 
-def _question_radians(angles: list[float]) -> None:
+def _question_radians(angles: int | list[float]) -> None:
     """Warn of angles that may be radians."""
+    if isinstance(angles, int) or len(angles) < MANY:
+        return
     span = max(angles) - min(angles)
-    if len(angles) >= MANY and span < TURN:
+    if span < TURN:
         log.warning(
             "radon: all %d angles are within %.3g degrees. Try: numpy.degrees(angles), if they are "
             "radians",

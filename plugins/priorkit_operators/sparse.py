@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -77,12 +76,8 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, matrix: Tensor, transpose: Tensor) -> Tensor:
         ctx.matrices = transpose, matrix
-        return in_blocks(partial(_block, matrix), x)
+        return in_blocks(lambda block: (matrix @ block.T.contiguous()).T, x)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         return _multiplied(gradients[0], *ctx.matrices), None, None
-
-
-def _block(matrix: Tensor, x: Tensor) -> Tensor:
-    return (matrix @ x.T.contiguous()).T

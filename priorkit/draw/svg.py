@@ -6,7 +6,7 @@ import html
 import math
 from collections.abc import Sequence
 
-__all__ = ["COLOURS", "Line", "lettered", "plot", "standalone"]
+__all__ = ["COLOURS", "Line", "lettered", "plot", "rounded_up", "standalone"]
 
 COLOURS = ("#1b6ca8", "#c8553d", "#3c8d5a", "#8a4fa3", "#b58900", "#5b6470", "#d1478c", "#00838f")
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 640, 340, 60, 45, 28
@@ -115,8 +115,17 @@ def round_ticks(low: float, high: float, most: int = 6) -> list[float]:
     >>> round_ticks(0, 400)
     [0.0, 100.0, 200.0, 300.0, 400.0]
     """
-    rough = (high - low) / (most - 1) or 1.0
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
+    step = rounded_up((high - low) / (most - 1) or 1.0)
     first = math.ceil(low / step - 1e-9)
     return [k * step for k in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def rounded_up(value: float) -> float:
+    """The next of 1, 2 and 5 times a power of ten, for a value above 0.
+
+    >>> [rounded_up(value) for value in (0.013, 0.5, 60.0)]
+    [0.02, 0.5, 100.0]
+    """
+    power = math.floor(math.log10(value))
+    found = (float(f"{factor}e{power}") for factor in (1, 2, 5, 10))
+    return next(each for each in found if each >= value * (1 - 1e-9))

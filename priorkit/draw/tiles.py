@@ -68,13 +68,9 @@ def png(picture: Image.Image) -> bytes:
     header = struct.pack(">IIBBBBB", *picture.size, 8, TYPES[picture.mode], 0, 0, 0)
     chunks = {b"IHDR": header, b"IDAT": zlib.compress(filtered.data, LEVEL), b"IEND": b""}
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + name + data + _check(name, data)
+        struct.pack(">I", len(data)) + (own := name + data) + struct.pack(">I", zlib.crc32(own))
         for name, data in chunks.items()
     )
-
-
-def _check(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", zlib.crc32(data, zlib.crc32(name)))
 
 
 def tile(x: Tensor, kind: Kind) -> Image.Image:

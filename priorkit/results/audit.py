@@ -18,6 +18,7 @@ from priorkit.io.folders import replacing
 from priorkit.io.saved import number
 from priorkit.results import audit_page
 from priorkit.results.finding import PARTS, Finding, Recoveries
+from priorkit.results.tally import Cells
 from priorkit.settings.called import called_as
 
 __all__ = ["Audit"]
@@ -48,7 +49,7 @@ class Audit:
             for finding in self.findings
         ]
 
-    def cells(self) -> tuple[list[str], list[list[str]]]:
+    def cells(self) -> Cells:
         """The table as text: a head, and a row per finding."""
         head = ["prior", "group", "pictures", "PSNR", "error", "±", *PARTS]
         rows = []

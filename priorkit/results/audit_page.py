@@ -27,11 +27,10 @@ from priorkit.results.beside import (
 )
 from priorkit.results.finding import PARTS, Finding, Recoveries
 from priorkit.results.recovery import Recovery
+from priorkit.results.tally import Cells
 from priorkit.results.views import columns
 
 __all__ = ["bars", "fragment", "grid", "page"]
-
-Cells = tuple[list[str], list[list[str]]]  # a head, and rows, as text
 
 WIDTH, LEFT, ROW = 640, 210, 26  # of the bars, in pixels
 NAME = 30  # characters of a name beside a bar, as far as there is room
@@ -80,7 +79,8 @@ def grid(recoveries: Recoveries) -> Image.Image:
 
 def bars(findings: Sequence[Finding]) -> str:
     """A bar per prior and group, its length the error, in three colours, as SVG."""
-    unit = (WIDTH - LEFT - 70) / _longest(findings)
+    longest = max((sum(finding.shares) for finding in findings), default=0.0) or 1.0
+    unit = (WIDTH - LEFT - 70) / longest
     height = ROW * (len(findings) + 1) + 8
     parts = [
         f'<svg viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" font-family="sans-serif" '
@@ -103,11 +103,6 @@ def bars(findings: Sequence[Finding]) -> str:
         said = "" if math.isnan(finding.psnr) else f"{finding.psnr:.1f} dB"
         parts.append(f'<text x="{at + 6:.1f}" y="{y + 15}">{said}</text>')
     return "".join(parts) + "</svg>"
-
-
-def _longest(findings: Sequence[Finding]) -> float:
-    """The length of the longest bar."""
-    return max((sum(finding.shares) for finding in findings), default=0.0) or 1.0
 
 
 def _table(findings: Sequence[Finding], cells: Cells) -> str:

@@ -71,9 +71,10 @@ def scores(recovery: Recovered) -> list[str]:
     truth isn't known the misfit and the PSNR that is expected."""
     psnr, ssim, expected = recovery.psnr, recovery.ssim, recovery.expected_psnr
     if psnr is not None:
-        known = ssim is not None and bool(ssim.isfinite().all())  # not of very small images
-        more = [f"{float(ssim.mean()):.3f}"] if known and ssim is not None else []
-        return [f"{float(psnr.mean()):.2f} dB", *more]
+        said = [f"{float(psnr.mean()):.2f} dB"]
+        if ssim is not None and bool(ssim.isfinite().all()):  # not of very small images
+            said.append(f"{float(ssim.mean()):.3f}")
+        return said
     if recovery.truth is not None:
         return []
     said = [f"misfit {float(recovery.misfit.mean()):.3g}"]

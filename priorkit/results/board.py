@@ -78,7 +78,8 @@ class Board:
         )
         found = first_of(self.rows)
         if found is not None and len(found.names) > 1:
-            body += f"{all_of(len(found.names), MAX_COLUMNS)}{self._all()}"
+            several = cards(lines(self.rows, self.truth, self.differ))
+            body += f"{all_of(len(found.names), MAX_COLUMNS)}{several}"
         return document("Comparison", body)
 
     def fragment(self) -> str:
@@ -140,10 +141,6 @@ class Board:
         caption = f"std across priors{scale_bar(self.differ.end)}"
         where = small(self.differ.pictures[0], "where priors disagree", "apart")
         return before + figure(where, caption)
-
-    def _all(self) -> str:
-        """Several images: the truths or measurements, then the recoveries of each prior and m."""
-        return cards(lines(self.rows, self.truth, self.differ))
 
 
 def _cell(row: Contender, page: str | None) -> str:

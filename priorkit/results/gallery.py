@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from priorkit.draw.html import MAX_SIDE
-from priorkit.draw.svg import Line, plot
+from priorkit.draw.svg import Line, plot, rounded_up
 from priorkit.draw.tiles import error_map, sheet, shrunk, tile
 from priorkit.interfaces import kind_of
 from priorkit.results.contender import Contender
@@ -23,7 +23,6 @@ __all__ = ["MAX_COLUMNS", "Maps", "curve", "first_of", "lines", "maps", "picture
 
 MAX_COLUMNS = 12
 LEAST = 1e-12  # of a misfit that is drawn: of a start at y itself there is none
-
 SHOWN = 0.999  # of the pixels of a map, that have a colour of their own
 
 Pictures = tuple[str, list[Image.Image]]  # words, one a line, and a picture per image
@@ -90,21 +89,9 @@ def maps(rows: Sequence[Contender], differ: Tensor | None) -> Maps | None:
         return None
     flat = [shrunk(found.kind.flat(std), MAX_SIDE) for std in differ[:MAX_COLUMNS]]
     values = torch.cat([size.mean(0).flatten() for size in flat]).numpy()
-    end = _rounded_up(float(np.quantile(values, SHOWN))) or found.units.range.scale
+    most = float(np.quantile(values, SHOWN))
+    end = rounded_up(most) if most > 0 else found.units.range.scale
     return Maps([error_map(size, gain=1 / end) for size in flat], end)
-
-
-def _rounded_up(value: float) -> float:
-    """The next of 1, 2 and 5 times a power of ten; 0 of 0.
-
-    >>> [_rounded_up(value) for value in (0.013, 0.5, 60.0)]
-    [0.02, 0.5, 100.0]
-    """
-    if not value > 0:
-        return 0.0
-    power = math.floor(math.log10(value))
-    found = (float(f"{factor}e{power}") for factor in (1, 2, 5, 10))
-    return next((each for each in found if each >= value * (1 - 1e-9)), 10.0 ** (power + 1))
 
 
 def curve(rows: Sequence[Contender], *, known: bool) -> str:

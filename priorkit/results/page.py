@@ -41,11 +41,13 @@ def write(
     config = recovery.record["config"]
     prior, op = config["prior"]["name"], config["op"]["name"]
     title = f"{counted(len(recovery.x), 'images')} recovered with {prior} from {op}"
+    rest = len(recovery.x) - len(rows)
+    where = "in <code>images/</code>" if beside else "not shown here"
     parts = [
         f"<p>{html.escape(summary(recovery))}</p>",
         "<h2>Pictures</h2>",
         *(_row(recovery, i, row, beside) for i, row in enumerate(rows)),
-        _rest(len(recovery.x) - len(rows), beside),
+        *([f"<p>And {counted(rest, 'images')} more, {where}.</p>"] if rest else []),
         "<h2>Numbers</h2>",
         table(*numbers(recovery)),
         *(f"<p>{html.escape(said)}</p>" for said in [unsure(recovery)] if said),
@@ -90,14 +92,6 @@ def _row(recovery: Recovered, i: int, row: Sequence[Shown], beside: bool) -> str
     size = " large" if any(each.what == "detail" for each in row) else ""
     own = f"<h3>{html.escape(name)}</h3>" if len(files) > 1 else ""
     return f'{own}<div class="row{size}">{"".join(figures)}</div>'
-
-
-def _rest(count: int, beside: bool) -> str:
-    """That so many images more aren't shown; nothing where all are."""
-    if not count:
-        return ""
-    where = "in <code>images/</code>" if beside else "not shown here"
-    return f"<p>And {counted(count, 'images')} more, {where}.</p>"
 
 
 def _curve(recovery: Recovered) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
-import os
 from typing import Any
 
 from priorkit import __version__
@@ -24,16 +22,12 @@ FAILED = "failed"  # a run
 LEFT_OUT = "left out"  # a file that can't be read
 
 
-def run(cell: Cell, *, pictures: bool, driver: int) -> list[Row]:
+def run(cell: Cell, *, pictures: bool) -> list[Row]:
     """The rows of a cell, one per image: its settings and its results.
 
-    A run that fails has one row, with the status "failed" and the reason. ``driver`` is the id of
-    the process that started the study: what is less than an error is logged there alone.
-
-    Raises KeyboardInterrupt where Ctrl-C cut the run short.
+    A run that fails has one row, with the status "failed" and the reason. Raises KeyboardInterrupt
+    where Ctrl-C cut the run short.
     """
-    if os.getpid() != driver:
-        logging.getLogger("priorkit").setLevel(logging.ERROR)
     settings = dict(cell.settings)
     try:
         found = recover(settings.pop("image", None), config=settings)

@@ -129,7 +129,7 @@ def recover_folder(
         )
         for k, (a, b) in enumerate(parts)
     ]
-    work = partial(solve, out=place, driver=os.getpid())
+    work = partial(solve, out=place)
     _require_table(place / TABLE)
 
     def saved(cell: Cell) -> bool:

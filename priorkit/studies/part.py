@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -43,21 +40,18 @@ def is_there(place: Path) -> bool:
     return not unfinished(place).exists() and not lacking(place)
 
 
-def solve(cell: Cell, *, out: Path, driver: int) -> list[Row]:
+def solve(cell: Cell, *, out: Path) -> list[Row]:
     """The rows of a part, one per picture, once its run is saved: those of pictures that can't be
     read are the last. ``image`` of a cell, or ``y``, is the list of its files. One of which a file
     is missing is solved again: see :func:`is_there`.
 
     A part that is there isn't solved again, and one that was cut short goes on with the pictures
     that it hadn't finished. It computes with one thread, so that its numbers are the same wherever
-    it is solved. ``driver`` is the id of the process that began it all: what is less than an error
-    is logged there alone. A part that fails has a row per picture with the reason, and files that
-    can't be read are left out, each for its own.
+    it is solved. A part that fails has a row per picture with the reason, and files that can't be
+    read are left out, each for its own.
 
     Raises KeyboardInterrupt where Ctrl-C cut it short.
     """
-    if os.getpid() != driver:
-        logging.getLogger("priorkit").setLevel(logging.ERROR)
     place = place_of(out, cell.key)
     try:
         if not is_there(place):
@@ -122,12 +116,9 @@ def _rows(cell: Cell, place: Path) -> list[Row]:
             "A picture of a folder is one file here.", got=f"{len(images)} of {len(read)} files"
         )
     each = {"seconds": record["seconds"] / len(images)}
-    rows = [_head(cell, f) | _scalars(i) | each for f, i in zip(read, images, strict=True)]
+    scalars = [{k: v for k, v in image.items() if not isinstance(v, list)} for image in images]
+    rows = [_head(cell, f) | own | each for f, own in zip(read, scalars, strict=True)]
     return rows + [_left_out(cell, f, told[name]) for f, name in names.items() if name in told]
-
-
-def _scalars(image: dict[str, Any]) -> Row:
-    return {name: value for name, value in image.items() if not isinstance(value, list)}
 
 
 def _head(cell: Cell, file: str) -> Row:
@@ -138,12 +129,8 @@ def _left_out(cell: Cell, file: str, reason: str) -> Row:
     return _head(cell, file) | {"status": LEFT_OUT, "reason": reason}
 
 
-def _what(cell: Cell) -> str:
-    return "y" if "y" in cell.settings else "image"
-
-
 def _files(cell: Cell) -> list[str]:
-    return list(cell.settings[_what(cell)])
+    return list(cell.settings["y" if "y" in cell.settings else "image"])
 
 
 @contextmanager

@@ -89,7 +89,7 @@ def agreed(
     if resume and not begun:
         raise BadInputError(f"There is no unfinished run of {out}.", try_="no resume")
     if not resume and begun:
-        if not _all_done(out, len(parts)):
+        if not all(is_there(place_of(out, key_of(k))) for k in range(len(parts))):
             raise BadInputError(
                 f"{out} holds parts of a run that isn't done.",
                 try_="resume=True, or another folder",
@@ -127,12 +127,6 @@ def _noted(parts: list[list[int]] | None, count: int, most: int) -> Cuts:
     if [0, *(b for _, b in found)] != [*(a for a, _ in found), count]:
         raise ValueError(f"cuts {parts} of {counted(count, 'files')}")
     return found
-
-
-def _all_done(out: Path, count: int) -> bool:
-    """Whether a run of so many parts has saved them all."""
-    places = [place_of(out, key_of(k)) for k in range(count)]
-    return all(map(is_there, places))
 
 
 def _set_aside(out: Path) -> None:

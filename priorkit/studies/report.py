@@ -19,7 +19,6 @@ from priorkit.studies.summary import REPEATS, Mean, axes, differs, mixed
 
 __all__ = ["View", "cells", "comma_separated", "save", "view"]
 
-
 GAMMA = "gamma"
 
 
@@ -77,21 +76,19 @@ def cells(found: Results, view: View) -> tuple[list[str], list[list[str]]]:
     return [*view.by, *heads], rows
 
 
-def save(found: Results, view: View, place: Path) -> list[Path]:
+def save(found: Results, shown: View, place: Path) -> list[Path]:
     """Write the means as NAME.csv and their plot as NAME.svg beside the results, of another value
     than is usual as NAME-VALUE. Where γ has several values of a label and isn't the axis,
     NAME-gamma.csv and .svg are the same over γ."""
-    if view.value != _usual(found.rows):
-        place = place.with_name(f"{place.stem}-{view.value}{place.suffix}")
-    written = _written(found, view, place)
-    if view.across != GAMMA and differs(found.rows, GAMMA, within=["label"]):
+    if shown.value != _usual(found.rows):
+        place = place.with_name(f"{place.stem}-{shown.value}{place.suffix}")
+    written = _written(found, shown, place)
+    if shown.across != GAMMA and differs(found.rows, GAMMA, within=["label"]):
         beside = place.with_name(f"{place.stem}-{GAMMA}{place.suffix}")
-        written += _written(found, _over_gamma(found.rows, view), beside)
+        by = [name for name in shown.by if name != GAMMA]
+        over = view(found.rows, across=GAMMA, by=by, value=shown.value)
+        written += _written(found, over, beside)
     return written
-
-
-def _over_gamma(rows: Sequence[Row], shown: View) -> View:
-    return view(rows, across=GAMMA, by=[n for n in shown.by if n != GAMMA], value=shown.value)
 
 
 def _written(found: Results, view: View, place: Path) -> list[Path]:

@@ -1,22 +1,18 @@
-"""The rows of studies in one Parquet file, which is complete at every moment."""
+"""The rows of studies, and a Parquet file of them."""
 
 from __future__ import annotations
 
 import io
 import json
 import os
-import threading
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from priorkit.counted import counted
 from priorkit.errors import BadInputError, needed
-from priorkit.io.files import require_writable, unwritable, write_atomic
-from priorkit.io.folders import locked
+from priorkit.io.files import write_atomic
 from priorkit.io.places import near
 from priorkit.settings.called import called_as
 from priorkit.studies.cell import FAILED, LEFT_OUT, Row
@@ -26,13 +22,12 @@ from priorkit.studies.summary import Mean, grouped, summary
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Results", "Store"]
+__all__ = ["SUFFIX", "Results", "pyarrow"]
 
 MARK = {"priorkit": "study 1"}
 MIXED = "mixed"  # beside the mark: the columns that hold JSON
 MAX_FILE, MAX_UNPACKED = 1 << 30, 8 << 30  # bytes of a file of results
 SUFFIX = ".parquet"
-SHARE = 20  # at most 1/SHARE of the time goes to writing
 
 
 @dataclass(repr=False)
@@ -112,7 +107,7 @@ class Results:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the rows as a Parquet file, in one step. A column that mixes numbers and words, as
         γ = 0.1 and "sure", is one of JSON. Raises BadInputError."""
-        pa, pq = _pyarrow()
+        pa, pq = pyarrow()
         names = dict.fromkeys(name for row in self.rows for name in row)
         columns = {name: [row.get(name) for row in self.rows] for name in names}
         mixed = [name for name, values in columns.items() if _is_mixed(values)]
@@ -127,7 +122,7 @@ class Results:
     @called_as('Results.read("study.parquet")')
     def read(cls, path: str | os.PathLike[str]) -> Results:
         """The rows of a file that :meth:`save` wrote. Raises BadInputError."""
-        pa, pq = _pyarrow()
+        pa, pq = pyarrow()
         path = Path(path)
         if not path.exists():
             raise BadInputError(f"There is no file {path}.", try_=near(path))
@@ -160,87 +155,6 @@ class Results:
         return cls([{k: v for k, v in row.items() if v is not None} for row in rows])
 
 
-class Store:
-    """The file of a study while it runs: rows are stored by cell, so that none is there twice."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.cells = Results.read(path).by_cell() if os.path.exists(path) else {}
-        self._written, self._took, self._new = time.monotonic(), 0.0, False
-        self._lock, self._later = threading.RLock(), threading.Timer(0, self.flush)
-
-    @classmethod
-    @contextmanager
-    def opened(cls, path: Path) -> Iterator[Store]:
-        """A store that this process alone writes, complete on the disk when the block ends.
-
-        Raises BadInputError where the place can't be written, holds something else, or is in
-        use by another process.
-        """
-        _pyarrow()
-        if os.path.isdir(path) or path.suffix.lower() not in ("", SUFFIX):
-            what = "a folder" if os.path.isdir(path) else "no name of a Parquet file"
-            raise BadInputError(f"{path} is {what}.", try_=f"the file {path.with_suffix(SUFFIX)}")
-        require_writable(path.parent)
-        lock = path.with_name(f".{path.name}.lock")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            lock.touch()
-        except OSError as error:
-            raise unwritable(path, error) from error
-        with ExitStack() as after:
-            try:
-                after.enter_context(locked(lock))
-            except BadInputError as error:  # which names the lock
-                raise BadInputError(
-                    f"Another process is writing to {path}.", try_="another file, or wait for it"
-                ) from error
-            after.callback(lock.unlink, missing_ok=True)
-            store = cls(path)
-            after.callback(store.close)
-            yield store
-
-    def done(self, cell: Cell) -> bool:
-        """Whether a cell has a result; one that failed, or whose files are all left out, hasn't."""
-        rows = self.cells.get(cell.key)
-        return rows is not None and rows[0]["status"] not in (FAILED, LEFT_OUT)
-
-    def add(self, rows: list[Row]) -> None:
-        """Add the rows of one cell, and write the file: at once, or where writing takes long,
-        by a timer."""
-        with self._lock:
-            self.cells[rows[0]["cell"]] = rows
-            self._new = True
-            wait = self._written + SHARE * self._took - time.monotonic()
-            if wait <= 0:
-                self.flush()
-            elif not self._later.is_alive():
-                self._later = threading.Timer(wait, self.flush)
-                self._later.daemon = True
-                self._later.start()
-
-    def flush(self) -> None:
-        """Write what isn't on the disk yet."""
-        with self._lock:
-            if not self._new:
-                return
-            started = time.monotonic()
-            self.results.save(self.path)
-            self._written = time.monotonic()
-            self._took, self._new = self._written - started, False
-
-    def close(self) -> None:
-        """Write the rest, after which nothing is left to wait for."""
-        with self._lock:
-            self._later.cancel()
-            self.flush()
-
-    @property
-    def results(self) -> Results:
-        """All rows."""
-        return Results([row for rows in self.cells.values() for row in rows])
-
-
 def _kinds(values: list[Any]) -> set[type]:
     return {type(value) for value in values} - {type(None)}
 
@@ -261,7 +175,8 @@ def _as_json(values: list[Any]) -> list[str | None]:
     return [None if v is None else json.dumps(v, ensure_ascii=False) for v in values]
 
 
-def _pyarrow() -> tuple[Any, Any]:
+def pyarrow() -> tuple[Any, Any]:
+    """pyarrow and pyarrow.parquet. Raises MismatchError without the package."""
     with needed("pyarrow", "Studies need", "studies"):
         import pyarrow as pa
         import pyarrow.parquet as pq

@@ -25,7 +25,7 @@ from priorkit.settings.refused import describe_errors
 from priorkit.settings.selections import select_all
 from priorkit.verbs.contest import label_of
 
-__all__ = ["MAX_CELLS", "Cell", "Study", "placed"]
+__all__ = ["Cell", "Study", "placed"]
 
 MAX_CELLS = 1_000_000
 FILES = ("image", "y")  # settings that are paths, even where they look like names of components
@@ -161,10 +161,9 @@ class Study(BaseModel):
                 raise BadInputError(f"{what} is on the grid too.", try_="one of the two")
             axes |= further
             for values in itertools.product(*axes.values()):
-                settings = {**self.settings, **own, **dict(zip(axes, values, strict=True))}
-                settings = placed(settings)
-                prior = settings.get("prior", "default prior")
-                yield variant.label or label_of(prior), settings
+                point = dict(zip(axes, values, strict=True))
+                settings = placed({**self.settings, **own, **point})
+                yield variant.label or label_of(settings.get("prior", "default prior")), settings
 
 
 def placed(settings: Settings) -> Settings:

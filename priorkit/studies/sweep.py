@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -12,7 +13,8 @@ from typing import Any
 from priorkit.settings.called import called_as
 from priorkit.studies.cell import Row, failed, run
 from priorkit.studies.engine import Engine, Lost, Processes
-from priorkit.studies.results import Results, Store
+from priorkit.studies.results import Results
+from priorkit.studies.store import Store
 from priorkit.studies.study import Cell, Study
 from priorkit.verbs.bars import of_pieces
 
@@ -62,7 +64,7 @@ def sweep(
     plan = Study.read(study)
     cells = plan.cells()
     processes = Processes(engine, jobs, scheduler=scheduler, wait=wait)
-    work = partial(run, pictures=plan.pictures, driver=os.getpid())
+    work = partial(run, pictures=plan.pictures)
     with of_pieces(progress, "runs") as told:
         return swept(cells, work, Path(out), processes, told, failed)
 
@@ -84,6 +86,7 @@ def swept(
     on_gpu = any(str(cell.settings.get("device", "cpu")) != "cpu" for cell in cells)
     if on_gpu and processes.jobs is None and processes.engine != "dask":
         processes = replace(processes, jobs=1)
+    work = partial(_worked, work, os.getpid())
     with Store.opened(out) as store:
         left = [cell for cell in cells if not (store.done(cell) and kept(cell))]
         if not left:
@@ -99,3 +102,11 @@ def swept(
         except KeyboardInterrupt:
             interrupted = True
         return Results(store.results.of(cells).rows, interrupted)
+
+
+def _worked(work: Callable[[Cell], list[Row]], driver: int, cell: Cell) -> list[Row]:
+    """The rows of a cell; what is less than an error is logged by the process ``driver`` alone,
+    which began it all."""
+    if os.getpid() != driver:
+        logging.getLogger("priorkit").setLevel(logging.ERROR)
+    return work(cell)

@@ -80,7 +80,6 @@ def check_noise(noise: Noise, *, shape: Shape = (1, 64, 64)) -> None:
 
 def _check_scale(noise: Noise, y: Tensor) -> None:
     """Where the misfit is least, and how it curves there."""
-    near = 1e-2 if noise.centred else BESIDE
     with promise(
         "the misfit is 0 where y is as expected, and near A x = 1 the sum of squares",
         "−2σ² log p(y | A x), less its minimum; centred = False where that has a log-variance",
@@ -96,24 +95,22 @@ def _check_scale(noise: Noise, y: Tensor) -> None:
             beside = noise.misfit(y + step, expected)[0]
             assert bool((beside > -1e-9).all()), "the misfit is below 0"
         one = torch.ones_like(y)
-        squares = torch.full((len(y),), y[0].numel() * STEP**2, dtype=torch.float64)
-        found = _risen(noise, one)
-        close(found, squares, near, "the misfit isn't ‖A x − y‖² to second order at y = 1")
+        _require_rise(noise, one, one, "the misfit isn't ‖A x − y‖² to second order at y = 1")
     if isinstance(noise, WeightedNoise):
         with promise("with its weights, squares agree with the misfit near A x", "w(A x), real"):
-            squares = (noise.weights(y).double() * STEP**2).flatten(1).sum(1)
-            found = _risen(noise, y)
-            close(found, squares, near, "with its weights, the squares aren't the misfit")
+            what = "with its weights, the squares aren't the misfit"
+            _require_rise(noise, y, noise.weights(y), what)
 
 
-def _risen(noise: Noise, at: Tensor) -> Tensor:
-    """How much the misfit of what is expected of ``at`` rises beside it, (B,); of one that isn't
-    centred in the mean of both sides."""
+def _require_rise(noise: Noise, at: Tensor, weights: Tensor, what: str) -> None:
+    """Raise AssertionError unless the misfit of what is expected of ``at`` rises beside it as
+    squares with these weights; of one that isn't centred in the mean of both sides."""
     expected = noise.expected(at)
-    up = noise.misfit(at + STEP, expected)[0]
-    if noise.centred:
-        return up
-    return (up + noise.misfit(at - STEP, expected)[0]) / 2 - noise.misfit(at, expected)[0]
+    rise, near = noise.misfit(at + STEP, expected)[0], 1e-2
+    if not noise.centred:
+        rise = (rise + noise.misfit(at - STEP, expected)[0]) / 2 - noise.misfit(at, expected)[0]
+        near = BESIDE
+    close(rise, (weights.double() * STEP**2).flatten(1).sum(1), near, what)
 
 
 def _check_rescaled(noise: Noise, Ax: Tensor, y: Tensor) -> None:
@@ -143,9 +140,7 @@ def _check_rescaled(noise: Noise, Ax: Tensor, y: Tensor) -> None:
         "derive from WeightedNoise where the variance depends on A x: its weights tell the unit",
     ):
         one = torch.ones_like(y)
-        squares = torch.full((len(y),), y[0].numel() * STEP**2, dtype=torch.float64)
-        near = 1e-2 if noise.centred else BESIDE
-        close(_risen(said, one), squares, near, "rescaled, the misfit isn't ‖A x − y‖² at y = 1")
+        _require_rise(said, one, one, "rescaled, the misfit isn't ‖A x − y‖² at y = 1")
 
 
 def _check_stabilized(noise: StabilizedNoise, at: float, y: Tensor) -> None:

@@ -78,9 +78,12 @@ def check_penalty(penalty: Penalty, *, shape: Shape, prior: Prior | None = None)
         with promise("the gradient has no jump", "smooth = False where R has a kink, as |u| at 0"):
             _check_kinks(penalty, u, direction)
     if isinstance(penalty, ZeroPenalty):
-        assert not bool(value.any()), "a ZeroPenalty isn't zero"
+        with promise("R is 0", "derive from ProximalPenalty where it isn't"):
+            assert not bool(value.any()), "a ZeroPenalty isn't zero"
     if isinstance(penalty, L1Penalty):
-        close(value.to(u), u.flatten(1).abs().sum(1), tolerance, "an L1Penalty isn't ‖u‖₁")
+        with promise("R is ‖u‖₁", "derive from ProximalPenalty where it isn't"):
+            norm = u.flatten(1).abs().sum(1)
+            close(value.to(u), norm, tolerance, "an L1Penalty isn't ‖u‖₁")
     if isinstance(penalty, ProximalPenalty):
         _check_prox(penalty, draws((3, *shape), 2, precision.dtype), precision)
     if isinstance(penalty, NormPenalty):

@@ -174,7 +174,7 @@ def _check_sampler(prior: Sampler, shape: Shape) -> None:
         assert torch.equal(drawn, sample()), "sample doesn't follow its generator"
         cold = sample(temperature=0.0)
         close(cold[:1], cold[1:], 1e-5, "at temperature 0 all samples are the same")
-    assert not torch.equal(drawn[0], drawn[1]), "all samples are the same"
+        assert not torch.equal(drawn[0], drawn[1]), "all samples are the same"
 
 
 def _check_denoiser(prior: Denoiser, shape: Shape) -> None:
@@ -239,7 +239,9 @@ def _denoised(prior: Denoiser, x: Tensor, sigma: float | Tensor) -> Tensor:
 def _smooth(shape: Shape) -> Tensor:
     """Two images of a few random values each, smooth in between, in float32."""
     generator = torch.Generator().manual_seed(0)
-    size = (2, shape[0], *[min(4, max(1, side // 4)) for side in shape[1:]])
+    channels, *sides = shape if len(shape) > 1 else (1, *shape)  # of a vector its own axis
+    size = (2, channels, *[min(4, max(1, side // 4)) for side in sides])
     coarse = torch.rand(size, generator=generator, dtype=torch.float64)
-    mode = ("linear", "bilinear", "trilinear")[len(shape) - 2]
-    return F.interpolate(coarse, size=shape[1:], mode=mode, align_corners=True).float()
+    mode = ("linear", "bilinear", "trilinear")[len(sides) - 1]
+    fine = F.interpolate(coarse, size=sides, mode=mode, align_corners=True)
+    return fine.float().view(2, *shape)

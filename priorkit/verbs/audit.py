@@ -61,8 +61,9 @@ def audit(
 
     After Ctrl-C, what is done is kept; where nothing is, KeyboardInterrupt goes on.
 
-    Raises MismatchError where a prior has no latent, BadInputError for a range, averaging or a
-    rule for γ, and as :func:`priorkit.recover` for any group: all before any compute.
+    Raises MismatchError where a prior has no latent, BadInputError for a range, averaging, a search
+    over pixels or a rule for γ, and as :func:`priorkit.recover` for any group: all before any
+    compute.
 
     Reference: Bora, Jalal, Price & Dimakis, "Compressed sensing using generative models", ICML
     2017, section 6.3 (the three errors); Asim et al. 2020 (representation and dataset bias).
@@ -121,6 +122,12 @@ def _require_plain(settings: Mapping[str, Any]) -> None:
             got=f"averaging={config.averaging}",
             try_="averaging=1",
         )
+    if config.space == "pixel":
+        raise BadInputError(
+            "An audit looks for the latent of each picture, and a search over pixels has none.",
+            got="space='pixel'",
+            try_="space='latent'",
+        )
     if isinstance(config.gamma, str):
         raise BadInputError(
             "An audit compares solves of one objective, whose γ is a number.",
@@ -150,8 +157,8 @@ def _require_latent(prior: Selection) -> None:
 def _finding(
     label: str, group: str, found: Recovery, settings: dict[str, Any], tell: Any
 ) -> Finding:
-    if found.z is None or found.truth is None or found.error is None:
-        raise BadInputError(f"An audit needs a latent, and {label!r} has none here.")
+    assert found.truth is not None
+    assert found.error is not None
     best = _represented(found, settings, tell)
     again = settings | _of(found) | {"op": found.operator, "start": best.z, "restarts": 1}
     near = _whole(recover(y=found.y, **again, progress=tell))

@@ -104,7 +104,7 @@ def test_a_volume_is_measured_alike_in_every_batch(name):
     ("boundary", "mode"),
     [("reflect", "reflect"), ("edge", "nearest"), ("wrap", "wrap"), ("zero", "constant")],
 )
-@pytest.mark.parametrize("shape", [VOLUME, (2, 40), (12,)])
+@pytest.mark.parametrize("shape", [VOLUME, (3, 20, 24), (2, 40), (12,)])
 def test_blur_is_the_convolution_of_scipy(shape, boundary, mode):
     x = volume(shape)
     k = kernel(shape)

@@ -179,23 +179,6 @@ def astronaut():
     return torch.from_numpy(np.asarray(picture, dtype=np.float64) / 255)[None, None]
 
 
-@pytest.mark.parametrize(
-    ("boundary", "mode"),
-    [("reflect", "reflect"), ("edge", "nearest"), ("wrap", "wrap"), ("zero", "constant")],
-)
-def test_blur_is_the_convolution_of_scipy(boundary, mode, astronaut):
-    kernel = np.random.default_rng(0).uniform(size=(4, 7))
-    blurred = Blur(kernel=kernel, boundary=boundary).bind((1, 60, 64)).A(astronaut)[0, 0]
-    expected = scipy.ndimage.convolve(astronaut[0, 0].numpy(), kernel / kernel.sum(), mode=mode)
-    np.testing.assert_allclose(blurred.numpy(), expected, atol=1e-12)
-
-
-def test_a_gaussian_blur_is_that_of_scipy(astronaut):
-    blurred = Blur(width=2.0).bind((1, 60, 64)).A(astronaut)[0, 0].numpy()
-    expected = scipy.ndimage.gaussian_filter(astronaut[0, 0].numpy(), 2.0, truncate=3.0)
-    np.testing.assert_allclose(blurred, expected, atol=1e-12)
-
-
 @pytest.mark.parametrize("angle", [0, 45, 90, 30])
 def test_a_shake_is_a_line_of_its_length_and_angle(angle):
     """Its spread along the line is that of a segment, across it little."""

@@ -87,15 +87,6 @@ def test_both_solvers_reach_the_same_objective(seed):
     assert torch.allclose(a, b, rtol=1e-3)
 
 
-@pytest.mark.parametrize("solver", [CoordinateDescent(tolerance=1e-8), FISTA(tolerance=1e-8)])
-def test_images_are_independent(solver):
-    problem = lasso(images=3)
-    zero = torch.zeros(3, 64, dtype=torch.float64)
-    together = run(solver, problem, zero, budget=2000)
-    alone = run(solver, problem.rows(torch.tensor([1])), zero[:1], budget=2000)
-    assert torch.allclose(alone.u, together.u[1:2], atol=1e-6)
-
-
 def test_fista_takes_other_norms():
     problem = lasso(penalty=L2())
     zero = torch.zeros(2, 64, dtype=torch.float64)

@@ -190,10 +190,12 @@ def test_without_widgets_a_saved_notebook_has_one_bar_as_it_was_last(monkeypatch
     assert said.endswith(", misfit 40")
 
 
-def test_a_search_for_gamma_has_no_end_that_is_known():
-    setup = SimpleNamespace(tries=2, by_rule=True, budget=5)
-    with bars.in_steps(None, setup, 3) as told:
-        assert told is None  # here is no notebook
+@pytest.mark.parametrize("by_rule", [True, False])
+def test_a_search_for_gamma_has_no_end_that_is_known(by_rule, kernel, drawn):
+    now = SimpleNamespace(evaluations=torch.tensor([2, 3]), misfit=torch.tensor([1.0, 2.0]))
+    with bars.in_steps(None, SimpleNamespace(tries=2, by_rule=by_rule, budget=5), 3) as told:
+        told(now, 1)
+    assert (drawn[0].n, drawn[0].total) == (10, None if by_rule else 30)
 
 
 def test_a_figure_is_drawn_where_it_is_called_and_once(kernel):

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from priorkit.errors import BadInputError
-from priorkit.studies.engine import Lost, Processes, _Pool, _Room
+from priorkit.studies.engine import Lost, Processes, _Room
+from priorkit.studies.pool import Pool
 
 
 def squared(number):
@@ -66,7 +67,7 @@ def test_a_piece_at_which_all_die_is_lost_alone():
 
 def test_a_process_that_dies_while_a_piece_is_handed_out(monkeypatch):
     """The piece is handed out again, and no death is its own."""
-    executor, handed = _Pool._executor, []
+    executor, handed = Pool._executor, []
 
     class Dying:
         def __init__(self, own):
@@ -81,7 +82,7 @@ def test_a_process_that_dies_while_a_piece_is_handed_out(monkeypatch):
         def shutdown(self, **told):
             self.own.shutdown(**told)
 
-    monkeypatch.setattr(_Pool, "_executor", lambda pool: Dying(executor(pool)))
+    monkeypatch.setattr(Pool, "_executor", lambda pool: Dying(executor(pool)))
     assert results(squared, range(6), jobs=2) == {i: i * i for i in range(6)}
     assert len(handed) == 11
 

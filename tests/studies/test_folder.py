@@ -257,20 +257,8 @@ def test_a_run_that_is_done_is_replaced(folder, tmp_path, caplog):
 
 
 def test_its_warnings_are_said_as_options(folder, tmp_path, command_line):
-    words = [
-        "--prior",
-        "denoiser-photos",
-        "--op",
-        "mask",
-        "--shape",
-        "3",
-        "8",
-        "8",
-        "--budget",
-        "1",
-    ]
-    done = command_line("recover", folder, *words, "--engine", "processes", "--jobs", "1",
-                        "--out", tmp_path / "out")  # fmt: skip
+    words = "--prior denoiser-photos --op mask --shape 3 8 8 --budget 1 --engine processes --jobs 1"
+    done = command_line("recover", folder, *words.split(), "--out", tmp_path / "out")
     assert "Try: --budget" in done.err
     assert "Try: budget" not in done.err
 
@@ -392,13 +380,13 @@ def test_a_cluster_that_loses_a_worker(folder, whole, dying, tmp_path):
 
 # priorkit, but that the first process that comes to the second part is killed in its middle.
 KILLED = """
-import os, signal
-from functools import partial
-from pathlib import Path
+import os
 from priorkit.cli import main
 from priorkit.studies import folder
 
-def solve(cell, *, out, driver):
+driver = os.getpid()
+
+def solve(cell, *, out):
     import os, signal
     import priorkit
     from priorkit.studies import part
@@ -408,7 +396,7 @@ def solve(cell, *, out, driver):
             mark.touch()
             os.kill(os.getpid(), signal.SIGKILL)
     part.recover = lambda *given, **more: priorkit.recover(*given, **more, progress=stop)
-    return part.solve(cell, out=out, driver=driver)
+    return part.solve(cell, out=out)
 
 folder.solve = solve
 main()

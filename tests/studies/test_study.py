@@ -16,7 +16,8 @@ import priorkit
 from priorkit.errors import BadInputError, PriorkitError, UnknownNameError
 from priorkit.studies.plot import lines
 from priorkit.studies.report import cells, save, view
-from priorkit.studies.results import Results, Store
+from priorkit.studies.results import Results
+from priorkit.studies.store import Store
 from priorkit.studies.study import Study
 from priorkit.studies.summary import difference, mean, summary
 from tests.helpers import PATIENCE

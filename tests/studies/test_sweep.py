@@ -278,10 +278,6 @@ def test_ctrl_c(study, serial, tmp_path):
 def test_a_cluster_that_is_not_there(study, tmp_path):
     with pytest.raises(BadInputError, match=r"scheduler can't be reached\. Got nowhere:1"):
         priorkit.sweep(study, out=tmp_path / "x", engine="dask", scheduler="nowhere:1", wait=0.1)
-    with pytest.raises(BadInputError, match="'processes' or 'dask'"):
-        priorkit.sweep(study, out=tmp_path / "x", engine="ray")
-    with pytest.raises(BadInputError, match="A scheduler is for the engine 'dask' only"):
-        priorkit.sweep(study, out=tmp_path / "x", scheduler="127.0.0.1:1")
 
 
 def test_the_command_line(study, serial, command_line, tmp_path, monkeypatch):

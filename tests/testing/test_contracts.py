@@ -93,6 +93,12 @@ def smoothed(v, sigma):
     return v + (around - v) * sigma**2 / (sigma**2 + 1e-3)
 
 
+def evened(v, sigma):
+    """The same of vectors (B, d), along the only axis that they have."""
+    around = torch.nn.functional.avg_pool1d(v[:, None], 3, 1, 1, count_include_pad=False)[:, 0]
+    return v + (around - v) * sigma**2 / (sigma**2 + 1e-3)
+
+
 def holes(mask):
     """A problem with holes, which the starts that fill them need."""
     x = torch.rand(4, *SHAPE, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -221,7 +227,10 @@ SAMPLES = {
             (DeepDecoder(channels=4), {"shape": (1, 1, 5)}),
         ],
         "none": [(NoPrior(), {"shape": SHAPE})],
-        "function": [(FunctionDenoiser(function=smoothed), {"shape": SHAPE})],
+        "function": [
+            (FunctionDenoiser(function=smoothed), {"shape": SHAPE}),
+            (FunctionDenoiser(function=evened), {"shape": (30,)}),
+        ],
     },
     "solver": {
         "lbfgs": [

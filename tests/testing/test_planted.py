@@ -9,7 +9,7 @@ import pytest
 import torch
 from priorkit_noises.gaussian import Gaussian as GaussianNoise
 from priorkit_operators.pointwise import Identity
-from priorkit_penalties.norms import L2, L2Squared
+from priorkit_penalties.norms import L1, L2, L2Squared, NoPenalty
 from priorkit_solvers.adam import Adam
 from priorkit_sparsity.bases import DCT
 from priorkit_starts.plain import Zero
@@ -20,11 +20,13 @@ from priorkit.interfaces import (
     Decoder,
     Denoiser,
     Density,
+    IdentityOperator,
     LinearOperator,
     Noise,
     Operator,
     Penalty,
     ProximalPenalty,
+    Sampler,
     Solver,
     State,
 )
@@ -142,6 +144,15 @@ class DoubleNoise(GaussianNoise):
         return found if found.is_complex() else found.double()
 
 
+class Twice(IdentityOperator):
+    """Says that it is the identity, and is not."""
+
+    def A(self, x):
+        return 2 * x
+
+    A_adjoint = A
+
+
 class Detached(Operator):
     def A(self, x):
         return 2 * x.detach()
@@ -183,6 +194,37 @@ class RoundedOff(Penalty):
     def value_grad(self, u):
         size = (u.square().sum(1, keepdim=True) + 1e-6).sqrt()
         return size.flatten(1).double().sum(1), u / size
+
+
+class Ones(NoPenalty):
+    """1 everywhere."""
+
+    def value_grad(self, u):
+        value, gradient = super().value_grad(u)
+        return value.double() + 1, gradient
+
+
+class DoubleL1(L1):
+    """Twice the norm, and no other promise is broken."""
+
+    def value_grad(self, u):
+        value, gradient = super().value_grad(u)
+        return 2 * value, 2 * gradient
+
+    def prox(self, u, step):
+        return super().prox(u, 2 * step)
+
+    def dual_norm(self, u):
+        return super().dual_norm(u) / 2
+
+
+class Alike(Sampler):
+    """The same picture however many are asked for."""
+
+    shape = SHAPE
+
+    def sample(self, n, *, temperature=1.0, generator=None):
+        return (temperature * torch.randn(1, *SHAPE, generator=generator)).expand(n, *SHAPE)
 
 
 class NaNAtZero(L2):
@@ -403,6 +445,7 @@ FAULTS = [
     ("operator", Back(), {"shape": SHAPE}, "A answers on the processor to an input on another"),
     ("operator", Counting(), {"shape": SHAPE}, "A, asked again, differs: off by"),
     ("prior", OwnDraws(), {"shape": SHAPE}, "denoise, asked again, differs: off by"),
+    ("prior", OwnDraws(), {"shape": (12,)}, "denoise, asked again, differs: off by"),
     ("prior", Upside(), {"shape": SHAPE}, r"levels is \(1.0, 0.0\)"),
     ("prior", SetsItself(), {"shape": SHAPE}, "bind changes the component itself.*: shape"),
     ("penalty", PenaltySetsItself(), {"shape": SHAPE}, "bind changes the component.*: entries"),
@@ -450,6 +493,14 @@ def test_a_fault_is_told_once_and_with_a_hint():
     assert ".double()" in single.hint
     (kink,) = broken("penalty", Kink(), shape=SHAPE)
     assert kink.hint.startswith("smooth = False")
+    (twice,) = broken("operator", Twice(), shape=SHAPE)
+    assert twice.promise == "A x is x"
+    (alike,) = broken("prior", Alike())
+    assert alike.promise == "sample follows its generator and temperature"
+    (ones,) = broken("penalty", Ones(), shape=SHAPE)
+    assert ones.promise == "R is 0"
+    (double,) = broken("penalty", DoubleL1(), shape=SHAPE)
+    assert double.promise == "R is ‖u‖₁"
     slow = broken("solver", Slow(), budget=30)[0]
     assert slow.hint.startswith("another rate")
 

@@ -15,6 +15,7 @@ from priorkit.io.pictures import load
 from tests.helpers import SHAPE
 
 PICTURES = torch.rand(3, *SHAPE, generator=torch.Generator().manual_seed(0)).numpy()
+TV = {"penalty": "tv", "gamma": 0.01}
 
 
 class Few(LinearDecoder):
@@ -108,6 +109,7 @@ def test_it_is_saved_and_looked_at(tmp_path):
         ({"a": PICTURES}, [{"prior": "dct", "averaging": 2}], "averaging=1"),
         ({"a": PICTURES}, [{"prior": "dct", "image": "a.png"}], "The groups .* are its pictures"),
         ({"a": PICTURES}, [{"prior": "dct", "gamma": "discrepancy"}], "gamma=0.01"),
+        ({"a": PICTURES}, [{"prior": "dct", "space": "pixel"} | TV], "Got space='pixel'"),
         ({"a": PICTURES, "b": "nowhere"}, ["dct"], "nowhere"),
     ],
 )

@@ -129,16 +129,6 @@ def test_a_misspelt_name_ends_the_command(command_line, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_interrupted(face):
-    def stop(label, now, done):
-        raise KeyboardInterrupt
-
-    found = priorkit.compare(face, priors=["dct", "wavelet"], m=50, solver="fista", progress=stop)
-    assert found.interrupted
-    assert found.rows[0].recovery is not None
-    assert found.rows[1].reason == "not run: interrupted"
-
-
 def test_arrays_and_tensors(face):
     """An array is compared as it is, a gray one too."""
     gray = face[:1].numpy()
@@ -232,12 +222,16 @@ def test_a_bar_in_a_label_is_no_column(face, tmp_path):
     assert numbers.count("<td>") == 2 * numbers.count("<th>")  # columns that say nothing are out
 
 
-def test_an_unfinished_row_says_so(face):
+@pytest.mark.parametrize("spent", [0, 2])
+def test_an_unfinished_row_says_so(face, spent):
     def stop(label, now, done):
-        if int(now.evaluations[0]) >= 2:
+        if int(now.evaluations[0]) >= spent:
             raise KeyboardInterrupt
 
     found = priorkit.compare(face, priors=["dct", "wavelet"], m=50, solver="fista", progress=stop)
+    assert found.interrupted
+    assert found.rows[0].recovery is not None
+    assert found.rows[1].reason == "not run: interrupted"
     assert [row["status"] for row in found.table()] == ["interrupted", "none"]
     assert "dct (interrupted)" in found.markdown()
 

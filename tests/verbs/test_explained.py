@@ -11,7 +11,6 @@ import priorkit
 from priorkit.io.pictures import astronaut, load
 from priorkit.results.views import summary
 
-RNG = np.random.default_rng(5)
 DISC = (np.hypot(*np.mgrid[-1:1:24j, -1:1:24j]) < 0.6).astype(float)[None]
 LOST, AWAY = "y isn't explained", "values far outside [0, 1]"
 TV = {"prior": "none", "penalty": "tv", "gamma": 0.02}
@@ -111,7 +110,7 @@ def test_the_other_sign(settings):
 
 def test_values_a_little_outside_are_no_doubt():
     """As noise has them, half of a black background, or a picture twice as bright as white."""
-    y = 2.5 * DISC + 0.3 * RNG.standard_normal(DISC.shape)
+    y = 2.5 * DISC + 0.3 * np.random.default_rng(5).standard_normal(DISC.shape)
     found = priorkit.recover(y=y, op="identity", prior="none", sigma=0.3)
     assert found.outside[0] > found.x.numel() / 2
     assert found.doubts == [[]]
@@ -120,7 +119,7 @@ def test_values_a_little_outside_are_no_doubt():
 @pytest.mark.parametrize("noise", [{}, {"sigma": 0.2}])
 def test_what_is_explained_is_not_doubted(noise, caplog):
     y = sinogram()
-    y = y + 0.2 * torch.from_numpy(RNG.standard_normal(y.shape))
+    y = y + 0.2 * torch.from_numpy(np.random.default_rng(5).standard_normal(y.shape))
     found = priorkit.recover(y=y, **ANGLES, **TV, **noise)
     assert found.explained == [True]
     assert LOST not in found.reason[0] + repr(found) + summary(found)

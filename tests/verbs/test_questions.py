@@ -14,7 +14,6 @@ from priorkit_operators.pointwise import Mask
 import priorkit
 from priorkit.errors import BadInputError
 
-RNG = np.random.default_rng(0)
 LINE = np.linspace(-1, 1, 24)
 DISC = (LINE[:, None] ** 2 + LINE**2 < 0.5).astype(float)
 TV = {"prior": "none", "penalty": "tv", "gamma": 0.01, "budget": 10}
@@ -88,7 +87,7 @@ def test_a_forgotten_kind_is_what_complex_spectra_lack():
     ],
 )
 def test_a_misfit_far_from_that_of_noise_is_said(sigma, gamma, budget, said, caplog):
-    y = DISC + 0.1 * RNG.normal(size=DISC.shape)
+    y = DISC + 0.1 * np.random.default_rng(0).normal(size=DISC.shape)
     settings = TV | {"gamma": gamma, "budget": budget}
     priorkit.recover(y=y, op="identity", sigma=sigma, **settings)
     assert ("misfit" in caplog.text) == (said is not None), caplog.text
@@ -96,7 +95,7 @@ def test_a_misfit_far_from_that_of_noise_is_said(sigma, gamma, budget, said, cap
 
 
 def test_bands_that_come_last_are_asked_for(caplog):
-    cube = RNG.random((24, 24, 8))
+    cube = np.random.default_rng(0).random((24, 24, 8))
     priorkit.recover(y=cube, op="identity", sigma=0.1, **TV)
     assert "24 bands of 24×8. Try: shape=(8, 24, 24)" in caplog.text
 
@@ -128,12 +127,13 @@ def test_green_is_what_painters_take_for_it(tmp_path):
 @pytest.mark.parametrize("unit", [1, 255])
 def test_a_sigma_above_what_y_shows_is_doubted_or_refused(caplog, unit):
     """A denoiser of noise that isn't there may return anything: of a picture of 30 dB one of 16."""
-    y = unit * (0.5 * DISC + 0.25 + 0.05 * RNG.standard_normal(DISC.shape))
+    y = unit * (0.5 * DISC + 0.25 + 0.05 * np.random.default_rng(0).standard_normal(DISC.shape))
     said = {"y": y, "op": "identity", "prior": "denoiser-photos", "range": (0, unit)}
     priorkit.recover(**said, sigma=0.06 * unit)
     assert "more noise than y shows" not in caplog.text
     priorkit.recover(**said, sigma=0.1 * unit)
-    assert f"sigma says more noise than y shows, which is {0.05 * unit:.2g}"[:48] in caplog.text
+    (shown,) = re.findall("sigma says more noise than y shows, which is ([0-9.]+)", caplog.text)
+    assert float(shown) == pytest.approx(0.05 * unit, rel=0.2)
     with pytest.raises(BadInputError, match=r"more noise than y shows.* Try: sigma='auto'"):
         priorkit.recover(**said, sigma=0.3 * unit)
     caplog.clear()
@@ -142,7 +142,7 @@ def test_a_sigma_above_what_y_shows_is_doubted_or_refused(caplog, unit):
 
 
 def test_clipped_noise_has_no_estimate_of_the_error():
-    y = 0.5 * DISC + 0.02 + 0.1 * RNG.standard_normal(DISC.shape)
+    y = 0.5 * DISC + 0.02 + 0.1 * np.random.default_rng(0).standard_normal(DISC.shape)
     said = {"op": "identity", "prior": "denoiser-photos", "sigma": 0.1}
     assert priorkit.recover(y=y, **said).expected_psnr is not None
     assert priorkit.recover(y=y.clip(0, 1), **said).expected_psnr is None
@@ -202,7 +202,7 @@ def test_draws_far_from_exact_numbers_are_said(op, said, caplog):
 def test_an_operator_that_ends_draws_is_named():
     """A power of what is below 0 isn't finite; the denoiser had been blamed for it."""
     settings = {"prior": "denoiser-photos", "solver": "ancestral", "sigma": 0.02}
-    x = 0.5 + 0.2 * RNG.random((1, 24, 24))
+    x = 0.5 + 0.2 * np.random.default_rng(0).random((1, 24, 24))
     found = priorkit.recover(x, op=lambda x: (x - 0.45) ** 2.2, **settings)
     assert found.status == ["diverged"] * len(found.x)
     of_A = ("A(x) is not finite", "the slope of A is not finite")
@@ -211,7 +211,7 @@ def test_an_operator_that_ends_draws_is_named():
 
 def test_a_mask_under_which_all_is_seen_is_taken(caplog, tmp_path):
     """As one of what is finite, of a file of many in which everything is."""
-    y = DISC + 0.1 * RNG.normal(size=DISC.shape)
+    y = DISC + 0.1 * np.random.default_rng(0).normal(size=DISC.shape)
     np.save(tmp_path / "mask.npy", np.isfinite(y))
     for mask in (np.isfinite(y), tmp_path / "mask.npy"):
         caplog.clear()
@@ -246,7 +246,7 @@ def test_a_photograph_whose_brightness_is_taken_for_counts(caplog):
 
 
 def test_a_y_of_another_size_than_the_prior_has_one_that_takes_it():
-    y = 0.5 + 0.1 * RNG.normal(size=(1, 80, 80))
+    y = 0.5 + 0.1 * np.random.default_rng(0).normal(size=(1, 80, 80))
     said = {"y": y, "op": "identity", "sigma": 0.1}
     with pytest.raises(
         BadInputError, match=r"must be \(3, 64, 64\).* Try: prior='denoiser-photos'"
