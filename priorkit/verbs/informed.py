@@ -86,12 +86,14 @@ def _shown(chosen: Selections, y: Tensor, operator: Operator, shape: Shape | Non
             try_="no range, and x in [0, 1]",
         )
     said = batch(wide(y), bound, kind)
-    if not (selected.target or type(selected.instance)).same_units:
-        if chosen.config.sigma == "auto":
-            level.require_gaussian(selected)
+    plain = (selected.target or type(selected.instance)).same_units
+    if chosen.config.sigma != "auto":
         noise = noise_for(chosen.config, selected, bound, real=True)
-        noise.check(said)
+        if not plain:
+            noise.check(said)
         said = noise.measured(said)
+    elif not plain:
+        level.require_gaussian(selected)
     found = span(said, bound, kind)
     log.info("The range that y shows: %.5g to %.5g.", found.lo, found.hi)
     return found

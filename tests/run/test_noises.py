@@ -291,6 +291,17 @@ def test_what_a_camera_adds_in_reading_is_taken_into_account(tmp_path):
     assert error(first.y[0], **CAMERA) < 0.7 * plain
 
 
+def test_the_range_that_y_shows_is_that_of_light():
+    """Without the black of its camera."""
+    x = 300 * load(astronaut(), (1, 32, 32)).x
+    camera = {"gain": 1.0, "read_noise": 3.0, "black": 500.0}
+    said = {"prior": "none", "op": "identity", "noise": "poisson"} | camera
+    y = priorkit.recover(x, **said, range=(0, 300), budget=1).y[0]
+    low, high = priorkit.recover(y=y, **said, range="auto", budget=1).record["config"]["range"]
+    assert low == 0
+    assert 280 < high < 420
+
+
 @pytest.mark.parametrize(("black", "said"), [(0.4, False), (0.9, True)])
 def test_a_black_that_is_too_high_is_told_of(black, said, caplog):
     x = load(astronaut(), (1, 32, 32)).x
