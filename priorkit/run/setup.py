@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from priorkit.counted import counted
-from priorkit.errors import BadInputError, MismatchError
+from priorkit.errors import BadInputError, MismatchError, PriorkitError
 from priorkit.interfaces import (
     Choices,
     Decoder,
@@ -25,6 +25,7 @@ from priorkit.interfaces import (
     Shape,
     Solver,
     Space,
+    Spec,
     Start,
     Units,
     ZeroPenalty,
@@ -50,7 +51,8 @@ log = logging.getLogger("priorkit")
 class Setup:
     """Everything that a run needs, built, bound and checked; nothing computed yet.
 
-    ``noise`` is in the user's units, that of the problem in those of images in [0, 1].
+    ``noise`` is in the user's units, that of the problem in those of images in [0, 1]; ``unusual``
+    says that the user named another solver than the one that is taken where nobody names one.
     """
 
     config: RunConfig
@@ -60,6 +62,7 @@ class Setup:
     noise: Noise
     problem: Problem
     solver: Solver[Any]
+    unusual: bool
     start: Start
     budget: int
     restarts: int
@@ -153,9 +156,9 @@ def set_up(
     bare = Problem(operator, prior, noise, zero, 0.0, space, shape, not real, seed)
     said_solver = selections.get("solver")
     suits = said_solver is None or said_solver.name == resolve("solver", choices.solver).name
+    suggests = choices.solver if follows else None  # it was chosen for that penalty
     if said_solver is None:
-        name = choices.solver if follows else None  # it was chosen for that penalty
-        selections["solver"] = resolve("solver", name) if name else fit.suitable_solver(bare)
+        selections["solver"] = _usual_solver(suggests, bare)
     give_rest(chosen, selections)
     penalty: Penalty = selections["penalty"].build(seed)
     solver: Solver[Any] = selections["solver"].build(seed)
@@ -191,7 +194,7 @@ def set_up(
     fit.check_called(selections, problem, solver)
     # What a prior suggests is in the unit of the solver that it suggests.
     budget = config.budget or (choices.budget if suits else None) or solver.budget
-    if budget < (least := solver.least(problem)):
+    if budget < (least := solver.least(problem)) and not chosen.repeated:
         log.warning(
             "%s may need %s for what is asked of it, and ends after %d. Try: budget=%d, or more",
             *(selections["solver"], counted(least, solver.unit), budget, least),
@@ -204,6 +207,7 @@ def set_up(
         noise=said,
         problem=problem,
         solver=solver,
+        unusual=not chosen.repeated and _is_unusual(said_solver, suggests, bare),
         start=start,
         budget=budget,
         restarts=restarts,
@@ -212,6 +216,22 @@ def set_up(
         dtype=dtype,
         precision=precision,
     )
+
+
+def _usual_solver(suggested: Spec | None, problem: Problem) -> Selection:
+    """The solver where nobody names one. Raises as :func:`priorkit.run.fit.suitable_solver`."""
+    return resolve("solver", suggested) if suggested else fit.suitable_solver(problem)
+
+
+def _is_unusual(named: Selection | None, suggested: Spec | None, problem: Problem) -> bool:
+    """Whether a solver that was named isn't the usual one, where there is one."""
+    if named is None:
+        return False
+    try:
+        usual = _usual_solver(suggested, problem)
+    except PriorkitError:
+        return False
+    return named.name != usual.name and type(named.instance) is not usual.target
 
 
 def unknown_shape() -> BadInputError:

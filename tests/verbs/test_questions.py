@@ -187,6 +187,20 @@ def test_draws_far_from_what_was_simulated_are_said(op, sigma, said, caplog):
     assert ("drawn: The misfit is" in caplog.text) == said
 
 
+def test_another_solver_is_only_suggested_in_place_of_one_that_was_named(caplog, tmp_path):
+    """Not in place of the usual one, nor of that of a record, which nobody can say otherwise."""
+    settings = {"prior": "denoiser-photos", "op": "blur", "sigma": 1e-5, "budget": 2}
+    for named, said in ({"solver": "ancestral"}, True), ({"solver": "diffpir"}, False), ({}, False):
+        caplog.clear()
+        priorkit.recover(NOISY, **settings, **named, out=tmp_path)
+        assert "y says more of x than these draws do." in caplog.text
+        assert ("Try: no solver, for the usual one" in caplog.text) == said
+        caplog.clear()
+        priorkit.replay(tmp_path)
+        assert "y says more of x than these draws do." in caplog.text
+        assert "Try: " not in caplog.text
+
+
 @pytest.mark.parametrize(("op", "said"), [(lambda x: (x - 0.5).abs(), True), ("blur", False)])
 def test_draws_far_from_exact_numbers_are_said(op, said, caplog):
     """Where noise alone has no misfit to compare theirs with."""
