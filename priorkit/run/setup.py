@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from priorkit.counted import counted
+from priorkit.devices import device_named
 from priorkit.errors import BadInputError, MismatchError, PriorkitError
 from priorkit.interfaces import (
     Choices,
@@ -129,7 +130,7 @@ def set_up(
         log.info("%s is for pictures: it goes over %s.", selections["prior"], prior.over)
     with blaming(selections["operator"]):
         operator = bound_operator(operator, shape, kind)
-    device = _device(config.device)
+    device = device_named(config.device)
     dtype = torch.float64 if config.precision == "float64" else torch.float32
     # Before the defaults, which may ask what the operator does.
     needed = operator.memory * (2 if dtype == torch.float64 else 1)
@@ -294,16 +295,3 @@ def _gamma(
             ways=[{"sigma": 0.1}, {"gamma": ...}],
         )
     return choices.gamma
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).sum().item()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:  # of several backends
-        raise BadInputError(
-            f"The device {name!r} isn't available.",
-            got=str(error).splitlines()[0][:100],
-            ways=[{"device": "cpu"}],
-        ) from error
-    return device

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
     ValidationError,
@@ -19,8 +18,9 @@ from pydantic import (
 )
 
 from priorkit.errors import BadInputError
-from priorkit.settings.options import plain
+from priorkit.settings.options import Values, plain
 from priorkit.settings.refused import describe_errors, instead
+from priorkit.settings.words import is_number
 
 __all__ = ["COMPONENTS", "KEYS", "RunConfig", "listed", "of_runs", "split"]
 
@@ -32,7 +32,7 @@ WORDS = {"sigma": ("auto",), "gamma": ("sure", "discrepancy")}  # instead of a n
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class RunConfig(BaseModel):
+class RunConfig(Values):
     """Everything that defines a run. None means that nobody said: then the
     weight card decides, else the prior's defaults, else priorkit's. Examples are what is said to
     try in place of a value that can't be.
@@ -75,6 +75,18 @@ class RunConfig(BaseModel):
         """A single number is the length of a vector: a command line has no list of one."""
         return (value,) if isinstance(value, int) and not isinstance(value, bool) else value
 
+    @field_validator("shape")
+    @classmethod
+    def _size(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if value is not None and (min(value, default=0) < 1 or len(value) > 4):
+            raise ValueError(
+                "it is (channels, height, width), (channels, depth, height, width), "
+                "(channels, length) or (length,)"
+            )
+        if value is not None and math.prod(value) > MAX_NUMBERS:
+            raise ValueError(f"it holds at most {MAX_NUMBERS // 1_000_000} million numbers")
+        return value
+
     @field_validator("sigma", "gamma", mode="before")
     @classmethod
     def _number_or_word(cls, value: Any, info: ValidationInfo) -> Any:
@@ -100,6 +112,12 @@ class RunConfig(BaseModel):
                 raise BadInputError(
                     f"gamma holds a number for each penalty: {count}, got {len(gamma)}.",
                     try_=each if count > 1 else one,
+                )
+            if not all(map(is_number, gamma)):
+                raise BadInputError(
+                    "gamma holds a number for each penalty.",
+                    got=gamma,
+                    try_=f"gamma=[{', '.join(['0.1'] * len(gamma))}]",
                 )
             pairs = zip(map(float, gamma), penalty, strict=True)
             penalty, gamma = [_with_weight(w, part) for w, part in pairs], 1.0
@@ -131,16 +149,6 @@ class RunConfig(BaseModel):
             raise ValueError("clip brings values into the range, and none is given")
         if self.averaging > 1 and (self.restarts or 1) > 1:
             raise ValueError("Say restarts, of which the best is kept, or averaging, not both")
-        if self.shape is not None and (min(self.shape, default=0) < 1 or len(self.shape) > 4):
-            raise ValueError(
-                "shape is (channels, height, width), (channels, depth, height, width), "
-                f"(channels, length) or (length,), got {self.shape}"
-            )
-        if self.shape is not None and math.prod(self.shape) > MAX_NUMBERS:
-            raise ValueError(
-                f"shape holds more than {MAX_NUMBERS // 1_000_000} million numbers, "
-                f"got {self.shape}"
-            )
         return self
 
 
