@@ -18,7 +18,8 @@ from torch import Tensor
 from priorkit.counted import counted
 from priorkit.errors import BadInputError
 from priorkit.interfaces import Copies, MatrixOperator
-from priorkit.io.arrays import numbers, read_array
+from priorkit.io.arrays import SUFFIXES, numbers, read_array
+from priorkit.io.places import near
 from priorkit.linear import matvec, rmatvec
 
 __all__ = ["Matrix"]
@@ -126,7 +127,7 @@ class Matrix(MatrixOperator):
 
 def _read(path: Path) -> Any:
     if not os.path.exists(path):
-        raise BadInputError(f"There is no matrix file {path}.")
+        raise BadInputError(f"There is no matrix file {path}.", try_=near(path, SUFFIXES))
     try:
         if path.suffix.lower() == ".npz":
             _require_small(path)

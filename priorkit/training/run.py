@@ -45,7 +45,9 @@ def run_trainer(name: str, given: dict[str, Any], progress: Progress | None = No
         if required not in given:
             raise BadInputError(f"trainer {name!r} needs --{required}.", try_=NEEDED[required])
     if not exists(data := Path(str(given["data"]))):
-        raise BadInputError("There is no training data there.", got=data, try_=near(data))
+        raise BadInputError(
+            "There is no training data there.", got=data, try_=near(data, (".zip",))
+        )
     usual = {item.name: item.default for item in fields(options_class)}
     values = {key: _read(key, value, hints[key], usual[key]) for key, value in given.items()}
     if values.get("init"):  # a registered name stands for its file
