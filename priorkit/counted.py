@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["a_or_an", "counted"]
+import os
+from collections.abc import Iterable
+
+__all__ = ["a_or_an", "counted", "few"]
 
 
 def counted(count: int, things: str) -> str:
@@ -15,6 +18,17 @@ def counted(count: int, things: str) -> str:
     if count == 1:
         first = f"{first[:-3]}y" if first.endswith("ies") else first.removesuffix("s")
     return f"{count:,} {first}{space}{rest}"
+
+
+def few(names: Iterable[str], most: int = 3) -> str:
+    """The first of some names, and how many more there are.
+
+    >>> few(["a.png", "b.png"]), few(["a", "b", "c", "d", "e"])
+    ('a.png, b.png', 'a, b, c and 2 more')
+    """
+    found = [os.fspath(name).encode("utf-8", "replace").decode() for name in names]
+    more = f" and {len(found) - most:,} more" if len(found) > most else ""
+    return ", ".join(found[:most]) + more
 
 
 def a_or_an(thing: str) -> str:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from priorkit.counted import few
 from priorkit.errors import BadInputError
 from priorkit.io.files import file_sha256, require_writable, unwritable
 from priorkit.io.manifest import MANIFEST, is_whole, list_files, listed_in, of_an_engine
@@ -113,10 +114,12 @@ def require_place(folder: Path, inputs: Iterable[str | os.PathLike[str]] = ()) -
                 f"{folder} holds a run of an engine, and this one is of none: it isn't replaced.",
                 try_="another folder",
             )
-        if place.is_dir() and any(place.iterdir()) and listed_in(place) is None:
+        held = sorted(path.name for path in place.iterdir()) if place.is_dir() else []
+        if held and listed_in(place) is None:
             raise BadInputError(
                 f"{folder} holds files that a run like this did not write: "
                 "nothing in it is replaced.",
+                got=few(held),
                 try_="another folder",
             )
         for given in inputs:
@@ -302,7 +305,9 @@ def _retire(old: Path, place: Path) -> None:
     else:
         kept = _free(place.with_name(f"{place.name}.before"))
         os.rename(old, kept)
-        log.warning("Files that the earlier run did not write are kept in %s.", kept)
+        names = [path.relative_to(old).as_posix() for path in added]
+        others = few(name for name in names if os.path.lexists(kept / name))
+        log.warning("Files that the earlier run did not write are kept in %s: %s.", kept, others)
 
 
 def _sweep(place: Path) -> None:

@@ -6,13 +6,13 @@ import json
 import logging
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
-from priorkit.counted import counted
+from priorkit.counted import counted, few
 from priorkit.errors import BadInputError
 from priorkit.interfaces.component import Shape
 from priorkit.io.files import require_writable, unwritable, write_atomic
@@ -83,8 +83,9 @@ def agreed(
             f"{out} holds a run without an engine, and this one is of one: it isn't replaced.",
             try_="another folder",
         )
-    if before is None and out.exists() and any(out.iterdir()):
-        raise BadInputError(f"{out} holds something else.", try_="another folder")
+    held = sorted(path.name for path in out.iterdir()) if out.exists() else []
+    if before is None and held:
+        raise BadInputError(f"{out} holds something else.", got=few(held), try_="another folder")
     begun = before is not None and (out / PARTS).exists()
     if resume and not begun:
         raise BadInputError(f"There is no unfinished run of {out}.", try_="no resume")
@@ -108,6 +109,7 @@ def agreed(
         if before.get(name) != value:
             raise BadInputError(
                 f"The run in {out} had other {name}.",
+                got=_changes(before.get(name), value),
                 try_="what it began with, or another folder",
             )
     if said not in (None, size):
@@ -117,6 +119,28 @@ def agreed(
             try_="no batch, or another folder",
         )
     return parts
+
+
+def _changes(before: Any, now: Any) -> str:
+    """How what a run has now differs from what it had before: settings by their values, files by
+    their names."""
+    if isinstance(now, dict) and isinstance(before, dict):
+        names = sorted(n for n in before.keys() | now.keys() if before.get(n) != now.get(n))
+        return few(f"{_said(now, n)} in place of {_said(before, n)}" for n in names)
+    if not (isinstance(now, list) and isinstance(before, list)):
+        return f"{now}, not {before}"
+    was, own = ({state[0]: state for state in files} for files in (before, now))
+    groups = {
+        "new": [name for name in own if name not in was],
+        "gone": [name for name in was if name not in own],
+        "changed": [name for name, state in own.items() if was.get(name, state) != state],
+    }
+    told = [f"{len(names):,} {what} ({few(names)})" for what, names in groups.items() if names]
+    return ", ".join(told) or "another order"
+
+
+def _said(settings: Mapping[str, Any], name: str) -> str:
+    return f"{name}={settings[name]!r}" if name in settings else f"no {name}"
 
 
 def _noted(parts: list[list[int]] | None, count: int, most: int) -> Cuts:

@@ -522,14 +522,19 @@ def test_what_is_refused_of_folders(folder, tmp_path):
         run(out=tmp_path)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "a.txt").touch()
-    with pytest.raises(BadInputError, match="holds something else"):
+    with pytest.raises(BadInputError, match=r"holds something else\. Got a\.txt\. Try: "):
         run(out=tmp_path / "mine")
     run()
-    with pytest.raises(BadInputError, match="had other settings"):
+    with pytest.raises(
+        BadInputError, match=r"had other settings\. Got seed=1 in place of no seed\."
+    ):
         run(resume=True, seed=1)
     Image.new("RGB", (8, 8)).save(folder / "9.png")
-    with pytest.raises(BadInputError, match="had other files"):
+    (folder / "0.png").write_bytes((folder / "1.png").read_bytes())
+    (folder / "1.png").unlink()
+    with pytest.raises(BadInputError, match="had other files") as raised:
         run(resume=True)
+    assert raised.value.got == "1 new (9.png), 1 gone (1.png), 1 changed (0.png)"
     (tmp_path / "out" / "plan.json").write_text(json.dumps([]))
     with pytest.raises(BadInputError, match=r"plan\.json can't be read"):
         run(resume=True)
