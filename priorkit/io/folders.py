@@ -22,6 +22,7 @@ from pathlib import Path
 from priorkit.counted import few
 from priorkit.errors import BadInputError
 from priorkit.io.files import file_sha256, require_writable, unwritable
+from priorkit.io.listing import ENDS
 from priorkit.io.manifest import MANIFEST, is_whole, list_files, listed_in, of_an_engine
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "gives_way",
     "locked",
     "replacing",
+    "require_named_as_folder",
     "require_place",
     "set_aside",
     "stays",
@@ -37,6 +39,7 @@ __all__ = [
 ]
 
 UNFINISHED = ".unfinished"
+PAGES = (".html", ".json", ".toml", ".csv", ".pdf", ".svg", ".zip")  # ends of what else is a file
 NOTES = ("settings.json", ".partial")  # of what a run keeps that is nothing to go on with
 BEGINS = 60.0  # seconds within which a run that has claimed its folder works in it
 log = logging.getLogger("priorkit")
@@ -96,8 +99,9 @@ def _cleared(beside: Path) -> bool:
 def require_place(folder: Path, inputs: Iterable[str | os.PathLike[str]] = ()) -> None:
     """Refuse, before any compute, a folder that results can't or mustn't be written to.
 
-    Raises BadInputError where it holds files and isn't a folder of results, where it holds one
-    of the ``inputs``, where it can't be replaced, or where its parent can't be written.
+    Raises BadInputError where it has the name of a file, where it holds files and isn't a folder of
+    results, where it holds one of the ``inputs``, where it can't be replaced, or where its parent
+    can't be written.
     """
     try:
         place = folder.resolve()
@@ -128,10 +132,22 @@ def require_place(folder: Path, inputs: Iterable[str | os.PathLike[str]] = ()) -
                     f"{folder} holds an input of this run, {Path(given).name}.",
                     try_="another folder",
                 )
+        require_named_as_folder(folder)
         unfinished(place).exists()  # raises for a name that is too long
     except (OSError, ValueError, RuntimeError) as error:  # for names that no file can have
         raise unwritable(folder, error) from error
     require_writable(place.parent)
+
+
+def require_named_as_folder(folder: Path) -> None:
+    """Refuse the name of a file for a folder that isn't there: whoever gives one wants a picture,
+    or an array. Raises BadInputError."""
+    if folder.name.lower().endswith((*ENDS, *PAGES)) and not folder.is_dir():
+        raise BadInputError(
+            "Results go to a folder, and this is the name of a file.",
+            got=folder.name,
+            try_=f"the folder {folder.with_name(folder.name.partition('.')[0] or 'results')}",
+        )
 
 
 def stays(folder: Path, *, cut: bool) -> bool:

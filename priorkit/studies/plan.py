@@ -16,7 +16,7 @@ from priorkit.counted import counted, few
 from priorkit.errors import BadInputError
 from priorkit.interfaces.component import Shape
 from priorkit.io.files import require_writable, unwritable, write_atomic
-from priorkit.io.folders import discard
+from priorkit.io.folders import discard, require_named_as_folder
 from priorkit.io.manifest import PARTS, PLAN, listed_in
 from priorkit.studies.part import is_there, key_of, place_of
 
@@ -67,6 +67,7 @@ def agreed(
     """
     if folder.is_relative_to(out):
         raise BadInputError(f"{out} holds the input of this run.", try_="another folder")
+    require_named_as_folder(out)
     require_writable(out)
     try:
         before = json.loads((out / PLAN).read_text(encoding="utf-8"))

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from priorkit.discovery import describe
 from priorkit.errors import BadInputError, PluginError, PriorkitError, UnknownNameError
 from priorkit.io.files import require_writable
+from priorkit.io.folders import require_named_as_folder
 from priorkit.io.places import exists, near
 from priorkit.registry import registry
 from priorkit.settings.options import no_flag
@@ -55,6 +56,7 @@ def run_trainer(name: str, given: dict[str, Any], progress: Progress | None = No
         values["init"] = prior.preset.get("weights")
         if not values["init"]:
             raise BadInputError("init is weights to begin with.", got=prior.name)
+    require_named_as_folder(Path(values["out"]))
     require_writable(Path(values["out"]))
     try:  # a trainer raises ValueError for what it can't use
         result: Path | None = train(options_class(**values), progress)

@@ -49,6 +49,18 @@ COMMANDS = {
         "audit a=face.png --priors dct --op mask --out face.png",
         "face.png is a file. Try: another folder",
     ),
+    "picture in place of a folder": (
+        RECOVER.replace("--out out", "--out x.png"),
+        "and this is the name of a file. Got x.png. Try: the folder x\n",
+    ),
+    "picture in place of the folder of a comparison": (
+        "compare face.png --priors none --op mask --out x.jpg",
+        "and this is the name of a file. Got x.jpg. Try: the folder x\n",
+    ),
+    "picture in place of the folder of a training": (
+        "train glow --data empty --out x.png",
+        "and this is the name of a file. Got x.png. Try: the folder x\n",
+    ),
     "port": (
         "app --port 99999",
         "--port: Input should be less than or equal to 65535. Got '99999'",
