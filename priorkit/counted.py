@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-__all__ = ["a_or_an", "counted", "few"]
+__all__ = ["a_or_an", "counted", "few", "spelt"]
 
 
 def counted(count: int, things: str) -> str:
@@ -18,6 +18,18 @@ def counted(count: int, things: str) -> str:
     if count == 1:
         first = f"{first[:-3]}y" if first.endswith("ies") else first.removesuffix("s")
     return f"{count:,} {first}{space}{rest}"
+
+
+def spelt(seconds: float) -> str:
+    """A time as people say it.
+
+    >>> spelt(5.25), spelt(800), spelt(36000)
+    ('5.2 s', '13 min', '10 h')
+    """
+    times = ("s", 1), ("min", 60), ("h", 3600)
+    unit, length = next((t for t in times if seconds < 120 * t[1]), times[-1])
+    long = seconds / length
+    return f"{long:.{0 if long >= 10 else 1}f} {unit}"
 
 
 def few(names: Iterable[str], most: int = 3) -> str:

@@ -241,6 +241,27 @@ def test_draws_far_from_exact_numbers_are_said(op, said, caplog):
     assert ("or A steep or flat there?" in caplog.text) == said
 
 
+@pytest.mark.parametrize(
+    ("settings", "most"),
+    [
+        ({"solver": "ancestral", "op": "blur", "sigma": 0.1, "budget": 32}, 32),
+        ({"op": "identity", "sigma": 0.1}, 2),
+        ({"solver": "amp", "op": "gaussian", "m": 100, "budget": 1}, None),  # which counts steps
+    ],
+)
+def test_slow_calls_of_a_denoiser_are_told_of(settings, most, caplog, monkeypatch):
+    """After the first one: a step is several, and nothing is shown until its end."""
+    caplog.set_level("INFO")
+    for slow, told in (0.0, 1), (1e6, 0):
+        monkeypatch.setattr("priorkit.run.run.SLOW", slow)
+        caplog.clear()
+        priorkit.recover(NOISY, prior="denoiser-photos", **settings)
+        assert caplog.text.count("The first call of the denoiser took ") == told
+    monkeypatch.setattr("priorkit.run.run.SLOW", 0.0)
+    priorkit.recover(NOISY, prior="denoiser-photos", **settings)
+    assert (f" s, and there are at most {most} of them: " in caplog.text) == (most is not None)
+
+
 def test_an_operator_that_ends_draws_is_named():
     """A power of what is below 0 isn't finite; the denoiser had been blamed for it."""
     settings = {"prior": "denoiser-photos", "solver": "ancestral", "sigma": 0.02}
