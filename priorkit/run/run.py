@@ -151,7 +151,8 @@ class _Run:
         images = [trace.image for trace in self.traces]
         restarts = [trace.restart for trace in self.traces]
         truth = None if task.truth is None else task.truth[images]
-        numbers = [task.setup.config.first + image for image in images]
+        self.numbers = task.setup.numbers(len(task.y))
+        numbers = [self.numbers[image] for image in images]
         whole = task.setup.problem.at(task.y[images], truth, numbers, restarts)
         self.whole = replace(whole, heard=self._heard)
         self.slow: bool | None = None  # whether calls of a denoiser are, once there was one
@@ -217,7 +218,7 @@ class _Run:
         solver, budget = setup.solver, setup.budget
         traces = [self.traces[row] for row in own]
         pairs = zip(problem.images, problem.restarts, strict=True)
-        guests = [Trace(i - setup.config.first, r) for i, r in pairs][len(own) :]
+        guests = [Trace(self.numbers.index(i), r) for i, r in list(pairs)[len(own) :]]
         if begun is None:
             ledger = Ledger(problem, u0, solver.descends, guests=len(guests))
         else:

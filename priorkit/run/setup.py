@@ -6,6 +6,7 @@ Everything that can be refused is refused here, before any compute.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,7 +39,7 @@ from priorkit.run import fit
 from priorkit.run import precision as precisions
 from priorkit.run.room import require_room
 from priorkit.run.said import LEVELS, noise_for, said_by, units_for
-from priorkit.settings.config import COMPONENTS, RunConfig
+from priorkit.settings.config import COMPONENTS, RunConfig, numbers_from
 from priorkit.settings.given import GivenStart
 from priorkit.settings.select import Selection, blaming, resolve
 from priorkit.settings.selections import Selections, give_rest
@@ -83,9 +84,9 @@ class Setup:
         where the search begins."""
         return isinstance(self.config.gamma, str)
 
-    def numbers(self, count: int) -> range:
+    def numbers(self, count: int) -> Sequence[int]:
         """The numbers of so many images, by which their noise, start and draws are drawn."""
-        return range(self.config.first, self.config.first + count)
+        return numbers_from(self.config.first, count)
 
     def settings(self) -> dict[str, Any]:
         """The config with nothing left open: giving it back repeats the run."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -22,13 +22,14 @@ from priorkit.settings.options import Values, plain
 from priorkit.settings.refused import describe_errors, instead
 from priorkit.settings.words import is_number
 
-__all__ = ["COMPONENTS", "KEYS", "RunConfig", "listed", "of_runs", "split"]
+__all__ = ["COMPONENTS", "KEYS", "RunConfig", "listed", "numbers_from", "of_runs", "split"]
 
 
 MAX_NUMBERS = 50_000_000  # of an image
 
 WORDS = {"sigma": ("auto",), "gamma": ("sure", "discrepancy")}  # instead of a number
 
+Number = Annotated[int, Field(ge=0, lt=2**63)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -63,7 +64,7 @@ class RunConfig(Values):
     gamma: Amount | Literal["sure", "discrepancy"] | None = Field(default=None, examples=[0.1])
     budget: int | None = Field(default=None, ge=1, examples=[200])
     seed: int = Field(default=0, ge=0, lt=2**63)
-    first: int = Field(default=0, ge=0, lt=2**63)
+    first: Number | list[Number] = 0
     device: str = "cpu"
     precision: Literal["float32", "float64", "mixed"] | None = None
     dataset: str | None = None
@@ -161,6 +162,24 @@ COMPONENTS = {
     "start": "start",
 }
 KEYS = {kind: key for key, kind in COMPONENTS.items()}  # the setting that names one of a kind
+
+
+def numbers_from(first: int | Sequence[int], count: int) -> Sequence[int]:
+    """The numbers of so many images, of which the first one's was said, or each one's, and perhaps
+    more. Raises BadInputError for fewer.
+
+    >>> numbers_from(3, 2), numbers_from([3, 5, 8], 2)
+    (range(3, 5), [3, 5])
+    """
+    if isinstance(first, int):
+        return range(first, first + count)
+    if len(first) < count or len(set(first)) < len(first):
+        raise BadInputError(
+            "first is the number of the first image, or a list of them, one for each image.",
+            got=f"{len(set(first))} numbers of {count} images",
+            try_="first=0",
+        )
+    return first[:count]
 
 
 # What else recover and its command take: only a table gives it to a component as an option.

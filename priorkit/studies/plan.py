@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import math
@@ -20,32 +21,37 @@ from priorkit.io.folders import discard, require_named_as_folder
 from priorkit.io.manifest import PARTS, PLAN, listed_in
 from priorkit.studies.part import is_there, key_of, place_of
 
-__all__ = ["TABLE", "Cuts", "agreed", "cuts", "replace_earlier"]
+__all__ = ["TABLE", "Parts", "agreed", "cuts", "replace_earlier"]
 
 TABLE = "results.parquet"
-Cuts = list[tuple[int, int]]  # where the parts of a folder begin and end among its files
+Parts = list[list[int]]  # the files of each part, by their places in the folder
 EARLIER = "earlier"  # the result of the run before, until this one has one
 log = logging.getLogger("priorkit")
 
 
-def cuts(sizes: Sequence[Shape | None], most: int) -> Cuts:
-    """Where parts of about ``most`` pictures begin and end. Those of a part are of one size, None
-    of any; and none is alone where it needn't be: libraries round a batch of one otherwise.
+def cuts(sizes: Sequence[Shape | None], most: int) -> Parts:
+    """Parts of about ``most`` pictures. Those of a part are of one size, wherever in the folder
+    they are, None of that before; and none is alone where it needn't be: libraries round a batch of
+    one otherwise.
 
     >>> cuts([None] * 7, 3)
-    [(0, 2), (2, 4), (4, 7)]
-    >>> cuts([(1, 8, 8), None, (1, 8, 8), (1, 6, 8)], 3)
-    [(0, 3), (3, 4)]
+    [[0, 1], [2, 3], [4, 5, 6]]
+    >>> cuts([(1, 8, 8), None, (1, 6, 8), (1, 8, 8), (1, 6, 8)], 3)
+    [[0, 1, 3], [2, 4]]
     """
     known = next((size for size in sizes if size is not None), None)
-    filled = [known := known if size is None else size for size in sizes]
-    found: Cuts = []
-    for _, alike in groupby(filled):
-        count, start = len(list(alike)), found[-1][1] if found else 0
+    alike: dict[Shape | None, list[int]] = {}
+    for k, size in enumerate(sizes):
+        known = known if size is None else size
+        alike.setdefault(known, []).append(k)
+    found: Parts = []
+    for places in alike.values():
+        count = len(places)
         parts = math.ceil(count / most)
         if most > 1:
             parts = min(parts, max(1, count // 2))
-        found += pairwise(start + k * count // parts for k in range(parts + 1))
+        ends = [k * count // parts for k in range(parts + 1)]
+        found += [places[a:b] for a, b in pairwise(ends)]
     return found
 
 
@@ -53,11 +59,11 @@ def agreed(
     out: Path,
     planned: dict[str, Any],
     said: int | None,
-    cut: Callable[[], tuple[int, Cuts]],
+    cut: Callable[[], tuple[int, Parts]],
     folder: Path,
     *,
     resume: bool,
-) -> Cuts:
+) -> Parts:
     """The parts as a run that begins is ``cut``, noted in ``out`` beside the plan with the number
     of pictures in one, or as they were noted there.
 
@@ -72,7 +78,11 @@ def agreed(
     try:
         before = json.loads((out / PLAN).read_text(encoding="utf-8"))
         size = int(before.pop("batch"))
-        parts = _noted(before.pop("cuts", None), len(before["files"]), size)
+        noted = before.pop("parts", None)
+        cut_at = before.pop("cuts", None)  # of a version whose parts were of files in a row
+        parts = _noted(
+            noted if cut_at is None else [[c] for c in cut_at], len(before["files"]), size
+        )
     except FileNotFoundError:
         before = None
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
@@ -104,7 +114,9 @@ def agreed(
             (out / PARTS).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise unwritable(out, error) from error
-        write_atomic(out / PLAN, json.dumps(planned | {"batch": size, "cuts": parts}).encode())
+        write_atomic(
+            out / PLAN, json.dumps(planned | {"batch": size, "parts": _runs(parts)}).encode()
+        )
         return parts
     for name, value in json.loads(json.dumps(planned)).items():
         if before.get(name) != value:
@@ -144,13 +156,27 @@ def _said(settings: Mapping[str, Any], name: str) -> str:
     return f"{name}={settings[name]!r}" if name in settings else f"no {name}"
 
 
-def _noted(parts: list[list[int]] | None, count: int, most: int) -> Cuts:
+def _runs(parts: Parts) -> list[list[list[int]]]:
+    """Parts as a plan has them: where each run of files in a row begins and ends."""
+    return [
+        [
+            [run[0], run[-1] + 1]
+            for run in (
+                [place for _, place in group]
+                for _, group in groupby(enumerate(places), lambda pair: pair[1] - pair[0])
+            )
+        ]
+        for places in parts
+    ]
+
+
+def _noted(parts: Any, count: int, most: int) -> Parts:
     """The parts of a plan, of so many files. Raises ValueError or TypeError where they aren't."""
     if parts is None:  # of a version whose parts were all of one size
         return cuts([None] * count, most)
-    found = [(int(a), int(b)) for a, b in parts]
-    if [0, *(b for _, b in found)] != [*(a for a, _ in found), count]:
-        raise ValueError(f"cuts {parts} of {counted(count, 'files')}")
+    found = [[k for a, b in runs for k in range(int(a), int(b))] for runs in parts]
+    if sorted(itertools.chain(*found)) != list(range(count)) or not all(found):
+        raise ValueError(f"parts {parts} of {counted(count, 'files')}")
     return found
 
 
