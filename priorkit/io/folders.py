@@ -142,7 +142,7 @@ def require_place(folder: Path, inputs: Iterable[str | os.PathLike[str]] = ()) -
 def require_named_as_folder(folder: Path) -> None:
     """Refuse the name of a file for a folder that isn't there: whoever gives one wants a picture,
     or an array. Raises BadInputError."""
-    if folder.name.lower().endswith((*ENDS, *PAGES)) and not folder.is_dir():
+    if folder.name.lower().endswith((*ENDS, *PAGES)) and not os.path.isdir(folder):
         raise BadInputError(
             "Results go to a folder, and this is the name of a file.",
             got=folder.name,

@@ -96,7 +96,7 @@ def read(folder: Path) -> Saved:
     if not os.path.exists(path):
         raise BadInputError(
             f"{str(folder)[:200]} holds no run.",
-            try_=(near(folder, FOLDERS) if not folder.exists() else None)
+            try_=(near(folder, FOLDERS) if not os.path.exists(folder) else None)
             or "a folder written by --out or save(), or one of the parts of such",
         )
     try:

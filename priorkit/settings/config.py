@@ -85,7 +85,7 @@ class RunConfig(Values):
                 "(channels, length) or (length,)"
             )
         if value is not None and math.prod(value) > MAX_NUMBERS:
-            raise ValueError(f"it holds at most {MAX_NUMBERS // 1_000_000} million numbers")
+            raise ValueError(f"it holds more than {MAX_NUMBERS // 1_000_000} million numbers")
         return value
 
     @field_validator("sigma", "gamma", mode="before")

@@ -93,7 +93,7 @@ def test_what_to_try_can_be(name, value, try_):
         ("sigma", "5%", "Try: sigma=0.05, or sigma='auto'"),
         ("shape", (3, 64, 0), r"or \(length,\). Got .*Try: shape=\(3, 64, 64\)"),
         ("shape", (3, True, 64), r"Try: shape=\(3, 64, 64\)"),
-        ("shape", (3, 64000, 6400), r"at most 50 million numbers. .*Try: shape=\(3, 64, 64\)"),
+        ("shape", (3, 64000, 6400), r"more than 50 million numbers. .*Try: shape=\(3, 64, 64\)"),
         ("precision", "half", "Try: precision='float32' or 'float64' or 'mixed'"),
         ("shape", "large", r"Input should be a list. Got 'large'. Try: shape=\(3, 64, 64\)"),
         ("shape", (3, 64, "x"), r"a valid integer, .* Got 'x'. Try: shape=\(3, 64, 64\)"),
