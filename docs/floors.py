@@ -22,6 +22,7 @@ WORDS = {
     "cuda": "kernels",
     "recordings": "launches, again",
     "float32": "all 24 bits",
+    "devices": "CPU or GPU",
     "metrics": "PSNR, SSIM",
     "training": "one loop for every recipe",
     "studies": "grids of runs",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["a_or_an", "counted"]
+import os
+from collections.abc import Iterable
+
+__all__ = ["a_or_an", "counted", "few", "spelt"]
 
 
 def counted(count: int, things: str) -> str:
@@ -15,6 +18,29 @@ def counted(count: int, things: str) -> str:
     if count == 1:
         first = f"{first[:-3]}y" if first.endswith("ies") else first.removesuffix("s")
     return f"{count:,} {first}{space}{rest}"
+
+
+def spelt(seconds: float) -> str:
+    """A time as people say it.
+
+    >>> spelt(5.25), spelt(800), spelt(36000)
+    ('5.2 s', '13 min', '10 h')
+    """
+    times = ("s", 1), ("min", 60), ("h", 3600)
+    unit, length = next((t for t in times if seconds < 120 * t[1]), times[-1])
+    long = seconds / length
+    return f"{long:.{0 if long >= 10 else 1}f} {unit}"
+
+
+def few(names: Iterable[str], most: int = 3) -> str:
+    """The first of some names, and how many more there are.
+
+    >>> few(["a.png", "b.png"]), few(["a", "b", "c", "d", "e"])
+    ('a.png, b.png', 'a, b, c and 2 more')
+    """
+    found = [os.fspath(name).encode("utf-8", "replace").decode() for name in names]
+    more = f" and {len(found) - most:,} more" if len(found) > most else ""
+    return ", ".join(found[:most]) + more
 
 
 def a_or_an(thing: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Self
 
@@ -15,6 +15,7 @@ __all__ = [
     "PriorkitError",
     "UnknownNameError",
     "WeightsError",
+    "asked",
     "did_you_mean",
     "needed",
 ]
@@ -134,5 +135,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     >>> did_you_mean("glow-celba", ["glow-celeba", "none"])
     "Did you mean 'glow-celeba'?"
     """
-    near = difflib.get_close_matches(name, sorted(set(known)), n=3, cutoff=0.6)
-    return f"Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
+    return asked(difflib.get_close_matches(name, sorted(set(known)), n=3, cutoff=0.6))
+
+
+def asked(names: Sequence[str]) -> str:
+    """A question for one of some names, or an empty string where there are none."""
+    return f"Did you mean {' or '.join(map(repr, names))}?" if names else ""

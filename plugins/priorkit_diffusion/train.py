@@ -45,8 +45,10 @@ class DiffusionTraining(DescentOptions, PictureOptions):
     blocks: list[int] = option([], "residual blocks per level; none: 1 1 2 2, of crops 1 2 2 3")
     near: list[float] = option([], "σ of most pictures; none: 0.002 1.5, of crops 0.002 0.65")
     far: list[float] = option([], "σ of the others; none: 0.25 40, of crops 0.4 4")
-    near_share: float = option(0.0, "part of the pictures with σ in near; 0: 0.72, of crops 0.87")
-    gray: float = option(0.2, "crops: part of them that is gray, with gray noise")
+    near_share: float = option(
+        0.0, "part of the pictures with σ in near; 0: 0.72, of crops 0.87", least=0, most=1
+    )
+    gray: float = option(0.2, "crops: part of them that is gray, with gray noise", least=0, most=1)
     within: float = option(
         0.0, "end after so many minutes of training instead; 0: iterations", least=0
     )
@@ -61,8 +63,6 @@ class DiffusionTraining(DescentOptions, PictureOptions):
             given = getattr(self, name)
             if given and not (len(given) == 2 and 0 < given[0] < given[1]):
                 raise ValueError(f"{name} is the least and the greatest σ, above 0, got {given}")
-        if not (0 <= self.near_share <= 1 and 0 <= self.gray <= 1):
-            raise ValueError(f"near-share and gray are 0 to 1, got {self.near_share}, {self.gray}")
         if self.crop and (self.box or self.shift or self.also):
             raise ValueError("box, shift and also are for whole pictures: leave them out, or crop")
 

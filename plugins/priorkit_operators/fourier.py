@@ -24,6 +24,7 @@ from priorkit_operators.sampling import (
     one_of,
     placed,
     question_layout,
+    question_middle,
     read_mask,
     require_measured,
     seen_in,
@@ -105,6 +106,7 @@ class Fourier(Calibrated, LinearOperator):
         self.coils, self.field, self.origin, self.seed = coils, field, origin, seed
         auto = isinstance(mask, str) and mask == "auto"
         self._sampled = "auto" if auto else None if mask is None else read_mask(mask)
+        self._told = isinstance(self._sampled, Tensor)  # which places are measured
         known = isinstance(maps, str) and maps in sensitivity.ESTIMATES
         self._given = maps if known else None if maps is None else sensitivity.read_maps(maps)
 
@@ -121,8 +123,8 @@ class Fourier(Calibrated, LinearOperator):
     def calibrate(self, y: Tensor, shape: Shape, kind: Kind) -> Self:
         """With the mask, the maps and the field of view that y shows, where they weren't said.
 
-        A y whose slow waves seem to be at the corner is warned of. Raises BadInputError where y
-        isn't of such spectra, or shows none of these, see :mod:`.sampling` and :mod:`.coils`.
+        Raises BadInputError where y isn't of such spectra, or shows none of these, see
+        :mod:`.sampling` and :mod:`.coils`.
         """
         found, rule = copy.copy(self), self._given if isinstance(self._given, str) else None
         if self.coils > 1 and self._given is None:
@@ -133,8 +135,6 @@ class Fourier(Calibrated, LinearOperator):
             )
         if kind is COMPLEX and self.field is None and y.ndim > 1:
             found.field = tuple(y.shape[-2:])
-        masked = isinstance(self._sampled, Tensor)
-        question_layout(y, found.field or sides_of(shape), masked)
         if isinstance(self._sampled, Tensor):
             require_measured(self._sampled, y, found.field or sides_of(shape))
         unsaid = self._sampled is None and not self._simulated and bool((y != 0).any())
@@ -214,6 +214,14 @@ class Fourier(Calibrated, LinearOperator):
     def image(self, y: Tensor) -> Tensor:
         """The image that has zeros for all coefficients that weren't measured."""
         return self.A_adjoint(y)
+
+    def question(self, y: Tensor, mask: Tensor | None) -> None:
+        """Warn of a y whose slow waves seem to be at the corner, or aren't measured."""
+        sides = self.y_shape[self._axes[0] :]
+        found = self._mask if mask is None else mask
+        masked = self._told or not torch.equal(found, self._mask)
+        question_layout(y, sides, masked)
+        question_middle(found.reshape(-1, *sides).any(0), masked)
 
     @property
     def memory(self) -> int:

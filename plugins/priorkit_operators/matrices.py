@@ -14,7 +14,8 @@ from scipy.sparse.linalg import aslinearoperator
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.io.arrays import numbers, read_array
+from priorkit.io.arrays import SUFFIXES, numbers, read_array
+from priorkit.io.places import near
 
 __all__ = ["Multiplies", "checked", "read"]
 
@@ -35,7 +36,7 @@ class Multiplies(Protocol):
 def read(path: Path) -> Any:
     """The matrix of a file, checked. Raises BadInputError."""
     if not os.path.exists(path):
-        raise BadInputError(f"There is no matrix file {path}.")
+        raise BadInputError(f"There is no matrix file {path}.", try_=near(path, SUFFIXES))
     try:
         if path.suffix.lower() == ".npz":
             _require_small(path)

@@ -25,6 +25,7 @@ __all__ = [
     "one_of",
     "placed",
     "question_layout",
+    "question_middle",
     "read_mask",
     "require_measured",
     "seen_in",
@@ -222,6 +223,20 @@ def question_layout(y: Tensor, sides: Shape, masked: bool) -> None:
             "to its centre before",
             *(axes, axes, ", and the mask likewise" if masked else ""),
         )
+
+
+def question_middle(seen: Tensor, masked: bool) -> None:
+    """Warn where of a spectrum (*sides) neither the slowest wave nor one beside it is ``seen``: of
+    those is most of a picture. ``masked`` as of :func:`question_layout`."""
+    slow = tuple(slice(max(0, side // 2 - 1), side // 2 + 2) for side in seen.shape)
+    if bool(seen[slow].any()) or not bool(seen.any()):
+        return
+    turned = " Try: numpy.fft.fftshift(mask), if its slowest wave is first, as numpy.fft has it"
+    log.warning(
+        "Nothing is measured in the middle of the spectrum, where the slowest waves are: how "
+        "bright x is isn't known.%s",
+        turned if masked and bool(seen[(0,) * seen.ndim]) else "",
+    )
 
 
 def seen_in(y: Tensor) -> Tensor:

@@ -10,8 +10,8 @@ from PIL import Image, ImageChops
 
 from priorkit.draw.tiles import png
 from priorkit.errors import PriorkitError
-from priorkit.io.decoded import is_gray, over_white, upright
-from priorkit.io.frames import MAX_WHOLE, opened, with_opacity
+from priorkit.io.decoded import over_white
+from priorkit.io.frames import MAX_WHOLE, header_of, opened, with_opacity
 from priorkit.io.listing import PICTURES
 from priorkit.io.pictures import load
 
@@ -32,14 +32,10 @@ def extent(path: Path) -> Shape | None:
     if path.suffix.lower() not in PICTURES:
         return None
     try:
-        with opened(path) as file:
-            width, height = upright(file)
-            if getattr(file, "n_frames", 1) > 1 and file.format != "MPO":
-                return None
-            gray = is_gray(file)
+        shape, frames = header_of(path)
     except PriorkitError:  # whoever reads the file says what is wrong
         return None
-    return (1 if gray else 3, height, width)
+    return shape if frames == 1 else None
 
 
 def scaled(shape: Shape, side: int) -> Shape:

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from typing import Any
 
 from priorkit.errors import TRY, BadInputError
-from priorkit.settings.words import value
+from priorkit.settings.words import is_number, value
 
 __all__ = ["as_options", "components", "said_here", "split", "typed"]
 
@@ -56,7 +56,7 @@ def split(args: list[str]) -> tuple[list[str], dict[str, Any]]:
                 raise BadInputError(f"The option --{name} needs a value.", try_=_example(name))
             text = left.popleft()
         values = [value(text)]
-        while not equals and left and _is_number(values[0]) and _is_number(value(left[0])):
+        while not equals and left and is_number(values[0]) and is_number(value(left[0])):
             values.append(value(left.popleft()))
         options[name.replace("-", "_")] = values[0] if len(values) == 1 else values
     return positional, options
@@ -145,7 +145,3 @@ def typed(found: Any) -> str:
 
 def _holds(found: Any) -> bool:
     return isinstance(found, (tuple, list, dict))
-
-
-def _is_number(found: Any) -> bool:
-    return isinstance(found, (int, float)) and not isinstance(found, bool)

@@ -250,6 +250,9 @@ class ComplexLinear(LinearOperator):
     def mask(self) -> Tensor | None:
         return self.operator.mask
 
+    def question(self, y: Tensor, mask: Tensor | None) -> None:
+        self.operator.question(y, mask)
+
     def image(self, y: Tensor) -> Tensor | None:
         real, imaginary = self.operator.image(y), self.operator.image(-1j * y)
         return None if real is None or imaginary is None else torch.cat([real, imaginary], 1)

@@ -121,6 +121,11 @@ class Operator(Component, ABC):
         """Measurements (B, …) as an instrument writes them, brought to (B, *y_shape)."""
         return y
 
+    def question(self, y: Tensor, mask: Tensor | None) -> None:
+        """Warn of a y that was given, one measurement or a batch that isn't checked yet, where it
+        seems to be laid out otherwise than y is here. ``mask`` is what of it is measured, as
+        :attr:`mask`, but of all that this operator may be a part of. Called once it is bound."""
+
     def shape_from(self, y_shape: Shape) -> Shape | None:
         """The shape of the image whose measurement is itself an image, of this shape.
 

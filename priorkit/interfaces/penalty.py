@@ -105,8 +105,10 @@ def total(parts: Sequence[tuple[float, Penalty]]) -> Penalty:
     Raises BadInputError for a weight that isn't a number from 0 on.
     """
     for weight, _ in parts:
-        if not (weight >= 0 and math.isfinite(weight)):
-            raise BadInputError("The weight of a penalty is a number from 0 on.", got=weight)
+        if isinstance(weight, bool) or not (weight >= 0 and math.isfinite(weight)):
+            raise BadInputError(
+                "The weight of a penalty is a number from 0 on.", got=weight, try_="0.1"
+            )
     flat = [
         (weight * inner, part)
         for weight, whole in parts

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple, Self, cast
@@ -71,6 +72,7 @@ class Problem:
     simulated: bool = False
     seed: int = 0
     data: Data | None = None
+    heard: Callable[[float], None] | None = None  # told how many seconds a call of a denoiser took
 
     # --- the data ---------------------------------------------------------------
 
@@ -260,8 +262,12 @@ class Problem:
             sigma = sigma.to(x).clamp(low, high)
         else:
             sigma = min(max(sigma, low), high)
+        started = time.perf_counter()
         with torch.no_grad():
-            return answer(prior, "denoise", prior.denoise(x, sigma), x.shape)
+            clean = answer(prior, "denoise", prior.denoise(x, sigma), x.shape)
+        if self.heard is not None:
+            self.heard(time.perf_counter() - started)
+        return clean
 
     # --- for linear A and D -----------------------------------------------------
 

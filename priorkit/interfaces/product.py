@@ -102,13 +102,20 @@ class _Product(Operator):
 
     def image(self, y: Tensor) -> Tensor | None:
         shown = self.outer.image(y)
-        return (
-            self.inner.A(shown) if shown is not None and isinstance(self.inner, Mirror) else shown
-        )
+        if shown is None:
+            return None
+        if isinstance(self.inner, Mirror):
+            return self.inner.A(shown)
+        return self.inner.image(shown) if self.outer.sees_image else shown  # y is one of B
 
     def taken(self, y: Tensor) -> Tensor:
         y = self.outer.taken(y)
         return self.inner.taken(y) if self.sees_image else y  # as B's y is, if that is an image
+
+    def question(self, y: Tensor, mask: Tensor | None) -> None:
+        self.outer.question(y, mask)
+        if self.outer.sees_image:  # y is one of B, with holes
+            self.inner.question(y, mask)
 
     def shape_from(self, y_shape: Shape) -> Shape | None:
         between = self.outer.shape_from(y_shape)

@@ -103,6 +103,15 @@ class _Stack(Operator):
             ]
         )
 
+    def question(self, y: Tensor, mask: Tensor | None) -> None:
+        if y.shape[-1:] != self.y_shape:
+            return  # refused elsewhere
+        seen = torch.ones(self.y_shape) if mask is None else mask
+        for part, own, known in zip(
+            self.operators, y.split(self.sizes, -1), seen.split(self.sizes), strict=True
+        ):
+            part.question(own.reshape(-1, *part.y_shape), known.view(part.y_shape))
+
     @property
     def signless(self) -> Signless | None:
         found = {operator.signless for operator in self.operators}

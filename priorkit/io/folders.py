@@ -19,8 +19,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from priorkit.counted import few
 from priorkit.errors import BadInputError
 from priorkit.io.files import file_sha256, require_writable, unwritable
+from priorkit.io.listing import ENDS
 from priorkit.io.manifest import MANIFEST, is_whole, list_files, listed_in, of_an_engine
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "gives_way",
     "locked",
     "replacing",
+    "require_named_as_folder",
     "require_place",
     "set_aside",
     "stays",
@@ -36,6 +39,7 @@ __all__ = [
 ]
 
 UNFINISHED = ".unfinished"
+PAGES = (".html", ".json", ".toml", ".csv", ".pdf", ".svg", ".zip")  # ends of what else is a file
 NOTES = ("settings.json", ".partial")  # of what a run keeps that is nothing to go on with
 BEGINS = 60.0  # seconds within which a run that has claimed its folder works in it
 log = logging.getLogger("priorkit")
@@ -95,8 +99,9 @@ def _cleared(beside: Path) -> bool:
 def require_place(folder: Path, inputs: Iterable[str | os.PathLike[str]] = ()) -> None:
     """Refuse, before any compute, a folder that results can't or mustn't be written to.
 
-    Raises BadInputError where it holds files and isn't a folder of results, where it holds one
-    of the ``inputs``, where it can't be replaced, or where its parent can't be written.
+    Raises BadInputError where it has the name of a file, where it holds files and isn't a folder of
+    results, where it holds one of the ``inputs``, where it can't be replaced, or where its parent
+    can't be written.
     """
     try:
         place = folder.resolve()
@@ -113,10 +118,12 @@ def require_place(folder: Path, inputs: Iterable[str | os.PathLike[str]] = ()) -
                 f"{folder} holds a run of an engine, and this one is of none: it isn't replaced.",
                 try_="another folder",
             )
-        if place.is_dir() and any(place.iterdir()) and listed_in(place) is None:
+        held = sorted(path.name for path in place.iterdir()) if place.is_dir() else []
+        if held and listed_in(place) is None:
             raise BadInputError(
                 f"{folder} holds files that a run like this did not write: "
                 "nothing in it is replaced.",
+                got=few(held),
                 try_="another folder",
             )
         for given in inputs:
@@ -125,10 +132,22 @@ def require_place(folder: Path, inputs: Iterable[str | os.PathLike[str]] = ()) -
                     f"{folder} holds an input of this run, {Path(given).name}.",
                     try_="another folder",
                 )
+        require_named_as_folder(folder)
         unfinished(place).exists()  # raises for a name that is too long
     except (OSError, ValueError, RuntimeError) as error:  # for names that no file can have
         raise unwritable(folder, error) from error
     require_writable(place.parent)
+
+
+def require_named_as_folder(folder: Path) -> None:
+    """Refuse the name of a file for a folder that isn't there: whoever gives one wants a picture,
+    or an array. Raises BadInputError."""
+    if folder.name.lower().endswith((*ENDS, *PAGES)) and not os.path.isdir(folder):
+        raise BadInputError(
+            "Results go to a folder, and this is the name of a file.",
+            got=folder.name,
+            try_=f"the folder {folder.with_name(folder.name.partition('.')[0] or 'results')}",
+        )
 
 
 def stays(folder: Path, *, cut: bool) -> bool:
@@ -302,7 +321,9 @@ def _retire(old: Path, place: Path) -> None:
     else:
         kept = _free(place.with_name(f"{place.name}.before"))
         os.rename(old, kept)
-        log.warning("Files that the earlier run did not write are kept in %s.", kept)
+        names = [path.relative_to(old).as_posix() for path in added]
+        others = few(name for name in names if os.path.lexists(kept / name))
+        log.warning("Files that the earlier run did not write are kept in %s: %s.", kept, others)
 
 
 def _sweep(place: Path) -> None:

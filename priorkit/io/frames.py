@@ -27,6 +27,7 @@ from priorkit.io.places import Pick
 __all__ = [
     "MAX_PIXELS",
     "Decoded",
+    "header_of",
     "open_frame",
     "open_stack",
     "opened",
@@ -94,12 +95,18 @@ def open_stack(path: Path, pick: Pick) -> Decoded | Format:
 def size_of(path: Path) -> tuple[Shape, int] | Format:
     """The size (C, H, W) of a picture file that isn't decoded, upright, and of how many frames; or
     what reads it where Pillow would change it. Raises BadInputError."""
+    return _read(path, _header)
 
-    def read(file: Image.Image) -> tuple[Shape, int]:
-        width, height = upright(file)
-        return (1 if is_gray(file) else 3, height, width), _count(file)
 
-    return _read(path, read)
+def header_of(path: Path) -> tuple[Shape, int]:
+    """The same by Pillow alone, whoever reads the numbers. Raises BadInputError."""
+    with opened(path) as file:
+        return _header(file)
+
+
+def _header(file: Image.Image) -> tuple[Shape, int]:
+    width, height = upright(file)
+    return (1 if is_gray(file) else 3, height, width), _count(file)
 
 
 def _of_several_kinds(path: Path) -> BadInputError:

@@ -11,10 +11,11 @@ from priorkit.io import arrays, formats
 from priorkit.io.formats import Dicom, Npz, format_of
 from priorkit.io.places import near
 
-__all__ = ["PICTURES", "images_in", "is_dicom", "is_folder", "is_image", "text"]
+__all__ = ["ENDS", "PICTURES", "images_in", "is_dicom", "is_folder", "is_image", "text"]
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".heic", ".heif")
 SUFFIXES = (*PICTURES, *formats.SUFFIXES)
+ENDS = (*SUFFIXES, *arrays.SUFFIXES)  # of files of images or of measurements
 # Pictures that are not read from a folder; the log names them.
 OTHERS = (
     *(".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".ico", ".svg", ".psd", ".eps", ".jp2"),
@@ -41,7 +42,7 @@ def is_folder(path: Path) -> bool:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError as error:
-        raise BadInputError(f"There is no file {path}.", try_=near(path)) from error
+        raise BadInputError(f"There is no file {path}.", try_=near(path, ENDS)) from error
     except (OSError, ValueError) as error:  # too long, or a name that no file can have
         raise BadInputError("This path can't be read.", got=f"{str(path)[:80]!r}") from error
     if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):

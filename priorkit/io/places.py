@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from priorkit.errors import BadInputError, did_you_mean
+from priorkit.errors import BadInputError, asked
 
-__all__ = ["Files", "Part", "Pick", "exists", "near", "picked", "place"]
+__all__ = ["FOLDERS", "Files", "Part", "Pick", "exists", "near", "picked", "place"]
 
 MARK = "::"  # between a path and what is picked there
 EXAMPLE = "scan.nii.gz::slice=90"
 MAX_DIGITS = 9
-BESIDE = 1000  # files of a folder among which one that isn't there is looked for
+FOLDERS = (os.sep,)  # ends of what only folders are asked for, see near
+BESIDE, SAID = 1000, 3  # files among which one that isn't there is looked for, and that are said
 
 
 @dataclass(frozen=True)
@@ -119,11 +121,28 @@ def _parsed(words: str) -> Pick:
     return Pick(**said)
 
 
-def near(path: Path) -> str | None:
+def near(path: Path, ends: tuple[str, ...] = ()) -> str | None:
     """A question for the file that may be meant by one that isn't there, as :func:`did_you_mean`;
-    None where none is near."""
+    None where none is near.
+
+    Those are near, up to three, of the same folder, whose names without their ``ends`` are. Only
+    folders and files with such an end are asked for, and where ``path`` has no suffix others that
+    have none.
+    """
     try:
-        beside = [entry.name for entry in islice(os.scandir(path.parent), BESIDE)]
+        beside = [(entry.name, entry.is_dir()) for entry in islice(os.scandir(path.parent), BESIDE)]
     except (OSError, ValueError):
         return None
-    return did_you_mean(path.name, [name for name in beside if name != path.name]) or None
+    named: dict[str, list[str]] = {}
+    for name, folder in sorted(beside):
+        bare = not (Path(name).suffix or path.suffix)
+        if name != path.name and (folder or bare or not ends or name.lower().endswith(ends)):
+            named.setdefault(_stem(name, ends), []).append(str(path.with_name(name)))
+    stems = difflib.get_close_matches(_stem(path.name, ends), named, n=SAID, cutoff=0.6)
+    return asked([name for stem in stems for name in named[stem]][:SAID]) or None
+
+
+def _stem(name: str, ends: tuple[str, ...]) -> str:
+    """A name as it is compared."""
+    end = max((end for end in ends if name.lower().endswith(end)), key=len, default="")
+    return (name[: -len(end)] if end else Path(name).stem).lower()

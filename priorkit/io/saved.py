@@ -19,6 +19,7 @@ from priorkit.errors import BadInputError
 from priorkit.io.arrays import read_array, write_array
 from priorkit.io.manifest import MANIFEST, lacking, verify
 from priorkit.io.packages import Package, parsed
+from priorkit.io.places import FOLDERS, near
 
 __all__ = ["FORMAT", "Saved", "number", "objects", "read", "repeatable", "write_arrays"]
 
@@ -95,7 +96,8 @@ def read(folder: Path) -> Saved:
     if not os.path.exists(path):
         raise BadInputError(
             f"{str(folder)[:200]} holds no run.",
-            try_="a folder written by --out or save(), or one of the parts of such",
+            try_=(near(folder, FOLDERS) if not os.path.exists(folder) else None)
+            or "a folder written by --out or save(), or one of the parts of such",
         )
     try:
         if path.stat().st_size > MAX_RECORD:

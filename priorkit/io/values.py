@@ -44,7 +44,10 @@ def arranged(
     if kind is PICTURE:
         return layout(x, shape, scaling) if x.ndim in (2, 3, 4) and 0 not in x.shape else x
     if kind is COMPLEX:
-        x = torch.view_as_real(x).movedim(-1, -3) if x.is_complex() else x
+        if x.is_complex():
+            if x.ndim > 2 and shape is not None and x.shape[-2:] != shape[1:] == x.shape[-3:-1]:
+                x = x.movedim(-1, -3)  # of several, which are last
+            x = torch.view_as_real(x).movedim(-1, -3)
         x = x if scaling.range is None else scaling.range.inside(x)
     elif kind.bounded or scaling.range is not None:
         x = scaling.inside(x)

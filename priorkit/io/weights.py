@@ -16,6 +16,7 @@ from priorkit.counted import a_or_an
 from priorkit.deprecated import moved
 from priorkit.errors import WeightsError
 from priorkit.io.files import json_sha256
+from priorkit.io.places import near
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -103,7 +104,7 @@ def read(path: str | os.PathLike[str]) -> Weights:
     """
     path = Path(path)
     if not os.path.exists(path):
-        raise WeightsError(f"There is no weights file {path}.")
+        raise WeightsError(f"There is no weights file {path}.", try_=near(path, (".safetensors",)))
     if path.suffix != ".safetensors":
         raise WeightsError(
             "Weights are .safetensors files with a card beside them.",

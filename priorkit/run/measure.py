@@ -61,6 +61,9 @@ def measurement(y: Tensor, setup: Setup, of: str = "") -> Tensor:
     float64.
     """
     operator = setup.problem.operator
+    if not setup.problem.simulated:
+        with blaming(setup.selections["operator"]):
+            operator.question(y, operator.mask)
     if y.dtype is torch.uint8 and not setup.noise.same_units and operator.sees_image:
         noise = setup.selections["noise"]
         log.warning(

@@ -150,7 +150,7 @@ def _far(setup: Setup) -> str:
         "y says more of x than these draws do. Is the budget too small, σ that of y, or x of a "
         "kind that the prior doesn't know" + ("?" if linear else ", or A steep or flat there?")
     )
-    if setup.config.solver is None:
+    if not setup.unusual:
         return said
     own = "".join(f" and no {name}" for name in setup.selections["solver"].options)
     return f"{said} Try: no solver{own}, for the usual one may come nearer"

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import TracebackType
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from priorkit.counted import counted
+from priorkit.counted import counted, spelt
 from priorkit.errors import PriorkitError
 from priorkit.interfaces import Problem, Snapshot
 from priorkit.interfaces.answers import answer
@@ -32,6 +32,8 @@ from priorkit.settings.select import Selection, blaming
 __all__ = ["Outcome", "Progress", "Solve", "Task", "solve"]
 
 Progress = Callable[[Snapshot, int], None]
+SLOW = 5.0  # seconds that a call of a denoiser takes which is told of
+CALLS = "calls of the denoiser"  # what solvers that call one alone count
 log = logging.getLogger("priorkit")
 
 
@@ -149,8 +151,11 @@ class _Run:
         images = [trace.image for trace in self.traces]
         restarts = [trace.restart for trace in self.traces]
         truth = None if task.truth is None else task.truth[images]
-        numbers = [task.setup.config.first + image for image in images]
-        self.whole = task.setup.problem.at(task.y[images], truth, numbers, restarts)
+        self.numbers = task.setup.numbers(len(task.y))
+        numbers = [self.numbers[image] for image in images]
+        whole = task.setup.problem.at(task.y[images], truth, numbers, restarts)
+        self.whole = replace(whole, heard=self._heard)
+        self.slow: bool | None = None  # whether calls of a denoiser are, once there was one
         self.rows: dict[int, Row] = {}
         self.bookmark: Bookmark | None = None
         self.cut: BaseException | None = None
@@ -184,6 +189,7 @@ class _Run:
         later = [row for row in self.pending if row not in ahead]
         chunks = [ahead] if ahead else []
         chunks += [later[i : i + together] for i in range(0, len(later), together)]
+        self.batches = len(chunks)
         begun, batches = self.bookmark, []
         for own in chunks:
             rows = company(own, everyone) if begun is None else begun.rows
@@ -212,7 +218,7 @@ class _Run:
         solver, budget = setup.solver, setup.budget
         traces = [self.traces[row] for row in own]
         pairs = zip(problem.images, problem.restarts, strict=True)
-        guests = [Trace(i - setup.config.first, r) for i, r in pairs][len(own) :]
+        guests = [Trace(self.numbers.index(i), r) for i, r in list(pairs)[len(own) :]]
         if begun is None:
             ledger = Ledger(problem, u0, solver.descends, guests=len(guests))
         else:
@@ -232,6 +238,20 @@ class _Run:
             self._take(ledger, own, left, None)
         elif journal is not None:
             journal.unmark()
+
+    def _heard(self, seconds: float) -> None:
+        """Say how long all may take where the first call of a denoiser took long: a step is several
+        of them, and nothing is shown until its end."""
+        if self.slow is not None:
+            return
+        setup, self.slow = self.task.setup, seconds > SLOW
+        if not self.slow:
+            return
+        said = f"The first call of the denoiser took {spelt(seconds)}"
+        if setup.solver.unit == CALLS:
+            most = setup.budget * self.batches
+            said += f", and there are at most {most:,} of them: {spelt(most * seconds)}"
+        log.log(self.task.level, "%s.", said)
 
     def _watch(self, traces: list[Trace], done: int, now: Snapshot) -> None:
         """Note a step of a batch, in the trace of every row that was evaluated in it."""

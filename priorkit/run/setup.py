@@ -6,13 +6,15 @@ Everything that can be refused is refused here, before any compute.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from priorkit.counted import counted
-from priorkit.errors import BadInputError, MismatchError
+from priorkit.devices import device_named
+from priorkit.errors import BadInputError, MismatchError, PriorkitError
 from priorkit.interfaces import (
     Choices,
     Decoder,
@@ -25,6 +27,7 @@ from priorkit.interfaces import (
     Shape,
     Solver,
     Space,
+    Spec,
     Start,
     Units,
     ZeroPenalty,
@@ -36,7 +39,7 @@ from priorkit.run import fit
 from priorkit.run import precision as precisions
 from priorkit.run.room import require_room
 from priorkit.run.said import LEVELS, noise_for, said_by, units_for
-from priorkit.settings.config import COMPONENTS, RunConfig
+from priorkit.settings.config import COMPONENTS, RunConfig, numbers_from
 from priorkit.settings.given import GivenStart
 from priorkit.settings.select import Selection, blaming, resolve
 from priorkit.settings.selections import Selections, give_rest
@@ -50,7 +53,8 @@ log = logging.getLogger("priorkit")
 class Setup:
     """Everything that a run needs, built, bound and checked; nothing computed yet.
 
-    ``noise`` is in the user's units, that of the problem in those of images in [0, 1].
+    ``noise`` is in the user's units, that of the problem in those of images in [0, 1]; ``unusual``
+    says that the user named another solver than the one that is taken where nobody names one.
     """
 
     config: RunConfig
@@ -60,6 +64,7 @@ class Setup:
     noise: Noise
     problem: Problem
     solver: Solver[Any]
+    unusual: bool
     start: Start
     budget: int
     restarts: int
@@ -79,9 +84,9 @@ class Setup:
         where the search begins."""
         return isinstance(self.config.gamma, str)
 
-    def numbers(self, count: int) -> range:
+    def numbers(self, count: int) -> Sequence[int]:
         """The numbers of so many images, by which their noise, start and draws are drawn."""
-        return range(self.config.first, self.config.first + count)
+        return numbers_from(self.config.first, count)
 
     def settings(self) -> dict[str, Any]:
         """The config with nothing left open: giving it back repeats the run."""
@@ -126,7 +131,7 @@ def set_up(
         log.info("%s is for pictures: it goes over %s.", selections["prior"], prior.over)
     with blaming(selections["operator"]):
         operator = bound_operator(operator, shape, kind)
-    device = _device(config.device)
+    device = device_named(config.device)
     dtype = torch.float64 if config.precision == "float64" else torch.float32
     # Before the defaults, which may ask what the operator does.
     needed = operator.memory * (2 if dtype == torch.float64 else 1)
@@ -153,9 +158,9 @@ def set_up(
     bare = Problem(operator, prior, noise, zero, 0.0, space, shape, not real, seed)
     said_solver = selections.get("solver")
     suits = said_solver is None or said_solver.name == resolve("solver", choices.solver).name
+    suggests = choices.solver if follows else None  # it was chosen for that penalty
     if said_solver is None:
-        name = choices.solver if follows else None  # it was chosen for that penalty
-        selections["solver"] = resolve("solver", name) if name else fit.suitable_solver(bare)
+        selections["solver"] = _usual_solver(suggests, bare)
     give_rest(chosen, selections)
     penalty: Penalty = selections["penalty"].build(seed)
     solver: Solver[Any] = selections["solver"].build(seed)
@@ -191,7 +196,7 @@ def set_up(
     fit.check_called(selections, problem, solver)
     # What a prior suggests is in the unit of the solver that it suggests.
     budget = config.budget or (choices.budget if suits else None) or solver.budget
-    if budget < (least := solver.least(problem)):
+    if budget < (least := solver.least(problem)) and not chosen.repeated:
         log.warning(
             "%s may need %s for what is asked of it, and ends after %d. Try: budget=%d, or more",
             *(selections["solver"], counted(least, solver.unit), budget, least),
@@ -204,6 +209,7 @@ def set_up(
         noise=said,
         problem=problem,
         solver=solver,
+        unusual=not chosen.repeated and _is_unusual(said_solver, suggests, bare),
         start=start,
         budget=budget,
         restarts=restarts,
@@ -212,6 +218,22 @@ def set_up(
         dtype=dtype,
         precision=precision,
     )
+
+
+def _usual_solver(suggested: Spec | None, problem: Problem) -> Selection:
+    """The solver where nobody names one. Raises as :func:`priorkit.run.fit.suitable_solver`."""
+    return resolve("solver", suggested) if suggested else fit.suitable_solver(problem)
+
+
+def _is_unusual(named: Selection | None, suggested: Spec | None, problem: Problem) -> bool:
+    """Whether a solver that was named isn't the usual one, where there is one."""
+    if named is None:
+        return False
+    try:
+        usual = _usual_solver(suggested, problem)
+    except PriorkitError:
+        return False
+    return named.name != usual.name and type(named.instance) is not usual.target
 
 
 def unknown_shape() -> BadInputError:
@@ -274,16 +296,3 @@ def _gamma(
             ways=[{"sigma": 0.1}, {"gamma": ...}],
         )
     return choices.gamma
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).sum().item()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:  # of several backends
-        raise BadInputError(
-            f"The device {name!r} isn't available.",
-            got=str(error).splitlines()[0][:100],
-            ways=[{"device": "cpu"}],
-        ) from error
-    return device

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from priorkit.errors import BadInputError, PluginError
 from priorkit.interfaces import Kind, Operator, Shape, kind_of
-from priorkit.interfaces.kinds import COMPLEX, PICTURE, VOLUME
+from priorkit.interfaces.kinds import COMPLEX, VOLUME
 from priorkit.io.arrays import require_finite
 from priorkit.io.brightness import Scaling
 from priorkit.io.of_kind import VOLUME_BATCH, require_signal
@@ -17,11 +17,13 @@ from priorkit.io.values import arranged
 from priorkit.run.colours import refuse_colours
 from priorkit.settings.select import blaming
 
-__all__ = ["ShapeError", "batch", "is_bright", "shape_of", "wide"]
+__all__ = ["ShapeError", "batch", "is_bright", "question_axes", "shape_of", "wide"]
 
 log = logging.getLogger("priorkit")
 
 BANDS = 4  # of a picture, more of which are no colours
+COLOURS = (1, 3, 4)  # what a last axis is as long as that is one of channels
+PICTURES = (3, 4)  # axes of a picture of several channels, and of a batch
 
 
 class ShapeError(BadInputError):
@@ -46,11 +48,6 @@ def shape_of(y: Tensor, operator: Operator, name: str | None) -> Shape | None:
     image = tuple(arranged(plain, kind, None).shape[1:])
     if not kind.fits(image) or 0 in image:
         return None
-    if name is None and kind is PICTURE and image[0] > BANDS and 2 * image[-1] <= min(image[:2]):
-        log.warning(
-            "y is taken for %d bands of %d×%d. Try: shape=(%d, %d, %d), where bands are last",
-            *(*image, image[2], *image[:2]),
-        )
     try:
         with blaming("operator"):
             return operator.shape_from(image)
@@ -62,6 +59,26 @@ def shape_of(y: Tensor, operator: Operator, name: str | None) -> Shape | None:
             got=f"shape {tuple(y.shape)}",
             try_="kind='volume' where it is one, or shape=(3, 64, 64) of what is recovered",
         ) from error
+
+
+def question_axes(y: Tensor, operator: Operator, name: str | None) -> None:
+    """Warn of a y whose last axis may be one of bands, of coils or of a batch, as it is shorter
+    than half of the two before, where it is taken for columns; ``name`` as for :func:`shape_of`."""
+    pictures = name is None and y.ndim in PICTURES and y.shape[-1] not in COLOURS
+    if not (pictures or (y.is_complex() and y.ndim in PICTURES)):
+        return
+    first, height, width = tuple(y.shape[-3:])
+    if first <= BANDS or not 0 < 2 * width <= min(first, height):
+        return
+    with blaming("operator"):
+        plain = operator.shape_from((first, height, width)) is not None
+    what = "measurements" if y.is_complex() else "bands"
+    said = f"y is taken for {first} {what} of {height}×{width}. Try: "
+    if plain and (name == COMPLEX.name or not y.is_complex()):
+        channels = 2 if name == COMPLEX.name else width
+        log.warning("%sshape=%s, where %s are last", said, (channels, first, height), what)
+    elif y.is_complex():
+        log.warning("%snumpy.moveaxis(y, -1, -3), where coils or channels are last", said)
 
 
 def batch(values: Tensor, operator: Operator, kind: Kind, of: str | None = None) -> Tensor:

@@ -20,6 +20,7 @@ __all__ = ["question_sigma", "question_units", "span"]
 log = logging.getLogger("priorkit")
 
 STEPS = 10  # towards A⁺y: noise is hardly fitted yet
+UNSEEN = 1e-6  # of ‖1‖², what is measured of an even picture where it isn't
 FAINT = 5e-3  # of [0, 1], below which a picture's values hardly differ
 BRIGHT = 4.0  # times white, beyond which an even picture isn't one in [0, 1]
 
@@ -57,6 +58,8 @@ def question_units(y: Tensor, setup: Setup) -> None:
         return
     one = torch.ones(1, *shape, device=setup.device, dtype=setup.dtype)
     even = operator.A(one)
+    if bool(energy(even) < UNSEEN * energy(one)):  # it tells nothing of how bright x is
+        return
     bright = float((energy(y).max() / energy(even).clamp_min(1e-300)).sqrt())
     said = setup.units.range
     if bright > BRIGHT:

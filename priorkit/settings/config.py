@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
     ValidationError,
@@ -19,20 +18,22 @@ from pydantic import (
 )
 
 from priorkit.errors import BadInputError
-from priorkit.settings.options import plain
+from priorkit.settings.options import Values, plain
 from priorkit.settings.refused import describe_errors, instead
+from priorkit.settings.words import is_number
 
-__all__ = ["COMPONENTS", "KEYS", "RunConfig", "listed", "of_runs", "split"]
+__all__ = ["COMPONENTS", "KEYS", "RunConfig", "listed", "numbers_from", "of_runs", "split"]
 
 
 MAX_NUMBERS = 50_000_000  # of an image
 
 WORDS = {"sigma": ("auto",), "gamma": ("sure", "discrepancy")}  # instead of a number
 
+Number = Annotated[int, Field(ge=0, lt=2**63)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class RunConfig(BaseModel):
+class RunConfig(Values):
     """Everything that defines a run. None means that nobody said: then the
     weight card decides, else the prior's defaults, else priorkit's. Examples are what is said to
     try in place of a value that can't be.
@@ -63,7 +64,7 @@ class RunConfig(BaseModel):
     gamma: Amount | Literal["sure", "discrepancy"] | None = Field(default=None, examples=[0.1])
     budget: int | None = Field(default=None, ge=1, examples=[200])
     seed: int = Field(default=0, ge=0, lt=2**63)
-    first: int = Field(default=0, ge=0, lt=2**63)
+    first: Number | list[Number] = 0
     device: str = "cpu"
     precision: Literal["float32", "float64", "mixed"] | None = None
     dataset: str | None = None
@@ -74,6 +75,18 @@ class RunConfig(BaseModel):
     def _length(cls, value: Any) -> Any:
         """A single number is the length of a vector: a command line has no list of one."""
         return (value,) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @field_validator("shape")
+    @classmethod
+    def _size(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if value is not None and (min(value, default=0) < 1 or len(value) > 4):
+            raise ValueError(
+                "it is (channels, height, width), (channels, depth, height, width), "
+                "(channels, length) or (length,)"
+            )
+        if value is not None and math.prod(value) > MAX_NUMBERS:
+            raise ValueError(f"it holds more than {MAX_NUMBERS // 1_000_000} million numbers")
+        return value
 
     @field_validator("sigma", "gamma", mode="before")
     @classmethod
@@ -100,6 +113,12 @@ class RunConfig(BaseModel):
                 raise BadInputError(
                     f"gamma holds a number for each penalty: {count}, got {len(gamma)}.",
                     try_=each if count > 1 else one,
+                )
+            if not all(map(is_number, gamma)):
+                raise BadInputError(
+                    "gamma holds a number for each penalty.",
+                    got=gamma,
+                    try_=f"gamma=[{', '.join(['0.1'] * len(gamma))}]",
                 )
             pairs = zip(map(float, gamma), penalty, strict=True)
             penalty, gamma = [_with_weight(w, part) for w, part in pairs], 1.0
@@ -131,16 +150,6 @@ class RunConfig(BaseModel):
             raise ValueError("clip brings values into the range, and none is given")
         if self.averaging > 1 and (self.restarts or 1) > 1:
             raise ValueError("Say restarts, of which the best is kept, or averaging, not both")
-        if self.shape is not None and (min(self.shape, default=0) < 1 or len(self.shape) > 4):
-            raise ValueError(
-                "shape is (channels, height, width), (channels, depth, height, width), "
-                f"(channels, length) or (length,), got {self.shape}"
-            )
-        if self.shape is not None and math.prod(self.shape) > MAX_NUMBERS:
-            raise ValueError(
-                f"shape holds more than {MAX_NUMBERS // 1_000_000} million numbers, "
-                f"got {self.shape}"
-            )
         return self
 
 
@@ -153,6 +162,24 @@ COMPONENTS = {
     "start": "start",
 }
 KEYS = {kind: key for key, kind in COMPONENTS.items()}  # the setting that names one of a kind
+
+
+def numbers_from(first: int | Sequence[int], count: int) -> Sequence[int]:
+    """The numbers of so many images, of which the first one's was said, or each one's, and perhaps
+    more. Raises BadInputError for fewer.
+
+    >>> numbers_from(3, 2), numbers_from([3, 5, 8], 2)
+    (range(3, 5), [3, 5])
+    """
+    if isinstance(first, int):
+        return range(first, first + count)
+    if len(first) < count or len(set(first)) < len(first):
+        raise BadInputError(
+            "first is the number of the first image, or a list of them, one for each image.",
+            got=f"{len(set(first))} numbers of {count} images",
+            try_="first=0",
+        )
+    return first[:count]
 
 
 # What else recover and its command take: only a table gives it to a component as an option.

@@ -32,7 +32,7 @@ def from_file(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise BadInputError(
             f"The config file {path} can't be read.",
             got=error.strerror or str(error),
-            try_=near(path)
+            try_=near(path, (".toml", ".json"))
             or "the path of a TOML or JSON file, such as config.toml of a saved run",
         ) from error
     except (ValueError, RecursionError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from priorkit.io.brightness import Scaling
 from priorkit.io.pictures import is_image, raw
 from priorkit.io.places import place
 from priorkit.io.values import arranged
+from priorkit.settings.config import numbers_from
 
 __all__ = ["GivenStart", "given_start"]
 
@@ -28,13 +30,13 @@ class GivenStart(Start):
 
     Images are encoded where the solver moves a latent, latents decoded where it moves pixels.
     Whole numbers of 8 and 16 bits are brightness where they are images, but where a ``range`` says
-    what values mean. ``first`` is the number of the image that the first one is of, ``of`` the
-    name of their file, for warnings.
+    what values mean. ``first`` is the number of the image that the first one is of, or those of
+    all, ``of`` the name of their file, for warnings.
     """
 
     value: Tensor
     range: Range | None = None
-    first: int = 0
+    first: int | Sequence[int] = 0
     of: str = ""
 
     def check(self, problem: Problem) -> None:
@@ -57,7 +59,8 @@ class GivenStart(Start):
         value = self.value.view(-1, self.value.shape[-1]) if images is None else images
         value = value.to(problem.y.device, problem.y.real.dtype)
         if len(value) > 1:
-            value = value[[number - self.first for number in problem.images]]
+            numbers = numbers_from(self.first, len(value))
+            value = value[[numbers.index(number) for number in problem.images]]
         u = problem.to_u(latent=value) if images is None else problem.to_u(image=value)
         return u.detach().expand(len(problem.images), -1).clone()
 

@@ -23,7 +23,7 @@ class Shared(TypedDict, total=False):
     gamma: Sequence[float] | float | Literal["sure", "discrepancy"] | None
     budget: int | None
     seed: int
-    first: int
+    first: int | Sequence[int]
     device: str
     precision: Literal["float32", "float64", "mixed"] | None
     dataset: str | None

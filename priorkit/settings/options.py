@@ -9,19 +9,22 @@ import os
 import re
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import cache
 from numbers import Integral, Real
-from typing import Any, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, ConfigDict, ValidationInfo, create_model, field_validator
 
 from priorkit.discovery import describe
 from priorkit.errors import BadInputError, PluginError
 
 __all__ = [
+    "Values",
+    "classes_in",
     "named",
+    "no_flag",
     "option_fields",
     "options_model",
     "plain",
@@ -32,6 +35,45 @@ MAX_DEPTH = 32  # of lists and tables in one another
 MAX_LISTED = 4096  # numbers of an array that is an option; a larger one stays an object
 DOC = re.compile(r"^(\w[\w, ]*) : (.*)$")
 MAX_RANGE = 1_000_000  # as much of a range
+
+
+class Values(BaseModel):
+    """Settings that are checked: neither True nor False is taken for a number, which pydantic takes
+    for 1 and 0."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_flag(cls, value: Any, info: ValidationInfo) -> Any:
+        return no_flag(value, cls.model_fields[info.field_name or ""].annotation)
+
+
+class _OptionValues(Values):
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
+
+
+def no_flag(value: Any, annotation: Any) -> Any:
+    """A value that is to be as annotated. Raises ValueError for a truth value in place of a
+    number."""
+    classes = set(classes_in(annotation))
+    if classes & {int, float} and not classes & {bool, Any} and _holds_flag(value):
+        raise ValueError("it is a number, and neither true nor false")
+    return value
+
+
+def classes_in(annotation: Any) -> Iterator[Any]:
+    """What an annotation is made of."""
+    if get_origin(annotation) is Annotated:
+        yield from classes_in(annotation.__origin__)
+    elif get_origin(annotation) is not Literal:
+        yield get_origin(annotation) or annotation
+        for part in get_args(annotation):
+            yield from classes_in(part)
+
+
+def _holds_flag(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return any(map(_holds_flag, value))
+    return isinstance(value, bool)
 
 
 def plain(value: Any, depth: int = 0) -> Any:
@@ -132,8 +174,7 @@ def _model(target: Any) -> type[BaseModel]:
         if isinstance(default, float) and not math.isfinite(default):
             raise ValueError(f"{parameter.name}: no option is NaN or infinite, got {default}")
         definition[parameter.name] = (hint, default)
-    config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
-    return create_model(f"{target.__name__}Options", __config__=config, **definition)
+    return create_model(f"{target.__name__}Options", __base__=_OptionValues, **definition)
 
 
 def option_fields(target: Any) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from priorkit.errors import did_you_mean
+from priorkit.settings.options import classes_in
+from priorkit.settings.words import is_number
 
 __all__ = ["allowed", "describe_errors", "instead"]
 
@@ -34,18 +36,21 @@ def describe_errors(error: ValidationError, name: str = "") -> str:
     if first["type"] == "missing":
         return f"the option {where!r} is required."
     got = first.get("input")
-    return f"{where}: {said}. Got {_number(got) if _is_number(got) else repr(str(got)[:80])}."
+    shown = _number(got) if isinstance(got, (bool, int, float)) else repr(str(got)[:80])
+    return f"{where}: {said}. Got {shown}."
 
 
 def instead(error: ValidationError, model: type[BaseModel]) -> str | None:
     """What to try instead of the value of that complaint, which is of an option of ``model``; None
     where nothing is known that the option allows.
 
-    Of a word, the nearest of those that may be. Of a number that is too small, the number without
-    its sign, else the default, else the least one; of one that is too large the greatest one, else
-    the default, else half of what it is to be less than; of one with a fraction the nearest whole
-    one. Of anything else an example of the field, or the default, and the words that may be instead
-    of a number.
+    Of a word, the nearest of those that may be, else each of them. Of a number that is too small,
+    the number without its sign, else the default, else the least one; of -1 in place of a whole
+    number, which elsewhere stands for the usual one, the default or an example. Of a number that is
+    too large the greatest one, else the default, else half of what it is to be less than; where
+    that is 1, a hundredth, of percents. Of one with a fraction the nearest whole one, and of 70% or
+    0,7 as it is written here. Of anything else an example of the field, or the default, and the
+    words that may be instead of a number.
     """
     first = _nearest(error)
     if not first["loc"] or first["type"] == "missing":
@@ -61,8 +66,9 @@ def instead(error: ValidationError, model: type[BaseModel]) -> str | None:
     tried = field.examples or () if inside else _candidates(first, field)
     usual = next((each for each in tried if allowed(model, name, each)), None)
     if usual is None:
-        return None
-    shown = _number(usual) if _is_number(usual) else repr(usual)
+        those = [repr(word) for word in words if allowed(model, name, word)]
+        return f"{name}={' or '.join(those)}" if those else None
+    shown = _number(usual) if is_number(usual) else repr(usual)
     others = f", or {name}={' or '.join(map(repr, words))}" if words else ""
     others = "" if isinstance(usual, str) else others  # it is one of these words
     return f"{name}={shown}{others}"
@@ -82,18 +88,30 @@ def _candidates(first: ErrorDetails, field: FieldInfo) -> list[Any]:
     got, limits = first["input"], first.get("ctx", {})
     examples = list(field.examples or ())
     default = [field.default] if isinstance(field.default, SAID) else []
-    if _is_number(got) and LIMITS & limits.keys():
+    if is_number(got) and LIMITS & limits.keys():
+        if got == -1 and int in classes_in(field.annotation):
+            return [*default, *examples, *([limits["ge"]] if "ge" in limits else [])]
         turned = [-got] if got < 0 else []
+        parts = [got / 100] if limits.get("lt") == 1 and 2 <= got <= 100 else []
         least = [limits["ge"]] if "ge" in limits and not 0 < limits["ge"] < TINY else []
         most = [limits["le"]] if "le" in limits else []
         half = [limits["lt"] / 2] if "lt" in limits else []
-        return [*turned, *most, *default, *least, *half, *examples]
+        return [*turned, *parts, *most, *default, *least, *half, *examples]
     whole = [max(1, round(got))] if first["type"] == "int_from_float" else []
-    return [*whole, *examples, *default]
+    return [*whole, *(_written(got) if isinstance(got, str) else ()), *examples, *default]
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _written(text: str) -> list[float]:
+    """The number that is meant by a text that is written otherwise.
+
+    >>> _written("70%"), _written("0,7"), _written("many")
+    ([0.7], [0.7], [])
+    """
+    match = re.fullmatch(r"\s*(-?\d+)(?:[.,](\d+))?\s*(%?)\s*", text)
+    if match is None:
+        return []
+    number = float(f"{match[1]}.{match[2] or 0}")
+    return [number / 100 if match[3] else number]
 
 
 def _number(value: float) -> str:

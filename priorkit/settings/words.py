@@ -1,11 +1,11 @@
-"""A setting that was typed."""
+"""A setting that was typed, and what is a number."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-__all__ = ["value"]
+__all__ = ["is_number", "value"]
 
 
 def value(text: str) -> Any:
@@ -18,3 +18,8 @@ def value(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
+
+
+def is_number(value: Any, whole: bool = False) -> bool:
+    """Whether a value is a number of Python's, a ``whole`` one; True and False are none."""
+    return isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)

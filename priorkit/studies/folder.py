@@ -24,13 +24,13 @@ from priorkit.io.together import in_folder, left_out
 from priorkit.results.record import provenance
 from priorkit.run.setup import Setup
 from priorkit.settings.called import called_as
-from priorkit.settings.config import RunConfig, split
+from priorkit.settings.config import RunConfig, numbers_from, split
 from priorkit.settings.files import layer_of
 from priorkit.settings.given import GivenStart
 from priorkit.settings.keywords import Settings
 from priorkit.studies.engine import Engine, Processes
 from priorkit.studies.part import failed, is_there, key_of, place_of, require_readable, solve
-from priorkit.studies.plan import TABLE, Cuts, agreed, cuts, replace_earlier
+from priorkit.studies.plan import TABLE, Parts, agreed, cuts, replace_earlier
 from priorkit.studies.results import Results
 from priorkit.studies.study import Cell, placed
 from priorkit.studies.sweep import Progress, swept
@@ -121,14 +121,11 @@ def recover_folder(
     cut = partial(_cut, files, what, both, setup, batch)
     parts = agreed(place, planned, batch, cut, folder, resume=resume)
     label = label_of(common.get("prior", "default prior"))
-    cells = [
-        Cell(
-            key_of(k),
-            label,
-            {**planned["settings"], what: [str(f) for f in files[a:b]], "first": both.first + a},
-        )
-        for k, (a, b) in enumerate(parts)
-    ]
+    numbers = numbers_from(both.first, len(files))
+    cells = []
+    for k, places in enumerate(parts):
+        own = {what: [str(files[j]) for j in places], "first": _first([numbers[j] for j in places])}
+        cells.append(Cell(key_of(k), label, planned["settings"] | own))
     work = partial(solve, out=place)
     _require_table(place / TABLE)
 
@@ -138,7 +135,8 @@ def recover_folder(
     with of_pieces(progress, "parts") as told:
         found = swept(cells, work, place / TABLE, processes, told, failed, saved)
     replace_earlier(place, cut=found.interrupted)
-    return found
+    order = {str(file): k for k, file in enumerate(files)}
+    return Results(sorted(found.rows, key=lambda row: order[row["image"]]), found.interrupted)
 
 
 def _require_apart(config: RunConfig) -> None:
@@ -225,7 +223,7 @@ def _plain(settings: dict[str, Any]) -> dict[str, Any]:
 
 def _cut(
     files: list[Path], what: str, config: RunConfig, setup: Setup, batch: int | None
-) -> tuple[int, Cuts]:
+) -> tuple[int, Parts]:
     """How many pictures are in a part, and the parts: pictures of one size are solved together,
     which all are that are brought to the shape of the prior or to one that was said."""
     shape = setup.problem.shape
@@ -237,6 +235,12 @@ def _cut(
     largest = max(map(math.prod, (shape, *filter(None, sizes))))
     size = batch or min(MOST, max(2, BYTES // (4 * largest)))
     return size, cuts(sizes, size)
+
+
+def _first(numbers: list[int]) -> int | list[int]:
+    """The setting ``first`` of pictures with these numbers."""
+    in_a_row = numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    return numbers[0] if in_a_row else numbers
 
 
 def _require_table(table: Path) -> None:

@@ -125,7 +125,7 @@ class Results:
         pa, pq = pyarrow()
         path = Path(path)
         if not path.exists():
-            raise BadInputError(f"There is no file {path}.", try_=near(path))
+            raise BadInputError(f"There is no file {path}.", try_=near(path, (".parquet",)))
         try:
             if path.stat().st_size > MAX_FILE:
                 raise BadInputError(f"{path} is larger than {MAX_FILE >> 30} GiB.")

@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from priorkit.errors import BadInputError, PriorkitError, UnknownNameError
 from priorkit.io.files import file_sha256, json_sha256
+from priorkit.io.listing import ENDS
 from priorkit.io.pictures import is_image
-from priorkit.io.places import place
+from priorkit.io.places import near, place
 from priorkit.settings.config import split
 from priorkit.settings.files import from_file
 from priorkit.settings.options import plain
@@ -195,7 +196,7 @@ def _placed(value: Any, file: bool) -> Any:
     Raises BadInputError."""
     named = file and isinstance(value, str)
     if named and not os.path.exists(place(value)[0]):
-        raise BadInputError(f"There is no file {value}.")
+        raise BadInputError(f"There is no file {value}.", try_=near(place(value)[0], ENDS))
     return os.path.abspath(value) if named or _is_path(value) else value
 
 

@@ -31,13 +31,10 @@ class DescentOptions(Options):
     """What a recipe that descends one loss has beside what every recipe has."""
 
     warmup: int = option(400, "steps of linear warm-up", least=0)
-    decay: float = option(0.5, "fraction of the run at the end in which the rate decays to 0")
+    decay: float = option(
+        0.5, "fraction of the run at the end in which the rate decays to 0", least=0, most=1
+    )
     init: str = option("", "weights to begin with, of the same architecture: a name or a path")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 <= self.decay <= 1:
-            raise ValueError(f"0 ≤ decay ≤ 1 is needed, got {self.decay}")
 
 
 class _MeanLoss(nn.Module):

@@ -6,14 +6,18 @@ Imports torch only, so that a recipe also runs on a machine that has a GPU and l
 from __future__ import annotations
 
 import math
+import operator
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from priorkit.devices import device_named
+from priorkit.errors import TRY
 
 __all__ = [
     "Options",
@@ -32,12 +36,55 @@ Progress = Callable[[int, int, str], None]
 HELD_BACK = 336  # examples for validation at most, where nobody says how many
 
 
-def option(default: Any, help: str, *, least: float | None = None) -> Any:
-    """A field of the dataclass of options of a trainer; no number below ``least`` is taken."""
-    metadata = {"help": help, "least": least}
+def option(
+    default: Any,
+    help: str,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+) -> Any:
+    """A field of the dataclass of options of a trainer; no number below ``least`` or beyond
+    ``most`` is taken, and none but those ``above`` and ``below`` two others."""
+    limits = {"least": least, "most": most, "above": above, "below": below}
+    metadata = {"help": help} | {name: limit for name, limit in limits.items() if limit is not None}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=metadata)
     return field(default=default, metadata=metadata)
+
+
+# How a number is limited, in words, and whether one keeps to it.
+LIMITS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
+    "least": ("at least", operator.ge),
+    "above": ("above", operator.gt),
+    "most": ("at most", operator.le),
+    "below": ("below", operator.lt),
+}
+
+
+def _limits(cls: type, name: str) -> dict[str, float]:
+    """How an option is limited: what a family doesn't say again is as in what every recipe has."""
+    told: dict[str, float] = {}
+    for base in reversed(cls.__mro__):
+        if is_dataclass(base) and (item := base.__dataclass_fields__.get(name)):
+            told |= {key: item.metadata[key] for key in LIMITS if key in item.metadata}
+    return told
+
+
+def _require_allowed(item: Field[Any], value: Any, limits: Mapping[str, float]) -> None:
+    """Raise ValueError for a number that an option can't be."""
+    told = [(f"{LIMITS[key][0]} {limit}", LIMITS[key][1], limit) for key, limit in limits.items()]
+    for number in value if isinstance(value, list) else [value]:
+        if isinstance(number, float) and not math.isfinite(number):
+            must = "finite"
+        elif number is not None and not all(fits(number, limit) for _, fits, limit in told):
+            must = " and ".join(words for words, *_ in told)
+        else:
+            continue
+        usual = None if item.default is MISSING else item.default
+        try_ = "" if usual is None else f".{TRY}{item.name}={usual}"
+        raise ValueError(f"{item.name} must be {must}, got {value}{try_}")
 
 
 @dataclass
@@ -56,8 +103,8 @@ class Options:
     )
     batch: int = option(64, "pictures per step", least=2)
     iterations: int = option(20000, "optimizer steps in all", least=1)
-    rate: float = option(1e-3, "learning rate of Adam")
-    ema: float = option(0.999, "decay of the averaged weights")
+    rate: float = option(1e-3, "learning rate of Adam", above=0)
+    ema: float = option(0.999, "decay of the averaged weights", least=0, below=1)
     every: int = option(1000, "steps between validations and samples", least=1)
     minutes: float = option(0.0, "stop after so many minutes, to be continued; 0: never", least=0)
     seed: int = option(0, "seed of initialisation, order, augmentation and noise", least=0)
@@ -66,16 +113,10 @@ class Options:
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            value, least = getattr(self, item.name), item.metadata.get("least")
-            numbers = value if isinstance(value, list) else [value]
-            if not all(math.isfinite(v) for v in numbers if isinstance(v, float)):
-                raise ValueError(f"{item.name} must be finite, got {value}")
-            if least is not None and value is not None and value < least:
-                raise ValueError(f"{item.name} must be at least {least}, got {value}")
+            limits = _limits(type(self), item.name)
+            _require_allowed(item, getattr(self, item.name), limits)
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", self.name):
             raise ValueError(f"name is letters, digits, '.', '_' and '-', got {self.name!r}")
-        if not (self.rate > 0 and 0 <= self.ema < 1):
-            raise ValueError("rate > 0 and 0 ≤ ema < 1 are needed")
 
 
 @dataclass
@@ -103,13 +144,9 @@ def held_back(validation: int | None, examples: int) -> int:
 
 def device_of(name: str, number: int = 0) -> torch.device:
     """The named device, by default cuda where there is one; ``number`` is that of the CUDA device
-    where each process has its own. Raises ValueError."""
-    try:
-        wanted = name or ("cuda" if torch.cuda.is_available() else "cpu")
-        wanted = f"cuda:{number}" if wanted == "cuda" else wanted
-        return torch.zeros(1, device=wanted).device
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"the device {name!r} isn't available") from error
+    where each process has its own. Raises BadInputError."""
+    wanted = name or ("cuda" if torch.cuda.is_available() else "cpu")
+    return device_named(f"cuda:{number}" if wanted == "cuda" else wanted)
 
 
 def halved(precision: str, device: torch.device) -> bool:

@@ -12,14 +12,17 @@ from pydantic import TypeAdapter, ValidationError
 from priorkit.discovery import describe
 from priorkit.errors import BadInputError, PluginError, PriorkitError, UnknownNameError
 from priorkit.io.files import require_writable
+from priorkit.io.folders import require_named_as_folder
+from priorkit.io.places import exists, near
 from priorkit.registry import registry
+from priorkit.settings.options import no_flag
 from priorkit.settings.refused import describe_errors
 from priorkit.settings.select import resolve
 from priorkit.training.options import Progress
 
 __all__ = ["options_of", "run_trainer"]
 
-REQUIRED = ("data", "out")
+NEEDED = {"data": "--data FOLDER of pictures, or a zip", "out": "--out FOLDER for the weights"}
 
 
 def run_trainer(name: str, given: dict[str, Any], progress: Progress | None = None) -> Path | None:
@@ -39,17 +42,21 @@ def run_trainer(name: str, given: dict[str, Any], progress: Progress | None = No
             raise UnknownNameError.nearest(
                 f"trainer {name!r} has no option {key!r}.", key, hints, otherwise=others
             )
-    for required in REQUIRED:
+    for required in NEEDED:
         if required not in given:
-            raise BadInputError(f"trainer {name!r} needs --{required}.")
-    if not Path(str(given["data"])).exists():
-        raise BadInputError("There is no training data there.", got=given["data"])
-    values = {key: _read(key, value, hints[key]) for key, value in given.items()}
+            raise BadInputError(f"trainer {name!r} needs --{required}.", try_=NEEDED[required])
+    if not exists(data := Path(str(given["data"]))):
+        raise BadInputError(
+            "There is no training data there.", got=data, try_=near(data, (".zip",))
+        )
+    usual = {item.name: item.default for item in fields(options_class)}
+    values = {key: _read(key, value, hints[key], usual[key]) for key, value in given.items()}
     if values.get("init"):  # a registered name stands for its file
         prior = resolve("prior", values["init"])
         values["init"] = prior.preset.get("weights")
         if not values["init"]:
             raise BadInputError("init is weights to begin with.", got=prior.name)
+    require_named_as_folder(Path(values["out"]))
     require_writable(Path(values["out"]))
     try:  # a trainer raises ValueError for what it can't use
         result: Path | None = train(options_class(**values), progress)
@@ -62,16 +69,20 @@ def run_trainer(name: str, given: dict[str, Any], progress: Progress | None = No
     return result
 
 
-def _read(name: str, value: Any, wanted: Any) -> Any:
-    """A value as the type of its option; a single number may stand for a list."""
+def _read(name: str, value: Any, wanted: Any, usual: Any) -> Any:
+    """A value as the type of its option; a single number may stand for a list. Raises BadInputError
+    that says the ``usual`` one."""
     if wanted in (str, Path):
         value = str(value)
     elif get_origin(wanted) is list and not isinstance(value, list):
         value = [value]
+    ways = [{name: usual}] if isinstance(usual, (bool, int, float)) else []
     try:
-        return TypeAdapter(wanted).validate_python(value)
+        return TypeAdapter(wanted).validate_python(no_flag(value, wanted))
     except ValidationError as error:
-        raise BadInputError(describe_errors(error, f"--{name}")) from error
+        raise BadInputError(describe_errors(error, f"--{name}"), ways=ways) from error
+    except ValueError as error:
+        raise BadInputError(f"--{name}: {error}.", got=value, ways=ways) from error
 
 
 def options_of(train: Any) -> list[dict[str, Any]]:
@@ -82,7 +93,7 @@ def options_of(train: Any) -> list[dict[str, Any]]:
         {
             "name": f.name.replace("_", "-"),
             "type": hints[f.name],
-            "default": "required" if f.name in REQUIRED else getattr(defaults, f.name),
+            "default": "required" if f.name in NEEDED else getattr(defaults, f.name),
             "help": f.metadata.get("help", ""),
         }
         for f in fields(cls)

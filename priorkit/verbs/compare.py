@@ -28,6 +28,7 @@ from priorkit.settings.config import RunConfig, split
 from priorkit.settings.keywords import Shared
 from priorkit.settings.options import plain
 from priorkit.settings.selections import Selections
+from priorkit.settings.words import is_number
 from priorkit.verbs.bars import of_labels
 from priorkit.verbs.contest import Entries, common_shape, contestants, entries_of, set_up_all
 from priorkit.verbs.evidence import Evidence, Measured, Simulated
@@ -88,7 +89,7 @@ def compare(
             "ms is a list of numbers of measurements.", got=ms, try_="ms=[100, 500]"
         )
     counts: list[int | None] = [None] if ms is None else list(ms)
-    if seconds is not None and not (isinstance(seconds, (int, float)) and 0 < seconds < math.inf):
+    if seconds is not None and not (is_number(seconds) and 0 < seconds < math.inf):
         raise BadInputError("seconds is a wall time above 0.", got=repr(seconds), try_="seconds=10")
     said = split(settings)[0]
     x = said.image if x is None and y is None else x

@@ -20,7 +20,7 @@ from priorkit.run.colours import refuse_colours
 from priorkit.run.journal import digest
 from priorkit.run.measure import as_it_came, measurement, simulate
 from priorkit.run.setup import Setup, unknown_shape
-from priorkit.run.shapes import batch, shape_of, wide
+from priorkit.run.shapes import batch, question_axes, shape_of, wide
 from priorkit.run.shown import question_sigma
 from priorkit.settings.config import RunConfig
 from priorkit.settings.select import Selection
@@ -166,6 +166,7 @@ def _shape(y: Tensor, operator: Selection, chosen: Sequence[Selections]) -> Shap
             wrong.append(error)
     try:
         told = shape_of(y, operator.build(config.seed), config.kind)
+        question_axes(y, operator.build(config.seed), config.kind)
     except PriorkitError as error:
         raise (wrong or [error])[0] from None
     if told is None:

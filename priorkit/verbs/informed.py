@@ -12,7 +12,7 @@ from priorkit.errors import MismatchError
 from priorkit.interfaces import Calibrated, Kind, LinearOperator, Operator, Range, Shape, kind_of
 from priorkit.interfaces.adapt import bound_operator
 from priorkit.run import level
-from priorkit.run.colours import refuse_colours
+from priorkit.run.colours import question_gray, refuse_colours
 from priorkit.run.said import noise_for
 from priorkit.run.setup import unknown_shape
 from priorkit.run.shapes import batch, wide
@@ -38,6 +38,8 @@ def informed(chosen: Selections, y: Tensor, shape: Shape | None, *, real: bool) 
     selection = chosen.selections["operator"]
     if real:
         refuse_colours(y, selection.build(config.seed))
+        if config.range is None and _same_units(chosen):
+            question_gray(y, selection.build(config.seed))
     if shape is not None and real:
         selection.becomes(calibrated(selection, y, shape, config))
     operator: Operator = selection.build(config.seed)
@@ -86,7 +88,7 @@ def _shown(chosen: Selections, y: Tensor, operator: Operator, shape: Shape | Non
             try_="no range, and x in [0, 1]",
         )
     said = batch(wide(y), bound, kind)
-    plain = (selected.target or type(selected.instance)).same_units
+    plain = _same_units(chosen)
     if chosen.config.sigma != "auto":
         noise = noise_for(chosen.config, selected, bound, real=True)
         if not plain:
@@ -97,6 +99,12 @@ def _shown(chosen: Selections, y: Tensor, operator: Operator, shape: Shape | Non
     found = span(said, bound, kind)
     log.info("The range that y shows: %.5g to %.5g.", found.lo, found.hi)
     return found
+
+
+def _same_units(chosen: Selections) -> bool:
+    """Whether y of the noise is in the units of A x, and not counts of something."""
+    selected = chosen.selections["noise"]
+    return bool((selected.target or type(selected.instance)).same_units)
 
 
 def _with_sigma(chosen: Selections, y: Tensor, operator: Operator, shape: Shape) -> Selections:

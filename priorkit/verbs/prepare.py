@@ -17,7 +17,7 @@ from priorkit.run.advice import advised
 from priorkit.run.memory import plan
 from priorkit.run.said import question_range
 from priorkit.run.setup import Setup, set_up
-from priorkit.run.shapes import shape_of
+from priorkit.run.shapes import question_axes, shape_of
 from priorkit.run.shown import question_sigma
 from priorkit.settings.config import RunConfig
 from priorkit.settings.selections import Selections, select_all
@@ -100,6 +100,8 @@ def prepare(
     if y is not None:
         built: Operator = chosen.selections["operator"].build(config.seed)
         size = fixed or shape_of(y, built, config.kind)
+        if config.shape is None:
+            question_axes(y, built, config.kind)
         chosen = informed(chosen, y, size, real=real)
         setup = begin(chosen, size, real=real)
     else:

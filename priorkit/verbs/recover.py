@@ -82,8 +82,8 @@ def recover(
         each a name, a path to weights, a table ``{"name": …}`` or an object; run-level settings
         ``shape``, ``kind`` (see :mod:`priorkit.interfaces.kinds`), ``space``, ``restarts``,
         ``sigma`` (or "auto"), ``noise_norm``, ``gamma`` (or "sure", "discrepancy"), ``budget``
-        (evaluations per image), ``seed``, ``first`` (number of the first image, by which its noise,
-        start and draws are drawn), ``device``, ``precision`` ("float32",
+        (evaluations per image), ``seed``, ``first`` (number of the first image, or those of all, by
+        which their noise, start and draws are drawn), ``device``, ``precision`` ("float32",
         "float64" or "mixed"; by default "mixed" for a denoiser where products of bfloat16
         are fast, with AMX or tensor cores, else "float32"), ``resize`` (crop and resize arrays
         too, as files are), ``range`` ((lo, hi), the user's values that are 0 and 1 inside,

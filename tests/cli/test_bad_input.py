@@ -49,6 +49,18 @@ COMMANDS = {
         "audit a=face.png --priors dct --op mask --out face.png",
         "face.png is a file. Try: another folder",
     ),
+    "picture in place of a folder": (
+        RECOVER.replace("--out out", "--out x.png"),
+        "and this is the name of a file. Got x.png. Try: the folder x\n",
+    ),
+    "picture in place of the folder of a comparison": (
+        "compare face.png --priors none --op mask --out x.jpg",
+        "and this is the name of a file. Got x.jpg. Try: the folder x\n",
+    ),
+    "picture in place of the folder of a training": (
+        "train glow --data empty --out x.png",
+        "and this is the name of a file. Got x.png. Try: the folder x\n",
+    ),
     "port": (
         "app --port 99999",
         "--port: Input should be less than or equal to 65535. Got '99999'",
@@ -59,7 +71,25 @@ COMMANDS = {
     "option of a trainer that is no number": (
         "train glow --data empty --out out --iterations x",
         "--iterations: Input should be a valid integer",
-        "Got 'x'.",
+        "Got 'x'. Try: --iterations ",
+    ),
+    "option of a trainer that is true": (
+        "train glow --data empty --out out --iterations true",
+        "--iterations: it is a number, and neither true nor false. Got True. Try: --iterations",
+    ),
+    "training data that aren't there": (
+        "train glow --data emty --out out",
+        "There is no training data there. Got emty. Did you mean 'empty'?",
+    ),
+    "device of another name": (
+        f"{RECOVER} --device gpu",
+        "'gpu' isn't available: this machine has ",
+        "Got a name that is none of cpu, cuda of a GPU (cuda:1 of the second), or mps of a Mac.",
+        " --device ",
+    ),
+    "percents": (
+        f"{RECOVER} --op mask --mask random --fraction 70%",
+        "Got '70%'. Try: --fraction 0.7",
     ),
     "m below 1": (f"{RECOVER} --op gaussian --m 0", "greater than or equal to 1. Got 0"),
     "negative m": (

@@ -11,11 +11,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from priorkit_operators.matrix import Matrix
 
 import priorkit
-from priorkit.errors import BadInputError
+from priorkit.errors import BadInputError, PriorkitError
+from priorkit.io import saved, weights
 from priorkit.io.arrays import write_array
 from priorkit.io.files import file_names, require_writable, write_atomic
+from priorkit.io.listing import is_folder
+from priorkit.settings.files import from_file
+from priorkit.studies.study import Study
 
 
 @given(st.lists(st.text(), max_size=6))
@@ -115,3 +120,54 @@ def test_an_array_is_written_without_a_copy(tmp_path):
     finally:
         tracemalloc.stop()
     assert peak < array.nbytes / 4
+
+
+PLACES = (
+    "photo.png",
+    "photo.py",
+    "PHOTOS.SH",
+    "measured.npy",
+    "scan.nii.gz",
+    "weights.safetensors",
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("phto.png", ["photo.png", "photos"]),
+        ("photo.jpg", ["photo.png", "photos"]),
+        ("photo", ["photo.png", "photos"]),
+        ("measured.png", ["measured.npy"]),
+        ("scam.nii.gz", ["scan.nii.gz"]),
+        ("nothing.png", []),  # its suffix alone is like that of another
+        ("weights.npy", []),
+    ],
+)
+def test_pictures_and_measurements_are_what_a_missing_one_is_likened_to(name, meant, tmp_path):
+    """Neither scripts nor what holds no picture; by the path that would be typed."""
+    (tmp_path / "photos").mkdir()
+    for file in PLACES:
+        (tmp_path / file).touch()
+    with pytest.raises(BadInputError) as raised:
+        is_folder(tmp_path / name)
+    assert raised.value.what == f"There is no file {tmp_path / name}."
+    said = " or ".join(repr(str(tmp_path / file)) for file in meant)
+    assert raised.value.try_ == (f"Did you mean {said}?" if meant else None)
+
+
+def test_what_else_is_missing_is_likened_to_its_own_kind(tmp_path):
+    for file in ("faces.safetensors", "faces.png", "faces.npy"):
+        (tmp_path / file).touch()
+    (tmp_path / "face").mkdir()
+    for read, name, kept in (
+        (weights.read, "fces.safetensors", "faces.safetensors"),
+        (saved.read, "fac", "face"),
+        (from_file, "faces.toml", ""),  # no settings are here
+        (lambda path: Matrix(path=str(path)), "fces.npy", "faces.npy"),
+        (lambda path: Study.read({"settings": {"y": str(path)}}).cells(), "fces.npy", "faces.npy"),
+    ):
+        with pytest.raises(PriorkitError) as raised:
+            read(tmp_path / name)
+        asked = repr(str(tmp_path / kept))
+        assert (f"Did you mean {asked}" in str(raised.value)) == bool(kept)

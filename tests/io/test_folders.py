@@ -77,7 +77,7 @@ def test_files_of_others_stay(tmp_path, caplog):
     assert (tmp_path / "out" / "a.txt").read_text() == "new"
     assert (tmp_path / "out" / "c.txt").read_text() == "edited"
     assert held(tmp_path / "out.before") == {"a.txt": "edited"}
-    assert "did not write are kept in" in caplog.text
+    assert f"did not write are kept in {tmp_path / 'out.before'}: a.txt." in caplog.text
 
 
 def test_what_priorkit_did_not_make_is_refused(tmp_path, monkeypatch):
@@ -88,14 +88,19 @@ def test_what_priorkit_did_not_make_is_refused(tmp_path, monkeypatch):
     (theirs / "face.png").write_text("a picture")
     (theirs / "record.json").write_text("{}")
     for folder, said in {
-        theirs: "holds files that a run like this did not write",
+        theirs: "did not write: nothing in it is replaced. Got face.png, record.json. Try: another",
         theirs / "face.png": "is a file",
         theirs / "face.png" / "out": "Not a directory",
+        tmp_path / "x.png": r"name of a file\. Got x\.png\. Try: the folder .*/x$",
+        tmp_path / "x.NII.GZ": r"name of a file\. Got x\.NII\.GZ\. Try: the folder .*/x$",
         tmp_path / ("n" * 300): "can't be written",
         tmp_path / "a\0b": "can't be written",
     }.items():
         with pytest.raises(BadInputError, match=said):
             require_place(folder)
+    (tmp_path / "earlier.png").mkdir()  # of a version that made one
+    require_place(tmp_path / "earlier.png")
+    require_place(tmp_path / "run.2")
     with pytest.raises(BadInputError, match=r"holds an input of this run, a.txt"):
         require_place(ours, [ours / "a.txt"])
     monkeypatch.chdir(ours)

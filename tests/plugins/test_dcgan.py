@@ -108,7 +108,7 @@ def test_wrong_weights(trained, tiny_weights, tmp_path):
         ({"size": 20}, "8, 16, 32, 64"),
         ({"batch": 1000}, "fewer than one batch"),
         ({"precision": "int8"}, "fp32 or bf16"),
-        ({"rate": 0.0}, "rate > 0"),
+        ({"rate": 0.0}, "rate must be above 0, got 0.0. Try: rate=0.0002"),
     ],
 )
 def test_options_that_cannot_be(trained, tmp_path, option, message):

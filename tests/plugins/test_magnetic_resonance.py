@@ -5,14 +5,18 @@ import math
 import numpy as np
 import pytest
 import torch
+from priorkit_operators.blur import Blur
 from priorkit_operators.coils import around, espirit, low_resolution
 from priorkit_operators.fourier import Fourier
+from priorkit_operators.gaussian import Gaussian
+from priorkit_operators.pointwise import Identity, Mask
 from priorkit_operators.sampling import read_mask
 from scipy.io import savemat
 
 import priorkit
 from examples.scanner import head, lines, scanned
 from priorkit.errors import BadInputError
+from priorkit.interfaces import stack
 from priorkit.interfaces.kinds import COMPLEX
 from priorkit.io.pictures import astronaut, load
 from priorkit.testing import check_operator
@@ -174,6 +178,57 @@ QUIET = {
 def test_other_spectra_are_not_questioned(case, caplog):
     priorkit.recover(y=QUIET[case], op="fourier", kind="complex", prior="none", budget=1)
     assert "fftshift" not in caplog.text
+
+
+def test_a_spectrum_behind_other_operators_is_questioned(caplog):
+    """Of a product whose y is a spectrum with holes, of a transform of a blurred picture and of one
+    of several parts; not of what isn't a spectrum any more."""
+    x = load(astronaut(), (1, 48, 48)).x
+    some = np.broadcast_to(lines(48, 2), (48, 48))
+    fourier = Fourier(acceleration=1, centre=0)
+    own = {"prior": "none", "budget": 1, "shape": (1, 48, 48)}
+    for operator in (
+        Mask(mask=some) @ fourier,
+        fourier @ Blur(width=1.0),
+        stack(fourier, Identity()),
+        Mask(mask=some) @ (fourier @ Blur(width=1.0)),
+    ):
+        bound = operator.bind((1, 48, 48))
+        y = bound.A(x)
+        caplog.clear()
+        priorkit.recover(y=y, op=operator, **own)
+        assert "spectrum" not in caplog.text
+        spectrum, rest = y.flatten()[:2304].view(48, 48), y.flatten()[2304:]
+        turned = torch.cat([torch.fft.ifftshift(spectrum).flatten(), rest])
+        priorkit.recover(y=turned.view(y.shape), op=operator, **own)
+        assert "numpy.fft.fftshift(y, axes=(-2, -1))" in caplog.text
+    caplog.clear()
+    random = priorkit.recover(x, op=Gaussian(m=50) @ Blur(width=1.0), prior="none", budget=1)
+    priorkit.recover(y=random.y, op=Gaussian(m=50) @ Blur(width=1.0), **own)
+    assert "spectrum" not in caplog.text
+
+
+@pytest.mark.parametrize("composed", [False, True])
+def test_a_spectrum_without_its_middle_is_questioned(composed, caplog):
+    """As by a mask in the layout of numpy, which is what to try; not of what has a wave of it."""
+    y = centred(head(48)).astype(np.complex64)
+    middle = np.hypot(*np.mgrid[-24:24, -24:24]) < 6
+    own = {"prior": "none", "budget": 1, "kind": "complex"}
+
+    def said(mask):
+        caplog.clear()
+        mask = np.broadcast_to(mask, (48, 48))
+        whole = Fourier(acceleration=1, centre=0)
+        op = Mask(mask=mask) @ whole if composed else {"name": "fourier", "mask": mask}
+        priorkit.recover(y=y, op=op, **own, **({"shape": (2, 48, 48)} if composed else {}))
+        return caplog.text
+
+    text = "Nothing is measured in the middle of the spectrum"  # and of how bright x is nothing
+    assert "y suggests" not in said(~middle)
+    assert f"{text}, where the slowest waves are: how bright x" in said(~middle)
+    assert "Try: numpy.fft.fftshift(mask)" in said(np.fft.fftshift(middle))
+    assert text not in said(middle)
+    assert text not in said(np.arange(48) % 3 > 0)
 
 
 def test_a_smaller_picture_is_the_middle_of_the_field(tmp_path):

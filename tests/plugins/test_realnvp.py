@@ -360,7 +360,7 @@ def test_a_side_that_cannot_be_squeezed(pictures, tmp_path, monkeypatch):
     ("changes", "message"),
     [
         ({"channels": 2}, "channels is 3 for colour or 1 for grey"),
-        ({"rate": 0.0}, "rate > 0"),
+        ({"rate": 0.0}, "rate must be above 0, got 0.0. Try: rate=0.001"),
         ({"batch": 1}, "batch must be at least 2"),
         ({"box": [1.0]}, "left top right bottom"),
         ({"name": "a/b"}, "name is letters"),

@@ -14,7 +14,7 @@ from priorkit_operators.resampling import Downsample
 
 import priorkit
 from priorkit.errors import BadInputError
-from priorkit.run.colours import refuse_colours
+from priorkit.run.colours import question_gray, refuse_colours
 
 SAID = r"is a colour picture, and what .* Got 3 colours of 8×9 pixels.* Try: no y, and the picture"
 SUMS = [Radon(angles=8), Gaussian(m=216), Fourier(), Radon() @ Downsample(factor=2)]
@@ -50,3 +50,29 @@ def test_it_is_what_is_said_first(settings, tmp_path):
         priorkit.recover(y=path, op="radon", **settings)
     with pytest.raises(BadInputError, match=SAID):
         priorkit.compare(y=path, priors=["glow-celeba", "none"], op="radon", **settings)
+
+
+@pytest.mark.parametrize("operator", [*SUMS, *PICTURES])
+@pytest.mark.parametrize("shape", [(9, 8), (1, 9, 8), (2, 1, 9, 8), (9, 8, 1)])
+def test_a_gray_picture_that_is_no_sum_is_questioned(operator, shape, caplog):
+    """By its 8 bits; a scan of what was measured has them too."""
+    question_gray(torch.zeros(shape, dtype=torch.uint8), operator)
+    assert ("as gray photographs have" in caplog.text) == (operator in SUMS)
+    caplog.clear()
+    question_gray(torch.zeros(shape), operator)
+    question_gray(torch.zeros(shape, dtype=torch.uint16), operator)
+    question_gray(torch.zeros(8, dtype=torch.uint8), operator)
+    assert not caplog.text
+
+
+def test_a_gray_photograph_as_a_sinogram_is_said_once(tmp_path, caplog):
+    path = tmp_path / "photo.png"
+    Image.fromarray(np.arange(8 * 18, dtype=np.uint8).reshape(8, 18)).save(path)
+    own = {"prior": "none", "op": "radon", "angles": 8, "budget": 1, "shape": (1, 12, 12)}
+    priorkit.recover(y=path, **own, sigma=1)
+    priorkit.compare(y=path, priors=["none"], **{k: v for k, v in own.items() if k != "prior"})
+    assert caplog.text.count("Try: no y, and the picture as x") == 2
+    caplog.clear()
+    for units in {"range": (0, 20)}, {"noise": "transmission", "photons": 300}:
+        priorkit.recover(y=path, **own | units)
+    assert "as gray photographs have" not in caplog.text

@@ -500,7 +500,23 @@ CASES = {
     "seed": ({"seed": -1}, BadInputError, "Setting seed:"),
     "space": ({"space": "fourier"}, BadInputError, "Setting space:", "'latent' or 'pixel'"),
     "precision": ({"precision": "float16"}, BadInputError, "Setting precision:", "'float32'"),
-    "device": ({"device": "abacus"}, BadInputError, "'abacus' isn't available", "device='cpu'"),
+    "device": (
+        {"device": "abacus"},
+        BadInputError,
+        "'abacus' isn't available: this machine has ",
+        "Got a name that is none of cpu, cuda of a GPU",
+        "device='cpu'",
+    ),
+    "true of several weights": (
+        {"penalty": ["tv", "l2"], "gamma": [0.1, True]},
+        BadInputError,
+        "gamma holds a number for each penalty. Got [0.1, True]. Try: gamma=[0.1, 0.1]",
+    ),
+    "true as a weight": (
+        {"penalty": [{"name": "tv", "gamma": True}, {"name": "l2", "gamma": 1}]},
+        BadInputError,
+        "The weight of a penalty is a number from 0 on. Got True. Try: 0.1",
+    ),
     # components that don't fit
     "nll without a density": (
         {"penalty": "nll", "gamma": 1.0},

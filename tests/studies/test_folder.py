@@ -333,12 +333,46 @@ def test_pictures_of_several_sizes_are_parts_of_their_own(folder, tmp_path):
             assert unread == ["5.png"]
             assert len(found.rows) == COUNT
             held = [np.load(p / "x.npy").shape for p in sorted((out / "parts").iterdir())]
-            assert held == [(2, 3, 8, 8), (2, 3, 8, 10), (2, 3, 8, 8), (1, 1, 8, 8)]
+            assert held == [(2, 3, 8, 8), (2, 3, 8, 8), (2, 3, 8, 10), (1, 1, 8, 8)]
+            assert [Path(row["image"]).name for row in found.rows] == [f"{i}.png" for i in range(8)]
         alone = priorkit.recover(**{what: folder / "2.png"}, first=2, op="identity", sigma=0.1,
                                  **said)  # fmt: skip
         np.testing.assert_allclose(
-            np.load(out / "parts" / "000001" / "x.npy")[0], alone.x[0].numpy(), atol=1e-6
+            np.load(out / "parts" / "000002" / "x.npy")[0], alone.x[0].numpy(), atol=1e-6
         )
+
+
+def test_pictures_of_one_size_are_solved_together_wherever_they_are(folder, tmp_path):
+    """As of sizes that alternate; each by its place in the folder, as rows are, and repeatable."""
+    for i in range(1, COUNT, 2):
+        with Image.open(folder / f"{i}.png") as wide:
+            wide.resize((10, 8)).save(folder / f"{i}.png")
+    said = {name: value for name, value in SETTINGS.items() if name not in ("shape", "m", "op")}
+    said |= {"op": "identity", "sigma": 0.1, "batch": 4, "jobs": 1, "out": tmp_path / "out"}
+    found = priorkit.recover_folder(folder, **said)
+    held = sorted((tmp_path / "out" / "parts").iterdir())
+    assert [np.load(place / "x.npy").shape for place in held] == [(4, 3, 8, 8), (4, 3, 8, 10)]
+    assert [Path(row["image"]).name for row in found.rows] == [f"{i}.png" for i in range(COUNT)]
+    config = {name: value for name, value in said.items() if name not in ("batch", "jobs", "out")}
+    alone = priorkit.recover(folder / "5.png", first=5, **config)
+    assert found.rows[5]["psnr"] == pytest.approx(float(alone.psnr), abs=1e-4)
+    np.testing.assert_array_equal(priorkit.replay(held[1]).x.numpy(), np.load(held[1] / "x.npy"))
+    plan = tmp_path / "out" / "plan.json"
+    assert json.loads(plan.read_text())["parts"][1] == [[1, 2], [3, 4], [5, 6], [7, 8]]
+    again = priorkit.recover_folder(folder, resume=True, **said)
+    assert [row["psnr"] for row in again.rows] == [row["psnr"] for row in found.rows]
+
+
+def test_numbers_of_images_are_one_for_each(folder):
+    """By which they are drawn: the same whatever else is in the batch."""
+    own = {"op": "gaussian", "m": 20, "prior": "none", "budget": 2, "restarts": 2}
+    files = [str(folder / f"{i}.png") for i in range(3)]
+    whole = priorkit.recover(files, **own, start="normal")
+    some = priorkit.recover([files[2], files[0]], first=[2, 0], **own, start="normal")
+    np.testing.assert_array_equal(some.y, whole.y[[2, 0]])
+    np.testing.assert_array_equal(some.x, whole.x[[2, 0]])
+    with pytest.raises(BadInputError, match="or a list of them, one for each image"):
+        priorkit.recover(files, first=[2], **own)
 
 
 def test_the_parts_of_a_plan_are_those_of_its_files(folder, tmp_path):
@@ -347,8 +381,15 @@ def test_the_parts_of_a_plan_are_those_of_its_files(folder, tmp_path):
     priorkit.recover_folder(folder, **settings)
     plan = tmp_path / "out" / "plan.json"
     noted = json.loads(plan.read_text())
-    plan.write_text(json.dumps({name: v for name, v in noted.items() if name != "cuts"}))
-    assert not priorkit.recover_folder(folder, resume=True, **settings).failed
+    assert noted["parts"] == [[[0, 2]], [[2, 5]], [[5, 8]]]
+    before = {name: v for name, v in noted.items() if name != "parts"}
+    for earlier in before, before | {"cuts": [[0, 2], [2, 5], [5, 8]]}:
+        plan.write_text(json.dumps(earlier))
+        assert not priorkit.recover_folder(folder, resume=True, **settings).failed
+    for parts in ([[[0, 2]], [[3, 8]]], [[[0, 8]], []], [[[0, 9]]], [1], "no"):
+        plan.write_text(json.dumps(noted | {"parts": parts}))
+        with pytest.raises(BadInputError, match=r"plan.json can't be read.*Try: another folder"):
+            priorkit.recover_folder(folder, resume=True, **settings)
     for cuts in ([[0, 2], [3, 8]], [[0, 2]], [[2, 8]], [], [1], "no"):
         plan.write_text(json.dumps(noted | {"cuts": cuts}))
         with pytest.raises(BadInputError, match=r"plan.json can't be read.*Try: another folder"):
@@ -510,14 +551,19 @@ def test_what_is_refused_of_folders(folder, tmp_path):
         run(out=tmp_path)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "a.txt").touch()
-    with pytest.raises(BadInputError, match="holds something else"):
+    with pytest.raises(BadInputError, match=r"holds something else\. Got a\.txt\. Try: "):
         run(out=tmp_path / "mine")
     run()
-    with pytest.raises(BadInputError, match="had other settings"):
+    with pytest.raises(
+        BadInputError, match=r"had other settings\. Got seed=1 in place of no seed\."
+    ):
         run(resume=True, seed=1)
     Image.new("RGB", (8, 8)).save(folder / "9.png")
-    with pytest.raises(BadInputError, match="had other files"):
+    (folder / "0.png").write_bytes((folder / "1.png").read_bytes())
+    (folder / "1.png").unlink()
+    with pytest.raises(BadInputError, match="had other files") as raised:
         run(resume=True)
+    assert raised.value.got == "1 new (9.png), 1 gone (1.png), 1 changed (0.png)"
     (tmp_path / "out" / "plan.json").write_text(json.dumps([]))
     with pytest.raises(BadInputError, match=r"plan\.json can't be read"):
         run(resume=True)

@@ -176,8 +176,8 @@ def test_other_photographs_are_another_run(pictures, photographs, tmp_path):
 REFUSED = {
     "near": ({"near": [0.5]}, "near is the least and the greatest σ"),
     "far": ({"far": [2.0, 1.0]}, "far is the least and the greatest σ"),
-    "share": ({"near_share": 1.5}, "near-share and gray are 0 to 1"),
-    "gray": ({"gray": -0.1}, "near-share and gray are 0 to 1"),
+    "share": ({"near_share": 1.5}, "near_share must be at least 0 and at most 1"),
+    "gray": ({"gray": -0.1}, "gray must be at least 0 and at most 1"),
     "crop of a box": ({"crop": 8, "shift": 1.0}, "box, shift and also are for whole pictures"),
     "crop": ({"crop": 7}, "crop is a multiple of 2, got 7"),
     "size": ({"size": 9}, "sides that are multiples of 2"),

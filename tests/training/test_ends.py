@@ -182,6 +182,8 @@ def test_weights_too_large_for_their_type_are_not_written(tmp_path):
         ({"box": [5.0, 1.0, 5.0, 9.0]}, "left < right"),
         ({"box": [float("nan"), 1.0, 5.0, 9.0]}, "box must be finite"),
         ({"size": 1}, "size must be at least 2"),
+        ({"rate": -1.0}, "rate must be above 0, got -1.0. Try: rate=0.001"),
+        ({"ema": 1.0}, "ema must be at least 0 and below 1, got 1.0. Try: ema=0.999"),
     ],
 )
 def test_numbers_that_no_run_can_have(change, said):

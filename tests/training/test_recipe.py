@@ -163,9 +163,9 @@ def test_a_loss_that_never_is_finite_stops_it(tmp_path):
     [
         ({"batch": 0}, "batch must be at least 1"),
         ({"name": "a/b"}, "name is letters"),
-        ({"rate": 0.0}, "rate > 0"),
-        ({"ema": 1.0}, "rate > 0"),
-        ({"decay": 1.5}, "0 ≤ decay ≤ 1"),
+        ({"rate": 0.0}, "rate must be above 0, got 0.0. Try: rate=0.05"),
+        ({"ema": 1.0}, "ema must be at least 0 and below 1, got 1.0. Try: ema=0.5"),
+        ({"decay": 1.5}, "decay must be at least 0 and at most 1, got 1.5. Try: decay=0.5"),
     ],
 )
 def test_options_are_checked(change, said):

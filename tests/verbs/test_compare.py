@@ -96,7 +96,7 @@ def test_refused(face):
         priorkit.compare(face, priors="dct", m=20)
     with pytest.raises(BadInputError, match="label of its own"):
         priorkit.compare(face, priors=["dct", "dct"], m=20)
-    for seconds in ("10", -1, 0, float("nan"), float("inf")):
+    for seconds in ("10", -1, 0, True, float("nan"), float("inf")):
         with pytest.raises(BadInputError, match="seconds is a wall time above 0"):
             priorkit.compare(face, priors=["dct"], m=20, seconds=seconds)
     with pytest.raises(PriorkitError, match="Unknown option 'mm'"):

@@ -195,7 +195,10 @@ REFUSED = {
         {"y": BALL[:, :4], "shape": (1, 8, 12, 12)},
         "The measurement y must be (1, 8, 12, 12), or a batch of these. Got (1, 4, 12, 12).",
     ),
-    "five axes": ({"x": BALL, "shape": (1, 1, 8, 12, 12)}, "shape is (channels, height, width)"),
+    "five axes": (
+        {"x": BALL, "shape": (1, 1, 8, 12, 12)},
+        "shape: it is (channels, height, width)",
+    ),
     "an unknown kind": ({"x": BALL, "kind": "solid"}, "Setting kind"),
 }
 

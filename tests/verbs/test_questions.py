@@ -95,9 +95,34 @@ def test_a_misfit_far_from_that_of_noise_is_said(sigma, gamma, budget, said, cap
 
 
 def test_bands_that_come_last_are_asked_for(caplog):
-    cube = np.random.default_rng(0).random((24, 24, 8))
+    rng = np.random.default_rng(1)
+    cube, picture = rng.random((24, 24, 8)), rng.random((24, 24, 3))
     priorkit.recover(y=cube, op="identity", sigma=0.1, **TV)
-    assert "24 bands of 24×8. Try: shape=(8, 24, 24)" in caplog.text
+    assert caplog.text.count("24 bands of 24×8. Try: shape=(8, 24, 24)") == 1
+    caplog.clear()
+    priorkit.compare(y=cube, op="identity", sigma=0.1, priors=["none", "denoiser-photos"], budget=1)
+    assert caplog.text.count("24 bands of 24×8. Try: shape=(8, 24, 24)") == 1
+    caplog.clear()
+    for taken, shape in (picture, None), (cube, (8, 24, 24)):
+        priorkit.recover(y=taken, op="identity", sigma=0.1, **TV, shape=shape)
+        assert "is taken for" not in caplog.text
+
+
+def test_complex_measurements_that_come_last_are_asked_for(caplog):
+    """By the shape that is meant where y is a picture, and of spectra by the order of axes."""
+    rng = np.random.default_rng(1)
+    y = rng.random((24, 24, 8)) + 1j * rng.random((24, 24, 8))
+    own = {"sigma": 0.1, "kind": "complex", **TV}
+    assert len(priorkit.recover(y=y, op="identity", **own).x) == 24
+    assert "24 measurements of 24×8. Try: shape=(2, 24, 24), where" in caplog.text
+    caplog.clear()
+    found = priorkit.recover(y=y, op="identity", shape=(2, 24, 24), **own)
+    first = priorkit.recover(y=np.moveaxis(y, -1, -3), op="identity", **own)
+    assert found.x.shape == (8, 2, 24, 24)
+    assert torch.equal(found.x, first.x)
+    assert "is taken for" not in caplog.text
+    priorkit.recover(y=y, op="fourier", **own)
+    assert "24 measurements of 24×8. Try: numpy.moveaxis(y, -1, -3), where coils" in caplog.text
 
 
 def test_arrays_in_a_folder_are_said(tmp_path):
@@ -187,6 +212,20 @@ def test_draws_far_from_what_was_simulated_are_said(op, sigma, said, caplog):
     assert ("drawn: The misfit is" in caplog.text) == said
 
 
+def test_another_solver_is_only_suggested_in_place_of_one_that_was_named(caplog, tmp_path):
+    """Not in place of the usual one, nor of that of a record, which nobody can say otherwise."""
+    settings = {"prior": "denoiser-photos", "op": "blur", "sigma": 1e-5, "budget": 2}
+    for named, said in ({"solver": "ancestral"}, True), ({"solver": "diffpir"}, False), ({}, False):
+        caplog.clear()
+        priorkit.recover(NOISY, **settings, **named, out=tmp_path)
+        assert "y says more of x than these draws do." in caplog.text
+        assert ("Try: no solver, for the usual one" in caplog.text) == said
+        caplog.clear()
+        priorkit.replay(tmp_path)
+        assert "y says more of x than these draws do." in caplog.text
+        assert "Try: " not in caplog.text
+
+
 @pytest.mark.parametrize(("op", "said"), [(lambda x: (x - 0.5).abs(), True), ("blur", False)])
 def test_draws_far_from_exact_numbers_are_said(op, said, caplog):
     """Where noise alone has no misfit to compare theirs with."""
@@ -197,6 +236,27 @@ def test_draws_far_from_exact_numbers_are_said(op, said, caplog):
     )
     assert bool(re.search(text, caplog.text)) == said
     assert ("or A steep or flat there?" in caplog.text) == said
+
+
+@pytest.mark.parametrize(
+    ("settings", "most"),
+    [
+        ({"solver": "ancestral", "op": "blur", "sigma": 0.1, "budget": 32}, 32),
+        ({"op": "identity", "sigma": 0.1}, 2),
+        ({"solver": "amp", "op": "gaussian", "m": 100, "budget": 1}, None),  # which counts steps
+    ],
+)
+def test_slow_calls_of_a_denoiser_are_told_of(settings, most, caplog, monkeypatch):
+    """After the first one: a step is several, and nothing is shown until its end."""
+    caplog.set_level("INFO")
+    for slow, told in (0.0, 1), (1e6, 0):
+        monkeypatch.setattr("priorkit.run.run.SLOW", slow)
+        caplog.clear()
+        priorkit.recover(NOISY, prior="denoiser-photos", **settings)
+        assert caplog.text.count("The first call of the denoiser took ") == told
+    monkeypatch.setattr("priorkit.run.run.SLOW", 0.0)
+    priorkit.recover(NOISY, prior="denoiser-photos", **settings)
+    assert (f" s, and there are at most {most} of them: " in caplog.text) == (most is not None)
 
 
 def test_an_operator_that_ends_draws_is_named():
