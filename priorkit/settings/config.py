@@ -20,7 +20,6 @@ from pydantic import (
 from priorkit.errors import BadInputError
 from priorkit.settings.options import Values, plain
 from priorkit.settings.refused import describe_errors, instead
-from priorkit.settings.words import is_number
 
 __all__ = ["COMPONENTS", "KEYS", "RunConfig", "listed", "numbers_from", "of_runs", "split"]
 
@@ -114,13 +113,7 @@ class RunConfig(Values):
                     f"gamma holds a number for each penalty: {count}, got {len(gamma)}.",
                     try_=each if count > 1 else one,
                 )
-            if not all(map(is_number, gamma)):
-                raise BadInputError(
-                    "gamma holds a number for each penalty.",
-                    got=gamma,
-                    try_=f"gamma=[{', '.join(['0.1'] * len(gamma))}]",
-                )
-            pairs = zip(map(float, gamma), penalty, strict=True)
+            pairs = zip(_numbers(gamma), penalty, strict=True)
             penalty, gamma = [_with_weight(w, part) for w, part in pairs], 1.0
         elif isinstance(penalty, list) and gamma is None:
             said = ["gamma" in part for part in penalty if isinstance(part, Mapping)]
@@ -162,6 +155,20 @@ COMPONENTS = {
     "start": "start",
 }
 KEYS = {kind: key for key, kind in COMPONENTS.items()}  # the setting that names one of a kind
+
+
+def _numbers(gamma: list[Any]) -> list[float]:
+    """The weights of penalties, which may be words of a command line. Raises BadInputError."""
+    try:
+        if any(isinstance(weight, bool) for weight in gamma):
+            raise ValueError
+        return list(map(float, gamma))
+    except (TypeError, ValueError):
+        raise BadInputError(
+            "gamma holds a number for each penalty.",
+            got=gamma,
+            try_=f"gamma=[{', '.join(['0.1'] * len(gamma))}]",
+        ) from None
 
 
 def numbers_from(first: int | Sequence[int], count: int) -> Sequence[int]:

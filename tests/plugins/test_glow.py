@@ -281,7 +281,7 @@ def test_training_resumes_exactly(pictures, tmp_path):
     ],
 )
 def test_training_options_are_checked_first(pictures, tmp_path, change):
-    with pytest.raises(ValueError, match=r"\w"):
+    with pytest.raises((ValueError, BadInputError), match=r"\w"):
         train(options(pictures, tmp_path, **change))
     assert not (tmp_path / "checkpoint.pt").exists()
 

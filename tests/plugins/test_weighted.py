@@ -9,6 +9,7 @@ import priorkit
 from priorkit.errors import BadInputError
 from priorkit.io.pictures import astronaut, load
 from priorkit.streams import Streams
+from priorkit.testing import check_noise
 from tests.helpers import Fourier
 
 SIDE = 32
@@ -27,6 +28,11 @@ def test_of_one_deviation_it_is_gaussian_noise():
     found = priorkit.recover(picture(), **said, noise="weighted", deviations=0.1)
     for name in ("y", "x", "misfit", "noise_misfit", "objective"):
         torch.testing.assert_close(getattr(found, name), getattr(plain, name))
+
+
+def test_it_keeps_what_a_noise_promises():
+    check_noise(Weighted(deviations=torch.linspace(0.01, 1, 64)))
+    check_noise(Weighted(deviations=torch.logspace(-2, 0, 64 * 64).view(1, 64, 64)))
 
 
 def test_noise_is_where_it_is_said_and_costs_what_is_expected():

@@ -581,7 +581,7 @@ KINDS = ("operator", "noise", "penalty", "prior", "solver", "start")
 OPTIONS = {"operator": {"gaussian", "rademacher", "srht", "matrix", "deepinv", "function"}}
 OPTIONS |= {"prior": {"glow", "dcgan", "realnvp", "diffusion", "deepinv", "function"}}
 OPTIONS |= {"penalty": {"function"}}
-OPTIONS |= {"noise": {"laplace"}, "start": {"fixed-norm"}}  # which these need
+OPTIONS |= {"noise": {"laplace", "weighted"}, "start": {"fixed-norm"}}  # which these need
 PLAIN = [
     (entry.kind, entry.name)
     for kind in KINDS
