@@ -21,7 +21,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
 
 import priorkit
-from priorkit.errors import WeightsError
+from priorkit.errors import BadInputError, WeightsError
 from tests.helpers import SHAPE, random_glow
 
 WEIGHTS = Path(priorkit_glow.__file__).parent / "weights" / "glow-celeba.safetensors"
