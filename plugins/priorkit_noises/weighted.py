@@ -49,8 +49,13 @@ class Weighted(WeightedNoise):
 
     def __init__(self, *, deviations: Any) -> None:
         what = "standard deviations of y"
-        self.deviations = each(deviations, "deviations", ENDS, what, EXAMPLE)
-        self._sent = Copies(self.deviations.to)  # which is of float64
+        self._set(each(deviations, "deviations", ENDS, what, EXAMPLE))
+
+    def _set(self, deviations: Tensor) -> None:
+        inverse = deviations.square().reciprocal()
+        self.deviations, self._std = deviations, 1 / math.sqrt(float(inverse.mean()))
+        self._sent = Copies(deviations.to)
+        self._weights = Copies((inverse * self._std**2).to)
 
     @property
     def known(self) -> bool:
@@ -59,7 +64,7 @@ class Weighted(WeightedNoise):
     @property
     def std(self) -> float:
         """σ, of which 1/σ² is the mean of 1/σᵢ²."""
-        return 1 / math.sqrt(float(self.deviations.square().reciprocal().mean()))
+        return self._std
 
     @property
     def energy(self) -> float:
@@ -69,8 +74,7 @@ class Weighted(WeightedNoise):
     def rescaled(self, scale: float, offset: Tensor) -> Noise:
         """That of σᵢ/scale."""
         own = copy.copy(self)
-        own.deviations = self.deviations / scale
-        own._sent = Copies(own.deviations.to)
+        own._set(self.deviations / scale)
         return own
 
     def check(self, y: Tensor) -> None:
@@ -84,17 +88,14 @@ class Weighted(WeightedNoise):
 
     def weights(self, Ax: Tensor) -> Tensor:
         """σ²/σᵢ², whatever A x."""
-        return self._weights(Ax).to(Ax.real.dtype).expand(Ax.shape)
-
-    def _weights(self, Ax: Tensor) -> Tensor:
-        return self.std**2 / self._sent.like(Ax.real).square()
+        return self._weights.like(Ax.real).expand(Ax.shape)
 
     def sample(self, Ax: Tensor, streams: Streams) -> Tensor:
         require_fitting(self.deviations, "deviations", Ax.shape[1:])
         noise = added(torch.zeros_like(Ax), streams.normal)
-        return Ax + self._sent.like(Ax.real).to(Ax.real.dtype) * noise
+        return Ax + self._sent.like(Ax.real) * noise
 
     def misfit(self, Ax: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        weights, residual = self._weights(Ax), Ax - y
+        weights, residual = self._weights.like(Ax.real), Ax - y
         squares = residual.abs().double().square()
-        return sums(weights * squares), (2 * weights).to(Ax.real.dtype) * residual
+        return sums(weights * squares), 2 * weights * residual
