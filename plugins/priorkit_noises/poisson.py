@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import Noise, StabilizedNoise
+from priorkit.interfaces import Noise, StabilizedNoise, of_numbers
 from priorkit.linear import sums
 from priorkit.streams import Streams
 from priorkit_noises.counts import OverCounts, otherwise
@@ -98,7 +98,7 @@ class Poisson(StabilizedNoise):
         own = copy.copy(self)
         own.gain = self.gain if self._said else scale * GAIN
         if bool((offset != 0).any()):
-            return super(Poisson, own).rescaled(scale, offset)
+            return of_numbers(own, scale, offset)
         for name in ("gain", "read_noise", "black"):
             setattr(own, name, getattr(own, name) / scale)
         return own

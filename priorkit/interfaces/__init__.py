@@ -50,6 +50,7 @@ from priorkit.interfaces.prior import (
     Sampler,
 )
 from priorkit.interfaces.problem import Data, Evaluation, Problem
+from priorkit.interfaces.rescaled import of_numbers, rescale
 from priorkit.interfaces.solver import Requires, Snapshot, Solver, State, shared
 from priorkit.interfaces.stack import stack
 from priorkit.interfaces.start import Start
@@ -105,6 +106,8 @@ __all__ = [
     "WeightedNoise",
     "ZeroPenalty",
     "kind_of",
+    "of_numbers",
+    "rescale",
     "shared",
     "stack",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from abc import ABC, abstractmethod
 from typing import Self
 
@@ -59,16 +58,15 @@ class Noise(Component, ABC):
         much as those of a white one."""
         return 1.0
 
-    def rescaled(self, scale: float, offset: Tensor) -> Noise:
+    def rescaled(self, scale: float, offset: Tensor) -> Noise | None:
         """This noise where what is given as A x and as y is (A x − offset)/scale, and y likewise
-        where it has the ``same_units``; offset (1, *y_shape), float64.
+        where it has the ``same_units``; offset (1, *y_shape), float64. None for what
+        :func:`.rescaled.of_numbers` makes of any noise.
 
         It is the noise of the same problem in [0, 1]: its misfit is in the unit σ² in which it is
-        ‖A x − y‖² to second order where what is given as A x is 1. Here ℓ is taken over scale²,
-        which is that unit where ℓ/σ² is a function of (A x − y)/σ. Where the variance depends on
-        A x, derive from WeightedNoise, whose weights tell how much ℓ weighs there.
+        ‖A x − y‖² to second order where what is given as A x is 1.
         """
-        return _Rescaled(self, scale, offset)
+        return None
 
     def expected(self, Ax: Tensor) -> Tensor:
         """E[y | A x], (B, *y_shape) → the same: A x itself, unless a detector bends it, as where
@@ -123,12 +121,6 @@ class WeightedNoise(Noise):
         variance = self.entries * self.std**2 if self.known else 0.0
         return self.energy / variance if variance else 1.0
 
-    def rescaled(self, scale: float, offset: Tensor) -> Noise:
-        """As that of any noise, with ℓ over scale²·w, w the mean weight where what is given as A x
-        is 1; ``std`` is the deviation where that is ½. Of a y with units of its own w is 1, and
-        ``std`` that of the same y, since they aren't changed."""
-        return _RescaledWeighted(self, scale, offset)
-
     @abstractmethod
     def weights(self, Ax: Tensor) -> Tensor:
         """w > 0 of every entry of A x (B, *y_shape), shaped as it and real: σ² over the variance
@@ -155,10 +147,6 @@ class StabilizedNoise(WeightedNoise):
     @abstractmethod
     def restore(self, v: Tensor) -> Tensor:
         """The A x of which E f(y) is v: what is measured of it has that mean."""
-
-    def rescaled(self, scale: float, offset: Tensor) -> Noise:
-        """As that of a WeightedNoise, f as well."""
-        return _RescaledStabilized(self, scale, offset)
 
 
 class GaussianNoise(StabilizedNoise):
@@ -190,124 +178,3 @@ class GaussianNoise(StabilizedNoise):
 
     def restore(self, v: Tensor) -> Tensor:
         return v
-
-
-class _Rescaled(Noise):
-    """A noise of another's numbers: ℓ′(a, b) = ℓ(offset + scale·a, offset + scale·b)/unit, with
-    b as it is where y hasn't the units of A x."""
-
-    def __init__(self, noise: Noise, scale: float, offset: Tensor) -> None:
-        self.noise, self.scale, self.offset = noise, scale, offset
-        self.unit = scale**2
-        self.same_units, self.centred = noise.same_units, noise.centred
-        self.level, self.entries = noise.level.over(scale), noise.entries
-        self.provenance = noise.provenance
-
-    def bind(self, entries: int) -> Self:
-        bound = super().bind(entries)
-        bound.noise = self.noise.bind(entries)
-        return bound
-
-    @property
-    def known(self) -> bool:
-        return self.noise.known
-
-    @property
-    def std(self) -> float:
-        return self.noise.std / self.scale
-
-    @property
-    def typical_weight(self) -> float:
-        return self.noise.typical_weight
-
-    @property
-    def energy(self) -> float:
-        return self.noise.energy / self.unit
-
-    def expected_misfit(self, Ax: Tensor) -> Tensor:
-        return self.noise.expected_misfit(self._outside(Ax)) / self.unit
-
-    def expected(self, Ax: Tensor) -> Tensor:
-        return self._inside(self.noise.expected(self._outside(Ax)), self.same_units)
-
-    def measured(self, y: Tensor) -> Tensor:
-        return self._inside(self.noise.measured(self._said(y)))
-
-    def sample(self, Ax: Tensor, streams: Streams) -> Tensor:
-        return self._inside(self.noise.sample(self._outside(Ax), streams), self.same_units)
-
-    def misfit(self, Ax: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        value, gradient = self.noise.misfit(self._outside(Ax), self._said(y))
-        return value / self.unit, gradient * (self.scale / self.unit)
-
-    def _outside(self, values: Tensor) -> Tensor:
-        return self.offset.to(values) + self.scale * values
-
-    def _inside(self, values: Tensor, moved: bool = True) -> Tensor:
-        return (values - self.offset.to(values)) / self.scale if moved else values
-
-    def _said(self, y: Tensor) -> Tensor:
-        """y as the noise has it."""
-        return self._outside(y) if self.same_units else y
-
-
-class _RescaledWeighted(_Rescaled, WeightedNoise):
-    """The same of a noise that is near to squares: its unit is scale² times the weight at 1."""
-
-    noise: WeightedNoise
-
-    def __init__(self, noise: WeightedNoise, scale: float, offset: Tensor) -> None:
-        super().__init__(noise, scale, offset)
-        self.gray: float | None = None  # the weight at ½, where y has the units of A x
-        if self.same_units:
-            white = self._mean_weight(1.0)
-            self.unit, self.gray = white * scale**2, self._mean_weight(0.5) / white
-
-    @property
-    def std(self) -> float:
-        """Where y has the units of A x √(σ²/w), the deviation at ½."""
-        if self.gray is None:
-            return super().std
-        variance = self.energy / max(self.entries, 1) if self.known else 0.0
-        return math.sqrt(variance / self.gray)
-
-    @property
-    def typical_weight(self) -> float:
-        return self.noise.typical_weight if self.gray is None else self.gray
-
-    def weights(self, Ax: Tensor) -> Tensor:
-        return self.noise.weights(self._outside(Ax)) * (self.scale**2 / self.unit)
-
-    def _mean_weight(self, at: float) -> float:
-        """The noise's own weight where A x is ``at`` here."""
-        return self._typical(self.noise.weights(self.offset.real + self.scale * at))
-
-    def _typical(self, values: Tensor) -> float:
-        """The mean over the entries that are moved, if any are: a mask moves no others."""
-        moved = self.offset != 0
-        return float((values[moved] if bool(moved.any()) else values).double().mean())
-
-
-class _RescaledStabilized(_RescaledWeighted, StabilizedNoise):
-    """The same of a noise that a function stabilizes: f′(b) = (f(offset + scale·b) − f₀)/(f₁ − f₀),
-    f₀ and f₁ what f is of A x = 0 and of 1 here."""
-
-    noise: StabilizedNoise
-
-    def __init__(self, noise: StabilizedNoise, scale: float, offset: Tensor) -> None:
-        super().__init__(noise, scale, offset)
-        black, white = (
-            self._typical(noise.stabilize(noise.expected(offset.real + scale * at)))
-            for at in (0.0, 1.0)
-        )
-        self.black, self.width = black, white - black
-
-    @property
-    def stabilized_std(self) -> float:
-        return self.noise.stabilized_std / self.width
-
-    def stabilize(self, y: Tensor) -> Tensor:
-        return (self.noise.stabilize(self._said(y)) - self.black) / self.width
-
-    def restore(self, v: Tensor) -> Tensor:
-        return self._inside(self.noise.restore(self.black + self.width * v))

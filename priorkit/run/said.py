@@ -17,6 +17,7 @@ from priorkit.interfaces import (
     Operator,
     Range,
     Units,
+    rescale,
 )
 from priorkit.interfaces.kinds import COMPLEX
 from priorkit.settings.config import RunConfig
@@ -101,7 +102,7 @@ def units_for(
         with blaming(selection):
             offset = operator.A(torch.full((1, *operator.shape), found.lo, dtype=torch.float64))
     units = Units(found, offset if noise.same_units else None)
-    return units, _bounded(noise.rescaled(found.scale, offset), found.scale)
+    return units, _bounded(rescale(noise, found.scale, offset), found.scale)
 
 
 def question_range(x: Tensor, units: Units, kind: Kind) -> None:

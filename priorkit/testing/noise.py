@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import GaussianNoise, Noise, Shape, StabilizedNoise, WeightedNoise
+from priorkit.interfaces import GaussianNoise, Noise, Shape, StabilizedNoise, WeightedNoise, rescale
 from priorkit.streams import Streams
 from priorkit.testing.chance import addressed
 from priorkit.testing.compare import Precision, close, draws, finite, inner, slope, untouched
@@ -117,7 +117,7 @@ def _check_rescaled(noise: Noise, Ax: Tensor, y: Tensor) -> None:
     """That with the range of a user it is the noise of the same problem in [0, 1]: the same misfit
     in another unit, in which it is the sum of squares where A x is 1 there too."""
     offset = torch.sigmoid(draws((1, *y.shape[1:]), 3))
-    (value, gradient), said = noise.misfit(Ax, y), noise.rescaled(2.0, offset)
+    (value, gradient), said = noise.misfit(Ax, y), rescale(noise, 2.0, offset)
     inside = [(values - offset) / 2 for values in (Ax, y)]
     inside[1] = inside[1] if noise.same_units else y
     with promise(

@@ -12,7 +12,7 @@ from priorkit_noises.transmission import Transmission
 
 import priorkit
 from priorkit.errors import BadInputError
-from priorkit.interfaces import Noise, StabilizedNoise, WeightedNoise
+from priorkit.interfaces import Noise, StabilizedNoise, WeightedNoise, rescale
 from priorkit.io.pictures import astronaut, load
 from priorkit.streams import Streams
 from priorkit.testing import check_noise
@@ -171,7 +171,7 @@ def test_counts_of_what_has_no_zero_are_the_same_in_every_unit(make):
     """A range from 1 to 3 of numbers, or from 100 to 300 of a hundred times as large ones."""
     x = torch.rand(2, 1, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     counts, parts = (
-        make(s).bind(64).rescaled(2 * s, torch.full((1, 1, 8, 8), s, dtype=torch.float64))
+        rescale(make(s).bind(64), 2 * s, torch.full((1, 1, 8, 8), s, dtype=torch.float64))
         for s in (100.0, 1.0)
     )
     y = parts.sample(x, Streams(0, "noise", range(2)))
@@ -201,8 +201,8 @@ def test_complex_numbers_are_no_counts_in_any_range(picture):
 def test_what_no_range_moves_has_its_unit_from_what_is_moved():
     """Of counts behind a mask: A of the range's low end is 0 where nothing is seen."""
     offset = torch.full((1, 1, 4, 4), 50.0, dtype=torch.float64)
-    whole = Poisson(gain=1.0).bind(8).rescaled(100.0, offset)
-    part = Poisson(gain=1.0).bind(8).rescaled(100.0, offset * (torch.arange(4) < 2))
+    whole = rescale(Poisson(gain=1.0).bind(8), 100.0, offset)
+    part = rescale(Poisson(gain=1.0).bind(8), 100.0, offset * (torch.arange(4) < 2))
     assert part.std == whole.std == pytest.approx(math.sqrt(50 + 50) / 100)
     assert part.energy == whole.energy == pytest.approx(8 * (50 + 100) / 100**2)
 
@@ -214,7 +214,7 @@ def test_exponentials_have_no_unit_of_x():
     a = torch.tensor([[0.1, 0.5, 1.0, 3.0]], dtype=torch.float64)
     y = noise.expected(a + 0.1)
     for scale in (0.03, 30.0):
-        other = noise.rescaled(scale, torch.zeros(1, 4, dtype=torch.float64))
+        other = rescale(noise, scale, torch.zeros(1, 4, dtype=torch.float64))
         assert float(other.misfit(a / scale, y)[0]) == pytest.approx(
             float(noise.misfit(a, y)[0]) / scale**2
         )
@@ -262,5 +262,5 @@ def test_a_noise_whose_unit_nothing_tells_is_found():
 def test_the_noise_that_was_said_stays_as_it_is():
     noise = Poisson(gain=2.0)
     before = copy.copy(vars(noise))
-    noise.rescaled(100.0, torch.zeros(1, 4, dtype=torch.float64))
+    rescale(noise, 100.0, torch.zeros(1, 4, dtype=torch.float64))
     assert vars(noise) == before

@@ -15,6 +15,7 @@ from priorkit_realnvp.patches import PatchFlow
 import priorkit
 from priorkit.cli.words import said_here
 from priorkit.errors import BadInputError, MismatchError
+from priorkit.interfaces import rescale
 from priorkit.io.pictures import astronaut, load
 from priorkit.streams import Streams
 from tests.helpers import Fourier
@@ -351,7 +352,7 @@ def test_the_misfit_of_few_counts_is_what_is_said(mean, read):
     Ax = torch.full((20, 20_000), 0.02 * mean, dtype=torch.float64)
     found = noise.misfit(Ax, noise.sample(Ax, Streams(0, "noise", range(20))))[0]
     assert float(found.mean()) == pytest.approx(float(noise.expected_misfit(Ax)[0]), rel=0.015)
-    other = noise.rescaled(4.0, torch.full((1, 20_000), -0.5, dtype=torch.float64))
+    other = rescale(noise, 4.0, torch.full((1, 20_000), -0.5, dtype=torch.float64))
     told = other.expected_misfit((Ax + 0.5) / 4)
     unit = noise.energy / other.energy
     one, here = (0.02 + read**2, 0.02 * 3.5 + read**2)  # the variances where A x is 1
@@ -427,7 +428,7 @@ def test_the_weight_of_a_typical_entry_is_that_of_its_misfit(noise, weight):
     """Counts of a gray pixel, whose deviation ``std`` is, weigh twice as much as a white one's."""
     bound = noise.bind(10)
     assert bound.typical_weight == pytest.approx(weight)
-    assert bound.rescaled(50.0, torch.zeros(1, 10)).typical_weight == pytest.approx(weight)
+    assert rescale(bound, 50.0, torch.zeros(1, 10)).typical_weight == pytest.approx(weight)
 
 
 def test_what_is_read_weighs_the_same_wherever_it_is():
