@@ -24,7 +24,9 @@ __all__ = ["Poisson"]
 
 GAIN = 0.01  # of simulated counts, where nobody says: 100 photons at white
 LEAST = 0.5  # counts in the mean, whose variance is assumed of fewer
-DARK, RARE = 6.0, 0.001  # times the read noise below black, and of how many entries it is told
+# Times the read noise below black, and of how many entries that is told, and refused; times the
+# standard deviation of y, beyond which there isn't as much noise.
+DARK, RARE, HALF, LOUD = 6.0, 0.001, 0.5, 1.5
 READINGS = [step / 8 for step in range(-48, 49)]  # n, over which is summed
 
 log = logging.getLogger("priorkit")
@@ -97,6 +99,12 @@ class Poisson(StabilizedNoise):
         """That of g/scale, where nothing is moved: ℓ has one power of y."""
         own = copy.copy(self)
         own.gain = self.gain if self._said else scale * GAIN
+        if self.black and float(offset.max()) > self.black / 2:
+            log.warning(
+                "poisson: black=%g is taken off y, and is no part of x, whose range begins at %g. "
+                "Try: range=(0, …), of light alone",
+                *(self.black, float(offset.max())),
+            )
         if bool((offset != 0).any()):
             return of_numbers(own, scale, offset)
         for name in ("gain", "read_noise", "black"):
@@ -130,18 +138,35 @@ class Poisson(StabilizedNoise):
             )
 
     def _require_light(self, y: Tensor) -> None:
-        """Raise BadInputError where y is complex or below what is read without light, and warn
-        where that is by more than reading explains."""
+        """Raise BadInputError where y is complex or below what is read without light, and where
+        reading explains that warn of what it doesn't."""
         if y.is_complex() or not self.read_noise:
-            way = "y.clip(0); read_noise=…, of a camera whose black was subtracted"
-            return _require_counts(self.measured(y), "y", f"{way}; or {self._otherwise}")
-        dark = (y < self.black - DARK * self.read_noise).double().mean()
-        if float(dark) > RARE:
+            way = f"y.clip({self.black:g}); read_noise=…, of a camera"
+            way += "" if self.black else " whose black was subtracted"
+            _require_counts(y, "y", f"{way}; or {self._otherwise}", least=self.black)
+            return
+        low, high = float(y.min()), float(y.max())
+        dark = float((y < self.black - DARK * self.read_noise).double().mean())
+        if dark > HALF:
+            raise BadInputError(
+                "By its black and read_noise most of y was read without light.",
+                got=f"y from {low:.4g} to {high:.4g}, black={self.black:g}, "
+                f"read_noise={self.read_noise:g}",
+                try_="black=…, what is read without light, in units of y; range=(0, …) where y "
+                "are whole numbers of 8 or 16 bits, which are brightness without one",
+            )
+        if dark > RARE:
             log.warning(
                 "poisson: %.3g%% of y is more than %g times the read_noise %g below %s, down to "
                 "%.4g. Try: black=…, what is read without light, or a larger read_noise",
-                *(100 * float(dark), DARK, self.read_noise),
-                *("black" if self.black else "0", float(y.min())),
+                *(100 * dark, DARK, self.read_noise, "black" if self.black else "0", low),
+            )
+        shown = float(y.std())
+        if self.read_noise > LOUD * shown:
+            log.warning(
+                "poisson: read_noise=%g is more noise than y shows, whose values have a standard "
+                "deviation of %.3g. Try: read_noise in units of y",
+                *(self.read_noise, shown),
             )
 
     def sample(self, Ax: Tensor, streams: Streams) -> Tensor:
@@ -244,12 +269,18 @@ def _unit(read: float) -> OverCounts:
 
 
 def _require_counts(
-    values: Tensor, what: str, try_: str, ways: Iterable[Mapping[str, object]] = ()
+    values: Tensor,
+    what: str,
+    try_: str,
+    ways: Iterable[Mapping[str, object]] = (),
+    *,
+    least: float = 0.0,
 ) -> None:
-    if values.is_complex() or float(values.min()) < 0:
-        lowest = "" if values.is_complex() else f"values down to {float(values.min()):.3g}"
+    if values.is_complex() or float(values.min()) < least:
+        lowest = "" if values.is_complex() else f"values down to {float(values.min()):.4g}"
+        bound = f"below black={least:g}" if least else "negative"
         raise BadInputError(
-            f"Poisson noise is about counts: {what} must not be negative.",
+            f"Poisson noise is about counts: {what} must not be {bound}.",
             got=lowest or "complex values",
             try_=try_,
             ways=ways,

@@ -35,6 +35,7 @@ PASSES = 20  # of message passing at most, of two calls each
 LEVELS, LEVELS_TOLD = 8, 12  # noise levels of a draw; where every x is told y
 BEGIN, END = 2.0, 0.02  # the first and the last noise level, in pixel values
 LAST, LAST_TOLD = 1 / 2, 1 / 8  # of the first level, the most that the last is; where x is told y
+ABOVE = 3.0  # times the noise of a whole picture, at most, of the first level
 EXACT = 1e-3  # least noise level assumed of y, in parts of the gain of A
 
 
@@ -73,10 +74,10 @@ class Ancestral(Solver[_Drawing]):
       τ = σ₀, that says of x what y does: the pass of the least τ is taken. Then y adds nothing, and
       q = σₖ₊₁²/σₖ² keeps what v says.
     - Of any other A, with counts too, σ₀ is 2, or the highest level of the prior, or where y
-      is a whole picture its noise, whichever is least, and v the start with noise of its own
-      for each draw. Every x is told y, so that q = 0: what was wrong at a level of much noise is
-      forgotten. Counts are taken for squares that are near their misfit at D(v), and an A that
-      isn't linear for its tangent there.
+      is a whole picture three times its noise, whichever is least, and v the start with noise of
+      its own for each draw. Every x is told y, so that q = 0: what was wrong at a level of much
+      noise is forgotten. Counts are taken for squares that are near their misfit at D(v), and an A
+      that isn't linear for its tangent there.
 
     The answer is the mean of the draws. What it expects of its error is 1 + 1/draws times what
     ``amp`` does. Of faces, 92% to 98% of a truth's values lie within the 90% interval of sixteen
@@ -157,7 +158,7 @@ class Ancestral(Solver[_Drawing]):
         infinite = torch.full((len(u0),), torch.inf, dtype=torch.float64, device=u0.device)
         tau = torch.full_like(infinite, level)
         if s and operator.sees_all:
-            tau = torch.minimum(tau, _widest(problem, s))
+            tau = torch.minimum(tau, ABOVE * _widest(problem, s))
         return _Drawing.begin(
             u0,
             passing=None,

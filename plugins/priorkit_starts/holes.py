@@ -43,6 +43,11 @@ class Filled(ImageStart):
         measured = problem.noise.measured(problem.y)
         y = cast(Tensor, shown(measured)).reshape(len(measured), -1, *sides)
         seen = cast(Tensor, shown(mask[None].to(y))).reshape(-1, *sides)
+        return self.filled(problem, y, seen)
+
+    def filled(self, problem: Problem, y: Tensor, seen: Tensor) -> Tensor:
+        """Images y (B, channels, *sides) with what isn't ``seen``, (channels, *sides), filled."""
+        sides = y.shape[2:]
         if self.fill == "mean":
             count = seen.flatten(1).sum(1).clamp_min(1)
             mean = in_company(lambda v: v.flatten(2).sum(2), y * seen) / count

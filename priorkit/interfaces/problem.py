@@ -26,7 +26,7 @@ from priorkit.interfaces.prior import (
     Prior,
 )
 from priorkit.interfaces.squares import Map, Squares, squares
-from priorkit.linear import dots, least_squares
+from priorkit.linear import column, dots, least_squares
 from priorkit.streams import Streams
 
 __all__ = ["Data", "Evaluation", "Problem"]
@@ -253,21 +253,28 @@ class Problem:
     def denoise(self, x: Tensor, sigma: float | Tensor) -> Tensor:
         """The prior's clean estimate of x = clean + N(0, σ²), (B, *shape); σ a number or (B,).
 
-        σ beyond the levels in which the prior holds is brought to the nearest of them.
+        σ beyond the levels in which the prior holds is brought to the nearest of them; of what the
+        least one removes, less noise has the part (σ/least)², since D(x; σ) − x is σ² times a slope
+        that hardly changes there (Efron, "Tweedie's formula and selection bias", J. Am. Stat.
+        Assoc. 2011).
         """
         prior = self.prior
         assert isinstance(prior, Denoiser)
         low, high = prior.levels
+        part: float | Tensor
         if isinstance(sigma, Tensor):
-            sigma = sigma.to(x).clamp(low, high)
+            sigma = sigma.to(x)
+            part = column((sigma / low).square().clamp_max(1.0), x) if low else 1.0
+            sigma = sigma.clamp(low, high)
         else:
+            part = min((sigma / low) ** 2, 1.0) if low else 1.0
             sigma = min(max(sigma, low), high)
         started = time.perf_counter()
         with torch.no_grad():
             clean = answer(prior, "denoise", prior.denoise(x, sigma), x.shape)
         if self.heard is not None:
             self.heard(time.perf_counter() - started)
-        return clean
+        return clean if isinstance(part, float) and part == 1 else x + part * (clean - x)
 
     # --- for linear A and D -----------------------------------------------------
 

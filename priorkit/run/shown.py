@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from priorkit.errors import BadInputError
-from priorkit.interfaces import Kind, LinearOperator, Range
+from priorkit.interfaces import Kind, LinearOperator, Range, WeightedNoise
 from priorkit.interfaces.kinds import COMPLEX
 from priorkit.linear import energy, least_squares
 from priorkit.run.setup import Setup
@@ -60,6 +60,10 @@ def question_units(y: Tensor, setup: Setup) -> None:
     even = operator.A(one)
     if bool(energy(even) < UNSEEN * energy(one)):  # it tells nothing of how bright x is
         return
+    noise = setup.problem.noise
+    if isinstance(noise, WeightedNoise) and noise.known:  # what says little shows nothing
+        root = noise.weights(torch.full_like(y[:1].real, 0.5)).sqrt()
+        y, even = root * y, root * even
     bright = float((energy(y).max() / energy(even).clamp_min(1e-300)).sqrt())
     said = setup.units.range
     if bright > BRIGHT:

@@ -70,6 +70,31 @@ def test_what_is_known_better_is_trusted_more(solver):
     assert 0.5 < float(first.misfit / first.noise_misfit) < 1.6
 
 
+@pytest.mark.parametrize("ratio", [100, 10_000])
+@pytest.mark.parametrize("solver", ["diffpir", "ancestral", "pnp-admm"])
+def test_what_says_nothing_does_no_harm(solver, ratio, caplog):
+    """Values far outside [0, 1] had been taken for the picture."""
+    told = {"prior": "denoiser-photos", "op": "identity", "noise": "weighted"}
+    deviations = np.full((SIDE, SIDE), 0.05)
+    deviations[:, ::4] *= ratio
+    solver = {"name": solver, "draws": 3} if solver == "ancestral" else solver
+    found = priorkit.recover(picture(), **told, deviations=deviations, solver=solver)
+    assert float(found.psnr) > 22
+    y = found.y[0]
+    caplog.clear()
+    priorkit.recover(y=y, **told, deviations=deviations, solver=solver)
+    assert "y suggests pictures" not in caplog.text
+
+
+def test_draws_of_one_deviation_are_as_near_as_those_of_gaussian_noise():
+    """They had begun too near to y, 1.5 dB further off."""
+    told = {"prior": "denoiser-photos", "op": "identity", "solver": "ancestral", "draws": 4}
+    x = load(astronaut(), (1, 48, 48)).x
+    plain = priorkit.recover(x, **told, sigma=0.1)
+    found = priorkit.recover(x, **told, noise="weighted", deviations=0.1)
+    assert float(found.psnr) > float(plain.psnr) - 0.5
+
+
 def test_the_map_may_be_a_file_and_is_replayed(tmp_path):
     """Of a picture's file too, whose numbers have leading axes."""
     fits = pytest.importorskip("astropy.io.fits")
@@ -89,7 +114,10 @@ def test_the_map_may_be_a_file_and_is_replayed(tmp_path):
     ("deviations", "said"),
     [
         (0.0, "standard deviations of y, are from 1e-15 to 1e+15. Got 0. Try: deviations=0.1"),
-        ([0.1, np.inf], "Got 0.1 to inf."),
+        ([0.1, np.inf], "Got 0.1 to inf. Try: values.clip(0.1, 100)"),
+        (True, "deviations is a number, or an array of them. Got True. Try: deviations=0.1"),
+        (np.ones(4) * 1j, "Got torch.complex128. Try: deviations=0.1"),
+        (np.ones((3, 32, 32)), "Got shape (3, 32, 32). Try: an array of shape (1, 32, 32)"),
         (np.ones(5), "one for each entry of y, (1, 32, 32), or for each of its last axis. Got"),
         ("no.fits", "no file no.fits"),
     ],
@@ -98,6 +126,12 @@ def test_refused(deviations, said):
     with pytest.raises(BadInputError) as caught:
         priorkit.recover(picture(), **SAID, noise="weighted", deviations=deviations)
     assert said in str(caught.value)
+
+
+def test_a_deviation_for_each_coil_has_its_axis():
+    said = {"prior": "none", "op": Fourier(), "noise": "weighted", "shape": (3, SIDE, SIDE)}
+    with pytest.raises(BadInputError, match=r"Try: deviations=values\[:, None, None\] of one"):
+        priorkit.recover(**said, deviations=np.ones(3))
 
 
 def test_weights_in_place_of_deviations_are_told_of(caplog):

@@ -328,6 +328,47 @@ def test_counts_are_stabilized_wherever_they_are(read):
     assert bool((noise.restore(torch.linspace(-5, 0, 50)) >= 0).all())
 
 
+@pytest.mark.parametrize("noise", [{"noise": "poisson", "gain": 1e-6}, {"sigma": 5e-4}])
+def test_next_to_no_noise_is_not_smoothed(noise):
+    """Of less than the least level of a network, which had removed as much as of that."""
+    x = load(astronaut(), (3, 48, 48)).x
+    found = priorkit.recover(x, prior="denoiser-photos", op="identity", **noise)
+    error, before = ((v - x).square().mean().sqrt() for v in (found.x, found.y))
+    assert float(error) < float(before)
+
+
+CAMERA_REFUSED = {
+    "below its black": (
+        {"read_noise": 0.0},
+        "must not be below black=0.4. Got values down to 0.",
+        "Try: y.clip(0.4); read_noise=…, of a camera; or noise='gaussian'",
+    ),
+    "dark": ({"black": 5.0}, "most of y was read without light. Got y from", "Try: black=…"),
+}
+
+
+@pytest.mark.parametrize("name", CAMERA_REFUSED)
+def test_a_camera_of_which_y_is_not_is_refused(name):
+    change, *said = CAMERA_REFUSED[name]
+    y = priorkit.recover(prior="none", op="identity", **CAMERA, shape=(1, 32, 32), budget=1).y[0]
+    with pytest.raises(BadInputError) as refused:
+        priorkit.recover(y=y, prior="none", op="identity", **CAMERA | change, budget=1)
+    assert all(words in str(refused.value) for words in said)
+
+
+def test_a_range_that_begins_at_black_and_read_noise_in_other_units_are_told_of(caplog):
+    said = {"prior": "none", "op": "identity", "noise": "poisson", "gain": 1.0, "budget": 1}
+    camera = {"read_noise": 3.0, "black": 100.0}
+    x = 200 * load(astronaut(), (1, 32, 32)).x
+    y = priorkit.recover(x, **said, **camera, range=(0, 200)).y[0]
+    assert caplog.text.count("poisson:") == 0
+    priorkit.recover(y=y, **said, **camera, range=(100, 300))
+    assert "is no part of x, whose range begins at 100. Try: range=(0, …)" in caplog.text
+    caplog.clear()
+    priorkit.recover(y=y, **said, read_noise=3000.0, black=100.0, range=(0, 200))
+    assert "read_noise=3000 is more noise than y shows" in caplog.text
+
+
 def test_counts_of_a_picture_take_one_call():
     """And come nearer to it than by 60 of ``diffpir``; of one count at white by 2 dB."""
     x = load(astronaut(), (3, 32, 32)).x

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from priorkit_noises.gaussian import Gaussian as GaussianNoise
+from priorkit_noises.poisson import Poisson
 from priorkit_operators.pointwise import Identity
 from priorkit_penalties.norms import L1, L2, L2Squared, NoPenalty
 from priorkit_solvers.adam import Adam
@@ -403,6 +404,13 @@ class Slow(Solver):
         return state
 
 
+class Blended(Poisson):
+    """Gives every image of a batch some of the others."""
+
+    def restore(self, v):
+        return super().restore(v) + 1e-3 * (v.mean() - v)
+
+
 class Imports(Identity):
     """Needs a library at its first call, which draws when it is imported."""
 
@@ -432,6 +440,7 @@ FAULTS = [
     ("operator", Double(), {"shape": SHAPE}, "A gives torch.float64 for torch.float32"),
     ("operator", Float(), {"shape": SHAPE}, "A gives torch.float32 for torch.float64"),
     ("operator", DoubleAdjoint(), {"shape": SHAPE}, "vjp gives torch.float64 for torch.float32"),
+    ("noise", Blended(gain=0.01), {}, "restore depends on the batch"),
     ("noise", DoubleNoise(sigma=0.1), {}, "sample gives torch.float64 for torch.float32"),
     ("operator", Detached(), {"shape": SHAPE}, "the result of A has no gradient"),
     ("operator", Numpy(), {"shape": SHAPE}, "the result of A has no gradient.*numpy"),
