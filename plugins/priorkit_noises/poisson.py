@@ -7,7 +7,6 @@ import logging
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from functools import lru_cache
 from typing import Annotated
 
 import torch
@@ -18,7 +17,8 @@ from priorkit.errors import BadInputError
 from priorkit.interfaces import Noise, StabilizedNoise, of_numbers
 from priorkit.linear import sums
 from priorkit.streams import Streams
-from priorkit_noises.counts import OverCounts, otherwise
+from priorkit_noises.counts import otherwise
+from priorkit_noises.reading import divergence, of_reading
 
 __all__ = ["Poisson"]
 
@@ -27,7 +27,6 @@ LEAST = 0.5  # counts in the mean, whose variance is assumed of fewer
 # Times the read noise below black, and of how many entries that is told, and refused; times the
 # standard deviation of y, beyond which there isn't as much noise.
 DARK, RARE, HALF, LOUD = 6.0, 0.001, 0.5, 1.5
-READINGS = [step / 8 for step in range(-48, 49)]  # n, over which is summed
 
 log = logging.getLogger("priorkit")
 
@@ -186,7 +185,7 @@ class Poisson(StabilizedNoise):
     def misfit(self, Ax: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         # Below 0 of a unit that was changed, by 1e-9, or by reading.
         more, told = self._more, (self.measured(y.double()) + self._more).clamp_min(0.0)
-        value, gradient = _divergence(Ax.double() + more, told, self.gain)
+        value, gradient = divergence(Ax.double() + more, told, self.gain)
         return (1 + more) * sums(value), ((1 + more) * gradient).to(Ax.dtype)
 
     def weights(self, Ax: Tensor) -> Tensor:
@@ -228,44 +227,11 @@ class Poisson(StabilizedNoise):
     def expected_misfit(self, Ax: Tensor) -> Tensor:
         """σ²·Σ e(A x/g), e(λ) that of counts of the mean λ, read, in units of σ²: without reading
         from 0 at λ = 0 over 1.13 at 2 to 1 of many. Of what isn't seen A x = 0."""
-        of_noise, unseen = _unit(self.read_noise / self.gain), Ax[0].numel() - self.entries
+        of_noise, unseen = of_reading(self.read_noise / self.gain), Ax[0].numel() - self.entries
         found = sums(of_noise(Ax / self.gain))
         if self.read_noise and unseen:
             found = found - unseen * of_noise(torch.zeros_like(Ax[0].flatten()[:1]))
         return (self.gain + self.read_noise**2) * found
-
-
-def _divergence(a: Tensor, y: Tensor, gain: float) -> tuple[Tensor, Tensor]:
-    """ℓ of every entry and its derivative in a, for y >= 0, in float64."""
-    floor = y.clamp_min(gain) / 10
-    above = torch.maximum(a, floor)
-    below = (a - floor).clamp_max(0.0)
-    apart = above - y  # which may be a small part of both, where reading is most of the noise
-    slope = 2 * apart / above
-    curvature = 2 * (y / floor**2 + 1 / floor)
-    value = 2 * (apart - y * torch.log1p(apart / y.clamp_min(1e-300)))
-    value = value + below * slope + 0.5 * curvature * below.square()
-    # The least value over a, which isn't 0 where y is below the floor.
-    lowest = 2 * (floor - y + torch.xlogy(y, y / floor))
-    lowest = lowest - (2 * (1 - y / floor)).square() / (2 * curvature)
-    return value - torch.where(y < floor, lowest, 0.0), slope + curvature * below
-
-
-@lru_cache(maxsize=8)
-def _unit(read: float) -> OverCounts:
-    """E ℓ of an entry in units of σ² by its mean count, where ``read`` is r/g."""
-    if not read:
-        return OverCounts(lambda mean, k: _divergence(mean, k, 1.0)[0])
-    more, chances = read**2, [math.exp(-(node**2) / 2) for node in READINGS]
-
-    def cost(mean: Tensor, k: Tensor) -> Tensor:
-        found = torch.zeros_like(mean * k)
-        for node, chance in zip(READINGS, chances, strict=True):
-            told = (k + more + read * node).clamp_min(0.0)
-            found += chance / sum(chances) * _divergence(mean + more, told, 1.0)[0]
-        return found
-
-    return OverCounts(cost, nodes=256)
 
 
 def _require_counts(
