@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from priorkit.interfaces import Copies
+from priorkit.linear import sums
 
-__all__ = ["OverCounts", "otherwise"]
+__all__ = ["OverCounts", "otherwise", "over_seen"]
 
 MOST = 100.0  # mean count, from which on a series stands for the sum
 COUNTS = 256  # summed over: of a mean of 100, a larger one has the chance 1e-37
@@ -45,6 +46,14 @@ class OverCounts:
         within = (1 - part) * table[low] + part * table[low + 1]
         less = 1 / mean.clamp_min(MOST)
         return torch.where(mean < MOST, within, 1 + less * (1 + less) / 6)
+
+
+def over_seen(each: Callable[[Tensor], Tensor], Ax: Tensor, entries: int) -> Tensor:
+    """Σ each(A x) over the ``entries`` that are seen, (B,) in float64: of the others A x = 0."""
+    whole, unseen = sums(each(Ax.double())), Ax[0].numel() - entries
+    if not unseen:
+        return whole
+    return whole - unseen * each(torch.zeros_like(Ax[:1], dtype=torch.float64)).mean()
 
 
 def otherwise(**said: bool) -> str:

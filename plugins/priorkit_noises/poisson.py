@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Annotated
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
@@ -17,7 +16,7 @@ from priorkit.errors import BadInputError
 from priorkit.interfaces import Noise, StabilizedNoise, of_numbers
 from priorkit.linear import sums
 from priorkit.streams import Streams
-from priorkit_noises.counts import otherwise
+from priorkit_noises.counts import otherwise, over_seen
 from priorkit_noises.reading import divergence, of_reading
 
 __all__ = ["Poisson"]
@@ -227,10 +226,8 @@ class Poisson(StabilizedNoise):
     def expected_misfit(self, Ax: Tensor) -> Tensor:
         """σ²·Σ e(A x/g), e(λ) that of counts of the mean λ, read, in units of σ²: without reading
         from 0 at λ = 0 over 1.13 at 2 to 1 of many. Of what isn't seen A x = 0."""
-        of_noise, unseen = of_reading(self.read_noise / self.gain), Ax[0].numel() - self.entries
-        found = sums(of_noise(Ax / self.gain))
-        if self.read_noise and unseen:
-            found = found - unseen * of_noise(torch.zeros_like(Ax[0].flatten()[:1]))
+        of_noise = of_reading(self.read_noise / self.gain)
+        found = over_seen(lambda a: of_noise(a / self.gain), Ax, self.entries)
         return (self.gain + self.read_noise**2) * found
 
 

@@ -15,7 +15,7 @@ from priorkit.errors import BadInputError
 from priorkit.interfaces import Copies, WeightedNoise
 from priorkit.linear import sums
 from priorkit.streams import Streams
-from priorkit_noises.counts import OverCounts, otherwise
+from priorkit_noises.counts import OverCounts, otherwise, over_seen
 from priorkit_noises.entries import each, require_fitting
 
 __all__ = ["Transmission"]
@@ -98,9 +98,7 @@ class Transmission(WeightedNoise):
     def expected_misfit(self, Ax: Tensor) -> Tensor:
         """σ²·Σ e(m), e that of counts of the mean m in units of σ²: 1 of many, and less of few, or
         of hardly more than the background. Of what isn't seen A x = 0."""
-        unseen = Ax[0].numel() - self.entries
-        empty = self._of_noise(torch.zeros_like(Ax[:1], dtype=torch.float64)).mean()
-        return self.std**2 * (sums(self._of_noise(Ax.double())) - unseen * empty)
+        return self.std**2 * over_seen(self._of_noise, Ax, self.entries)
 
     def _of_noise(self, a: Tensor) -> Tensor:
         """E ℓ of every entry in units of σ², less what of it is ℓ's least value where fewer were

@@ -274,7 +274,7 @@ class Problem:
             clean = answer(prior, "denoise", prior.denoise(x, sigma), x.shape)
         if self.heard is not None:
             self.heard(time.perf_counter() - started)
-        return clean if isinstance(part, float) and part == 1 else x + part * (clean - x)
+        return torch.lerp(x, clean.to(x.dtype), part)  # where the part is 1, exactly what is clean
 
     # --- for linear A and D -----------------------------------------------------
 
